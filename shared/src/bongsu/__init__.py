@@ -1,0 +1,1 @@
+"""What every Bongsu service shares."""

@@ -1,0 +1,1 @@
+"""How a process starts, is configured, logs, reports errors, is healthy and stops."""

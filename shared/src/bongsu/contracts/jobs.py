@@ -1,0 +1,47 @@
+"""What travels on the queues of notify."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from bongsu.contracts.queues import Priority
+from bongsu.contracts.wire import Wire
+
+
+class EmailRecipient(Wire):
+    """An address and the name to show beside it."""
+
+    email: str = Field(max_length=320)
+    name: str | None = Field(default=None, max_length=200)
+
+
+class NotificationJob(Wire):
+    """A service asks for a mail made from one of notify's own templates.
+
+    `id` becomes the notification's id, so a job that arrives twice makes one notification. The variables may hold
+    secrets (a verification link): they travel sealed by the vault under `variables_context(id)`.
+    """
+
+    version: Literal[1] = 1
+    id: UUID
+    template: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
+    locale: Literal["ko", "en"] = "ko"
+    to: EmailRecipient
+    user_id: UUID | None = None
+    sealed_variables: str
+    priority: Priority = "high"
+    expires_at: datetime | None = None
+
+
+class DeliveryWakeup(Wire):
+    """Says that a notification is due. It carries no more than the id: the row is the truth."""
+
+    version: Literal[1] = 1
+    notification_id: UUID
+
+
+def variables_context(notification_id: UUID) -> str:
+    """The vault's context (AAD) for a notification's sealed variables: bound to the row that they belong to."""
+    return f"notification:{notification_id}"

@@ -1,0 +1,21 @@
+"""Names on the broker. A rename is a breaking change: both ends read them from here."""
+
+from typing import Final, Literal
+
+Priority = Literal["high", "normal", "bulk"]
+
+NOTIFY_JOBS: Final = "notify.jobs"
+"""Other services ask notify for a notification (`NotificationJob`)."""
+
+DELIVER: Final[dict[Priority, str]] = {
+    "high": "notify.deliver.high",
+    "normal": "notify.deliver.normal",
+    "bulk": "notify.deliver.bulk",
+}
+"""Wake-ups for the worker (`DeliveryWakeup`), a queue a lane."""
+
+LANES: Final[dict[Priority, int]] = {"high": 0, "normal": 1, "bulk": 2}
+"""The order in which the relay takes the lanes: the lowest number first."""
+
+EVENTS: Final = "bongsu.events"
+"""The fan-out topic of account events (`contracts.events`)."""

@@ -1,0 +1,58 @@
+"""The database log: statements that were slow or failed, without their values."""
+
+import time
+
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine, ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bongsu.runtime.logging import DATABASE, get_logger
+
+log = get_logger(DATABASE)
+
+
+def log_statements(engine: AsyncEngine, *, slow_ms: float = 200.0) -> None:
+    """Log each statement of this engine that takes `slow_ms` or longer, and each that fails."""
+    sync: Engine = engine.sync_engine
+
+    @event.listens_for(sync, "before_cursor_execute")
+    def started(
+        connection: Connection,
+        _cursor: DBAPICursor,
+        _statement: str,
+        _parameters: object,
+        _context: ExecutionContext,
+        _many: bool,
+    ) -> None:
+        connection.info["bongsu_started"] = time.perf_counter()
+
+    @event.listens_for(sync, "after_cursor_execute")
+    def finished(
+        connection: Connection,
+        cursor: DBAPICursor,
+        statement: str,
+        _parameters: object,
+        _context: ExecutionContext,
+        many: bool,
+    ) -> None:
+        elapsed_ms = (time.perf_counter() - connection.info.get("bongsu_started", 0.0)) * 1000
+        if elapsed_ms >= slow_ms:
+            log.warning(
+                "statement.slow",
+                statement=statement,
+                elapsed_ms=round(elapsed_ms, 1),
+                rows=cursor.rowcount,
+                executemany=many,
+            )
+
+    @event.listens_for(sync, "handle_error")
+    def failed(context: ExceptionContext) -> None:
+        # The driver's message can quote the values (a duplicate key's, say): only its number is logged.
+        arguments = context.original_exception.args
+        log.warning(
+            "statement.failed",
+            statement=context.statement,
+            error=type(context.original_exception).__name__,
+            number=arguments[0] if arguments and isinstance(arguments[0], int) else None,
+        )

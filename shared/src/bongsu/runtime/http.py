@@ -1,0 +1,154 @@
+"""The HTTP edge that every service has: problem+json, request ids, one log line and one measurement a request."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy import exc as sqlalchemy_errors
+from starlette.exceptions import HTTPException
+from starlette.types import Lifespan
+
+from bongsu import mixins
+from bongsu.runtime import errors
+from bongsu.runtime.logging import get_logger
+from bongsu.runtime.metrics import CONTENT_TYPE, Metrics
+from bongsu.runtime.problems import problem_response
+from bongsu.runtime.request_log import RequestLog
+
+RETRY_AFTER_S = 2.0
+Check = Callable[[], Awaitable[bool]]
+
+
+def create_api(  # noqa: PLR0913 - each is one fact about the service
+    *,
+    title: str,
+    version: str,
+    prefix: str,
+    metrics: Metrics,
+    lifespan: Lifespan[FastAPI],
+    description: str = "",
+    max_body_bytes: int = 1024 * 1024,
+) -> FastAPI:
+    """An empty API with the edge's conventions.
+
+    :param prefix: where its OpenAPI document and pages are, e.g. `/auth` for `/auth/openapi.json`.
+    :param max_body_bytes: a larger body is refused with 413 before it is read whole.
+    """
+    app = FastAPI(
+        title=title,
+        version=version,
+        description=description,
+        openapi_url=f"{prefix}/openapi.json",
+        docs_url=f"{prefix}/docs",
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.metrics = metrics
+    app.add_exception_handler(errors.ServiceError, _service_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(mixins.NotFound, _mixin_error)
+    app.add_exception_handler(mixins.StaleVersion, _mixin_error)
+    for kind in (
+        sqlalchemy_errors.OperationalError,
+        sqlalchemy_errors.InterfaceError,
+        sqlalchemy_errors.TimeoutError,
+        ConnectionError,
+    ):
+        app.add_exception_handler(kind, _database_down)
+    app.add_middleware(RequestLog, metrics=metrics, max_body_bytes=max_body_bytes)
+    return app
+
+
+def add_health(app: FastAPI, *, required: Mapping[str, Check], reported: Mapping[str, Check]) -> None:
+    """Add `/healthz` (alive), `/readyz` (what is required answers; the rest is told) and `/metrics`."""
+
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> JSONResponse:
+        needed = {name: await _answers(check) for name, check in required.items()}
+        others = {name: await _answers(check) for name, check in reported.items()}
+        ready = all(needed.values())
+        body = {"status": "ready" if ready else "unavailable"} | {
+            name: "ok" if answers else "down" for name, answers in {**needed, **others}.items()
+        }
+        return JSONResponse(body, status_code=200 if ready else 503, headers={"Cache-Control": "no-store"})
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(app.state.metrics.render(), media_type=CONTENT_TYPE)
+
+
+async def _answers(check: Check) -> bool:
+    try:
+        return await check()
+    except Exception:  # noqa: BLE001 - whatever a check raises, its answer is no
+        return False
+
+
+def request_id_of(request: Request) -> str:
+    """The id under which this request is logged."""
+    request_id: str = request.scope["state"]["request_id"]
+    return request_id
+
+
+def _answer(request: Request, error: errors.ServiceError, status: int | None = None) -> JSONResponse:
+    metrics: Metrics = request.app.state.metrics
+    metrics.errors.labels(metrics.service, error.code).inc()
+    return problem_response(error, request_id=request_id_of(request), status=status)
+
+
+async def _service_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, errors.ServiceError)  # noqa: S101 - registered for this type
+    return _answer(request, error)
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
+    found = [errors.FieldError(loc=tuple(item["loc"]), msg=_message(item)) for item in error.errors()]
+    names = ", ".join(dict.fromkeys(".".join(str(part) for part in item.loc[1:]) or str(item.loc[0]) for item in found))
+    return _answer(request, errors.Invalid(f"Wrong input: {names}", errors=found))
+
+
+def _message(item: Mapping[str, Any]) -> str:
+    if item["type"] == "extra_forbidden":
+        return "There is no such field; remove it"
+    if item["type"] == "json_invalid":
+        return f"The body is not JSON: {item.get('ctx', {}).get('error', 'it cannot be read')}"
+    return str(item["msg"]).removeprefix("Value error, ")
+
+
+async def _http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
+    known: dict[int, errors.ServiceError] = {
+        404: errors.NotFound("There is nothing at this address"),
+        405: errors.Invalid(f"{request.method} is not possible here", code="method_not_allowed"),
+        400: errors.Invalid("The body cannot be read", code="bad_request"),
+    }
+    shown = known.get(error.status_code, errors.ServiceError(str(error.detail)))
+    answer = _answer(request, shown, error.status_code)
+    for name, value in (error.headers or {}).items():
+        answer.headers[name] = value
+    return answer
+
+
+async def _mixin_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, mixins.StaleVersion):
+        return _answer(
+            request, errors.Conflict("Someone else changed this meanwhile; read it again", code="stale_version")
+        )
+    return _answer(request, errors.NotFound("There is no such thing"))
+
+
+async def _database_down(request: Request, error: Exception) -> Response:
+    get_logger(__name__).warning("database.unavailable", error=type(error).__name__)
+    shown = errors.Unavailable(
+        "The database does not answer; try again", code="database_unavailable", retry_after_s=RETRY_AFTER_S
+    )
+    return _answer(request, shown)

@@ -1,0 +1,112 @@
+"""Each owner of tables migrates them itself: one alembic history and one version table an owner."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext, RevisionStep, StampStep
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bongsu.runtime.errors import StartError
+from bongsu.runtime.logging import get_logger
+
+log = get_logger(__name__)
+LOCK_WAIT_S = 120
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationSet:
+    """One owner's history: revision files in `versions/` of a package."""
+
+    owner: str
+    package: str
+
+    @property
+    def version_table(self) -> str:
+        """Where the database remembers this owner's revision."""
+        return f"alembic_version_{self.owner}"
+
+
+async def upgrade(engine: AsyncEngine, sets: Sequence[MigrationSet], *, revision: str = "head") -> None:
+    """Bring each owner's tables up to `revision`. Safe to call from several processes at once."""
+    await _each(engine, sets, revision, forward=True)
+
+
+async def downgrade(engine: AsyncEngine, sets: Sequence[MigrationSet], *, revision: str = "base") -> None:
+    """Take each owner's tables back to `revision`, the last owner first."""
+    await _each(engine, [*reversed(sets)], revision, forward=False)
+
+
+async def pending(engine: AsyncEngine, sets: Sequence[MigrationSet]) -> list[str]:
+    """The owners whose tables are not at the newest revision."""
+
+    def look(connection: Connection) -> list[str]:
+        behind = []
+        for one in sets:
+            with _script(one) as script:
+                context = MigrationContext.configure(connection, opts={"version_table": one.version_table})
+                if set(context.get_current_heads()) != set(script.get_heads()):
+                    behind.append(one.owner)
+        return behind
+
+    async with engine.connect() as connection:
+        return await connection.run_sync(look)
+
+
+async def require_current(engine: AsyncEngine, sets: Sequence[MigrationSet]) -> None:
+    """Refuse to run on tables of another version.
+
+    :raises StartError: naming the owners that are behind.
+    """
+    behind = await pending(engine, sets)
+    if behind:
+        raise StartError(f"The tables of {', '.join(behind)} are not up to date; run `bongsu migrate`")
+
+
+async def _each(engine: AsyncEngine, sets: Sequence[MigrationSet], revision: str, *, forward: bool) -> None:
+    async with engine.connect() as connection:
+        mysql = connection.dialect.name in ("mysql", "mariadb")
+        if mysql:
+            # MySQL cannot roll DDL back: two processes must not run the same revision side by side.
+            locked = await connection.scalar(text("SELECT GET_LOCK('bongsu_migrate', :wait)"), {"wait": LOCK_WAIT_S})
+            if locked != 1:
+                raise StartError("Another process is migrating and has not finished; try again")
+        try:
+            for one in sets:
+                await connection.run_sync(_migrate, one, revision, forward)
+            await connection.commit()
+        finally:
+            if mysql:
+                await connection.scalar(text("SELECT RELEASE_LOCK('bongsu_migrate')"))
+
+
+def _migrate(connection: Connection, one: MigrationSet, revision: str, forward: bool) -> None:
+    with _script(one) as script:
+
+        def steps(current: tuple[str, ...], _context: MigrationContext) -> Sequence[StampStep | RevisionStep]:
+            # What alembic's own `upgrade` and `downgrade` commands call; it has no public name.
+            find = script._upgrade_revs if forward else script._downgrade_revs  # noqa: SLF001 - no public way
+            found = [*find(revision, current or "base")]  # type: ignore[arg-type] # alembic's annotations differ by direction
+            for step in found:
+                log.info("migration.applied", owner=one.owner, step=str(step))
+            return found
+
+        with EnvironmentContext(Config(), script, fn=steps) as environment:
+            environment.configure(
+                connection=connection,
+                version_table=one.version_table,
+                transaction_per_migration=True,
+            )
+            with environment.begin_transaction():
+                environment.run_migrations()
+
+
+@contextmanager
+def _script(one: MigrationSet) -> Iterator[ScriptDirectory]:
+    with as_file(files(one.package)) as folder:
+        yield ScriptDirectory(str(folder), version_locations=[str(folder / "versions")])

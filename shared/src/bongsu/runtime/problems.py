@@ -1,0 +1,77 @@
+"""Errors as RFC 9457 problem+json: the HTTP edge's one table, and what OpenAPI says of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi.responses import JSONResponse
+
+from bongsu.runtime import errors
+
+PROBLEM_JSON = "application/problem+json"
+
+STATUS: Mapping[type[errors.ServiceError], int] = {
+    errors.Invalid: 422,
+    errors.Unauthorised: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.TooLarge: 413,
+    errors.TooMany: 429,
+    errors.Unavailable: 503,
+}
+"""The HTTP edge's one table from kind to status."""
+
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code", "request_id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["loc", "msg"],
+                "properties": {
+                    "loc": {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}},
+                    "msg": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a route: which problems it answers with."""
+    content = {PROBLEM_JSON: {"schema": PROBLEM_SCHEMA}}
+    return {status: {"description": _TITLES.get(status, "Problem"), "content": content} for status in statuses}
+
+
+_TITLES = {status: kind.title for kind, status in STATUS.items()} | {400: "Bad request", 405: "Method not allowed"}
+
+
+def problem_response(error: errors.ServiceError, *, request_id: str, status: int | None = None) -> JSONResponse:
+    """An error as RFC 9457 problem+json."""
+    if status is None:
+        status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": error.title,
+        "status": status,
+        "detail": error.detail,
+        "code": error.code,
+        "request_id": request_id,
+    }
+    if error.errors:
+        body["errors"] = [{"loc": list(item.loc), "msg": item.msg} for item in error.errors]
+    headers = {"Cache-Control": "no-store"}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(body, status_code=status, headers=headers, media_type=PROBLEM_JSON)

@@ -1,0 +1,100 @@
+"""What happens around every request: its id, its size limit, its log line, its measurement."""
+
+import time
+import uuid
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bongsu.runtime import errors
+from bongsu.runtime.logging import API, get_logger
+from bongsu.runtime.metrics import Metrics
+from bongsu.runtime.problems import problem_response
+
+log = get_logger(API)
+
+
+class RequestLog:
+    """ASGI middleware: gives each request its id, refuses large bodies, logs one line and measures."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, max_body_bytes: int) -> None:
+        self.app = app
+        self.metrics = metrics
+        self.max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = time.perf_counter()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id), self.metrics.in_flight.track_inprogress():
+            try:
+                if _content_length(scope) > self.max_body_bytes:
+                    raise errors.TooLarge(f"The body is larger than {self.max_body_bytes:,} bytes")  # noqa: TRY301 - one exit
+                await self.app(scope, _limited(receive, self.max_body_bytes), send_with_id)
+            except errors.TooLarge as error:
+                if not status:
+                    await problem_response(error, request_id=request_id)(scope, receive, send_with_id)
+            except Exception as error:
+                get_logger(__name__).exception("request.crashed", error=type(error).__name__)
+                if status:
+                    raise
+                crash = errors.ServiceError(
+                    "Something went wrong on our side; the log has this request's id", code="internal"
+                )
+                await problem_response(crash, request_id=request_id, status=500)(scope, receive, send_with_id)
+            finally:
+                self._finish(scope, status, time.perf_counter() - started)
+
+    def _finish(self, scope: Scope, status: int, elapsed_s: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        self.metrics.requests.labels(self.metrics.service, scope["method"], route, str(status)).observe(elapsed_s)
+        log.info(
+            "request.answered",
+            method=scope["method"],
+            route=route,
+            status=status,
+            elapsed_ms=round(elapsed_s * 1000, 1),
+        )
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and 1 <= len(value) <= 128 and all(33 <= byte <= 126 for byte in value):
+            given: str = value.decode()
+            return given
+    return uuid.uuid4().hex
+
+
+def _content_length(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return 0
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    """A body without a length (chunked) is counted as it comes."""
+    seen = 0
+
+    async def counted() -> Message:
+        nonlocal seen
+        message = await receive()
+        if message["type"] == "http.request":
+            seen += len(message.get("body", b""))
+            if seen > limit:
+                raise errors.TooLarge(f"The body is larger than {limit:,} bytes")
+        return message
+
+    return counted

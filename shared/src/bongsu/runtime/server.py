@@ -1,0 +1,140 @@
+"""Running an ASGI app and ending it: our signals, our sockets, five seconds."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from bongsu.runtime.errors import StartError
+from bongsu.runtime.stop import StopSignal
+
+GRACE_S = 3
+"""How long open requests may go on after the stop; what is left of five seconds is for closing everything else."""
+
+LIMIT_S = 4.8
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handling: it re-raises the signal, so nothing after `serve()` would run."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind before anything else starts, so that a taken port is one clear line.
+
+    :raises StartError: the address is taken or not ours.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        reason = "is already in use; stop what uses it or set PORT" if error.errno == 98 else f"({error.strerror})"
+        raise StartError(f"Cannot listen on {host}:{port}: it {reason}") from error
+    sock.set_inheritable(True)
+    return sock
+
+
+async def serve(
+    app: ASGIApp,
+    sock: socket.socket,
+    stop: StopSignal,
+    *,
+    started: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Serve until `stop` is set, then drain and run the app's lifespan to its end.
+
+    `started` is called once the server answers: for work that calls the server itself, or that must not delay it.
+
+    :raises StartError: the app's lifespan failed (its own error is the cause) or the server did not start.
+    """
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        loop="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=75,
+    )
+    server = _Server(config)
+
+    async def end_on_stop() -> None:
+        await stop.wait()
+        server.should_exit = True
+
+    async def call_started() -> None:
+        while not server.started:
+            if await stop.sleep(0.01):
+                return
+        if started is not None:
+            await started()
+
+    ender = asyncio.create_task(end_on_stop())
+    starter = asyncio.create_task(call_started())
+    try:
+        await server.serve(sockets=[sock])
+    finally:
+        ender.cancel()
+        starter.cancel()
+        await asyncio.gather(ender, starter, return_exceptions=True)
+        sock.close()
+    if not server.started and not stop.is_set():
+        raise StartError("The service did not start; the log above says why")
+
+
+def run(main: Callable[[StopSignal], Awaitable[None]]) -> int:
+    """Run a process's main coroutine with our signals. Returns the exit code.
+
+    The first SIGINT or SIGTERM sets the stop signal; a second one, or five seconds, ends the process at once.
+    A `StartError` is printed as one line without a traceback and gives 1.
+    """
+
+    async def supervised() -> None:
+        loop = asyncio.get_running_loop()
+        stop = StopSignal()
+
+        def on_signal() -> None:
+            if stop.is_set():
+                os._exit(1)
+            stop.set()
+            loop.call_later(LIMIT_S, _too_late)
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, on_signal)
+        await main(stop)
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        try:
+            runner.run(supervised())
+        except StartError as error:
+            print(f"bongsu: {error}", file=sys.stderr)  # noqa: T201 - the process's last word, before or after logging
+            return 1
+    return 0
+
+
+def _too_late() -> None:
+    print("bongsu: not ended within 5 s: exiting now", file=sys.stderr)  # noqa: T201 - the process's last word
+    os._exit(1)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    if sys.platform == "win32":
+        return asyncio.new_event_loop
+    import uvloop  # noqa: PLC0415 - not available on Windows
+
+    return uvloop.new_event_loop

@@ -1,0 +1,191 @@
+"""Settings: read once, in the entry point, and handed down.
+
+Each class is a frozen pydantic-settings model with a prefix. A value comes from the environment, else from `NAME_FILE`
+(the file's content: how secrets are mounted), else from `.env`. `load` reports every missing or wrong name at once.
+"""
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from dotenv import dotenv_values
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from bongsu.runtime.errors import StartError
+
+S = TypeVar("S", bound="Settings")
+CommaList = Annotated[tuple[str, ...], NoDecode]
+"""A comma-separated value; give it a validator made by `split_commas`."""
+
+
+def split_commas(value: object) -> object:
+    """Read `a, b` as `("a", "b")`; other values as they are. For `field_validator(mode="before")`."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+class SettingsError(StartError):
+    """Names every setting that is missing or wrong, one a line after the first."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("settings: " + "; ".join(self.problems))
+
+
+class Settings(BaseSettings):
+    """The base of every settings class. Subclasses set `env_prefix`."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=True, populate_by_name=True)
+
+    @classmethod
+    def names(cls) -> dict[str, str]:
+        """The environment name of each field."""
+        prefix = str(cls.model_config.get("env_prefix", ""))
+        return {field: _name_of(field, info, prefix) for field, info in cls.model_fields.items()}
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load` hands in, so that a class built directly (in a test) does not read the environment."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+
+class PlatformSettings(Settings):
+    """What every process of Bongsu is told. The MySQL names are the original's and have no prefix."""
+
+    port: int = Field(default=8000, ge=1, le=65535, validation_alias="PORT", description="Where the process listens")
+    host: str = Field(default="127.0.0.1", validation_alias="HOST", description="The address it listens on")
+    public_url: str | None = Field(
+        default=None,
+        validation_alias="BONGSU_PUBLIC_URL",
+        pattern=r"^https?://[^/?#@\s]+$",
+        description="Scheme, host and port as users see them; issuer, links and the signed authority come from it",
+    )
+    mysql_host: str | None = Field(default=None, validation_alias="MYSQL_HOST", description="Host of the database")
+    mysql_port: int = Field(default=3306, ge=1, le=65535, validation_alias="MYSQL_PORT", description="Its port")
+    mysql_user: str = Field(default="root", validation_alias="MYSQL_USER", description="Its user")
+    mysql_password: SecretStr = Field(
+        default=SecretStr(""), validation_alias="MYSQL_PASSWORD", description="That user's password"
+    )
+    mysql_database: str = Field(default="bongsu", validation_alias="MYSQL_DATABASE", description="The schema")
+    amqp_url: SecretStr | None = Field(
+        default=None, validation_alias="AMQP_URL", description="amqp://user:password@host/"
+    )
+    vault_keys: SecretStr | None = Field(
+        default=None,
+        validation_alias="BONGSU_VAULT_KEYS",
+        description="id:base64 of 32 bytes, comma-separated; the first one seals, all of them open",
+    )
+    trusted_proxies: CommaList = Field(
+        default=(),
+        validation_alias="BONGSU_TRUSTED_PROXIES",
+        description="Networks (CIDR) whose X-Forwarded-For is believed",
+    )
+    log_level: str = Field(
+        default="INFO",
+        validation_alias="LOG_LEVEL",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="Logged from here",
+    )
+    log_json: bool = Field(default=True, validation_alias="LOG_JSON", description="JSON lines, or text for people")
+    slow_query_ms: float = Field(
+        default=200.0, gt=0, validation_alias="LOG_SLOW_QUERY_MS", description="Statements slower than this are logged"
+    )
+
+    @property
+    def url(self) -> str:
+        """The public URL without a trailing slash."""
+        return self.public_url or f"http://localhost:{self.port}"
+
+
+def load(*classes: type[S], environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> tuple[S, ...]:
+    """Build each class from the environment, `NAME_FILE` files and a `.env` file.
+
+    :param environ: in place of the process's environment.
+    :param dotenv: a `.env` file; a missing one counts as empty. Empty values count as not set.
+    :raises SettingsError: with every missing, wrong or unknown name of all classes.
+    """
+    environment = os.environ if environ is None else environ
+    lines = dotenv_values(dotenv) if dotenv is not None and dotenv.is_file() else {}
+    given = {name: value for name, value in {**lines, **environment}.items() if value}
+    problems: list[str] = []
+    built: list[S] = []
+    for cls in classes:
+        values = _values(cls, given, problems)
+        try:
+            built.append(cls(**values))
+        except ValidationError as error:
+            problems.extend(_explain(cls, error))
+    problems.extend(_unknown(classes, given))
+    if problems:
+        raise SettingsError(dict.fromkeys(problems))
+    return tuple(built)
+
+
+def _values(cls: type[Settings], given: Mapping[str, str | None], problems: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name in cls.names().values():
+        path = given.get(f"{name}_FILE")
+        if given.get(name) is not None:
+            values[name] = given[name]
+        elif path is not None:
+            try:
+                values[name] = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+                problems.append(f"{name}_FILE: cannot read {path} ({reason})")
+    fields = {env: field for field, env in cls.names().items()}
+    # A field without an alias is set by its own name; one with an alias by the alias, which is the environment's name.
+    return {name if cls.model_fields[fields[name]].validation_alias else fields[name]: v for name, v in values.items()}
+
+
+def _explain(cls: type[Settings], error: ValidationError) -> list[str]:
+    names = cls.names()
+    lines = []
+    for problem in error.errors(include_url=False, include_input=False):
+        first = str(problem["loc"][0]) if problem["loc"] else ""
+        name = names.get(first, first)
+        if problem["type"] == "missing":
+            description = cls.model_fields[_field(cls, first)].description
+            lines.append(f"{name} is missing" + (f" ({description})" if description else ""))
+        else:
+            lines.append(f"{name or cls.__name__}: {problem['msg']}")
+    return lines
+
+
+def _field(cls: type[Settings], name: str) -> str:
+    return next((field for field, env in cls.names().items() if name in (field, env)), name)
+
+
+def _unknown(classes: Iterable[type[Settings]], given: Mapping[str, str | None]) -> list[str]:
+    """Names that begin with one of the classes' prefixes, yet belong to none of them: most likely typing errors."""
+    known = {name for cls in classes for name in cls.names().values()}
+    prefixes = tuple(p for cls in classes if (p := str(cls.model_config.get("env_prefix", ""))))
+    lines = []
+    for name in given:
+        if prefixes and name.startswith(prefixes) and name.removesuffix("_FILE") not in known and name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            lines.append(f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else ""))
+    return lines
+
+
+def _name_of(field: str, info: FieldInfo, prefix: str) -> str:
+    alias = info.validation_alias
+    if isinstance(alias, AliasChoices):
+        alias = str(alias.choices[0])
+    return str(alias) if alias is not None else f"{prefix}{field}".upper()
