@@ -1,0 +1,267 @@
+"""Signing requests and verifying them."""
+
+import hmac
+from collections.abc import AsyncIterator, Callable
+from dataclasses import fields
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bongsu.identity.digests import DigestAlgorithm, content_digest
+from bongsu.identity.signature_base import HttpRequest, Origin, covering, signature_base
+from bongsu.identity.signatures import (
+    DUMMY_SECRET,
+    RequestSigner,
+    SignatureClaim,
+    SignatureMalformed,
+    SignatureVerifier,
+)
+from bongsu.identity.structured_fields import Item, serialize_dictionary, serialize_member
+
+NOW = 1_800_000_000
+URL = "https://api.example.com"
+KEY = "bak_test"
+SECRET = "bsk_secret"
+ALL = ("@method", "@authority", "@path", "@query")
+
+
+def received(request: httpx.Request) -> HttpRequest:
+    path, _, query = request.url.raw_path.partition(b"?")
+    return HttpRequest.of(request.method, path, query, request.headers.raw, request.content)
+
+
+def signed(request: httpx.Request, *, now: float = NOW, digest: DigestAlgorithm = "sha-256") -> HttpRequest:
+    RequestSigner(KEY, SECRET, digest=digest, now=lambda: now).sign(request)
+    return received(request)
+
+
+def verifier(now: float = NOW) -> SignatureVerifier:
+    return SignatureVerifier(URL, now=lambda: now)
+
+
+def handmade(
+    params: dict[str, str | int], *, names: tuple[str, ...] = ALL, label: str = "x", body: bytes = b""
+) -> HttpRequest:
+    """A GET signed by hand, so that what is signed can be wrong in ways that the signer never is."""
+    headers = [(b"content-digest", content_digest(body).encode())] if body else []
+    request = HttpRequest.of("GET", b"/a", b"", headers, body)
+    inner = covering(names, params)
+    mac = hmac.digest(SECRET.encode(), signature_base(request, Origin.of(URL), inner), "sha256")
+    headers += [
+        (b"signature-input", f"{label}={serialize_member(inner)}".encode()),
+        (b"signature", serialize_dictionary({label: Item(mac)}).encode()),
+    ]
+    return HttpRequest.of("GET", b"/a", b"", headers, body)
+
+
+PARAMS: dict[str, str | int] = {"created": NOW, "keyid": KEY, "nonce": "n"}
+
+
+class TestRead:
+    def test_claim_tells_what_was_signed(self) -> None:
+        claim = verifier().read(handmade({**PARAMS, "expires": NOW + 5, "alg": "hmac-sha256"}, label="any-label"))
+        assert (claim.label, claim.key_id, claim.nonce, claim.created, claim.expires) == (
+            "any-label",
+            KEY,
+            "n",
+            NOW,
+            NOW + 5,
+        )
+
+    @pytest.mark.parametrize("missing", ALL)
+    def test_required_component_left_out_is_named(self, missing: str) -> None:
+        names = tuple(name for name in ALL if name != missing)
+        with pytest.raises(SignatureMalformed, match=missing):
+            verifier().read(handmade(PARAMS, names=names))
+
+    def test_body_must_be_covered_by_its_digest(self) -> None:
+        with pytest.raises(SignatureMalformed, match="content-digest"):
+            verifier().read(handmade(PARAMS, body=b"{}"))
+
+    @pytest.mark.parametrize("missing", ["created", "keyid", "nonce"])
+    def test_missing_parameter_is_named(self, missing: str) -> None:
+        params = {name: value for name, value in PARAMS.items() if name != missing}
+        with pytest.raises(SignatureMalformed, match=missing):
+            verifier().read(handmade(params))
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"created": "1800000000"},
+            {"keyid": 7},
+            {"nonce": ""},
+            {"nonce": "n" * 129},
+            {"alg": "ed25519"},
+            {"alg": 5},
+            {"expires": "soon"},
+        ],
+    )
+    def test_wrong_parameter_is_refused(self, wrong: dict[str, str | int]) -> None:
+        with pytest.raises(SignatureMalformed):
+            verifier().read(handmade({**PARAMS, **wrong}))
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {},
+            {"signature-input": 'a=("@method")'},
+            {"signature": "a=:aGk=:", "signature-input": ""},
+            {"signature": "a=:aGk=:", "signature-input": "a=1"},
+            {"signature": "a=:aGk=:", "signature-input": "a=("},
+            {"signature": "b=:aGk=:", "signature-input": 'a=("@method");created=1'},
+            {"signature": "a=hi", "signature-input": 'a=("@method");created=1'},
+        ],
+    )
+    def test_request_without_a_readable_signature_is_refused(self, headers: dict[str, str]) -> None:
+        pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+        with pytest.raises(SignatureMalformed):
+            verifier().read(HttpRequest.of("GET", b"/", b"", pairs, b""))
+
+    def test_signature_of_another_kind_beside_ours_is_passed_over(self) -> None:
+        ours = handmade(PARAMS, label="ours")
+        theirs = [(b"signature-input", b'proxy=("date");alg="ed25519"'), (b"signature", b"proxy=:aGk=:")]
+        both = HttpRequest.of("GET", b"/a", b"", theirs + [(n.encode(), v.encode()) for n, v in ours.headers], b"")
+        assert verifier().read(both).check(SECRET)
+
+
+class TestCheck:
+    def test_signed_request_is_borne_out_by_its_secret(self) -> None:
+        claim = verifier().read(signed(httpx.Request("POST", f"{URL}/v1/x?a=1&b=%20", json={"가": "🔥"})))
+        assert claim.check(SECRET)
+
+    @pytest.mark.parametrize("secret", ["", "bsk_other", DUMMY_SECRET])
+    def test_other_secret_does_not_bear_it_out(self, secret: str) -> None:
+        assert not verifier().read(signed(httpx.Request("GET", f"{URL}/"))).check(secret)
+
+    @pytest.mark.parametrize("age", [-30, 0, 30])
+    def test_signature_within_thirty_seconds_is_fresh(self, age: int) -> None:
+        assert verifier(NOW + age).read(signed(httpx.Request("GET", f"{URL}/"))).check(SECRET)
+
+    @pytest.mark.parametrize("age", [-31, 31])
+    def test_signature_thirty_one_seconds_off_is_refused(self, age: int) -> None:
+        assert not verifier(NOW + age).read(signed(httpx.Request("GET", f"{URL}/"))).check(SECRET)
+
+    def test_expired_signature_is_refused(self) -> None:
+        assert not verifier().read(handmade({**PARAMS, "expires": NOW - 1})).check(SECRET)
+
+    def test_other_authority_is_refused(self) -> None:
+        request = signed(httpx.Request("GET", "https://evil.example/"))
+        assert not verifier().read(request).check(SECRET)
+
+    def test_sha_512_digest_is_accepted(self) -> None:
+        assert verifier().read(signed(httpx.Request("PUT", f"{URL}/", content=b"x"), digest="sha-512")).check(SECRET)
+
+    @given(
+        method=st.sampled_from(["GET", "POST", "DELETE", "PATCH"]),
+        path=st.from_regex(r"\A(/[a-zA-Z0-9._~%-]{0,8}){1,3}\Z").filter(lambda path: "//" not in path),
+        query=st.from_regex(r"\A[a-z0-9=&%+]{0,20}\Z"),
+        body=st.binary(max_size=50),
+    )
+    def test_whatever_is_signed_verifies(self, method: str, path: str, query: str, body: bytes) -> None:
+        request = signed(
+            httpx.Request(method, httpx.URL(URL).copy_with(raw_path=f"{path}?{query}".encode()), content=body)
+        )
+        assert verifier().read(request).check(SECRET)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            pytest.param({"method": "DELETE"}, id="method"),
+            pytest.param({"raw_path": b"/v1/y"}, id="path"),
+            pytest.param({"raw_path": b"/v1/%78"}, id="path spelt otherwise"),
+            pytest.param({"raw_query": b"a=2"}, id="query"),
+            pytest.param({"raw_query": b"a=1&a=1"}, id="query twice"),
+            pytest.param({"raw_query": b""}, id="no query"),
+            pytest.param({"body": b'{"a": 2}'}, id="body"),
+            pytest.param({"body": b""}, id="no body"),
+        ],
+    )
+    def test_tampered_request_is_refused(self, change: dict[str, str | bytes]) -> None:
+        request = signed(httpx.Request("POST", f"{URL}/v1/x?a=1", json={"a": 1}))
+        changed = {**{f.name: getattr(request, f.name) for f in fields(request)}, **change}
+        assert not verifier().read(HttpRequest(**changed)).check(SECRET)
+
+    def test_second_digest_beside_the_signed_one_is_refused(self) -> None:
+        request = signed(httpx.Request("POST", f"{URL}/v1/x", content=b"signed"))
+        headers = (*request.headers, ("content-digest", content_digest(b"other")))
+        changed = HttpRequest(request.method, request.raw_path, request.raw_query, headers, b"other")
+        assert not verifier().read(changed).check(SECRET)
+
+    @given(position=st.integers(0, 10_000), bit=st.integers(0, 7))
+    def test_any_flipped_bit_of_the_signature_fields_is_refused(self, position: int, bit: int) -> None:
+        request = signed(httpx.Request("GET", f"{URL}/v1/x?a=1"))
+        index = {name: i for i, (name, _) in enumerate(request.headers)}
+        field = index["signature" if position % 2 else "signature-input"]
+        name, value = request.headers[field]
+        at = position % len(value)
+        flipped = value[:at] + chr(ord(value[at]) ^ (1 << bit)) + value[at + 1 :]
+        headers = [*request.headers]
+        headers[field] = (name, flipped)
+        changed = HttpRequest(request.method, request.raw_path, request.raw_query, tuple(headers), request.body)
+        assert not accepted(changed)
+
+
+def accepted(request: HttpRequest) -> bool:
+    try:
+        claim = verifier().read(request)
+    except SignatureMalformed:
+        return False
+    return claim.check(SECRET)
+
+
+class TestRequestSigner:
+    def claims_of(self, requests: list[httpx.Request]) -> list[SignatureClaim]:
+        return [verifier().read(received(request)) for request in requests]
+
+    def test_sync_client_signs(self) -> None:
+        seen: list[httpx.Request] = []
+        with httpx.Client(
+            auth=RequestSigner(KEY, SECRET, now=lambda: NOW), transport=httpx.MockTransport(answering(seen))
+        ) as client:
+            client.post(f"{URL}/v1/x", content=iter([b"a", b"b"]))
+        [claim] = self.claims_of(seen)
+        assert claim.check(SECRET)
+
+    async def test_async_client_signs_a_streamed_body(self) -> None:
+        seen: list[httpx.Request] = []
+
+        async def body() -> AsyncIterator[bytes]:
+            yield b"a"
+
+        async with httpx.AsyncClient(
+            auth=RequestSigner(KEY, SECRET, now=lambda: NOW), transport=httpx.MockTransport(answering(seen))
+        ) as client:
+            await client.post(f"{URL}/v1/x", content=body())
+        [claim] = self.claims_of(seen)
+        assert claim.check(SECRET)
+
+    def test_request_sent_again_is_signed_anew(self) -> None:
+        seen: list[httpx.Request] = []
+        nonces: list[str] = []
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            nonces.append(verifier().read(received(request)).nonce)
+            seen.append(request)
+            return httpx.Response(503)
+
+        with httpx.Client(auth=RequestSigner(KEY, SECRET, now=lambda: NOW), transport=httpx.MockTransport(answer)) as c:
+            request = c.build_request("POST", f"{URL}/v1/x", json={})
+            c.send(request)
+            c.send(request)
+        assert len(set(nonces)) == 2
+        assert all(claim.check(SECRET) for claim in self.claims_of(seen))
+
+    def test_public_url_is_signed_where_another_address_is_called(self) -> None:
+        request = httpx.Request("GET", "http://10.0.0.7:9000/a")
+        RequestSigner(KEY, SECRET, public_url=URL, now=lambda: NOW).sign(request)
+        assert verifier().read(received(request)).check(SECRET)
+
+
+def answering(seen: list[httpx.Request]) -> Callable[[httpx.Request], httpx.Response]:
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200)
+
+    return answer
