@@ -73,6 +73,8 @@ check-deps: $(DEV_STAMP)
 
 check-types: $(DEV_STAMP)
 	@$(BIN)/mypy
+# Apart from the rest: the folder's name cannot be a package's, so its modules are top-level and would clash with ours.
+	$(if $(wildcard tests-e2e/*.py),@$(BIN)/mypy tests-e2e)
 
 $(BIN)/uv:
 	@command -v '$(PYTHON)' >/dev/null || { echo 'Bongsu needs Python 3.11 or newer, and "$(PYTHON)" was not found: install it, or name it with make PYTHON=/path/to/python3' >&2; exit 1; }

@@ -1,0 +1,1 @@
+"""The project's own rules, checked by a machine: import contracts (`.importlinter`) and rules on the source text."""
