@@ -42,7 +42,10 @@ up: $(RUN_STAMP) ## Run everything in one process on http://localhost:8000 (no a
 test: $(DEV_STAMP) ## Run every test that needs no Docker; names at the end what could not be run
 	@exec $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
-check: check-lock check-format check-lint check-source check-imports check-deps check-types ## Check formatting, lint, types, import rules, dependencies and the lock file
+CHECKS := check-lock check-format check-lint check-source check-imports check-deps check-types
+
+check: $(DEV_STAMP) ## Check formatting, lint, types, import rules, dependencies and the lock file
+	@$(MAKE) --no-print-directory --keep-going $(CHECKS)
 
 bench: $(DEV_STAMP) ## Measure against the baselines and budgets
 	@exec $(BIN)/python -m bench $(ARGS)
@@ -69,7 +72,7 @@ check-imports: $(DEV_STAMP)
 	@$(BIN)/lint-imports --no-logo --cache-dir $(VENV)/.import_linter_cache
 
 check-deps: $(DEV_STAMP)
-	@for member in $(MEMBERS); do (cd $$member && $(CURDIR)/$(BIN)/deptry src) || exit 1; done
+	@bad=0; for member in $(MEMBERS); do (cd $$member && '$(CURDIR)/$(BIN)/deptry' src) || bad=1; done; exit $$bad
 
 check-types: $(DEV_STAMP)
 	@$(BIN)/mypy
