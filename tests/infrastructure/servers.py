@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 import pymysql
 import pytest
+
 from tests.infrastructure import private_server
 from tests.infrastructure.needs import NotRunSummary, cannot_run
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
+
 from tests.infrastructure import private_server
 from tests.infrastructure.needs import cannot_run
 from tests.infrastructure.servers import MYSQL
