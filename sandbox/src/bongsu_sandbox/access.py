@@ -1,0 +1,63 @@
+"""ASGI middleware: who may reach the sandbox, and the way to a connection that is to be cut."""
+
+import asyncio
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bongsu.runtime.errors import Forbidden
+from bongsu.runtime.problems import problem_response
+from bongsu_sandbox.settings import is_loopback
+
+TRANSPORT = "bongsu_sandbox.transport"
+"""Key in the ASGI scope: the server's transport of this connection, or None where the server does not show it."""
+
+
+class Access:
+    """Refuses clients that are not on this machine, and forms posted by other sites.
+
+    It is the outermost middleware, as only there `receive` is still the server's own: uvicorn's bound method, through
+    which the faults reach the transport.
+    """
+
+    def __init__(self, app: ASGIApp, *, allow_remote: bool) -> None:
+        self.app = app
+        self.allow_remote = allow_remote
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        transport = getattr(getattr(receive, "__self__", None), "transport", None)
+        scope[TRANSPORT] = transport if isinstance(transport, asyncio.Transport) else None
+        refusal = self._refusal(scope)
+        if refusal is not None:
+            await problem_response(refusal, request_id="-")(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> Forbidden | None:
+        if not self.allow_remote and not all(is_loopback(address) for address in _addresses(scope)):
+            return Forbidden(
+                "The sandbox answers only this machine (SANDBOX_ALLOW_REMOTE=true opens it)", code="not_local"
+            )
+        if scope["method"] not in {"GET", "HEAD"} and _from_another_site(scope):
+            return Forbidden("Another site's page may not change the sandbox", code="cross_site")
+        return None
+
+
+def _addresses(scope: Scope) -> Iterator[str]:
+    client = scope.get("client")
+    yield client[0] if client else ""
+    for name, value in scope["headers"]:
+        if name == b"x-forwarded-for":
+            yield from (part.strip() for part in value.decode("latin-1").split(","))
+
+
+def _from_another_site(scope: Scope) -> bool:
+    headers = dict(scope["headers"])
+    origin = headers.get(b"origin")
+    if origin is None:
+        return False
+    return urlsplit(origin.decode("latin-1")).netloc != headers.get(b"host", b"").decode("latin-1")

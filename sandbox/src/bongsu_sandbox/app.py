@@ -1,0 +1,83 @@
+"""Builds the sandbox from its settings."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from bongsu.runtime.http import add_health, create_api
+from bongsu.runtime.metrics import Metrics
+from bongsu.runtime.settings import PlatformSettings
+from bongsu.runtime.stop import StopSignal
+from bongsu_sandbox.access import Access
+from bongsu_sandbox.faults import endpoints as fault_endpoints
+from bongsu_sandbox.faults.service import Faults
+from bongsu_sandbox.ledger import endpoints as ledger_endpoints
+from bongsu_sandbox.ledger.service import Ledger
+from bongsu_sandbox.mailbox import endpoints as mailbox_endpoints
+from bongsu_sandbox.mailbox.service import Mailbox
+from bongsu_sandbox.overview import endpoints as overview_endpoints
+from bongsu_sandbox.overview.service import Overview
+from bongsu_sandbox.pages.rendering import Pages
+from bongsu_sandbox.ses import endpoints as ses_endpoints
+from bongsu_sandbox.ses.account import Account, AccountState
+from bongsu_sandbox.ses.faults import ABILITIES, SesFaults
+from bongsu_sandbox.ses.service import Ses
+from bongsu_sandbox.settings import MEBIBYTE, SandboxSettings, require_local
+
+_MAX_BODY_BYTES = 64 * MEBIBYTE
+"""A message of 40 MB in base64, and some."""
+
+
+def create_app(
+    settings: SandboxSettings, platform: PlatformSettings, *, stop: StopSignal | None = None
+) -> FastAPI:
+    """The sandbox; every route begins with `/sandbox`, but for the health routes.
+
+    :param stop: ends the requests that a fault holds open, when the process is to end.
+    :raises StartError: the public URL is not local.
+    """
+    require_local(platform.url)
+    mailbox = Mailbox(
+        settings.data_dir / "mailbox", max_mails=settings.mailbox_max_mails, max_bytes=settings.mailbox_max_bytes
+    )
+    ledger = Ledger(settings.data_dir / "ledger.jsonl")
+    account = Account(
+        AccountState(
+            max_send_rate=settings.ses_max_send_rate,
+            max_24_hour_send=settings.ses_max_24_hour_send,
+            verified_identities=settings.ses_verified_identities,
+        )
+    )
+    account.restore(ledger.recipients_since_a_day())
+    faults = Faults({"ses": ABILITIES})
+    pages = Pages()
+    overview = Overview(
+        pages=pages, mailbox=mailbox, ledger=ledger, account=account, faults=faults, public_url=platform.url
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        faults.clear()
+        mailbox.close()
+        ledger.close()
+
+    app = create_api(
+        title="Bongsu sandbox",
+        version="1",
+        prefix="/sandbox",
+        metrics=Metrics("sandbox"),
+        lifespan=lifespan,
+        description="Stand-ins for the providers. The mailbox, the ledger and the faults are for demos and tests.",
+        max_body_bytes=_MAX_BODY_BYTES,
+    )
+    add_health(app, required={}, reported={})
+    app.include_router(ses_endpoints.create_router(Ses(account, mailbox, ledger), SesFaults(faults, stop or StopSignal())))
+    app.include_router(mailbox_endpoints.create_router(mailbox, pages))
+    app.include_router(ledger_endpoints.create_router(ledger, pages))
+    app.include_router(fault_endpoints.create_router(faults, overview))
+    app.include_router(overview_endpoints.create_router(overview))
+    app.include_router(pages.create_router())
+    app.add_middleware(Access, allow_remote=settings.allow_remote)
+    return app

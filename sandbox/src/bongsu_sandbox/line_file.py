@@ -1,0 +1,58 @@
+"""An append-only file of JSON lines that survives `kill -9`."""
+
+import os
+from pathlib import Path
+
+
+class LineFile:
+    """One JSON document a line, written with one call each, so that a killed process leaves whole lines.
+
+    A machine that loses power may lose the newest lines: nothing is synced to disk.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        self.size_bytes = self._drop_broken_tail()
+
+    def _drop_broken_tail(self) -> int:
+        size = os.fstat(self._fd).st_size
+        position = size
+        while position > 0:
+            start = max(0, position - 65536)
+            newline = os.pread(self._fd, position - start, start).rfind(b"\n")
+            if newline >= 0:
+                position = start + newline + 1
+                break
+            position = start
+        if position < size:
+            os.truncate(self._fd, position)
+        return position
+
+    def append(self, line: bytes) -> int:
+        """Write a line (without its newline). Returns the offset at which it begins."""
+        offset = self.size_bytes
+        written = memoryview(line + b"\n")
+        while written:
+            count = os.write(self._fd, written)
+            self.size_bytes += count
+            written = written[count:]
+        return offset
+
+    def read(self, offset: int, length: int) -> bytes:
+        """The bytes from an offset that `append` returned; fewer where the file ends."""
+        parts = []
+        while length > 0 and (part := os.pread(self._fd, length, offset)):
+            parts.append(part)
+            offset += len(part)
+            length -= len(part)
+        return b"".join(parts)
+
+    def lines(self) -> list[bytes]:
+        """All lines, oldest first, without their newlines."""
+        return self.read(0, self.size_bytes).splitlines()
+
+    def close(self) -> None:
+        """Close the file; nothing else may be called afterwards."""
+        os.close(self._fd)

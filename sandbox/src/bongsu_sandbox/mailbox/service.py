@@ -1,0 +1,179 @@
+"""The mailbox: the newest mails, on file, with an index in memory."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from bongsu_sandbox.line_file import LineFile
+from bongsu_sandbox.mailbox.schemas import Mail
+
+_MAIL = TypeAdapter(Mail)
+_PAGE_BYTES = 32 * 1024 * 1024
+_PREVIEW = 140
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What the index knows of a mail."""
+
+    id: str
+    to: str
+    sender: str
+    subject: str
+    preview: str
+    attachments: int
+    received_at: datetime
+    offset: int
+    length: int
+
+
+class Segment:
+    """A folder of mails and their attachments, dropped as one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = LineFile(folder / "mails.jsonl")
+        self.envelopes: list[Envelope] = []
+        self.attachment_bytes = 0
+        offset = 0
+        for line in self.file.lines():
+            mail = _MAIL.validate_json(line)
+            self._note(mail, offset, len(line))
+            self.attachment_bytes += sum(item.size_bytes for item in mail.attachments)
+            offset += len(line) + 1
+
+    @property
+    def size_bytes(self) -> int:
+        """Mails and attachments together."""
+        return self.file.size_bytes + self.attachment_bytes
+
+    def add(self, mail: Mail, contents: Sequence[bytes]) -> None:
+        """Write a mail; its attachments first, so that a listed mail is whole."""
+        for number, content in enumerate(contents):
+            self.attachment(mail.id, number).write_bytes(content)
+            self.attachment_bytes += len(content)
+        line = _MAIL.dump_json(mail)
+        self._note(mail, self.file.append(line), len(line))
+
+    def _note(self, mail: Mail, offset: int, length: int) -> None:
+        self.envelopes.append(
+            Envelope(
+                id=mail.id,
+                to=mail.to,
+                sender=mail.sender,
+                subject=mail.subject,
+                preview=" ".join((mail.text or "")[: 2 * _PREVIEW].split())[:_PREVIEW],
+                attachments=len(mail.attachments),
+                received_at=mail.received_at,
+                offset=offset,
+                length=length,
+            )
+        )
+
+    def line(self, envelope: Envelope) -> bytes:
+        """A mail as JSON."""
+        return self.file.read(envelope.offset, envelope.length)
+
+    def attachment(self, mail_id: str, number: int) -> Path:
+        """Where an attachment's content is."""
+        return self.folder / f"{mail_id}.{number}"
+
+    def drop(self) -> None:
+        """Delete the segment."""
+        self.file.close()
+        shutil.rmtree(self.folder)
+
+
+class Mailbox:
+    """The newest mails of everybody.
+
+    They are kept in segments of `max_mails` mails or `max_bytes` bytes; the two newest segments stay, so that the
+    newest `max_mails` are there unless they are very large, and dropping the oldest costs nothing.
+    """
+
+    def __init__(self, folder: Path, *, max_mails: int, max_bytes: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._max_mails = max_mails
+        self._max_bytes = max_bytes
+        self._segments = [Segment(path) for path in sorted(folder.iterdir()) if path.is_dir()]
+        self._places = {mail.id: (part, mail) for part in self._segments for mail in part.envelopes}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def add(self, mail: Mail, contents: Sequence[bytes] = ()) -> None:
+        """Put a mail in; it is on file when this returns. `contents` are those of its attachments, in order."""
+        segment = self._writable()
+        segment.add(mail, contents)
+        self._places[mail.id] = (segment, segment.envelopes[-1])
+
+    def envelopes(self, *, to: str | None = None) -> Iterator[Envelope]:
+        """Newest first. `to` is a whole address, or a part of one where it has no `@`; case does not matter."""
+        wanted = to.strip().lower() if to else ""
+        for segment in reversed(self._segments):
+            for mail in reversed(segment.envelopes):
+                address = mail.to.lower()
+                if not wanted or address == wanted or ("@" not in wanted and wanted in address):
+                    yield mail
+
+    def page(self, *, to: str | None, after: str | None, limit: int | None) -> tuple[list[bytes], str | None]:
+        """Mails as JSON, newest first, older than `after`, and the id to go on from where there are more.
+
+        Without a limit all are returned, up to 32 MiB.
+        """
+        lines: list[bytes] = []
+        size = 0
+        last: str | None = None
+        skipping = after is not None
+        for mail in self.envelopes(to=to):
+            if skipping:
+                skipping = mail.id != after
+                continue
+            if last is not None and (len(lines) == limit or size + mail.length > _PAGE_BYTES):
+                return lines, last
+            lines.append(self._places[mail.id][0].line(mail))
+            size += mail.length
+            last = mail.id
+        return lines, None
+
+    def get(self, mail_id: str) -> Mail | None:
+        """One mail."""
+        place = self._places.get(mail_id)
+        return None if place is None else _MAIL.validate_json(place[0].line(place[1]))
+
+    def attachment(self, mail_id: str, number: int) -> Path | None:
+        """Where an attachment's content is."""
+        place = self._places.get(mail_id)
+        path = None if place is None else place[0].attachment(mail_id, number)
+        return path if path is not None and path.is_file() else None
+
+    def clear(self) -> None:
+        """Throw every mail away."""
+        self._places.clear()
+        while self._segments:
+            self._segments.pop().drop()
+
+    def close(self) -> None:
+        """Close the files."""
+        for segment in self._segments:
+            segment.file.close()
+
+    def _writable(self) -> Segment:
+        if self._segments:
+            newest = self._segments[-1]
+            if len(newest.envelopes) < self._max_mails and newest.size_bytes < self._max_bytes:
+                return newest
+        while len(self._segments) > 1:
+            oldest = self._segments.pop(0)
+            for mail in oldest.envelopes:
+                del self._places[mail.id]
+            oldest.drop()
+        number = int(self._segments[-1].folder.name) + 1 if self._segments else 1
+        segment = Segment(self._folder / f"{number:08d}")
+        self._segments.append(segment)
+        return segment

@@ -1,0 +1,53 @@
+"""What the first page shows: what stands in for what, how it is doing, and what to try."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fastapi import Request, Response
+
+from bongsu_sandbox.faults.service import Faults
+from bongsu_sandbox.ledger.service import Ledger
+from bongsu_sandbox.mailbox.service import Mailbox
+from bongsu_sandbox.pages.rendering import Pages
+from bongsu_sandbox.ses.account import Account
+
+_BLANK_FORM = {"kind": "throttle", "rate": "1", "duration_s": "60", "detail": ""}
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The first page."""
+
+    pages: Pages
+    mailbox: Mailbox
+    ledger: Ledger
+    account: Account
+    faults: Faults
+    public_url: str
+
+    def page(
+        self,
+        request: Request,
+        *,
+        form: Mapping[str, str] | None = None,
+        problem: str | None = None,
+        status_code: int = 200,
+    ) -> Response:
+        """The page; with the form as it was sent and what is wrong with it."""
+        return self.pages.page(
+            request,
+            "overview.html",
+            {
+                "place": "overview",
+                "mails": len(self.mailbox),
+                "accepted": self.ledger.count,
+                "account": self.account.state,
+                "sent_24_h": self.account.sent_last_24_hours,
+                "faults": [fault.view() for fault in self.faults.active()],
+                "abilities": self.faults.abilities,
+                "form": _BLANK_FORM | dict(form or {}),
+                "problem": problem,
+                "url": self.public_url,
+            },
+            status_code=status_code,
+        )

@@ -1,0 +1,81 @@
+"""The sandbox's pages: templates, their words, and the headers that go with them."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from importlib import resources
+
+import jinja2
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+
+from bongsu.runtime.errors import NotFound
+from bongsu_sandbox.pages.negotiation import language
+from bongsu_sandbox.pages.wording import WORDS
+
+_CSP = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+_MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+PAGE_HEADERS = {
+    "Content-Security-Policy": _CSP,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Vary": "Accept, Accept-Language",
+}
+
+
+class Pages:
+    """Renders templates in the reader's language."""
+
+    def __init__(self) -> None:
+        folder = resources.files("bongsu_sandbox").joinpath("static")
+        self._assets = {item.name: item.read_bytes() for item in folder.iterdir() if item.is_file()}
+        self._environment = jinja2.Environment(
+            loader=jinja2.PackageLoader("bongsu_sandbox"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters["clock"] = clock
+        self._environment.globals["asset"] = self.asset_url
+
+    def asset_url(self, name: str) -> str:
+        """The address of a static file, which changes with its content."""
+        digest = hashlib.sha256(self._assets[name]).hexdigest()[:10]
+        return f"/sandbox/static/{name}?v={digest}"
+
+    def page(
+        self, request: Request, template: str, context: Mapping[str, object], *, status_code: int = 200
+    ) -> HTMLResponse:
+        """An HTML answer."""
+        code = language(request)
+        html = self._environment.get_template(template).render(lang=code, t=WORDS[code], **context)
+        return HTMLResponse(html, status_code=status_code, headers={**PAGE_HEADERS, "Content-Language": code})
+
+    def create_router(self) -> APIRouter:
+        """The route of the static files."""
+        router = APIRouter(include_in_schema=False)
+
+        @router.get("/sandbox/static/{name}")
+        async def asset(name: str) -> Response:
+            content = self._assets.get(name)
+            if content is None:
+                raise NotFound("There is no such file")
+            return Response(
+                content,
+                media_type=_MEDIA_TYPES[name.rpartition(".")[2]],
+                headers={"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"},
+            )
+
+        return router
+
+
+def clock(moment: datetime) -> str:
+    """A time as people on this machine read it: with the day, unless it is today's."""
+    local = moment.astimezone()
+    today = datetime.now().astimezone().date()
+    return local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,110 @@
+"""The account's limits: what GetAccount tells and what sends are held to."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bongsu_sandbox.ses.addresses import Address
+from bongsu_sandbox.ses.errors import CATALOGUE, QUOTA, THROTTLED, SesError
+
+Clock = Callable[[], float]
+_DAY_S = 86_400.0
+
+
+class AccountState(BaseModel):
+    """What can be set of the account; also the body of `PUT /sandbox/ses/account`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_send_rate: float = Field(gt=0, description="Recipients a second; a second's worth may come at once")
+    max_24_hour_send: float = Field(ge=-1, description="Recipients in 24 hours; -1: no limit")
+    sending_enabled: bool = True
+    production_access_enabled: bool = True
+    enforcement_status: Literal["HEALTHY", "PROBATION", "SHUTDOWN"] = "HEALTHY"
+    verified_identities: tuple[str, ...] = Field(default=(), description="Domains and addresses; empty: all")
+
+
+class Account:
+    """Counts recipients, as SES does, against a rate (a bucket of one second) and a quota of 24 hours."""
+
+    def __init__(self, state: AccountState, *, clock: Clock = time.monotonic, wall_clock: Clock = time.time) -> None:
+        self.state = state
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._tokens = max(1.0, state.max_send_rate)
+        self._filled_at = clock()
+        self._minutes: deque[tuple[float, int]] = deque()
+        self._sent = 0
+
+    def set(self, state: AccountState) -> None:
+        """Change the limits; the bucket starts full."""
+        self.state = state
+        self._tokens = max(1.0, state.max_send_rate)
+        self._filled_at = self._clock()
+
+    def restore(self, sent: Iterable[tuple[datetime, int]]) -> None:
+        """Count what was sent before this process, newest first."""
+        for moment, recipients in sent:
+            self._sent += recipients
+            self._minutes.appendleft((moment.timestamp(), recipients))
+
+    @property
+    def sent_last_24_hours(self) -> int:
+        """Recipients accepted in the last 24 hours, by the minute."""
+        oldest = self._wall_clock() - _DAY_S
+        while self._minutes and self._minutes[0][0] < oldest:
+            self._sent -= self._minutes.popleft()[1]
+        return self._sent
+
+    def require_sender(self, sender: Address, region: str) -> None:
+        """Refuse an account that may not send, and a sender that it does not own.
+
+        :raises SesError: AccountSuspended, SendingPaused, MessageRejected.
+        """
+        if self.state.enforcement_status == "SHUTDOWN":
+            raise CATALOGUE["AccountSuspendedException"]
+        if not self.state.sending_enabled:
+            raise CATALOGUE["SendingPausedException"]
+        verified = {identity.lower() for identity in self.state.verified_identities}
+        if not verified or sender.address.lower() in verified:
+            return
+        labels = sender.domain.split(".")
+        if not any(".".join(labels[start:]) in verified for start in range(len(labels))):
+            raise SesError(
+                "MessageRejected",
+                400,
+                "Email address is not verified. The following identities failed the check in region "
+                f"{region.upper()}: {sender.address}",
+            )
+
+    def spend(self, recipients: int) -> None:
+        """Take recipients from the quota and the rate.
+
+        :raises SesError: LimitExceeded or TooManyRequests; nothing is taken then.
+        """
+        quota = self.state.max_24_hour_send
+        if quota >= 0 and self.sent_last_24_hours + recipients > quota:
+            raise QUOTA
+        rate = self.state.max_send_rate
+        now = self._clock()
+        self._tokens = min(max(1.0, rate), self._tokens + (now - self._filled_at) * rate)
+        self._filled_at = now
+        # A message to more recipients than the rate passes when the bucket is full: it could never be sent otherwise.
+        if self._tokens < min(recipients, max(1.0, rate)) - 1e-9:
+            raise THROTTLED
+        self._tokens -= recipients
+        self._count(recipients)
+
+    def _count(self, recipients: int) -> None:
+        minute = self._wall_clock() // 60 * 60
+        if self._minutes and self._minutes[-1][0] == minute:
+            self._minutes[-1] = (minute, self._minutes[-1][1] + recipients)
+        else:
+            self._minutes.append((minute, recipients))
+        self._sent += recipients
+
+

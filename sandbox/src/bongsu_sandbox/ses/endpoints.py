@@ -1,0 +1,103 @@
+"""SESv2 over HTTP: `endpoint_url="http://localhost:8000/sandbox/ses"` for any AWS SDK."""
+
+import re
+import uuid
+from collections.abc import Callable
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from bongsu_sandbox.ses import errors
+from bongsu_sandbox.ses.account import AccountState
+from bongsu_sandbox.ses.errors import SesError
+from bongsu_sandbox.ses.faults import SesFaults
+from bongsu_sandbox.ses.schemas import SendBulkEmail, SendEmail, parse
+from bongsu_sandbox.ses.service import Ses
+
+PREFIX = "/sandbox/ses"
+_CREDENTIAL = re.compile(r"^AWS4-HMAC-SHA256 .*?Credential=[^/\s]+/\d{8}/(?P<region>[a-z0-9-]+)/")
+Work = Callable[[bytes, str], object]
+
+
+def create_router(ses: Ses, faults: SesFaults) -> APIRouter:
+    """The routes of SES: its own under `/v2`, and the account's switches beside them."""
+    router = APIRouter(prefix=PREFIX, tags=["ses"])
+
+    @router.post("/v2/email/outbound-emails", include_in_schema=False)
+    async def send_email(request: Request) -> Response:
+        def work(body: bytes, region: str) -> object:
+            return {"MessageId": ses.send_email(parse(SendEmail, body), region)}
+
+        return await _answer(request, faults, work, sending=True)
+
+    @router.post("/v2/email/outbound-bulk-emails", include_in_schema=False)
+    async def send_bulk_email(request: Request) -> Response:
+        def work(body: bytes, region: str) -> object:
+            results = ses.send_bulk_email(parse(SendBulkEmail, body), region, faults.per_entry())
+            return {"BulkEmailEntryResults": [result.to_wire() for result in results]}
+
+        return await _answer(request, faults, work, sending=True)
+
+    @router.get("/v2/email/account", include_in_schema=False)
+    async def get_account(request: Request) -> Response:
+        def work(_body: bytes, _region: str) -> object:
+            return _account(ses)
+
+        return await _answer(request, faults, work, sending=False)
+
+    @router.api_route("/v2/{path:path}", methods=["GET", "POST", "PUT", "DELETE"], include_in_schema=False)
+    async def unknown_operation(path: str) -> Response:
+        error = SesError("UnknownOperationException", 404, f"The sandbox has no /v2/{path}")
+        return errors.answer(error, str(uuid.uuid4()))
+
+    @router.get("/account", summary="The account's limits and switches")
+    async def read_account() -> AccountState:
+        return ses.account.state
+
+    @router.put("/account", summary="Set the account's limits and switches")
+    async def set_account(state: AccountState) -> AccountState:
+        ses.account.set(state)
+        return state
+
+    return router
+
+
+async def _answer(request: Request, faults: SesFaults, work: Work, *, sending: bool) -> Response:
+    request_id = str(uuid.uuid4())
+    try:
+        region = _region(request)
+        fault = faults.before(sending=sending)
+        if fault is not None:
+            return fault
+        body = work(await request.body(), region)
+    except SesError as error:
+        return errors.answer(error, request_id)
+    if sending:
+        silence = faults.after()
+        if silence is not None:
+            return silence
+    return JSONResponse(body, headers={"x-amzn-RequestId": request_id})
+
+
+def _region(request: Request) -> str:
+    """The region that the request was signed for. Any credentials do, and the signature itself is not checked."""
+    match = _CREDENTIAL.match(request.headers.get("authorization", ""))
+    if match is None:
+        raise SesError("MissingAuthenticationTokenException", 403, "Missing Authentication Token")
+    return match["region"]
+
+
+def _account(ses: Ses) -> object:
+    state = ses.account.state
+    return {
+        "DedicatedIpAutoWarmupEnabled": True,
+        "EnforcementStatus": state.enforcement_status,
+        "ProductionAccessEnabled": state.production_access_enabled,
+        "SendQuota": {
+            "Max24HourSend": state.max_24_hour_send,
+            "MaxSendRate": state.max_send_rate,
+            "SentLast24Hours": float(ses.account.sent_last_24_hours),
+        },
+        "SendingEnabled": state.sending_enabled and state.enforcement_status != "SHUTDOWN",
+        "SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
+    }

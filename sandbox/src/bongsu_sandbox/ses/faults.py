@@ -1,0 +1,139 @@
+"""What can go wrong with SES, on request."""
+
+import asyncio
+import random
+from collections.abc import Iterable, Mapping
+
+from starlette.responses import Response
+
+from bongsu.runtime.stop import StopSignal
+from bongsu_sandbox.connection import Reset, Silence
+from bongsu_sandbox.faults.schemas import Detail, Kind
+from bongsu_sandbox.faults.service import CheckDetail, Fault, Faults, names, no_detail, seconds
+from bongsu_sandbox.ses import errors
+from bongsu_sandbox.ses.errors import SesError
+from bongsu_sandbox.ses.schemas import BulkEntry
+from bongsu_sandbox.ses.service import STATUS_MESSAGES, Forced
+
+SUCCESS = "SUCCESS"
+_MIXED = [SUCCESS, "TRANSIENT_FAILURE", "ACCOUNT_THROTTLED", "MESSAGE_REJECTED", "ACCOUNT_DAILY_QUOTA_EXCEEDED", "FAILED"]
+
+
+def _codes(detail: Detail) -> Detail:
+    codes = []
+    for name in names(detail):
+        error = errors.by_name(name)
+        if error is None:
+            raise ValueError(f"{name} is no SES error; there is {', '.join(errors.CATALOGUE)}")
+        codes.append(error.code)
+    return codes or None
+
+
+def _statuses(detail: Detail) -> Detail:
+    if isinstance(detail, dict):
+        _require_statuses(detail.values())
+        return {address.lower(): status for address, status in detail.items()}
+    statuses = names(detail)
+    _require_statuses(statuses)
+    return statuses or None
+
+
+def _require_statuses(statuses: Iterable[str]) -> None:
+    known = [SUCCESS, *STATUS_MESSAGES]
+    for status in statuses:
+        if status not in known:
+            raise ValueError(f"{status} is no status of a bulk entry; there is {', '.join(known)}")
+
+
+ABILITIES: Mapping[Kind, CheckDetail] = {
+    "error": _codes,
+    "unavailable": no_detail,
+    "throttle": no_detail,
+    "quota": no_detail,
+    "hang": seconds,
+    "reset": no_detail,
+    "accept_then_reset": no_detail,
+    "accept_then_hang": seconds,
+    "per_entry": _statuses,
+}
+"""The kinds of fault that SES can have, and what each takes as detail."""
+
+
+class SesFaults:
+    """Applies the active faults to requests to SES."""
+
+    def __init__(self, faults: Faults, stop: StopSignal) -> None:
+        self._faults = faults
+        self._stop = stop
+
+    def before(self, *, sending: bool) -> Response | None:
+        """An answer, or none at all, in place of doing the work.
+
+        :raises SesError: the fault is an error answer.
+        """
+        fault = self._faults.struck("ses", "unavailable", "hang", "reset", *_SENDING_ONLY if sending else ())
+        if fault is None:
+            return None
+        match fault.kind:
+            case "hang":
+                return self._silence(fault)
+            case "reset":
+                return Reset()
+            case kind:
+                raise _error(kind, fault.detail)
+
+    def after(self) -> Response | None:
+        """None at all in place of the answer to a send that was accepted."""
+        fault = self._faults.struck("ses", "accept_then_reset", "accept_then_hang")
+        if fault is None:
+            return None
+        return Reset() if fault.kind == "accept_then_reset" else self._silence(fault)
+
+    def per_entry(self) -> Forced:
+        """What becomes of each entry of one bulk call."""
+        fault = self._faults.find("ses", "per_entry")
+
+        def forced(number: int, entry: BulkEntry) -> str | None:
+            if fault is None or not fault.strikes():
+                return None
+            if isinstance(fault.detail, dict):
+                given = [fault.detail.get(_bare(item)) for item in entry.destination.all()]
+                status = next((item for item in given if item is not None), SUCCESS)
+            else:
+                statuses = fault.detail if isinstance(fault.detail, list) else _MIXED
+                status = statuses[number % len(statuses)]
+            return None if status == SUCCESS else status
+
+        return forced
+
+    def _silence(self, fault: Fault) -> Silence:
+        at_most_s = fault.detail if isinstance(fault.detail, float) else None
+
+        async def until() -> None:
+            ended = asyncio.create_task(fault.ended(at_most_s))
+            stopped = asyncio.create_task(self._stop.wait())
+            try:
+                await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                ended.cancel()
+                stopped.cancel()
+
+        return Silence(asyncio.ensure_future(until()))
+
+
+def _bare(address: str) -> str:
+    return address.rpartition("<")[2].strip("> ").lower()
+
+
+_SENDING_ONLY: tuple[Kind, ...] = ("error", "throttle", "quota")
+
+
+def _error(kind: Kind, detail: Detail) -> SesError:
+    if kind == "throttle":
+        return errors.THROTTLED
+    if kind == "quota":
+        return errors.QUOTA
+    if kind == "unavailable":
+        return errors.CATALOGUE["ServiceUnavailable"]
+    code = random.choice(detail) if isinstance(detail, list) else "InternalFailure"  # noqa: S311 - no secret
+    return errors.CATALOGUE[code]

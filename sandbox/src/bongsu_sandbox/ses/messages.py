@@ -1,0 +1,255 @@
+"""From a request to the message that its recipients get."""
+
+import base64
+import binascii
+import mimetypes
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from bongsu_sandbox.mailbox.schemas import Attachment
+from bongsu_sandbox.ses.addresses import Address, parse_address
+from bongsu_sandbox.ses.errors import SesError, bad_request
+from bongsu_sandbox.ses.schemas import (
+    AttachmentInput,
+    Content,
+    Destination,
+    Header,
+    Simple,
+    Tag,
+    Template,
+    TemplateContent,
+)
+from bongsu_sandbox.ses.templates import merge_data, render
+
+MAX_RECIPIENTS = 50
+SEND_MAX_BYTES = 40 * 1024 * 1024
+BULK_MAX_BYTES = 10 * 1024 * 1024
+_MAX_TAG = 256
+_TAG = re.compile(r"^[A-Za-z0-9_-]+$")
+_SET_BY_SES = frozenset(
+    {
+        "bcc",
+        "cc",
+        "content-disposition",
+        "content-type",
+        "date",
+        "from",
+        "message-id",
+        "mime-version",
+        "reply-to",
+        "return-path",
+        "subject",
+        "to",
+    }
+)
+_REFUSED_FILES = re.compile(
+    r"\.(ade|adp|app|asp|bas|bat|cer|chm|cmd|com|cpl|crt|csh|der|exe|fxp|gadget|hlp|hta|inf|ins|isp|its|jse?|ksh|lib|lnk|"
+    r"mad|maf|mag|mam|maq|mar|mas|mat|mau|mav|maw|mda|mdb|mde|mdt|mdw|mdz|msc|msh[12x]*|msi|msp|mst|ops|pcd|pif|plg|prf|"
+    r"prg|reg|scf|scr|sct|shb|shs|sys|ps1|ps1xml|ps2|ps2xml|psc1|psc2|tmp|url|vb|vbe|vbs|vps|vsmacros|vss|vst|vsw|vxd|ws|"
+    r"wsc|wsf|wsh|xnk)$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message without its recipients: what all of them get."""
+
+    subject: str
+    text: str | None = None
+    html: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
+    contents: tuple[bytes, ...] = ()
+
+    def with_headers(self, headers: dict[str, str]) -> "Message":
+        """The message with these headers before its own."""
+        return replace(self, headers=headers | self.headers)
+
+
+@dataclass(frozen=True)
+class Recipients:
+    """Whom a message is for."""
+
+    to: tuple[Address, ...] = ()
+    cc: tuple[Address, ...] = ()
+    bcc: tuple[Address, ...] = ()
+
+    @property
+    def everyone(self) -> tuple[Address, ...]:
+        """All of them, in order."""
+        return self.to + self.cc + self.bcc
+
+
+def parse_destination(destination: Destination) -> Recipients:
+    """Read a destination.
+
+    :raises SesError: BadRequestException for none, too many, or a wrong address.
+    """
+    count = len(destination.all())
+    if count == 0:
+        raise bad_request("Destination must have at least one recipient.")
+    require_recipient_count(count)
+    return Recipients(
+        to=tuple(parse_address(item) for item in destination.to_addresses),
+        cc=tuple(parse_address(item) for item in destination.cc_addresses),
+        bcc=tuple(parse_address(item) for item in destination.bcc_addresses),
+    )
+
+
+def require_recipient_count(count: int) -> None:
+    """Refuse a message to too many."""
+    if count > MAX_RECIPIENTS:
+        raise bad_request(f"Recipient count exceeds {MAX_RECIPIENTS}.")
+
+
+def parse_tags(*layers: Iterable[Tag]) -> dict[str, str]:
+    """Message tags, later layers over earlier ones.
+
+    :raises SesError: BadRequestException for a name or value outside SES's character set.
+    """
+    tags: dict[str, str] = {}
+    for layer in layers:
+        for tag in layer:
+            for kind, part in (("name", tag.name), ("value", tag.value)):
+                if not _TAG.match(part):
+                    raise bad_request(
+                        f"Invalid tag {kind} <{part}>: only alphanumeric ASCII characters, '_', and '-' are allowed."
+                    )
+                if len(part) > _MAX_TAG:
+                    raise bad_request(f"Invalid tag {kind} <{part[:20]}…>: at most {_MAX_TAG} characters are allowed.")
+            tags[tag.name] = tag.value
+    return tags
+
+
+def parse_headers(headers: Iterable[Header]) -> dict[str, str]:
+    """Custom headers.
+
+    :raises SesError: BadRequestException for one that SES sets itself, and for one given twice.
+    """
+    parsed: dict[str, str] = {}
+    seen: set[str] = set()
+    for header in headers:
+        name = header.name.lower()
+        if name in _SET_BY_SES:
+            raise bad_request(f"Header '{header.name}' is set by SES and cannot be given.")
+        if name in seen:
+            raise bad_request(f"Duplicate header '{header.name}'.")
+        seen.add(name)
+        parsed[header.name] = header.value
+    return parsed
+
+
+def from_simple(content: Simple) -> Message:
+    """A message from its parts.
+
+    :raises SesError: BadRequestException.
+    """
+    if content.body.text is None and content.body.html is None:
+        raise bad_request("Body must have a Text or an Html part.")
+    attachments, contents = parse_attachments(content.attachments)
+    return Message(
+        subject=_one_line(decoded(content.subject)),
+        text=None if content.body.text is None else decoded(content.body.text),
+        html=None if content.body.html is None else decoded(content.body.html),
+        headers=parse_headers(content.headers),
+        attachments=attachments,
+        contents=contents,
+    )
+
+
+def inline_template(template: Template) -> TemplateContent:
+    """The content of a template that came with the request.
+
+    :raises SesError: NotFoundException for a stored template: the sandbox has none. BadRequestException for an empty one.
+    """
+    stored = template.template_name or template.template_arn
+    if stored is not None:
+        raise SesError("NotFoundException", 404, f"Template {stored} does not exist")
+    content = template.template_content
+    if content is None or content.subject is None or (content.text is None and content.html is None):
+        raise bad_request("TemplateContent must have a Subject and a Text or an Html part.")
+    return content
+
+
+def from_template(template: Template, replacement: str | None, headers: dict[str, str]) -> Message:
+    """A message from an inline template; `headers` replace the template's of the same name.
+
+    :raises SesError: BadRequestException, NotFoundException.
+    :raises RenderingFailure: the data lacks a variable.
+    """
+    content = inline_template(template)
+    data = merge_data(template.template_data, replacement)
+    attachments, contents = parse_attachments(template.attachments)
+    given = {name.lower() for name in headers}
+    own = {name: value for name, value in parse_headers(template.headers).items() if name.lower() not in given}
+    return Message(
+        subject=_one_line(render(content.subject or "", data)),
+        text=None if content.text is None else render(content.text, data),
+        html=None if content.html is None else render(content.html, data),
+        headers=own | headers,
+        attachments=attachments,
+        contents=contents,
+    )
+
+
+def require_size(message: Message, limit: int) -> None:
+    """Refuse a message that is too large when encoded.
+
+    :raises SesError: BadRequestException.
+    """
+    size = sum(len(part.encode()) for part in (message.text, message.html) if part)
+    size += sum(-(-len(content) // 3) * 4 for content in message.contents)
+    require_length(size, limit)
+
+
+def require_length(size: int, limit: int) -> None:
+    """Refuse a number of bytes above the limit."""
+    if size > limit:
+        raise bad_request(f"Message length is more than {limit} bytes long: '{size}'.")
+
+
+def decoded(content: Content) -> str:
+    """The text as it arrives: SES takes 7-bit ASCII where no charset is given, and what does not fit becomes `?`.
+
+    :raises SesError: BadRequestException for an unknown charset.
+    """
+    charset = content.charset or "us-ascii"
+    if charset.lower() in {"utf-8", "utf8"} or content.data.isascii():
+        return content.data
+    try:
+        return content.data.encode(charset, "replace").decode(charset, "replace")
+    except LookupError as error:
+        raise bad_request(f"Unsupported charset: {charset}") from error
+
+
+def parse_attachments(given: Sequence[AttachmentInput]) -> tuple[tuple[Attachment, ...], tuple[bytes, ...]]:
+    """Attachments and their contents.
+
+    :raises SesError: BadRequestException.
+    """
+    attachments, contents = [], []
+    for item in given:
+        if _REFUSED_FILES.search(item.file_name):
+            raise bad_request(f"Illegal filename '{item.file_name}'.")
+        try:
+            content = base64.b64decode(item.raw_content, validate=True)
+        except binascii.Error as error:
+            raise bad_request(f"The content of attachment '{item.file_name}' is not base64.") from error
+        attachments.append(
+            Attachment(
+                filename=item.file_name,
+                content_type=item.content_type or mimetypes.guess_type(item.file_name)[0] or "application/octet-stream",
+                size_bytes=len(content),
+                content_id=item.content_id,
+            )
+        )
+        contents.append(content)
+    return tuple(attachments), tuple(contents)
+
+
+def _one_line(subject: str) -> str:
+    if "\n" in subject or "\r" in subject:
+        raise bad_request("Subject contains a line break.")
+    return subject

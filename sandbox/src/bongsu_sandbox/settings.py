@@ -1,0 +1,63 @@
+"""What the sandbox is told."""
+
+import ipaddress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from bongsu.runtime.errors import StartError
+from bongsu.runtime.settings import CommaList, Settings, split_commas
+
+MEBIBYTE = 1024 * 1024
+
+
+class SandboxSettings(Settings):
+    """The sandbox's own settings: `SANDBOX_…`."""
+
+    model_config = SettingsConfigDict(env_prefix="SANDBOX_")
+
+    data_dir: Path = Field(default=Path("var/sandbox"), description="Folder of the mailbox and the ledger")
+    allow_remote: bool = Field(
+        default=False, description="Also answer clients that are not on this machine (behind a local gateway)"
+    )
+    mailbox_max_mails: int = Field(default=5000, ge=1, description="The mailbox keeps at least this many newest mails")
+    mailbox_max_bytes: int = Field(
+        default=64 * MEBIBYTE, ge=MEBIBYTE, description="… unless they are together larger than this"
+    )
+    ses_max_send_rate: float = Field(default=10_000, gt=0, description="SES: recipients a second that are accepted")
+    ses_max_24_hour_send: float = Field(default=10_000_000, ge=-1, description="SES: recipients a day; -1: no limit")
+    ses_verified_identities: CommaList = Field(
+        default=(), description="SES: domains and addresses that may send, comma-separated; empty: all"
+    )
+
+    _split = field_validator("ses_verified_identities", mode="before")(split_commas)
+
+
+def require_local(public_url: str) -> None:
+    """Refuse to stand in for providers where strangers could reach it.
+
+    :raises StartError: the public URL's host is not this machine.
+    """
+    host = urlsplit(public_url).hostname or ""
+    if not is_local_host(host):
+        raise StartError(
+            f"The sandbox runs only where BONGSU_PUBLIC_URL is local, and {public_url} is not; "
+            "leave the sandbox out or use http://localhost"
+        )
+
+
+def is_local_host(host: str) -> bool:
+    """Whether a host name or address means this machine."""
+    return host == "localhost" or host.endswith(".localhost") or is_loopback(host)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether a textual IP address is a loopback one (also IPv4 mapped into IPv6)."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return bool((mapped or ip).is_loopback)
