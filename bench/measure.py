@@ -1,0 +1,140 @@
+"""Measuring ours against a baseline, interleaved: A B A B … on one machine, so that only their ratio matters."""
+
+import gc
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from enum import Enum
+from statistics import median
+
+Work = Callable[[int], Awaitable[None]]
+"""Does its operation the given number of times."""
+
+ROUND_S = 0.15  # a round is long enough that the clock's steps and the scheduler's do not show
+
+
+class Clock(Enum):
+    CPU = "cpu"  # of this process, all its threads
+    WALL = "wall"
+
+    def read(self) -> float:
+        return time.process_time() if self is Clock.CPU else time.perf_counter()
+
+
+class Ratio(Enum):
+    """What the ratio of a benchmark compares."""
+
+    COST = "cost"  # our time an operation over the baseline's: less is better
+    RATE = "rate"  # our operations a second over the baseline's: more is better
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The ratio that may not be exceeded (COST) or missed (RATE)."""
+
+    ratio: Ratio
+    limit: float
+
+    def of(self, ours_s: float, baseline_s: float) -> float:
+        return ours_s / baseline_s if self.ratio is Ratio.COST else baseline_s / ours_s
+
+    def is_kept(self, value: float) -> bool:
+        return value <= self.limit if self.ratio is Ratio.COST else value >= self.limit
+
+    def __str__(self) -> str:
+        return f"{'≤' if self.ratio is Ratio.COST else '≥'} {self.limit:g}x"
+
+
+def at_most(limit: float) -> Budget:
+    return Budget(Ratio.COST, limit)
+
+
+def at_least(limit: float) -> Budget:
+    return Budget(Ratio.RATE, limit)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The two sides of a benchmark, ready to run. ``count`` tells how many statements (or messages) a work caused."""
+
+    ours: Work
+    baseline: Work
+    count: Callable[[Work], Awaitable[int]] | None = None
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """``budget`` None means report only. ``units`` is how many things one operation handles (rows of a bulk insert)."""
+
+    name: str
+    prepare: Callable[[], AbstractAsyncContextManager[Pair]]
+    budget: Budget | None
+    clock: Clock = Clock.CPU
+    units: int = 1
+
+
+@dataclass(frozen=True)
+class Result:
+    name: str
+    clock: Clock
+    ours_s: float  # a unit
+    baseline_s: float
+    ratio: float
+    budget: Budget | None
+    counts: tuple[int, int] | None = None
+    rounds: int = 0
+    samples: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []), repr=False)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the budget is kept, and as many statements were used as by the baseline."""
+        within = self.budget is None or self.budget.is_kept(self.ratio)
+        return within and (self.counts is None or self.counts[0] <= self.counts[1])
+
+
+async def timed(work: Work, operations: int, clock: Clock) -> float:
+    """The time of one operation, without the garbage collector's visits."""
+    gc.collect()
+    gc.disable()
+    try:
+        start = clock.read()
+        await work(operations)
+        return (clock.read() - start) / operations
+    finally:
+        gc.enable()
+
+
+async def operations_for_a_round(work: Work, clock: Clock, round_s: float) -> int:
+    operations = 1
+    while (taken := await timed(work, operations, clock) * operations) < round_s / 2:
+        operations = max(operations * 2, int(operations * round_s / taken) if taken > round_s / 20 else 0)
+    return max(1, round(operations * round_s / taken))
+
+
+async def run(benchmark: Benchmark, rounds: int, round_s: float = ROUND_S) -> Result:
+    """Measure one benchmark: a warm-up of both sides, then ``rounds`` times ours and the baseline in turn."""
+    async with benchmark.prepare() as pair:
+        ours_operations = await operations_for_a_round(pair.ours, benchmark.clock, round_s)
+        baseline_operations = await operations_for_a_round(pair.baseline, benchmark.clock, round_s)
+        ours: list[float] = []
+        baseline: list[float] = []
+        for _ in range(rounds):
+            ours.append(await timed(pair.ours, ours_operations, benchmark.clock) / benchmark.units)
+            baseline.append(await timed(pair.baseline, baseline_operations, benchmark.clock) / benchmark.units)
+        counts = None
+        if pair.count is not None:
+            counts = (await pair.count(pair.ours), await pair.count(pair.baseline))
+    budget = benchmark.budget
+    ratio = (budget or at_most(0)).of(median(ours), median(baseline))
+    return Result(
+        benchmark.name,
+        benchmark.clock,
+        median(ours),
+        median(baseline),
+        ratio,
+        budget,
+        counts,
+        rounds,
+        (ours, baseline),
+    )
