@@ -1,0 +1,182 @@
+"""A consumer within the process."""
+
+from collections.abc import Callable
+
+from bongsu.broker.batching import BatchRunner
+from bongsu.broker.deliveries import SettledOnce
+from bongsu.broker.errors import QueueMissing
+from bongsu.broker.memory.hub import MemoryHub, MemoryQueue, StoredMessage
+from bongsu.broker.port import Message
+from bongsu.runtime.logging import get_logger
+
+log = get_logger(__name__)
+
+
+class MemoryDelivery(SettledOnce):
+    """A stored message that a consumer holds."""
+
+    __slots__ = ("_consumer", "_lost", "stored")
+
+    def __init__(self, consumer: "MemoryConsumer", stored: StoredMessage, message: Message, queue: str) -> None:
+        super().__init__(queue, message, stored.delivery_count)
+        self.stored = stored
+        self._consumer = consumer
+        self._lost = False
+
+    @property
+    def lost(self) -> bool:
+        """Whether its connection went away."""
+        return self._lost
+
+    def lose(self) -> None:
+        """Its connection went away."""
+        self._lost = True
+
+    async def _send_ack(self) -> None:
+        self._consumer.settle(self)
+
+    async def _send_reject(self, *, requeue: bool) -> None:
+        queue = self._consumer.settle(self)
+        if requeue:
+            queue.give_back(self.stored)
+        else:
+            queue.bury(self.stored, "rejected")
+
+
+class MemoryConsumer:
+    """Takes from the queue that `place` finds or makes, each time anew after a lost connection."""
+
+    def __init__(  # noqa: PLR0913 - called in one place
+        self,
+        hub: MemoryHub,
+        name: str,
+        place: Callable[[], MemoryQueue],
+        runner: BatchRunner,
+        *,
+        prefetch: int,
+        forget: Callable[["MemoryConsumer"], None],
+    ) -> None:
+        self._hub = hub
+        self._name = name
+        self._place = place
+        self._runner = runner
+        self._prefetch = prefetch
+        self._forget = forget
+        self._queue: MemoryQueue | None = None
+        self._unsettled: dict[MemoryDelivery, None] = {}
+        self._paused = False
+        self._cancelled = False
+
+    @property
+    def running(self) -> bool:
+        """Whether messages are delivered to it now."""
+        return self._queue is not None and not self._paused and not self._cancelled
+
+    @property
+    def has_credit(self) -> bool:
+        """Whether it takes one more message now."""
+        return self.running and len(self._unsettled) < self._prefetch
+
+    @property
+    def address(self) -> str | None:
+        """The name of the queue that it takes from now."""
+        return self._queue.spec.name if self._queue is not None else None
+
+    def attach(self) -> None:
+        """Start to take from the queue.
+
+        :raises QueueMissing: there is none.
+        """
+        if self._queue is None and not self._cancelled:
+            self._queue = self._place()
+            self._queue.consumers.append(self)
+            self._queue.dispatch_soon()
+
+    def reattach(self) -> None:
+        """Start again after a lost connection, or as soon as the queue exists."""
+        try:
+            self.attach()
+        except QueueMissing:
+            self._hub.wait_for(self._name, self)
+
+    def detach(self) -> None:
+        """The connection went away: what is held goes back to the queue."""
+        self._hub.stop_waiting(self._name, self)
+        self._give_back_all()
+        self._leave_queue()
+        self._runner.discard_lost()
+
+    def queue_declared(self) -> None:
+        """The queue that was deleted exists again."""
+        self.attach()
+
+    def queue_deleted(self) -> None:
+        """The queue is gone, with what this held of it."""
+        for delivery in self._unsettled:
+            delivery.lose()
+        self._unsettled.clear()
+        self._queue = None
+        self._runner.discard_lost()
+        if not self._cancelled:
+            self._hub.wait_for(self._name, self)
+
+    def take(self, stored: StoredMessage) -> None:
+        """Hold a message and have it handled."""
+        message = stored.decode()
+        queue = self._queue
+        if queue is None:
+            raise QueueMissing(self._name)
+        if message is None:
+            log.warning("consumer.body_malformed", queue=self._name, message_id=stored.id)
+            queue.bury(stored, "rejected")
+            return
+        delivery = MemoryDelivery(self, stored, message, queue.spec.name)
+        self._unsettled[delivery] = None
+        self._runner.offer(delivery)
+
+    def settle(self, delivery: MemoryDelivery) -> MemoryQueue:
+        """Forget a delivery; there is room for one more."""
+        del self._unsettled[delivery]
+        queue = self._queue
+        if queue is None:
+            raise QueueMissing(self._name)
+        queue.dispatch_soon()
+        return queue
+
+    async def pause(self) -> None:
+        """Take no more and start no handler."""
+        self._paused = True
+        self._runner.hold()
+
+    async def resume(self) -> None:
+        """Go on."""
+        self._paused = False
+        self._runner.release()
+        if self._queue is not None:
+            self._queue.dispatch_soon()
+
+    async def cancel(self, *, drain_s: float | None = None) -> None:
+        """Stop for good, after the handlers that run."""
+        if self._cancelled:
+            return
+        self._cancelled = True
+        self._hub.stop_waiting(self._name, self)
+        await self._runner.drain(drain_s)
+        self._give_back_all()
+        self._leave_queue()
+        self._forget(self)
+
+    def _give_back_all(self) -> None:
+        # The last first: each goes to the front, so that they keep their order.
+        for delivery in reversed([*self._unsettled]):
+            delivery.lose()
+            if self._queue is not None:
+                self._queue.give_back(delivery.stored)
+        self._unsettled.clear()
+
+    def _leave_queue(self) -> None:
+        queue, self._queue = self._queue, None
+        if queue is not None:
+            queue.consumers.remove(self)
+            if queue.temporary and not queue.consumers:
+                self._hub.delete(queue.spec.name)

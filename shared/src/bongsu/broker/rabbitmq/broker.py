@@ -1,0 +1,227 @@
+"""The port, on RabbitMQ."""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+
+from aio_pika.abc import AbstractChannel
+
+from bongsu.broker.batching import BatchRunner
+from bongsu.broker.errors import BrokerError, BrokerUnavailable, PublishError
+from bongsu.broker.port import BatchHandler, DeadLetter, JsonObject, Message, QueueSpec, RpcHandler, TopicHandler
+from bongsu.broker.rabbitmq.channels import ReopeningChannel
+from bongsu.broker.rabbitmq.consumer import RabbitConsumer
+from bongsu.broker.rabbitmq.dead_letters import DeadLetters
+from bongsu.broker.rabbitmq.link import Link
+from bongsu.broker.rabbitmq.publishing import Publisher
+from bongsu.broker.rabbitmq.session import Place
+from bongsu.broker.rabbitmq.topology import Topology, declare, declare_inbox, declare_served, declare_subscription
+from bongsu.broker.rpc import INBOX_PREFETCH, Caller, answering
+from bongsu.broker.topics import SUBSCRIBER_PREFETCH, in_order
+from bongsu.runtime.logging import get_logger
+
+log = get_logger(__name__)
+
+OnFatal = Callable[[BrokerError], None]
+
+
+class RabbitBroker:
+    """Fulfils `port.Broker`. It has one connection to publish on and one to consume on.
+
+    RabbitMQ holds back a connection that publishes when it runs short of memory or disk; on the other one,
+    acknowledgements still pass.
+
+    `retry_s` is the first and the longest pause between attempts to connect. `on_fatal` is called when a consumer
+    cannot be re-established for `fatal_after_s` although RabbitMQ answers (the queue is declared otherwise, or
+    forbidden): the process can do no better than end with that error and be started again.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        retry_s: tuple[float, float] = (0.2, 5.0),
+        on_fatal: OnFatal | None = None,
+        fatal_after_s: float = 60.0,
+    ) -> None:
+        self._topology = Topology(self._queue_refused)
+        self._publishing = Link(url, "publish", self._topology.restore, retry_s=retry_s)
+        self._consuming = Link(url, "consume", self._topology.restore, retry_s=retry_s)
+        self._publisher = Publisher(self._publishing, url)
+        self._control = ReopeningChannel(self._publishing)
+        self._dead_letters = DeadLetters(self._publishing, self._publisher)
+        self._consumers: list[RabbitConsumer] = []
+        self._caller = Caller(self.publish, self._open_inbox)
+        self._inbox: RabbitConsumer | None = None
+        self._inbox_opening = asyncio.Lock()
+        self._on_fatal = on_fatal
+        self._fatal_after_s = fatal_after_s
+
+    async def connect(self, *, required: bool = True) -> None:
+        """Connect, and stay connected."""
+        try:
+            await self._publishing.start(required=required)
+            await self._consuming.start(required=required)
+        except BrokerError:
+            await self._disconnect()
+            raise
+
+    async def close(self, *, drain_s: float = 3.0) -> None:
+        """Cancel the consumers, let their handlers finish, then disconnect."""
+        await asyncio.gather(*(consumer.cancel(drain_s=drain_s) for consumer in [*self._consumers]))
+        self._inbox = None
+        self._caller.fail_all("The broker is closed")
+        await self._disconnect()
+
+    @property
+    def connected(self) -> bool:
+        """Whether both connections stand."""
+        return self._publishing.up and self._consuming.up
+
+    async def wait_connected(self, timeout_s: float) -> bool:
+        """Wait to be connected; False if it takes longer."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not self.connected:
+                    await self._publishing.wait_up()
+                    await self._consuming.wait_up()
+        except TimeoutError:
+            return False
+        return True
+
+    async def declare(self, *queues: QueueSpec) -> None:
+        """Make sure that the queues exist."""
+        for spec in queues:
+            try:
+                await self._control.run(spec.name, partial(declare, spec=spec))
+            except BrokerUnavailable:
+                self._topology.remember(*queues)
+                raise
+            self._topology.remember(spec)
+
+    async def publish(self, queue: str, message: Message, *, timeout_s: float = 5.0) -> None:
+        """Store a message in a queue."""
+        await self._publisher.publish(queue, message, timeout_s=timeout_s)
+
+    async def publish_many(
+        self, items: Sequence[tuple[str, Message]], *, timeout_s: float = 5.0
+    ) -> list[PublishError | None]:
+        """Publish many at once."""
+        return await self._publisher.publish_many(items, timeout_s=timeout_s)
+
+    async def consume(  # noqa: PLR0913 - the port's
+        self,
+        queue: str,
+        handler: BatchHandler,
+        *,
+        prefetch: int,
+        batch_max: int = 1,
+        batch_wait_s: float = 0.005,
+        concurrency: int | None = None,
+    ) -> RabbitConsumer:
+        """Deliver a queue's messages to `handler`."""
+        if batch_max > prefetch:
+            raise ValueError(f"A batch of {batch_max} cannot fill with a prefetch of {prefetch}")
+        runner = BatchRunner(queue, handler, batch_max=batch_max, batch_wait_s=batch_wait_s, concurrency=concurrency)
+        spec = self._topology.specs.get(queue)
+        return await self._start(
+            queue,
+            lambda channel: self._topology.find(channel, queue),
+            runner,
+            prefetch,
+            delivery_limit=spec.delivery_limit if spec is not None else None,
+        )
+
+    async def depth(self, queue: str) -> int:
+        """The number of messages ready."""
+
+        async def look(channel: AbstractChannel) -> int:
+            found = await channel.declare_queue(queue, passive=True)
+            return found.declaration_result.message_count or 0
+
+        return await self._control.run(queue, look)
+
+    async def purge(self, queue: str) -> int:
+        """Delete the messages that are ready."""
+
+        async def purge(channel: AbstractChannel) -> int:
+            purged = await (await channel.get_queue(queue, ensure=False)).purge()
+            return purged.message_count or 0
+
+        return await self._control.run(queue, purge)
+
+    async def dead_letters(self, queue: str, *, limit: int = 100) -> list[DeadLetter]:
+        """The oldest dead letters."""
+        return await self._dead_letters.list(queue, limit)
+
+    async def redrive(self, queue: str, *, limit: int | None = None, ids: Collection[str] | None = None) -> int:
+        """Move dead letters back."""
+        return await self._dead_letters.redrive(queue, limit, ids)
+
+    async def call(self, queue: str, message: Message, *, deadline_s: float) -> JsonObject:
+        """Send a request and wait for its answer."""
+        return await self._caller.call(queue, message, deadline_s=deadline_s)
+
+    async def serve(
+        self, queue: str, handler: RpcHandler, *, prefetch: int = 16, exclusive: bool = False
+    ) -> RabbitConsumer:
+        """Answer the calls to a queue."""
+        runner = BatchRunner(queue, answering(handler, self.publish), batch_max=1, batch_wait_s=0, concurrency=prefetch)
+        return await self._start(
+            queue, lambda channel: declare_served(channel, queue, exclusive=exclusive), runner, prefetch
+        )
+
+    async def broadcast(self, topic: str, message: Message, *, timeout_s: float = 5.0) -> None:
+        """Send to everyone subscribed."""
+        await self._publisher.broadcast(topic, message, timeout_s=timeout_s)
+
+    async def subscribe(self, topic: str, handler: TopicHandler) -> RabbitConsumer:
+        """Get each message that is broadcast to a topic."""
+        runner = BatchRunner(topic, in_order(topic, handler), batch_max=1, batch_wait_s=0, concurrency=1)
+        return await self._start(
+            topic, lambda channel: declare_subscription(channel, topic), runner, SUBSCRIBER_PREFETCH
+        )
+
+    def consumer_lost(self, consumer: RabbitConsumer) -> None:
+        """Answers to calls under way went to an inbox that is gone."""
+        if consumer is self._inbox:
+            self._caller.fail_all("The connection to the broker was lost")
+
+    def consumer_failing(self, consumer: RabbitConsumer, error: BrokerError, failing_s: float) -> None:
+        """Give up when it has gone on for too long."""
+        if failing_s >= self._fatal_after_s and self._on_fatal is not None:
+            log.error("consumer.given_up", queue=consumer.name, reason=str(error))
+            self._on_fatal(error)
+
+    def consumer_closed(self, consumer: RabbitConsumer) -> None:
+        """Forget a cancelled consumer."""
+        self._consumers.remove(consumer)
+
+    def _queue_refused(self, error: BrokerError) -> None:
+        log.error("broker.queue_refused", reason=str(error))
+        if self._on_fatal is not None:
+            self._on_fatal(error)
+
+    async def _start(
+        self, name: str, place: Place, runner: BatchRunner, prefetch: int, *, delivery_limit: int | None = None
+    ) -> RabbitConsumer:
+        consumer = RabbitConsumer(
+            self._consuming, name, place, runner, self, prefetch=prefetch, delivery_limit=delivery_limit
+        )
+        self._consumers.append(consumer)
+        await consumer.wait_started()
+        return consumer
+
+    async def _open_inbox(self) -> str:
+        self._consuming.connection  # noqa: B018 - raises when disconnected
+        async with self._inbox_opening:
+            if self._inbox is None:
+                runner = BatchRunner("inbox", self._caller.receive, batch_max=1, batch_wait_s=0, concurrency=None)
+                self._inbox = await self._start("inbox", declare_inbox, runner, INBOX_PREFETCH)
+        address = self._inbox.address
+        if address is None:
+            raise BrokerUnavailable("The inbox for answers is not open yet")
+        return address
+
+    async def _disconnect(self) -> None:
+        await asyncio.gather(self._consuming.close(), self._publishing.close())

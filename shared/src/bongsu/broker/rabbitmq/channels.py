@@ -1,0 +1,57 @@
+"""The channels of the publishing connection: one for publishing, one for questions and declarations.
+
+RabbitMQ answers a mistake by closing the channel it was made on, so each is opened again when it is needed next.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from aio_pika.abc import AbstractChannel
+
+from bongsu.broker.errors import BrokerError
+from bongsu.broker.rabbitmq.failures import translated
+from bongsu.broker.rabbitmq.link import Link
+
+T = TypeVar("T")
+OPERATION_TIMEOUT_S = 5.0
+
+
+class ReopeningChannel:
+    """A channel that is opened when it is needed and not open."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._channel: AbstractChannel | None = None
+        self._opening = asyncio.Lock()
+
+    async def get(self) -> AbstractChannel:
+        """The open channel.
+
+        :raises BrokerUnavailable: not connected.
+        """
+        connection = self._link.connection
+        channel = self._channel
+        if channel is not None and not channel.is_closed:
+            return channel
+        async with self._opening:
+            channel = self._channel
+            if channel is None or channel.is_closed:
+                channel = connection.channel(publisher_confirms=True, on_return_raises=True)
+                await channel.initialize()
+                self._channel = channel
+        return channel
+
+    async def run(self, queue: str, operation: Callable[[AbstractChannel], Awaitable[T]]) -> T:
+        """Do something on the channel, within the usual time."""
+        with translated(queue, timeout_s=OPERATION_TIMEOUT_S):
+            async with asyncio.timeout(OPERATION_TIMEOUT_S):
+                return await operation(await self.get())
+
+
+async def close_quietly(channel: AbstractChannel) -> None:
+    """Close a channel that may be closed, or gone with its connection."""
+    with suppress(BrokerError), translated(""):
+        async with asyncio.timeout(OPERATION_TIMEOUT_S):
+            await channel.close()

@@ -1,0 +1,184 @@
+"""A consumer that is kept alive through lost connections, closed channels and deleted queues."""
+
+import asyncio
+from typing import Protocol
+
+from bongsu.broker.batching import BatchRunner
+from bongsu.broker.errors import AccessRefused, BrokerError, BrokerUnavailable, QueueInUse, QueueMismatch, QueueMissing
+from bongsu.broker.rabbitmq.link import Link
+from bongsu.broker.rabbitmq.session import ConsumerSession, Place
+from bongsu.runtime.logging import get_logger
+
+log = get_logger(__name__)
+
+FIRST_ATTEMPT_S = 5.0
+WATCHDOG_S = 15.0
+RETRY_S = (0.1, 5.0)
+STOP_TIMEOUT_S = 2.0
+
+
+class ConsumerOwner(Protocol):
+    """Who is told about a consumer."""
+
+    def consumer_lost(self, consumer: "RabbitConsumer") -> None:
+        """Its session ended, with all its deliveries; it starts a new one."""
+
+    def consumer_failing(self, consumer: "RabbitConsumer", error: BrokerError, failing_s: float) -> None:
+        """It could not be re-established for so long, although the broker is connected."""
+
+    def consumer_closed(self, consumer: "RabbitConsumer") -> None:
+        """It was cancelled."""
+
+
+class RabbitConsumer:
+    """Consumes the queue that `place` finds or declares on each new channel.
+
+    A supervising task brings the session in line with what is wanted (consuming, paused), and replaces it when it
+    ended.
+    """
+
+    def __init__(  # noqa: PLR0913 - called in one place
+        self,
+        link: Link,
+        name: str,
+        place: Place,
+        runner: BatchRunner,
+        owner: ConsumerOwner,
+        *,
+        prefetch: int,
+        delivery_limit: int | None = None,
+    ) -> None:
+        self.name = name
+        self._link = link
+        self._place = place
+        self._runner = runner
+        self._owner = owner
+        self._prefetch = prefetch
+        self._delivery_limit = delivery_limit
+        self._session: ConsumerSession | None = None
+        self._paused = False
+        self._cancelled: asyncio.Event | None = None
+        self._started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._supervisor = asyncio.create_task(self._supervise())
+
+    @property
+    def running(self) -> bool:
+        """Whether messages are delivered to it now."""
+        return self._session is not None and self._session.consuming and self._cancelled is None
+
+    @property
+    def address(self) -> str | None:
+        """The queue that it consumes now."""
+        return self._session.queue_name if self._session is not None and self.running else None
+
+    async def wait_started(self) -> None:
+        """Wait until it consumes for the first time. While disconnected, do not wait.
+
+        :raises BrokerError: the attempt failed in a way that another would not mend; the consumer is cancelled.
+        """
+        if not self._link.up:
+            return
+        try:
+            async with asyncio.timeout(FIRST_ATTEMPT_S):
+                await asyncio.shield(self._started)
+        except (QueueMissing, QueueMismatch, QueueInUse, AccessRefused):
+            await self.cancel()
+            raise
+        except TimeoutError:
+            log.warning("consumer.start_delayed", queue=self.name)
+
+    async def pause(self) -> None:
+        """Take no more and start no handler."""
+        self._paused = True
+        self._runner.hold()
+        await self._stopped()
+
+    async def resume(self) -> None:
+        """Go on. New deliveries come once the held ones are settled, or there would be more than `prefetch`."""
+        self._paused = False
+        self._runner.release()
+        if self._session is not None:
+            self._session.changed.set()
+
+    async def cancel(self, *, drain_s: float | None = None) -> None:
+        """Stop for good, after the handlers that run."""
+        if self._cancelled is not None:
+            if not self._runner.runs_here:
+                await self._cancelled.wait()
+            return
+        self._cancelled = asyncio.Event()
+        try:
+            self._runner.hold()
+            await self._stopped()
+            await self._runner.drain(drain_s)
+        finally:
+            self._supervisor.cancel()
+            self._owner.consumer_closed(self)
+            self._cancelled.set()
+        # Its end closes the channel, after the last acknowledgement on it.
+        await asyncio.wait([self._supervisor])
+
+    async def _stopped(self) -> None:
+        session = self._session
+        if session is None:
+            return
+        session.changed.set()
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await session.idle.wait()
+        except TimeoutError:
+            session.end()
+
+    async def _supervise(self) -> None:
+        pause_s, longest_s = RETRY_S
+        clock = asyncio.get_running_loop().time
+        failing_since: float | None = None
+        while True:
+            connection = await self._link.wait_up()
+            try:
+                session = await ConsumerSession.open(
+                    connection,
+                    self.name,
+                    self._place,
+                    self._runner,
+                    prefetch=self._prefetch,
+                    limit=self._delivery_limit,
+                )
+                await self._keep(session)
+                pause_s, failing_since = RETRY_S[0], None
+            except BrokerUnavailable as error:
+                log.info("consumer.interrupted", queue=self.name, reason=str(error))
+            except BrokerError as error:
+                if not self._started.done():
+                    self._started.set_exception(error)
+                    self._started.exception()  # nobody may be waiting
+                failing_since = failing_since or clock()
+                log.warning("consumer.failed", queue=self.name, reason=str(error), retry_s=pause_s)
+                self._owner.consumer_failing(self, error, clock() - failing_since)
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, longest_s)
+
+    async def _keep(self, session: ConsumerSession) -> None:
+        """Keep a session as it is wanted, until it ends."""
+        self._session = session
+        try:
+            while not session.ended:
+                session.changed.clear()
+                if self._paused or self._cancelled is not None:
+                    if session.consuming:
+                        await session.stop()
+                elif not session.consuming and session.unsettled == 0:
+                    await session.start()
+                    if not self._started.done():
+                        self._started.set_result(None)
+                try:
+                    async with asyncio.timeout(WATCHDOG_S):
+                        await session.changed.wait()
+                except TimeoutError:
+                    await session.probe()
+        finally:
+            self._session = None
+            session.end()
+            self._runner.discard_lost()
+            self._owner.consumer_lost(self)
+            await session.close()

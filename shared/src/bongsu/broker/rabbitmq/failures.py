@@ -1,0 +1,64 @@
+"""aio-pika's and aiormq's exceptions as the port's errors."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aio_pika import exceptions as amqp
+from aiormq import exceptions as aiormq
+
+from bongsu.broker.errors import (
+    AccessRefused,
+    BrokerError,
+    BrokerUnavailable,
+    NotConfirmed,
+    QueueInUse,
+    QueueMismatch,
+    QueueMissing,
+    Unroutable,
+)
+
+
+@contextmanager
+def translated(queue: str, *, timeout_s: float | None = None) -> Iterator[None]:
+    """Raise the port's error for whatever goes wrong with a queue inside the block."""
+    try:
+        yield
+    except BrokerError:
+        raise
+    except asyncio.CancelledError:
+        # A connection that closes cancels what waits on it. That is no cancellation of this task.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise BrokerUnavailable("The connection to the broker was lost") from None
+    except TimeoutError as error:
+        within = f" within {timeout_s:g} s" if timeout_s is not None else ""
+        raise BrokerUnavailable(f"The broker did not answer{within}") from error
+    except amqp.CONNECTION_EXCEPTIONS as error:
+        raise broker_error(error, queue) from error
+
+
+def broker_error(error: BaseException, queue: str) -> BrokerError:
+    """The port's error for one of aio-pika's."""
+    translation: BrokerError
+    match error:
+        case amqp.PublishError():
+            translation = Unroutable(queue)
+        case amqp.DeliveryError():
+            translation = NotConfirmed("The broker refused the message")
+        case amqp.ChannelNotFoundEntity():
+            translation = QueueMissing(queue)
+        case amqp.ChannelPreconditionFailed():
+            translation = QueueMismatch(queue, _text(error))
+        case aiormq.ChannelAccessRefused() | amqp.AuthenticationError() | amqp.ProbableAuthenticationError():
+            translation = AccessRefused(f"The broker refuses access: {_text(error)}")
+        case aiormq.ChannelLockedResource():
+            translation = QueueInUse(queue)
+        case _:
+            translation = BrokerUnavailable(f"The connection to the broker was lost: {_text(error)}")
+    return translation
+
+
+def _text(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,151 @@
+"""One connection, kept up."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import aio_pika
+from aio_pika.abc import AbstractConnection
+from yarl import URL
+
+from bongsu.broker.errors import AccessRefused, BrokerError, BrokerUnavailable
+from bongsu.broker.rabbitmq.failures import translated
+from bongsu.runtime.logging import get_logger
+
+log = get_logger(__name__)
+
+HEARTBEAT_S = 10
+CONNECT_TIMEOUT_S = 5.0
+CLOSE_TIMEOUT_S = 2.0
+STABLE_S = 2.0
+"""A connection that lasted this long does not count as a failed attempt."""
+
+
+class Link:
+    """Connects, and connects again with growing pauses whenever the connection is lost.
+
+    `on_up` runs on each new connection before anybody uses it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        purpose: str,
+        on_up: Callable[[AbstractConnection], Awaitable[None]],
+        *,
+        retry_s: tuple[float, float],
+    ) -> None:
+        self._url = URL(url)
+        self._purpose = purpose
+        self._on_up = on_up
+        self._retry_s = retry_s
+        self._connection: AbstractConnection | None = None
+        self._up = asyncio.Event()
+        self._supervisor: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def address(self) -> str:
+        """Where the broker is, without credentials."""
+        return f"{self._url.host}:{self._url.port or 5672}{self._url.path}"
+
+    @property
+    def up(self) -> bool:
+        """Whether the connection stands."""
+        return self._up.is_set()
+
+    @property
+    def connection(self) -> AbstractConnection:
+        """The connection.
+
+        :raises BrokerUnavailable: there is none now.
+        """
+        if self._connection is None or not self._up.is_set():
+            raise BrokerUnavailable(f"Not connected to the broker at {self.address}")
+        return self._connection
+
+    async def start(self, *, required: bool) -> None:
+        """Connect; see `Broker.connect`."""
+        if self._supervisor is not None:
+            return
+        self._closed = False
+        lost = None
+        try:
+            lost = await self._connect()
+        except BrokerError as error:
+            if required:
+                raise
+            log.warning("broker.unavailable", purpose=self._purpose, reason=str(error))
+        self._supervisor = asyncio.create_task(self._supervise(lost))
+
+    async def wait_up(self) -> AbstractConnection:
+        """Wait for the connection to stand."""
+        while self._connection is None or not self._up.is_set():
+            await self._up.wait()
+        return self._connection
+
+    async def close(self) -> None:
+        """Disconnect and stay so."""
+        self._closed = True
+        supervisor, self._supervisor = self._supervisor, None
+        if supervisor is not None:
+            supervisor.cancel()
+            await asyncio.wait([supervisor])
+        await self._drop()
+
+    async def _supervise(self, lost: asyncio.Event | None) -> None:
+        shortest_s, longest_s = self._retry_s
+        pause_s = shortest_s
+        clock = asyncio.get_running_loop().time
+        while not self._closed:
+            if lost is not None:
+                since = clock()
+                await lost.wait()
+                await self._drop()
+                log.warning("broker.connection_lost", purpose=self._purpose, address=self.address)
+                if clock() > since + STABLE_S:
+                    pause_s = shortest_s
+            # Not all at once when the broker is back: there may be many of us.
+            await asyncio.sleep(pause_s * random.uniform(0.7, 1.0))  # noqa: S311 - no secret depends on it
+            pause_s = min(pause_s * 2, longest_s)
+            try:
+                lost = await self._connect()
+                log.info("broker.connected", purpose=self._purpose, address=self.address)
+            except BrokerError as error:
+                lost = None
+                log.warning("broker.unavailable", purpose=self._purpose, reason=str(error), retry_s=round(pause_s, 1))
+
+    async def _connect(self) -> asyncio.Event:
+        lost = asyncio.Event()
+        try:
+            with translated(""):
+                # The limit includes the handshake: what accepts and says nothing must not hold us.
+                async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                    connection = await aio_pika.connect(
+                        self._url.update_query(heartbeat=HEARTBEAT_S, name=f"bongsu {self._purpose}")
+                    )
+        except AccessRefused:
+            raise AccessRefused(f"The broker at {self.address} refuses the user {self._url.user!r}") from None
+        except BrokerUnavailable as error:
+            reason = str(error.__cause__ or error)
+            raise BrokerUnavailable(f"Cannot reach the broker at {self.address}: {reason}") from None
+        connection.close_callbacks.add(lambda *_: lost.set())
+        self._connection = connection
+        try:
+            await self._on_up(connection)
+        except BaseException:
+            await self._drop()
+            raise
+        if not lost.is_set():
+            self._up.set()
+        return lost
+
+    async def _drop(self) -> None:
+        self._up.clear()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # Also when it is lost: else its tasks and its socket are left to the garbage collector.
+            with suppress(BrokerError), translated(""):
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await connection.close()

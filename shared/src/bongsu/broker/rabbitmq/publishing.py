@@ -1,0 +1,106 @@
+"""Publishing with confirms."""
+
+import asyncio
+from collections.abc import Sequence
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractExchange, HeadersType
+from yarl import URL
+
+from bongsu.broker.encoding import CONTENT_TYPE, encode_body
+from bongsu.broker.errors import InvalidMessage, PublishError
+from bongsu.broker.port import Message
+from bongsu.broker.rabbitmq.channels import ReopeningChannel
+from bongsu.broker.rabbitmq.failures import translated
+from bongsu.broker.rabbitmq.link import Link
+
+TOPIC_EXCHANGE = "bongsu.topics"
+ROUTING_KEY_BYTES = 255
+
+
+class Publisher:
+    """Sends over one channel, with any number of messages waiting for their confirms at a time."""
+
+    def __init__(self, link: Link, url: str) -> None:
+        self._link = link
+        self._channel = ReopeningChannel(link)
+        self._user = URL(url).user
+        self._in_flight: dict[str, asyncio.Event] = {}
+        self._topics: tuple[AbstractChannel, AbstractExchange] | None = None
+
+    async def publish(self, queue: str, message: Message, *, timeout_s: float) -> None:
+        """As `Broker.publish`."""
+        encoded = self._encode(queue, message)
+        await self._confirmed(queue, encoded, timeout_s)
+
+    async def publish_many(
+        self, items: Sequence[tuple[str, Message]], *, timeout_s: float
+    ) -> list[PublishError | None]:
+        """As `Broker.publish_many`."""
+
+        async def one(queue: str, message: Message) -> PublishError | None:
+            try:
+                await self.publish(queue, message, timeout_s=timeout_s)
+            except PublishError as error:
+                return error
+            return None
+
+        return await asyncio.gather(*(one(queue, message) for queue, message in items))
+
+    async def broadcast(self, topic: str, message: Message, *, timeout_s: float) -> None:
+        """As `Broker.broadcast`."""
+        encoded = self._encode(topic, message)
+        with translated(TOPIC_EXCHANGE, timeout_s=timeout_s):
+            async with asyncio.timeout(timeout_s):
+                channel = await self._channel.get()
+                if self._topics is None or self._topics[0] is not channel:
+                    self._topics = (channel, await declare_topic_exchange(channel))
+                await self._topics[1].publish(encoded, topic, mandatory=False)
+
+    async def republish(self, queue: str, raw: bytes, message_id: str, headers: HeadersType) -> None:
+        """Store bytes as they are, as a new message."""
+        message = aio_pika.Message(
+            raw,
+            message_id=message_id,
+            headers=headers,
+            content_type=CONTENT_TYPE,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        )
+        await self._confirmed(queue, message, 5.0)
+
+    async def _confirmed(self, queue: str, message: aio_pika.Message, timeout_s: float) -> None:
+        with translated(queue, timeout_s=timeout_s):
+            async with asyncio.timeout(timeout_s):
+                message_id = message.message_id or ""
+                # aiormq knows a returned message by its id alone: of two under way with one id it would take the
+                # wrong one for returned, and the other for delivered.
+                while (other := self._in_flight.get(message_id)) is not None:
+                    await other.wait()
+                done = self._in_flight[message_id] = asyncio.Event()
+                try:
+                    exchange: AbstractExchange = (await self._channel.get()).default_exchange
+                    await exchange.publish(message, queue, mandatory=True)
+                finally:
+                    del self._in_flight[message_id]
+                    done.set()
+
+    def _encode(self, routing_key: str, message: Message) -> aio_pika.Message:
+        # RabbitMQ answers each of these by closing the channel, and with it fails every message under way.
+        if message.user_id is not None and message.user_id != self._user:
+            raise InvalidMessage(f"The message is of user {message.user_id!r}, the connection is not")
+        if len(routing_key.encode()) > ROUTING_KEY_BYTES:
+            raise InvalidMessage(f"A queue's name has at most {ROUTING_KEY_BYTES} bytes")
+        return aio_pika.Message(
+            encode_body(message.body),
+            message_id=message.id,
+            headers={**message.headers},
+            content_type=CONTENT_TYPE,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            expiration=message.expires_in_s,
+            user_id=message.user_id,
+        )
+
+
+async def declare_topic_exchange(channel: AbstractChannel) -> AbstractExchange:
+    """Declare the exchange that broadcasts go through."""
+    return await channel.declare_exchange(TOPIC_EXCHANGE, aio_pika.ExchangeType.DIRECT, durable=True)

@@ -1,0 +1,197 @@
+"""One channel with one consumer on it. It ends with its channel, or when RabbitMQ cancels the consumer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, suppress
+
+import aiormq
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
+
+from bongsu.broker.batching import BatchRunner
+from bongsu.broker.deliveries import SettledOnce
+from bongsu.broker.encoding import decode_body
+from bongsu.broker.errors import BrokerError
+from bongsu.broker.port import JsonObject, Message
+from bongsu.broker.rabbitmq.channels import OPERATION_TIMEOUT_S, close_quietly
+from bongsu.broker.rabbitmq.failures import translated
+from bongsu.runtime.logging import get_logger
+
+log = get_logger(__name__)
+
+Place = Callable[[AbstractChannel], Awaitable[AbstractQueue]]
+
+
+class RabbitDelivery(SettledOnce):
+    """A delivery on a session's channel. Its tag means nothing on any other channel."""
+
+    __slots__ = ("_incoming", "_session")
+
+    def __init__(
+        self, session: "ConsumerSession", incoming: AbstractIncomingMessage, message: Message, queue: str
+    ) -> None:
+        super().__init__(queue, message, delivery_count(incoming))
+        self._session = session
+        self._incoming = incoming
+
+    @property
+    def lost(self) -> bool:
+        """Whether its channel is closed."""
+        return self._session.ended
+
+    async def _send_ack(self) -> None:
+        with suppress(BrokerError), translated(self.queue):  # lost on the way: RabbitMQ delivers it again
+            await self._incoming.ack()
+        self._session.settled_one()
+
+    async def _send_reject(self, *, requeue: bool) -> None:
+        with suppress(BrokerError), translated(self.queue):  # the same
+            # Never nack: RabbitMQ 4 does not count it to the delivery limit, and would deliver for ever.
+            await self._incoming.reject(requeue=requeue)
+        self._session.settled_one()
+
+
+class ConsumerSession:
+    """Made by `open`. `changed` is set whenever its supervisor should look at it."""
+
+    def __init__(
+        self, name: str, channel: AbstractChannel, queue: AbstractQueue, runner: BatchRunner, limit: int | None
+    ) -> None:
+        self.changed = asyncio.Event()
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self.ended = False
+        self.consuming = False
+        self.unsettled = 0
+        self._name = name
+        self._channel = channel
+        self._queue = queue
+        self._runner = runner
+        self._limit = limit
+        self._tag: str | None = None
+
+    @classmethod
+    async def open(  # noqa: PLR0913 - called in one place
+        cls,
+        connection: AbstractConnection,
+        name: str,
+        place: Place,
+        runner: BatchRunner,
+        *,
+        prefetch: int,
+        limit: int | None,
+    ) -> "ConsumerSession":
+        """Open a channel and find or declare the queue; `start` then consumes it."""
+        channel = connection.channel()
+        try:
+            with translated(name, timeout_s=OPERATION_TIMEOUT_S):
+                async with asyncio.timeout(OPERATION_TIMEOUT_S):
+                    await channel.initialize()
+                    # For each consumer, never for the channel: quorum queues refuse that.
+                    await channel.set_qos(prefetch_count=prefetch, global_=False)
+                    queue = await place(channel)
+                    underlay = await channel.get_underlay_channel()
+        except BaseException:
+            if channel.is_initialized:
+                await close_quietly(channel)
+            raise
+        session = cls(name, channel, queue, runner, limit)
+        channel.close_callbacks.add(lambda *_: session.end())
+        underlay.on_consumer_cancel_callbacks.add(session._cancelled_by_broker)
+        if channel.is_closed:
+            session.end()
+        return session
+
+    @property
+    def queue_name(self) -> str:
+        """The queue that it consumes."""
+        return self._queue.name
+
+    async def start(self) -> None:
+        """Have deliveries come."""
+        self.idle.clear()
+        self.consuming = True
+        with self._operation():
+            async with asyncio.timeout(OPERATION_TIMEOUT_S):
+                self._tag = await self._queue.consume(self._receive)
+
+    async def stop(self) -> None:
+        """Have no more deliveries come; those that did stay unsettled."""
+        with self._operation():
+            async with asyncio.timeout(OPERATION_TIMEOUT_S):
+                if self._tag is not None:
+                    await self._queue.cancel(self._tag)
+        self.consuming = False
+        self.idle.set()
+
+    async def probe(self) -> None:
+        """End if RabbitMQ knows of no consumer although there should be one."""
+        if not self.consuming:
+            return
+        with self._operation():
+            async with asyncio.timeout(OPERATION_TIMEOUT_S):
+                found = await self._channel.declare_queue(self._queue.name, passive=True)
+        if found.declaration_result.consumer_count == 0:
+            log.error("consumer.vanished", queue=self._name)
+            self.end()
+
+    def settled_one(self) -> None:
+        """A delivery was acknowledged or rejected."""
+        self.unsettled -= 1
+        if self.unsettled == 0:
+            self.changed.set()
+
+    def end(self) -> None:
+        """Nothing more comes, and what is unsettled is lost. Idempotent."""
+        self.ended = True
+        self.consuming = False
+        self.idle.set()
+        self.changed.set()
+
+    async def close(self) -> None:
+        """Close the channel: what is unsettled goes back to the queue."""
+        self.end()
+        await close_quietly(self._channel)
+
+    def _operation(self) -> AbstractContextManager[None]:
+        return translated(self._name, timeout_s=OPERATION_TIMEOUT_S)
+
+    def _cancelled_by_broker(self, _frame: aiormq.spec.Basic.Cancel) -> None:
+        log.warning("consumer.cancelled_by_broker", queue=self._name)
+        self.end()
+
+    async def _receive(self, incoming: AbstractIncomingMessage) -> None:
+        if self.ended:
+            return
+        self.unsettled += 1
+        body = decode_body(incoming.body)
+        delivery = RabbitDelivery(self, incoming, received_message(incoming, body or {}), self._queue.name)
+        if body is None:
+            log.warning("consumer.body_malformed", queue=self._name, message_id=incoming.message_id)
+            await delivery.reject(requeue=False)
+        elif self._limit is not None and delivery.delivery_count > self._limit:
+            # RabbitMQ did not see to it: a policy or an older declaration has no limit.
+            log.warning("consumer.delivery_limit_exceeded", queue=self._name, message_id=incoming.message_id)
+            await delivery.reject(requeue=False)
+        else:
+            self._runner.offer(delivery)
+
+
+def delivery_count(incoming: AbstractIncomingMessage) -> int:
+    """How often a message was delivered before. Quorum queues count; other queues only know that it was."""
+    counted = incoming.headers.get("x-delivery-count")
+    return counted if isinstance(counted, int) else int(bool(incoming.redelivered))
+
+
+def received_message(incoming: AbstractIncomingMessage, body: JsonObject) -> Message:
+    """The message as its sender made it, without what RabbitMQ wrote into its headers."""
+    headers = {
+        name: value for name, value in incoming.headers.items() if isinstance(value, str) and not name.startswith("x-")
+    }
+    expires_in_s = incoming.expiration
+    return Message(
+        body=body,
+        id=incoming.message_id or "",
+        headers=headers,
+        expires_in_s=expires_in_s if isinstance(expires_in_s, (int, float)) else None,
+        user_id=incoming.user_id,
+    )

@@ -1,0 +1,120 @@
+import asyncio
+from typing import cast
+
+import pytest
+
+from bongsu.broker import Broker, BrokerUnavailable, InvalidMessage, JsonObject, Message, Unroutable
+from shared.tests.broker.recorder import Recorder, eventually, numbered
+from shared.tests.broker.servers import BrokerServer
+
+ANYTHING: JsonObject = {
+    "text": "봉수대에서 연기가 오른다 🔥👩‍👩‍👧 é \u2028 \x00",
+    "numbers": [0, -1, 2**53, 1.5, 1e300],
+    "nested": {"a": [{"b": None}, [], {}, True, False, ""]},
+    "열쇠": "값",
+}
+
+
+class TestPublish:
+    async def test_message_arrives_as_it_was_sent(self, server: BrokerServer, broker: Broker) -> None:
+        queue, received = await server.queue(broker), Recorder()
+        sent = Message(body=ANYTHING, id="id-1", headers={"trace": "추적"}, expires_in_s=60)
+        await broker.publish(queue, sent)
+        await broker.consume(queue, received, prefetch=1)
+        assert (await received.next()).message == sent
+
+    async def test_confirmed_message_is_in_the_queue(self, server: BrokerServer, broker: Broker) -> None:
+        queue = await server.queue(broker)
+        await broker.publish(queue, Message(body={}))
+        assert await broker.depth(queue) == 1
+
+    async def test_large_body_arrives(self, server: BrokerServer, broker: Broker) -> None:
+        queue, received = await server.queue(broker), Recorder()
+        await broker.publish(queue, Message(body={"text": "가" * 500_000}))
+        await broker.consume(queue, received, prefetch=1)
+        assert (await received.next()).message.body == {"text": "가" * 500_000}
+
+    async def test_message_for_a_queue_that_is_missing_is_unroutable(
+        self, server: BrokerServer, broker: Broker
+    ) -> None:
+        with pytest.raises(Unroutable):
+            await broker.publish(server.name("nowhere"), Message(body={}))
+
+    async def test_message_for_a_deleted_queue_is_unroutable(self, server: BrokerServer, broker: Broker) -> None:
+        queue = await server.queue(broker)
+        await broker.publish(queue, Message(body={}))
+        await server.delete(queue)
+        with pytest.raises(Unroutable):
+            await broker.publish(queue, Message(body={}))
+
+    async def test_publishing_goes_on_after_an_unroutable_message(self, server: BrokerServer, broker: Broker) -> None:
+        queue = await server.queue(broker)
+        with pytest.raises(Unroutable):
+            await broker.publish(server.name("nowhere"), Message(body={}))
+        await broker.publish(queue, Message(body={}))
+        assert await broker.depth(queue) == 1
+
+    @pytest.mark.parametrize(
+        "body",
+        [{"at": object()}, {"n": float("nan")}, {"n": float("inf")}, {"text": "\ud800"}, {"b": b"bytes"}, [1], "text"],
+    )
+    async def test_body_that_json_cannot_hold_is_refused(
+        self, server: BrokerServer, broker: Broker, body: object
+    ) -> None:
+        queue = await server.queue(broker)
+        with pytest.raises(InvalidMessage):
+            await broker.publish(queue, Message(body=cast("JsonObject", body)))
+
+    async def test_disconnected_publish_fails_at_once(self, server: BrokerServer, broker: Broker) -> None:
+        queue = await server.queue(broker)
+        server.cut()
+        await eventually(lambda: not broker.connected)
+        async with asyncio.timeout(0.5):
+            with pytest.raises(BrokerUnavailable):
+                await broker.publish(queue, Message(body={}), timeout_s=30)
+
+    async def test_publish_after_close_fails(self, server: BrokerServer, broker: Broker) -> None:
+        queue = await server.queue(broker)
+        await broker.close()
+        with pytest.raises(BrokerUnavailable):
+            await broker.publish(queue, Message(body={}))
+
+    async def test_many_publishers_at_once_are_all_confirmed(self, server: BrokerServer, broker: Broker) -> None:
+        queue = await server.queue(broker)
+        await asyncio.gather(*(broker.publish(queue, message) for message in numbered(200)))
+        assert await broker.depth(queue) == 200
+
+
+class TestPublishMany:
+    async def test_each_message_has_its_own_result(self, server: BrokerServer, broker: Broker) -> None:
+        queue = await server.queue(broker)
+        missing = server.name("nowhere")
+        broken = Message(body=cast("JsonObject", {"at": object()}))
+        results = await broker.publish_many(
+            [(queue, Message(body={})), (missing, Message(body={})), (queue, broken), (queue, Message(body={}))]
+        )
+        assert [type(result) for result in results] == [type(None), Unroutable, InvalidMessage, type(None)]
+        assert await broker.depth(queue) == 2
+
+    async def test_messages_keep_their_order(self, server: BrokerServer, broker: Broker) -> None:
+        queue, received = await server.queue(broker), Recorder()
+        await broker.publish_many([(queue, message) for message in numbered(300)])
+        await broker.consume(queue, received, prefetch=50, concurrency=1)
+        assert [body["n"] for body in await received.bodies(300)] == list(range(300))
+
+    async def test_repeated_id_of_an_unroutable_message_is_reported_each_time(
+        self, server: BrokerServer, broker: Broker
+    ) -> None:
+        missing, repeated = server.name("nowhere"), Message(body={}, id="same")
+        results = await broker.publish_many([(missing, repeated)] * 3)
+        assert [type(result) for result in results] == [Unroutable] * 3
+
+    async def test_nothing_to_publish_is_fine(self, broker: Broker) -> None:
+        assert await broker.publish_many([]) == []
+
+    async def test_disconnected_publish_fails_for_each(self, server: BrokerServer, broker: Broker) -> None:
+        queue = await server.queue(broker)
+        server.cut()
+        await eventually(lambda: not broker.connected)
+        results = await broker.publish_many([(queue, message) for message in numbered(3)])
+        assert [type(result) for result in results] == [BrokerUnavailable] * 3
