@@ -4,11 +4,11 @@ import ipaddress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from bongsu.runtime.errors import StartError
-from bongsu.runtime.settings import CommaList, Settings, split_commas
+from bongsu.runtime.settings import CommaList, Settings
 
 MEBIBYTE = 1024 * 1024
 
@@ -31,8 +31,6 @@ class SandboxSettings(Settings):
     ses_verified_identities: CommaList = Field(
         default=(), description="SES: domains and addresses that may send, comma-separated; empty: all"
     )
-
-    _split = field_validator("ses_verified_identities", mode="before")(split_commas)
 
 
 def require_local(public_url: str) -> None:
@@ -61,3 +59,8 @@ def is_loopback(address: str) -> bool:
         return False
     mapped = getattr(ip, "ipv4_mapped", None)
     return bool((mapped or ip).is_loopback)
+
+
+def is_local_url(public_url: str) -> bool:
+    """Whether a public URL's host is this machine."""
+    return is_local_host(urlsplit(public_url).hostname or "")

@@ -19,3 +19,6 @@ LANES: Final[dict[Priority, int]] = {"high": 0, "normal": 1, "bulk": 2}
 
 EVENTS: Final = "bongsu.events"
 """The fan-out topic of account events (`contracts.events`)."""
+
+ALL_QUEUES: Final[tuple[str, ...]] = (NOTIFY_JOBS, *DELIVER.values())
+"""Every durable queue. Whoever publishes or consumes declares them, so that no start order matters."""

@@ -126,6 +126,9 @@ def _message(item: Mapping[str, Any]) -> str:
 
 async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
+    if isinstance(error.__cause__, errors.ServiceError):
+        # FastAPI wraps whatever is raised while it reads the body.
+        return _answer(request, error.__cause__)
     known: dict[int, errors.ServiceError] = {
         404: errors.NotFound("There is nothing at this address"),
         405: errors.Invalid(f"{request.method} is not possible here", code="method_not_allowed"),

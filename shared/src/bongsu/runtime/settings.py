@@ -8,10 +8,10 @@ import difflib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, overload
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -22,14 +22,19 @@ from pydantic_settings import (
 
 from bongsu.runtime.errors import StartError
 
-S = TypeVar("S", bound="Settings")
-CommaList = Annotated[tuple[str, ...], NoDecode]
-"""A comma-separated value; give it a validator made by `split_commas`."""
+A = TypeVar("A", bound="Settings")
+B = TypeVar("B", bound="Settings")
+C = TypeVar("C", bound="Settings")
+D = TypeVar("D", bound="Settings")
 
 
 def split_commas(value: object) -> object:
-    """Read `a, b` as `("a", "b")`; other values as they are. For `field_validator(mode="before")`."""
+    """Read `a, b` as `("a", "b")`; other values as they are."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
+"""A comma-separated value."""
 
 
 class SettingsError(StartError):
@@ -113,7 +118,38 @@ class PlatformSettings(Settings):
         return self.public_url or f"http://localhost:{self.port}"
 
 
-def load(*classes: type[S], environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> tuple[S, ...]:
+@overload
+def load(a: type[A], /, *, environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> tuple[A]: ...
+
+
+@overload
+def load(
+    a: type[A], b: type[B], /, *, environ: Mapping[str, str] | None = None, dotenv: Path | None = None
+) -> tuple[A, B]: ...
+
+
+@overload
+def load(
+    a: type[A], b: type[B], c: type[C], /, *, environ: Mapping[str, str] | None = None, dotenv: Path | None = None
+) -> tuple[A, B, C]: ...
+
+
+@overload
+def load(
+    a: type[A],
+    b: type[B],
+    c: type[C],
+    d: type[D],
+    /,
+    *,
+    environ: Mapping[str, str] | None = None,
+    dotenv: Path | None = None,
+) -> tuple[A, B, C, D]: ...
+
+
+def load(
+    *classes: type[Settings], environ: Mapping[str, str] | None = None, dotenv: Path | None = None
+) -> tuple[Settings, ...]:
     """Build each class from the environment, `NAME_FILE` files and a `.env` file.
 
     :param environ: in place of the process's environment.
@@ -124,7 +160,7 @@ def load(*classes: type[S], environ: Mapping[str, str] | None = None, dotenv: Pa
     lines = dotenv_values(dotenv) if dotenv is not None and dotenv.is_file() else {}
     given = {name: value for name, value in {**lines, **environment}.items() if value}
     problems: list[str] = []
-    built: list[S] = []
+    built: list[Settings] = []
     for cls in classes:
         values = _values(cls, given, problems)
         try:

@@ -1,0 +1,157 @@
+"""A process that is started and ended as operators do."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+PROGRAM = textwrap.dedent(
+    """
+    import asyncio, sys
+    from contextlib import asynccontextmanager
+    from fastapi import FastAPI
+    from fastapi.responses import StreamingResponse
+    from bongsu.runtime.server import listen, run, serve
+
+    async def main(stop):
+        @asynccontextmanager
+        async def lifespan(_app):
+            yield
+            print("lifespan closed", flush=True)
+
+        app = FastAPI(lifespan=lifespan)
+
+        @app.get("/polite")
+        async def polite():
+            async def events():
+                while not await stop.sleep(0.05):
+                    yield b": tick\\n\\n"
+            return StreamingResponse(events())
+
+        @app.get("/rude")
+        async def rude():
+            async def events():
+                while True:
+                    yield b": tick\\n\\n"
+                    await asyncio.sleep(0.05)
+            return StreamingResponse(events())
+
+        async def started():
+            print("started", flush=True)
+
+        await serve(app, listen("127.0.0.1", int(sys.argv[1])), stop, started=started)
+        print("all closed", flush=True)
+
+    sys.exit(run(main))
+    """
+)
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _process(port: int) -> Iterator[subprocess.Popen[str]]:
+    environment = {**os.environ, "PYTHONWARNINGS": "error"}
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-c", PROGRAM, str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _wait_until_started(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    assert process.stdout.readline() == "started\n"
+
+
+class TestStop:
+    def test_sigterm_drains_and_closes_the_lifespan(self) -> None:
+        port = _free_port()
+        with _process(port) as process:
+            _wait_until_started(process)
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=6)
+        assert (process.returncode, out) == (0, "lifespan closed\nall closed\n"), err
+        assert "Traceback" not in err
+
+    def test_an_event_stream_that_watches_the_signal_ends_at_once(self) -> None:
+        port = _free_port()
+        with _process(port) as process:
+            _wait_until_started(process)
+            with httpx.stream("GET", f"http://127.0.0.1:{port}/polite") as stream:
+                chunks = stream.iter_bytes()
+                next(chunks)
+                begun = time.monotonic()
+                process.send_signal(signal.SIGINT)
+                for _ in chunks:
+                    pass
+                process.wait(timeout=6)
+        assert process.returncode == 0
+        assert time.monotonic() - begun < 2
+
+    def test_an_event_stream_that_does_not_is_cut_within_five_seconds(self) -> None:
+        port = _free_port()
+        with _process(port) as process:
+            _wait_until_started(process)
+            with httpx.stream("GET", f"http://127.0.0.1:{port}/rude") as stream:
+                next(stream.iter_bytes())
+                begun = time.monotonic()
+                process.send_signal(signal.SIGTERM)
+                process.wait(timeout=6)
+        assert time.monotonic() - begun < 5
+
+    def test_a_second_signal_ends_it_at_once(self) -> None:
+        port = _free_port()
+        with _process(port) as process:
+            _wait_until_started(process)
+            with httpx.stream("GET", f"http://127.0.0.1:{port}/rude") as stream:
+                next(stream.iter_bytes())
+                process.send_signal(signal.SIGTERM)
+                while process.poll() is None and httpx_refuses(port) is False:
+                    pass
+                process.send_signal(signal.SIGTERM)
+                process.wait(timeout=2)
+        assert process.returncode == 1
+
+
+def httpx_refuses(port: int) -> bool:
+    """Whether the port takes no more connections, which is the first sign that the stop has begun."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return False
+    except OSError:
+        return True
+
+
+class TestListen:
+    def test_a_taken_port_is_one_clear_line(self) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            with _process(port) as process:
+                out, err = process.communicate(timeout=20)
+        assert (process.returncode, out) == (1, "")
+        assert (
+            err.strip()
+            == f"bongsu: Cannot listen on 127.0.0.1:{port}: it is already in use; stop what uses it or set PORT"
+        )

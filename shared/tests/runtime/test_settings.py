@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import pytest
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from bongsu.runtime.settings import PlatformSettings, Settings, SettingsError, load
+
+
+class KitchenSettings(Settings):
+    model_config = SettingsConfigDict(env_prefix="KITCHEN_")
+
+    stove_url: str = Field(description="Where the stove is")
+    heat_c: int = Field(default=180, ge=50, le=300)
+    recipe_key: SecretStr = Field(default=SecretStr(""))
+
+
+class TestLoad:
+    def test_values_come_from_the_environment(self) -> None:
+        (kitchen,) = load(KitchenSettings, environ={"KITCHEN_STOVE_URL": "http://stove", "KITCHEN_HEAT_C": "200"})
+        assert (kitchen.stove_url, kitchen.heat_c) == ("http://stove", 200)
+
+    def test_the_environment_wins_over_the_dotenv_file(self, tmp_path: Path) -> None:
+        dotenv = tmp_path / ".env"
+        dotenv.write_text("KITCHEN_STOVE_URL=http://from-file\nKITCHEN_HEAT_C=90\n", encoding="utf-8")
+        (kitchen,) = load(KitchenSettings, environ={"KITCHEN_HEAT_C": "100"}, dotenv=dotenv)
+        assert (kitchen.stove_url, kitchen.heat_c) == ("http://from-file", 100)
+
+    def test_a_missing_dotenv_file_is_an_empty_one(self, tmp_path: Path) -> None:
+        (kitchen,) = load(KitchenSettings, environ={"KITCHEN_STOVE_URL": "x"}, dotenv=tmp_path / "none")
+        assert kitchen.stove_url == "x"
+
+    def test_a_secret_is_read_from_the_file_that_its_name_with_file_says(self, tmp_path: Path) -> None:
+        secret = tmp_path / "recipe"
+        secret.write_text("김치찌개\n", encoding="utf-8")
+        (kitchen,) = load(KitchenSettings, environ={"KITCHEN_STOVE_URL": "x", "KITCHEN_RECIPE_KEY_FILE": str(secret)})
+        assert kitchen.recipe_key.get_secret_value() == "김치찌개"
+        assert "김치찌개" not in repr(kitchen)
+
+    def test_an_unreadable_secret_file_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(SettingsError, match="KITCHEN_RECIPE_KEY_FILE: cannot read .*No such file"):
+            load(
+                KitchenSettings,
+                environ={"KITCHEN_STOVE_URL": "x", "KITCHEN_RECIPE_KEY_FILE": str(tmp_path / "none")},
+            )
+
+    def test_every_missing_wrong_and_unknown_name_is_listed_at_once(self) -> None:
+        with pytest.raises(SettingsError) as caught:
+            load(KitchenSettings, PlatformSettings, environ={"KITCHEN_HEAT": "1", "KITCHEN_HEAT_C": "hot", "PORT": "0"})
+        told = " | ".join(caught.value.problems)
+        assert "KITCHEN_STOVE_URL is missing (Where the stove is)" in told
+        assert "KITCHEN_HEAT_C: Input should be a valid integer" in told
+        assert "KITCHEN_HEAT is not a setting; did you mean KITCHEN_HEAT_C?" in told
+        assert "PORT: Input should be greater than or equal to 1" in told
+        assert len(caught.value.problems) == 4
+
+    def test_an_error_does_not_tell_the_value(self) -> None:
+        with pytest.raises(SettingsError) as caught:
+            load(KitchenSettings, environ={"KITCHEN_STOVE_URL": "x", "KITCHEN_HEAT_C": "my-secret"})
+        assert "my-secret" not in str(caught.value)
+
+    def test_an_empty_value_counts_as_not_set(self) -> None:
+        (kitchen,) = load(KitchenSettings, environ={"KITCHEN_STOVE_URL": "x", "KITCHEN_HEAT_C": ""})
+        assert kitchen.heat_c == 180
+
+    def test_settings_cannot_be_changed(self) -> None:
+        (kitchen,) = load(KitchenSettings, environ={"KITCHEN_STOVE_URL": "x"})
+        with pytest.raises(ValueError, match="frozen"):
+            kitchen.heat_c = 1  # type: ignore[misc] # what the test is about
+
+    def test_a_class_built_directly_does_not_read_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("KITCHEN_HEAT_C", "250")
+        assert KitchenSettings(stove_url="x").heat_c == 180
+
+
+class TestPlatformSettings:
+    def test_the_public_url_follows_the_port(self) -> None:
+        (platform,) = load(PlatformSettings, environ={"PORT": "8100"})
+        assert platform.url == "http://localhost:8100"
+
+    def test_a_public_url_with_a_path_is_refused(self) -> None:
+        with pytest.raises(SettingsError, match="BONGSU_PUBLIC_URL"):
+            load(PlatformSettings, environ={"BONGSU_PUBLIC_URL": "https://bongsu.example/app"})
+
+    def test_trusted_proxies_are_a_comma_separated_list(self) -> None:
+        (platform,) = load(PlatformSettings, environ={"BONGSU_TRUSTED_PROXIES": "10.0.0.0/8, 127.0.0.1/32"})
+        assert platform.trusted_proxies == ("10.0.0.0/8", "127.0.0.1/32")
