@@ -1,0 +1,77 @@
+"""Async Active Record for SQLAlchemy 2.1: models, sessions and queries for MySQL, MariaDB and SQLite.
+
+See README.md beside this file. Everything public is importable from here.
+"""
+
+from bongsu.mixins.base import NAMING_CONVENTION, Base, owned_tables, table_name
+from bongsu.mixins.clock import python_now, utc_now
+from bongsu.mixins.crud import CRUDMixin
+from bongsu.mixins.database import Database
+from bongsu.mixins.errors import (
+    Conflict,
+    LockOutsideUnit,
+    MixinError,
+    MultipleFound,
+    NotConnected,
+    NotFound,
+    NotLoaded,
+    SessionSharedAcrossTasks,
+    StaleVersion,
+    TransactionLost,
+    UnfilteredWrite,
+    UnitClosed,
+    UnknownField,
+    UnknownLookup,
+    WrongValueForLookup,
+)
+from bongsu.mixins.failures import may_be_repeated
+from bongsu.mixins.keys import uuid7
+from bongsu.mixins.model import BaseModel, IntegerBaseModel, IntegerKeyMixin, TimestampMixin, UUIDKeyMixin
+from bongsu.mixins.q import Q
+from bongsu.mixins.query import Query
+from bongsu.mixins.repr import ReprMixin
+from bongsu.mixins.types import AsciiKey, ExactString, Json, JsonValue, UTCDateTime, UUIDKey
+from bongsu.mixins.unit import Unit
+
+__all__ = [
+    "NAMING_CONVENTION",
+    "AsciiKey",
+    "Base",
+    "BaseModel",
+    "CRUDMixin",
+    "Conflict",
+    "Database",
+    "ExactString",
+    "IntegerBaseModel",
+    "IntegerKeyMixin",
+    "Json",
+    "JsonValue",
+    "LockOutsideUnit",
+    "MixinError",
+    "MultipleFound",
+    "NotConnected",
+    "NotFound",
+    "NotLoaded",
+    "Q",
+    "Query",
+    "ReprMixin",
+    "SessionSharedAcrossTasks",
+    "StaleVersion",
+    "TimestampMixin",
+    "TransactionLost",
+    "UTCDateTime",
+    "UUIDKey",
+    "UUIDKeyMixin",
+    "UnfilteredWrite",
+    "Unit",
+    "UnitClosed",
+    "UnknownField",
+    "UnknownLookup",
+    "WrongValueForLookup",
+    "may_be_repeated",
+    "owned_tables",
+    "python_now",
+    "table_name",
+    "utc_now",
+    "uuid7",
+]

@@ -1,0 +1,109 @@
+"""The declarative base: names, tables and types that every model gets."""
+
+import enum
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
+from uuid import UUID
+
+from sqlalchemy import Double, Enum, MetaData, String, Table
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm.attributes import set_attribute
+
+from bongsu.mixins.clock import python_now
+from bongsu.mixins.errors import NotConnected, UnknownField
+from bongsu.mixins.fields import fields_of
+from bongsu.mixins.types import UTCDateTime, UUIDKey
+
+if TYPE_CHECKING:
+    from bongsu.mixins.database import Database
+
+NAMING_CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+}
+
+# Compared by code point, as SQLite and Python do: emoji, case and accents are told apart.
+_MYSQL_TABLE = {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}
+_TABLE_OPTIONS = {f"{name}_{key}": value for name in ("mysql", "mariadb") for key, value in _MYSQL_TABLE.items()}
+
+
+def _enum_values(members: type[enum.Enum]) -> list[str]:
+    return [str(member.value) for member in members]
+
+
+class Base(DeclarativeBase):
+    """What every model is built on. `Database(url)` connects it.
+
+    A model without `__tablename__` is named after its class: `ApiKey` -> `api_keys`. MySQL tables are InnoDB and utf8mb4.
+    `Mapped[str]` is `VARCHAR(255)`, `Mapped[datetime]` an instant in UTC, `Mapped[UUID]` 16 bytes, an enum its values' text.
+    """
+
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+    type_annotation_map: ClassVar[Mapping[object, object]] = {
+        str: String(255),
+        float: Double(),
+        datetime: UTCDateTime(),
+        UUID: UUIDKey(),
+        enum.Enum: Enum(enum.Enum, native_enum=False, length=32, values_callable=_enum_values),
+    }
+
+    __database__: ClassVar["Database | None"] = None
+    __owner__: ClassVar[str] = ""
+    """Which part of the system migrates the table; set on the abstract base of each owner."""
+
+    def __init_subclass__(cls, **options: object) -> None:
+        own = cls.__dict__
+        is_mapped_by_parent = any("__mapper__" in parent.__dict__ for parent in cls.__mro__[1:])
+        named = "__tablename__" in own or "__table__" in own or own.get("__abstract__", False)
+        if not named and not is_mapped_by_parent and cls.__mro__[1] is not DeclarativeBase:
+            cls.__tablename__ = table_name(cls.__name__)
+        super().__init_subclass__(**options)
+
+    @classmethod
+    def __table_cls__(cls, *args: object, **options: object) -> Table:
+        return Table(*args, **(_TABLE_OPTIONS | options))  # type: ignore[arg-type]  # SQLAlchemy's own arguments, passed on
+
+    def __init__(self, **values: object) -> None:
+        """Sets `values`, and what is made at once: keys, timestamps. An unknown name raises `UnknownField`."""
+        fields = fields_of(type(self))
+        for name in values:
+            if name not in fields.settable:
+                raise UnknownField(type(self).__name__, name, fields.settable)
+        now = python_now()
+        for name, make in fields.initial:
+            if name not in values:
+                set_attribute(self, name, make(now))
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    @classmethod
+    def database(cls) -> "Database":
+        """The `Database` that this model uses; `NotConnected` without one."""
+        database = cls.__database__
+        if database is None:
+            raise NotConnected(f"{cls.__name__} has no database yet: make a `Database(url)` first")
+        return database
+
+
+def table_name(class_name: str) -> str:
+    """`ApiKey` -> `api_keys`, `Delivery` -> `deliveries`, `Address` -> `addresses`."""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", class_name).lower()
+    if re.search(r"[^aeiou]y$", snake):
+        return f"{snake[:-1]}ies"
+    return f"{snake}es" if re.search(r"(s|x|z|ch|sh)$", snake) else f"{snake}s"
+
+
+def owned_tables(owner: str, base: type[Base] = Base) -> list[Table]:
+    """The tables that `owner` migrates, by name."""
+    tables = {
+        table.name: table
+        for mapper in base.registry.mappers
+        if getattr(mapper.class_, "__owner__", "") == owner
+        for table in mapper.tables
+        if isinstance(table, Table)
+    }
+    return [tables[name] for name in sorted(tables)]

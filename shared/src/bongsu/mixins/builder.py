@@ -1,0 +1,222 @@
+"""The chain of a query: immutable, each step a new query, nothing sent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Self, TypeVar
+
+from sqlalchemy import ColumnElement, Select, asc, desc, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased, joinedload, selectinload
+from sqlalchemy.orm.attributes import QueryableAttribute
+from sqlalchemy.orm.interfaces import ORMOption
+from sqlalchemy.sql.elements import True_
+
+from bongsu.mixins.base import Base
+from bongsu.mixins.errors import WrongValueForLookup
+from bongsu.mixins.fields import fields_of
+from bongsu.mixins.paths import relation_path, to_one_path
+from bongsu.mixins.q import Clause, Q, Where, compile_lookups, negated
+
+M = TypeVar("M", bound=Base)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One term of an order: a field of the model or of a to-one relation, or an SQL expression."""
+
+    hops: tuple[str, ...]
+    name: str
+    descending: bool
+    expression: ColumnElement[Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A row lock, as `SELECT … FOR UPDATE` takes it."""
+
+    skip_locked: bool
+    nowait: bool
+    read: bool
+
+
+class Builder(Generic[M]):
+    """The part of `Query` that builds the statement."""
+
+    __slots__ = (
+        "_deleted",
+        "_distinct",
+        "_is_unfiltered",
+        "_limit",
+        "_loads",
+        "_lock",
+        "_model",
+        "_offset",
+        "_orders",
+        "_session",
+        "_where",
+    )
+
+    def __init__(self, model: type[M]) -> None:
+        self._model = model
+        self._where: tuple[ColumnElement[bool], ...] = ()
+        self._orders: tuple[Order, ...] = ()
+        self._loads: tuple[ORMOption, ...] = ()
+        self._limit: int | None = None
+        self._offset: int | None = None
+        self._lock: Lock | None = None
+        self._session: AsyncSession | None = None
+        self._deleted: bool | None = False  # False: rows not deleted; True: deleted ones; None: both
+        self._distinct = False
+        self._is_unfiltered = False
+
+    def _with(self, **changes: object) -> Self:
+        made = object.__new__(type(self))
+        for name in Builder.__slots__:
+            setattr(made, name, getattr(self, name))
+        for name, value in changes.items():
+            setattr(made, name, value)
+        return made
+
+    def filter_by(self, *where: Where, **lookups: object) -> Self:
+        """Rows for which every condition holds: `filter_by(Q(…) | Q(…), email__icontains="kim", author__name="Lee")`."""
+        return self._narrowed(self._clauses(where, lookups))
+
+    def exclude(self, *where: Where, **lookups: object) -> Self:
+        """All rows but those that `filter_by` with the same conditions gives."""
+        clause = Q(*where, **lookups).compile(self._model)
+        return self if clause is None else self._narrowed([negated(clause)])
+
+    def order_by(self, *terms: "str | ColumnElement[Any] | QueryableAttribute[Any]") -> Self:
+        """`order_by("-created_at", "author.name")`: `-` is descending; replaces nothing, adds to the order so far."""
+        return self._with(_orders=(*self._orders, *(self._order(term) for term in terms)))
+
+    def load(self, *paths: str, joined: bool = False) -> Self:
+        """Loads relations with the rows, one more statement a path: `load("posts.author")`; `joined`: by a JOIN instead."""
+        return self._with(_loads=(*self._loads, *(self._load(path, joined=joined) for path in paths)))
+
+    def limit(self, count: int) -> Self:
+        """At most `count` rows."""
+        return self._with(_limit=_count(count, "limit"))
+
+    def offset(self, count: int) -> Self:
+        """Leaves out the first `count` rows."""
+        return self._with(_offset=_count(count, "offset"))
+
+    def distinct(self) -> Self:
+        """Every row, or set of values, once."""
+        return self._with(_distinct=True)
+
+    def lock(self, *, skip_locked: bool = False, nowait: bool = False, read: bool = False) -> Self:
+        """Locks the rows until the unit of work ends; needs one. SQLite locks nothing here: its unit is alone already."""
+        return self._with(_lock=Lock(skip_locked, nowait, read))
+
+    def using(self, session: AsyncSession | None) -> Self:
+        """Uses this session instead of the ambient one."""
+        return self._with(_session=session)
+
+    def unfiltered(self) -> Self:
+        """Says that an update or delete of all rows is meant."""
+        return self._with(_is_unfiltered=True)
+
+    def with_deleted(self) -> Self:
+        """Includes rows that are marked as deleted."""
+        return self._with(_deleted=None)
+
+    def only_deleted(self) -> Self:
+        """Only rows that are marked as deleted."""
+        return self._with(_deleted=True)
+
+    @property
+    def statement(self) -> Select[tuple[M]]:
+        """The query as a plain `Select`."""
+        statement = self._ordered(select(self._model).where(*self._conditions()))
+        if self._loads:
+            statement = statement.options(*self._loads)
+        if self._lock is not None:
+            lock = self._lock
+            statement = statement.with_for_update(
+                skip_locked=lock.skip_locked, nowait=lock.nowait, read=lock.read, of=self._model
+            )
+        return statement
+
+    def __bool__(self) -> bool:
+        raise TypeError("a query is not its result: await .exists(), .first() or .all()")
+
+    def _conditions(self) -> tuple[ColumnElement[bool], ...]:
+        deleted_at = fields_of(self._model).deleted_at
+        if deleted_at is None or self._deleted is None:
+            return self._where
+        column = getattr(self._model, deleted_at)
+        return (*self._where, column.is_not(None) if self._deleted else column.is_(None))
+
+    def _ordered(self, statement: Select[Any], names: Sequence[tuple[tuple[str, ...], str]] = ()) -> Select[Any]:
+        """Adds the order, the bounds, and the columns of `names`, joining what these are read from."""
+        entities: dict[tuple[str, ...], Any] = {(): self._model}
+        if self._orders:
+            statement = statement.order_by(*(self._order_clause(term, entities) for term in self._orders))
+        if names:
+            statement = statement.with_only_columns(
+                *(getattr(self._entity(hops, entities), name).label(".".join((*hops, name))) for hops, name in names),
+                maintain_column_froms=True,
+            )
+        for hops, entity in entities.items():
+            if hops:
+                relation = getattr(entities[hops[:-1]], hops[-1])
+                statement = statement.outerjoin(relation.of_type(entity))
+        if self._limit is not None:
+            statement = statement.limit(self._limit)
+        if self._offset is not None:
+            statement = statement.offset(self._offset)
+        return statement.distinct() if self._distinct else statement
+
+    def _order_clause(self, term: Order, entities: dict[tuple[str, ...], Any]) -> ColumnElement[Any]:
+        if term.expression is not None:
+            return term.expression
+        attribute = getattr(self._entity(term.hops, entities), term.name)
+        return desc(attribute) if term.descending else asc(attribute)
+
+    def _entity(self, hops: tuple[str, ...], entities: dict[tuple[str, ...], Any]) -> Any:  # noqa: ANN401  # a model or an alias
+        if hops not in entities:
+            before = self._entity(hops[:-1], entities)
+            entities[hops] = aliased(getattr(before, hops[-1]).property.mapper.class_)
+        return entities[hops]
+
+    def _clauses(self, where: tuple[Where, ...], lookups: dict[str, object]) -> list[Clause]:
+        if not where:
+            return compile_lookups(self._model, None, lookups)
+        clause = Q(*where, **lookups).compile(self._model)
+        return [] if clause is None else [clause]
+
+    def _narrowed(self, clauses: list[Clause]) -> Self:
+        # A condition that is always true ("not in an empty list") narrows nothing, and must not pass for a filter.
+        return self._with(_where=(*self._where, *(clause for clause, _ in clauses if not isinstance(clause, True_))))
+
+    def _order(self, term: "str | ColumnElement[Any] | QueryableAttribute[Any]") -> Order:
+        if isinstance(term, str):
+            hops, name = to_one_path(self._model, term.removeprefix("-"))
+            return Order(hops, name, term.startswith("-"))
+        if isinstance(term, QueryableAttribute):
+            return Order((), term.key, descending=False, expression=asc(term))
+        if not isinstance(term, ColumnElement):
+            raise WrongValueForLookup(f"order_by takes field names or SQL expressions, not {term!r}")
+        return Order((), "", descending=False, expression=term)
+
+    def _load(self, path: str, *, joined: bool) -> ORMOption:
+        option: Any = None
+        for attribute in relation_path(self._model, path):
+            deleted_at = fields_of(attribute.property.mapper.class_).deleted_at
+            if deleted_at is not None:
+                attribute = attribute.and_(getattr(attribute.property.mapper.class_, deleted_at).is_(None))
+            start = option if option is not None else None
+            if start is None:
+                option = joinedload(attribute) if joined else selectinload(attribute)
+            else:
+                option = start.joinedload(attribute) if joined else start.selectinload(attribute)
+        loaded: ORMOption = option
+        return loaded
+
+
+def _count(value: int, what: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise WrongValueForLookup(f"{what} takes an int of 0 or more, not {value!r}")
+    return value

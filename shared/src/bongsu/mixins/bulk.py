@@ -1,0 +1,193 @@
+"""Many rows by few statements."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Column, CursorResult, bindparam, case, insert, update
+from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy.orm import Session, make_transient_to_detached
+
+from bongsu.mixins.base import Base
+from bongsu.mixins.builder import Builder
+from bongsu.mixins.clock import python_now
+from bongsu.mixins.errors import UnknownField, WrongValueForLookup
+from bongsu.mixins.fields import Fields, fields_of
+from bongsu.mixins.instances import state_of
+from bongsu.mixins.types import MYSQL_NAMES
+from bongsu.mixins.values import is_expression
+from bongsu.mixins.writes import refresh_loaded
+
+M = TypeVar("M", bound=Base)
+Row = dict[str, object]
+
+_MAX_PARAMETERS = 30_000  # SQLite takes 32,766 a statement
+
+
+def bulk_insert(session: Session, model: type[M], rows: Sequence["Mapping[str, object] | M"]) -> int:
+    """Inserts the rows, one statement for all that have the same fields."""
+    session.flush()
+    now = python_now()
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in _complete(fields_of(model), rows, now):
+        groups.setdefault(tuple(row), []).append(row)
+    table = fields_of(model).table
+    for group in groups.values():
+        if any(is_expression(value) for value in group[0].values()):
+            for row in group:  # SQL is part of the statement, so each row needs its own
+                session.execute(insert(table).values(_by_column(fields_of(model), row)))
+        else:
+            session.execute(insert(table), [_by_column(fields_of(model), row) for row in group])
+    for row in rows:
+        if isinstance(row, Base):
+            make_transient_to_detached(row)
+    return len(rows)
+
+
+def _complete(fields: Fields, rows: Iterable["Mapping[str, object] | M"], now: datetime) -> Iterable[Row]:
+    for row in rows:
+        given = _given(fields, row)
+        for name, make in fields.initial:
+            if name not in given:
+                given[name] = make(now)
+        yield given
+
+
+def _given(fields: Fields, row: "Mapping[str, object] | M") -> Row:
+    if isinstance(row, Base):
+        loaded = state_of(row).dict
+        return {name: loaded[name] for name in fields.columns if name in loaded}
+    unknown = row.keys() - fields.columns.keys()
+    if unknown:
+        raise UnknownField(fields.model.__name__, min(unknown), fields.columns)
+    return {**row}
+
+
+def _by_column(fields: Fields, row: Row) -> Row:
+    return {fields.columns[name].key: value for name, value in row.items()}
+
+
+def bulk_set(session: Session, query: "Builder[M]", rows: Sequence["Mapping[str, object] | M"], by: str) -> int:
+    """Writes each row's own values, found by `by`, where the query's conditions hold; gives how many matched."""
+    model = query._model  # noqa: SLF001  # a query's parts belong to the library
+    fields = fields_of(model)
+    if by not in fields.columns:
+        raise UnknownField(model.__name__, by, fields.columns)
+    session.flush()
+    given = [_given(fields, row) for row in rows]
+    matched = 0
+    for chunk in _chunks(given):
+        matched += _set_chunk(session, query, chunk, by)
+    if given:
+        refresh_loaded(session, model)
+    return matched
+
+
+def _chunks(rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
+    widest = max((len(row) for row in rows), default=1)
+    size = max(1, _MAX_PARAMETERS // (2 * widest))
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def _set_chunk(session: Session, query: "Builder[M]", rows: Sequence[Row], by: str) -> int:
+    model = query._model  # noqa: SLF001  # as above
+    fields = fields_of(model)
+    keys = [row.get(by) for row in rows]
+    if None in keys or len(set(keys)) != len(keys):
+        raise WrongValueForLookup(f"each row needs its own {by} to be found by")
+    by_column = fields.columns[by]
+    assignments: dict[str, object] = {}
+    for name in dict.fromkeys(name for row in rows for name in row if name != by):
+        column = fields.columns[name]
+        cases = [(by_column == _bound(by_column, row[by]), _value(column, row[name])) for row in rows if name in row]
+        # Without an else every row takes a case; with one, a row that lacks the field keeps its value.
+        assignments[name] = case(*cases, else_=column)
+    if not assignments:
+        raise WrongValueForLookup(f"the rows hold nothing but {by}")
+    if fields.version is not None and fields.version not in assignments:
+        assignments[fields.version] = fields.columns[fields.version] + 1
+    statement = (
+        update(model)
+        .where(by_column.in_(keys), *query._conditions())  # noqa: SLF001  # as above
+        .values(assignments)
+    )
+    result = session.execute(statement, execution_options={"synchronize_session": False})
+    return cast("CursorResult[Any]", result).rowcount
+
+
+def _value(column: "Column[Any]", value: object) -> Any:  # noqa: ANN401  # a bound value or SQL
+    return value if is_expression(value) else _bound(column, value)
+
+
+def _bound(column: "Column[Any]", value: object) -> Any:  # noqa: ANN401  # the same
+    return bindparam(None, value, type_=column.type)
+
+
+def upsert_rows(
+    session: Session,
+    model: type[M],
+    rows: Sequence[Mapping[str, object]],
+    by: str | Sequence[str] | None,
+    update_names: Sequence[str] | None,
+) -> None:
+    """`INSERT … ON CONFLICT (by) DO UPDATE`, or MySQL's `ON DUPLICATE KEY UPDATE`."""
+    fields = fields_of(model)
+    if not rows:
+        return
+    session.flush()
+    names = _conflict_names(fields, by, rows[0])
+    complete = list(_complete(fields, rows, python_now()))
+    if len({tuple(sorted(row)) for row in complete}) != 1:
+        raise WrongValueForLookup("the rows of an upsert all have the same fields")
+    taken = update_names if update_names is not None else [name for name in rows[0] if name not in names]
+    for name in taken:
+        if name not in fields.columns:
+            raise UnknownField(model.__name__, name, fields.columns)
+    taken = [*taken, *(name for name in ("updated_at",) if taken and name in fields.columns and name not in taken)]
+    dialect = session.get_bind().dialect.name
+    for chunk in _chunks(complete):
+        values = [_by_column(fields, row) for row in chunk]
+        if dialect in MYSQL_NAMES:
+            session.execute(_mysql_upsert(fields, values, taken))
+        else:
+            session.execute(_sqlite_upsert(fields, values, names, taken))
+    refresh_loaded(session, model)
+
+
+def _conflict_names(fields: Fields, by: str | Sequence[str] | None, row: Mapping[str, object]) -> Sequence[str]:
+    if by is not None:
+        names = [by] if isinstance(by, str) else list(by)
+        for name in names:
+            if name not in fields.columns:
+                raise UnknownField(fields.model.__name__, name, fields.columns)
+        return names
+    for candidate in (fields.primary_key, *fields.unique_sets):
+        if candidate and all(name in row for name in candidate):
+            return candidate
+    raise WrongValueForLookup(
+        f"the rows hold neither the key of {fields.model.__name__} nor one of its unique constraints; say by="
+    )
+
+
+def _mysql_upsert(fields: Fields, values: list[Row], taken: Sequence[str]) -> mysql.Insert:
+    statement = mysql.insert(fields.table).values(values)
+    inserted = statement.inserted
+    changes: dict[str, Any] = {fields.columns[name].key: inserted[fields.columns[name].key] for name in taken}
+    if not changes:  # an assignment that changes nothing: "on conflict do nothing"
+        key = fields.columns[fields.primary_key[0]]
+        changes = {key.key: key}
+    elif fields.version is not None:
+        changes[fields.columns[fields.version].key] = fields.columns[fields.version] + 1
+    return statement.on_duplicate_key_update(changes)
+
+
+def _sqlite_upsert(fields: Fields, values: list[Row], names: Sequence[str], taken: Sequence[str]) -> sqlite.Insert:
+    statement = sqlite.insert(fields.table).values(values)
+    target = [fields.columns[name] for name in names]
+    if not taken:
+        return statement.on_conflict_do_nothing(index_elements=target)
+    changes: dict[str, Any] = {fields.columns[name].key: statement.excluded[fields.columns[name].key] for name in taken}
+    if fields.version is not None:
+        changes[fields.columns[fields.version].key] = fields.columns[fields.version] + 1
+    return statement.on_conflict_do_update(index_elements=target, set_=changes)

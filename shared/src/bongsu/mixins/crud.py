@@ -1,0 +1,238 @@
+"""Active Record: create, get, update and delete, on the class and on its objects."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import ColumnElement
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import QueryableAttribute
+
+from bongsu.mixins.base import Base
+from bongsu.mixins.bulk import bulk_insert, bulk_set, upsert_rows
+from bongsu.mixins.errors import NotFound, UnknownField
+from bongsu.mixins.fields import fields_of
+from bongsu.mixins.instances import (
+    Refresh,
+    attach,
+    column_values,
+    own_session,
+    read_again,
+    refresh_names,
+    set_values,
+    sql_names,
+)
+from bongsu.mixins.keyed import find_or_insert, insert_or_update, load_by_key
+from bongsu.mixins.q import Where
+from bongsu.mixins.query import Query
+from bongsu.mixins.sessions import read, write
+
+T = TypeVar("T")
+
+
+class CRUDMixin(Base):
+    """The Active Record methods.
+
+    Every call takes its session from `session=`, else from its task's unit of work, else it opens a short one of its own and
+    commits it. `auto_commit` commits a session that was passed in; a unit of work commits at its end only. `refresh=True`
+    reads the row back, `refresh=["posts"]` loads relations.
+    """
+
+    __abstract__ = True
+
+    @classmethod
+    def query(cls) -> Query[Self]:
+        """All rows, to be narrowed."""
+        return Query(cls)
+
+    @classmethod
+    def filter_by(cls, *where: Where, **lookups: object) -> Query[Self]:
+        """The rows for which every condition holds; see `Query.filter_by`."""
+        return Query(cls).filter_by(*where, **lookups)
+
+    @classmethod
+    def exclude(cls, *where: Where, **lookups: object) -> Query[Self]:
+        """All rows but those for which every condition holds."""
+        return Query(cls).exclude(*where, **lookups)
+
+    @classmethod
+    def order_by(cls, *terms: "str | ColumnElement[Any] | QueryableAttribute[Any]") -> Query[Self]:
+        """All rows in this order."""
+        return Query(cls).order_by(*terms)
+
+    @classmethod
+    async def row_count(cls, session: AsyncSession | None = None) -> int:
+        """How many rows the table has."""
+        return await Query(cls).using(session).count()
+
+    @classmethod
+    async def create(
+        cls,
+        session: AsyncSession | None = None,
+        *,
+        auto_commit: bool = False,
+        refresh: Refresh = False,
+        **values: object,
+    ) -> Self:
+        """Inserts a row; raises `Conflict` or `UnknownField`. One statement; values that are SQL are read back."""
+        instance = cls(**values)
+        return await instance._insert(session, auto_commit=auto_commit, refresh=refresh)
+
+    @classmethod
+    async def get(cls, *key: object, session: AsyncSession | None = None, **unique: object) -> Self:
+        """The row with this key (a part a column), or with these values; `NotFound`, `MultipleFound`."""
+        found = await cls.get_or_none(*key, session=session, **unique)
+        if found is None:
+            wanted = ", ".join([*map(repr, key), *(f"{name}={value!r}" for name, value in unique.items())])
+            raise NotFound(f"no {cls.__name__} with {wanted}")
+        return found
+
+    @classmethod
+    async def get_or_none(cls, *key: object, session: AsyncSession | None = None, **unique: object) -> Self | None:
+        """As `get`, None without a row."""
+        if unique or not key:
+            keyed = dict(zip(fields_of(cls).primary_key, key, strict=False))
+            return await Query(cls).filter_by(**keyed, **unique).using(session).one_or_none()
+        return await read(cls, session, load_by_key(cls, key))
+
+    @classmethod
+    async def get_or_create(
+        cls, defaults: Mapping[str, object] | None = None, *, session: AsyncSession | None = None, **unique: object
+    ) -> tuple[Self, bool]:
+        """The row with these values, made (with `defaults` too) if there is none; and whether it was made.
+
+        `unique` should be covered by a unique constraint: of several callers at once, one then makes the row and all get it.
+        """
+        return await find_or_insert(cls, session, unique, defaults or {})
+
+    @classmethod
+    async def create_or_update(
+        cls, *, by: str | Sequence[str] | None = None, session: AsyncSession | None = None, **values: object
+    ) -> tuple[Self, bool]:
+        """Updates the row that has the values of `by`, or creates it; and whether it was created.
+
+        `by` is by default the primary key where `values` holds it, else the first unique constraint that they cover.
+        """
+        return await insert_or_update(cls, session, by, values)
+
+    @classmethod
+    async def upsert(
+        cls,
+        rows: Mapping[str, object] | Sequence[Mapping[str, object]],
+        *,
+        by: str | Sequence[str] | None = None,
+        update: Sequence[str] | None = None,
+        session: AsyncSession | None = None,
+    ) -> None:
+        """Inserts rows, or updates those whose `by` exists, in one statement (as many as fit one).
+
+        `update`: the fields that an existing row takes, by default all given but `by`; `[]` leaves it alone. Gives nothing:
+        MySQL cannot tell an insert from an update. On MySQL any unique constraint decides, not only `by`'s.
+        """
+        wanted = [rows] if isinstance(rows, Mapping) else rows
+        await write(cls, session, lambda open_session: upsert_rows(open_session, cls, wanted, by, update))
+
+    @classmethod
+    async def bulk_create(
+        cls,
+        rows: Iterable["Mapping[str, object] | Self"],
+        *,
+        session: AsyncSession | None = None,
+        auto_commit: bool = False,
+    ) -> int:
+        """Inserts many rows, one statement for all with the same fields; gives how many.
+
+        Objects passed in are not in the session afterwards; a dict's keys and defaults are made here (`id=uuid7()` to know it).
+        """
+        given = list(rows)
+        return await write(cls, session, lambda open_session: bulk_insert(open_session, cls, given), commit=auto_commit)
+
+    @classmethod
+    async def bulk_update(
+        cls,
+        rows: Iterable["Mapping[str, object] | Self"],
+        *where: Where,
+        by: str = "id",
+        session: AsyncSession | None = None,
+        **lookups: object,
+    ) -> int:
+        """Writes differing values into many rows by one statement: `[{"id": …, "status": …}, …]`; gives how many matched.
+
+        A row takes the fields of its own dict and keeps the others. The conditions narrow which rows are written (compare
+        and set): `bulk_update(rows, status="claimed")`.
+        """
+        given, query = list(rows), Query(cls).filter_by(*where, **lookups)
+        return await write(cls, session, lambda open_session: bulk_set(open_session, query, given, by))
+
+    def fill(self, **values: object) -> bool:
+        """Sets values on the object, without writing; whether any of them was new."""
+        return bool(set_values(self, values))
+
+    async def save(
+        self, session: AsyncSession | None = None, *, auto_commit: bool = False, refresh: Refresh = False
+    ) -> Self:
+        """Writes the object: inserts it if it is new, else updates what has changed."""
+        return await self._insert(own_session(self, session), auto_commit=auto_commit, refresh=refresh)
+
+    async def update(
+        self,
+        session: AsyncSession | None = None,
+        *,
+        auto_commit: bool = False,
+        refresh: Refresh = False,
+        **values: object,
+    ) -> Self | None:
+        """Sets values and writes them; None where nothing changed (nothing is sent then)."""
+        changed = set_values(self, values)
+        if not changed:
+            return None
+        return await self._insert(own_session(self, session), auto_commit=auto_commit, refresh=refresh)
+
+    async def delete(
+        self, session: AsyncSession | None = None, *, auto_commit: bool = False, hard: bool = False
+    ) -> None:
+        """Deletes the row; a row that is gone already is no error."""
+        del hard  # for models that are soft-deleted
+
+        def work(open_session: Session) -> None:
+            open_session.delete(attach(open_session, self))
+            open_session.flush()
+
+        await write(type(self), own_session(self, session), work, commit=auto_commit)
+
+    async def remove(self, session: AsyncSession | None = None, *, auto_commit: bool = False) -> None:
+        """The same as `delete`."""
+        await self.delete(session, auto_commit=auto_commit)
+
+    async def refresh(self, *names: str, session: AsyncSession | None = None) -> Self:
+        """Reads the row again, or loads the named fields and relations; `NotFound` where the row is gone."""
+        fields = fields_of(type(self))
+        for name in names:
+            if name not in fields.columns and name not in fields.relations:
+                raise UnknownField(type(self).__name__, name, fields.readable)
+        await read(type(self), own_session(self, session), _in_session(self, lambda s: read_again(s, self, names)))
+        return self
+
+    def to_dict(self, *, only: Iterable[str] | None = None, exclude: Iterable[str] = ()) -> dict[str, Any]:
+        """The columns' values; `NotLoaded` for one that was not loaded."""
+        return column_values(self, only, exclude)
+
+    async def _insert(self, session: AsyncSession | None, *, auto_commit: bool, refresh: Refresh) -> Self:
+        def work(open_session: Session) -> None:
+            attach(open_session, self)
+            computed = sql_names(self)
+            open_session.flush()
+            names = refresh_names(self, refresh, computed)
+            if names is not None:
+                read_again(open_session, self, names)
+
+        await write(type(self), session, work, commit=auto_commit)
+        return self
+
+
+def _in_session(instance: Base, work: Callable[[Session], T]) -> Callable[[Session], T]:
+    def attached(session: Session) -> T:
+        attach(session, instance)
+        return work(session)
+
+    return attached

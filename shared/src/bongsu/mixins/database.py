@@ -1,0 +1,105 @@
+"""The database of a base: its engine, its sessions and its units of work."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from sqlalchemy import literal, make_url, select
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm import Session
+
+from bongsu.mixins.base import Base
+from bongsu.mixins.engine import BEGIN_OPTION, build_engine
+from bongsu.mixins.failures import is_deadlock
+from bongsu.mixins.unit import Unit, ambient_unit
+
+T = TypeVar("T")
+
+_OWN_RETRIES = 2
+
+
+class Database:
+    """Connects `base` (and every model on it) to `url`: `mysql+aiomysql://…`, `mysql+asyncmy://…`, `sqlite+aiosqlite:///path`.
+
+    `engine_options` are `create_async_engine`'s; `busy_timeout_s` is how long SQLite's writers wait for one another.
+    The last `Database` made for a base is the one that its models use. `dispose` it before the event loop ends.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        base: type[Base] = Base,
+        *,
+        busy_timeout_s: float = 10,
+        **engine_options: Any,  # noqa: ANN401  # SQLAlchemy's own, passed through
+    ) -> None:
+        parsed = make_url(url)
+        self.base = base
+        self.dialect_name = parsed.get_backend_name()
+        self.engine: AsyncEngine = build_engine(parsed, busy_timeout_s, engine_options)
+        self._writing = self.engine.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
+        base.__database__ = self
+
+    def unit(self, *, retries: int = 0, isolation: str | None = None) -> Unit:
+        """A unit of work: `async with db.unit() as unit:`; with `retries`, `@db.unit(retries=3)` on an async function.
+
+        `isolation`: an isolation level for this unit only (MySQL and MariaDB).
+        """
+        return Unit(self, retries=retries, isolation=isolation)
+
+    async def run(self, function: Callable[[], Awaitable[T]], *, retries: int = 3, isolation: str | None = None) -> T:
+        """Runs `function()` as a unit; repeats all of it after a deadlock, a lock time-out or SQLite's busy."""
+        return await Unit(self, retries=retries, isolation=isolation).run(function)
+
+    def ambient(self) -> Unit | None:
+        """The open unit of work that the running code is in, None outside of one."""
+        return ambient_unit(self)
+
+    def session(self) -> AsyncSession:
+        """A session that its user commits: `async with db.session() as session:`, to be passed as `session=`."""
+        return self.new_session()
+
+    def new_session(self, sync_session_class: type[Session] = Session) -> AsyncSession:
+        """A session whose transactions may write."""
+        return AsyncSession(self._writing, expire_on_commit=False, sync_session_class=sync_session_class)
+
+    async def alone(self, work: Callable[[Session], T], *, write: bool) -> T:
+        """Runs one call's work in a short session of its own: commits it, and repeats it after a deadlock."""
+        for attempt in range(_OWN_RETRIES + 1):
+            session = AsyncSession(self._writing if write else self.engine, expire_on_commit=False)
+            try:
+                return await session.run_sync(_whole, work, write)
+            except Exception as error:
+                if not write or attempt == _OWN_RETRIES or not is_deadlock(error):
+                    raise
+        raise AssertionError("unreachable")
+
+    async def create_all(self) -> None:
+        """Creates the tables of the base that do not exist yet."""
+        async with self._writing.begin() as connection:
+            await connection.run_sync(self.base.metadata.create_all)
+
+    async def drop_all(self) -> None:
+        """Drops the tables of the base."""
+        async with self._writing.begin() as connection:
+            await connection.run_sync(self.base.metadata.drop_all)
+
+    async def ping(self) -> None:
+        """Asks the database for an answer; raises what the driver raises when there is none."""
+        async with self.engine.connect() as connection:
+            await connection.execute(select(literal(1)))
+
+    async def dispose(self) -> None:
+        """Closes every pooled connection, and disconnects the base if it still uses this database."""
+        if self.base.__dict__.get("__database__") is self:
+            self.base.__database__ = None
+        await self.engine.dispose()
+
+
+def _whole(session: Session, work: Callable[[Session], T], write: bool) -> T:  # noqa: FBT001  # positional for run_sync
+    try:
+        result = work(session)
+        if write:
+            session.commit()
+        return result
+    finally:
+        session.close()

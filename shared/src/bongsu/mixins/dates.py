@@ -1,0 +1,87 @@
+"""`year`, `month`, `day`, `date`: periods of a datetime or date column, as ranges that an index can serve. Days are UTC's."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import ColumnElement, Date, extract, or_
+from sqlalchemy.types import TypeEngine
+
+Compare = Callable[[ColumnElement[Any], Any], ColumnElement[bool]]
+
+_COMPARISONS: dict[str, Compare] = {
+    "eq": lambda column, value: column == value,
+    "ne": lambda column, value: column != value,
+    "gt": lambda column, value: column > value,
+    "ge": lambda column, value: column >= value,
+    "lt": lambda column, value: column < value,
+    "le": lambda column, value: column <= value,
+}
+
+
+def period_match(column: ColumnElement[Any], value: object, part: str, comparison: str) -> ColumnElement[bool]:
+    """`column`'s year, month, day or date compared with `value`; ValueError says what the part takes.
+
+    A year (`2026`), a month with its year (`(2026, 11)` or `"2026-11"`) and a date are ranges. A lone month (`11`) or day
+    of the month (`24`) recurs, so it is computed for every row.
+    """
+    if part in ("month", "day") and isinstance(value, int) and not isinstance(value, bool):
+        if not 1 <= value <= (12 if part == "month" else 31):
+            raise ValueError(f"a {part} from 1 to {12 if part == 'month' else 31}")
+        return _COMPARISONS[comparison](extract(part, column), value)
+    start, end = _PERIODS[part](value)
+    return _range(column, _bound(start, column.type), _bound(end, column.type), comparison)
+
+
+def _range(column: ColumnElement[Any], start: object, end: object, comparison: str) -> ColumnElement[bool]:
+    match comparison:
+        case "eq":
+            return (column >= start) & (column < end)
+        case "ne":
+            return or_(column < start, column >= end)
+        case "gt":
+            return column >= end
+        case "ge":
+            return column >= start
+        case "lt":
+            return column < start
+        case _:
+            return column < end
+
+
+def _bound(day: dt.date, kind: TypeEngine[Any]) -> dt.date:
+    return day if isinstance(kind, Date) else dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
+
+
+def _year(value: object) -> tuple[dt.date, dt.date]:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value < dt.MAXYEAR:
+        raise ValueError("a year")
+    return dt.date(value, 1, 1), dt.date(value + 1, 1, 1)
+
+
+def _month(value: object) -> tuple[dt.date, dt.date]:
+    if isinstance(value, str):
+        year, _, month = value.partition("-")
+        value = (int(year), int(month)) if year.isdecimal() and month.isdecimal() else None
+    match value:
+        case (int(year_number), int(month_number)) if 1 <= year_number < dt.MAXYEAR and 1 <= month_number <= 12:
+            following = (year_number + 1, 1) if month_number == 12 else (year_number, month_number + 1)
+            return dt.date(year_number, month_number, 1), dt.date(*following, 1)
+        case _:
+            raise ValueError('a month as 11, (2026, 11) or "2026-11"')
+
+
+def _date(value: object) -> tuple[dt.date, dt.date]:
+    if isinstance(value, str):
+        value = dt.date.fromisoformat(value)
+    if not isinstance(value, dt.date) or isinstance(value, dt.datetime) or value == dt.date.max:
+        raise ValueError("a date")
+    return value, value + dt.timedelta(days=1)
+
+
+_PERIODS: dict[str, Callable[[object], tuple[dt.date, dt.date]]] = {
+    "year": _year,
+    "month": _month,
+    "day": _date,
+    "date": _date,
+}

@@ -1,0 +1,151 @@
+"""Engines with the settings that SQLite, MySQL and MariaDB need to be trusted.
+
+SQLite: WAL, foreign keys, a busy time-out, and no implicit transactions of the driver's. Transactions that may write
+begin with `BEGIN IMMEDIATE`: a deferred one that reads before it writes loses updates or fails half-way. The writers of one
+process queue for it in order, instead of polling the file. Reads outside a unit of work have no transaction.
+`lower()` folds Unicode as the other databases do.
+
+MySQL and MariaDB: utf8mb4, the session's time zone UTC, READ COMMITTED. Claims and short units meet fewer gap locks and
+fewer deadlocks than under the default, REPEATABLE READ, and a unit sees what others committed in the meantime; a unit that
+needs one snapshot asks for it (`db.unit(isolation="REPEATABLE READ")`). `CLIENT.FOUND_ROWS` is set by SQLAlchemy for both
+drivers, so a row count is that of the rows matched, changed or not, as SQLite's is. `pool_pre_ping` costs a round trip a
+checkout, and saves the first statement after a server restart.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, cast
+
+from sqlalchemy import URL, Connection, ExceptionContext, event
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
+from sqlalchemy.util import await_only
+
+from bongsu.mixins.failures import may_be_repeated
+from bongsu.mixins.types import MYSQL_NAMES
+
+BEGIN_OPTION = "bongsu_begin"  # execution option of an engine: how SQLite begins; without it, it does not
+_LOST = "bongsu_lost"  # in a connection's info: the error after which its transaction must not be committed
+_HOLDS_LOCK = "bongsu_holds_write_lock"
+
+_MYSQL_OPTIONS: dict[str, object] = {
+    "pool_pre_ping": True,
+    "pool_recycle": 1800,
+    "pool_size": 10,
+    "max_overflow": 10,
+    "pool_timeout": 10,
+    "isolation_level": "READ COMMITTED",
+}
+
+
+class _SqliteDriver(Protocol):
+    """What is used of aiosqlite's connection."""
+
+    def execute(self, sql: str) -> Awaitable[object]: ...
+    def create_function(
+        self, name: str, arguments: int, function: Callable[[object], object], deterministic: bool
+    ) -> Awaitable[None]: ...
+
+
+class _Adapted(Protocol):
+    """What is used of SQLAlchemy's wrapper around an asyncio driver's connection."""
+
+    driver_connection: _SqliteDriver
+
+
+def build_engine(url: URL, busy_timeout_s: float, options: dict[str, Any]) -> AsyncEngine:  # options are SQLAlchemy's
+    """An engine for `url`; `options` are `create_async_engine`'s and win over the settings above."""
+    connect_args: dict[str, object] = dict(options.pop("connect_args", {}))
+    backend = url.get_backend_name()
+    if backend in MYSQL_NAMES:
+        connect_args = {"charset": "utf8mb4", "init_command": "SET time_zone = '+00:00'"} | connect_args
+        engine = create_async_engine(url, connect_args=connect_args, **(_MYSQL_OPTIONS | options))
+    elif backend == "sqlite":
+        connect_args = {"timeout": busy_timeout_s, "isolation_level": None} | connect_args
+        if url.database in (None, "", ":memory:"):
+            # One connection is the whole database: its users take turns.
+            options = {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0} | options
+        engine = create_async_engine(url, connect_args=connect_args, **options)
+        _prepare_sqlite(engine, busy_timeout_s)
+    else:
+        engine = create_async_engine(url, connect_args=connect_args, **options)
+    event.listen(engine.sync_engine, "begin", _forget_lost)
+    event.listen(engine.sync_engine, "handle_error", _note_lost)
+    return engine
+
+
+def lost_transaction(connection: Connection) -> BaseException | None:
+    """The error after which this connection's transaction must not be committed."""
+    lost: BaseException | None = connection.info.get(_LOST)
+    return lost
+
+
+def _forget_lost(connection: Connection) -> None:
+    connection.info.pop(_LOST, None)
+
+
+def _note_lost(context: ExceptionContext) -> None:
+    # After a lock time-out MySQL rolls back the statement only, and a COMMIT would keep half of the transaction.
+    if context.connection is not None and may_be_repeated(context.original_exception):
+        context.connection.info[_LOST] = context.original_exception
+
+
+def _prepare_sqlite(engine: AsyncEngine, busy_timeout_s: float) -> None:
+    queue = _WriterQueue(busy_timeout_s)
+    event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+    event.listen(engine.sync_engine, "begin", queue.begin)
+    event.listen(engine.sync_engine, "checkin", queue.release)
+
+
+def _set_up_sqlite(adapted: object, entry: ConnectionPoolEntry) -> None:
+    del entry
+    driver = cast("_Adapted", adapted).driver_connection
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        await_only(driver.execute(f"PRAGMA {pragma}"))
+    await_only(driver.create_function("lower", 1, _lower, deterministic=True))
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+class _WriterQueue:
+    """Lets one writer of this process at a time begin; the others wait in order, without polling."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._lock = asyncio.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def begin(self, connection: Connection) -> None:
+        begin = connection.get_execution_options().get(BEGIN_OPTION)
+        if begin is None:
+            return
+        if "IMMEDIATE" in begin and _HOLDS_LOCK not in connection.info:
+            # Where the wait is too long, SQLite's own answer ("database is locked") is the error.
+            if await_only(self._acquire()):
+                connection.info[_HOLDS_LOCK] = self._lock
+        adapted = cast("_Adapted", connection.connection)
+        try:
+            await_only(adapted.driver_connection.execute(begin))
+        except sqlite3.Error as error:
+            raise OperationalError(begin, None, error) from error
+
+    def release(self, adapted: object, entry: ConnectionPoolEntry) -> None:
+        del adapted
+        lock: asyncio.Lock | None = entry.info.pop(_HOLDS_LOCK, None)
+        if lock is not None:
+            lock.release()
+
+    async def _acquire(self) -> bool:
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:  # a lock belongs to the event loop that first waited for it
+            self._loop, self._lock = loop, asyncio.Lock()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._lock.acquire()
+        except TimeoutError:
+            return False
+        return True

@@ -1,0 +1,95 @@
+"""What the library raises. Every error is a `MixinError` and says what to do about it."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Literal
+
+ConflictKind = Literal["unique", "foreign key", "not null", "check"]
+
+
+class MixinError(Exception):
+    """Base of every error of the library."""
+
+
+class NotConnected(MixinError):
+    """A model was used before a `Database` was made for its base."""
+
+
+class NotFound(MixinError):
+    """No row matches where one was asked for."""
+
+
+class MultipleFound(MixinError):
+    """Several rows match where one was asked for."""
+
+
+class Conflict(MixinError):
+    """The database refused a write because of a constraint.
+
+    `constraint` is the constraint's name as the model declares it (None where the database does not tell),
+    `columns` are the columns it covers (empty where the database does not tell), `kind` is what sort it is.
+    """
+
+    def __init__(self, message: str, constraint: str | None, columns: tuple[str, ...], kind: ConflictKind) -> None:
+        super().__init__(message)
+        self.constraint = constraint
+        self.columns = columns
+        self.kind: ConflictKind = kind
+
+
+class StaleVersion(MixinError):
+    """Somebody else changed or deleted the row since it was read; read it again and repeat."""
+
+
+class UnknownField(MixinError):
+    """A name that is not a field of the model."""
+
+    def __init__(self, model: str, name: str, fields: Iterable[str]) -> None:
+        known = sorted(fields)
+        super().__init__(f"{model} has no field {name!r}{did_you_mean(name, known)} Fields: {', '.join(known)}")
+        self.model = model
+        self.name = name
+
+
+class UnknownLookup(MixinError):
+    """A lookup that does not exist, or not for this kind of field."""
+
+    def __init__(self, field: str, name: str, lookups: Iterable[str]) -> None:
+        known = sorted(lookups)
+        super().__init__(f"{field} has no lookup {name!r}{did_you_mean(name, known)} Lookups: {', '.join(known)}")
+        self.field = field
+        self.name = name
+
+
+class WrongValueForLookup(MixinError):
+    """A value that this lookup or this field cannot take."""
+
+
+class SessionSharedAcrossTasks(MixinError):
+    """A task used the unit of work that it inherited from the task that started it."""
+
+
+class UnfilteredWrite(MixinError):
+    """A bulk update or delete without a filter; `.unfiltered()` allows it."""
+
+
+class TransactionLost(MixinError):
+    """The database gave up this transaction, or a statement of it, so it must not be committed."""
+
+
+class UnitClosed(MixinError):
+    """A unit of work was used after its end, or before its start."""
+
+
+class LockOutsideUnit(MixinError):
+    """A row lock without a unit of work would be let go at once."""
+
+
+class NotLoaded(MixinError):
+    """An attribute that was not loaded was to be read; `await obj.refresh("name")` loads it."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`"; did you mean 'email'?"`, or `"."` where nothing is close."""
+    close = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else "."

@@ -1,0 +1,172 @@
+"""Reads database errors: which constraint was broken, and which errors mean "do the whole transaction again"."""
+
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator
+
+from sqlalchemy import (
+    CheckConstraint,
+    Constraint,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    UniqueConstraint,
+)
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm.exc import StaleDataError
+
+from bongsu.mixins.errors import Conflict, ConflictKind, MixinError, StaleVersion, TransactionLost
+
+_PRIMARY = "PRIMARY"  # how MySQL calls every primary key, and so do we
+_LOCK_TIMEOUT, _DEADLOCK, _CHANGED_SINCE_READ = 1205, 1213, 1020
+_MYSQL_KINDS: dict[int, ConflictKind] = {
+    1062: "unique",
+    1586: "unique",
+    1048: "not null",
+    1216: "foreign key",
+    1217: "foreign key",
+    1451: "foreign key",
+    1452: "foreign key",
+    3819: "check",  # MySQL
+    4025: "check",  # MariaDB
+}
+_SQLITE_KINDS: dict[str, ConflictKind] = {
+    "UNIQUE": "unique",
+    "NOT NULL": "not null",
+    "FOREIGN KEY": "foreign key",
+    "CHECK": "check",
+}
+_SQLITE_MESSAGE = re.compile(r"^(UNIQUE|NOT NULL|FOREIGN KEY|CHECK) constraint failed(?:: (.*))?$", re.DOTALL)
+_STATEMENT_TABLE = re.compile(
+    r"^\s*(?:INSERT\s+(?:\w+\s+)?INTO|UPDATE|DELETE\s+FROM|REPLACE\s+INTO)\s+[`\"]?(\w+)", re.I
+)
+
+
+def may_be_repeated(error: BaseException | None) -> bool:
+    """Whether repeating the whole transaction can help: deadlock, lock time-out, SQLite busy."""
+    if isinstance(error, TransactionLost):
+        return True
+    if isinstance(error, DBAPIError):
+        error = error.orig
+    if isinstance(error, sqlite3.OperationalError):
+        return "locked" in str(error)  # SQLITE_BUSY and SQLITE_LOCKED
+    return _mysql_number(error) in (_PRIMARY = "PRIMARY"  # how MySQL calls every primary key, and so do we
+_LOCK_TIMEOUT, _DEADLOCK, _CHANGED_SINCE_READ)
+
+
+def is_deadlock(error: BaseException) -> bool:
+    """Whether the database broke a deadlock by rolling this transaction back."""
+    return isinstance(error, DBAPIError) and _mysql_number(error.orig) == _DEADLOCK
+
+
+def translated(error: Exception, metadata: MetaData) -> MixinError | None:
+    """The library's error for a database error, None where it has none of its own."""
+    if isinstance(error, StaleDataError):
+        return StaleVersion(f"The row was changed or deleted since it was read; read it again. ({error})")
+    if not isinstance(error, DBAPIError):
+        return None
+    table = _table_of(error, metadata)
+    message = _message(error.orig)
+    sqlite_match = _SQLITE_MESSAGE.match(message)
+    if sqlite_match and isinstance(error.orig, sqlite3.IntegrityError):
+        kind = _SQLITE_KINDS[sqlite_match[1]]
+        constraint, columns = _sqlite_constraint(kind, sqlite_match[2] or "", table)
+    else:
+        known = _MYSQL_KINDS.get(_mysql_number(error.orig) or 0)
+        if known is None:
+            return None
+        kind = known
+        constraint, columns = _mysql_constraint(kind, message, table, metadata)
+    where = (
+        f"{table.name if table is not None else 'the table'}({', '.join(columns)})"
+        if columns
+        else (table.name if table is not None else "the table")
+    )
+    return Conflict(
+        f"A {kind} constraint of {where} refused the write: {constraint or message}", constraint, columns, kind
+    )
+
+
+def _mysql_number(error: BaseException | None) -> int | None:
+    number = error.args[0] if error is not None and error.args else None
+    return number if isinstance(number, int) else None
+
+
+def _message(error: BaseException | None) -> str:
+    if error is None:
+        return ""
+    return str(error.args[1]) if len(error.args) > 1 else str(error)
+
+
+def _table_of(error: DBAPIError, metadata: MetaData) -> Table | None:
+    match = _STATEMENT_TABLE.match(error.statement or "")
+    return metadata.tables.get(match[1]) if match else None
+
+
+def _named(table: Table) -> Iterator[tuple[str | None, tuple[str, ...], Constraint | Index]]:
+    for constraint in table.constraints:
+        columns = tuple(column.name for column in getattr(constraint, "columns", ()))
+        yield (None if constraint.name is None else str(constraint.name)), columns, constraint
+    for index in table.indexes:
+        yield index.name, tuple(column.name for column in index.columns), index
+
+
+def _sqlite_constraint(kind: ConflictKind, detail: str, table: Table | None) -> tuple[str | None, tuple[str, ...]]:
+    if kind == "check":
+        return detail or None, _columns_of_check(detail, table)
+    columns = tuple(part.split(".")[-1].strip() for part in detail.split(",")) if detail else ()
+    if kind == "not null":
+        return None, columns
+    if kind == "unique" and table is not None:
+        if detail.startswith("index "):  # an index over expressions
+            return detail.removeprefix("index ").strip("'"), ()
+        for name, covered, constraint in _named(table):
+            if set(covered) == set(columns) and _is_unique(constraint):
+                return _PRIMARY if isinstance(constraint, PrimaryKeyConstraint) else name, covered
+    if kind == "foreign key" and table is not None:
+        # SQLite does not say which; with a single one there is no doubt.
+        keys = [constraint for constraint in table.constraints if isinstance(constraint, ForeignKeyConstraint)]
+        if len(keys) == 1:
+            name = keys[0].name
+            return (None if name is None else str(name)), tuple(keys[0].column_keys)
+    return None, columns
+
+
+def _is_unique(constraint: Constraint | Index) -> bool:
+    if isinstance(constraint, Index):
+        return bool(constraint.unique)
+    return isinstance(constraint, UniqueConstraint | PrimaryKeyConstraint)
+
+
+def _columns_of_check(name: str, table: Table | None) -> tuple[str, ...]:
+    for constraint in table.constraints if table is not None else ():
+        if isinstance(constraint, CheckConstraint) and str(constraint.name) == name:
+            return tuple(column.name for column in constraint.columns)
+    return ()
+
+
+def _mysql_constraint(
+    kind: ConflictKind, message: str, table: Table | None, metadata: MetaData
+) -> tuple[str | None, tuple[str, ...]]:
+    if kind == "not null":
+        match = re.search(r"Column '(.+)' cannot be null", message)
+        return None, ((match[1],) if match else ())
+    pattern = {
+        # The value comes first and may hold quotes, so the name is what stands between the last two.
+        "unique": r".* for key '(?:[^'.]+\.)?([^']+)'$",
+        "foreign key": r".*CONSTRAINT `([^`]+)` FOREIGN KEY",
+        "check": r"(?:Check constraint '([^']+)' is violated|CONSTRAINT `([^`]+)` failed for)",
+    }[kind]
+    match = re.match(pattern, message, re.DOTALL)
+    if match is None:
+        return None, ()
+    name = next(group for group in match.groups() if group)
+    tables: Iterable[Table] = (table,) if table is not None else metadata.tables.values()
+    for candidate in (*tables, *metadata.tables.values()):
+        for known, columns, constraint in _named(candidate):
+            is_primary = isinstance(constraint, PrimaryKeyConstraint)
+            if known == name or (name == _PRIMARY and is_primary and candidate is table):
+                return name, columns
+    return name, ()

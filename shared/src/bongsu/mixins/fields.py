@@ -1,0 +1,105 @@
+"""What a model has: columns, relations, hybrids; read once a class."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Column, Table, UniqueConstraint
+from sqlalchemy import inspect as sqlalchemy_inspect
+from sqlalchemy.ext.hybrid import HybridExtensionType, hybrid_property
+from sqlalchemy.orm import Mapper, RelationshipProperty
+
+if TYPE_CHECKING:
+    from bongsu.mixins.base import Base
+
+INITIAL = "bongsu_initial"
+"""In a column's `info`: a function of the time that makes the value in `__init__` and in bulk inserts.
+
+A key made by the column's `default` would come at the flush, and there it costs a statement a row.
+"""
+Initial = Callable[[datetime], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The names of a model, as attributes are called."""
+
+    model: "type[Base]"
+    mapper: "Mapper[Base]"
+    table: Table
+    columns: dict[str, "Column[Any]"]
+    relations: dict[str, "RelationshipProperty[Any]"]
+    hybrids: tuple[str, ...]
+    settable: frozenset[str]
+    primary_key: tuple[str, ...]
+    initial: tuple[tuple[str, Initial], ...]
+    unique_sets: tuple[tuple[str, ...], ...]
+    version: str | None
+    deleted_at: str | None
+    """The column that marks a row as deleted, where the model has one."""
+
+    @property
+    def readable(self) -> list[str]:
+        """Every name that can be filtered by."""
+        return [*self.columns, *self.relations, *self.hybrids]
+
+
+_known: dict[type, Fields] = {}
+
+
+def fields_of(model: "type[Base]") -> Fields:
+    """The fields of a model; `sqlalchemy.exc.NoInspectionAvailable` for a class that is not mapped."""
+    fields = _known.get(model)
+    if fields is None:
+        fields = _known[model] = _read(model)
+    return fields
+
+
+def _read(model: "type[Base]") -> Fields:
+    mapper: Mapper[Base] = sqlalchemy_inspect(model)
+    columns = {prop.key: prop.columns[0] for prop in mapper.column_attrs if isinstance(prop.columns[0], Column)}
+    computed = [prop.key for prop in mapper.column_attrs if prop.key not in columns]
+    relations = {prop.key: prop for prop in mapper.relationships}
+    hybrids = {
+        name: item
+        for name, item in mapper.all_orm_descriptors.items()
+        if item.extension_type is HybridExtensionType.HYBRID_PROPERTY
+    }
+    names = {column: name for name, column in columns.items()}
+    table = mapper.local_table
+    if not isinstance(table, Table):
+        raise TypeError(f"{model.__name__} is mapped to {table!r}, which is not a table")
+    version = mapper.version_id_col
+    return Fields(
+        model=model,
+        mapper=mapper,
+        table=table,
+        columns=columns,
+        relations=relations,
+        hybrids=(*computed, *hybrids),
+        settable=frozenset(
+            [
+                *columns,
+                *relations,
+                *mapper.synonyms.keys(),
+                *mapper.composites.keys(),
+                *(
+                    name
+                    for name, item in hybrids.items()
+                    if isinstance(item, hybrid_property) and item.fset is not None
+                ),
+            ]
+        ),
+        primary_key=tuple(names[column] for column in mapper.primary_key if column in names),
+        initial=tuple((name, column.info[INITIAL]) for name, column in columns.items() if INITIAL in column.info),
+        unique_sets=tuple(_unique_sets(table, names)),
+        deleted_at="deleted_at" if getattr(model, "__soft_delete__", False) else None,
+        version=None if version is None else names.get(version),  # type: ignore[call-overload]  # a column of the mapper
+    )
+
+
+def _unique_sets(table: Table, names: dict["Column[Any]", str]) -> list[tuple[str, ...]]:
+    found = [list(constraint.columns) for constraint in table.constraints if isinstance(constraint, UniqueConstraint)]
+    found += [list(index.columns) for index in table.indexes if index.unique]
+    return sorted(tuple(names[column] for column in columns if column in names) for columns in found)

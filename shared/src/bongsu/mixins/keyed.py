@@ -1,0 +1,112 @@
+"""Rows found by their key or by unique values, and made where there are none."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from sqlalchemy import Select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+from bongsu.mixins.base import Base
+from bongsu.mixins.errors import WrongValueForLookup
+from bongsu.mixins.fields import Fields, fields_of
+from bongsu.mixins.instances import set_values
+from bongsu.mixins.query import Query
+from bongsu.mixins.sessions import write
+from bongsu.mixins.values import coerced, coercion
+
+M = TypeVar("M", bound=Base)
+
+
+def load_by_key(model: type[M], key: tuple[object, ...]) -> Callable[[Session], M | None]:
+    """What loads the row with this primary key, or takes it from the session that has it already."""
+    fields = fields_of(model)
+    if len(key) != len(fields.primary_key):
+        raise WrongValueForLookup(
+            f"the key of {model.__name__} is ({', '.join(fields.primary_key)}), not {len(key)} values"
+        )
+    parts = tuple(
+        coerced(coercion(fields.columns[name]), part, f"{model.__name__}.{name}")
+        for name, part in zip(fields.primary_key, key, strict=True)
+    )
+    deleted_at = fields.deleted_at
+    ident = parts[0] if len(parts) == 1 else parts
+
+    def load(session: Session) -> M | None:
+        if None in parts:
+            return None
+        found = session.get(model, ident)
+        if found is not None and deleted_at is not None and getattr(found, deleted_at) is not None:
+            return None
+        return found
+
+    return load
+
+
+async def find_or_insert(
+    model: type[M], session: AsyncSession | None, unique: Mapping[str, object], defaults: Mapping[str, object]
+) -> tuple[M, bool]:
+    """The row with the unique values, else a new one; and whether it is new."""
+    query = Query(model).filter_by(**unique)
+    values = {**unique, **defaults}
+
+    def work(open_session: Session) -> tuple[M, bool]:
+        found = open_session.scalars(query.limit(2).statement).first()
+        if found is not None:
+            return found, False
+        return _insert_or_find(open_session, query.statement, model, values)
+
+    return await write(model, session, work)
+
+
+async def insert_or_update(
+    model: type[M], session: AsyncSession | None, by: str | Sequence[str] | None, values: dict[str, object]
+) -> tuple[M, bool]:
+    """Updates the row that `by` finds, else inserts one; and whether it was inserted."""
+    names = _identifying(fields_of(model), by, values)
+    query = Query(model).filter_by(**{name: values[name] for name in names}).with_deleted()
+    statement = query.statement.with_for_update()
+
+    def work(open_session: Session) -> tuple[M, bool]:
+        found = open_session.scalars(statement).first()
+        made = False
+        if found is None:
+            found, made = _insert_or_find(open_session, query.statement, model, values)
+        if not made:
+            set_values(found, {name: value for name, value in values.items() if name not in names})
+            open_session.flush()
+        return found, made
+
+    return await write(model, session, work)
+
+
+def _insert_or_find(
+    session: Session, statement: Select[tuple[M]], model: type[M], values: Mapping[str, object]
+) -> tuple[M, bool]:
+    instance = model(**values)
+    try:
+        with session.begin_nested():
+            session.add(instance)
+    except IntegrityError:
+        # Somebody else was faster. A locking read sees their row whatever the isolation level.
+        winner = session.scalars(statement.with_for_update(read=True)).first()
+        if winner is None:
+            raise
+        return winner, False
+    return instance, True
+
+
+def _identifying(fields: Fields, by: str | Sequence[str] | None, values: Mapping[str, object]) -> Sequence[str]:
+    if by is not None:
+        names = [by] if isinstance(by, str) else list(by)
+        missing = [name for name in names if name not in values]
+        if missing:
+            raise WrongValueForLookup(f"values are missing for {', '.join(missing)}, by which the row is found")
+        return names
+    for candidate in (fields.primary_key, *fields.unique_sets):
+        if candidate and all(values.get(name) is not None for name in candidate):
+            return candidate
+    raise WrongValueForLookup(
+        f"the values hold neither the key of {fields.model.__name__} nor one of its unique constraints; say by="
+    )

@@ -1,0 +1,164 @@
+"""The lookups: `field__lookup=value`, each a test on a column."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, false, or_, true
+
+from bongsu.mixins.dates import period_match
+from bongsu.mixins.errors import WrongValueForLookup
+from bongsu.mixins.text import Shape, exact_match, folded_match, regex_match
+from bongsu.mixins.values import Coerce, coerced, is_expression
+
+Test = Callable[[ColumnElement[Any], object, Coerce, str], ColumnElement[bool]]
+"""Makes the condition of (column, value, the column's coercion, the lookup as it was written)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One lookup. `never_null`: its condition is true or false on NULL too."""
+
+    name: str
+    test: Test
+    never_null: bool = False
+
+
+def _eq(column: ColumnElement[Any], value: object, coerce: Coerce, what: str) -> ColumnElement[bool]:
+    if value is None:
+        return column.is_(None)
+    return column == coerced(coerce, value, what)
+
+
+def _ne(column: ColumnElement[Any], value: object, coerce: Coerce, what: str) -> ColumnElement[bool]:
+    if value is None:
+        return column.is_not(None)
+    return column != coerced(coerce, value, what)
+
+
+def _ordered(compare: Callable[[ColumnElement[Any], Any], ColumnElement[bool]]) -> Test:
+    def test(column: ColumnElement[Any], value: object, coerce: Coerce, what: str) -> ColumnElement[bool]:
+        if value is None:
+            raise WrongValueForLookup(f"{what} takes a value to compare with, not None; for missing values use isnull")
+        return compare(column, coerced(coerce, value, what))
+
+    return test
+
+
+def _members(value: object, coerce: Coerce, what: str) -> list[object]:
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise WrongValueForLookup(f"{what} takes a list of values, not {value!r}")
+    return [coerced(coerce, member, what) for member in value]
+
+
+def _in(column: ColumnElement[Any], value: object, coerce: Coerce, what: str) -> ColumnElement[bool]:
+    if isinstance(value, Select) or is_expression(value):
+        return column.in_(value)
+    members = _members(value, coerce, what)
+    present = [member for member in members if member is not None]
+    among = column.in_(present) if present else false()
+    return among if len(present) == len(members) else or_(among, column.is_(None))
+
+
+def _notin(column: ColumnElement[Any], value: object, coerce: Coerce, what: str) -> ColumnElement[bool]:
+    if isinstance(value, Select) or is_expression(value):
+        return column.not_in(value)
+    members = _members(value, coerce, what)
+    present = [member for member in members if member is not None]
+    outside = column.not_in(present) if present else true()
+    return outside if len(present) == len(members) else and_(outside, column.is_not(None))
+
+
+def _between(column: ColumnElement[Any], value: object, coerce: Coerce, what: str) -> ColumnElement[bool]:
+    bounds = _members(value, coerce, what)
+    if len(bounds) != 2 or None in bounds:
+        raise WrongValueForLookup(f"{what} takes two values, the lowest and the highest, not {value!r}")
+    return column.between(*bounds)
+
+
+def _isnull(column: ColumnElement[Any], value: object, coerce: Coerce, what: str) -> ColumnElement[bool]:
+    del coerce
+    if not isinstance(value, bool):
+        raise WrongValueForLookup(f"{what} takes True or False, not {value!r}")
+    return column.is_(None) if value else column.is_not(None)
+
+
+def _text(value: object, what: str) -> str:
+    if not isinstance(value, str):
+        raise WrongValueForLookup(f"{what} takes a str, not {value!r}")
+    return value
+
+
+def _exact(shape: Shape) -> Test:
+    def test(column: ColumnElement[Any], value: object, coerce: Coerce, what: str) -> ColumnElement[bool]:
+        del coerce
+        return exact_match(column, _text(value, what), shape)
+
+    return test
+
+
+def _folded(shape: Shape) -> Test:
+    def test(column: ColumnElement[Any], value: object, coerce: Coerce, what: str) -> ColumnElement[bool]:
+        del coerce
+        return folded_match(column, _text(value, what), shape)
+
+    return test
+
+
+def _regex(column: ColumnElement[Any], value: object, coerce: Coerce, what: str) -> ColumnElement[bool]:
+    del coerce
+    return regex_match(column, _text(value, what))
+
+
+def _period(part: str, comparison: str) -> Test:
+    def test(column: ColumnElement[Any], value: object, coerce: Coerce, what: str) -> ColumnElement[bool]:
+        del coerce
+        try:
+            return period_match(column, value, part, comparison)
+        except ValueError as error:
+            raise WrongValueForLookup(f"{what} takes {error}, not {value!r}") from None
+
+    return test
+
+
+_ge, _le = _ordered(lambda column, value: column >= value), _ordered(lambda column, value: column <= value)
+
+COMPARISONS: dict[str, Lookup] = {
+    lookup.name: lookup
+    for lookup in (
+        Lookup("eq", _eq),
+        Lookup("ne", _ne),
+        Lookup("gt", _ordered(lambda column, value: column > value)),
+        Lookup("ge", _ge),
+        Lookup("gte", _ge),
+        Lookup("lt", _ordered(lambda column, value: column < value)),
+        Lookup("le", _le),
+        Lookup("lte", _le),
+        Lookup("in", _in),
+        Lookup("notin", _notin),
+        Lookup("between", _between),
+        Lookup("isnull", _isnull, never_null=True),
+    )
+}
+TEXT: dict[str, Lookup] = {
+    lookup.name: lookup
+    for lookup in (
+        Lookup("like", _exact("like")),
+        Lookup("ilike", _folded("like")),
+        Lookup("contains", _exact("contains")),
+        Lookup("icontains", _folded("contains")),
+        Lookup("startswith", _exact("startswith")),
+        Lookup("istartswith", _folded("startswith")),
+        Lookup("endswith", _exact("endswith")),
+        Lookup("iendswith", _folded("endswith")),
+        Lookup("iexact", _folded("whole")),
+        Lookup("regex", _regex),
+    )
+}
+_SPELLINGS = {"eq": "eq", "ne": "ne", "gt": "gt", "ge": "ge", "gte": "ge", "lt": "lt", "le": "le", "lte": "le"}
+PERIODS: dict[str, Lookup] = {
+    name: Lookup(name, _period(part, comparison))
+    for part in ("year", "month", "day", "date")
+    for spelling, comparison in _SPELLINGS.items()
+    for name in ((part, f"{part}_eq") if spelling == "eq" else (f"{part}_{spelling}",))
+}

@@ -1,0 +1,151 @@
+"""The ends of a query that read."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Select, func, literal, select
+from sqlalchemy.orm import Session
+
+from bongsu.mixins.builder import Builder, M
+from bongsu.mixins.errors import LockOutsideUnit, MultipleFound, NotFound, WrongValueForLookup
+from bongsu.mixins.paths import to_one_path
+from bongsu.mixins.sessions import in_unit, read
+
+T = TypeVar("T")
+
+_FUNCTIONS = ("count", "sum", "avg", "min", "max")
+
+
+class Reads(Builder[M]):
+    """The part of `Query` that reads."""
+
+    __slots__ = ()
+
+    async def all(self) -> list[M]:
+        """Every row."""
+        statement = self.statement
+        return await self._read(lambda session: list(session.scalars(statement)))
+
+    async def first(self) -> M | None:
+        """The first row, None without one; by key where no order is given."""
+        statement = self._by_key_if_unordered().limit(1).statement
+        return await self._read(lambda session: session.scalars(statement).first())
+
+    async def one(self) -> M:
+        """The only row; `NotFound` without one, `MultipleFound` with several."""
+        found = await self.one_or_none()
+        if found is None:
+            raise NotFound(f"no {self._model.__name__} matches")
+        return found
+
+    async def one_or_none(self) -> M | None:
+        """The only row, None without one; `MultipleFound` with several."""
+        statement = (self if self._limit is not None and self._limit < 2 else self.limit(2)).statement
+        found = await self._read(lambda session: list(session.scalars(statement)))
+        if len(found) > 1:
+            raise MultipleFound(f"several {self._model.__name__} match where one was asked for")
+        return found[0] if found else None
+
+    async def count(self) -> int:
+        """How many rows there are."""
+        statement = self._count_statement()
+        return await self._read(lambda session: session.scalars(statement).one())
+
+    async def exists(self) -> bool:
+        """Whether there is a row."""
+        statement = select(literal(1)).select_from(self._model).where(*self._conditions()).limit(1)
+        if self._offset:
+            statement = statement.offset(self._offset)
+        return await self._read(lambda session: session.scalars(statement).first()) is not None
+
+    async def values(self, *names: str) -> list[dict[str, Any]]:
+        """The named fields of every row, without objects: `values("id", "author.name")` (keys as written)."""
+        rows = await self._rows(names)
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    async def values_list(self, *names: str) -> list[tuple[Any, ...]]:
+        """As `values`, a tuple a row."""
+        return await self._rows(names)
+
+    async def pluck(self, name: str) -> list[Any]:
+        """One field of every row."""
+        return [row[0] for row in await self._rows((name,))]
+
+    async def aggregate(self, **measures: "tuple[str, str] | ColumnElement[Any]") -> dict[str, Any]:
+        """`aggregate(n=("count", "id"), total=("sum", "amount"))`: one value a measure, over all rows.
+
+        Functions: count, sum, avg, min, max; or an SQL expression. The sum of no rows is None.
+        """
+        columns = self._measures(measures)
+        statement = select(*columns).select_from(self._model).where(*self._conditions())
+        row = await self._read(lambda session: session.execute(statement).one())
+        return dict(zip(measures, row, strict=True))
+
+    async def aggregate_by(
+        self, *names: str, **measures: "tuple[str, str] | ColumnElement[Any]"
+    ) -> list[dict[str, Any]]:
+        """As `aggregate`, once for each set of values of the named fields: `aggregate_by("status", n=("count", "id"))`."""
+        fields = [getattr(self._model, self._own(name)).label(name) for name in names]
+        statement = (
+            select(*fields, *self._measures(measures))
+            .select_from(self._model)
+            .where(*self._conditions())
+            .group_by(*fields)
+            .order_by(*fields)
+        )
+        rows = await self._read(lambda session: session.execute(statement).all())
+        return [dict(zip((*names, *measures), row, strict=True)) for row in rows]
+
+    async def count_by(self, name: str) -> dict[Any, int]:
+        """How many rows each value of a field has."""
+        field = getattr(self._model, self._own(name))
+        statement = select(field, func.count()).select_from(self._model).where(*self._conditions()).group_by(field)
+        rows = await self._read(lambda session: session.execute(statement).all())
+        return {value: number for value, number in rows}
+
+    async def _rows(self, names: Sequence[str]) -> list[tuple[Any, ...]]:
+        if not names:
+            raise WrongValueForLookup("name the fields to read")
+        paths = [to_one_path(self._model, name) for name in names]
+        statement = self._ordered(select(self._model).where(*self._conditions()), paths)
+        return await self._read(lambda session: [tuple(row) for row in session.execute(statement)])
+
+    async def _read(self, work: Callable[[Session], T]) -> T:
+        if self._lock is not None and not in_unit(self._model, self._session):
+            raise LockOutsideUnit("rows stay locked until their unit of work ends: open one (`async with db.unit():`)")
+        return await read(self._model, self._session, work)
+
+    def _count_statement(self) -> Select[tuple[int]]:
+        if self._limit is None and self._offset is None and not self._distinct:
+            return select(func.count()).select_from(self._model).where(*self._conditions())
+        rows = self._ordered(select(*self._model.__mapper__.primary_key).where(*self._conditions())).subquery()
+        return select(func.count()).select_from(rows)
+
+    def _by_key_if_unordered(self) -> "Reads[M]":
+        if self._orders:
+            return self
+        return self.order_by(*(key.key for key in self._key_properties()))
+
+    def _key_properties(self) -> list[Any]:
+        mapper = self._model.__mapper__
+        return [mapper.get_property_by_column(column) for column in mapper.primary_key]
+
+    def _own(self, name: str) -> str:
+        hops, own = to_one_path(self._model, name)
+        if hops:
+            raise WrongValueForLookup(f"only {self._model.__name__}'s own fields can be grouped by, not {name!r}")
+        return own
+
+    def _measures(self, measures: "dict[str, tuple[str, str] | ColumnElement[Any]]") -> list[ColumnElement[Any]]:
+        columns: list[ColumnElement[Any]] = []
+        for name, measure in measures.items():
+            if isinstance(measure, ColumnElement):
+                columns.append(measure.label(name))
+                continue
+            function, field = measure
+            if function not in _FUNCTIONS:
+                raise WrongValueForLookup(f"aggregate knows {', '.join(_FUNCTIONS)}, not {function!r}")
+            columns.append(getattr(func, function)(getattr(self._model, self._own(field))).label(name))
+        if not columns:
+            raise WrongValueForLookup("name at least one measure")
+        return columns

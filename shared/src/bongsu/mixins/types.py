@@ -1,0 +1,136 @@
+"""Column types that mean the same on SQLite, MySQL and MariaDB."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import DateTime, Dialect, LargeBinary, String, Text
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+JsonValue: TypeAlias = "None | bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue]"
+
+MYSQL_NAMES = ("mysql", "mariadb")
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An instant: takes aware datetimes only, stores UTC with microseconds, gives aware UTC datetimes back.
+
+    MySQL: `DATETIME(6)`. SQLite: text that sorts as the instants do. A naive datetime raises ValueError.
+    """
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name in MYSQL_NAMES:
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(DateTime())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a naive datetime ({value.isoformat()}) is no instant; use datetime.now(UTC)")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class UUIDKey(TypeDecorator[UUID]):
+    """A UUID in 16 bytes (MySQL `BINARY(16)`, SQLite `BLOB`): UUIDv7 keys sort by time."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def __init__(self) -> None:
+        super().__init__(16)
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name in MYSQL_NAMES:
+            return dialect.type_descriptor(mysql.BINARY(16))
+        return dialect.type_descriptor(LargeBinary(16))
+
+    def process_bind_param(self, value: UUID | None, dialect: Dialect) -> bytes | None:
+        del dialect
+        return None if value is None else value.bytes
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> UUID | None:
+        del dialect
+        return None if value is None else UUID(bytes=value)
+
+
+class ExactString(TypeDecorator[str]):
+    """Text that compares as Python's does: case, accents, emoji and trailing spaces all count.
+
+    For identities (e-mail addresses, provider subjects): normalise them before they get here.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name in MYSQL_NAMES:
+            # The two servers have no binary collation in common that does not pad with spaces.
+            collation = "utf8mb4_nopad_bin" if getattr(dialect, "is_mariadb", False) else "utf8mb4_0900_bin"
+            return dialect.type_descriptor(mysql.VARCHAR(self.length, charset="utf8mb4", collation=collation))
+        return dialect.type_descriptor(String(self.length))
+
+
+class AsciiKey(TypeDecorator[str]):
+    """A short machine-made key: ASCII without outer spaces, one byte a character, compared byte by byte.
+
+    MySQL: `VARCHAR(length) CHARACTER SET ascii COLLATE ascii_bin`. Other text raises ValueError.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name in MYSQL_NAMES:
+            return dialect.type_descriptor(mysql.VARCHAR(self.length, charset="ascii", collation="ascii_bin"))
+        return dialect.type_descriptor(String(self.length))
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        del dialect
+        if value is not None and (not value.isascii() or value != value.strip()):
+            raise ValueError("a key is ASCII text without outer spaces")
+        return value
+
+
+class Json(TypeDecorator[JsonValue]):
+    """A JSON document as compact text, its order kept. Assign a new document to change it: it is not watched."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name in MYSQL_NAMES:
+            return dialect.type_descriptor(mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin"))
+        return dialect.type_descriptor(Text())
+
+    def process_bind_param(self, value: JsonValue, dialect: Dialect) -> str | None:
+        del dialect
+        if value is None:
+            return None
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> JsonValue:
+        del dialect
+        if value is None:
+            return None
+        document: JsonValue = json.loads(value)
+        return document

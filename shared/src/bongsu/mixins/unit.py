@@ -1,0 +1,223 @@
+"""The unit of work: one session, one transaction, one commit, for the task that started it."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from functools import wraps
+from types import TracebackType
+from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
+
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
+from sqlalchemy.orm import Session, SessionTransaction
+
+from bongsu.mixins.engine import lost_transaction
+from bongsu.mixins.errors import SessionSharedAcrossTasks, TransactionLost, UnitClosed
+from bongsu.mixins.failures import may_be_repeated, translated
+
+if TYPE_CHECKING:
+    from bongsu.mixins.database import Database
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_innermost: ContextVar["Unit | None"] = ContextVar("bongsu_unit", default=None)
+_UNIT, _CONNECTION = "bongsu_unit", "bongsu_connection"  # in a session's info
+
+
+class UnitSession(Session):
+    """A session that remembers the connection of its transaction."""
+
+
+@event.listens_for(UnitSession, "after_begin")
+def _remember(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    del transaction
+    session.info[_CONNECTION] = connection
+
+
+class Unit:
+    """A unit of work, made by `Database.unit`.
+
+    As a context manager it is the ambient session of its own task: one commit at its end, a rollback when its block raises.
+    Inside another unit of the same task it is a savepoint of that one. `run` and the use as a decorator repeat the whole
+    unit when the database broke a deadlock or a lock wait timed out; a `with` block cannot be repeated.
+    """
+
+    def __init__(self, database: "Database", *, retries: int = 0, isolation: str | None = None) -> None:
+        self.database = database
+        self._retries = retries
+        self._isolation = isolation
+        self._outer: Unit | None = None
+        self._parent: Unit | None = None  # the unit that this one is a savepoint of
+        self._task: asyncio.Task[object] | None = None
+        self._session: AsyncSession | None = None
+        self._savepoint: AsyncSessionTransaction | None = None
+        self._on_commit: list[Callable[[], None]] = []
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the unit has begun and not ended."""
+        return self._session is not None
+
+    @property
+    def session(self) -> AsyncSession:
+        """The session of this unit, for its own task only."""
+        if self._session is None:
+            raise UnitClosed("this unit of work is not open: use it as `async with db.unit() as unit:`")
+        if self._task is not asyncio.current_task():
+            raise SessionSharedAcrossTasks(
+                f"a unit of work of {_name(self._task)} was used by {_name(asyncio.current_task())}, which inherited it. "
+                "Open a unit in that task (`async with db.unit():`), pass it a session of its own (`session=`), or do "
+                "the work one after the other; for a time limit use `asyncio.timeout`, not `asyncio.wait_for`."
+            )
+        return self._session
+
+    def on_commit(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` once the transaction is committed; never when it is not."""
+        self._on_commit.append(callback)
+
+    def savepoint(self) -> "Unit":
+        """A part of this unit that can fail alone: `async with unit.savepoint():`."""
+        return Unit(self.database)
+
+    async def __aenter__(self) -> Self:
+        if self.is_open:
+            raise UnitClosed("this unit of work is open already; make another one")
+        if self._retries:
+            raise TypeError(
+                "a `with` block cannot be repeated: use `await db.run(fn, retries=…)` or `@db.unit(retries=…)`"
+            )
+        self._task = asyncio.current_task()
+        self._outer = _innermost.get()
+        self._parent = self._enclosing()
+        if self._parent is not None:
+            self._savepoint = await self._parent.session.begin_nested()
+            self._session = self._parent.session
+        else:
+            session = self.database.new_session(sync_session_class=UnitSession)
+            session.info[_UNIT] = self
+            if self._isolation is not None:
+                await self._set_isolation(session, self._isolation)
+            self._session = session
+        _innermost.set(self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        session, self._session = self._session, None
+        if _innermost.get() is self:
+            _innermost.set(self._outer)
+        if session is None:
+            return
+        if self._savepoint is not None:
+            await self._end_savepoint(error)
+            return
+        try:
+            if error is None:
+                await self._commit(session)
+        finally:
+            closing = asyncio.ensure_future(session.close())
+            await asyncio.shield(closing)
+        if error is None:
+            for callback in self._on_commit:
+                callback()
+
+    async def run(self, function: Callable[[], Awaitable[T]]) -> T:
+        """Runs `function` as a unit, and again as a whole (`retries` times) when the database could not finish it."""
+        nested = self._enclosing() is not None  # only the outermost unit can be repeated
+        for attempt in range(self._retries + 1):
+            try:
+                async with Unit(self.database, isolation=self._isolation):
+                    return await function()
+            except (DBAPIError, TransactionLost) as error:
+                if nested or attempt == self._retries or not may_be_repeated(error):
+                    raise
+            await asyncio.sleep(random.uniform(0.5, 1) * 0.01 * 2**attempt)  # noqa: S311  # spreads retries, hides nothing
+        raise AssertionError("unreachable")
+
+    def __call__(self, function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+        """As a decorator: each call of `function` is a unit of its own."""
+
+        @wraps(function)
+        async def in_unit(*args: P.args, **kwargs: P.kwargs) -> T:
+            return await self.run(lambda: function(*args, **kwargs))
+
+        return in_unit
+
+    def _enclosing(self) -> "Unit | None":
+        unit = _innermost.get()
+        while unit is not None:
+            if unit.database is self.database and unit.is_open and unit._task is asyncio.current_task():
+                return unit
+            unit = unit._outer
+        return None
+
+    async def _set_isolation(self, session: AsyncSession, isolation: str) -> None:
+        # SQLite's transactions are serializable whatever one asks for.
+        if self.database.dialect_name != "sqlite":
+            await session.connection(execution_options={"isolation_level": isolation})
+
+    async def _commit(self, session: AsyncSession) -> None:
+        try:
+            await session.flush()
+            connection: Connection | None = session.info.get(_CONNECTION)
+            lost = None if connection is None or connection.closed else lost_transaction(connection)
+            if lost is not None:
+                raise TransactionLost(f"the database gave up a statement of this unit, so all of it is undone: {lost}")
+            await session.commit()
+        except Exception as error:
+            better = translated(error, self.database.base.metadata)
+            if better is None:
+                raise
+            raise better from error
+
+    async def _end_savepoint(self, error: BaseException | None) -> None:
+        savepoint, self._savepoint = self._savepoint, None
+        if savepoint is None or self._parent is None:
+            return
+        if error is None:
+            try:
+                await savepoint.commit()
+            except Exception as failure:
+                better = translated(failure, self.database.base.metadata)
+                if better is None:
+                    raise
+                raise better from failure
+            self._parent._on_commit += self._on_commit
+            return
+        try:
+            await savepoint.rollback()
+        except DBAPIError:
+            # After a deadlock the whole transaction is gone, savepoints too: the block's own error tells more.
+            if not may_be_repeated(error):
+                raise
+
+
+def ambient_unit(database: "Database") -> Unit | None:
+    """The open unit of `database` that the running code is in, whichever task started it."""
+    unit = _innermost.get()
+    while unit is not None:
+        if unit.database is database and unit.is_open:
+            return unit
+        unit = unit._outer  # noqa: SLF001  # the chain is this module's own
+    return None
+
+
+def is_in_unit(session: AsyncSession) -> bool:
+    """Whether the session is a unit's, whose end commits it."""
+    unit: Unit | None = session.info.get(_UNIT)
+    return unit is not None
+
+
+def check_owner(session: AsyncSession) -> None:
+    """Raises `SessionSharedAcrossTasks` where the session is the unit of work of another task."""
+    unit: Unit | None = session.info.get(_UNIT)
+    if unit is not None and unit.is_open:
+        _ = unit.session
+
+
+def _name(task: asyncio.Task[object] | None) -> str:
+    return "no task" if task is None else f"task {task.get_name()!r}"

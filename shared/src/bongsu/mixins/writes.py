@@ -1,0 +1,123 @@
+"""The ends of a query that write many rows in one statement."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, CursorResult, Delete, Select, Update, delete, inspect, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from bongsu.mixins.builder import Builder, M
+from bongsu.mixins.errors import UnfilteredWrite, UnknownField
+from bongsu.mixins.fields import fields_of
+from bongsu.mixins.paths import FieldTest, resolve_lookup
+from bongsu.mixins.sessions import write
+from bongsu.mixins.values import coerced
+
+
+class Writes(Builder[M]):
+    """The part of `Query` that writes."""
+
+    __slots__ = ()
+
+    async def update(self, **values: object) -> int:
+        """Sets the values on every row; gives how many rows matched. Values may be SQL: `count=Model.count + 1`.
+
+        One statement; `updated_at` and a version column move too. Objects of this model that the unit has loaded are
+        read again, by one more statement.
+        """
+        assignments = self._assignments(values)
+        model = self._model
+
+        def work(session: Session) -> int:
+            matched = _row_count(session, cast("Update", self._targeted(update(model))).values(assignments))
+            refresh_loaded(session, model)
+            return matched
+
+        return await write(model, self._session, work)
+
+    async def delete(self, *, hard: bool = False) -> int:
+        """Deletes every row (marks it, where the model is soft-deleted, unless `hard`); gives how many."""
+        deleted_at = fields_of(self._model).deleted_at
+        if deleted_at is not None and not hard:
+            return await self.update(**{deleted_at: self._model.deletion_time()})  # type: ignore[attr-defined]  # a SoftDeleteMixin
+        model = self._model
+
+        def work(session: Session) -> int:
+            matched = _row_count(session, self._targeted(delete(model)))
+            forget_deleted(session, model)
+            return matched
+
+        return await write(model, self._session, work)
+
+    def _targeted(self, statement: "Update | Delete") -> "Update | Delete":
+        conditions = self._conditions()
+        if not self._where and not self._is_unfiltered:
+            raise UnfilteredWrite(
+                f"this would write every row of {self._model.__tablename__}: filter it, or say so with .unfiltered()"
+            )
+        if self._limit is None and self._offset is None:
+            return statement.where(*conditions)
+        # MySQL takes no LIMIT in a subquery of IN, and no subquery on the written table, unless it is a derived table.
+        keys: Select[Any] = select(*self._model.__mapper__.primary_key)
+        rows = self._ordered(keys.where(*conditions)).subquery()
+        return statement.where(_key_of(self._model).in_(select(*rows.c)))
+
+    def _assignments(self, values: dict[str, object]) -> dict[str, object]:
+        fields = fields_of(self._model)
+        assignments: dict[str, object] = {}
+        for name, value in values.items():
+            if name not in fields.columns:
+                raise UnknownField(self._model.__name__, name, fields.columns)
+            test = resolve_lookup(self._model, name)
+            assert isinstance(test, FieldTest)  # noqa: S101  # a column's plain name is no path
+            assignments[name] = coerced(test.coerce, value, f"{self._model.__name__}.{name}")
+        if fields.version is not None and fields.version not in assignments:
+            assignments[fields.version] = getattr(self._model, fields.version) + 1
+        return assignments
+
+
+def _row_count(session: Session, statement: "Update | Delete") -> int:
+    result = session.execute(statement, execution_options={"synchronize_session": False})
+    return cast("CursorResult[Any]", result).rowcount
+
+
+def _key_of(model: type[M]) -> Any:  # noqa: ANN401  # a column or a tuple of columns
+    columns = model.__mapper__.primary_key
+    return columns[0] if len(columns) == 1 else tuple_(*columns)
+
+
+def _key_in(model: type[M], keys: Sequence[tuple[Any, ...]]) -> ColumnElement[bool]:
+    is_single = len(model.__mapper__.primary_key) == 1
+    condition: ColumnElement[bool] = _key_of(model).in_([key[0] for key in keys] if is_single else keys)
+    return condition
+
+
+def refresh_loaded(session: Session, model: type[M]) -> None:
+    """Reads the loaded objects of a model again: a bulk write has changed their rows behind their backs."""
+    loaded = _loaded(session, model)
+    if loaded:
+        mapper = model.__mapper__
+        keys = [tuple(mapper.primary_key_from_instance(instance)) for instance in loaded]
+        statement = select(model).where(_key_in(model, keys))
+        session.scalars(statement, execution_options={"populate_existing": True}).all()
+
+
+def forget_deleted(session: Session, model: type[M]) -> None:
+    """Takes the loaded objects whose rows are gone out of the session."""
+    loaded = _loaded(session, model)
+    if loaded:
+        mapper = model.__mapper__
+        keys = {tuple(mapper.primary_key_from_instance(instance)): instance for instance in loaded}
+        statement = select(*mapper.primary_key).where(_key_in(model, list(keys)))
+        kept = {tuple(row) for row in session.execute(statement)}
+        for key, instance in keys.items():
+            if key not in kept:
+                session.expunge(instance)
+
+
+def _loaded(session: Session, model: type[M]) -> list[M]:
+    return [
+        instance
+        for instance in session.identity_map.values()
+        if isinstance(instance, model) and not inspect(instance).deleted
+    ]
