@@ -1,7 +1,7 @@
 """Active Record: create, get, update and delete, on the class and on its objects."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Self, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,7 +14,7 @@ from bongsu.mixins.errors import NotFound, UnknownField
 from bongsu.mixins.fields import fields_of
 from bongsu.mixins.instances import (
     Refresh,
-    attach,
+    attached,
     column_values,
     own_session,
     read_again,
@@ -26,8 +26,6 @@ from bongsu.mixins.keyed import find_or_insert, insert_or_update, load_by_key
 from bongsu.mixins.q import Where
 from bongsu.mixins.query import Query
 from bongsu.mixins.sessions import read, write
-
-T = TypeVar("T")
 
 
 class CRUDMixin(Base):
@@ -195,8 +193,9 @@ class CRUDMixin(Base):
         del hard  # for models that are soft-deleted
 
         def work(open_session: Session) -> None:
-            open_session.delete(attach(open_session, self))
-            open_session.flush()
+            with attached(open_session, self):
+                open_session.delete(self)
+                open_session.flush()
 
         await write(type(self), own_session(self, session), work, commit=auto_commit)
 
@@ -210,7 +209,12 @@ class CRUDMixin(Base):
         for name in names:
             if name not in fields.columns and name not in fields.relations:
                 raise UnknownField(type(self).__name__, name, fields.readable)
-        await read(type(self), own_session(self, session), _in_session(self, lambda s: read_again(s, self, names)))
+
+        def work(open_session: Session) -> None:
+            with attached(open_session, self):
+                read_again(open_session, self, names)
+
+        await read(type(self), own_session(self, session), work)
         return self
 
     def to_dict(self, *, only: Iterable[str] | None = None, exclude: Iterable[str] = ()) -> dict[str, Any]:
@@ -219,20 +223,12 @@ class CRUDMixin(Base):
 
     async def _insert(self, session: AsyncSession | None, *, auto_commit: bool, refresh: Refresh) -> Self:
         def work(open_session: Session) -> None:
-            attach(open_session, self)
-            computed = sql_names(self)
-            open_session.flush()
-            names = refresh_names(self, refresh, computed)
-            if names is not None:
-                read_again(open_session, self, names)
+            with attached(open_session, self):
+                computed = sql_names(self)
+                open_session.flush()
+                names = refresh_names(self, refresh, computed)
+                if names is not None:
+                    read_again(open_session, self, names)
 
         await write(type(self), session, work, commit=auto_commit)
         return self
-
-
-def _in_session(instance: Base, work: Callable[[Session], T]) -> Callable[[Session], T]:
-    def attached(session: Session) -> T:
-        attach(session, instance)
-        return work(session)
-
-    return attached

@@ -52,8 +52,7 @@ def may_be_repeated(error: BaseException | None) -> bool:
         error = error.orig
     if isinstance(error, sqlite3.OperationalError):
         return "locked" in str(error)  # SQLITE_BUSY and SQLITE_LOCKED
-    return _mysql_number(error) in (_PRIMARY = "PRIMARY"  # how MySQL calls every primary key, and so do we
-_LOCK_TIMEOUT, _DEADLOCK, _CHANGED_SINCE_READ)
+    return _mysql_number(error) in (_LOCK_TIMEOUT, _DEADLOCK, _CHANGED_SINCE_READ)
 
 
 def is_deadlock(error: BaseException) -> bool:

@@ -1,6 +1,7 @@
 """What happens to one object: how it gets into a session, takes values, and is read again."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import inspect
@@ -33,26 +34,28 @@ def own_session(instance: Base, given: AsyncSession | None) -> AsyncSession | No
     return lived_in
 
 
-def attach(session: Session, instance: Base) -> Base:
-    """Puts an object into the session."""
+@contextmanager
+def attached(session: Session, instance: Base) -> Iterator[None]:
+    """Puts an object into the session.
+
+    What a detached object is related to stays outside: `Session.add` would take it along, and other copies of the same
+    rows would then collide.
+    """
     state = state_of(instance)
     if state.session is session:
-        return instance
+        yield
+        return
     if state.key is not None and state.key in session.identity_map:
         raise MixinError(
             f"{instance!r} was loaded elsewhere, and this unit of work has loaded the same row itself: use its object"
         )
-    if state.key is None:
-        session.add(instance)
-        return instance
-    # `add` also adds what the object is related to; other copies of the same rows would then collide.
-    relations = fields_of(type(instance)).relations
-    aside = {
-        name: state.dict.pop(name) for name in relations if name in state.dict and name not in state.committed_state
-    }
+    aside: dict[str, object] = {}
+    if state.key is not None:
+        names = [name for name in fields_of(type(instance)).relations if name in state.dict]
+        aside = {name: state.dict.pop(name) for name in names if name not in state.committed_state}
     session.add(instance)
-    state.dict.update(aside)
-    return instance
+    yield
+    state.dict.update({name: value for name, value in aside.items() if name not in state.dict})
 
 
 def set_values(instance: Base, values: dict[str, object]) -> list[str]:
