@@ -4,7 +4,7 @@ import enum
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import Double, Enum, MetaData, String, Table
@@ -38,8 +38,9 @@ def _enum_values(members: type[enum.Enum]) -> list[str]:
 class Base(DeclarativeBase):
     """What every model is built on. `Database(url)` connects it.
 
-    A model without `__tablename__` is named after its class: `ApiKey` -> `api_keys`. MySQL tables are InnoDB and utf8mb4.
-    `Mapped[str]` is `VARCHAR(255)`, `Mapped[datetime]` an instant in UTC, `Mapped[UUID]` 16 bytes, an enum its values' text.
+    A model without `__tablename__` is named after its class: `ApiKey` -> `api_keys`. MySQL tables are InnoDB, utf8mb4.
+    `Mapped[str]` is `VARCHAR(255)`, `Mapped[datetime]` an instant in UTC, `Mapped[UUID]` 16 bytes, an enum the text of
+    its values.
     """
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
@@ -64,8 +65,9 @@ class Base(DeclarativeBase):
         super().__init_subclass__(**options)
 
     @classmethod
-    def __table_cls__(cls, *args: object, **options: object) -> Table:
-        return Table(*args, **(_TABLE_OPTIONS | options))  # type: ignore[arg-type]  # SQLAlchemy's own arguments, passed on
+    def __table_cls__(cls, *args: Any, **options: Any) -> Table:  # noqa: ANN401  # SQLAlchemy's own arguments
+        table: Table = Table(*args, **(_TABLE_OPTIONS | options))
+        return table
 
     def __init__(self, **values: object) -> None:
         """Sets `values`, and what is made at once: keys, timestamps. An unknown name raises `UnknownField`."""

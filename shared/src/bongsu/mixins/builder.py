@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 from sqlalchemy import ColumnElement, Select, asc, desc, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,6 +18,8 @@ from bongsu.mixins.paths import relation_path, to_one_path
 from bongsu.mixins.q import Clause, Q, Where, compile_lookups, negated
 
 M = TypeVar("M", bound=Base)
+OrderTerm: TypeAlias = "str | ColumnElement[Any] | QueryableAttribute[Any]"
+"""`"name"`, `"-name"`, `"author.name"`, `Model.name` or an SQL expression such as `Model.name.desc()`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Builder(Generic[M]):
         return made
 
     def filter_by(self, *where: Where, **lookups: object) -> Self:
-        """Rows for which every condition holds: `filter_by(Q(…) | Q(…), email__icontains="kim", author__name="Lee")`."""
+        """Rows for which every condition holds: `filter_by(Q(…) | Q(…), email__icontains="kim")`."""
         return self._narrowed(self._clauses(where, lookups))
 
     def exclude(self, *where: Where, **lookups: object) -> Self:
@@ -86,12 +88,12 @@ class Builder(Generic[M]):
         clause = Q(*where, **lookups).compile(self._model)
         return self if clause is None else self._narrowed([negated(clause)])
 
-    def order_by(self, *terms: "str | ColumnElement[Any] | QueryableAttribute[Any]") -> Self:
+    def order_by(self, *terms: OrderTerm) -> Self:
         """`order_by("-created_at", "author.name")`: `-` is descending; replaces nothing, adds to the order so far."""
         return self._with(_orders=(*self._orders, *(self._order(term) for term in terms)))
 
     def load(self, *paths: str, joined: bool = False) -> Self:
-        """Loads relations with the rows, one more statement a path: `load("posts.author")`; `joined`: by a JOIN instead."""
+        """Loads relations with the rows, by one statement more a path (`load("posts.author")`) or a JOIN (`joined`)."""
         return self._with(_loads=(*self._loads, *(self._load(path, joined=joined) for path in paths)))
 
     def limit(self, count: int) -> Self:
@@ -107,7 +109,7 @@ class Builder(Generic[M]):
         return self._with(_distinct=True)
 
     def lock(self, *, skip_locked: bool = False, nowait: bool = False, read: bool = False) -> Self:
-        """Locks the rows until the unit of work ends; needs one. SQLite locks nothing here: its unit is alone already."""
+        """Locks the rows until the unit of work ends; needs one. On SQLite a unit that writes is alone anyway."""
         return self._with(_lock=Lock(skip_locked, nowait, read))
 
     def using(self, session: AsyncSession | None) -> Self:
@@ -127,7 +129,7 @@ class Builder(Generic[M]):
         return self._with(_deleted=True)
 
     @property
-    def statement(self) -> Select[tuple[M]]:
+    def statement(self) -> Select[M]:
         """The query as a plain `Select`."""
         statement = self._ordered(select(self._model).where(*self._conditions()))
         if self._loads:
@@ -173,7 +175,8 @@ class Builder(Generic[M]):
         if term.expression is not None:
             return term.expression
         attribute = getattr(self._entity(term.hops, entities), term.name)
-        return desc(attribute) if term.descending else asc(attribute)
+        clause: ColumnElement[Any] = desc(attribute) if term.descending else asc(attribute)
+        return clause
 
     def _entity(self, hops: tuple[str, ...], entities: dict[tuple[str, ...], Any]) -> Any:  # noqa: ANN401  # a model or an alias
         if hops not in entities:
@@ -191,32 +194,31 @@ class Builder(Generic[M]):
         # A condition that is always true ("not in an empty list") narrows nothing, and must not pass for a filter.
         return self._with(_where=(*self._where, *(clause for clause, _ in clauses if not isinstance(clause, True_))))
 
-    def _order(self, term: "str | ColumnElement[Any] | QueryableAttribute[Any]") -> Order:
+    def _order(self, term: OrderTerm) -> Order:
         if isinstance(term, str):
             hops, name = to_one_path(self._model, term.removeprefix("-"))
             return Order(hops, name, term.startswith("-"))
-        if isinstance(term, QueryableAttribute):
-            return Order((), term.key, descending=False, expression=asc(term))
+        if isinstance(term, QueryableAttribute) and issubclass(self._model, term.class_):
+            return Order((), term.key, descending=False)
         if not isinstance(term, ColumnElement):
             raise WrongValueForLookup(f"order_by takes field names or SQL expressions, not {term!r}")
         return Order((), "", descending=False, expression=term)
 
     def _load(self, path: str, *, joined: bool) -> ORMOption:
-        option: Any = None
-        for attribute in relation_path(self._model, path):
-            deleted_at = fields_of(attribute.property.mapper.class_).deleted_at
-            if deleted_at is not None:
-                attribute = attribute.and_(getattr(attribute.property.mapper.class_, deleted_at).is_(None))
-            start = option if option is not None else None
-            if start is None:
-                option = joinedload(attribute) if joined else selectinload(attribute)
-            else:
-                option = start.joinedload(attribute) if joined else start.selectinload(attribute)
-        loaded: ORMOption = option
-        return loaded
+        first, *others = [_without_deleted(attribute) for attribute in relation_path(self._model, path)]
+        option = joinedload(first) if joined else selectinload(first)
+        for attribute in others:
+            option = option.joinedload(attribute) if joined else option.selectinload(attribute)
+        return option
 
 
-def _count(value: int, what: str) -> int:
+def _without_deleted(attribute: "QueryableAttribute[Any]") -> "QueryableAttribute[Any]":
+    target = attribute.property.mapper.class_
+    deleted_at = fields_of(target).deleted_at
+    return attribute if deleted_at is None else attribute.and_(getattr(target, deleted_at).is_(None))
+
+
+def _count(value: object, what: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise WrongValueForLookup(f"{what} takes an int of 0 or more, not {value!r}")
     return value

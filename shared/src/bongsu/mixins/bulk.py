@@ -29,15 +29,15 @@ def bulk_insert(session: Session, model: type[M], rows: Sequence["Mapping[str, o
     session.flush()
     now = python_now()
     groups: dict[tuple[str, ...], list[Row]] = {}
-    for row in _complete(fields_of(model), rows, now):
-        groups.setdefault(tuple(row), []).append(row)
+    for complete in _complete(fields_of(model), rows, now):
+        groups.setdefault(tuple(complete), []).append(complete)
     table = fields_of(model).table
     for group in groups.values():
         if any(is_expression(value) for value in group[0].values()):
-            for row in group:  # SQL is part of the statement, so each row needs its own
-                session.execute(insert(table).values(_by_column(fields_of(model), row)))
+            for single in group:  # SQL is part of the statement, so each row needs its own
+                session.execute(insert(table).values(_by_column(fields_of(model), single)))
         else:
-            session.execute(insert(table), [_by_column(fields_of(model), row) for row in group])
+            session.execute(insert(table), [_by_column(fields_of(model), single) for single in group])
     for row in rows:
         if isinstance(row, Base):
             make_transient_to_detached(row)

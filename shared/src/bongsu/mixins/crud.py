@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
-from sqlalchemy.orm.attributes import QueryableAttribute
 
 from bongsu.mixins.base import Base
+from bongsu.mixins.builder import OrderTerm
 from bongsu.mixins.bulk import bulk_insert, bulk_set, upsert_rows
 from bongsu.mixins.errors import NotFound, UnknownField
 from bongsu.mixins.fields import fields_of
@@ -31,9 +30,9 @@ from bongsu.mixins.sessions import read, write
 class CRUDMixin(Base):
     """The Active Record methods.
 
-    Every call takes its session from `session=`, else from its task's unit of work, else it opens a short one of its own and
-    commits it. `auto_commit` commits a session that was passed in; a unit of work commits at its end only. `refresh=True`
-    reads the row back, `refresh=["posts"]` loads relations.
+    Every call takes its session from `session=`, else from its task's unit of work, else it opens a short one of its
+    own and commits it. `auto_commit` commits a session that was passed in; a unit of work commits at its end only.
+    `refresh=True` reads the row back, `refresh=["posts"]` loads relations.
     """
 
     __abstract__ = True
@@ -54,7 +53,7 @@ class CRUDMixin(Base):
         return Query(cls).exclude(*where, **lookups)
 
     @classmethod
-    def order_by(cls, *terms: "str | ColumnElement[Any] | QueryableAttribute[Any]") -> Query[Self]:
+    def order_by(cls, *terms: OrderTerm) -> Query[Self]:
         """All rows in this order."""
         return Query(cls).order_by(*terms)
 
@@ -99,7 +98,8 @@ class CRUDMixin(Base):
     ) -> tuple[Self, bool]:
         """The row with these values, made (with `defaults` too) if there is none; and whether it was made.
 
-        `unique` should be covered by a unique constraint: of several callers at once, one then makes the row and all get it.
+        `unique` should be covered by a unique constraint: of several callers at once, one then makes the row and all
+        get it.
         """
         return await find_or_insert(cls, session, unique, defaults or {})
 
@@ -124,8 +124,8 @@ class CRUDMixin(Base):
     ) -> None:
         """Inserts rows, or updates those whose `by` exists, in one statement (as many as fit one).
 
-        `update`: the fields that an existing row takes, by default all given but `by`; `[]` leaves it alone. Gives nothing:
-        MySQL cannot tell an insert from an update. On MySQL any unique constraint decides, not only `by`'s.
+        `update`: the fields that an existing row takes, by default all given but `by`; `[]` leaves it alone. Gives
+        nothing: MySQL cannot tell an insert from an update. On MySQL any unique constraint decides, not only `by`'s.
         """
         wanted = [rows] if isinstance(rows, Mapping) else rows
         await write(cls, session, lambda open_session: upsert_rows(open_session, cls, wanted, by, update))
@@ -140,7 +140,8 @@ class CRUDMixin(Base):
     ) -> int:
         """Inserts many rows, one statement for all with the same fields; gives how many.
 
-        Objects passed in are not in the session afterwards; a dict's keys and defaults are made here (`id=uuid7()` to know it).
+        Objects passed in are not in the session afterwards. A dict's key and defaults are made here; give it
+        `id=uuid7()` to know its key.
         """
         given = list(rows)
         return await write(cls, session, lambda open_session: bulk_insert(open_session, cls, given), commit=auto_commit)
@@ -154,10 +155,10 @@ class CRUDMixin(Base):
         session: AsyncSession | None = None,
         **lookups: object,
     ) -> int:
-        """Writes differing values into many rows by one statement: `[{"id": …, "status": …}, …]`; gives how many matched.
+        """Writes differing values into many rows by one statement; gives how many matched.
 
-        A row takes the fields of its own dict and keeps the others. The conditions narrow which rows are written (compare
-        and set): `bulk_update(rows, status="claimed")`.
+        A row (`{"id": …, "status": …}`) takes the fields of its own dict and keeps the others. The conditions narrow
+        which rows are written (compare and set): `bulk_update(rows, status="claimed")`.
         """
         given, query = list(rows), Query(cls).filter_by(*where, **lookups)
         return await write(cls, session, lambda open_session: bulk_set(open_session, query, given, by))

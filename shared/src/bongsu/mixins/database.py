@@ -95,7 +95,7 @@ class Database:
         await self.engine.dispose()
 
 
-def _whole(session: Session, work: Callable[[Session], T], write: bool) -> T:  # noqa: FBT001  # positional for run_sync
+def _whole(session: Session, work: Callable[[Session], T], write: bool) -> T:
     try:
         result = work(session)
         if write:

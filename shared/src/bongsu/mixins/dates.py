@@ -1,4 +1,4 @@
-"""`year`, `month`, `day`, `date`: periods of a datetime or date column, as ranges that an index can serve. Days are UTC's."""
+"""`year month day date`: periods of a datetime or date column, as ranges that an index can serve. Days are UTC's."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -22,8 +22,8 @@ _COMPARISONS: dict[str, Compare] = {
 def period_match(column: ColumnElement[Any], value: object, part: str, comparison: str) -> ColumnElement[bool]:
     """`column`'s year, month, day or date compared with `value`; ValueError says what the part takes.
 
-    A year (`2026`), a month with its year (`(2026, 11)` or `"2026-11"`) and a date are ranges. A lone month (`11`) or day
-    of the month (`24`) recurs, so it is computed for every row.
+    A year (`2026`), a month with its year (`(2026, 11)` or `"2026-11"`) and a date are ranges. A lone month (`11`) or
+    day of the month (`24`) recurs, so it is computed for every row.
     """
     if part in ("month", "day") and isinstance(value, int) and not isinstance(value, bool):
         if not 1 <= value <= (12 if part == "month" else 31):

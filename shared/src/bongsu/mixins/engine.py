@@ -1,15 +1,16 @@
 """Engines with the settings that SQLite, MySQL and MariaDB need to be trusted.
 
-SQLite: WAL, foreign keys, a busy time-out, and no implicit transactions of the driver's. Transactions that may write
-begin with `BEGIN IMMEDIATE`: a deferred one that reads before it writes loses updates or fails half-way. The writers of one
-process queue for it in order, instead of polling the file. Reads outside a unit of work have no transaction.
-`lower()` folds Unicode as the other databases do.
+SQLite: WAL, foreign keys, a busy time-out, and no implicit transactions of the driver's. Transactions that may
+write begin with `BEGIN IMMEDIATE`: a deferred one that reads before it writes loses updates or fails half-way.
+The writers of one process queue for it in order, instead of polling the file. Reads outside a unit of work have
+no transaction. `lower()` folds Unicode as the other databases do.
 
-MySQL and MariaDB: utf8mb4, the session's time zone UTC, READ COMMITTED. Claims and short units meet fewer gap locks and
-fewer deadlocks than under the default, REPEATABLE READ, and a unit sees what others committed in the meantime; a unit that
-needs one snapshot asks for it (`db.unit(isolation="REPEATABLE READ")`). `CLIENT.FOUND_ROWS` is set by SQLAlchemy for both
-drivers, so a row count is that of the rows matched, changed or not, as SQLite's is. `pool_pre_ping` costs a round trip a
-checkout, and saves the first statement after a server restart.
+MySQL and MariaDB: utf8mb4, the session's time zone UTC, READ COMMITTED. Claims and short units meet fewer gap
+locks and fewer deadlocks than under the default, REPEATABLE READ, and a unit sees what others committed in the
+meantime; a unit that needs one snapshot asks for it (`db.unit(isolation="REPEATABLE READ")`).
+`CLIENT.FOUND_ROWS` is set by SQLAlchemy for both drivers, so a row count is that of the rows matched, changed
+or not, as SQLite's is. `pool_pre_ping` costs a round trip a checkout, and saves the first statement after a
+server restart.
 """
 
 import asyncio
@@ -123,10 +124,9 @@ class _WriterQueue:
         begin = connection.get_execution_options().get(BEGIN_OPTION)
         if begin is None:
             return
-        if "IMMEDIATE" in begin and _HOLDS_LOCK not in connection.info:
-            # Where the wait is too long, SQLite's own answer ("database is locked") is the error.
-            if await_only(self._acquire()):
-                connection.info[_HOLDS_LOCK] = self._lock
+        # Where the wait is too long, SQLite's own answer ("database is locked") is the error.
+        if "IMMEDIATE" in begin and _HOLDS_LOCK not in connection.info and await_only(self._acquire()):
+            connection.info[_HOLDS_LOCK] = self._lock
         adapted = cast("_Adapted", connection.connection)
         try:
             await_only(adapted.driver_connection.execute(begin))

@@ -40,7 +40,7 @@ _SQLITE_KINDS: dict[str, ConflictKind] = {
 }
 _SQLITE_MESSAGE = re.compile(r"^(UNIQUE|NOT NULL|FOREIGN KEY|CHECK) constraint failed(?:: (.*))?$", re.DOTALL)
 _STATEMENT_TABLE = re.compile(
-    r"^\s*(?:INSERT\s+(?:\w+\s+)?INTO|UPDATE|DELETE\s+FROM|REPLACE\s+INTO)\s+[`\"]?(\w+)", re.I
+    r"^\s*(?:INSERT\s+(?:\w+\s+)?INTO|UPDATE|DELETE\s+FROM|REPLACE\s+INTO)\s+[`\"]?(\w+)", re.IGNORECASE
 )
 
 
@@ -109,7 +109,7 @@ def _named(table: Table) -> Iterator[tuple[str | None, tuple[str, ...], Constrai
         columns = tuple(column.name for column in getattr(constraint, "columns", ()))
         yield (None if constraint.name is None else str(constraint.name)), columns, constraint
     for index in table.indexes:
-        yield index.name, tuple(column.name for column in index.columns), index
+        yield (None if index.name is None else str(index.name)), tuple(column.name for column in index.columns), index
 
 
 def _sqlite_constraint(kind: ConflictKind, detail: str, table: Table | None) -> tuple[str | None, tuple[str, ...]]:
@@ -128,8 +128,7 @@ def _sqlite_constraint(kind: ConflictKind, detail: str, table: Table | None) -> 
         # SQLite does not say which; with a single one there is no doubt.
         keys = [constraint for constraint in table.constraints if isinstance(constraint, ForeignKeyConstraint)]
         if len(keys) == 1:
-            name = keys[0].name
-            return (None if name is None else str(name)), tuple(keys[0].column_keys)
+            return (None if keys[0].name is None else str(keys[0].name)), tuple(keys[0].column_keys)
     return None, columns
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Table, UniqueConstraint
+from sqlalchemy import Column, ColumnElement, Table, UniqueConstraint
 from sqlalchemy import inspect as sqlalchemy_inspect
 from sqlalchemy.ext.hybrid import HybridExtensionType, hybrid_property
 from sqlalchemy.orm import Mapper, RelationshipProperty
@@ -66,7 +66,7 @@ def _read(model: "type[Base]") -> Fields:
         for name, item in mapper.all_orm_descriptors.items()
         if item.extension_type is HybridExtensionType.HYBRID_PROPERTY
     }
-    names = {column: name for name, column in columns.items()}
+    names: dict[ColumnElement[Any], str] = {column: name for name, column in columns.items()}
     table = mapper.local_table
     if not isinstance(table, Table):
         raise TypeError(f"{model.__name__} is mapped to {table!r}, which is not a table")
@@ -95,11 +95,11 @@ def _read(model: "type[Base]") -> Fields:
         initial=tuple((name, column.info[INITIAL]) for name, column in columns.items() if INITIAL in column.info),
         unique_sets=tuple(_unique_sets(table, names)),
         deleted_at="deleted_at" if getattr(model, "__soft_delete__", False) else None,
-        version=None if version is None else names.get(version),  # type: ignore[call-overload]  # a column of the mapper
+        version=None if version is None else names.get(version),
     )
 
 
-def _unique_sets(table: Table, names: dict["Column[Any]", str]) -> list[tuple[str, ...]]:
+def _unique_sets(table: Table, names: dict[ColumnElement[Any], str]) -> list[tuple[str, ...]]:
     found = [list(constraint.columns) for constraint in table.constraints if isinstance(constraint, UniqueConstraint)]
     found += [list(index.columns) for index in table.indexes if index.unique]
     return sorted(tuple(names[column] for column in columns if column in names) for columns in found)

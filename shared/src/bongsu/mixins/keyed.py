@@ -82,7 +82,7 @@ async def insert_or_update(
 
 
 def _insert_or_find(
-    session: Session, statement: Select[tuple[M]], model: type[M], values: Mapping[str, object]
+    session: Session, statement: Select[M], model: type[M], values: Mapping[str, object]
 ) -> tuple[M, bool]:
     instance = model(**values)
     try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Select, and_, false, or_, true
 
@@ -53,7 +53,7 @@ def _members(value: object, coerce: Coerce, what: str) -> list[object]:
 
 def _in(column: ColumnElement[Any], value: object, coerce: Coerce, what: str) -> ColumnElement[bool]:
     if isinstance(value, Select) or is_expression(value):
-        return column.in_(value)
+        return column.in_(cast("Select[Any]", value))
     members = _members(value, coerce, what)
     present = [member for member in members if member is not None]
     among = column.in_(present) if present else false()
@@ -62,7 +62,7 @@ def _in(column: ColumnElement[Any], value: object, coerce: Coerce, what: str) ->
 
 def _notin(column: ColumnElement[Any], value: object, coerce: Coerce, what: str) -> ColumnElement[bool]:
     if isinstance(value, Select) or is_expression(value):
-        return column.not_in(value)
+        return column.not_in(cast("Select[Any]", value))
     members = _members(value, coerce, what)
     present = [member for member in members if member is not None]
     outside = column.not_in(present) if present else true()
@@ -73,7 +73,10 @@ def _between(column: ColumnElement[Any], value: object, coerce: Coerce, what: st
     bounds = _members(value, coerce, what)
     if len(bounds) != 2 or None in bounds:
         raise WrongValueForLookup(f"{what} takes two values, the lowest and the highest, not {value!r}")
-    return column.between(*bounds)
+    lowest: Any
+    highest: Any
+    lowest, highest = bounds
+    return column.between(lowest, highest)
 
 
 def _isnull(column: ColumnElement[Any], value: object, coerce: Coerce, what: str) -> ColumnElement[bool]:

@@ -25,8 +25,8 @@ def _given_time(now: datetime) -> datetime:
 class TimestampMixin:
     """`created_at` and `updated_at`, by this process's clock, in UTC.
 
-    The values are Python's, not the server's, on purpose: MySQL has no RETURNING, so a server's value would cost a second
-    statement for every insert (`eager_defaults=True`) or be unreadable after it. This way neither is needed.
+    The values are Python's, not the server's, on purpose: MySQL has no RETURNING, so a server's value would cost a
+    second statement for every insert (`eager_defaults=True`) or be unreadable after it. This way neither is needed.
     """
 
     created_at: Mapped[datetime] = mapped_column(

@@ -23,8 +23,8 @@ Entity: TypeAlias = Any
 class Q:
     """A condition to combine: `Q(name="a") & ~Q(age__lt=18) | Q(User.score > 3)`.
 
-    `~Q(x)` is every row that `Q(x)` does not give, rows with NULL included. The lookups of one `Q` over the same to-many
-    relation are about one and the same related row. `and_…={…}` and `or_…={…}` are nested groups of lookups.
+    `~Q(x)` is every row that `Q(x)` does not give, rows with NULL included. The lookups of one `Q` over the same
+    to-many relation are about one and the same related row. `and_…={…}` and `or_…={…}` are nested groups of lookups.
     """
 
     __slots__ = ("_connector", "_negated", "_parts")
@@ -35,9 +35,9 @@ class Q:
         self._negated = False
 
     @classmethod
-    def _of(cls, connector: str, *parts: "Where | Mapping[str, object]") -> "Q":
-        made = cls()
-        made._parts, made._connector = parts, connector
+    def _of(cls, connector: str, *parts: "Where | Mapping[str, object]", negated: bool = False) -> "Q":
+        made = cls(*parts)  # type: ignore[arg-type]  # lookups too, of this class's own making
+        made._connector, made._negated = connector, negated
         return made
 
     def __and__(self, other: Where) -> "Q":
@@ -47,15 +47,13 @@ class Q:
         return Q._of("or", self, other)
 
     def __invert__(self) -> "Q":
-        made = Q._of(self._connector, *self._parts)
-        made._negated = not self._negated
-        return made
+        return Q._of(self._connector, *self._parts, negated=not self._negated)
 
     def __bool__(self) -> bool:
         raise TypeError("a Q has no truth value: combine with & | ~, not with and, or, not")
 
     def compile(self, model: "type[Base]", entity: Entity = None, seen: tuple[type, ...] = ()) -> Clause | None:
-        """The condition on `model` (read from `entity`, by default the model itself); None where it asks for nothing."""
+        """The condition on `model` (or `entity`, an alias of it); None where it asks for nothing."""
         clauses: list[Clause] = []
         for part in self._parts:
             if isinstance(part, Q):
@@ -131,7 +129,7 @@ def _compile_one(
     model: "type[Base]", entity: Entity, resolved: Resolved, value: object, seen: tuple[type, ...]
 ) -> Clause:
     if isinstance(resolved, FieldTest):
-        attribute = resolved.attribute if entity is None else getattr(entity, resolved.name)
+        attribute: Any = resolved.attribute if entity is None else getattr(entity, resolved.name)
         return resolved.lookup.test(attribute, value, resolved.coerce, resolved.what), resolved.may_be_null
     if isinstance(resolved, RelationTest):
         return _relation_test(model if entity is None else entity, resolved, value), resolved.lookup in ("eq", "ne")
@@ -182,7 +180,7 @@ def _relation_test(entity: Entity, test: RelationTest, value: object) -> ColumnE
             return same if test.lookup == "eq" else not_(same)
 
 
-def _is_related(attribute: Any, value: object, many: bool) -> ColumnElement[bool]:  # noqa: ANN401, FBT001  # SQLAlchemy's attribute
+def _is_related(attribute: Any, value: object, many: bool) -> ColumnElement[bool]:  # noqa: ANN401  # SQLAlchemy's attribute
     condition: ColumnElement[bool] = attribute.contains(value) if many else attribute == value
     return condition
 

@@ -9,8 +9,8 @@ class Query(Paging[M], Writes[M]):
     """A query on `M`: build it step by step (each step is a new query), end it with an awaited method.
 
     `filter_by exclude order_by load limit offset distinct lock using with_deleted only_deleted unfiltered`, then
-    `first one one_or_none all count exists page after values values_list pluck aggregate aggregate_by count_by update delete`
-    or `async for row in query.stream()`.
+    `first one one_or_none all count exists page after values values_list pluck aggregate aggregate_by count_by` or
+    `update delete`, or `async for row in query.stream()`.
     """
 
     __slots__ = ()

@@ -84,7 +84,7 @@ class Reads(Builder[M]):
     async def aggregate_by(
         self, *names: str, **measures: "tuple[str, str] | ColumnElement[Any]"
     ) -> list[dict[str, Any]]:
-        """As `aggregate`, once for each set of values of the named fields: `aggregate_by("status", n=("count", "id"))`."""
+        """As `aggregate`, for each set of values of the named fields: `aggregate_by("status", n=("count", "id"))`."""
         fields = [getattr(self._model, self._own(name)).label(name) for name in names]
         statement = (
             select(*fields, *self._measures(measures))
@@ -101,7 +101,7 @@ class Reads(Builder[M]):
         field = getattr(self._model, self._own(name))
         statement = select(field, func.count()).select_from(self._model).where(*self._conditions()).group_by(field)
         rows = await self._read(lambda session: session.execute(statement).all())
-        return {value: number for value, number in rows}
+        return {row[0]: row[1] for row in rows}
 
     async def _rows(self, names: Sequence[str]) -> list[tuple[Any, ...]]:
         if not names:
@@ -115,7 +115,7 @@ class Reads(Builder[M]):
             raise LockOutsideUnit("rows stay locked until their unit of work ends: open one (`async with db.unit():`)")
         return await read(self._model, self._session, work)
 
-    def _count_statement(self) -> Select[tuple[int]]:
+    def _count_statement(self) -> Select[int]:
         if self._limit is None and self._offset is None and not self._distinct:
             return select(func.count()).select_from(self._model).where(*self._conditions())
         rows = self._ordered(select(*self._model.__mapper__.primary_key).where(*self._conditions())).subquery()

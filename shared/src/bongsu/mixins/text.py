@@ -1,8 +1,9 @@
 """Text comparisons that mean the same on every database.
 
-Case counts in `contains`, `startswith`, `endswith`, `like` and `regex`, and not in those with an `i`; accents and emoji always
-count; `%` and `_` in a value are plain characters, except in `like` and `ilike`. SQLite's LIKE ignores case, so GLOB is used
-there; MySQL's follows the column's collation, so a binary one is forced on the pattern.
+Case counts in `contains`, `startswith`, `endswith`, `like` and `regex`, and not in those with an `i`; accents
+and emoji always count; `%` and `_` in a value are plain characters, except in `like` and `ilike`. SQLite's LIKE
+ignores case, so GLOB is used there; MySQL's follows the column's collation, so a binary one is forced on the
+pattern.
 """
 
 import re
@@ -59,7 +60,7 @@ class _TextMatch(FunctionElement[bool]):
     type = Boolean()
     inherit_cache = True
 
-    def self_group(self, against: object = None) -> Self:  # type: ignore[override]  # narrower on purpose
+    def self_group(self, against: object = None) -> Self:
         """As it is: SQLAlchemy would compare it with 1, which no index can serve."""
         del against
         return self

@@ -40,18 +40,18 @@ def _remember(session: Session, transaction: SessionTransaction, connection: Con
 class Unit:
     """A unit of work, made by `Database.unit`.
 
-    As a context manager it is the ambient session of its own task: one commit at its end, a rollback when its block raises.
-    Inside another unit of the same task it is a savepoint of that one. `run` and the use as a decorator repeat the whole
-    unit when the database broke a deadlock or a lock wait timed out; a `with` block cannot be repeated.
+    As a context manager it is the ambient session of its own task: one commit at its end, a rollback when its block
+    raises. Inside another unit of the same task it is a savepoint of that one. `run` and the use as a decorator repeat
+    the whole unit when the database broke a deadlock or a lock wait timed out; a `with` block cannot be repeated.
     """
 
     def __init__(self, database: "Database", *, retries: int = 0, isolation: str | None = None) -> None:
         self.database = database
         self._retries = retries
         self._isolation = isolation
-        self._outer: Unit | None = None
+        self.outer: Unit | None = None
         self._parent: Unit | None = None  # the unit that this one is a savepoint of
-        self._task: asyncio.Task[object] | None = None
+        self.task: asyncio.Task[object] | None = None
         self._session: AsyncSession | None = None
         self._savepoint: AsyncSessionTransaction | None = None
         self._on_commit: list[Callable[[], None]] = []
@@ -66,11 +66,11 @@ class Unit:
         """The session of this unit, for its own task only."""
         if self._session is None:
             raise UnitClosed("this unit of work is not open: use it as `async with db.unit() as unit:`")
-        if self._task is not asyncio.current_task():
+        if self.task is not asyncio.current_task():
             raise SessionSharedAcrossTasks(
-                f"a unit of work of {_name(self._task)} was used by {_name(asyncio.current_task())}, which inherited it. "
-                "Open a unit in that task (`async with db.unit():`), pass it a session of its own (`session=`), or do "
-                "the work one after the other; for a time limit use `asyncio.timeout`, not `asyncio.wait_for`."
+                f"a unit of work of {_name(self.task)} was used by {_name(asyncio.current_task())}, which inherited "
+                "it. Open a unit in that task (`async with db.unit():`), pass it a session of its own (`session=`), or "
+                "do the work one after the other; for a time limit use `asyncio.timeout`, not `asyncio.wait_for`."
             )
         return self._session
 
@@ -89,8 +89,8 @@ class Unit:
             raise TypeError(
                 "a `with` block cannot be repeated: use `await db.run(fn, retries=…)` or `@db.unit(retries=…)`"
             )
-        self._task = asyncio.current_task()
-        self._outer = _innermost.get()
+        self.task = asyncio.current_task()
+        self.outer = _innermost.get()
         self._parent = self._enclosing()
         if self._parent is not None:
             self._savepoint = await self._parent.session.begin_nested()
@@ -109,7 +109,7 @@ class Unit:
     ) -> None:
         session, self._session = self._session, None
         if _innermost.get() is self:
-            _innermost.set(self._outer)
+            _innermost.set(self.outer)
         if session is None:
             return
         if self._savepoint is not None:
@@ -148,12 +148,10 @@ class Unit:
         return in_unit
 
     def _enclosing(self) -> "Unit | None":
-        unit = _innermost.get()
-        while unit is not None:
-            if unit.database is self.database and unit.is_open and unit._task is asyncio.current_task():
-                return unit
-            unit = unit._outer
-        return None
+        unit, task = _innermost.get(), asyncio.current_task()
+        while unit is not None and not (unit.database is self.database and unit.is_open and unit.task is task):
+            unit = unit.outer
+        return unit
 
     async def _set_isolation(self, session: AsyncSession, isolation: str) -> None:
         # SQLite's transactions are serializable whatever one asks for.
@@ -163,10 +161,7 @@ class Unit:
     async def _commit(self, session: AsyncSession) -> None:
         try:
             await session.flush()
-            connection: Connection | None = session.info.get(_CONNECTION)
-            lost = None if connection is None or connection.closed else lost_transaction(connection)
-            if lost is not None:
-                raise TransactionLost(f"the database gave up a statement of this unit, so all of it is undone: {lost}")
+            _refuse_lost(session)
             await session.commit()
         except Exception as error:
             better = translated(error, self.database.base.metadata)
@@ -186,7 +181,8 @@ class Unit:
                 if better is None:
                     raise
                 raise better from failure
-            self._parent._on_commit += self._on_commit
+            for callback in self._on_commit:
+                self._parent.on_commit(callback)
             return
         try:
             await savepoint.rollback()
@@ -202,7 +198,7 @@ def ambient_unit(database: "Database") -> Unit | None:
     while unit is not None:
         if unit.database is database and unit.is_open:
             return unit
-        unit = unit._outer  # noqa: SLF001  # the chain is this module's own
+        unit = unit.outer
     return None
 
 
@@ -217,6 +213,13 @@ def check_owner(session: AsyncSession) -> None:
     unit: Unit | None = session.info.get(_UNIT)
     if unit is not None and unit.is_open:
         _ = unit.session
+
+
+def _refuse_lost(session: AsyncSession) -> None:
+    connection: Connection | None = session.info.get(_CONNECTION)
+    lost = None if connection is None or connection.closed else lost_transaction(connection)
+    if lost is not None:
+        raise TransactionLost(f"the database gave up a statement of this unit, so all of it is undone: {lost}")
 
 
 def _name(task: asyncio.Task[object] | None) -> str:

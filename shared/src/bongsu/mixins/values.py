@@ -25,7 +25,11 @@ from bongsu.mixins.errors import WrongValueForLookup
 from bongsu.mixins.types import AsciiKey, ExactString, Json, UTCDateTime, UUIDKey
 
 Coerce = Callable[[object], object]
-"""Gives the value that the column takes; ValueError says what it would take."""
+"""Gives the value that the column takes; `_Refused` says what it would take."""
+
+
+class _Refused(Exception):
+    """What a column would take instead."""
 
 
 def is_expression(value: object) -> bool:
@@ -46,7 +50,7 @@ def coerced(coerce: Coerce, value: object, what: str) -> object:
         return value
     try:
         return coerce(value)
-    except ValueError as error:
+    except _Refused as error:
         raise WrongValueForLookup(f"{what} takes {error}, not {_shown(value)}") from None
 
 
@@ -74,13 +78,13 @@ def _anything(value: object) -> object:
 
 def _text(value: object) -> object:
     if not isinstance(value, str):
-        raise ValueError("a str")
+        raise _Refused("a str")
     return value
 
 
 def _ascii(value: object) -> object:
     if not isinstance(value, str) or not value.isascii() or value != value.strip():
-        raise ValueError("ASCII text without outer spaces")
+        raise _Refused("ASCII text without outer spaces")
     return value
 
 
@@ -90,48 +94,48 @@ def _uuid(value: object) -> object:
     try:
         return uuid.UUID(value if isinstance(value, str) else "")
     except ValueError:
-        raise ValueError("a UUID or its text") from None
+        raise _Refused("a UUID or its text") from None
 
 
 def _instant(value: object) -> object:
     if not isinstance(value, dt.datetime) or value.tzinfo is None:
-        raise ValueError("an aware datetime")
+        raise _Refused("an aware datetime")
     return value
 
 
 def _datetime(value: object) -> object:
     if not isinstance(value, dt.datetime):
-        raise ValueError("a datetime")
+        raise _Refused("a datetime")
     return value
 
 
 def _date(value: object) -> object:
     if not isinstance(value, dt.date) or isinstance(value, dt.datetime):
-        raise ValueError("a date")
+        raise _Refused("a date")
     return value
 
 
 def _boolean(value: object) -> object:
     if not isinstance(value, bool):
-        raise ValueError("True or False")
+        raise _Refused("True or False")
     return value
 
 
 def _integer(value: object) -> object:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError("an int")
+        raise _Refused("an int")
     return value
 
 
 def _number(value: object) -> object:
     if not isinstance(value, int | float | Decimal) or isinstance(value, bool):
-        raise ValueError("a number")
+        raise _Refused("a number")
     return value
 
 
 def _bytes(value: object) -> object:
     if not isinstance(value, bytes | bytearray | memoryview):
-        raise ValueError("bytes")
+        raise _Refused("bytes")
     return value
 
 
@@ -141,12 +145,12 @@ def _member_of(kind: Enum) -> Coerce:
     def coerce(value: object) -> object:
         if members is None:
             if value not in kind.enums:
-                raise ValueError(f"one of {', '.join(kind.enums)}")
+                raise _Refused(f"one of {', '.join(kind.enums)}")
             return value
         try:
             return members(value)
         except ValueError:
-            raise ValueError(f"one of {', '.join(str(member.value) for member in members)}") from None
+            raise _Refused(f"one of {', '.join(str(member.value) for member in members)}") from None
 
     return coerce
 
