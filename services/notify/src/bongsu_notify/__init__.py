@@ -1,0 +1,1 @@
+"""Notifications: accepted, queued, sent and followed. Nothing accepted is lost."""

@@ -1,0 +1,110 @@
+"""The `bongsu` command."""
+
+import argparse
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+
+from bongsu.runtime.server import run
+from bongsu.runtime.stop import StopSignal
+
+Process = Callable[[StopSignal], Awaitable[None]]
+SERVICES = ("auth", "notify", "worker", "relay", "sandbox")
+ROLES = ("user", "staff", "manager", "administrator")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Every command and its options."""
+    parser = argparse.ArgumentParser(
+        prog="bongsu", description="Sign-in, notifications, a dashboard and a Discord bot."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", help="run everything in one process")
+    up.add_argument("--database-url", help="in place of the SQLite file: mysql+aiomysql://user:password@host/name")
+    up.add_argument("--reload", action="store_true", help="start again when the code changes (development)")
+
+    serve = commands.add_parser("serve", help="run one service on PORT, with MySQL and RabbitMQ")
+    serve.add_argument("service", choices=SERVICES)
+
+    migrate = commands.add_parser("migrate", help="bring the tables up to date")
+    _with_database(migrate)
+    migrate.add_argument("--downgrade", action="store_true", help="take all of them away again (their data too)")
+
+    user = commands.add_parser("user", help="accounts").add_subparsers(dest="action", required=True, metavar="ACTION")
+    create = user.add_parser("create", help="make an account with a verified address")
+    create.add_argument("email")
+    create.add_argument("--name")
+    create.add_argument("--role", choices=ROLES, default="user")
+    create.add_argument("--password", help="else BONGSU_PASSWORD, else asked for")
+    _with_database(create)
+    promote = user.add_parser("promote", help="give an account a role")
+    promote.add_argument("email")
+    promote.add_argument("role", choices=ROLES)
+    _with_database(promote)
+
+    key = commands.add_parser("key", help="API keys").add_subparsers(dest="action", required=True, metavar="ACTION")
+    make = key.add_parser("create", help="make an API key; its secret is shown once")
+    make.add_argument("email", help="whose key it is")
+    make.add_argument("--memo")
+    make.add_argument("--mode", choices=("live", "test"), default="live")
+    make.add_argument(
+        "--scope", action="append", dest="scopes", metavar="SCOPE", help="repeat it; without: all of them"
+    )
+    _with_database(make)
+
+    send = commands.add_parser("send", help="send an email through the API and follow it to its end")
+    send.add_argument("to")
+    send.add_argument("--subject", required=True)
+    send.add_argument("--text", required=True)
+    send.add_argument("--url", help="the API's public URL; else BONGSU_PUBLIC_URL or http://localhost:PORT")
+    send.add_argument("--access-key", default=os.environ.get("BONGSU_ACCESS_KEY"), help="else BONGSU_ACCESS_KEY")
+    send.add_argument("--secret-key", default=os.environ.get("BONGSU_SECRET_KEY"), help="else BONGSU_SECRET_KEY")
+    send.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="how long to follow it")
+
+    doctor = commands.add_parser("doctor", help="check settings, database, broker and providers, and say what to do")
+    _with_database(doctor)
+    return parser
+
+
+def _with_database(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--database-url", help="else MYSQL_HOST, else the SQLite file of the one-process mode")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code."""
+    options = build_parser().parse_args(arguments)
+    # Each command imports what it needs: `bongsu send` need not load the services.
+    match options.command:
+        case "up" if options.reload:
+            from bongsu_launcher import reload  # noqa: PLC0415 - see above
+
+            return reload.up(options)
+        case "up":
+            from bongsu_launcher import embedded  # noqa: PLC0415 - see above
+
+            return run(embedded.process(options.database_url))
+        case "serve":
+            from bongsu_launcher import serve  # noqa: PLC0415 - see above
+
+            return run(serve.process(options.service))
+        case "migrate":
+            from bongsu_launcher import migrate  # noqa: PLC0415 - see above
+
+            return run(migrate.process(options))
+        case "user" | "key":
+            from bongsu_launcher import accounts  # noqa: PLC0415 - see above
+
+            return run(accounts.process(options))
+        case "send":
+            from bongsu_launcher import send  # noqa: PLC0415 - see above
+
+            return run(send.process(options))
+        case _:
+            from bongsu_launcher import doctor  # noqa: PLC0415 - see above
+
+            return run(doctor.process(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

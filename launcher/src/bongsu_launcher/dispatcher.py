@@ -1,0 +1,76 @@
+"""One ASGI app in front of the services, by path prefix.
+
+Not `mount`: a mounted app sees a changed path (its OpenAPI document and its signatures would be wrong), and its
+lifespan is never entered.
+"""
+
+import uuid
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from starlette.responses import RedirectResponse
+from starlette.types import Receive, Scope, Send
+
+from bongsu.runtime.errors import NotFound
+from bongsu.runtime.logging import get_logger
+from bongsu.runtime.problems import problem_response
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A service and the prefixes that are its; a prefix matches itself and what is below it."""
+
+    app: FastAPI
+    prefixes: tuple[str, ...]
+
+    def serves(self, path: str) -> bool:
+        """Whether this path is the service's."""
+        return any(path == prefix or path.startswith(f"{prefix}/") for prefix in self.prefixes)
+
+
+class Dispatcher:
+    """Hands each request to the service that its path belongs to; enters every service's lifespan itself.
+
+    :param operations: answers `/healthz`, `/readyz` and `/metrics` for the whole process.
+    :param home: where `/` leads, until a service serves it.
+    """
+
+    def __init__(self, parts: Sequence[Part], *, operations: FastAPI, home: str | None = None) -> None:
+        self._parts = (*parts, Part(operations, ("/healthz", "/readyz", "/metrics")))
+        self._home = home
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        path: str = scope["path"]
+        for part in self._parts:
+            if part.serves(path):
+                await part.app(scope, receive, send)
+                return
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        elif path == "/" and self._home is not None:
+            await RedirectResponse(self._home, status_code=303)(scope, receive, send)
+        else:
+            missing = problem_response(NotFound("There is nothing at this address"), request_id=uuid.uuid4().hex)
+            await missing(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        async with AsyncExitStack() as stack:
+            try:
+                for part in self._parts:
+                    await stack.enter_async_context(part.app.router.lifespan_context(part.app))
+            except Exception as error:
+                log.exception("start.failed", error=type(error).__name__)
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                raise
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,111 @@
+"""`bongsu up`: every service in one process, on SQLite and the in-memory broker unless told otherwise."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+from bongsu import outbox
+from bongsu.broker import QueueSpec
+from bongsu.broker.memory import MemoryBroker
+from bongsu.contracts.queues import ALL_QUEUES
+from bongsu.identity import opening as identities
+from bongsu.identity.key_source import ensure_signing_key
+from bongsu.identity.vault import Vault
+from bongsu.mixins import Database
+from bongsu.outbox.relay import Relay
+from bongsu.runtime import database as databases
+from bongsu.runtime import migrations
+from bongsu.runtime.logging import configure_logging, get_logger
+from bongsu.runtime.server import listen, serve
+from bongsu.runtime.stop import StopSignal
+from bongsu_auth import app as auth
+from bongsu_launcher import banner, demo
+from bongsu_launcher.dispatcher import Dispatcher, Part
+from bongsu_launcher.operations import create_operations
+from bongsu_launcher.owners import MIGRATIONS
+from bongsu_launcher.settings import Composed, compose
+from bongsu_notify import app as notify
+from bongsu_notify import worker
+from bongsu_sandbox import app as sandbox
+
+log = get_logger(__name__)
+
+
+def process(database_url: str | None) -> Callable[[StopSignal], Awaitable[None]]:
+    """The main coroutine of the one-process mode, with the settings of the environment and of `.env`."""
+
+    async def main(stop: StopSignal) -> None:
+        await up(compose(database_url), stop)
+
+    return main
+
+
+async def up(composed: Composed, stop: StopSignal) -> None:
+    """Run everything until told to stop.
+
+    :raises StartError: the port, the data folder or the database cannot be used.
+    """
+    platform = composed.platform
+    configure_logging(level=platform.log_level, as_json=platform.log_json)
+    sock = listen(platform.host, platform.port)
+    async with AsyncExitStack() as stack:
+        stack.callback(sock.close)
+        stack.enter_context(composed.state.locked())
+        opening = databases.opened(composed.database_url, slow_ms=platform.slow_query_ms)
+        database = await stack.enter_async_context(opening)
+        vault = identities.vault_of(platform)
+        await _prepare(database, composed, vault)
+        broker = MemoryBroker()
+        await broker.connect()
+        stack.push_async_callback(broker.close)
+        await broker.declare(*(QueueSpec(name) for name in ALL_QUEUES))
+        app = _assemble(composed, database=database, broker=broker, vault=vault, stop=stop)
+
+        async def begin_work() -> None:
+            # Only now, because a delivery may call the sandbox, which is on our own port.
+            relay = Relay(database, broker)
+            await stack.enter_async_context(relay.running())
+            await stack.enter_async_context(
+                worker.consuming(database=database, broker=broker, vault=vault, settings=composed.notify, stop=stop)
+            )
+            print(banner.text(composed), flush=True)
+
+        await serve(app, sock, stop, started=begin_work)
+    log.info("process.ended")
+
+
+async def _prepare(database: Database, composed: Composed, vault: Vault) -> None:
+    """Tables, the first signing key, the demo users; and what the last run left with its broker is due again."""
+    await migrations.upgrade(database.engine, MIGRATIONS)
+    await ensure_signing_key(vault)
+    if composed.notify.sandbox:
+        await demo.seed(database)
+    async with database.unit():
+        await outbox.release()
+
+
+def _assemble(
+    composed: Composed, *, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+) -> Dispatcher:
+    platform = composed.platform
+    identity = identities.identity_of(platform, vault)
+    parts = [
+        Part(
+            auth.create_app(
+                platform=platform,
+                settings=composed.auth,
+                identity=identity,
+                vault=vault,
+                database=database,
+                broker=broker,
+            ),
+            ("/auth", "/.well-known"),
+        ),
+        Part(
+            notify.create_app(settings=composed.notify, identity=identity, database=database, broker=broker),
+            ("/v1", "/u"),
+        ),
+    ]
+    if composed.sandbox is not None:
+        parts.append(Part(sandbox.create_app(composed.sandbox, platform, stop=stop), ("/sandbox",)))
+    operations = create_operations([part.app for part in parts], database=database, broker=broker)
+    return Dispatcher(parts, operations=operations, home="/sandbox/" if composed.sandbox is not None else None)

@@ -1,0 +1,8 @@
+"""Whose tables there are."""
+
+from bongsu import outbox
+from bongsu_auth import app as auth
+from bongsu_notify import app as notify
+
+MIGRATIONS = (outbox.MIGRATIONS, auth.MIGRATIONS, notify.MIGRATIONS)
+"""Every owner's history, in the order in which they are run."""

@@ -1,0 +1,75 @@
+"""The settings of the one-process mode: what is not configured is stood in for, piece by piece."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from bongsu.runtime.settings import PlatformSettings, load
+from bongsu_auth.settings import AuthSettings
+from bongsu_launcher.state import StateFolder
+from bongsu_notify.settings import NotifySettings
+from bongsu_sandbox.settings import SandboxSettings, is_local_url
+
+DOTENV = Path(".env")
+STAND_IN_CREDENTIAL = "sandbox"
+
+
+class LauncherSettings(PlatformSettings):
+    """The platform's settings, and where the one-process mode keeps its data."""
+
+    var: Path = Field(default=Path("var"), validation_alias="BONGSU_VAR", description="Folder of the data")
+
+
+def with_vault_keys(platform: LauncherSettings) -> LauncherSettings:
+    """The settings with the data folder's own key, where the environment names none."""
+    if platform.vault_keys is not None:
+        return platform
+    return platform.model_copy(update={"vault_keys": SecretStr(StateFolder(platform.var).vault_keys())})
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """Everything that the one process is told. `sandbox` is None where nothing is stood in for."""
+
+    platform: LauncherSettings
+    auth: AuthSettings
+    notify: NotifySettings
+    sandbox: SandboxSettings | None
+    state: StateFolder
+    database_url: str
+
+
+def compose(database_url: str | None = None) -> Composed:
+    """Read the environment and `.env`, and fill in stand-ins for what is missing.
+
+    :raises SettingsError: every missing or wrong name.
+    :raises StartError: the data folder cannot be used.
+    """
+    platform, auth, notify, sandbox = load(
+        LauncherSettings, AuthSettings, NotifySettings, SandboxSettings, dotenv=DOTENV
+    )
+    state = StateFolder(platform.var)
+    platform = with_vault_keys(platform)
+    if "log_json" not in platform.model_fields_set:
+        platform = platform.model_copy(update={"log_json": False})
+    stands_in = notify.ses_access_key_id is None and notify.ses_endpoint_url is None and is_local_url(platform.url)
+    if stands_in:
+        notify = notify.model_copy(
+            update={
+                "ses_endpoint_url": f"http://127.0.0.1:{platform.port}/sandbox/ses",
+                "ses_access_key_id": STAND_IN_CREDENTIAL,
+                "ses_secret_access_key": SecretStr(STAND_IN_CREDENTIAL),
+                "sandbox": True,
+            }
+        )
+    if "data_dir" not in sandbox.model_fields_set:
+        sandbox = sandbox.model_copy(update={"data_dir": state.sandbox})
+    return Composed(
+        platform=platform,
+        auth=auth,
+        notify=notify,
+        sandbox=sandbox if is_local_url(platform.url) else None,
+        state=state,
+        database_url=database_url or state.database_url,
+    )

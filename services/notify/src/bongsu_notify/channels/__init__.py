@@ -1,0 +1,1 @@
+"""Ways to reach a person: one port, a file an adapter."""

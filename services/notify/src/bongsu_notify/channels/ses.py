@@ -1,0 +1,150 @@
+"""AWS SES, by its version 2 API (version 1 form-encodes the body and is several times slower on long HTML)."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from email.headerregistry import Address
+from email.utils import formataddr
+from typing import Any
+
+import aioboto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
+
+from bongsu.runtime.logging import get_logger
+from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Outgoing, Refused, Sent, TryLater
+from bongsu_notify.settings import NotifySettings
+
+log = get_logger(__name__)
+
+_TOO_FAST = frozenset({"TooManyRequestsException", "Throttling", "ThrottlingException", "RequestThrottled"})
+_OURS_TO_MEND = frozenset(
+    {
+        "AccountSuspendedException",
+        "SendingPausedException",
+        "MailFromDomainNotVerifiedException",
+        "ConfigurationSetDoesNotExist",
+        "ConfigurationSetSendingPausedException",
+        "NotFoundException",
+        "AccessDeniedException",
+        "UnrecognizedClientException",
+        "InvalidClientTokenId",
+        "SignatureDoesNotMatch",
+        "ExpiredTokenException",
+    }
+)
+"""The operator's account or settings are at fault, not the message: it waits until they are mended."""
+_QUOTA_PAUSE_S = 900.0
+_OPERATOR_PAUSE_S = 120.0
+
+
+class SesChannel:
+    """One client a process; calls are bounded by `NOTIFY_CONCURRENCY`."""
+
+    def __init__(self, settings: NotifySettings) -> None:
+        self._settings = settings
+        self._stack = AsyncExitStack()
+        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._client: Any = None  # botocore makes its clients' types when the program runs
+
+    async def open(self) -> None:
+        """Make the client (a few milliseconds; it connects with the first call)."""
+        settings = self._settings
+        secret = settings.ses_secret_access_key
+        session = aioboto3.Session(
+            aws_access_key_id=settings.ses_access_key_id,
+            aws_secret_access_key=secret.get_secret_value() if secret else None,
+            region_name=settings.ses_region,
+        )
+        client = session.client(
+            "sesv2",
+            endpoint_url=settings.ses_endpoint_url,
+            config=Config(
+                # SES has no idempotency token: a retry inside the SDK would send twice without our knowing.
+                retries={"total_max_attempts": 1},
+                connect_timeout=3,
+                read_timeout=settings.send_timeout_s,
+                max_pool_connections=settings.concurrency,
+                # Building the long default agent string is a fifth of a call's CPU.
+                user_agent="bongsu",
+            ),
+        )
+        self._client = await self._stack.enter_async_context(client)
+
+    async def close(self) -> None:
+        """Close the client's connections."""
+        await self._stack.aclose()
+
+    async def send(self, batch: Sequence[Outgoing]) -> Sequence[Outcome]:
+        """Send each message by a call of its own, side by side."""
+        return await asyncio.gather(*(self._send_one(message) for message in batch))
+
+    async def _send_one(self, message: Outgoing) -> Outcome:
+        async with self._slots:
+            try:
+                answer = await self._client.send_email(**_request(message, self._settings.ses_configuration_set))
+            except ClientError as error:
+                return _classify(error)
+            except (ConnectTimeoutError, EndpointConnectionError) as error:
+                return TryLater("provider_unreachable", type(error).__name__)
+            except (NoCredentialsError, PartialCredentialsError):
+                log.error("ses.credentials_missing")
+                return TryLater(
+                    "provider_not_configured",
+                    "SES credentials are missing",
+                    delay_s=_OPERATOR_PAUSE_S,
+                    spends_attempt=False,
+                )
+            except (BotoCoreError, OSError) as error:
+                # A time-out or a cut after the request went out: SES may have taken it.
+                return OutcomeUnknown(type(error).__name__)
+            return Sent(answer["MessageId"])
+
+
+def _request(message: Outgoing, configuration_set: str | None) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    if message.text is not None:
+        body["Text"] = {"Data": message.text, "Charset": "UTF-8"}
+    if message.html is not None:
+        body["Html"] = {"Data": message.html, "Charset": "UTF-8"}
+    tags = {"notification_id": str(message.notification_id), "attempt": str(message.attempt), **message.tags}
+    request: dict[str, Any] = {
+        "FromEmailAddress": message.sender,
+        "Destination": {"ToAddresses": [_mailbox(message.to_name, message.to_email)]},
+        "Content": {"Simple": {"Subject": {"Data": message.subject, "Charset": "UTF-8"}, "Body": body}},
+        "EmailTags": [{"Name": name, "Value": value} for name, value in tags.items()],
+    }
+    if message.reply_to is not None:
+        request["ReplyToAddresses"] = [message.reply_to]
+    if configuration_set is not None:
+        request["ConfigurationSetName"] = configuration_set
+    return request
+
+
+def _mailbox(name: str | None, email: str) -> str:
+    """`Name <address>` with the name as an encoded word where it is not ASCII."""
+    return formataddr((name, Address(addr_spec=email).addr_spec), "utf-8") if name else email
+
+
+def _classify(error: ClientError) -> Outcome:
+    code = str(error.response.get("Error", {}).get("Code", "Unknown"))
+    text = str(error.response.get("Error", {}).get("Message", ""))[:300]
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500))
+    if code == "LimitExceededException" or "Daily message quota exceeded" in text:
+        log.warning("ses.quota_exceeded")
+        return TryLater("provider_quota", text, delay_s=_QUOTA_PAUSE_S, spends_attempt=False)
+    if code in _TOO_FAST or "Maximum sending rate exceeded" in text or status == 429:
+        return TryLater("provider_throttled", text, delay_s=1.0, spends_attempt=False)
+    if code in _OURS_TO_MEND or status in (401, 403):
+        log.error("ses.refused_us", code=code)
+        return TryLater("provider_not_configured", f"{code}: {text}", delay_s=_OPERATOR_PAUSE_S, spends_attempt=False)
+    if status >= 500:
+        return TryLater("provider_error", f"{code} ({status})")
+    return Refused("provider_refused", f"{code}: {text}")

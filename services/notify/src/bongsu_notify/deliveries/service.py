@@ -1,0 +1,211 @@
+"""The rules of delivery: who may send a notification now, and what an outcome makes of it.
+
+A delivery is claimed by compare-and-set under a lease on the database's clock, sent with no transaction open, and
+marked by compare-and-set on that claim. Each function needs an open unit of work.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from bongsu.mixins import Q, utc_now, uuid7
+from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, TryLater
+from bongsu_notify.notifications.models import FINAL, Notification, NotificationEvent, Status
+
+BACK_OFF_S = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)
+UNKNOWN_S = 30.0
+"""How long a delivery whose outcome is unknown waits before it is sent again (or given up)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A delivery that this worker alone may send, until its lease ends.
+
+    `expired_lease`: an earlier worker claimed it and was not heard of again, so it may have been sent already.
+    """
+
+    notification: Notification
+    owner: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What became of a batch of wake-ups: `claimed` to send, `settled` to forget, `later` to wake again (seconds)."""
+
+    claimed: Sequence[Notification]
+    owner: UUID
+    settled: frozenset[UUID]
+    later: Mapping[UUID, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """What became of a batch of outcomes, by notification: ended, or to be woken again after so many seconds."""
+
+    settled: frozenset[UUID]
+    later: Mapping[UUID, float]
+
+
+async def claim(ids: Sequence[UUID], *, lease_s: float, max_attempts: int) -> Claims:
+    """Take what may be sent now of the notifications named, and say what is to happen with the rest.
+
+    Due are: what waits and whose time has come; what another worker claimed and left until its lease ended, where the
+    guarantee allows a second send.
+    """
+    owner = uuid7()
+    now = utc_now()
+    waits = Q(status__in=["accepted", "queued", "retry_wait"]) & (Q(next_attempt_at=None) | Q(next_attempt_at__le=now))
+    left = Q(status="sending", lease_until__lt=now) | Q(status="unknown", next_attempt_at__le=now)
+    due = waits | (left & Q(guarantee="at-least-once"))
+    alive = Q(expires_at=None) | Q(expires_at__gt=now)
+    taken = await Notification.filter_by(due, alive, id__in=ids, attempt__lt=max_attempts).update(
+        status="sending",
+        attempt=Notification.attempt + 1,
+        lease_owner=owner,
+        lease_until=utc_now(lease_s),
+        next_attempt_at=None,
+        updated_at=utc_now(),
+    )
+    claimed = await Notification.filter_by(id__in=ids, lease_owner=owner).all() if taken else []
+    await NotificationEvent.bulk_create(
+        [{"notification_id": one.id, "status": "sending", "attempt": one.attempt} for one in claimed]
+    )
+    rest = set(ids) - {one.id for one in claimed}
+    settled, later = await _explain(rest, lease_s=lease_s, max_attempts=max_attempts)
+    return Claims(claimed, owner, frozenset(settled), later)
+
+
+async def _explain(ids: set[UUID], *, lease_s: float, max_attempts: int) -> tuple[set[UUID], dict[UUID, float]]:
+    """Why these were not claimed: ended ones are settled, expired ones end here, the others wait."""
+    if not ids:
+        return set(), {}
+    now = utc_now()
+    waiting = Q(status__in=["accepted", "queued", "retry_wait", "unknown"]) | Q(status="sending", lease_until__lt=now)
+    endings: tuple[tuple[Q, Status, str | None], ...] = (
+        (Q(expires_at__le=now) & Q(status__in=["accepted", "queued", "retry_wait"]), "expired", None),
+        (Q(attempt__ge=max_attempts), "failed", "attempts_exhausted"),
+        (Q(guarantee="at-most-once", status__in=["sending", "unknown"]), "failed", "outcome_unknown"),
+        (Q(expires_at__le=now), "failed", "outcome_unknown"),
+    )
+    for condition, status, code in endings:
+        await _end_where(ids, waiting & condition, status, code)
+    settled, later = set(), {}
+    found = {one.id: one for one in await Notification.filter_by(id__in=sorted(ids)).all()}
+    for one in ids:
+        row = found.get(one)
+        if row is None or row.status in FINAL or row.status == "sent":
+            settled.add(one)
+        else:
+            # Another worker is sending it, or its time has not come: look again when that may have changed.
+            later[one] = lease_s if row.status == "sending" else _seconds_until(row.next_attempt_at)
+    return settled, later
+
+
+async def _end_where(ids: set[UUID], condition: Q, status: Status, code: str | None) -> None:
+    ending = await Notification.filter_by(condition, id__in=sorted(ids)).lock().all()
+    if not ending:
+        return
+    await Notification.filter_by(id__in=[one.id for one in ending]).update(
+        status=status,
+        error_code=code,
+        sealed_variables=None,
+        lease_owner=None,
+        lease_until=None,
+        next_attempt_at=None,
+        updated_at=utc_now(),
+    )
+    await NotificationEvent.bulk_create(
+        [{"notification_id": one.id, "status": status, "attempt": one.attempt, "detail": code} for one in ending]
+    )
+
+
+def _seconds_until(at: datetime | None) -> float:
+    return max(1.0, (at - datetime.now(UTC)).total_seconds()) if at else 1.0
+
+
+async def mark(claims: Claims, outcomes: Mapping[UUID, Outcome], *, max_attempts: int) -> Marked:
+    """Write down what became of each claimed delivery, where the claim still stands.
+
+    A claim that was lost (the lease ended and another worker took it) is left to its new owner.
+    """
+    held = await (
+        Notification.filter_by(id__in=[one.id for one in claims.claimed], lease_owner=claims.owner).lock().all()
+    )
+    changes = {one.id: _change(one, outcomes[one.id], max_attempts) for one in held}
+    if changes:
+        await Notification.bulk_update(
+            [{"id": key, **change.values} for key, change in changes.items()], lease_owner=claims.owner
+        )
+        await NotificationEvent.bulk_create([event for change in changes.values() for event in change.events])
+    lost = {one.id for one in claims.claimed} - changes.keys()
+    settled = {key for key, change in changes.items() if change.wake_after_s is None} | lost
+    later = {key: change.wake_after_s for key, change in changes.items() if change.wake_after_s is not None}
+    return Marked(frozenset(settled), later)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    values: Mapping[str, object]
+    events: Sequence[Mapping[str, object]]
+    wake_after_s: float | None
+
+
+def _change(one: Notification, outcome: Outcome, max_attempts: int) -> _Change:
+    """What an outcome makes of a row. Every row gets the same columns, so that all fit in one statement."""
+    steps: list[tuple[Status, str | None]]
+    code: str | None = None
+    detail: str | None = None
+    message_id: str | None = None
+    attempt = one.attempt
+    wake_after_s: float | None = None
+    match outcome:
+        case Sent(message_id, status, note):
+            steps = [("sent", note)] if status == "sent" else [("sent", None), (status, note)]
+        case Refused(code, detail):
+            steps = [("failed", f"{code}: {detail}")]
+        case OutcomeUnknown(detail) if one.guarantee == "at-most-once":
+            code, steps = "outcome_unknown", [("failed", f"outcome_unknown: {detail}")]
+        case OutcomeUnknown(detail):
+            code, steps, wake_after_s = "outcome_unknown", [("unknown", detail)], UNKNOWN_S
+        case TryLater(code, detail, _, spends) if spends and attempt >= max_attempts:
+            steps = [("failed", f"attempts_exhausted: {code}")]
+        case TryLater(code, detail, delay_s, spends):
+            steps = [("retry_wait", f"{code}: {detail}")]
+            wake_after_s = _jittered(delay_s if delay_s is not None else _back_off(attempt))
+            attempt = attempt if spends else attempt - 1
+    last = steps[-1][0]
+    return _Change(
+        values={
+            "status": last,
+            "attempt": attempt,
+            "provider_message_id": message_id,
+            "error_code": code,
+            "error_detail": detail[:500] if detail else None,
+            "next_attempt_at": None if wake_after_s is None else utc_now(wake_after_s),
+            # Secrets are kept no longer than they can be needed.
+            "sealed_variables": one.sealed_variables if wake_after_s is not None else None,
+            "lease_owner": None,
+            "lease_until": None,
+        },
+        events=[
+            {
+                "notification_id": one.id,
+                "status": status,
+                "attempt": one.attempt,
+                "detail": note[:500] if note else None,
+            }
+            for status, note in steps
+        ],
+        wake_after_s=wake_after_s,
+    )
+
+
+def _back_off(attempt: int) -> float:
+    return BACK_OFF_S[min(attempt, len(BACK_OFF_S)) - 1]
+
+
+def _jittered(seconds: float) -> float:
+    """Within a fifth of it, so that what failed together does not come back together."""
+    return seconds * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing

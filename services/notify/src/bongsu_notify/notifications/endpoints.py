@@ -1,0 +1,107 @@
+"""`/v1/notifications`."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
+
+from bongsu import mixins
+from bongsu.identity.caller import Caller, require_scope
+from bongsu.identity.scopes import Scope
+from bongsu.mixins import Database
+from bongsu.runtime.errors import Conflict
+from bongsu.runtime.problems import problems
+from bongsu_notify.notifications import service
+from bongsu_notify.notifications.access import principal_of
+from bongsu_notify.notifications.models import Notification, Status
+from bongsu_notify.notifications.schemas import (
+    Email,
+    NotificationDetail,
+    NotificationIn,
+    NotificationOut,
+    NotificationPage,
+    Topic,
+)
+from bongsu_notify.notifications.service import Filters, Principal, Rules
+
+Reader = Annotated[Caller, Depends(require_scope(Scope.NOTIFICATIONS_READ))]
+Writer = Annotated[Caller, Depends(require_scope(Scope.NOTIFICATIONS_WRITE))]
+Id = Annotated[UUID, Path(description="The id that the 202 told")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="The same key within 24 hours answers with what it made the first time",
+    ),
+]
+
+
+def create_router(database: Database, rules: Rules) -> APIRouter:
+    """The routes; each opens one unit of work and commits it before it answers."""
+    router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
+
+    @router.post("", status_code=202, responses=problems(401, 403, 409, 413, 422, 503))
+    async def submit(
+        body: NotificationIn, caller: Writer, response: Response, idempotency_key: IdempotencyKey = None
+    ) -> NotificationOut:
+        """Accept a notification. Once this answers 202, it will end in a final state."""
+        made = await _accept(database, rules, body, principal_of(caller), idempotency_key)
+        response.headers["Location"] = f"/v1/notifications/{made.id}"
+        return NotificationOut.of(made)
+
+    @router.get("", responses=problems(401, 403, 422))
+    async def listed(
+        caller: Reader,
+        status: Status | None = None,
+        channel: Annotated[str | None, Query(max_length=16, pattern="^[a-z]+$")] = None,
+        topic: Topic | None = None,
+        to: Email | None = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+        after: Annotated[UUID | None, Query(description="`next` of the page before")] = None,
+    ) -> NotificationPage:
+        """What you sent, newest first."""
+        filters = Filters(status=status, channel=channel, topic=topic, recipient=to)
+        found, following = await service.listed(principal_of(caller), filters, limit=limit, after=after)
+        return NotificationPage(
+            items=[NotificationOut.of(one) for one in found], next=str(following) if following else None
+        )
+
+    @router.get("/{notification_id}", responses=problems(401, 403, 404, 422))
+    async def detail(notification_id: Id, caller: Reader) -> NotificationDetail:
+        """One notification and what happened to it."""
+        found = await service.find(notification_id, principal_of(caller))
+        return NotificationDetail.with_timeline(found, await service.timeline(found.id))
+
+    @router.post("/{notification_id}/cancel", responses=problems(401, 403, 404, 409, 422, 503))
+    async def cancel(notification_id: Id, caller: Writer) -> NotificationOut:
+        """Keep a notification that still waits from being sent."""
+        async with database.unit():
+            return NotificationOut.of(await service.cancel(notification_id, principal_of(caller)))
+
+    @router.post("/{notification_id}/retry", status_code=202, responses=problems(401, 403, 404, 409, 422, 503))
+    async def retry(notification_id: Id, caller: Writer) -> NotificationOut:
+        """Try once more what failed or expired."""
+        async with database.unit():
+            return NotificationOut.of(await service.retry(notification_id, principal_of(caller)))
+
+    return router
+
+
+async def _accept(
+    database: Database, rules: Rules, body: NotificationIn, principal: Principal, key: str | None
+) -> Notification:
+    """Accept, or find what this key made before. Two requests with one key at once make one notification."""
+    for _ in range(2):
+        try:
+            async with database.unit():
+                return await service.submit(body, principal, rules, idempotency_key=key)
+        except mixins.Conflict:
+            # In a unit of its own: the one that lost may not see what won (REPEATABLE READ).
+            if key is None:
+                raise
+            async with database.unit():
+                if (found := await service.replay(body, principal, idempotency_key=key)) is not None:
+                    return found
+    raise Conflict("This Idempotency-Key is being used by another request; try again", code="idempotency_in_progress")

@@ -1,0 +1,188 @@
+"""What goes over HTTP about notifications."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic.functional_serializers import PlainSerializer
+
+from bongsu.contracts.queues import Priority
+from bongsu.identity.emails import normalise_email
+from bongsu_notify.notifications.models import Guarantee, Notification, NotificationEvent, Status
+
+MAX_AHEAD = timedelta(days=366)
+MAX_METADATA_BYTES = 8_192
+
+
+def _single_line(value: str) -> str:
+    if any(character < " " or character == "\x7f" for character in value):
+        raise ValueError("must be one line without control characters")
+    return value
+
+
+Email = Annotated[str, Field(max_length=320), AfterValidator(normalise_email)]
+Line = Annotated[str, AfterValidator(_single_line)]
+Instant = Annotated[
+    datetime,
+    PlainSerializer(lambda at: at.astimezone(UTC).isoformat().replace("+00:00", "Z"), return_type=str),
+]
+Topic = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+
+
+class Body(BaseModel):
+    """A request's body: unknown fields are refused by name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EmailTo(Body):
+    """Who gets a mail."""
+
+    email: Email = Field(examples=["someone@example.com"])
+    name: Line | None = Field(default=None, max_length=200)
+
+
+class EmailFrom(Body):
+    """Who sends it; another address than the operator's needs a verified domain."""
+
+    email: Email
+    name: Line | None = Field(default=None, max_length=200)
+
+
+class EmailContent(Body):
+    """What it says. At least one of `text` and `html`."""
+
+    subject: Line = Field(min_length=1, max_length=998, examples=["안녕하세요"])
+    text: str | None = Field(default=None, min_length=1, max_length=500_000)
+    html: str | None = Field(default=None, min_length=1, max_length=1_000_000)
+
+    @model_validator(mode="after")
+    def _has_a_body(self) -> Self:
+        if self.text is None and self.html is None:
+            raise ValueError("needs `text`, `html` or both")
+        return self
+
+
+class NotificationIn(Body):
+    """A notification to send."""
+
+    channel: Literal["email"]
+    to: EmailTo
+    content: EmailContent
+    sender: EmailFrom | None = Field(default=None, alias="from")
+    reply_to: Email | None = None
+    category: Literal["transactional"] = "transactional"
+    topic: Topic | None = None
+    priority: Priority = "normal"
+    guarantee: Guarantee = "at-least-once"
+    send_at: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = None
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _times_make_sense(self) -> Self:
+        now = datetime.now(UTC)
+        for name, at in (("send_at", self.send_at), ("expires_at", self.expires_at)):
+            if at is not None and at > now + MAX_AHEAD:
+                raise ValueError(f"{name} must be within a year")
+        if self.expires_at is not None and self.expires_at <= (self.send_at or now):
+            raise ValueError("expires_at must be later than now and than send_at")
+        return self
+
+    @model_validator(mode="after")
+    def _metadata_is_small(self) -> Self:
+        # Refuses what JSON cannot carry, too: NaN and lone surrogates, which Python's reader lets through.
+        if len(json.dumps(self.metadata, ensure_ascii=False, allow_nan=False).encode()) > MAX_METADATA_BYTES:
+            raise ValueError(f"metadata must be at most {MAX_METADATA_BYTES:,} bytes as JSON")
+        return self
+
+
+class TimelineEntry(BaseModel):
+    """One step: when the notification took on a status, and why."""
+
+    status: Status
+    at: Instant
+    attempt: int
+    detail: str | None
+
+    @classmethod
+    def of(cls, event: NotificationEvent) -> Self:
+        """The step as it is shown."""
+        return cls(status=event.status, at=event.created_at, attempt=event.attempt, detail=event.detail)
+
+
+class Failure(BaseModel):
+    """Why the last attempt failed."""
+
+    code: str
+    detail: str | None
+
+
+class Recipient(BaseModel):
+    """Who gets it."""
+
+    email: str
+    name: str | None
+
+
+class NotificationOut(BaseModel):
+    """A notification as it stands."""
+
+    id: UUID
+    status: Status
+    channel: str
+    mode: Literal["live", "test"]
+    to: Recipient
+    subject: str | None
+    template: str | None
+    category: str
+    topic: str | None
+    priority: Priority
+    guarantee: Guarantee
+    send_at: Instant | None
+    expires_at: Instant | None
+    metadata: dict[str, JsonValue]
+    attempt: int
+    next_attempt_at: Instant | None
+    provider_message_id: str | None
+    error: Failure | None
+    created_at: Instant
+    updated_at: Instant
+
+    @classmethod
+    def of(cls, one: Notification) -> Self:
+        """The notification as it is shown; sealed variables never are."""
+        return cls.model_validate(_shown(one))
+
+
+class NotificationDetail(NotificationOut):
+    """A notification with everything that happened to it, oldest first."""
+
+    timeline: list[TimelineEntry]
+
+    @classmethod
+    def with_timeline(cls, one: Notification, events: Sequence[NotificationEvent]) -> Self:
+        """The notification and its timeline as they are shown."""
+        return cls.model_validate(_shown(one) | {"timeline": [TimelineEntry.of(event) for event in events]})
+
+
+class NotificationPage(BaseModel):
+    """A page of notifications, newest first."""
+
+    items: list[NotificationOut]
+    next: str | None = Field(description="Pass it as `after` for the next page; null at the end")
+
+
+def _shown(one: Notification) -> dict[str, object]:
+    failed = Failure(code=one.error_code, detail=one.error_detail) if one.error_code else None
+    same = {
+        name: getattr(one, name) for name in NotificationOut.model_fields if name not in ("to", "metadata", "error")
+    }
+    return same | {
+        "to": Recipient(email=one.recipient, name=one.recipient_name),
+        "metadata": one.details,
+        "error": failed,
+    }

@@ -1,0 +1,1 @@
+"""Notify's own templates: what the services themselves write to people."""

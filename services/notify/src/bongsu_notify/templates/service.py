@@ -1,0 +1,57 @@
+"""Renders notify's own templates, in Korean and English."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateNotFound, UndefinedError
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A mail's content."""
+
+    subject: str
+    text: str | None
+    html: str | None
+
+
+class TemplateFault(Exception):
+    """There is no such template, or a variable that it needs is missing. The message names it, never a value."""
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("bongsu_notify.templates", "builtin"),
+        autoescape=lambda name: name is not None and name.endswith(".html"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def render(name: str, locale: str, variables: Mapping[str, str]) -> Rendered:
+    """A mail from one of the built-in templates.
+
+    :raises TemplateFault: no such template in that language, or a variable is missing.
+    """
+    try:
+        subject, text, html = (
+            _environment().get_template(f"{name}.{locale}.{part}").render(variables)
+            for part in ("subject", "txt", "html")
+        )
+    except TemplateNotFound as error:
+        raise TemplateFault(f"there is no template {name!r} in {locale!r}") from error
+    except UndefinedError as error:
+        raise TemplateFault(f"template {name!r}: {error.message}") from error
+    return Rendered(" ".join(subject.split()), text, html)
+
+
+def variables_of(opened: bytes) -> dict[str, str]:
+    """The variables as they were sealed: a JSON object of texts."""
+    loaded = json.loads(opened)
+    if not isinstance(loaded, dict):
+        raise TemplateFault("the variables are not an object")
+    return {str(name): str(value) for name, value in loaded.items()}

@@ -1,0 +1,88 @@
+"""The worker: consumes jobs and wake-ups, and sends. Its HTTP side answers for its health only."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+
+from bongsu.broker import Broker, QueueSpec
+from bongsu.contracts.queues import ALL_QUEUES, DELIVER, NOTIFY_JOBS, Priority
+from bongsu.identity.vault import Vault
+from bongsu.mixins import Database
+from bongsu.runtime.http import add_health, create_api
+from bongsu.runtime.logging import get_logger
+from bongsu.runtime.metrics import Metrics
+from bongsu.runtime.stop import StopSignal
+from bongsu_notify.channels.port import Channel
+from bongsu_notify.channels.ses import SesChannel
+from bongsu_notify.channels.simulated import SimulatedChannel
+from bongsu_notify.deliveries.handlers import DeliveryHandler
+from bongsu_notify.deliveries.rendering import Renderer
+from bongsu_notify.notifications.handlers import JobHandler
+from bongsu_notify.settings import NotifySettings
+
+log = get_logger(__name__)
+
+HANDLERS: Mapping[Priority, int] = {"high": 2, "normal": 2, "bulk": 1}
+"""Batches of a lane that a worker handles side by side: a slow bulk lane never holds up a one-time code."""
+
+
+@asynccontextmanager
+async def consuming(
+    *, database: Database, broker: Broker, vault: Vault, settings: NotifySettings, stop: StopSignal
+) -> AsyncIterator[None]:
+    """Consume for as long as the context is open; then finish what runs and give the rest back."""
+    channels: dict[str, Channel] = {"email": SesChannel(settings), "simulated": SimulatedChannel()}
+    handler = DeliveryHandler(
+        database=database,
+        channels=channels,
+        renderer=Renderer(vault=vault, sender=settings.sender),
+        settings=settings,
+        stop=stop,
+    )
+    async with AsyncExitStack() as stack:
+        for channel in channels.values():
+            await channel.open()
+            stack.push_async_callback(channel.close)
+        await broker.declare(*(QueueSpec(name) for name in ALL_QUEUES))
+        consumers = [await broker.consume(NOTIFY_JOBS, JobHandler(database), prefetch=16)]
+        for priority, queue in DELIVER.items():
+            lane = await broker.consume(
+                queue,
+                handler,
+                prefetch=settings.batch * HANDLERS[priority],
+                batch_max=settings.batch,
+                concurrency=HANDLERS[priority],
+            )
+            consumers.append(lane)
+        for consumer in consumers:
+            stack.push_async_callback(consumer.cancel)
+        log.info("worker.started", batch=settings.batch, concurrency=settings.concurrency)
+        yield
+    log.info("worker.stopped")
+
+
+def create_worker(
+    *, database: Database, broker: Broker, vault: Vault, settings: NotifySettings, stop: StopSignal
+) -> FastAPI:
+    """The worker as a process of its own: it consumes while the app's lifespan is open."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with consuming(database=database, broker=broker, vault=vault, settings=settings, stop=stop):
+            yield
+
+    app = create_api(
+        title="Bongsu notify worker", version="1", prefix="/v1", metrics=Metrics("notify-worker"), lifespan=lifespan
+    )
+    app.openapi_url = None
+
+    async def broker_answers() -> bool:
+        return broker.connected
+
+    async def database_answers() -> bool:
+        await database.ping()
+        return True
+
+    add_health(app, required={"database": database_answers}, reported={"broker": broker_answers})
+    return app

@@ -1,0 +1,30 @@
+import pytest
+
+from bongsu.mixins import uuid7
+from bongsu_notify.channels.port import Outgoing, Sent
+from bongsu_notify.channels.simulated import SimulatedChannel, is_simulated
+
+
+class TestSend:
+    @pytest.mark.parametrize(
+        ("address", "status"),
+        [
+            ("delivered@simulator.bongsu.test", "delivered"),
+            ("bounced@simulator.bongsu.test", "bounced"),
+            ("complained@simulator.bongsu.test", "complained"),
+            ("anyone@simulator.bongsu.test", "sent"),
+            ("bounced@example.com", "sent"),
+        ],
+    )
+    async def test_a_simulator_address_behaves_as_named(self, address: str, status: str) -> None:
+        message = Outgoing(uuid7(), 1, address, None, "a@b.test", None, "s", "t", None)
+        (outcome,) = await SimulatedChannel().send([message])
+        assert isinstance(outcome, Sent)
+        assert outcome.status == status
+
+
+class TestIsSimulated:
+    def test_only_the_simulators_own_domain_is(self) -> None:
+        assert is_simulated("x@simulator.bongsu.test")
+        assert not is_simulated("x@evil-simulator.bongsu.test")
+        assert not is_simulated("x@simulator.bongsu.test.example.com")

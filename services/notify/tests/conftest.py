@@ -1,0 +1,71 @@
+"""Notify on a real database, with the broker in memory and a channel that remembers."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from bongsu.broker import QueueSpec
+from bongsu.broker.memory import MemoryBroker
+from bongsu.contracts.queues import ALL_QUEUES
+from bongsu.identity.vault import Vault
+from bongsu.mixins import Database
+from bongsu.runtime.stop import StopSignal
+from bongsu_notify.channels.port import Outcome, Outgoing, Sent
+from bongsu_notify.settings import NotifySettings
+
+
+@dataclass
+class RememberingChannel:
+    """Takes every message, unless told what to answer."""
+
+    answers: list[Outcome] = field(default_factory=list)
+    sent: list[Outgoing] = field(default_factory=list)
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def send(self, batch: Sequence[Outgoing]) -> Sequence[Outcome]:
+        """Remember, and answer what was told or a success."""
+        self.sent.extend(batch)
+        return [self.answers.pop(0) if self.answers else Sent(f"m-{message.notification_id}") for message in batch]
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    await database.create_all()
+    yield database
+    await database.dispose()
+
+
+@pytest.fixture
+async def broker() -> AsyncIterator[MemoryBroker]:
+    broker = MemoryBroker()
+    await broker.connect()
+    await broker.declare(*(QueueSpec(name) for name in ALL_QUEUES))
+    yield broker
+    await broker.close()
+
+
+@pytest.fixture
+def vault() -> Vault:
+    return Vault.parse(Vault.new_key())
+
+
+@pytest.fixture
+def settings() -> NotifySettings:
+    return NotifySettings()
+
+
+@pytest.fixture
+def stop() -> StopSignal:
+    return StopSignal()
+
+
+@pytest.fixture
+def channel() -> RememberingChannel:
+    return RememberingChannel()
