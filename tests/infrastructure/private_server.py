@@ -104,7 +104,7 @@ def start_mysql(folder: Path) -> StartedServer:
     install = find_program(("mariadb-install-db", "mysql_install_db"))
     if "mariadbd" in Path(server).resolve().name and install:
         prepare = [install, "--no-defaults", f"--datadir={data}", "--skip-test-db", "--skip-name-resolve", *user]
-        prepare.append("--auth-root-authentication-method=normal")
+        prepare += ["--auth-root-authentication-method=normal", "--force"]  # the machine's name need not resolve
     else:
         prepare = [server, "--no-defaults", f"--datadir={data}", "--initialize-insecure", *user]
     with log.open("ab") as output:
@@ -164,7 +164,9 @@ def start_rabbitmq(folder: Path) -> StartedServer:
         "HOME": str(folder),  # where Erlang keeps its cookie
         "ERL_EPMD_PORT": str(epmd_port),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
-        "RABBITMQ_NODENAME": f"test{port}@localhost",
+        # An address for a name: "localhost" does not resolve everywhere, and a name with dots must be a long one.
+        "RABBITMQ_NODENAME": f"test{port}@127.0.0.1",
+        "RABBITMQ_USE_LONGNAME": "true",
         "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
         "RABBITMQ_NODE_PORT": str(port),
         "RABBITMQ_DIST_PORT": str(distribution_port),

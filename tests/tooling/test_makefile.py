@@ -15,7 +15,9 @@ def project(tmp_path: Path, pytestconfig: pytest.Config) -> Path:
 
 
 def make(project: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    # The make that may have started these tests hands its own variables down.
+    inherited = ("MAKE", "MFLAGS", "PYTHON", "JOBS", "ARGS")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(inherited)}
     return subprocess.run(  # noqa: S603 - our own Makefile
         ["make", *arguments],  # noqa: S607 - the make that the developer has
         cwd=project,
