@@ -96,9 +96,9 @@ class TokenIssuer:
         self._now = now
         self.lifetime_s = lifetime_s
 
-    def issue(self, key: SigningKey, subject: TokenSubject) -> str:
-        """A signed token for the subject, from now."""
-        issued_at = int(self._now())
+    def issue(self, key: SigningKey, subject: TokenSubject, *, after: int = 0) -> str:
+        """A signed token for the subject, from now, and dated after `after` (`User.tokens_denied_until`)."""
+        issued_at = max(int(self._now()), after + 1)
         claims = AccessClaims(
             iss=self._issuer,
             sub=subject.user_id,

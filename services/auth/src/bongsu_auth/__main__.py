@@ -1,0 +1,36 @@
+"""`python -m bongsu_auth`: the API, on a port of its own."""
+
+import sys
+from pathlib import Path
+
+from bongsu.identity import opening as identities
+from bongsu.runtime import database as databases
+from bongsu.runtime.logging import configure_logging
+from bongsu.runtime.migrations import require_current
+from bongsu.runtime.server import listen, run, serve
+from bongsu.runtime.settings import PlatformSettings, load
+from bongsu.runtime.stop import StopSignal
+from bongsu_auth.app import MIGRATIONS, create_app
+from bongsu_auth.settings import AuthSettings
+
+DOTENV = Path(".env")
+
+
+async def api(stop: StopSignal) -> None:
+    """Serve the API until told to stop.
+
+    :raises StartError: settings, port or database are not as they must be.
+    """
+    platform, settings = load(PlatformSettings, AuthSettings, dotenv=DOTENV)
+    configure_logging(level=platform.log_level, as_json=platform.log_json)
+    vault = identities.vault_of(platform)
+    identity = identities.identity_of(platform, vault)
+    sock = listen(platform.host, platform.port)
+    async with databases.opened(databases.database_url(platform), slow_ms=platform.slow_query_ms) as database:
+        await require_current(database.engine, [MIGRATIONS])
+        app = create_app(settings=settings, identity=identity, database=database, vault=vault, public_url=platform.url)
+        await serve(app, sock, stop)
+
+
+if __name__ == "__main__":
+    sys.exit(run(api))

@@ -1,0 +1,1 @@
+"""Sign-up, the proof of an address, and one's own account."""

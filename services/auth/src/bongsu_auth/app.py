@@ -1,0 +1,125 @@
+"""Builds auth's API."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request, Response
+from sqlalchemy.exc import SQLAlchemyError
+
+from bongsu.identity.callers import Identity
+from bongsu.identity.nonces import sweep_nonces
+from bongsu.identity.revocations import sweep_revocations
+from bongsu.identity.vault import Vault
+from bongsu.mixins import Database, MixinError
+from bongsu.runtime.errors import ServiceError
+from bongsu.runtime.http import add_health, create_api, request_id_of
+from bongsu.runtime.logging import get_logger
+from bongsu.runtime.metrics import Metrics
+from bongsu.runtime.migrations import MigrationSet
+from bongsu.runtime.problems import problem_response
+from bongsu_auth.accounts import endpoints as accounts
+from bongsu_auth.accounts.service import sweep_registrations
+from bongsu_auth.api_keys import endpoints as api_keys
+from bongsu_auth.audit import endpoints as audit
+from bongsu_auth.errors import PasswordRequired, VerificationRefused
+from bongsu_auth.sessions import endpoints as sessions
+from bongsu_auth.sessions.limits import sweep_failures
+from bongsu_auth.sessions.service import sweep_sessions
+from bongsu_auth.settings import AuthSettings
+from bongsu_auth.signing_keys import endpoints as signing_keys
+from bongsu_auth.wiring import Wiring
+
+log = get_logger(__name__)
+
+MIGRATIONS = MigrationSet("auth", "bongsu_auth.migrations")
+MAX_BODY_BYTES = 64 * 1024
+SWEEP_EVERY_S = 60.0
+
+DESCRIPTION = """Accounts, sessions and API keys.
+
+Sign in for an access token (`Authorization: Bearer …`), which works for 15 minutes; a refresh token gives the next one.
+Programs make an API key and sign their requests with it (RFC 9421, `hmac-sha256`, covering at least `"@method"
+"@authority" "@path" "@query"` and, with a body, `"content-digest"`; parameters `created`, `keyid`, `nonce`)."""
+
+
+def create_app(
+    *, settings: AuthSettings, identity: Identity, database: Database, vault: Vault, public_url: str
+) -> FastAPI:
+    """The API. Whoever calls this owns the database, and closes it after the app's lifespan."""
+    wiring = Wiring.build(settings=settings, identity=identity, database=database, vault=vault, public_url=public_url)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with identity.following(), _sweeping():
+            try:
+                yield
+            finally:
+                wiring.hasher.close()
+
+    app = create_api(
+        title="Bongsu auth",
+        version="1",
+        prefix="/auth",
+        description=DESCRIPTION,
+        metrics=Metrics("auth"),
+        lifespan=lifespan,
+        max_body_bytes=MAX_BODY_BYTES,
+    )
+    app.state.identity = identity
+    app.state.wiring = wiring
+    for refused in (VerificationRefused, PasswordRequired):
+        app.add_exception_handler(refused, _bad_request)
+
+    async def database_answers() -> bool:
+        await database.ping()
+        return True
+
+    async def revocations_are_known() -> bool:
+        return identity.revocations.is_fresh
+
+    add_health(app, required={"database": database_answers}, reported={"revocations": revocations_are_known})
+    app.include_router(accounts.create_router(wiring))
+    app.include_router(sessions.create_router(wiring))
+    app.include_router(api_keys.create_router(wiring))
+    app.include_router(audit.create_router())
+    app.include_router(signing_keys.create_router(wiring))
+    return app
+
+
+async def _bad_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)  # noqa: S101 - registered for these types
+    return problem_response(error, request_id=request_id_of(request), status=400)
+
+
+@asynccontextmanager
+async def _sweeping() -> AsyncIterator[None]:
+    """Removes what has expired, in the background. Any number of replicas may do it."""
+    task = asyncio.create_task(_sweep(), name="auth sweep")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _sweep() -> None:
+    sweeps: tuple[Callable[[], Awaitable[int]], ...] = (
+        sweep_nonces,
+        sweep_revocations,
+        sweep_registrations,
+        sweep_sessions,
+        sweep_failures,
+    )
+    while True:
+        await asyncio.sleep(SWEEP_EVERY_S)
+        for sweep in sweeps:
+            try:
+                removed = await sweep()
+            except (SQLAlchemyError, MixinError, OSError) as error:
+                log.warning("sweep.failed", what=sweep.__name__, error=type(error).__name__)
+            else:
+                if removed:
+                    log.debug("sweep.done", what=sweep.__name__, removed=removed)

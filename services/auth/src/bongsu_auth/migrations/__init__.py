@@ -1,0 +1,1 @@
+"""The history of auth's tables (alembic): see `versions/`."""

@@ -1,0 +1,63 @@
+"""Refresh tokens: a session, a generation, and an HMAC of both under the session's own key.
+
+No token is stored: the newest can be made again, so tabs that refresh at the same time get the same one.
+"""
+
+import base64
+import binascii
+import hmac
+import secrets
+from dataclasses import dataclass
+from uuid import UUID
+
+PREFIX = "brt_"
+KEY_BYTES = 32
+_MAC_BYTES = 32
+_BODY_BYTES = 16 + 4
+_DOMAIN = b"bongsu.refresh\0"
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """A refresh token as it was sent; nothing of it is true before `is_of` says so."""
+
+    session_id: UUID
+    generation: int
+    mac: bytes
+
+    def is_of(self, key: bytes) -> bool:
+        """Whether it was made with the session's key."""
+        return hmac.compare_digest(self.mac, _mac(key, self.session_id, self.generation))
+
+
+def new_key() -> bytes:
+    """A key for a new session."""
+    return secrets.token_bytes(KEY_BYTES)
+
+
+def make(key: bytes, session_id: UUID, generation: int) -> str:
+    """The refresh token of a generation."""
+    data = _body(session_id, generation) + _mac(key, session_id, generation)
+    return PREFIX + base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def parse(text: str) -> RefreshToken | None:
+    """Reads a refresh token; None if it is none."""
+    encoded = text.removeprefix(PREFIX)
+    if encoded == text or not encoded.isascii():
+        return None
+    try:
+        data = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if len(data) != _BODY_BYTES + _MAC_BYTES:
+        return None
+    return RefreshToken(UUID(bytes=data[:16]), int.from_bytes(data[16:20]), data[_BODY_BYTES:])
+
+
+def _body(session_id: UUID, generation: int) -> bytes:
+    return session_id.bytes + generation.to_bytes(4)
+
+
+def _mac(key: bytes, session_id: UUID, generation: int) -> bytes:
+    return hmac.digest(key, _DOMAIN + _body(session_id, generation), "sha256")

@@ -1,0 +1,234 @@
+"""The rules of sessions. Each function needs an open unit of work, but for those that only read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from bongsu.identity import audit
+from bongsu.identity.audit import Actor
+from bongsu.identity.key_source import current_signing_key
+from bongsu.identity.models import Revocation, User, UserSession
+from bongsu.identity.revocations import revoke_session
+from bongsu.identity.scopes import SESSION_SCOPES, Role
+from bongsu.identity.tokens import SigningKey, TokenIssuer, TokenSubject
+from bongsu.identity.vault import SealBroken, Vault
+from bongsu.mixins import uuid7
+from bongsu_auth.errors import SessionNotFound
+from bongsu_auth.sessions import refresh_tokens
+
+KEY_KEPT_FOR = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long what lasts."""
+
+    idle: timedelta
+    absolute: timedelta
+    grace: timedelta
+    """How long a refresh token works after its successor was used."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """How somebody signed in."""
+
+    amr: tuple[str, ...]
+    address: str | None
+    user_agent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a session gives: shown once, never stored."""
+
+    session_id: UUID
+    user_id: UUID
+    access_token: str
+    refresh_token: str
+    expires_in: int
+    refresh_expires_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A genuine refresh token, and the session that it is of."""
+
+    session: UserSession
+    key: bytes
+    generation: int
+
+
+class Sessions:
+    """Opens, renews and ends sessions.
+
+    :param vault: seals the sessions' keys, and opens the signing key.
+    :param issuer: makes access tokens.
+    :param lifetimes: how long what lasts.
+    """
+
+    def __init__(self, vault: Vault, issuer: TokenIssuer, lifetimes: Lifetimes) -> None:
+        self._vault = vault
+        self._issuer = issuer
+        self._lifetimes = lifetimes
+        self._signing_key: tuple[datetime, SigningKey] | None = None
+
+    async def open(self, user: User, how: SignIn) -> Tokens:
+        """A new session of a user who has just signed in."""
+        now = datetime.now(UTC)
+        session_id, key = uuid7(), refresh_tokens.new_key()
+        session = UserSession(
+            id=session_id,
+            user_id=user.id,
+            sealed_refresh_key=self._vault.seal(key, aad=_context(session_id)),
+            generation=1,
+            rotated_at=now,
+            auth_time=now,
+            amr=" ".join(how.amr),
+            user_agent=how.user_agent,
+            address=how.address,
+            idle_expires_at=now + self._lifetimes.idle,
+            expires_at=now + self._lifetimes.absolute,
+        )
+        await session.save()
+        return await self._tokens(session, user, key)
+
+    async def refresh(self, text: str) -> tuple[Tokens | None, Revocation | None]:
+        """New tokens for a refresh token; or none, and the revocation if its reuse ended the session.
+
+        It returns rather than raises, because what it writes when it refuses must be committed.
+        """
+        shown = await self._shown(text)
+        if shown is None:
+            return None, None
+        session, now = shown.session, datetime.now(UTC)
+        user = await User.get_or_none(session.user_id)
+        if user is None or not user.is_active or not _is_open(session, now):
+            return None, None
+        rotated = shown.generation == session.generation and await self._rotate(session, now)
+        if not _is_open(session, now):  # it ended while this request waited for the row
+            return None, None
+        if rotated or self._is_predecessor(shown.generation, session, now):
+            return await self._tokens(session, user, shown.key), None
+        await audit.record("session.refresh_token_reused", subject_id=user.id, target=f"session:{session.id}")
+        return None, await self._end(session, "refresh_token_reused")
+
+    async def end_by_token(self, text: str) -> Revocation | None:
+        """Ends the session of a refresh token that was made by us, whatever its generation."""
+        shown = await self._shown(text)
+        return None if shown is None else await self._end(shown.session, "signed_out")
+
+    async def _shown(self, text: str) -> "_Shown | None":
+        """The session whose refresh token this is, of whatever generation; None if it was not made by us."""
+        token = refresh_tokens.parse(text)
+        session = await UserSession.get_or_none(token.session_id) if token is not None else None
+        if token is None or session is None:
+            return None
+        try:
+            key = self._vault.open(session.sealed_refresh_key, aad=_context(session.id))
+        except SealBroken:
+            return None
+        return _Shown(session, key, token.generation) if token.is_of(key) else None
+
+    async def _rotate(self, session: UserSession, now: datetime) -> bool:
+        """Moves on to the next generation; not if another request just did, and then the session is read again."""
+        before = session.generation
+        changed = await UserSession.filter_by(id=session.id, generation=before, ended_at__isnull=True).update(
+            generation=before + 1,
+            rotated_at=now,
+            idle_expires_at=min(now + self._lifetimes.idle, session.expires_at),
+        )
+        await session.refresh()
+        return changed == 1
+
+    def _is_predecessor(self, generation: int, session: UserSession, now: datetime) -> bool:
+        """Whether a token that is not the newest still works.
+
+        The one before the newest does: the newest has not been used yet (its use would have made another). The one
+        before that does for a short time after its successor's use: a second tab, or an answer that got lost.
+        """
+        behind = session.generation - generation
+        return behind == 1 or (behind == 2 and now <= session.rotated_at + self._lifetimes.grace)
+
+    async def _tokens(self, session: UserSession, user: User, key: bytes) -> Tokens:
+        subject = TokenSubject(
+            user_id=user.id,
+            session_id=session.id,
+            role=Role(user.role),
+            scopes=SESSION_SCOPES,
+            auth_time=int(session.auth_time.timestamp()),
+            amr=tuple(session.amr.split()),
+        )
+        signing_key = await self._current_key()
+        left = session.expires_at - datetime.now(UTC)
+        return Tokens(
+            session_id=session.id,
+            user_id=user.id,
+            access_token=self._issuer.issue(signing_key, subject, after=user.tokens_denied_until),
+            refresh_token=refresh_tokens.make(key, session.id, session.generation),
+            expires_in=self._issuer.lifetime_s,
+            refresh_expires_in=int(min(left, self._lifetimes.idle).total_seconds()),
+        )
+
+    async def _current_key(self) -> SigningKey:
+        now = datetime.now(UTC)
+        if self._signing_key is None or self._signing_key[0] <= now:
+            self._signing_key = (now + KEY_KEPT_FOR, await current_signing_key(self._vault))
+        return self._signing_key[1]
+
+    @staticmethod
+    async def _end(session: UserSession, reason: str) -> Revocation:
+        await session.update(ended_at=datetime.now(UTC), end_reason=reason)
+        return await revoke_session(session.id)
+
+
+async def listed(user_id: UUID, *, limit: int, after: UUID | None) -> tuple[Sequence[UserSession], UUID | None]:
+    """A page of a user's open sessions, newest first, and the id to continue after (None at the end)."""
+    now = datetime.now(UTC)
+    query = UserSession.filter_by(user_id=user_id, ended_at__isnull=True, idle_expires_at__gt=now, expires_at__gt=now)
+    if after is not None:
+        query = query.filter_by(id__lt=after)
+    found = await query.order_by("-id").limit(limit + 1).all()
+    page = found[:limit]
+    return page, page[-1].id if len(found) > limit else None
+
+
+async def end(session_id: UUID, user_id: UUID, actor: Actor, reason: str = "signed_out") -> Revocation:
+    """Ends one of a user's sessions.
+
+    :raises SessionNotFound: there is none, it has ended, or it is another's.
+    """
+    session = await UserSession.filter_by(id=session_id, user_id=user_id, ended_at__isnull=True).first()
+    if session is None:
+        raise SessionNotFound
+    await session.update(ended_at=datetime.now(UTC), end_reason=reason)
+    await audit.record("session.ended", actor, subject_id=user_id, target=f"session:{session_id}")
+    return await revoke_session(session_id)
+
+
+async def end_others(user_id: UUID, kept: UUID | None, actor: Actor) -> list[Revocation]:
+    """Ends every session of a user but one."""
+    query = UserSession.filter_by(user_id=user_id, ended_at__isnull=True)
+    if kept is not None:
+        query = query.filter_by(id__ne=kept)
+    ended = await query.all()
+    if not ended:
+        return []
+    ids = [session.id for session in ended]
+    await UserSession.filter_by(id__in=ids).update(ended_at=datetime.now(UTC), end_reason="signed_out")
+    await audit.record("session.others_ended", actor, subject_id=user_id, details={"sessions": len(ids)})
+    return [await revoke_session(session_id) for session_id in ids]
+
+
+async def sweep_sessions() -> int:
+    """Removes sessions that are over for good, a week after; how many."""
+    return await UserSession.filter_by(expires_at__lt=datetime.now(UTC) - timedelta(days=7)).delete()
+
+
+def _is_open(session: UserSession, now: datetime) -> bool:
+    return session.ended_at is None and min(session.idle_expires_at, session.expires_at) > now
+
+
+def _context(session_id: UUID) -> str:
+    return f"sessions.refresh_key:{session_id}"

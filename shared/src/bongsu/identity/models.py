@@ -1,0 +1,211 @@
+"""The identity tables. auth owns and migrates them; every service reads them, and appends nonces and audit entries."""
+
+from datetime import UTC, datetime
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from bongsu.identity.scopes import Role
+from bongsu.mixins import AsciiKey, BaseModel, ExactString, Json, UTCDateTime, UUIDKey
+
+UserStatus = Literal["active", "blocked"]
+KeyStatus = Literal["active", "stopped"]
+KeyMode = Literal["live", "test"]
+RevokedKind = Literal["session", "user"]
+
+
+class AuthModel(BaseModel):
+    """The base of the tables that auth owns."""
+
+    __abstract__ = True
+    __owner__: ClassVar[str] = "auth"
+
+
+class User(AuthModel):
+    """Somebody with an account. The row is made when the address is proven, not before."""
+
+    __tablename__ = "users"
+
+    email_norm: Mapped[str | None] = mapped_column(ExactString(254))
+    """As `emails.normalise_email` writes it, and as it is sent to; None for who signed in without an address."""
+    email_verified_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
+    hashed_password: Mapped[str] = mapped_column(String(255), default="")
+    """Empty: this account has no password."""
+    name: Mapped[str | None] = mapped_column(String(100))
+    locale: Mapped[str] = mapped_column(AsciiKey(8), default="ko")
+    role: Mapped[str] = mapped_column(AsciiKey(16), default=Role.USER.value)
+    status: Mapped[UserStatus] = mapped_column(AsciiKey(8), default="active")
+    sending: Mapped[str] = mapped_column(AsciiKey(8), default="trial")
+    """`trial`: sends to the own verified address and to simulators only; `live`: an administrator approved it."""
+    tokens_denied_until: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Tokens issued in or before this second (since 1970) are denied; a new one is dated after it."""
+
+    __table_args__ = (UniqueConstraint("email_norm", name="uq_users_email_norm"),)
+
+    @property
+    def email(self) -> str:
+        """The address, or an empty text."""
+        return self.email_norm or ""
+
+    @email.setter
+    def email(self, value: str) -> None:
+        self.email_norm = value or None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the account may be used."""
+        return self.status == "active"
+
+    @is_active.setter
+    def is_active(self, value: bool) -> None:
+        self.status = "active" if value else "blocked"
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether the address was proven."""
+        return self.email_verified_at is not None
+
+    @is_verified.setter
+    def is_verified(self, value: bool) -> None:
+        self.email_verified_at = datetime.now(UTC) if value else None
+
+    @property
+    def is_superuser(self) -> bool:
+        """Whether the role is the highest one."""
+        return self.role == Role.ADMINISTRATOR
+
+    @is_superuser.setter
+    def is_superuser(self, value: bool) -> None:
+        self.role = (Role.ADMINISTRATOR if value else Role.USER).value
+
+
+class UserSession(AuthModel):
+    """A sign-in, with the state of its refresh token. Its id is the `sid` of its tokens."""
+
+    __tablename__ = "sessions"
+
+    user_id: Mapped[UUID] = mapped_column(UUIDKey(), ForeignKey("users.id", ondelete="CASCADE"))
+    sealed_refresh_key: Mapped[str] = mapped_column(Text)
+    generation: Mapped[int] = mapped_column(Integer, default=1)
+    """The number of the newest refresh token."""
+    rotated_at: Mapped[datetime] = mapped_column(UTCDateTime())
+    """When the token before the newest one was first used."""
+    auth_time: Mapped[datetime] = mapped_column(UTCDateTime())
+    amr: Mapped[str] = mapped_column(AsciiKey(64))
+    user_agent: Mapped[str | None] = mapped_column(String(255))
+    address: Mapped[str | None] = mapped_column(AsciiKey(45))
+    idle_expires_at: Mapped[datetime] = mapped_column(UTCDateTime())
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime())
+    ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
+    end_reason: Mapped[str | None] = mapped_column(AsciiKey(32))
+
+    __table_args__ = (Index("ix_sessions_user", "user_id", "id"), Index("ix_sessions_expires", "expires_at"))
+
+
+class ApiKey(AuthModel):
+    """A key that signs requests."""
+
+    __tablename__ = "api_keys"
+
+    user_id: Mapped[UUID] = mapped_column(UUIDKey(), ForeignKey("users.id", ondelete="CASCADE"))
+    access_key: Mapped[str] = mapped_column(AsciiKey(40))
+    sealed_secret: Mapped[str] = mapped_column(Text)
+    sealed_previous_secret: Mapped[str | None] = mapped_column(Text)
+    previous_until: Mapped[datetime | None] = mapped_column(UTCDateTime())
+    """Until then the secret from before the rotation works too."""
+    memo: Mapped[str | None] = mapped_column(String(200))
+    scopes: Mapped[str] = mapped_column(AsciiKey(255))
+    mode: Mapped[KeyMode] = mapped_column(AsciiKey(8), default="live")
+    status: Mapped[KeyStatus] = mapped_column(AsciiKey(8), default="active")
+    expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
+
+    __table_args__ = (
+        UniqueConstraint("access_key", name="uq_api_keys_access_key"),
+        Index("ix_api_keys_user", "user_id", "id"),
+    )
+
+
+class AllowlistEntry(AuthModel):
+    """A block of addresses from which a key may be used."""
+
+    __tablename__ = "api_key_allowlist"
+
+    key_id: Mapped[UUID] = mapped_column(UUIDKey(), ForeignKey("api_keys.id", ondelete="CASCADE"))
+    cidr: Mapped[str] = mapped_column(AsciiKey(49))
+
+    __table_args__ = (UniqueConstraint("key_id", "cidr", name="uq_api_key_allowlist_entry"),)
+
+
+class SigningKeyRow(AuthModel):
+    """A key that signs access tokens. It is published from the start, signs from `signs_from`."""
+
+    __tablename__ = "signing_keys"
+
+    generation: Mapped[int] = mapped_column(Integer)
+    """Unique, so that two processes cannot both make the next key."""
+    kid: Mapped[str] = mapped_column(AsciiKey(64))
+    public_key: Mapped[str] = mapped_column(AsciiKey(64))
+    """32 bytes in base64url."""
+    sealed_private_key: Mapped[str] = mapped_column(Text)
+    signs_from: Mapped[datetime] = mapped_column(UTCDateTime())
+    trusted_until: Mapped[datetime | None] = mapped_column(UTCDateTime())
+    """None while no successor is known."""
+
+    __table_args__ = (
+        UniqueConstraint("generation", name="uq_signing_keys_generation"),
+        UniqueConstraint("kid", name="uq_signing_keys_kid"),
+    )
+
+
+class Revocation(AuthModel):
+    """Tokens that are denied before they expire. The row goes once the last of them has."""
+
+    __tablename__ = "revocations"
+
+    kind: Mapped[RevokedKind] = mapped_column(AsciiKey(8))
+    subject_id: Mapped[UUID] = mapped_column(UUIDKey())
+    denied_until: Mapped[int] = mapped_column(BigInteger)
+    """Tokens of the subject that were issued in or before this second (since 1970) are denied."""
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime())
+
+    __table_args__ = (
+        Index("ix_revocations_created", "created_at"),
+        Index("ix_revocations_expires", "expires_at"),
+    )
+
+
+class RequestNonce(AuthModel):
+    """A nonce that was used: a second insert of its digest fails."""
+
+    __tablename__ = "request_nonces"
+
+    digest: Mapped[str] = mapped_column(AsciiKey(43))
+    """SHA-256 of key and nonce, in base64url."""
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime())
+
+    __table_args__ = (
+        UniqueConstraint("digest", name="uq_request_nonces_digest"),
+        Index("ix_request_nonces_expires", "expires_at"),
+    )
+
+
+class AuditEntry(AuthModel):
+    """Who did what to whom. Rows are never changed."""
+
+    __tablename__ = "audit_log"
+
+    action: Mapped[str] = mapped_column(AsciiKey(64))
+    actor_id: Mapped[UUID | None] = mapped_column(UUIDKey())
+    actor_key_id: Mapped[UUID | None] = mapped_column(UUIDKey())
+    subject_id: Mapped[UUID | None] = mapped_column(UUIDKey())
+    """The user whom it concerns."""
+    target: Mapped[str | None] = mapped_column(AsciiKey(128))
+    address: Mapped[str | None] = mapped_column(AsciiKey(45))
+    details: Mapped[dict[str, str | int] | None] = mapped_column(Json())
+
+    __table_args__ = (
+        Index("ix_audit_log_actor", "actor_id", "id"),
+        Index("ix_audit_log_subject", "subject_id", "id"),
+    )
