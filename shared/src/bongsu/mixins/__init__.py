@@ -3,6 +3,7 @@
 See README.md beside this file. Everything public is importable from here.
 """
 
+from bongsu.mixins.audit import AuditMixin, acting_as, current_actor
 from bongsu.mixins.base import NAMING_CONVENTION, Base, owned_tables, table_name
 from bongsu.mixins.clock import python_now, utc_now
 from bongsu.mixins.crud import CRUDMixin
@@ -22,24 +23,31 @@ from bongsu.mixins.errors import (
     UnitClosed,
     UnknownField,
     UnknownLookup,
+    WrongCursor,
     WrongValueForLookup,
 )
 from bongsu.mixins.failures import may_be_repeated
 from bongsu.mixins.keys import uuid7
 from bongsu.mixins.model import BaseModel, IntegerBaseModel, IntegerKeyMixin, TimestampMixin, UUIDKeyMixin
+from bongsu.mixins.paging import CursorPage, Page
 from bongsu.mixins.q import Q
 from bongsu.mixins.query import Query
 from bongsu.mixins.repr import ReprMixin
+from bongsu.mixins.serialize import SerializeMixin, json_value
+from bongsu.mixins.soft_delete import SoftDeleteMixin
 from bongsu.mixins.types import AsciiKey, ExactString, Json, JsonValue, UTCDateTime, UUIDKey
 from bongsu.mixins.unit import Unit
+from bongsu.mixins.version import VersionMixin
 
 __all__ = [
     "NAMING_CONVENTION",
     "AsciiKey",
+    "AuditMixin",
     "Base",
     "BaseModel",
     "CRUDMixin",
     "Conflict",
+    "CursorPage",
     "Database",
     "ExactString",
     "IntegerBaseModel",
@@ -52,10 +60,13 @@ __all__ = [
     "NotConnected",
     "NotFound",
     "NotLoaded",
+    "Page",
     "Q",
     "Query",
     "ReprMixin",
+    "SerializeMixin",
     "SessionSharedAcrossTasks",
+    "SoftDeleteMixin",
     "StaleVersion",
     "TimestampMixin",
     "TransactionLost",
@@ -67,7 +78,12 @@ __all__ = [
     "UnitClosed",
     "UnknownField",
     "UnknownLookup",
+    "VersionMixin",
+    "WrongCursor",
     "WrongValueForLookup",
+    "acting_as",
+    "current_actor",
+    "json_value",
     "may_be_repeated",
     "owned_tables",
     "python_now",

@@ -198,7 +198,7 @@ class Builder(Generic[M]):
         if isinstance(term, str):
             hops, name = to_one_path(self._model, term.removeprefix("-"))
             return Order(hops, name, term.startswith("-"))
-        if isinstance(term, QueryableAttribute) and issubclass(self._model, term.class_):
+        if isinstance(term, QueryableAttribute) and term.class_ in self._model.__mro__:
             return Order((), term.key, descending=False)
         if not isinstance(term, ColumnElement):
             raise WrongValueForLookup(f"order_by takes field names or SQL expressions, not {term!r}")

@@ -6,7 +6,6 @@ from typing import Any, Self
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from bongsu.mixins.base import Base
 from bongsu.mixins.builder import OrderTerm
 from bongsu.mixins.bulk import bulk_insert, bulk_set, upsert_rows
 from bongsu.mixins.errors import NotFound, UnknownField
@@ -22,12 +21,13 @@ from bongsu.mixins.instances import (
     sql_names,
 )
 from bongsu.mixins.keyed import find_or_insert, insert_or_update, load_by_key
+from bongsu.mixins.names import NamesMixin
 from bongsu.mixins.q import Where
 from bongsu.mixins.query import Query
 from bongsu.mixins.sessions import read, write
 
 
-class CRUDMixin(Base):
+class CRUDMixin(NamesMixin):
     """The Active Record methods.
 
     Every call takes its session from `session=`, else from its task's unit of work, else it opens a short one of its

@@ -65,6 +65,10 @@ class WrongValueForLookup(MixinError):
     """A value that this lookup or this field cannot take."""
 
 
+class WrongCursor(WrongValueForLookup):
+    """Text that is no cursor, or one of another list or another order."""
+
+
 class SessionSharedAcrossTasks(MixinError):
     """A task used the unit of work that it inherited from the task that started it."""
 

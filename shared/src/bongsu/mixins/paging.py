@@ -1,10 +1,159 @@
 """Pages: numbered ones with a total, and cursor pages that cost the same however far one goes."""
 
-from bongsu.mixins.builder import M
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Self
+
+from sqlalchemy import ColumnElement, and_, false, or_
+
+from bongsu.mixins.builder import M, Order
+from bongsu.mixins.cursors import decode_cursor, encode_cursor
+from bongsu.mixins.errors import WrongCursor, WrongValueForLookup
+from bongsu.mixins.fields import fields_of
 from bongsu.mixins.reads import Reads
+from bongsu.mixins.values import coerced, coercion
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[M]):
+    """One numbered page (from 1) of `size` rows, and how many rows there are in all."""
+
+    items: list[M]
+    total: int
+    number: int
+    size: int
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are."""
+        return -(-self.total // self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class CursorPage(Generic[M]):
+    """Some rows, and the cursor of the rows after them; `next` is None at the end."""
+
+    items: list[M]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """One column of the order that pages follow."""
+
+    name: str
+    column: Any
+    descending: bool
+    nullable: bool
 
 
 class Paging(Reads[M]):
     """The part of `Query` that pages."""
 
     __slots__ = ()
+
+    async def page(self, number: int, size: int) -> Page[M]:
+        """Page `number` (from 1), by two statements. Give an order; without one it is the key's."""
+        if number < 1 or size < 1:
+            raise WrongValueForLookup(f"pages count from 1 and have rows, not page({number}, {size})")
+        total = await self.count()
+        rows = self._in_total_order().limit(size).offset((number - 1) * size)
+        return Page(await rows.all(), total, number, size)
+
+    async def after(self, cursor: str | None, size: int) -> CursorPage[M]:
+        """The `size` rows after the cursor (None: the first ones), in the query's order, then the key's.
+
+        Costs the same on every page, given an index on the order; rows that come or go meanwhile shift nothing. The
+        order is of the model's own columns. `WrongCursor` for a cursor of another order, or for any other text.
+        """
+        if size < 1:
+            raise WrongValueForLookup(f"a page has rows, not {size}")
+        keys = self._keys()
+        rows = self._in_total_order()
+        if cursor is not None:
+            rows = rows.filter_by(self._after(keys, cursor))
+        items = await rows.limit(size + 1).all()
+        if len(items) <= size:
+            return CursorPage(items, None)
+        return CursorPage(items[:size], self._cursor_of(keys, items[size - 1]))
+
+    async def stream(self, batch: int = 500) -> AsyncIterator[M]:
+        """Every row, `batch` rows a statement, in the query's order: `async for row in query.stream():`.
+
+        No connection or transaction is held in between, so it is safe in a streaming response; it is no snapshot.
+        """
+        if self._offset is not None:
+            raise WrongValueForLookup("a stream takes no offset")
+        left, cursor, rows = self._limit, None, self._with(_limit=None)
+        while left is None or left > 0:
+            size = batch if left is None else min(batch, left)
+            found = await rows.after(cursor, size)
+            for item in found.items:
+                yield item
+            left, cursor = None if left is None else left - len(found.items), found.next
+            if cursor is None:
+                return
+
+    def _in_total_order(self) -> Self:
+        return self._with(_orders=self._total_order())
+
+    def _total_order(self) -> tuple[Order, ...]:
+        """The query's order with the key at its end, so that no two rows tie."""
+        ordered = {term.name for term in self._orders if not term.hops}
+        descending = bool(self._orders) and self._orders[-1].descending
+        missing = [name for name in fields_of(self._model).primary_key if name not in ordered]
+        return (*self._orders, *(Order((), name, descending) for name in missing))
+
+    def _keys(self) -> list[_Key]:
+        columns, keys = fields_of(self._model).columns, list[_Key]()
+        for term in self._total_order():
+            if term.hops or term.expression is not None or term.name not in columns:
+                raise WrongValueForLookup(
+                    f"cursor pages and streams are ordered by {self._model.__name__}'s own columns only"
+                )
+            nullable = bool(columns[term.name].nullable)
+            keys.append(_Key(term.name, getattr(self._model, term.name), term.descending, nullable))
+        return keys
+
+    def _signature(self, keys: Sequence[_Key]) -> str:
+        return f"{self._model.__name__}:{','.join('-' * key.descending + key.name for key in keys)}"
+
+    def _cursor_of(self, keys: Sequence[_Key], item: M) -> str:
+        return encode_cursor(self._signature(keys), [getattr(item, key.name) for key in keys])
+
+    def _after(self, keys: Sequence[_Key], cursor: str) -> ColumnElement[bool]:
+        values = decode_cursor(self._signature(keys), cursor, len(keys))
+        columns = fields_of(self._model).columns
+        try:
+            typed = [
+                coerced(coercion(columns[key.name]), value, key.name) for key, value in zip(keys, values, strict=True)
+            ]
+        except WrongValueForLookup as error:
+            raise WrongCursor("this is no cursor: use the one that came with the page before") from error
+        return _later(list(zip(keys, typed, strict=True)))
+
+
+def _later(terms: Sequence[tuple[_Key, object]]) -> ColumnElement[bool]:
+    """What comes after these values. NULL is the smallest value, on SQLite and on MySQL."""
+    (key, value), *rest = terms
+    column, strictly = key.column, _strictly_later(key, value)
+    if not rest:
+        return strictly
+    same = column.is_(None) if value is None else column == value
+    later = or_(strictly, and_(same, _later(rest)))
+    if value is None or (key.nullable and key.descending):
+        return later
+    # Implied by the rest, but a range that an index can start from: databases see none in an OR.
+    return and_(column <= value if key.descending else column >= value, later)
+
+
+def _strictly_later(key: _Key, value: object) -> ColumnElement[bool]:
+    column = key.column
+    condition: ColumnElement[bool]
+    if value is None:
+        condition = false() if key.descending else column.is_not(None)
+    elif key.descending:
+        condition = or_(column < value, column.is_(None)) if key.nullable else column < value
+    else:
+        condition = column > value
+    return condition

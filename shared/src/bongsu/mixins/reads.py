@@ -27,8 +27,8 @@ class Reads(Builder[M]):
         return await self._read(lambda session: list(session.scalars(statement)))
 
     async def first(self) -> M | None:
-        """The first row, None without one; by key where no order is given."""
-        statement = self._by_key_if_unordered().limit(1).statement
+        """The first row, None without one. Without an order it is any of them."""
+        statement = self.limit(1 if self._limit is None else min(1, self._limit)).statement
         return await self._read(lambda session: session.scalars(statement).first())
 
     async def one(self) -> M:
@@ -120,15 +120,6 @@ class Reads(Builder[M]):
             return select(func.count()).select_from(self._model).where(*self._conditions())
         rows = self._ordered(select(*self._model.__mapper__.primary_key).where(*self._conditions())).subquery()
         return select(func.count()).select_from(rows)
-
-    def _by_key_if_unordered(self) -> "Reads[M]":
-        if self._orders:
-            return self
-        return self.order_by(*(key.key for key in self._key_properties()))
-
-    def _key_properties(self) -> list[Any]:
-        mapper = self._model.__mapper__
-        return [mapper.get_property_by_column(column) for column in mapper.primary_key]
 
     def _own(self, name: str) -> str:
         hops, own = to_one_path(self._model, name)

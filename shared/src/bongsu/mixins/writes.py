@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, CursorResult, Delete, Select, Update, dele
 from sqlalchemy.orm import Session
 
 from bongsu.mixins.builder import Builder, M
+from bongsu.mixins.clock import python_now
 from bongsu.mixins.errors import UnfilteredWrite, UnknownField
 from bongsu.mixins.fields import fields_of
 from bongsu.mixins.paths import FieldTest, resolve_lookup
@@ -39,7 +40,7 @@ class Writes(Builder[M]):
         """Deletes every row (marks it, where the model is soft-deleted, unless `hard`); gives how many."""
         deleted_at = fields_of(self._model).deleted_at
         if deleted_at is not None and not hard:
-            return await self.update(**{deleted_at: self._model.deletion_time()})  # type: ignore[attr-defined]  # a SoftDeleteMixin
+            return await self.update(**{deleted_at: python_now()})
         model = self._model
 
         def work(session: Session) -> int:
