@@ -1,0 +1,12 @@
+"""What a transaction wants published, and the relay that publishes it.
+
+A row lives from the transaction that appends it until its consumer settles it, so a message that the broker loses is
+published again: nothing that was committed is lost, and what is done twice is for the consumer to recognise.
+"""
+
+from bongsu.outbox.service import append, nudge, postpone, release, settle
+from bongsu.runtime.migrations import MigrationSet
+
+MIGRATIONS = MigrationSet("outbox", "bongsu.outbox.migrations")
+
+__all__ = ["MIGRATIONS", "append", "nudge", "postpone", "release", "settle"]
