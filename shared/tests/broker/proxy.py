@@ -30,6 +30,11 @@ class CuttableProxy:
         credentials = self._target.netloc.rpartition("@")[0]
         return self._target._replace(netloc=f"{credentials}@127.0.0.1:{port}").geturl()
 
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._pipes) // 2
+
     def cut(self) -> None:
         """Reset every connection and refuse new ones."""
         self._open = False

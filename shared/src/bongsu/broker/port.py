@@ -128,7 +128,8 @@ class Consumer(Protocol):
     async def pause(self) -> None:
         """Take no more deliveries and start no handler; those running go on, and what is held stays unacknowledged.
 
-        Returns when no new delivery can come. A handler may call it.
+        Returns when no new delivery can come. A handler may call it. Who pauses what `serve` or `subscribe` returned
+        is not there meanwhile: calls are unroutable, broadcasts are missed.
         """
 
     async def resume(self) -> None:

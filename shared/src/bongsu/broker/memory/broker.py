@@ -33,6 +33,7 @@ class MemoryBroker:
     def __init__(self, hub: MemoryHub | None = None) -> None:
         self.hub = hub or MemoryHub()
         self._up = asyncio.Event()
+        self._undeclared: list[QueueSpec] = []
         self._consumers: list[MemoryConsumer] = []
         self._caller = Caller(self.publish, self._open_inbox)
         self._inbox: MemoryConsumer | None = None
@@ -51,14 +52,16 @@ class MemoryBroker:
         """Lose the connection, as a network would cut it; it stays lost until `restore_connection`. For tests."""
         self._up.clear()
         for consumer in self._consumers:
-            consumer.detach()
+            consumer.connection_lost()
         self._caller.fail_all("The connection to the broker was lost")
 
     def restore_connection(self) -> None:
         """Undo `drop_connection`."""
         self._up.set()
+        while self._undeclared:
+            self.hub.declare(self._undeclared.pop())
         for consumer in self._consumers:
-            consumer.reattach()
+            consumer.connection_restored()
 
     @property
     def connected(self) -> bool:
@@ -76,6 +79,8 @@ class MemoryBroker:
 
     async def declare(self, *queues: QueueSpec) -> None:
         """Make sure that the queues exist."""
+        if not self.connected:
+            self._undeclared += queues
         self._require_connected()
         for spec in queues:
             self.hub.declare(spec)
@@ -180,7 +185,7 @@ class MemoryBroker:
     def _start(self, name: str, place: Callable[[], MemoryQueue], runner: BatchRunner, prefetch: int) -> MemoryConsumer:
         consumer = MemoryConsumer(self.hub, name, place, runner, prefetch=prefetch, forget=self._consumers.remove)
         if self.connected:
-            consumer.attach()
+            consumer.start()
         self._consumers.append(consumer)
         return consumer
 

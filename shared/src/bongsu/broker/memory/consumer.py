@@ -37,6 +37,8 @@ class MemoryDelivery(SettledOnce):
 
     async def _send_reject(self, *, requeue: bool) -> None:
         queue = self._consumer.settle(self)
+        if queue is None:
+            return
         if requeue:
             queue.give_back(self.stored)
         else:
@@ -64,7 +66,10 @@ class MemoryConsumer:
         self._forget = forget
         self._queue: MemoryQueue | None = None
         self._unsettled: dict[MemoryDelivery, None] = {}
+        self._connected = False
         self._paused = False
+        # Paused, and so gone from a queue that goes with its last consumer.
+        self._left = False
         self._cancelled = False
 
     @property
@@ -82,33 +87,27 @@ class MemoryConsumer:
         """The name of the queue that it takes from now."""
         return self._queue.spec.name if self._queue is not None else None
 
-    def attach(self) -> None:
-        """Start to take from the queue.
+    def start(self) -> None:
+        """Take from the queue.
 
         :raises QueueMissing: there is none.
         """
-        if self._queue is None and not self._cancelled:
-            self._queue = self._place()
-            self._queue.consumers.append(self)
-            self._queue.dispatch_soon()
+        self._connected = True
+        self._attach()
 
-    def reattach(self) -> None:
-        """Start again after a lost connection, or as soon as the queue exists."""
-        try:
-            self.attach()
-        except QueueMissing:
-            self._hub.wait_for(self._name, self)
+    def connection_restored(self) -> None:
+        """Take from the queue again, as soon as it exists."""
+        self._connected = True
+        self._attach_when_possible()
 
-    def detach(self) -> None:
-        """The connection went away: what is held goes back to the queue."""
-        self._hub.stop_waiting(self._name, self)
-        self._give_back_all()
-        self._leave_queue()
-        self._runner.discard_lost()
+    def connection_lost(self) -> None:
+        """What is held goes back to the queue."""
+        self._connected = False
+        self._detach()
 
     def queue_declared(self) -> None:
         """The queue that was deleted exists again."""
-        self.attach()
+        self._attach_when_possible()
 
     def queue_deleted(self) -> None:
         """The queue is gone, with what this held of it."""
@@ -134,24 +133,27 @@ class MemoryConsumer:
         self._unsettled[delivery] = None
         self._runner.offer(delivery)
 
-    def settle(self, delivery: MemoryDelivery) -> MemoryQueue:
-        """Forget a delivery; there is room for one more."""
+    def settle(self, delivery: MemoryDelivery) -> MemoryQueue | None:
+        """Forget a delivery; there is room for one more. Returns its queue, unless that is gone."""
         del self._unsettled[delivery]
-        queue = self._queue
-        if queue is None:
-            raise QueueMissing(self._name)
-        queue.dispatch_soon()
-        return queue
+        if self._queue is not None:
+            self._queue.dispatch_soon()
+        return self._queue
 
     async def pause(self) -> None:
         """Take no more and start no handler."""
         self._paused = True
         self._runner.hold()
+        if self._queue is not None and self._queue.temporary:
+            self._left = True
+            self._detach()
 
     async def resume(self) -> None:
         """Go on."""
         self._paused = False
+        self._left = False
         self._runner.release()
+        self._attach_when_possible()
         if self._queue is not None:
             self._queue.dispatch_soon()
 
@@ -165,6 +167,25 @@ class MemoryConsumer:
         self._give_back_all()
         self._leave_queue()
         self._forget(self)
+
+    def _attach(self) -> None:
+        if self._queue is None and self._connected and not self._left and not self._cancelled:
+            self._queue = self._place()
+            self._queue.consumers.append(self)
+            self._queue.dispatch_soon()
+
+    def _attach_when_possible(self) -> None:
+        self._hub.stop_waiting(self._name, self)
+        try:
+            self._attach()
+        except QueueMissing:
+            self._hub.wait_for(self._name, self)
+
+    def _detach(self) -> None:
+        self._hub.stop_waiting(self._name, self)
+        self._give_back_all()
+        self._leave_queue()
+        self._runner.discard_lost()
 
     def _give_back_all(self) -> None:
         # The last first: each goes to the front, so that they keep their order.

@@ -14,7 +14,7 @@ from bongsu.broker.rabbitmq.consumer import RabbitConsumer
 from bongsu.broker.rabbitmq.dead_letters import DeadLetters
 from bongsu.broker.rabbitmq.link import Link
 from bongsu.broker.rabbitmq.publishing import Publisher
-from bongsu.broker.rabbitmq.session import Place
+from bongsu.broker.rabbitmq.session import Source
 from bongsu.broker.rabbitmq.topology import Topology, declare, declare_inbox, declare_served, declare_subscription
 from bongsu.broker.rpc import INBOX_PREFETCH, Caller, answering
 from bongsu.broker.topics import SUBSCRIBER_PREFETCH, in_order
@@ -123,14 +123,7 @@ class RabbitBroker:
         if batch_max > prefetch:
             raise ValueError(f"A batch of {batch_max} cannot fill with a prefetch of {prefetch}")
         runner = BatchRunner(queue, handler, batch_max=batch_max, batch_wait_s=batch_wait_s, concurrency=concurrency)
-        spec = self._topology.specs.get(queue)
-        return await self._start(
-            queue,
-            lambda channel: self._topology.find(channel, queue),
-            runner,
-            prefetch,
-            delivery_limit=spec.delivery_limit if spec is not None else None,
-        )
+        return await self._start(Source(queue, partial(self._topology.find, name=queue), prefetch), runner)
 
     async def depth(self, queue: str) -> int:
         """The number of messages ready."""
@@ -167,9 +160,8 @@ class RabbitBroker:
     ) -> RabbitConsumer:
         """Answer the calls to a queue."""
         runner = BatchRunner(queue, answering(handler, self.publish), batch_max=1, batch_wait_s=0, concurrency=prefetch)
-        return await self._start(
-            queue, lambda channel: declare_served(channel, queue, exclusive=exclusive), runner, prefetch
-        )
+        place = partial(declare_served, name=queue, exclusive=exclusive)
+        return await self._start(Source(queue, place, prefetch, temporary=True), runner)
 
     async def broadcast(self, topic: str, message: Message, *, timeout_s: float = 5.0) -> None:
         """Send to everyone subscribed."""
@@ -178,9 +170,8 @@ class RabbitBroker:
     async def subscribe(self, topic: str, handler: TopicHandler) -> RabbitConsumer:
         """Get each message that is broadcast to a topic."""
         runner = BatchRunner(topic, in_order(topic, handler), batch_max=1, batch_wait_s=0, concurrency=1)
-        return await self._start(
-            topic, lambda channel: declare_subscription(channel, topic), runner, SUBSCRIBER_PREFETCH
-        )
+        place = partial(declare_subscription, topic=topic)
+        return await self._start(Source(topic, place, SUBSCRIBER_PREFETCH, temporary=True), runner)
 
     def consumer_lost(self, consumer: RabbitConsumer) -> None:
         """Answers to calls under way went to an inbox that is gone."""
@@ -202,12 +193,8 @@ class RabbitBroker:
         if self._on_fatal is not None:
             self._on_fatal(error)
 
-    async def _start(
-        self, name: str, place: Place, runner: BatchRunner, prefetch: int, *, delivery_limit: int | None = None
-    ) -> RabbitConsumer:
-        consumer = RabbitConsumer(
-            self._consuming, name, place, runner, self, prefetch=prefetch, delivery_limit=delivery_limit
-        )
+    async def _start(self, source: Source, runner: BatchRunner) -> RabbitConsumer:
+        consumer = RabbitConsumer(self._consuming, source, runner, self)
         self._consumers.append(consumer)
         await consumer.wait_started()
         return consumer
@@ -217,7 +204,7 @@ class RabbitBroker:
         async with self._inbox_opening:
             if self._inbox is None:
                 runner = BatchRunner("inbox", self._caller.receive, batch_max=1, batch_wait_s=0, concurrency=None)
-                self._inbox = await self._start("inbox", declare_inbox, runner, INBOX_PREFETCH)
+                self._inbox = await self._start(Source("inbox", declare_inbox, INBOX_PREFETCH, temporary=True), runner)
         address = self._inbox.address
         if address is None:
             raise BrokerUnavailable("The inbox for answers is not open yet")

@@ -51,7 +51,9 @@ class ReopeningChannel:
 
 
 async def close_quietly(channel: AbstractChannel) -> None:
-    """Close a channel that may be closed, or gone with its connection."""
+    """Close a channel that may be closed, never opened, or gone with its connection."""
+    if not channel.is_initialized:
+        return
     with suppress(BrokerError), translated(""):
         async with asyncio.timeout(OPERATION_TIMEOUT_S):
             await channel.close()

@@ -6,7 +6,7 @@ from typing import Protocol
 from bongsu.broker.batching import BatchRunner
 from bongsu.broker.errors import AccessRefused, BrokerError, BrokerUnavailable, QueueInUse, QueueMismatch, QueueMissing
 from bongsu.broker.rabbitmq.link import Link
-from bongsu.broker.rabbitmq.session import ConsumerSession, Place
+from bongsu.broker.rabbitmq.session import ConsumerSession, Source
 from bongsu.runtime.logging import get_logger
 
 log = get_logger(__name__)
@@ -31,35 +31,28 @@ class ConsumerOwner(Protocol):
 
 
 class RabbitConsumer:
-    """Consumes the queue that `place` finds or declares on each new channel.
+    """Consumes a source's queue, which is found or declared on each new channel.
 
     A supervising task brings the session in line with what is wanted (consuming, paused), and replaces it when it
     ended.
     """
 
-    def __init__(  # noqa: PLR0913 - called in one place
-        self,
-        link: Link,
-        name: str,
-        place: Place,
-        runner: BatchRunner,
-        owner: ConsumerOwner,
-        *,
-        prefetch: int,
-        delivery_limit: int | None = None,
-    ) -> None:
-        self.name = name
+    def __init__(self, link: Link, source: Source, runner: BatchRunner, owner: ConsumerOwner) -> None:
         self._link = link
-        self._place = place
+        self._source = source
         self._runner = runner
         self._owner = owner
-        self._prefetch = prefetch
-        self._delivery_limit = delivery_limit
         self._session: ConsumerSession | None = None
-        self._paused = False
+        self._wanted = asyncio.Event()
+        self._wanted.set()
         self._cancelled: asyncio.Event | None = None
         self._started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._supervisor = asyncio.create_task(self._supervise())
+
+    @property
+    def name(self) -> str:
+        """What it consumes, for logs."""
+        return self._source.name
 
     @property
     def running(self) -> bool:
@@ -89,13 +82,13 @@ class RabbitConsumer:
 
     async def pause(self) -> None:
         """Take no more and start no handler."""
-        self._paused = True
+        self._wanted.clear()
         self._runner.hold()
         await self._stopped()
 
     async def resume(self) -> None:
         """Go on. New deliveries come once the held ones are settled, or there would be more than `prefetch`."""
-        self._paused = False
+        self._wanted.set()
         self._runner.release()
         if self._session is not None:
             self._session.changed.set()
@@ -107,6 +100,7 @@ class RabbitConsumer:
                 await self._cancelled.wait()
             return
         self._cancelled = asyncio.Event()
+        self._wanted.clear()
         try:
             self._runner.hold()
             await self._stopped()
@@ -134,16 +128,10 @@ class RabbitConsumer:
         clock = asyncio.get_running_loop().time
         failing_since: float | None = None
         while True:
+            await self._wanted.wait()
             connection = await self._link.wait_up()
             try:
-                session = await ConsumerSession.open(
-                    connection,
-                    self.name,
-                    self._place,
-                    self._runner,
-                    prefetch=self._prefetch,
-                    limit=self._delivery_limit,
-                )
+                session = await ConsumerSession.open(connection, self._source, self._runner)
                 await self._keep(session)
                 pause_s, failing_since = RETRY_S[0], None
             except BrokerUnavailable as error:
@@ -164,9 +152,11 @@ class RabbitConsumer:
         try:
             while not session.ended:
                 session.changed.clear()
-                if self._paused or self._cancelled is not None:
+                if not self._wanted.is_set():
                     if session.consuming:
                         await session.stop()
+                    if self._source.temporary and self._cancelled is None:
+                        return
                 elif not session.consuming and session.unsettled == 0:
                     await session.start()
                     if not self._started.done():

@@ -1,5 +1,6 @@
 """Looking at dead letters, and sending them once more."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -15,9 +16,74 @@ from bongsu.broker.rabbitmq.link import Link
 from bongsu.broker.rabbitmq.publishing import Publisher
 from bongsu.broker.rabbitmq.session import received_message
 
+PUT_BACK_LOOKS = 50
+PUT_BACK_PAUSE_S = 0.01
+
+
+class Graveyard:
+    """A dead-letter queue on a channel of its own: what is taken and not removed is put back when that closes."""
+
+    def __init__(self, channel: AbstractChannel, queue: AbstractQueue) -> None:
+        self._channel = channel
+        self._queue = queue
+        self._held = 0
+
+    @classmethod
+    async def open(cls, link: Link, queue: str) -> "Graveyard":
+        """Open the dead-letter queue of a queue."""
+        name = dead_letter_queue(queue)
+        channel = link.connection.channel()
+        try:
+            with translated(name, timeout_s=OPERATION_TIMEOUT_S):
+                async with asyncio.timeout(OPERATION_TIMEOUT_S):
+                    await channel.initialize()
+                    return cls(channel, await channel.declare_queue(name, passive=True))
+        except BaseException:
+            await close_quietly(channel)
+            raise
+
+    async def depth(self) -> int:
+        """How many there are that nobody holds."""
+        with translated(self._queue.name, timeout_s=OPERATION_TIMEOUT_S):
+            found = await self._queue.declare(timeout=OPERATION_TIMEOUT_S)
+        return found.message_count or 0
+
+    async def take(self) -> AbstractIncomingMessage | None:
+        """The next one."""
+        with translated(self._queue.name, timeout_s=OPERATION_TIMEOUT_S):
+            incoming = await self._queue.get(no_ack=False, fail=False, timeout=OPERATION_TIMEOUT_S)
+        self._held += incoming is not None
+        return incoming
+
+    async def remove(self, incoming: AbstractIncomingMessage) -> None:
+        """Delete one that was taken."""
+        with translated(self._queue.name, timeout_s=OPERATION_TIMEOUT_S):
+            await incoming.ack()
+        self._held -= 1
+
+    async def close(self) -> None:
+        """Put back what was taken, in its order."""
+        await close_quietly(self._channel)
+
+    async def put_back(self, link: Link) -> None:
+        """Put back what was taken, and see that it is there.
+
+        A quorum queue does it after it has answered: whoever looked at once would find nothing.
+        """
+        others = await self.depth()
+        await close_quietly(self._channel)
+        again = await Graveyard.open(link, self._queue.name.removesuffix(dead_letter_queue("")))
+        try:
+            for _ in range(PUT_BACK_LOOKS):
+                if await again.depth() >= others + self._held:
+                    break
+                await asyncio.sleep(PUT_BACK_PAUSE_S)
+        finally:
+            await again.close()
+
 
 class DeadLetters:
-    """Works on a channel of its own: closing it puts everything back that was only looked at, in its order."""
+    """Looks at dead letters, and publishes them again."""
 
     def __init__(self, link: Link, publisher: Publisher) -> None:
         self._link = link
@@ -26,45 +92,34 @@ class DeadLetters:
     async def list(self, queue: str, limit: int) -> list[DeadLetter]:
         """As `Broker.dead_letters`."""
         found: list[DeadLetter] = []
-        async with self._graveyard(queue) as (graveyard, depth):
-            while len(found) < min(limit, depth) and (incoming := await take(graveyard)) is not None:
+        async with self._graveyard(queue) as graveyard:
+            while len(found) < limit and (incoming := await graveyard.take()) is not None:
                 found.append(describe(queue, incoming))
         return found
 
     async def redrive(self, queue: str, limit: int | None, ids: Collection[str] | None) -> int:
         """As `Broker.redrive`."""
         moved = 0
-        # Not more than there are now: one that dies again comes back here, and would go round for ever.
-        async with self._graveyard(queue) as (graveyard, depth):
-            for _ in range(depth):
-                if moved == limit or (one := await take(graveyard)) is None:
+        async with self._graveyard(queue) as graveyard:
+            # Not more than there are now: one that dies again comes back here, and would go round for ever.
+            for _ in range(await graveyard.depth()):
+                if moved == limit or (one := await graveyard.take()) is None:
                     break
                 if ids is not None and one.message_id not in ids:
                     continue
                 await self._publisher.republish(queue, one.body, one.message_id or "", _own_headers(one.headers))
-                with translated(graveyard.name, timeout_s=OPERATION_TIMEOUT_S):
-                    await one.ack()
+                await graveyard.remove(one)
                 moved += 1
         return moved
 
     @asynccontextmanager
-    async def _graveyard(self, queue: str) -> AsyncIterator[tuple[AbstractQueue, int]]:
-        name = dead_letter_queue(queue)
-        channel: AbstractChannel = self._link.connection.channel()
-        with translated(name):
-            await channel.initialize()
+    async def _graveyard(self, queue: str) -> AsyncIterator[Graveyard]:
+        graveyard = await Graveyard.open(self._link, queue)
         try:
-            with translated(name):
-                graveyard = await channel.declare_queue(name, passive=True, timeout=OPERATION_TIMEOUT_S)
-            yield graveyard, graveyard.declaration_result.message_count or 0
+            yield graveyard
+            await graveyard.put_back(self._link)
         finally:
-            await close_quietly(channel)
-
-
-async def take(graveyard: AbstractQueue) -> AbstractIncomingMessage | None:
-    """The next message, held until it is settled or the channel closes."""
-    with translated(graveyard.name, timeout_s=OPERATION_TIMEOUT_S):
-        return await graveyard.get(no_ack=False, fail=False, timeout=OPERATION_TIMEOUT_S)
+            await graveyard.close()
 
 
 def describe(queue: str, incoming: AbstractIncomingMessage) -> DeadLetter:

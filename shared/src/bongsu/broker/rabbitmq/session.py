@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 
 import aiormq
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
@@ -18,7 +19,18 @@ from bongsu.runtime.logging import get_logger
 
 log = get_logger(__name__)
 
-Place = Callable[[AbstractChannel], Awaitable[AbstractQueue]]
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a consumer consumes. `place` finds or declares the queue on a new channel.
+
+    A temporary queue goes with its last consumer, so there is nothing to come back to after a pause.
+    """
+
+    name: str
+    place: Callable[[AbstractChannel], Awaitable[AbstractQueue]]
+    prefetch: int
+    temporary: bool = False
 
 
 class RabbitDelivery(SettledOnce):
@@ -53,48 +65,35 @@ class RabbitDelivery(SettledOnce):
 class ConsumerSession:
     """Made by `open`. `changed` is set whenever its supervisor should look at it."""
 
-    def __init__(
-        self, name: str, channel: AbstractChannel, queue: AbstractQueue, runner: BatchRunner, limit: int | None
-    ) -> None:
+    def __init__(self, source: Source, channel: AbstractChannel, queue: AbstractQueue, runner: BatchRunner) -> None:
         self.changed = asyncio.Event()
         self.idle = asyncio.Event()
         self.idle.set()
         self.ended = False
         self.consuming = False
         self.unsettled = 0
-        self._name = name
+        self._source = source
         self._channel = channel
         self._queue = queue
         self._runner = runner
-        self._limit = limit
         self._tag: str | None = None
 
     @classmethod
-    async def open(  # noqa: PLR0913 - called in one place
-        cls,
-        connection: AbstractConnection,
-        name: str,
-        place: Place,
-        runner: BatchRunner,
-        *,
-        prefetch: int,
-        limit: int | None,
-    ) -> "ConsumerSession":
+    async def open(cls, connection: AbstractConnection, source: Source, runner: BatchRunner) -> "ConsumerSession":
         """Open a channel and find or declare the queue; `start` then consumes it."""
         channel = connection.channel()
         try:
-            with translated(name, timeout_s=OPERATION_TIMEOUT_S):
+            with translated(source.name, timeout_s=OPERATION_TIMEOUT_S):
                 async with asyncio.timeout(OPERATION_TIMEOUT_S):
                     await channel.initialize()
                     # For each consumer, never for the channel: quorum queues refuse that.
-                    await channel.set_qos(prefetch_count=prefetch, global_=False)
-                    queue = await place(channel)
+                    await channel.set_qos(prefetch_count=source.prefetch, global_=False)
+                    queue = await source.place(channel)
                     underlay = await channel.get_underlay_channel()
         except BaseException:
-            if channel.is_initialized:
-                await close_quietly(channel)
+            await close_quietly(channel)
             raise
-        session = cls(name, channel, queue, runner, limit)
+        session = cls(source, channel, queue, runner)
         channel.close_callbacks.add(lambda *_: session.end())
         underlay.on_consumer_cancel_callbacks.add(session._cancelled_by_broker)
         if channel.is_closed:
@@ -131,7 +130,7 @@ class ConsumerSession:
             async with asyncio.timeout(OPERATION_TIMEOUT_S):
                 found = await self._channel.declare_queue(self._queue.name, passive=True)
         if found.declaration_result.consumer_count == 0:
-            log.error("consumer.vanished", queue=self._name)
+            log.error("consumer.vanished", queue=self._source.name)
             self.end()
 
     def settled_one(self) -> None:
@@ -153,10 +152,10 @@ class ConsumerSession:
         await close_quietly(self._channel)
 
     def _operation(self) -> AbstractContextManager[None]:
-        return translated(self._name, timeout_s=OPERATION_TIMEOUT_S)
+        return translated(self._source.name, timeout_s=OPERATION_TIMEOUT_S)
 
     def _cancelled_by_broker(self, _frame: aiormq.spec.Basic.Cancel) -> None:
-        log.warning("consumer.cancelled_by_broker", queue=self._name)
+        log.warning("consumer.cancelled_by_broker", queue=self._source.name)
         self.end()
 
     async def _receive(self, incoming: AbstractIncomingMessage) -> None:
@@ -166,11 +165,7 @@ class ConsumerSession:
         body = decode_body(incoming.body)
         delivery = RabbitDelivery(self, incoming, received_message(incoming, body or {}), self._queue.name)
         if body is None:
-            log.warning("consumer.body_malformed", queue=self._name, message_id=incoming.message_id)
-            await delivery.reject(requeue=False)
-        elif self._limit is not None and delivery.delivery_count > self._limit:
-            # RabbitMQ did not see to it: a policy or an older declaration has no limit.
-            log.warning("consumer.delivery_limit_exceeded", queue=self._name, message_id=incoming.message_id)
+            log.warning("consumer.body_malformed", queue=self._source.name, message_id=incoming.message_id)
             await delivery.reject(requeue=False)
         else:
             self._runner.offer(delivery)
