@@ -11,16 +11,20 @@ def text(composed: Composed) -> str:
     url = composed.platform.url
     lines = ["", f"  봉수 Bongsu is ready: {url}", "  " + "─" * _WIDTH, f"  Data        {composed.state.path}"]
     if composed.sandbox is not None:
-        lines.append(f"  Sandbox     {url}/sandbox/  (mailbox: {url}/sandbox/mailbox)")
+        lines.append(f"  Sandbox     {url}/sandbox/   (mailbox: {url}/sandbox/mailbox)")
     lines.append(f"  APIs        {url}/auth/docs   {url}/v1/docs")
     if composed.notify.sandbox:
-        lines += ["", "  Demo users (password for all of them: " + demo.PASSWORD + ")"]
-        lines += [f"    {user.email:24} {user.role}" for user in demo.USERS]
-        lines += [
-            "",
-            "  Try it:",
-            f'    curl {url}/auth/login --json \'{{"email": "{demo.USERS[0].email}", "password": "{demo.PASSWORD}"}}\'',
-            f"    bongsu send you@example.com --subject '안녕하세요' --text '봉수가 올랐습니다 🔥' --as {demo.USERS[0].email}",
-        ]
+        lines += _to_try()
     lines += ["", "  Ctrl-C stops it.", ""]
     return "\n".join(lines)
+
+
+def _to_try() -> list[str]:
+    return [
+        "",
+        f"  Demo users  (password: {demo.PASSWORD})",
+        *(f"              {user.email:24} {user.role}" for user in demo.USERS),
+        "",
+        "  Try it      .venv/bin/bongsu key create " + demo.USERS[0].email,
+        "              .venv/bin/bongsu send you@example.com --subject '안녕하세요' --text '봉수가 올랐습니다 🔥'",
+    ]

@@ -1,15 +1,24 @@
 """The `bongsu` command."""
 
 import argparse
+import importlib
 import os
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 
 from bongsu.runtime.server import run
 from bongsu.runtime.stop import StopSignal
+from bongsu_launcher.serve import SERVICES
 
 Process = Callable[[StopSignal], Awaitable[None]]
-SERVICES = ("auth", "notify", "worker", "relay", "sandbox")
+MODULES = {
+    "up": "bongsu_launcher.embedded",
+    "serve": "bongsu_launcher.serve",
+    "migrate": "bongsu_launcher.migrate",
+    "user": "bongsu_launcher.accounts",
+    "key": "bongsu_launcher.accounts",
+    "send": "bongsu_launcher.send",
+    "doctor": "bongsu_launcher.doctor",
+}
 ROLES = ("user", "staff", "manager", "administrator")
 
 
@@ -25,7 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     up.add_argument("--reload", action="store_true", help="start again when the code changes (development)")
 
     serve = commands.add_parser("serve", help="run one service on PORT, with MySQL and RabbitMQ")
-    serve.add_argument("service", choices=SERVICES)
+    serve.add_argument("service", choices=sorted(SERVICES))
 
     migrate = commands.add_parser("migrate", help="bring the tables up to date")
     _with_database(migrate)
@@ -74,37 +83,11 @@ def _with_database(parser: argparse.ArgumentParser) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit code."""
     options = build_parser().parse_args(arguments)
+    if options.command == "up" and options.reload:
+        from bongsu_launcher import reload  # noqa: PLC0415 - a development tool
+
+        return reload.up(options)
     # Each command imports what it needs: `bongsu send` need not load the services.
-    match options.command:
-        case "up" if options.reload:
-            from bongsu_launcher import reload  # noqa: PLC0415 - see above
-
-            return reload.up(options)
-        case "up":
-            from bongsu_launcher import embedded  # noqa: PLC0415 - see above
-
-            return run(embedded.process(options.database_url))
-        case "serve":
-            from bongsu_launcher import serve  # noqa: PLC0415 - see above
-
-            return run(serve.process(options.service))
-        case "migrate":
-            from bongsu_launcher import migrate  # noqa: PLC0415 - see above
-
-            return run(migrate.process(options))
-        case "user" | "key":
-            from bongsu_launcher import accounts  # noqa: PLC0415 - see above
-
-            return run(accounts.process(options))
-        case "send":
-            from bongsu_launcher import send  # noqa: PLC0415 - see above
-
-            return run(send.process(options))
-        case _:
-            from bongsu_launcher import doctor  # noqa: PLC0415 - see above
-
-            return run(doctor.process(options))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    module = importlib.import_module(MODULES[options.command])
+    process: Callable[[argparse.Namespace], Process] = module.process
+    return run(process(options))

@@ -1,5 +1,6 @@
 """`bongsu up`: every service in one process, on SQLite and the in-memory broker unless told otherwise."""
 
+import argparse
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
@@ -30,11 +31,11 @@ from bongsu_sandbox import app as sandbox
 log = get_logger(__name__)
 
 
-def process(database_url: str | None) -> Callable[[StopSignal], Awaitable[None]]:
+def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:
     """The main coroutine of the one-process mode, with the settings of the environment and of `.env`."""
 
     async def main(stop: StopSignal) -> None:
-        await up(compose(database_url), stop)
+        await up(compose(options.database_url), stop)
 
     return main
 
@@ -91,12 +92,7 @@ def _assemble(
     parts = [
         Part(
             auth.create_app(
-                platform=platform,
-                settings=composed.auth,
-                identity=identity,
-                vault=vault,
-                database=database,
-                broker=broker,
+                settings=composed.auth, identity=identity, database=database, vault=vault, public_url=platform.url
             ),
             ("/auth", "/.well-known"),
         ),

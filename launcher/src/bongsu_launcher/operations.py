@@ -1,10 +1,11 @@
 """`/healthz`, `/readyz` and `/metrics` of the one-process mode, for all services together."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry, Metric
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.registry import Collector
 
 from bongsu.broker import Broker
 from bongsu.mixins import Database
@@ -17,13 +18,17 @@ class AllMetrics(Metrics):
 
     def __init__(self, parts: Sequence[FastAPI]) -> None:
         super().__init__("operations")
-        self._registries = [part.state.metrics.registry for part in parts]
-        self.registry.register(_Combined(self._registries))
+        self._combined = CollectorRegistry()
+        self._combined.register(_Combined([self.registry, *(part.state.metrics.registry for part in parts)]))
+
+    def render(self) -> bytes:
+        """Every service's registry in the text format that Prometheus reads."""
+        return generate_latest(self._combined)
 
 
-class _Combined:
-    def __init__(self, registries: Iterable[CollectorRegistry]) -> None:
-        self._registries = list(registries)
+class _Combined(Collector):
+    def __init__(self, registries: Sequence[CollectorRegistry]) -> None:
+        self._registries = registries
 
     def describe(self) -> list[Metric]:
         """Nothing beforehand: what the registries hold grows."""

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import httpx
 
@@ -61,8 +62,8 @@ async def _follow(
         raise StartError(f"The notification ended as {status}")
 
 
-def _checked(answer: httpx.Response) -> dict[str, str]:
-    body: dict[str, str] = answer.json()
+def _checked(answer: httpx.Response) -> dict[str, Any]:
+    body: dict[str, Any] = answer.json()
     if answer.is_error:
         raise StartError(f"The API answered {answer.status_code}: {body.get('detail', answer.text)}")
     return body

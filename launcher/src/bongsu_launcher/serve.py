@@ -1,22 +1,24 @@
 """`bongsu serve`: one service, as its own `python -m` runs it."""
 
+import argparse
+import importlib
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from bongsu.runtime.stop import StopSignal
 
+SERVICES: Final = {
+    "auth": ("bongsu_auth.__main__", "api"),
+    "notify": ("bongsu_notify.__main__", "api"),
+    "worker": ("bongsu_notify.__main__", "worker"),
+    "relay": ("bongsu.outbox.__main__", "relay"),
+    "sandbox": ("bongsu_sandbox.__main__", "main"),
+}
+"""Imported by name, one of them, so that a service's process holds no other service's code."""
 
-def process(service: str) -> Callable[[StopSignal], Awaitable[None]]:
+
+def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:
     """The main coroutine of a service."""
-    # Each is imported alone, so that a service's process holds no other service's code.
-    match service:
-        case "auth":
-            from bongsu_auth.__main__ import main  # noqa: PLC0415 - see above
-        case "notify":
-            from bongsu_notify.__main__ import api as main  # noqa: PLC0415 - see above
-        case "worker":
-            from bongsu_notify.__main__ import worker as main  # noqa: PLC0415 - see above
-        case "relay":
-            from bongsu.outbox.__main__ import main  # noqa: PLC0415 - see above
-        case _:
-            from bongsu_sandbox.__main__ import main  # noqa: PLC0415 - see above
+    module, name = SERVICES[options.service]
+    main: Callable[[StopSignal], Awaitable[None]] = getattr(importlib.import_module(module), name)
     return main

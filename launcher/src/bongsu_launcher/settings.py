@@ -63,6 +63,7 @@ def compose(database_url: str | None = None) -> Composed:
                 "sandbox": True,
             }
         )
+        auth = auth.model_copy(update={"new_accounts": "live"})
     if "data_dir" not in sandbox.model_fields_set:
         sandbox = sandbox.model_copy(update={"data_dir": state.sandbox})
     return Composed(

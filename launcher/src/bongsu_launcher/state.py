@@ -48,7 +48,7 @@ class StateFolder:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise StartError(
-                    f"Another Bongsu runs on the data in {self.path}; stop it, or set BONGSU_VAR and PORT for a second one"
+                    f"Another Bongsu runs on the data in {self.path}: stop it, or set BONGSU_VAR and PORT for a second"
                 ) from error
             yield
 

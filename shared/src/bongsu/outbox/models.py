@@ -1,7 +1,7 @@
 """The outbox: one durable message a row, from the transaction that wants it sent until its consumer has settled it."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sqlalchemy import Index, Integer, SmallInteger
 from sqlalchemy.orm import Mapped, mapped_column
@@ -21,7 +21,7 @@ class OutboxMessage(BaseModel):
 
     lane: Mapped[int] = mapped_column(SmallInteger)
     queue: Mapped[str] = mapped_column(AsciiKey(128))
-    body: Mapped[dict[str, object]] = mapped_column(Json())
+    body: Mapped[dict[str, Any]] = mapped_column(Json())
     headers: Mapped[dict[str, str]] = mapped_column(Json())
     visible_at: Mapped[datetime] = mapped_column(UTCDateTime())
     published_at: Mapped[datetime | None] = mapped_column(UTCDateTime())

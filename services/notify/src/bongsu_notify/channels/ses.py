@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from email.headerregistry import Address
 from email.utils import formataddr
 from typing import Any
@@ -82,6 +83,11 @@ class SesChannel:
         """Close the client's connections."""
         await self._stack.aclose()
 
+    async def read_account(self) -> dict[str, Any]:
+        """SES's GetAccount; raises what botocore raises."""
+        answer: dict[str, Any] = await self._client.get_account()
+        return answer
+
     async def send(self, batch: Sequence[Outgoing]) -> Sequence[Outcome]:
         """Send each message by a call of its own, side by side."""
         return await asyncio.gather(*(self._send_one(message) for message in batch))
@@ -148,3 +154,39 @@ def _classify(error: ClientError) -> Outcome:
     if status >= 500:
         return TryLater("provider_error", f"{code} ({status})")
     return Refused("provider_refused", f"{code}: {text}")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What SES says of the operator's account: rates are recipients a second."""
+
+    production: bool
+    max_send_rate: float
+    sent_last_24_hours: float
+
+
+class AccountUnreadable(Exception):
+    """SES cannot be asked; the message says why."""
+
+
+async def account(settings: NotifySettings) -> Account:
+    """Ask SES about the account.
+
+    :raises AccountUnreadable: the credentials or the address are wrong, or SES does not answer.
+    """
+    channel = SesChannel(settings)
+    try:
+        await channel.open()
+        answer = await channel.read_account()
+    except ClientError as error:
+        raise AccountUnreadable(str(error.response.get("Error", {}).get("Code", error))) from error
+    except (BotoCoreError, OSError, ValueError) as error:
+        raise AccountUnreadable(str(error)) from error
+    finally:
+        await channel.close()
+    quota = answer["SendQuota"]
+    return Account(
+        production=bool(answer.get("ProductionAccessEnabled", False)),
+        max_send_rate=float(quota["MaxSendRate"]),
+        sent_last_24_hours=float(quota["SentLast24Hours"]),
+    )

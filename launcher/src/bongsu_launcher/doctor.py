@@ -1,0 +1,123 @@
+"""`bongsu doctor`: checks what the settings name, and says what to do."""
+
+import argparse
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Literal
+
+from bongsu.broker import opening as brokers
+from bongsu.identity import opening as identities
+from bongsu.runtime import database as databases
+from bongsu.runtime import migrations
+from bongsu.runtime.errors import StartError
+from bongsu.runtime.logging import configure_logging
+from bongsu.runtime.settings import SettingsError
+from bongsu.runtime.stop import StopSignal
+from bongsu_launcher.operator_database import chosen_url
+from bongsu_launcher.owners import MIGRATIONS
+from bongsu_launcher.settings import Composed, compose
+from bongsu_notify.channels import ses
+
+MARKS = {"ok": "ok  ", "note": "note", "bad": "BAD "}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `bad` ones keep Bongsu from working."""
+
+    state: Literal["ok", "note", "bad"]
+    subject: str
+    detail: str
+
+
+def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:
+    """Prints every finding.
+
+    :raises StartError: some are bad.
+    """
+
+    async def doctor(_stop: StopSignal) -> None:
+        configure_logging(level="ERROR", as_json=False)
+        bad = 0
+        async for finding in _findings(options.database_url):
+            print(f"  {MARKS[finding.state]}  {finding.subject:10} {finding.detail}")
+            bad += finding.state == "bad"
+        if bad:
+            raise StartError(f"{bad} of these need mending")
+        print("All is well.")
+
+    return doctor
+
+
+async def _findings(database_url: str | None) -> AsyncIterator[Finding]:
+    try:
+        composed = compose()
+        identities.vault_of(composed.platform)
+    except SettingsError as error:
+        for problem in error.problems:
+            yield Finding("bad", "settings", problem)
+        return
+    except StartError as error:
+        yield Finding("bad", "data", str(error))
+        return
+    yield Finding("ok", "settings", f"every name is known; public URL {composed.platform.url}")
+    yield _port(composed)
+    yield await _database(composed, database_url)
+    yield await _broker(composed)
+    yield await _ses(composed)
+
+
+def _port(composed: Composed) -> Finding:
+    platform = composed.platform
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        taken = probe.connect_ex((platform.host, platform.port)) == 0
+    if taken:
+        return Finding("note", "port", f"{platform.port} is in use: by a running Bongsu, or choose another with PORT")
+    return Finding("ok", "port", f"{platform.port} is free")
+
+
+async def _database(composed: Composed, database_url: str | None) -> Finding:
+    url = chosen_url(composed.platform, database_url)
+    shown = url.rsplit("@", maxsplit=1)[-1]
+    try:
+        async with AsyncExitStack() as stack:
+            opening = databases.opened(url, slow_ms=composed.platform.slow_query_ms)
+            database = await stack.enter_async_context(opening)
+            behind = await migrations.pending(database.engine, MIGRATIONS)
+    except StartError as error:
+        return Finding("bad", "database", f"{error}; check MYSQL_HOST, MYSQL_PORT, MYSQL_USER and MYSQL_PASSWORD")
+    if not behind:
+        return Finding("ok", "database", f"{shown} answers and its tables are up to date")
+    advice = "run `bongsu migrate`" if composed.platform.mysql_host else "`bongsu up` makes them"
+    return Finding(
+        "note", "database", f"{shown} answers; the tables of {', '.join(behind)} are not up to date: {advice}"
+    )
+
+
+async def _broker(composed: Composed) -> Finding:
+    if composed.platform.amqp_url is None:
+        return Finding(
+            "note", "broker", "AMQP_URL is not set: `bongsu up` uses its own, the services alone need RabbitMQ"
+        )
+    try:
+        async with brokers.opened(composed.platform) as broker:
+            return Finding("ok", "broker", "RabbitMQ answers") if broker.connected else Finding("bad", "broker", "lost")
+    except StartError as error:
+        return Finding("bad", "broker", f"{error}; check AMQP_URL")
+
+
+async def _ses(composed: Composed) -> Finding:
+    if composed.notify.sandbox:
+        return Finding("note", "SES", "not configured: the sandbox stands in; set NOTIFY_SES_ACCESS_KEY_ID to send")
+    try:
+        account = await ses.account(composed.notify)
+    except ses.AccountUnreadable as error:
+        return Finding("bad", "SES", f"{error}; check NOTIFY_SES_ACCESS_KEY_ID, its secret and NOTIFY_SES_REGION")
+    if not account.production:
+        return Finding(
+            "note", "SES", "works, but AWS lets it send to verified addresses only: ask AWS for production access"
+        )
+    return Finding("ok", "SES", f"{account.max_send_rate:g} mails/s, {account.sent_last_24_hours:g} sent in 24 h")
