@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from bongsu.identity.vault import SealBroken, Vault, VaultKeysWrong
 
-K1 = Vault.new_key("k1")
-K2 = Vault.new_key("k2")
+K1 = f"k1:{base64.b64encode(bytes(32)).decode()}"
+K2 = f"k2:{base64.b64encode(bytes(range(32))).decode()}"
 
 
 class TestParse:

@@ -1,0 +1,85 @@
+"""Keys as verifiers know them."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bongsu.identity.api_keys import KEPT_FOR_S, KeyDirectory, secret_context
+from bongsu.identity.models import AllowlistEntry, ApiKey, User
+from bongsu.identity.scopes import KEY_SCOPES, Role
+from bongsu.identity.vault import Vault
+from shared.tests.identity.seeds import SECRET, Seeds
+
+
+class TestFind:
+    @pytest.mark.usefixtures("each_database")
+    async def test_key_comes_with_its_owner_and_secret(self, seeds: Seeds, vault: Vault) -> None:
+        user = await seeds.user(role=Role.STAFF)
+        key = await seeds.key(user.id)
+        await AllowlistEntry.create(key_id=key.id, cidr="203.0.113.0/24")
+        found = await KeyDirectory(vault).find("bak_test")
+        assert found is not None
+        assert (found.id, found.user_id, found.role, found.mode) == (key.id, user.id, Role.STAFF, "live")
+        assert (found.secrets, found.scopes, found.allowlist) == ((SECRET,), KEY_SCOPES, ("203.0.113.0/24",))
+
+    @pytest.mark.usefixtures("each_database")
+    @pytest.mark.parametrize("access_key", ["bak_TEST", "bak_test ", "bak_tést", "bak_other", ""])
+    async def test_other_spelling_is_another_key(self, seeds: Seeds, vault: Vault, access_key: str) -> None:
+        await seeds.key((await seeds.user()).id)
+        assert await KeyDirectory(vault).find(access_key) is None
+
+    @pytest.mark.usefixtures("database")
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            pytest.param(lambda key, _user: key.fill(status="stopped"), id="stopped"),
+            pytest.param(lambda key, _user: key.fill(expires_at=datetime.now(UTC)), id="expired"),
+            pytest.param(lambda _key, user: user.fill(status="blocked"), id="its owner is blocked"),
+        ],
+    )
+    async def test_key_that_may_not_be_used_is_not_found(
+        self, seeds: Seeds, vault: Vault, spoil: Callable[[ApiKey, User], bool]
+    ) -> None:
+        user = await seeds.user()
+        key = await seeds.key(user.id)
+        spoil(key, user)
+        await key.save()
+        await user.save()
+        assert await KeyDirectory(vault).find("bak_test") is None
+
+    @pytest.mark.usefixtures("database")
+    @pytest.mark.parametrize(("minutes", "secrets"), [(5, (SECRET, "bsk_before")), (-5, (SECRET,))])
+    async def test_secret_before_a_rotation_works_for_the_overlap(
+        self, seeds: Seeds, vault: Vault, minutes: int, secrets: tuple[str, ...]
+    ) -> None:
+        key = await seeds.key((await seeds.user()).id)
+        await key.update(
+            sealed_previous_secret=vault.seal("bsk_before", aad=secret_context(key.id)),
+            previous_until=datetime.now(UTC) + timedelta(minutes=minutes),
+        )
+        found = await KeyDirectory(vault).find("bak_test")
+        assert found is not None
+        assert found.secrets == secrets
+
+
+class TestRememberedKeys:
+    @pytest.mark.usefixtures("database")
+    async def test_change_works_within_the_time_that_keys_are_kept(self, seeds: Seeds, vault: Vault) -> None:
+        now = [0.0]
+        directory = KeyDirectory(vault, monotonic=lambda: now[0])
+        key = await seeds.key((await seeds.user()).id)
+        assert await directory.find("bak_test") is not None
+        await key.update(status="stopped")
+        assert await directory.find("bak_test") is not None
+        now[0] = KEPT_FOR_S
+        assert await directory.find("bak_test") is None
+
+    @pytest.mark.usefixtures("database")
+    async def test_forgotten_key_is_read_again_at_once(self, seeds: Seeds, vault: Vault) -> None:
+        directory = KeyDirectory(vault)
+        key = await seeds.key((await seeds.user()).id)
+        await directory.find("bak_test")
+        await key.update(status="stopped")
+        directory.forget("bak_test")
+        assert await directory.find("bak_test") is None

@@ -1,0 +1,117 @@
+"""Signing keys in the database."""
+
+import asyncio
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bongsu.identity.key_source import (
+    JWKS_MAX_AGE_S,
+    DatabaseKeySource,
+    current_signing_key,
+    ensure_signing_key,
+    rotate_signing_key,
+)
+from bongsu.identity.models import SigningKeyRow
+from bongsu.identity.revocations import RevocationFeed
+from bongsu.identity.scopes import SESSION_SCOPES, Role
+from bongsu.identity.tokens import TokenIssuer, TokenRefused, TokenSubject, TokenVerifier
+from bongsu.identity.vault import SealBroken, Vault
+from bongsu.mixins import Database
+from bongsu.runtime.errors import Unavailable
+
+ISSUER = "https://api.example.com"
+SUBJECT = TokenSubject(uuid.uuid4(), uuid.uuid4(), Role.USER, SESSION_SCOPES, int(time.time()), ("pwd",))
+
+
+class TestEnsureSigningKey:
+    @pytest.mark.usefixtures("each_database")
+    async def test_of_many_at_once_one_makes_the_key(self, vault: Vault) -> None:
+        kids = await asyncio.gather(*(ensure_signing_key(vault) for _ in range(5)))
+        assert len(set(kids)) == 1
+        assert await SigningKeyRow.row_count() == 1
+
+    @pytest.mark.usefixtures("database")
+    async def test_first_key_signs_at_once(self, vault: Vault) -> None:
+        kid = await ensure_signing_key(vault)
+        assert (await current_signing_key(vault)).kid == kid
+
+    @pytest.mark.usefixtures("database")
+    async def test_private_half_is_sealed(self, vault: Vault) -> None:
+        await ensure_signing_key(vault)
+        with pytest.raises(SealBroken):
+            await current_signing_key(Vault.parse(Vault.new_key("k9")))
+
+
+class TestCurrentSigningKey:
+    @pytest.mark.usefixtures("database")
+    async def test_without_a_key_the_answer_says_what_to_run(self, vault: Vault) -> None:
+        with pytest.raises(Unavailable, match="bongsu migrate"):
+            await current_signing_key(vault)
+
+
+class TestRotateSigningKey:
+    async def test_next_key_is_published_a_cache_lifetime_before_it_signs(
+        self, each_database: Database, vault: Vault
+    ) -> None:
+        first = await ensure_signing_key(vault)
+        async with each_database.unit():
+            second = await rotate_signing_key(vault)
+        source = DatabaseKeySource()
+        await source.refresh()
+        assert {key["kid"] for key in source.jwks()} == {first, second}
+        assert (await current_signing_key(vault)).kid == first
+        row = await SigningKeyRow.get(kid=second)
+        assert row.signs_from > datetime.now(UTC) + timedelta(seconds=JWKS_MAX_AGE_S)
+
+    async def test_old_tokens_verify_after_the_rotation(self, database: Database, vault: Vault) -> None:
+        await ensure_signing_key(vault)
+        token = TokenIssuer(ISSUER).issue(await current_signing_key(vault), SUBJECT)
+        async with database.unit():
+            second = await rotate_signing_key(vault, lead=timedelta(0))
+        source = DatabaseKeySource()
+        verifier = TokenVerifier(ISSUER, source, RevocationFeed())
+        assert (await current_signing_key(vault)).kid == second
+        assert (await verifier.verify(token)).sub == SUBJECT.user_id
+
+    async def test_old_key_is_trusted_until_its_last_token_has_expired(self, database: Database, vault: Vault) -> None:
+        first = await ensure_signing_key(vault)
+        async with database.unit():
+            second = await rotate_signing_key(vault)
+        old, new = await SigningKeyRow.get(kid=first), await SigningKeyRow.get(kid=second)
+        assert old.trusted_until is not None
+        assert old.trusted_until > new.signs_from + timedelta(minutes=15)
+
+
+class TestDatabaseKeySource:
+    async def test_key_past_its_time_is_not_found(self, database: Database, vault: Vault) -> None:
+        kid = await ensure_signing_key(vault)
+        row = await SigningKeyRow.get(kid=kid)
+        async with database.unit():
+            await row.update(trusted_until=datetime.now(UTC) - timedelta(seconds=1))
+        source = DatabaseKeySource()
+        await source.refresh()
+        assert source.find(kid) is None
+        assert source.jwks() == []
+
+    async def test_removed_key_is_not_trusted_after_a_refresh(self, database: Database, vault: Vault) -> None:
+        await ensure_signing_key(vault)
+        token = TokenIssuer(ISSUER).issue(await current_signing_key(vault), SUBJECT)
+        source = DatabaseKeySource()
+        verifier = TokenVerifier(ISSUER, source, RevocationFeed())
+        await verifier.verify(token)
+        async with database.unit():
+            await SigningKeyRow.filter_by(generation=1).delete()
+        await source.refresh()
+        with pytest.raises(TokenRefused):
+            await verifier.verify(token)
+
+    async def test_known_keys_outlive_the_database(self, database: Database, vault: Vault) -> None:
+        kid = await ensure_signing_key(vault)
+        source = DatabaseKeySource(poll_every_s=0.01)
+        async with source.following():
+            await database.dispose()
+            await asyncio.sleep(0.05)  # a few polls that fail
+            assert source.find(kid) is not None

@@ -1,0 +1,169 @@
+"""What has been revoked, and who knows it."""
+
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bongsu.contracts.tokens import AccessClaims
+from bongsu.identity.models import Revocation
+from bongsu.identity.revocations import (
+    STALE_AFTER_S,
+    RevocationFeed,
+    revoke_session,
+    revoke_user,
+    sweep_revocations,
+)
+from bongsu.mixins import Database
+from bongsu.runtime.errors import Unavailable
+from shared.tests.identity.seeds import Seeds, eventually
+
+
+class Clock:
+    """Monotonic time that moves when told."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def claims(
+    *, user_id: uuid.UUID | None = None, session_id: uuid.UUID | None = None, issued_at: int = 0
+) -> AccessClaims:
+    return AccessClaims(
+        iss="https://example.com",
+        sub=user_id or uuid.uuid4(),
+        exp=issued_at + 900,
+        iat=issued_at,
+        jti=uuid.uuid4(),
+        sid=session_id or uuid.uuid4(),
+        role="user",
+        scope="",
+        auth_time=issued_at,
+        amr=("pwd",),
+    )
+
+
+class TestRevokeSession:
+    async def test_every_token_of_the_session_is_denied_after_a_poll(self, each_database: Database) -> None:
+        session_id, feed = uuid.uuid4(), RevocationFeed()
+        async with each_database.unit():
+            await revoke_session(session_id)
+        await feed.poll()
+        assert feed.denies(claims(session_id=session_id, issued_at=int(time.time()) + 60))
+
+    async def test_other_sessions_are_not(self, database: Database) -> None:
+        feed = RevocationFeed()
+        async with database.unit():
+            await revoke_session(uuid.uuid4())
+        await feed.poll()
+        assert not feed.denies(claims())
+
+    async def test_what_was_rolled_back_is_not_revoked(self, database: Database) -> None:
+        session_id, feed = uuid.uuid4(), RevocationFeed()
+
+        async def undone() -> None:
+            async with database.unit():
+                await revoke_session(session_id)
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            await undone()
+        await feed.poll()
+        assert not feed.denies(claims(session_id=session_id))
+
+
+class TestRevokeUser:
+    async def test_tokens_issued_so_far_are_denied_and_later_ones_are_not(
+        self, each_database: Database, seeds: Seeds
+    ) -> None:
+        user, feed = await seeds.user(), RevocationFeed()
+        async with each_database.unit():
+            await revoke_user(user)
+        await feed.poll()
+        assert feed.denies(claims(user_id=user.id, issued_at=user.tokens_denied_until))
+        assert not feed.denies(claims(user_id=user.id, issued_at=user.tokens_denied_until + 1))
+
+    async def test_user_remembers_until_when_tokens_are_denied(self, database: Database, seeds: Seeds) -> None:
+        user = await seeds.user()
+        async with database.unit():
+            await revoke_user(user)
+        await user.refresh()
+        assert abs(user.tokens_denied_until - time.time()) < 5
+
+
+class TestPoll:
+    async def test_later_polls_find_what_is_new(self, database: Database) -> None:
+        first, second, feed = uuid.uuid4(), uuid.uuid4(), RevocationFeed()
+        for session_id in (first, second):
+            async with database.unit():
+                await revoke_session(session_id)
+            await feed.poll()
+        assert feed.denies(claims(session_id=first))
+        assert feed.denies(claims(session_id=second))
+
+    async def test_row_that_shows_late_is_found(self, database: Database) -> None:
+        """Its transaction began before, and ended after, one that was seen."""
+        late, feed = uuid.uuid4(), RevocationFeed()
+        async with database.unit():
+            await revoke_session(uuid.uuid4())
+        await feed.poll()
+        async with database.unit():
+            row = await revoke_session(late)
+            await row.update(created_at=datetime.now(UTC) - timedelta(seconds=30))
+        await feed.poll()
+        assert feed.denies(claims(session_id=late))
+
+    async def test_what_expired_is_forgotten(self, database: Database) -> None:
+        session_id, feed = uuid.uuid4(), RevocationFeed()
+        async with database.unit():
+            row = await revoke_session(session_id)
+            await row.update(expires_at=datetime.now(UTC) - timedelta(seconds=1))
+        feed.add(row)
+        await feed.poll()
+        assert not feed.denies(claims(session_id=session_id))
+
+
+class TestFreshness:
+    def test_feed_that_never_polled_is_stale(self) -> None:
+        assert not RevocationFeed().is_fresh
+
+    @pytest.mark.usefixtures("database")
+    async def test_feed_is_stale_after_five_seconds(self) -> None:
+        clock = Clock()
+        feed = RevocationFeed(monotonic=clock)
+        await feed.poll()
+        clock.now += STALE_AFTER_S
+        feed.require_fresh()
+        clock.now += 0.1
+        with pytest.raises(Unavailable):
+            feed.require_fresh()
+
+    async def test_feed_recovers_with_its_database(self, database: Database, sqlite_database_url: str) -> None:
+        await database.dispose()
+        feed = RevocationFeed(poll_every_s=0.01)
+        async with feed.following():
+            assert not feed.is_fresh
+            again = Database(sqlite_database_url)
+            await eventually(lambda: feed.is_fresh)
+        await again.dispose()
+
+    async def test_following_learns_of_a_revocation_by_itself(self, database: Database) -> None:
+        session_id, feed = uuid.uuid4(), RevocationFeed(poll_every_s=0.01)
+        async with feed.following():
+            async with database.unit():
+                await revoke_session(session_id)
+            await eventually(lambda: feed.denies(claims(session_id=session_id)))
+
+
+class TestSweepRevocations:
+    async def test_only_what_expired_is_removed(self, database: Database) -> None:
+        async with database.unit():
+            await revoke_session(uuid.uuid4())
+            old = await revoke_session(uuid.uuid4())
+            await old.update(expires_at=datetime.now(UTC) - timedelta(minutes=5))
+        assert await sweep_revocations() == 1
+        assert await Revocation.row_count() == 1
