@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypedDict
 from uuid import UUID
 
 from sqlalchemy import String, event, insert, select
@@ -79,7 +80,13 @@ class Scene:
         return len(statements)
 
 
-def row(number: int) -> dict[str, object]:
+class Row(TypedDict):
+    name: str
+    county: str
+    height_m: int
+
+
+def row(number: int) -> Row:
     return {"name": f"Beacon {number}", "county": f"County {number % 50}", "height_m": number % 900}
 
 
