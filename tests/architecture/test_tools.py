@@ -78,3 +78,26 @@ class TestLockFile:
         result = run([BIN / "uv", "lock", "--check", "--offline"], project)
 
         assert result.returncode != 0
+
+
+class TestMypy:
+    def test_what_only_strict_mode_refuses_is_reported_in_tests_too(self, project: Path) -> None:
+        tests = project / "shared" / "tests"
+        tests.mkdir(exist_ok=True)
+        (tests / "test_planted.py").write_text("def test_it(value):\n    return value + 1  # type: ignore\n")
+
+        result = run([BIN / "mypy", "--no-incremental", "shared/tests"], project)
+
+        assert result.returncode == 1
+        assert "shared/tests/test_planted.py:1: error: Function is missing a type annotation" in result.stdout
+        assert "shared/tests/test_planted.py:2: error: Unused" in result.stdout
+
+    def test_two_members_may_have_test_modules_of_one_name(self, project: Path) -> None:
+        folders = [project / member / "tests" for member in ("sandbox", "launcher")]
+        for folder in folders:
+            folder.mkdir(exist_ok=True)
+            (folder / "conftest.py").write_text("CASES: list[int] = []\n")
+
+        result = run([BIN / "mypy", "--no-incremental", *folders], project)
+
+        assert result.stdout.startswith("Success")
