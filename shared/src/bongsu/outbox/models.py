@@ -9,6 +9,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from bongsu.mixins import AsciiKey, BaseModel, Json, UTCDateTime
 
 
+LANES = (0, 1, 2)
+"""The relay takes the lowest first."""
+
+
 class OutboxMessage(BaseModel):
     """A message on its way. Its id is the broker message's id.
 
@@ -26,7 +30,9 @@ class OutboxMessage(BaseModel):
     visible_at: Mapped[datetime] = mapped_column(UTCDateTime())
     published_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
     """When the broker last confirmed it; None: not yet, or it was postponed since."""
+    claimed_until: Mapped[datetime | None] = mapped_column(UTCDateTime())
+    """Set while a relay is publishing it; the relay recognises its own claim by it."""
     attempts: Mapped[int] = mapped_column(Integer)
-    """How often the relay has taken it."""
+    """How often the broker refused it since it was last confirmed."""
 
     __table_args__ = (Index("ix_outbox_due", "lane", "visible_at", "id"),)

@@ -1,62 +1,116 @@
 """The relay: takes what is due, lane by lane, publishes it with confirms, and takes again what was lost."""
 
 import asyncio
-import contextlib
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 
+from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import SQLAlchemyError
 
-from bongsu.broker import Broker, BrokerError, BrokerUnavailable, Message, PublishError
+from bongsu.broker import Broker, BrokerError, BrokerUnavailable, PublishError, QueueSpec, Unroutable
 from bongsu.mixins import Database, MixinError, utc_now
 from bongsu.outbox import service
-from bongsu.outbox.models import OutboxMessage
+from bongsu.outbox.claims import Claimed, Claims
+from bongsu.outbox.metrics import RelayMetrics
+from bongsu.outbox.models import LANES, OutboxMessage
 from bongsu.runtime.logging import get_logger
 
 log = get_logger(__name__)
 
-LANES = (0, 1, 2)
 CLAIM_S = 30.0
 """How long a relay may take to publish what it took; then another one may."""
 STRANDED_AFTER_S = 60.0
 """How long the consumer of a published message may take to settle it before the relay looks for it."""
-LOST_AFTER = timedelta(minutes=15)
+LOST_AFTER_S = 900.0
 """Published this long ago and still not settled: published again even though its queue is not empty."""
+PUBLISH_TIMEOUT_S = 3.0
 BACK_OFF_S = (1.0, 5.0, 15.0, 60.0)
 """Before what the broker refused (no such queue, say) is tried again."""
+AWAY_S = 1.0
+"""Before what could not be published because the broker went away is tried again."""
 POLL_S = (0.1, 0.2, 0.5)
 """Between looks that find nothing; a nudge ends the wait."""
 QUIET_S = 60.0
 """The same trouble is logged once in so many seconds."""
+MEASURE_S = 10.0
+COUNT_AT_MOST = 100_000
+MARK_PAUSES_S = (0.1, 0.5, 1.0, 2.0, 4.0)
+
+DATABASE_TROUBLE = (SQLAlchemyError, MixinError, OSError)
 
 
 class Relay:
     """Moves messages from the outbox to the broker. Any number of them may run, in any process.
 
     :param batch: how many messages it takes in one transaction.
+    :param queues: declared again when a message finds that its queue is gone.
+    :param registry: where its metrics go.
     """
 
-    def __init__(
-        self, database: Database, broker: Broker, *, batch: int = 200, stranded_after_s: float = STRANDED_AFTER_S
+    def __init__(  # noqa: PLR0913 - two parts and four knobs
+        self,
+        database: Database,
+        broker: Broker,
+        *,
+        batch: int = 200,
+        stranded_after_s: float = STRANDED_AFTER_S,
+        queues: Sequence[QueueSpec] = (),
+        registry: CollectorRegistry | None = None,
     ) -> None:
-        self._database = database
         self._broker = broker
         self._batch = batch
         self._stranded_after_s = stranded_after_s
+        self._queues = {spec.name: spec for spec in queues}
+        self._claims = Claims(database, claim_s=CLAIM_S)
+        self._metrics = RelayMetrics(registry or CollectorRegistry())
         self._told: dict[str, float] = {}
-        self.published = 0
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Relay for as long as the context is open; what is being published then is finished first."""
+    @asynccontextmanager
+    async def running(self, *, drain_s: float = 3.5) -> AsyncIterator[None]:
+        """Relay for as long as the context is open; what is being published then is finished first (or let go after
+        `drain_s`: another relay publishes it once more).
+        """
         stopping = asyncio.Event()
-        task = asyncio.create_task(self._run(stopping), name="outbox relay")
+        tasks = [
+            asyncio.create_task(self._run(stopping), name="outbox relay"),
+            asyncio.create_task(self._keep_measuring(stopping), name="outbox metrics"),
+        ]
         try:
             yield
         finally:
             stopping.set()
-            await task
+            _, late = await asyncio.wait(tasks, timeout=drain_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def turn(self) -> int:
+        """Publish one batch of what is due now.
+
+        :returns: how many messages got further: published, refused, or found to be waiting in their queue.
+        :raises BrokerUnavailable: not connected; nothing was taken.
+        """
+        if not self._broker.connected:
+            raise BrokerUnavailable("Not connected to the broker")
+        taken = await self._claims.take(self._batch)
+        if not taken:
+            return 0
+        fresh = [one for one in taken if not one.was_published]
+        stranded = [one for one in taken if one.was_published]
+        lost = await self._find_lost(stranded) if stranded else []
+        return len(stranded) - len(lost) + await self._publish([*fresh, *lost])
+
+    async def measure(self) -> None:
+        """Bring the gauges up to date."""
+        for lane in LANES:
+            due = OutboxMessage.filter_by(lane=lane, visible_at__le=utc_now())
+            self._metrics.pending.labels(lane).set(await due.limit(COUNT_AT_MOST).count())
+            oldest: list[datetime] = await due.order_by("visible_at").limit(1).pluck("visible_at")
+            age_s = (datetime.now(UTC) - oldest[0]).total_seconds() if oldest else 0.0
+            self._metrics.oldest_age_s.labels(lane).set(max(age_s, 0.0))
 
     async def _run(self, stopping: asyncio.Event) -> None:
         wake_up = service.wake_up()
@@ -64,10 +118,11 @@ class Relay:
         try:
             while not stopping.is_set():
                 wake_up.clear()
-                moved = await self._turn_or_trouble()
-                idle = 0 if moved else idle + 1
-                if not moved:
-                    await _wait_for_one(stopping, wake_up, timeout_s=POLL_S[min(idle, len(POLL_S)) - 1])
+                if await self._turn_or_trouble():
+                    idle = 0
+                    continue
+                await _wait_for_one(stopping, wake_up, timeout_s=POLL_S[min(idle, len(POLL_S) - 1)])
+                idle += 1
         finally:
             service.forget(wake_up)
 
@@ -76,103 +131,98 @@ class Relay:
         try:
             return await self.turn()
         except BrokerUnavailable as error:
-            self._tell_once("outbox.broker_unavailable", error=str(error))
-        except (SQLAlchemyError, MixinError, OSError) as error:
-            self._tell_once("outbox.database_unavailable", error=type(error).__name__)
+            self._tell_once("outbox.broker_unavailable", reason=str(error))
+        except DATABASE_TROUBLE as error:
+            self._tell_once("outbox.database_unavailable", reason=type(error).__name__)
+        except Exception:
+            # A relay that ended by a defect would be noticed by nobody but those who wait for their mail.
+            log.exception("outbox.turn_failed")
         return 0
 
-    async def turn(self) -> int:
-        """Publish one batch of what is due now.
+    async def _keep_measuring(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            try:
+                await self.measure()
+            except DATABASE_TROUBLE as error:
+                self._tell_once("outbox.database_unavailable", reason=type(error).__name__)
+            await _wait_for_one(stopping, timeout_s=MEASURE_S)
 
-        :returns: how many messages were taken.
-        :raises BrokerUnavailable: not connected; nothing was taken.
-        """
-        if not self._broker.connected:
-            raise BrokerUnavailable("not connected to the broker")
-        taken = await self._take()
-        if not taken:
-            return 0
-        fresh = [one for one in taken if one.published_at is None]
-        lost, waiting = await self._find_lost([one for one in taken if one.published_at is not None])
-        await self._put_off(waiting, self._stranded_after_s)
-        if lost:
-            log.warning("outbox.stranded_republished", count=len(lost))
-        await self._publish([*fresh, *lost])
-        return len(taken)
-
-    async def _take(self) -> Sequence[OutboxMessage]:
-        """Claim what is due, the most urgent lane first, by moving it out of sight for a while."""
-        # READ COMMITTED: the default level would lock the gaps between rows, and with them what services append.
-        async with self._database.unit(isolation=self._isolation()):
-            taken: list[OutboxMessage] = []
-            for lane in LANES:
-                due = OutboxMessage.filter_by(lane=lane, visible_at__le=utc_now()).order_by("visible_at", "id")
-                taken += await due.limit(self._batch - len(taken)).lock(skip_locked=True).all()
-                if len(taken) >= self._batch:
-                    break
-            if taken:
-                await OutboxMessage.filter_by(id__in=[one.id for one in taken]).update(
-                    visible_at=utc_now(CLAIM_S), attempts=OutboxMessage.attempts + 1
-                )
-            return taken
-
-    def _isolation(self) -> str | None:
-        return None if self._database.dialect_name == "sqlite" else "READ COMMITTED"
-
-    async def _find_lost(
-        self, published: Sequence[OutboxMessage]
-    ) -> tuple[Sequence[OutboxMessage], Sequence[OutboxMessage]]:
-        """Of what was published and not settled: what the broker has lost, and what may still wait in its queue.
+    async def _find_lost(self, stranded: Sequence[Claimed]) -> Sequence[Claimed]:
+        """Of what was published and not settled: what the broker has lost. The rest is put back to wait on.
 
         A queue without ready messages holds none of ours: what was published into it long ago is with nobody.
         """
-        depths: dict[str, int] = {}
-        for queue in {one.queue for one in published}:
+        empty: set[str] = set()
+        for queue in {one.queue for one in stranded}:
             try:
-                depths[queue] = await self._broker.depth(queue)
+                if await self._broker.depth(queue) == 0:
+                    empty.add(queue)
             except BrokerUnavailable:
-                depths[queue] = 1
+                await self._claims.put_back(stranded, delay_s=AWAY_S)
+                raise
             except BrokerError:
-                depths[queue] = 0
-        now = datetime.now(UTC)
-        lost = [
-            one
-            for one in published
-            if depths[one.queue] == 0 or (one.published_at is not None and now - one.published_at > LOST_AFTER)
-        ]
-        return lost, [one for one in published if one not in lost]
+                empty.add(queue)  # it is gone, with all that was in it
+        overdue = await self._claims.published_before(stranded, age_s=LOST_AFTER_S)
+        lost = [one for one in stranded if one.queue in empty or one.id in overdue]
+        lost_ids = {one.id for one in lost}
+        await self._claims.put_back([one for one in stranded if one.id not in lost_ids], delay_s=self._stranded_after_s)
+        if lost:
+            log.warning("outbox.stranded_found", count=len(lost), queues=sorted({one.queue for one in lost}))
+        for one in lost:
+            self._metrics.stranded.labels(one.queue).inc()
+        return lost
 
-    async def _publish(self, messages: Sequence[OutboxMessage]) -> None:
-        if not messages:
-            return
-        items = [(one.queue, _message(one)) for one in messages]
-        results = await self._broker.publish_many(items)
-        confirmed = [one.id for one, problem in zip(messages, results, strict=True) if problem is None]
-        refused = [(one, problem) for one, problem in zip(messages, results, strict=True) if problem is not None]
-        async with self._database.unit():
-            # A consumer may have settled a message already; its row is gone, and that is right.
-            await OutboxMessage.filter_by(id__in=confirmed).update(
-                published_at=utc_now(), visible_at=utc_now(self._stranded_after_s)
-            )
-            for one, problem in refused:
-                await self._refuse(one, problem)
-        self.published += len(confirmed)
-
-    async def _refuse(self, one: OutboxMessage, problem: PublishError) -> None:
-        """Try again: at once after a lost connection, which is nobody's fault; with a growing delay otherwise."""
-        away = isinstance(problem, BrokerUnavailable)
-        delay_s = POLL_S[0] if away else BACK_OFF_S[min(one.attempts, len(BACK_OFF_S) - 1)]
-        await OutboxMessage.filter_by(id=one.id).update(
-            visible_at=utc_now(delay_s), attempts=one.attempts if away else one.attempts + 1
+    async def _publish(self, claimed: Sequence[Claimed]) -> int:
+        if not claimed:
+            return 0
+        items = [(one.queue, one.message) for one in claimed]
+        results = await self._broker.publish_many(items, timeout_s=PUBLISH_TIMEOUT_S)
+        confirmed: list[Claimed] = []
+        away: list[Claimed] = []
+        refused: defaultdict[int, list[Claimed]] = defaultdict(list)
+        for one, problem in zip(claimed, results, strict=True):
+            if problem is None:
+                confirmed.append(one)
+                self._metrics.published.labels(one.queue).inc()
+                continue
+            self._refused(one, problem)
+            if isinstance(problem, BrokerUnavailable):
+                away.append(one)
+            else:
+                refused[one.attempts].append(one)
+        await self._mark_confirmed(confirmed)
+        await self._claims.put_back(away, delay_s=AWAY_S)
+        for attempts, group in refused.items():
+            delay_s = BACK_OFF_S[min(attempts, len(BACK_OFF_S) - 1)]
+            await self._claims.refused(group, attempts=attempts + 1, delay_s=delay_s)
+        await self._restore_queues(
+            {one.queue for one, problem in zip(claimed, results, strict=True) if isinstance(problem, Unroutable)}
         )
-        self._tell_once("outbox.not_published", queue=one.queue, error=type(problem).__name__)
+        return len(claimed) - len(away)
 
-    async def _put_off(self, messages: Sequence[OutboxMessage], delay_s: float) -> None:
-        if messages:
-            async with self._database.unit():
-                await OutboxMessage.filter_by(id__in=[one.id for one in messages]).update(visible_at=utc_now(delay_s))
+    async def _mark_confirmed(self, confirmed: Sequence[Claimed]) -> None:
+        """Try for a while: what is not marked before the claim ends is published twice."""
+        for pause_s in (*MARK_PAUSES_S, None):
+            try:
+                await self._claims.confirmed(confirmed, stranded_after_s=self._stranded_after_s)
+            except DATABASE_TROUBLE:
+                if pause_s is None:
+                    raise
+                await asyncio.sleep(pause_s)
+            else:
+                return
 
-    def _tell_once(self, event: str, **fields: object) -> None:
+    async def _restore_queues(self, names: set[str]) -> None:
+        specs = [self._queues[name] for name in names if name in self._queues]
+        with suppress(BrokerError):  # the next attempt to publish tells
+            await self._broker.declare(*specs)
+
+    def _refused(self, one: Claimed, problem: PublishError) -> None:
+        reason = type(problem).__name__
+        self._metrics.refused.labels(one.queue, reason).inc()
+        self._tell_once("outbox.not_published", queue=one.queue, reason=reason)
+
+    def _tell_once(self, event: str, **fields: str) -> None:
         key = f"{event} {fields.get('queue', '')}"
         now = time.monotonic()
         if now - self._told.get(key, -QUIET_S) >= QUIET_S:
@@ -180,12 +230,10 @@ class Relay:
             log.warning(event, **fields)
 
 
-def _message(one: OutboxMessage) -> Message:
-    return Message(id=str(one.id), body=one.body, headers=one.headers)
-
-
 async def _wait_for_one(*events: asyncio.Event, timeout_s: float) -> None:
     waits = [asyncio.create_task(event.wait()) for event in events]
-    _, pending = await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    for wait in pending:
-        wait.cancel()
+    try:
+        await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

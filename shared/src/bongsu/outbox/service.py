@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from bongsu.mixins import utc_now, uuid7
-from bongsu.outbox.models import OutboxMessage
+from bongsu.mixins import Q, utc_now, uuid7
+from bongsu.outbox.models import LANES, OutboxMessage
 
 _wake_ups: set[asyncio.Event] = set()
 
@@ -27,9 +27,11 @@ async def append(  # noqa: PLR0913 - each is one fact about the message
 
     :param lane: 0, 1 or 2: the relay takes the lowest first.
     :param delay_s: not before so many seconds from now, by the database's clock.
-    :param at: not before this time; in the past it means at once.
+    :param at: not before this time (aware), whatever `delay_s`; in the past it means at once.
     :returns: the message's id, which its consumer settles or postpones.
     """
+    if lane not in LANES:
+        raise ValueError(f"Lane {lane} does not exist; there are {LANES}")
     message_id = id or uuid7()
     row = {
         "id": message_id,
@@ -39,6 +41,7 @@ async def append(  # noqa: PLR0913 - each is one fact about the message
         "headers": dict(headers or {}),
         "visible_at": at if at is not None else utc_now(delay_s),
         "published_at": None,
+        "claimed_until": None,
         "attempts": 0,
     }
     # Written as rows and not as an object: an object would read its `visible_at` back, by a second statement.
@@ -62,15 +65,18 @@ async def postpone(ids: Sequence[UUID], *, delay_s: float) -> int:
     """
     if not ids:
         return 0
-    return await OutboxMessage.filter_by(id__in=list(ids)).update(visible_at=utc_now(delay_s), published_at=None)
+    return await OutboxMessage.filter_by(id__in=list(ids)).update(
+        visible_at=utc_now(delay_s), published_at=None, claimed_until=None
+    )
 
 
 async def release() -> int:
-    """Make everything that was published due again: for when the broker is known to have lost it all.
+    """Make everything due that a relay took or published: for when there is no other relay and the broker is empty.
 
     :returns: how many.
     """
-    return await OutboxMessage.filter_by(published_at__isnull=False).update(visible_at=utc_now(), published_at=None)
+    taken = Q(published_at__isnull=False) | Q(claimed_until__isnull=False)
+    return await OutboxMessage.filter_by(taken).update(visible_at=utc_now(), published_at=None, claimed_until=None)
 
 
 def nudge() -> None:

@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("headers", Json(), nullable=False),
         sa.Column("visible_at", UTCDateTime(), nullable=False),
         sa.Column("published_at", UTCDateTime(), nullable=True),
+        sa.Column("claimed_until", UTCDateTime(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("created_at", UTCDateTime(), nullable=False),
         sa.Column("updated_at", UTCDateTime(), nullable=False),
