@@ -1,6 +1,7 @@
 """Many rows by few statements."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
@@ -12,7 +13,7 @@ from bongsu.mixins.base import Base
 from bongsu.mixins.builder import Builder
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.errors import UnknownField, WrongValueForLookup
-from bongsu.mixins.fields import Fields, fields_of
+from bongsu.mixins.fields import Fields, Initial, fields_of
 from bongsu.mixins.instances import state_of
 from bongsu.mixins.types import MYSQL_NAMES
 from bongsu.mixins.values import is_expression
@@ -27,44 +28,71 @@ _MAX_PARAMETERS = 30_000  # SQLite takes 32,766 a statement
 def bulk_insert(session: Session, model: type[M], rows: Sequence["Mapping[str, object] | M"]) -> int:
     """Inserts the rows, one statement for all that have the same fields."""
     session.flush()
-    now = python_now()
-    groups: dict[tuple[str, ...], list[Row]] = {}
-    for complete in _complete(fields_of(model), rows, now):
-        groups.setdefault(tuple(complete), []).append(complete)
-    table = fields_of(model).table
-    for group in groups.values():
-        if any(is_expression(value) for value in group[0].values()):
-            for single in group:  # SQL is part of the statement, so each row needs its own
-                session.execute(insert(table).values(_by_column(fields_of(model), single)))
+    fields, now = fields_of(model), python_now()
+    for shape, group in _grouped(fields, rows, now).items():
+        if any(is_expression(group[0][name]) for name in shape):
+            for row in group:  # SQL is part of the statement, so each row needs its own
+                session.execute(insert(fields.table).values(row))
         else:
-            session.execute(insert(table), [_by_column(fields_of(model), single) for single in group])
-    for row in rows:
-        if isinstance(row, Base):
-            make_transient_to_detached(row)
+            session.execute(insert(fields.table), group)
+    for given in rows:
+        if isinstance(given, Base):
+            make_transient_to_detached(given)
     return len(rows)
 
 
-def _complete(fields: Fields, rows: Iterable["Mapping[str, object] | M"], now: datetime) -> Iterable[Row]:
+def _grouped(
+    fields: Fields, rows: Iterable["Mapping[str, object] | M"], now: datetime
+) -> dict[tuple[str, ...], list[Row]]:
+    """The rows by the fields they have, each complete, and under its columns' names."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    shapes: dict[tuple[str, ...], _Shape] = {}
     for row in rows:
-        given = _given(fields, row)
-        for name, make in fields.initial:
-            if name not in given:
-                given[name] = make(now)
-        yield given
+        given = _loaded_columns(fields, row) if isinstance(row, Base) else row
+        names = tuple(given)
+        shape = shapes.get(names)
+        if shape is None:
+            shape = shapes[names] = _shape_of(fields, names)
+        complete = {**given}
+        for name, make in shape.missing:
+            complete[name] = make(now)
+        if shape.renamed:
+            complete = {shape.renamed.get(name, name): value for name, value in complete.items()}
+        groups.setdefault(shape.columns, []).append(complete)
+    return groups
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What rows with certain fields lack, and how their columns are called."""
+
+    missing: tuple[tuple[str, Initial], ...]
+    renamed: dict[str, str]
+    columns: tuple[str, ...]
+
+
+def _shape_of(fields: Fields, names: tuple[str, ...]) -> _Shape:
+    for name in names:
+        if name not in fields.columns:
+            raise UnknownField(fields.model.__name__, name, fields.columns)
+    missing = tuple((name, make) for name, make in fields.initial if name not in names)
+    every = (*names, *(name for name, _ in missing))
+    renamed = {name: fields.columns[name].key for name in every if fields.columns[name].key != name}
+    return _Shape(missing, renamed, tuple(sorted(fields.columns[name].key for name in every)))
+
+
+def _loaded_columns(fields: Fields, row: Base) -> Row:
+    loaded = state_of(row).dict
+    return {name: loaded[name] for name in fields.columns if name in loaded}
 
 
 def _given(fields: Fields, row: "Mapping[str, object] | M") -> Row:
     if isinstance(row, Base):
-        loaded = state_of(row).dict
-        return {name: loaded[name] for name in fields.columns if name in loaded}
+        return _loaded_columns(fields, row)
     unknown = row.keys() - fields.columns.keys()
     if unknown:
         raise UnknownField(fields.model.__name__, min(unknown), fields.columns)
     return {**row}
-
-
-def _by_column(fields: Fields, row: Row) -> Row:
-    return {fields.columns[name].key: value for name, value in row.items()}
 
 
 def bulk_set(session: Session, query: "Builder[M]", rows: Sequence["Mapping[str, object] | M"], by: str) -> int:
@@ -137,8 +165,8 @@ def upsert_rows(
         return
     session.flush()
     names = _conflict_names(fields, by, rows[0])
-    complete = list(_complete(fields, rows, python_now()))
-    if len({tuple(sorted(row)) for row in complete}) != 1:
+    groups = _grouped(fields, rows, python_now())
+    if len(groups) != 1:
         raise WrongValueForLookup("the rows of an upsert all have the same fields")
     taken = update_names if update_names is not None else [name for name in rows[0] if name not in names]
     for name in taken:
@@ -146,12 +174,11 @@ def upsert_rows(
             raise UnknownField(model.__name__, name, fields.columns)
     taken = [*taken, *(name for name in ("updated_at",) if taken and name in fields.columns and name not in taken)]
     dialect = session.get_bind().dialect.name
-    for chunk in _chunks(complete):
-        values = [_by_column(fields, row) for row in chunk]
+    for chunk in _chunks(next(iter(groups.values()))):
         if dialect in MYSQL_NAMES:
-            session.execute(_mysql_upsert(fields, values, taken))
+            session.execute(_mysql_upsert(fields, chunk, taken))
         else:
-            session.execute(_sqlite_upsert(fields, values, names, taken))
+            session.execute(_sqlite_upsert(fields, chunk, names, taken))
     refresh_loaded(session, model)
 
 
@@ -170,8 +197,8 @@ def _conflict_names(fields: Fields, by: str | Sequence[str] | None, row: Mapping
     )
 
 
-def _mysql_upsert(fields: Fields, values: list[Row], taken: Sequence[str]) -> mysql.Insert:
-    statement = mysql.insert(fields.table).values(values)
+def _mysql_upsert(fields: Fields, values: Sequence[Row], taken: Sequence[str]) -> mysql.Insert:
+    statement = mysql.insert(fields.table).values(list(values))
     inserted = statement.inserted
     changes: dict[str, Any] = {fields.columns[name].key: inserted[fields.columns[name].key] for name in taken}
     if not changes:  # an assignment that changes nothing: "on conflict do nothing"
@@ -182,8 +209,8 @@ def _mysql_upsert(fields: Fields, values: list[Row], taken: Sequence[str]) -> my
     return statement.on_duplicate_key_update(changes)
 
 
-def _sqlite_upsert(fields: Fields, values: list[Row], names: Sequence[str], taken: Sequence[str]) -> sqlite.Insert:
-    statement = sqlite.insert(fields.table).values(values)
+def _sqlite_upsert(fields: Fields, values: Sequence[Row], names: Sequence[str], taken: Sequence[str]) -> sqlite.Insert:
+    statement = sqlite.insert(fields.table).values(list(values))
     target = [fields.columns[name] for name in names]
     if not taken:
         return statement.on_conflict_do_nothing(index_elements=target)

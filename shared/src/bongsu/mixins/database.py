@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from sqlalchemy import literal, make_url, select
+from sqlalchemy import URL, literal, make_url, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
@@ -26,7 +26,7 @@ class Database:
 
     def __init__(
         self,
-        url: str,
+        url: str | URL,
         base: type[Base] = Base,
         *,
         busy_timeout_s: float = 10,

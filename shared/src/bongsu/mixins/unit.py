@@ -107,13 +107,15 @@ class Unit:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        session, self._session = self._session, None
+        # Contexts of tasks and connections outlive the unit: they must not keep what it held.
+        session, self._session, self.task = self._session, None, None
+        callbacks, self._on_commit = self._on_commit, []
         if _innermost.get() is self:
             _innermost.set(self.outer)
         if session is None:
             return
         if self._savepoint is not None:
-            await self._end_savepoint(error)
+            await self._end_savepoint(error, callbacks)
             return
         try:
             if error is None:
@@ -122,7 +124,7 @@ class Unit:
             closing = asyncio.ensure_future(session.close())
             await asyncio.shield(closing)
         if error is None:
-            for callback in self._on_commit:
+            for callback in callbacks:
                 callback()
 
     async def run(self, function: Callable[[], Awaitable[T]]) -> T:
@@ -169,9 +171,10 @@ class Unit:
                 raise
             raise better from error
 
-    async def _end_savepoint(self, error: BaseException | None) -> None:
+    async def _end_savepoint(self, error: BaseException | None, callbacks: list[Callable[[], None]]) -> None:
         savepoint, self._savepoint = self._savepoint, None
-        if savepoint is None or self._parent is None:
+        parent, self._parent = self._parent, None
+        if savepoint is None or parent is None:
             return
         if error is None:
             try:
@@ -181,8 +184,8 @@ class Unit:
                 if better is None:
                     raise
                 raise better from failure
-            for callback in self._on_commit:
-                self._parent.on_commit(callback)
+            for callback in callbacks:
+                parent.on_commit(callback)
             return
         try:
             await savepoint.rollback()

@@ -1,0 +1,93 @@
+"""Databases for the mixins' tests: every table, empty, on SQLite and on MariaDB or MySQL by both of its drivers."""
+
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, create_engine, event, make_url
+
+from bongsu.mixins import Database
+from shared.tests.mixins.library import LibraryBase
+from tests.infrastructure.servers import execute
+
+BACKENDS = [
+    "sqlite",
+    pytest.param("aiomysql", marks=pytest.mark.mysql),
+    pytest.param("asyncmy", marks=pytest.mark.mysql),
+]
+
+
+class Statements:
+    """The statements that a database was sent, transaction control left out."""
+
+    def __init__(self, database: Database) -> None:
+        self.sent: list[str] = []
+        event.listen(database.engine.sync_engine, "before_cursor_execute", self._note)
+
+    def _note(self, connection: object, cursor: object, statement: str, *rest: object) -> None:
+        del connection, cursor, rest
+        self.sent.append(statement)
+
+    def take(self) -> list[str]:
+        """What was sent since the last call."""
+        sent, self.sent = self.sent, []
+        return sent
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("library") / "library.sqlite3"
+    engine = create_engine(f"sqlite:///{path}")
+    LibraryBase.metadata.create_all(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def mysql_library_url(mysql_server_url: str) -> Iterator[URL]:
+    """A MySQL database of this process with every table."""
+    name = f"test_mixins_{secrets.token_hex(8)}"
+    execute(mysql_server_url, f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    url = make_url(mysql_server_url).set(database=name)
+    engine = create_engine(url.set(drivername="mysql+pymysql"))
+    LibraryBase.metadata.create_all(engine)
+    engine.dispose()
+    yield url
+    execute(mysql_server_url, f"DROP DATABASE {name}")
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> URL:
+    """The URL of a database with every table, empty."""
+    if backend == "sqlite":
+        path = tmp_path / "library.sqlite3"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        return make_url(f"sqlite+aiosqlite:///{path}")
+    mysql: URL = request.getfixturevalue("mysql_library_url")
+    engine = create_engine(mysql.set(drivername="mysql+pymysql"))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("SET foreign_key_checks = 0")
+        for table in LibraryBase.metadata.tables.values():
+            connection.execute(table.delete())
+    engine.dispose()
+    return mysql.set(drivername=f"mysql+{backend}")
+
+
+@pytest.fixture
+async def db(url: URL) -> AsyncIterator[Database]:
+    """The database of the tests' models."""
+    database = Database(url, LibraryBase, pool_size=5, max_overflow=10)
+    yield database
+    await database.dispose()
+
+
+@pytest.fixture
+def statements(db: Database) -> Statements:
+    return Statements(db)

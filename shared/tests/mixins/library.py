@@ -1,0 +1,145 @@
+"""The models that the mixins' tests share: authors, their books, tags, and one model for each special mixin."""
+
+import datetime as dt
+import enum
+from decimal import Decimal
+from typing import ClassVar
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.ext.hybrid import hybrid_property
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.sql.elements import ColumnElement
+
+from bongsu.mixins import (
+    NAMING_CONVENTION,
+    AsciiKey,
+    AuditMixin,
+    Base,
+    BaseModel,
+    ExactString,
+    IntegerBaseModel,
+    Json,
+    SerializeMixin,
+    SoftDeleteMixin,
+    UUIDKey,
+    VersionMixin,
+)
+
+
+class LibraryBase(Base):
+    """What the tests' `Database` connects: their tables are apart from the product's."""
+
+    __abstract__ = True
+    __owner__ = "library"
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+
+
+class LibraryModel(LibraryBase, BaseModel):
+    __abstract__ = True
+
+
+class Genre(enum.StrEnum):
+    POETRY = "poetry"
+    CRIME = "crime"
+
+
+book_tags = Table(
+    "book_tags",
+    LibraryModel.metadata,
+    Column("book_id", UUIDKey(), ForeignKey("books.id", ondelete="CASCADE"), primary_key=True),
+    Column("tag_id", UUIDKey(), ForeignKey("tags.id", ondelete="CASCADE"), primary_key=True),
+)
+
+
+class Author(SerializeMixin, LibraryModel):
+    __repr_attrs__: ClassVar[tuple[str, ...]] = ("email", "name")
+    __hidden__: ClassVar[tuple[str, ...]] = ("password_hash",)
+    __table_args__ = (
+        UniqueConstraint("country", "rank"),
+        CheckConstraint("age >= 0", name="age_not_negative"),
+    )
+
+    email: Mapped[str] = mapped_column(ExactString(200), unique=True)
+    name: Mapped[str | None]
+    age: Mapped[int] = mapped_column(default=0)
+    country: Mapped[str | None] = mapped_column(AsciiKey(2))
+    rank: Mapped[int | None]
+    born_on: Mapped[dt.date | None]
+    seen_at: Mapped[dt.datetime | None] = mapped_column(index=True)
+    is_active: Mapped[bool] = mapped_column(default=True)
+    password_hash: Mapped[str | None]
+    mentor_id: Mapped[UUID | None] = mapped_column(ForeignKey("authors.id"))
+
+    mentor: Mapped["Author | None"] = relationship(remote_side="Author.id", back_populates="pupils")
+    pupils: Mapped[list["Author"]] = relationship(back_populates="mentor")
+    books: Mapped[list["Book"]] = relationship(back_populates="author", order_by="Book.title")
+
+    @hybrid_property
+    def shout(self) -> str:
+        return (self.name or "").upper()
+
+    @shout.inplace.expression
+    @classmethod
+    def _shout(cls) -> ColumnElement[str]:
+        return func.upper(cls.name)
+
+
+class Book(SerializeMixin, LibraryModel):
+    title: Mapped[str]
+    text: Mapped[str | None] = mapped_column(Text)
+    genre: Mapped[Genre | None]
+    price: Mapped[Decimal | None] = mapped_column(Numeric(10, 2))
+    facts: Mapped[dict[str, object] | None] = mapped_column(Json)
+    cover: Mapped[bytes | None]
+    author_id: Mapped[UUID | None] = mapped_column(ForeignKey("authors.id"))
+
+    author: Mapped[Author | None] = relationship(back_populates="books")
+    tags: Mapped[list["Tag"]] = relationship(secondary=book_tags, back_populates="books")
+
+
+class Tag(LibraryModel):
+    label: Mapped[str] = mapped_column(unique=True)
+    books: Mapped[list[Book]] = relationship(secondary=book_tags, back_populates="tags")
+
+
+class Note(SoftDeleteMixin, LibraryModel):
+    text: Mapped[str]
+    folder_id: Mapped[UUID | None] = mapped_column(ForeignKey("folders.id"))
+    folder: Mapped["Folder | None"] = relationship(back_populates="notes")
+
+
+class Folder(LibraryModel):
+    label: Mapped[str]
+    notes: Mapped[list[Note]] = relationship(back_populates="folder")
+
+
+class Counter(VersionMixin, AuditMixin, LibraryModel):
+    label: Mapped[str] = mapped_column(ExactString(50), unique=True)
+    value: Mapped[int] = mapped_column(default=0)
+
+
+class Place(LibraryModel):
+    """A key of two columns."""
+
+    id: Mapped[UUID] = mapped_column(UUIDKey(), primary_key=True)
+    shelf: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    label: Mapped[str]
+
+
+class Visit(LibraryBase, IntegerBaseModel):
+    """An integer key."""
+
+    who: Mapped[str] = mapped_column(default="nobody")
+    __table_args__ = (Index("visits_who", "who", unique=False),)
