@@ -1,0 +1,255 @@
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from unittest.mock import AsyncMock
+from uuid import UUID
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from bongsu import outbox
+from bongsu.broker import Broker, Message
+from bongsu.broker.memory import MemoryBroker
+from bongsu.contracts.jobs import DeliveryWakeup
+from bongsu.contracts.queues import DELIVER
+from bongsu.identity.vault import Vault
+from bongsu.mixins import Database, utc_now, uuid7
+from bongsu.outbox.models import OutboxMessage
+from bongsu.outbox.relay import Relay
+from bongsu.runtime.stop import StopSignal
+from bongsu_notify.channels.port import Outcome, Outgoing, Refused, TryLater
+from bongsu_notify.deliveries import service
+from bongsu_notify.deliveries.handlers import DeliveryHandler
+from bongsu_notify.deliveries.rendering import Renderer
+from bongsu_notify.notifications.models import Notification
+from bongsu_notify.settings import NotifySettings
+from services.notify.tests.conftest import RememberingChannel
+
+QUEUE = DELIVER["normal"]
+
+
+async def _accepted(database: Database, **values: object) -> Notification:
+    given: dict[str, object] = {
+        "principal": "user:1",
+        "channel": "email",
+        "recipient": "someone@example.com",
+        "subject": "안녕",
+        "text": "봉수",
+    }
+    async with database.unit():
+        one = await Notification(**(given | values)).save()
+        body = DeliveryWakeup(notification_id=one.id).model_dump(mode="json")
+        await outbox.append(QUEUE, body)
+        return one
+
+
+@pytest.fixture
+def simulated() -> RememberingChannel:
+    return RememberingChannel()
+
+
+@pytest.fixture
+def handler(
+    database: Database, vault: Vault, channel: RememberingChannel, simulated: RememberingChannel, stop: StopSignal
+) -> DeliveryHandler:
+    return DeliveryHandler(
+        database=database,
+        channels={"email": channel, "simulated": simulated},
+        renderer=Renderer(vault=vault, sender="no-reply@bongsu.test"),
+        settings=NotifySettings(),
+        stop=stop,
+    )
+
+
+async def _deliver(
+    broker: Broker, database: Database, handler: DeliveryHandler, *, until: Callable[[], Awaitable[bool]]
+) -> None:
+    """Relay and consume until something has happened."""
+    consumer = await broker.consume(QUEUE, handler, prefetch=64, batch_max=32)
+    async with Relay(database, broker).running(), asyncio.timeout(10):
+        while not await until():
+            await asyncio.sleep(0.01)
+    await consumer.cancel()
+
+
+def _status_is(one: Notification, *statuses: str) -> Callable[[], Awaitable[bool]]:
+    async def reached() -> bool:
+        return (await Notification.get(one.id)).status in statuses
+
+    return reached
+
+
+class TestDelivery:
+    async def test_an_accepted_notification_is_sent_once_and_its_wake_up_is_forgotten(
+        self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, channel: RememberingChannel
+    ) -> None:
+        one = await _accepted(database)
+        await _deliver(broker, database, handler, until=_status_is(one, "sent"))
+        assert [message.notification_id for message in channel.sent] == [one.id]
+        assert await OutboxMessage.row_count() == 0
+
+    async def test_the_same_wake_up_twice_sends_once(
+        self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, channel: RememberingChannel
+    ) -> None:
+        one = await _accepted(database)
+        async with database.unit():
+            await outbox.append(QUEUE, DeliveryWakeup(notification_id=one.id).model_dump(mode="json"))
+
+        async def all_settled() -> bool:
+            return await OutboxMessage.row_count() == 0
+
+        await _deliver(broker, database, handler, until=all_settled)
+        assert len(channel.sent) == 1
+
+    async def test_one_to_try_later_keeps_its_wake_up_for_then(
+        self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, channel: RememberingChannel
+    ) -> None:
+        one = await _accepted(database)
+        channel.answers = [TryLater("provider_error", "500", delay_s=30)]
+        await _deliver(broker, database, handler, until=_status_is(one, "retry_wait"))
+        row = await OutboxMessage.filter_by().one()
+        assert row.published_at is None
+        assert await OutboxMessage.filter_by(visible_at__gt=utc_now(20)).exists()
+
+    async def test_it_is_sent_when_then_has_come(
+        self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, channel: RememberingChannel
+    ) -> None:
+        one = await _accepted(database)
+        channel.answers = [TryLater("provider_error", "500", delay_s=0.3)]
+        await _deliver(broker, database, handler, until=_status_is(one, "sent"))
+        assert len(channel.sent) == 2
+        assert (await Notification.get(one.id)).attempt == 2
+
+    async def test_test_mode_and_simulator_addresses_never_reach_a_provider(
+        self,
+        database: Database,
+        broker: MemoryBroker,
+        handler: DeliveryHandler,
+        channel: RememberingChannel,
+        simulated: RememberingChannel,
+    ) -> None:
+        test = await _accepted(database, mode="test")
+        address = await _accepted(database, recipient="delivered@simulator.bongsu.test")
+        await _deliver(broker, database, handler, until=_status_is(test, "sent"))
+        await _deliver(broker, database, handler, until=_status_is(address, "sent"))
+        assert channel.sent == []
+        assert len(simulated.sent) == 2
+
+    async def test_what_cannot_be_rendered_fails_without_a_call(
+        self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, channel: RememberingChannel
+    ) -> None:
+        one = await _accepted(database, template="verify-email", sealed_variables="k9.broken")
+        await _deliver(broker, database, handler, until=_status_is(one, "failed"))
+        assert channel.sent == []
+
+    async def test_a_body_that_is_no_wake_up_is_dead_lettered(
+        self, database: Database, broker: MemoryBroker, handler: DeliveryHandler
+    ) -> None:
+        await broker.publish(QUEUE, Message(id=str(uuid7()), body={"notification_id": "nonsense"}))
+        await broker.publish(QUEUE, Message(id="not-a-row", body={"notification_id": str(uuid7())}))
+
+        async def both_are_dead() -> bool:
+            return len(await broker.dead_letters(QUEUE)) == 2
+
+        await _deliver(broker, database, handler, until=both_are_dead)
+
+
+class TestDatabaseDown:
+    async def test_what_was_sent_is_written_down_once_the_database_answers_again(
+        self,
+        database: Database,
+        broker: MemoryBroker,
+        handler: DeliveryHandler,
+        channel: RememberingChannel,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        one = await _accepted(database)
+        down = OperationalError("UPDATE", {}, Exception("gone away"))
+        marks = AsyncMock(side_effect=[down, down, service.mark])
+        real = service.mark
+
+        async def flaky(*arguments: object, **options: object) -> service.Marked:
+            answer = await marks(*arguments, **options)
+            assert answer is real
+            return await real(*arguments, **options)  # type: ignore[arg-type] # passed on as they came
+
+        monkeypatch.setattr(service, "mark", flaky)
+        await _deliver(broker, database, handler, until=_status_is(one, "sent"))
+        assert len(channel.sent) == 1
+        assert marks.await_count == 3
+
+    async def test_a_stop_meanwhile_leaves_the_job_to_the_broker(
+        self,
+        database: Database,
+        broker: MemoryBroker,
+        handler: DeliveryHandler,
+        stop: StopSignal,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        one = await _accepted(database)
+        tried = asyncio.Event()
+
+        async def down(*_arguments: object, **_options: object) -> service.Claims:
+            tried.set()
+            raise OperationalError("UPDATE", {}, Exception("gone away"))
+
+        monkeypatch.setattr(service, "claim", down)
+        consumer = await broker.consume(QUEUE, handler, prefetch=64, batch_max=32)
+        async with Relay(database, broker).running(), asyncio.timeout(10):
+            await tried.wait()
+            stop.set()
+            await consumer.cancel()
+        assert (await Notification.get(one.id)).status == "accepted"
+        assert await broker.depth(QUEUE) == 1
+
+
+class _Slow:
+    """Answers too late for the lease."""
+
+    async def open(self) -> None: ...
+
+    async def send(self, batch: Sequence[Outgoing]) -> Sequence[Outcome]:
+        await asyncio.sleep(60)
+        return [Refused("never", "") for _ in batch]
+
+    async def close(self) -> None: ...
+
+
+class TestDeadline:
+    async def test_a_provider_that_hangs_is_given_up_within_the_lease(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        one = await _accepted(database)
+        handler = DeliveryHandler(
+            database=database,
+            channels={"email": _Slow()},
+            renderer=Renderer(vault=vault, sender="no-reply@bongsu.test"),
+            settings=NotifySettings(lease_s=1),
+            stop=stop,
+        )
+        await _deliver(broker, database, handler, until=_status_is(one, "unknown"))
+
+
+class TestManyWorkers:
+    async def test_each_of_two_hundred_is_sent_exactly_once(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        channel = RememberingChannel()
+        handlers = [
+            DeliveryHandler(
+                database=database,
+                channels={"email": channel},
+                renderer=Renderer(vault=vault, sender="no-reply@bongsu.test"),
+                settings=NotifySettings(),
+                stop=stop,
+            )
+            for _ in range(3)
+        ]
+        ids: set[UUID] = {(await _accepted(database)).id for _ in range(200)}
+        consumers = [await broker.consume(QUEUE, handler, prefetch=64, batch_max=32) for handler in handlers]
+        async with Relay(database, broker).running(), Relay(database, broker).running(), asyncio.timeout(30):
+            while await Notification.filter_by(status="sent").count() < len(ids):
+                await asyncio.sleep(0.05)
+        for consumer in consumers:
+            await consumer.cancel()
+        assert sorted(message.notification_id for message in channel.sent) == sorted(ids)
+        assert await OutboxMessage.row_count() == 0

@@ -1,0 +1,348 @@
+"""The API from outside: signed requests in, stored notifications out."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from bongsu.broker.memory import MemoryBroker
+from bongsu.contracts.queues import DELIVER
+from bongsu.identity.callers import Identity
+from bongsu.identity.models import User
+from bongsu.identity.scopes import Role
+from bongsu.identity.signatures import RequestSigner
+from bongsu.identity.vault import Vault
+from bongsu.mixins import Database, utc_now
+from bongsu.outbox.models import OutboxMessage
+from bongsu_notify.app import create_app
+from bongsu_notify.notifications.models import Notification, NotificationEvent
+from bongsu_notify.settings import NotifySettings
+from services.notify.tests.keys import make_key
+
+URL = "http://localhost:8000"
+BODY = {
+    "channel": "email",
+    "to": {"email": "someone@example.com", "name": "받는 이"},
+    "content": {"subject": "안녕하세요 🔥", "text": "봉수가 올랐습니다"},
+}
+
+
+@dataclass
+class Api:
+    """The app, and people to call it."""
+
+    app: FastAPI
+    vault: Vault
+
+    def client(self, signer: RequestSigner | None = None) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url=URL, auth=signer)
+
+    async def user(self, email: str, **values: object) -> User:
+        given: dict[str, object] = {"email_norm": email, "email_verified_at": utc_now(), "sending": "live"}
+        user = User(**(given | values))
+        await user.save()
+        return await user.refresh()
+
+    async def client_of(self, email: str, **values: object) -> httpx.AsyncClient:
+        return self.client(await make_key(await self.user(email, **values), self.vault))
+
+
+@pytest.fixture
+async def api(database: Database, broker: MemoryBroker, vault: Vault) -> AsyncIterator[Api]:
+    identity = Identity(vault=vault, public_url=URL)
+    app = create_app(settings=NotifySettings(), identity=identity, database=database, broker=broker)
+    async with app.router.lifespan_context(app):
+        yield Api(app, vault)
+
+
+class TestSubmit:
+    async def test_a_signed_request_is_stored_with_its_wake_up_before_it_is_answered(self, api: Api) -> None:
+        async with await api.client_of("me@example.com") as client:
+            answer = await client.post("/v1/notifications", json=BODY)
+        made = answer.json()
+        assert (answer.status_code, made["status"]) == (202, "accepted")
+        assert answer.headers["location"] == f"/v1/notifications/{made['id']}"
+        row = await Notification.get_or_none(made_id := UUID(made["id"]))
+        assert row is not None
+        assert (row.subject, row.text, row.recipient_name) == ("안녕하세요 🔥", "봉수가 올랐습니다", "받는 이")
+        wake_up = await OutboxMessage.filter_by().one()
+        assert (wake_up.queue, wake_up.body["notification_id"]) == (DELIVER["normal"], str(made_id))
+
+    @pytest.mark.parametrize(
+        ("change", "field"),
+        [
+            ({"colour": "red"}, ["body", "colour"]),
+            ({"to": {"email": "nobody"}}, ["body", "to", "email"]),
+            ({"to": {"email": "josé@example.com"}}, ["body", "to", "email"]),
+            ({"to": {"email": "a@example.com", "cc": "x"}}, ["body", "to", "cc"]),
+            ({"to": {"email": "a@example.com", "name": "a\r\nBcc: x@y.z"}}, ["body", "to", "name"]),
+            ({"content": {"subject": "a\nb", "text": "x"}}, ["body", "content", "subject"]),
+            ({"content": {"subject": "a"}}, ["body", "content"]),
+            ({"content": {"subject": "", "text": "x"}}, ["body", "content", "subject"]),
+            ({"channel": "pigeon"}, ["body", "channel"]),
+            ({"priority": "urgent"}, ["body", "priority"]),
+            ({"send_at": "2020-13-01T00:00:00Z"}, ["body", "send_at"]),
+            ({"send_at": "2026-01-01T00:00:00"}, ["body", "send_at"]),
+            ({"topic": "Big News"}, ["body", "topic"]),
+            ({"metadata": ["x"]}, ["body", "metadata"]),
+        ],
+    )
+    async def test_bad_input_is_named_and_nothing_is_stored(
+        self, api: Api, change: dict[str, object], field: list[str]
+    ) -> None:
+        async with await api.client_of("me@example.com") as client:
+            answer = await client.post("/v1/notifications", json=BODY | change)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["loc"] == field
+        assert await Notification.row_count() == await OutboxMessage.row_count() == 0
+
+    @pytest.mark.parametrize("value", ["NaN", '"\\ud800"', '"' + "x" * 9000 + '"', "1e999"])
+    async def test_metadata_that_json_cannot_carry_is_refused(self, api: Api, value: str) -> None:
+        raw = '{"channel":"email","to":{"email":"a@example.com"},"content":{"subject":"s","text":"t"},"metadata":{"a":%s}}'
+        async with await api.client_of("me@example.com") as client:
+            answer = await client.post(
+                "/v1/notifications", content=raw % value, headers={"content-type": "application/json"}
+            )
+        assert answer.status_code == 422, answer.text
+
+    async def test_lone_surrogates_anywhere_are_refused(self, api: Api) -> None:
+        raw = '{"channel":"email","to":{"email":"a@example.com"},"content":{"subject":"\\ud83d","text":"\\ud800"}}'
+        async with await api.client_of("me@example.com") as client:
+            answer = await client.post("/v1/notifications", content=raw, headers={"content-type": "application/json"})
+        assert answer.status_code == 422, answer.text
+
+    async def test_a_past_expiry_is_refused(self, api: Api) -> None:
+        async with await api.client_of("me@example.com") as client:
+            answer = await client.post("/v1/notifications", json=BODY | {"expires_at": "2020-01-01T00:00:00Z"})
+        assert answer.status_code == 422
+        assert "expires_at" in answer.text
+
+    async def test_a_schedule_is_kept_for_then(self, api: Api) -> None:
+        async with await api.client_of("me@example.com") as client:
+            answer = await client.post("/v1/notifications", json=BODY | {"send_at": "2027-01-01T09:00:00+09:00"})
+        assert answer.json()["send_at"] == "2027-01-01T00:00:00Z"
+        assert await OutboxMessage.filter_by(visible_at__gt=utc_now(3600)).count() == 1
+
+    async def test_another_sender_is_refused(self, api: Api) -> None:
+        async with await api.client_of("me@example.com") as client:
+            answer = await client.post("/v1/notifications", json=BODY | {"from": {"email": "ceo@bank.example"}})
+        assert (answer.status_code, answer.json()["code"]) == (403, "sender_not_allowed")
+
+    async def test_the_operators_own_sender_may_be_named(self, api: Api) -> None:
+        async with await api.client_of("me@example.com") as client:
+            sender = {"email": "No-Reply@bongsu.test", "name": "봉수"}
+            answer = await client.post("/v1/notifications", json=BODY | {"from": sender})
+        assert answer.status_code == 202
+
+    async def test_without_a_credential_it_is_401(self, api: Api) -> None:
+        async with api.client() as client:
+            answer = await client.post("/v1/notifications", json=BODY)
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+
+    async def test_a_key_without_the_scope_may_not(self, api: Api) -> None:
+        user = await api.user("me@example.com")
+        async with api.client(await make_key(user, api.vault, scopes="notifications:read")) as client:
+            answer = await client.post("/v1/notifications", json=BODY)
+        assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
+
+
+class TestTrial:
+    async def test_an_account_on_trial_sends_only_to_itself_and_to_the_simulator(self, api: Api) -> None:
+        async with await api.client_of("me@example.com", sending="trial") as client:
+            codes = [
+                (await client.post("/v1/notifications", json=BODY | {"to": {"email": to}})).status_code
+                for to in ("someone@example.com", "me@example.com", "delivered@simulator.bongsu.test")
+            ]
+        assert codes == [403, 202, 202]
+
+    async def test_a_test_key_is_never_on_trial(self, api: Api) -> None:
+        user = await api.user("me@example.com", sending="trial")
+        async with api.client(await make_key(user, api.vault, mode="test")) as client:
+            answer = await client.post("/v1/notifications", json=BODY)
+        assert (answer.status_code, answer.json()["mode"]) == (202, "test")
+
+
+class TestIdempotency:
+    async def test_the_same_key_and_body_make_one_notification(self, api: Api) -> None:
+        async with await api.client_of("me@example.com") as client:
+            answers = [
+                await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "once"}) for _ in range(2)
+            ]
+        assert [answer.status_code for answer in answers] == [202, 202]
+        assert answers[0].json()["id"] == answers[1].json()["id"]
+        assert await Notification.row_count() == await OutboxMessage.row_count() == 1
+
+    async def test_a_body_written_otherwise_is_the_same_body(self, api: Api) -> None:
+        other = {**dict(reversed(BODY.items())), "priority": "normal"}
+        async with await api.client_of("me@example.com") as client:
+            first = await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "once"})
+            second = await client.post("/v1/notifications", json=other, headers={"Idempotency-Key": "once"})
+        assert first.json()["id"] == second.json()["id"]
+
+    async def test_another_body_is_refused(self, api: Api) -> None:
+        async with await api.client_of("me@example.com") as client:
+            await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "once"})
+            answer = await client.post(
+                "/v1/notifications", json=BODY | {"priority": "high"}, headers={"Idempotency-Key": "once"}
+            )
+        assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_mismatch")
+
+    async def test_keys_of_two_principals_do_not_meet(self, api: Api) -> None:
+        ids = set()
+        for email in ("a@example.com", "b@example.com"):
+            async with await api.client_of(email) as client:
+                answer = await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "once"})
+                ids.add(answer.json()["id"])
+        assert len(ids) == 2
+
+    async def test_thirty_requests_at_once_make_one(self, api: Api) -> None:
+        async with await api.client_of("me@example.com") as client:
+            answers = await asyncio.gather(
+                *(client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "once"}) for _ in range(30))
+            )
+        assert {answer.status_code for answer in answers} == {202}
+        assert len({answer.json()["id"] for answer in answers}) == 1
+        assert await Notification.row_count() == await OutboxMessage.row_count() == 1
+
+    async def test_after_a_day_the_key_is_free_again(self, api: Api) -> None:
+        async with await api.client_of("me@example.com") as client:
+            first = await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "once"})
+            await Notification.filter_by(idempotency_key="once").update(created_at=utc_now(-25 * 3600))
+            second = await client.post(
+                "/v1/notifications", json=BODY | {"priority": "high"}, headers={"Idempotency-Key": "once"}
+            )
+        assert second.status_code == 202
+        assert first.json()["id"] != second.json()["id"]
+
+    @pytest.mark.parametrize("key", ["", "two words", "x" * 256])
+    async def test_an_unusable_key_is_named(self, api: Api, key: str) -> None:
+        async with await api.client_of("me@example.com") as client:
+            answer = await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": key})
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["loc"] == ["header", "idempotency-key"]
+
+
+class TestDetail:
+    async def test_it_tells_everything_that_happened(self, api: Api) -> None:
+        async with await api.client_of("me@example.com") as client:
+            made = (await client.post("/v1/notifications", json=BODY | {"metadata": {"주문": 7}})).json()
+            shown = (await client.get(f"/v1/notifications/{made['id']}")).json()
+        assert shown["metadata"] == {"주문": 7}
+        assert [(step["status"], step["attempt"]) for step in shown["timeline"]] == [("accepted", 0)]
+        assert shown["created_at"].endswith("Z")
+
+    async def test_anothers_is_not_there(self, api: Api) -> None:
+        async with await api.client_of("me@example.com") as client:
+            made = (await client.post("/v1/notifications", json=BODY)).json()
+        async with await api.client_of("other@example.com") as client:
+            for answer in (
+                await client.get(f"/v1/notifications/{made['id']}"),
+                await client.post(f"/v1/notifications/{made['id']}/cancel"),
+                await client.post(f"/v1/notifications/{made['id']}/retry"),
+            ):
+                assert (answer.status_code, answer.json()["code"]) == (404, "notification_not_found")
+
+    async def test_a_staff_members_key_sees_no_more_than_its_owners(self, api: Api) -> None:
+        async with await api.client_of("me@example.com") as client:
+            made = (await client.post("/v1/notifications", json=BODY)).json()
+        async with await api.client_of("staff@example.com", role=Role.STAFF.value) as client:
+            assert (await client.get(f"/v1/notifications/{made['id']}")).status_code == 404
+
+    async def test_sealed_variables_are_never_shown(self, api: Api) -> None:
+        user = await api.user("me@example.com")
+        one = await Notification.create(
+            user_id=user.id,
+            principal="system",
+            channel="email",
+            recipient="me@example.com",
+            template="verify-email",
+            sealed_variables="k1.sealed-secret",
+        )
+        async with api.client(await make_key(user, api.vault)) as client:
+            assert "sealed" not in (await client.get(f"/v1/notifications/{one.id}")).text
+
+
+class TestList:
+    async def test_pages_follow_one_another_newest_first(self, api: Api) -> None:
+        async with await api.client_of("me@example.com") as client:
+            made = [(await client.post("/v1/notifications", json=BODY)).json()["id"] for _ in range(5)]
+            seen: list[str] = []
+            after: str | None = None
+            while True:
+                page = (
+                    await client.get("/v1/notifications", params={"limit": 2, **({"after": after} if after else {})})
+                ).json()
+                seen += [item["id"] for item in page["items"]]
+                after = page["next"]
+                if after is None:
+                    break
+        assert seen == made[::-1]
+
+    async def test_it_is_narrowed_by_what_is_asked(self, api: Api) -> None:
+        async with await api.client_of("me@example.com") as client:
+            await client.post("/v1/notifications", json=BODY | {"topic": "billing"})
+            await client.post("/v1/notifications", json=BODY | {"to": {"email": "Other@Example.com"}})
+            for query, count in (
+                ({"topic": "billing"}, 1),
+                ({"to": "other@EXAMPLE.com"}, 1),
+                ({"status": "accepted"}, 2),
+                ({"status": "sent"}, 0),
+                ({"channel": "email"}, 2),
+            ):
+                found = (await client.get("/v1/notifications", params=query)).json()["items"]
+                assert len(found) == count, query
+
+    @pytest.mark.parametrize(
+        "query", [{"status": "lost"}, {"limit": "0"}, {"limit": "201"}, {"after": "x"}, {"to": "x"}]
+    )
+    async def test_a_wrong_question_is_named(self, api: Api, query: dict[str, str]) -> None:
+        async with await api.client_of("me@example.com") as client:
+            answer = await client.get("/v1/notifications", params=query)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["loc"] == ["query", next(iter(query))]
+
+    async def test_only_ones_own_are_listed(self, api: Api) -> None:
+        async with await api.client_of("me@example.com") as client:
+            await client.post("/v1/notifications", json=BODY)
+        async with await api.client_of("other@example.com") as client:
+            assert (await client.get("/v1/notifications")).json() == {"items": [], "next": None}
+
+
+class TestCancel:
+    async def test_one_that_waits_is_cancelled_once(self, api: Api) -> None:
+        async with await api.client_of("me@example.com") as client:
+            made = (await client.post("/v1/notifications", json=BODY | {"send_at": "2027-01-01T00:00:00Z"})).json()
+            for _ in range(2):
+                answer = await client.post(f"/v1/notifications/{made['id']}/cancel")
+                assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+        assert await NotificationEvent.filter_by(status="cancelled").count() == 1
+
+    async def test_one_that_is_being_sent_is_not(self, api: Api) -> None:
+        async with await api.client_of("me@example.com") as client:
+            made = (await client.post("/v1/notifications", json=BODY)).json()
+            await Notification.filter_by(status="accepted").update(status="sending")
+            answer = await client.post(f"/v1/notifications/{made['id']}/cancel")
+        assert (answer.status_code, answer.json()["code"]) == (409, "not_cancellable")
+
+
+class TestRetry:
+    async def test_a_failed_one_waits_to_be_sent_again(self, api: Api) -> None:
+        async with await api.client_of("me@example.com") as client:
+            made = (await client.post("/v1/notifications", json=BODY)).json()
+            await Notification.filter_by(status="accepted").update(status="failed", attempt=8, error_code="x")
+            await OutboxMessage.filter_by(lane__ge=0).delete()
+            answer = await client.post(f"/v1/notifications/{made['id']}/retry")
+        assert (answer.status_code, answer.json()["status"], answer.json()["attempt"]) == (202, "queued", 0)
+        assert await OutboxMessage.row_count() == 1
+
+    async def test_a_sent_one_is_not(self, api: Api) -> None:
+        async with await api.client_of("me@example.com") as client:
+            made = (await client.post("/v1/notifications", json=BODY)).json()
+            await Notification.filter_by(status="accepted").update(status="sent")
+            answer = await client.post(f"/v1/notifications/{made['id']}/retry")
+        assert (answer.status_code, answer.json()["code"]) == (409, "not_retryable")
