@@ -2,18 +2,18 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import aioboto3
 import httpx
 import pytest
-from aiobotocore.config import AioConfig
+from aiobotocore.config import AioConfig  # type: ignore[import-untyped]  # it has no type hints
 from fastapi import FastAPI
 
 from bongsu.runtime.settings import PlatformSettings
 from bongsu_sandbox.app import create_app
 from bongsu_sandbox.running import RunningSandbox, running
 from bongsu_sandbox.settings import SandboxSettings
+from sandbox.tests.aws import SesClient
 
 REGION = "ap-northeast-2"
 
@@ -44,10 +44,15 @@ async def sandbox(settings: SandboxSettings) -> AsyncIterator[RunningSandbox]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def aws() -> aioboto3.Session:
+    """One session for all tests: it keeps AWS's description of SES, which takes long to read."""
+    return aioboto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+
+
 @pytest.fixture
-async def ses(sandbox: RunningSandbox) -> AsyncIterator[Any]:
-    """AWS's own client; its operations are made when the program runs, hence Any."""
-    session = aioboto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+async def ses(sandbox: RunningSandbox, aws: aioboto3.Session) -> AsyncIterator[SesClient]:
+    """AWS's own client."""
     config = AioConfig(retries={"total_max_attempts": 1}, read_timeout=1, connect_timeout=1)
-    async with session.client("sesv2", endpoint_url=sandbox.ses_url, config=config) as client:
+    async with aws.client("sesv2", endpoint_url=sandbox.ses_url, config=config) as client:
         yield client

@@ -1,6 +1,5 @@
 """ASGI middleware: who may reach the sandbox, and the way to a connection that is to be cut."""
 
-import asyncio
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -29,8 +28,7 @@ class Access:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        transport = getattr(getattr(receive, "__self__", None), "transport", None)
-        scope[TRANSPORT] = transport if isinstance(transport, asyncio.Transport) else None
+        scope[TRANSPORT] = getattr(getattr(receive, "__self__", None), "transport", None)
         refusal = self._refusal(scope)
         if refusal is not None:
             await problem_response(refusal, request_id="-")(scope, receive, send)
@@ -60,4 +58,5 @@ def _from_another_site(scope: Scope) -> bool:
     origin = headers.get(b"origin")
     if origin is None:
         return False
-    return urlsplit(origin.decode("latin-1")).netloc != headers.get(b"host", b"").decode("latin-1")
+    host = headers.get(b"host", b"").decode("latin-1")
+    return bool(urlsplit(origin.decode("latin-1")).netloc != host)

@@ -29,9 +29,7 @@ _MAX_BODY_BYTES = 64 * MEBIBYTE
 """A message of 40 MB in base64, and some."""
 
 
-def create_app(
-    settings: SandboxSettings, platform: PlatformSettings, *, stop: StopSignal | None = None
-) -> FastAPI:
+def create_app(settings: SandboxSettings, platform: PlatformSettings, *, stop: StopSignal | None = None) -> FastAPI:
     """The sandbox; every route begins with `/sandbox`, but for the health routes.
 
     :param stop: ends the requests that a fault holds open, when the process is to end.
@@ -72,9 +70,13 @@ def create_app(
         description="Stand-ins for the providers. The mailbox, the ledger and the faults are for demos and tests.",
         max_body_bytes=_MAX_BODY_BYTES,
     )
+    app.state.mailbox = mailbox
+    app.state.pages = pages
     add_health(app, required={}, reported={})
-    app.include_router(ses_endpoints.create_router(Ses(account, mailbox, ledger), SesFaults(faults, stop or StopSignal())))
-    app.include_router(mailbox_endpoints.create_router(mailbox, pages))
+    app.include_router(
+        ses_endpoints.create_router(Ses(account, mailbox, ledger), SesFaults(faults, stop or StopSignal()))
+    )
+    app.include_router(mailbox_endpoints.router)
     app.include_router(ledger_endpoints.create_router(ledger, pages))
     app.include_router(fault_endpoints.create_router(faults, overview))
     app.include_router(overview_endpoints.create_router(overview))

@@ -17,7 +17,7 @@ class Reset(Response):
     """Ends the connection without a byte of an answer; the client sees it reset."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        transport: asyncio.Transport | None = scope[TRANSPORT]
+        transport: asyncio.Transport | None = scope[TRANSPORT]  # or uvloop's, which is of no common class
         if transport is None:
             await _break_answer(send)
             return

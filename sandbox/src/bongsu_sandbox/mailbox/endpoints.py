@@ -1,9 +1,10 @@
 """The mailbox over HTTP: JSON for programs, pages for browsers, at the same addresses."""
 
+from itertools import islice
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from bongsu.runtime.errors import NotFound
@@ -17,81 +18,96 @@ PREFIX = "/sandbox/mailbox"
 _PAGE_SIZE = 50
 _IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _VIEWS = ("html", "text", "headers")
+_DATA_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Vary": "Accept"}
+
+router = APIRouter(prefix=PREFIX, tags=["mailbox"])
+
+
+def _mailbox(request: Request) -> Mailbox:
+    mailbox: Mailbox = request.app.state.mailbox
+    return mailbox
+
+
+def _pages(request: Request) -> Pages:
+    pages: Pages = request.app.state.pages
+    return pages
+
+
+TheMailbox = Annotated[Mailbox, Depends(_mailbox)]
+ThePages = Annotated[Pages, Depends(_pages)]
+
+
+def _found(mail_id: str, mailbox: TheMailbox) -> Mail:
+    mail = mailbox.get(mail_id)
+    if mail is None:
+        raise NotFound("There is no such mail; it may have been cleared")
+    return mail
+
+
+Found = Annotated[Mail, Depends(_found)]
 Limit = Annotated[int | None, Query(ge=1, le=5000)]
 
 
-def create_router(mailbox: Mailbox, pages: Pages) -> APIRouter:
-    """The routes of the mailbox."""
-    router = APIRouter(prefix=PREFIX, tags=["mailbox"])
-
-    @router.get("", summary="Mails, newest first")
-    async def read_mailbox(
-        request: Request, to: str | None = None, after: str | None = None, limit: Limit = None
-    ) -> Response:
-        if wants_page(request):
-            return _list_page(request, to)
-        lines, following = mailbox.page(to=to, after=after, limit=limit)
-        body = b'{"items":[' + b",".join(lines) + b'],"next":' + _json_string(following) + b"}"
-        return Response(body, media_type="application/json", headers=_DATA_HEADERS)
-
-    def _list_page(request: Request, to: str | None) -> Response:
-        mails = []
-        more = False
-        for mail in mailbox.envelopes(to=to):
-            if len(mails) == _PAGE_SIZE:
-                more = True
-                break
-            mails.append(mail)
-        context = {"place": "mailbox", "mails": mails, "more": more, "to": to or "", "total": len(mailbox)}
+@router.get("", summary="Mails, newest first")
+async def read_mailbox(
+    request: Request,
+    mailbox: TheMailbox,
+    pages: ThePages,
+    to: Annotated[str | None, Query(description="A recipient's address, or a part of one without `@`")] = None,
+    after: Annotated[str | None, Query(description="`next` of an earlier answer")] = None,
+    limit: Limit = None,
+) -> Response:
+    """JSON, or a page for browsers."""
+    if wants_page(request):
+        mails = list(islice(mailbox.envelopes(to=to), _PAGE_SIZE + 1))
+        context = {
+            "place": "mailbox",
+            "mails": mails[:_PAGE_SIZE],
+            "more": len(mails) > _PAGE_SIZE,
+            "to": to or "",
+            "total": len(mailbox),
+        }
         return pages.page(request, "mailbox.html", context)
-
-    @router.delete("", status_code=204, summary="Throw every mail away; the ledger stays")
-    async def clear_mailbox() -> None:
-        mailbox.clear()
-
-    @router.post("/clear", include_in_schema=False)
-    async def clear_by_form() -> Response:
-        mailbox.clear()
-        return RedirectResponse(PREFIX, status_code=303)
-
-    @router.get("/{mail_id}", summary="One mail")
-    async def read_mail(request: Request, mail_id: str, view: str = "") -> Response:
-        mail = _find(mail_id)
-        if not wants_page(request):
-            return Response(mail.model_dump_json(), media_type="application/json", headers=_DATA_HEADERS)
-        views = [name for name in _VIEWS if name == "headers" or getattr(mail, name) is not None]
-        shown = view if view in views else views[0]
-        context = {"place": "mailbox", "mail": mail, "view": shown, "views": views, "total": len(mailbox)}
-        return pages.page(request, "mail.html", context)
-
-    @router.get("/{mail_id}/html", include_in_schema=False)
-    async def read_html(mail_id: str) -> Response:
-        return HTMLResponse(framed(_find(mail_id)), headers=_DATA_HEADERS | {"Content-Security-Policy": CSP})
-
-    @router.get("/{mail_id}/attachments/{number}", summary="The content of an attachment")
-    async def read_attachment(mail_id: str, number: int) -> Response:
-        mail = _find(mail_id)
-        path = mailbox.attachment(mail_id, number)
-        if path is None or number >= len(mail.attachments):
-            raise NotFound("There is no such attachment")
-        item = mail.attachments[number]
-        headers = _DATA_HEADERS | {"Content-Security-Policy": "default-src 'none'; sandbox"}
-        if item.content_type in _IMAGES:
-            return Response(path.read_bytes(), media_type=item.content_type, headers=headers)
-        headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(item.filename, safe='')}"
-        return Response(path.read_bytes(), media_type="application/octet-stream", headers=headers)
-
-    def _find(mail_id: str) -> Mail:
-        mail = mailbox.get(mail_id)
-        if mail is None:
-            raise NotFound("There is no such mail; it may have been cleared")
-        return mail
-
-    return router
+    lines, following = mailbox.page(to=to, after=after, limit=limit)
+    rest = b"null" if following is None else b'"%s"' % following.encode()
+    body = b'{"items":[' + b",".join(lines) + b'],"next":' + rest + b"}"
+    return Response(body, media_type="application/json", headers=_DATA_HEADERS)
 
 
-_DATA_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Vary": "Accept"}
+@router.delete("", status_code=204, summary="Throw every mail away; the ledger stays")
+async def clear_mailbox(mailbox: TheMailbox) -> None:
+    mailbox.clear()
 
 
-def _json_string(value: str | None) -> bytes:
-    return b"null" if value is None else b'"' + value.encode() + b'"'
+@router.post("/clear", include_in_schema=False)
+async def clear_by_form(mailbox: TheMailbox) -> Response:
+    mailbox.clear()
+    return RedirectResponse(PREFIX, status_code=303)
+
+
+@router.get("/{mail_id}", summary="One mail")
+async def read_mail(request: Request, mail: Found, pages: ThePages, view: str = "") -> Response:
+    """JSON, or a page for browsers; `view` is the page's form: html, text or headers."""
+    if not wants_page(request):
+        return Response(mail.model_dump_json(), media_type="application/json", headers=_DATA_HEADERS)
+    views = [name for name in _VIEWS if name == "headers" or getattr(mail, name) is not None]
+    context = {"place": "mailbox", "mail": mail, "view": view if view in views else views[0], "views": views}
+    return pages.page(request, "mail.html", context)
+
+
+@router.get("/{mail_id}/html", include_in_schema=False)
+async def read_html(mail: Found) -> Response:
+    return HTMLResponse(framed(mail), headers=_DATA_HEADERS | {"Content-Security-Policy": CSP})
+
+
+@router.get("/{mail_id}/attachments/{number}", summary="The content of an attachment")
+async def read_attachment(mail: Found, number: int, mailbox: TheMailbox) -> Response:
+    path = mailbox.attachment(mail.id, number)
+    if path is None:
+        raise NotFound("There is no such attachment")
+    item = mail.attachments[number]
+    headers = _DATA_HEADERS | {"Content-Security-Policy": "default-src 'none'; sandbox"}
+    if item.content_type in _IMAGES:
+        return Response(path.read_bytes(), media_type=item.content_type, headers=headers)
+    headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(item.filename, safe='')}"
+    return Response(path.read_bytes(), media_type="application/octet-stream", headers=headers)

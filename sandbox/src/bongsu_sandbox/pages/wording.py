@@ -25,8 +25,8 @@ ENGLISH: Mapping[str, str] = {
     "tile_faults_some": "some requests go wrong",
     "stand_ins": "What stands in for what",
     "stand_in_ses": "Amazon SES (API v2)",
-    "stand_in_ses_does": "Takes SendEmail, SendBulkEmail and GetAccount from any AWS SDK, and refuses what SES refuses. "
-    "Any credentials will do.",
+    "stand_in_ses_does": "Takes SendEmail, SendBulkEmail and GetAccount from any AWS SDK, and refuses what SES "
+    "refuses. Any credentials will do.",
     "stand_in_ses_where": "endpoint_url",
     "working": "Working",
     "faulty": "Faults on",
@@ -36,18 +36,18 @@ ENGLISH: Mapping[str, str] = {
     "try_read": "Read the newest mail",
     "try_fault": "Throttle half of the sends for 30 seconds",
     "try_clear": "Clear all faults",
-    "copy": "Copy",
+    "copy_command": "Copy",
     "copied": "Copied",
     "faults": "Faults",
-    "faults_lead": "Make a provider misbehave, and see what happens. Faults end when they are cleared, when their time is "
-    "over, and when the sandbox restarts.",
+    "faults_lead": "Make a provider misbehave, and see what happens. Faults end when they are cleared, when their time "
+    "is over, and when the sandbox restarts.",
     "faults_empty": "No fault is on. Everything answers as it should.",
     "fault_kind": "What goes wrong",
     "fault_rate": "How often",
     "fault_duration": "For how long",
     "fault_detail": "Detail",
     "fault_detail_hint": "error: SES error code · hang: seconds · per entry: statuses, in turn",
-    "fault_hits": "hits",
+    "fault_hits": "%s hits",
     "fault_until": "until",
     "fault_always": "until cleared",
     "set_fault": "Turn on",
@@ -100,8 +100,8 @@ ENGLISH: Mapping[str, str] = {
     "empty_body": "This mail has no body.",
     "bytes": "bytes",
     "ledger": "Ledger",
-    "ledger_lead": "Every send that was accepted, also where the answer was lost. The newest 100 are shown; the JSON has all, "
-    "oldest first.",
+    "ledger_lead": "Every send that was accepted, also where the answer was lost. The newest 100 are shown; the JSON "
+    "has all, oldest first.",
     "ledger_empty": "Nothing was accepted yet",
     "ledger_empty_hint": "Each accepted send is noted here and stays.",
     "as_json": "As JSON",
@@ -132,11 +132,11 @@ KOREAN: Mapping[str, str] = {
     "tile_rate_note": "최근 24시간:",
     "tile_faults": "켜진 장애",
     "tile_faults_none": "모두 정상으로 응답합니다",
-    "tile_faults_some": "일부 요청이 잘못됩니다",
+    "tile_faults_some": "일부 요청이 실패합니다",
     "stand_ins": "무엇을 대신하나요",
     "stand_in_ses": "Amazon SES (API v2)",
-    "stand_in_ses_does": "AWS SDK가 보내는 SendEmail, SendBulkEmail, GetAccount를 받고, SES가 거절하는 것은 똑같이 거절합니다. "
-    "자격 증명은 아무 값이나 됩니다.",
+    "stand_in_ses_does": "AWS SDK가 보내는 SendEmail, SendBulkEmail, GetAccount를 받고, SES가 거절하는 것은 똑같이 "
+    "거절합니다. 자격 증명은 아무 값이나 됩니다.",
     "stand_in_ses_where": "endpoint_url",
     "working": "정상",
     "faulty": "장애 켜짐",
@@ -146,18 +146,18 @@ KOREAN: Mapping[str, str] = {
     "try_read": "가장 최근 메일 읽기",
     "try_fault": "30초 동안 발송의 절반을 속도 초과로 거절하기",
     "try_clear": "장애 모두 끄기",
-    "copy": "복사",
+    "copy_command": "복사",
     "copied": "복사됨",
     "faults": "장애",
-    "faults_lead": "외부 서비스를 일부러 고장 내고 어떻게 되는지 봅니다. 직접 끄거나, 시간이 다 되거나, 샌드박스를 다시 시작하면 "
-    "끝납니다.",
+    "faults_lead": "외부 서비스를 일부러 고장 내고 어떻게 되는지 봅니다. 직접 끄거나, 시간이 다 되거나, "
+    "샌드박스를 다시 시작하면 끝납니다.",
     "faults_empty": "켜진 장애가 없습니다. 모두 정상으로 응답합니다.",
     "fault_kind": "무엇이 잘못되나",
     "fault_rate": "얼마나 자주",
     "fault_duration": "얼마 동안",
     "fault_detail": "세부 사항",
     "fault_detail_hint": "오류: SES 오류 코드 · 무응답: 초 · 항목별: 차례로 줄 상태",
-    "fault_hits": "회 적용",
+    "fault_hits": "%s회 적용",
     "fault_until": "종료",
     "fault_always": "끌 때까지",
     "set_fault": "장애 켜기",
@@ -210,8 +210,8 @@ KOREAN: Mapping[str, str] = {
     "empty_body": "본문이 없는 메일입니다.",
     "bytes": "바이트",
     "ledger": "발송 장부",
-    "ledger_lead": "접수한 발송을 모두 적습니다. 응답이 중간에 사라진 것도 남습니다. 화면에는 최근 100건이 보이고, JSON에는 전부가 "
-    "오래된 것부터 있습니다.",
+    "ledger_lead": "접수한 발송을 모두 적습니다. 응답이 중간에 사라진 것도 남습니다. 화면에는 최근 100건이 보이고, "
+    "JSON에는 전부가 오래된 것부터 있습니다.",
     "ledger_empty": "아직 접수한 발송이 없습니다",
     "ledger_empty_hint": "접수한 발송은 모두 여기에 적히고 지워지지 않습니다.",
     "as_json": "JSON으로 보기",

@@ -7,7 +7,7 @@ from email.header import decode_header, make_header
 
 from bongsu_sandbox.ses.errors import bad_request
 
-_WITH_NAME = re.compile(r"^\s*(?P<name>.*?)\s*<\s*(?P<address>[^<>]*?)\s*>\s*$", re.DOTALL)
+_WITH_NAME = re.compile(r"""^\s*(?P<name>[^<>"]*?|"(?:[^"\\]|\\.)*")\s*<\s*(?P<address>[^<>]*?)\s*>\s*$""", re.DOTALL)
 _LOCAL = re.compile(r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+$")
 _LABEL = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$")
 

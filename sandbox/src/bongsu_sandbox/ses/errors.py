@@ -1,44 +1,49 @@
 """The errors of SES, in its own shape."""
 
-from dataclasses import dataclass
-
 from starlette.responses import JSONResponse
 
 
-@dataclass(frozen=True)
 class SesError(Exception):
     """An error that SES answers with: its code (`x-amzn-ErrorType`), HTTP status and message."""
 
-    code: str
-    status: int
-    message: str
+    def __init__(self, code: str, status: int, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.status = status
+        self.message = message
 
 
 CATALOGUE = {
-    error.code: error
-    for error in (
-        SesError("BadRequestException", 400, "The input you provided is invalid."),
-        SesError("MessageRejected", 400, "Email address is not verified."),
-        SesError("MailFromDomainNotVerifiedException", 400, "The MAIL FROM domain is not verified."),
-        SesError("TooManyRequestsException", 429, "Maximum sending rate exceeded."),
-        SesError("LimitExceededException", 400, "Daily message quota exceeded."),
-        SesError("AccountSuspendedException", 400, "The account is suspended."),
-        SesError("SendingPausedException", 400, "Email sending is paused for this account."),
-        SesError("NotFoundException", 404, "The resource does not exist."),
-        SesError("AccessDeniedException", 403, "User is not authorized to perform: ses:SendEmail"),
-        SesError("InternalFailure", 500, "The request processing has failed because of an unknown error."),
-        SesError("ServiceUnavailable", 503, "The request has failed due to a temporary failure of the server."),
+    code: (status, message)
+    for code, status, message in (
+        ("BadRequestException", 400, "The input you provided is invalid."),
+        ("MessageRejected", 400, "Email address is not verified."),
+        ("MailFromDomainNotVerifiedException", 400, "The MAIL FROM domain is not verified."),
+        ("TooManyRequestsException", 429, "Maximum sending rate exceeded."),
+        ("LimitExceededException", 400, "Daily message quota exceeded."),
+        ("AccountSuspendedException", 400, "The account is suspended."),
+        ("SendingPausedException", 400, "Email sending is paused for this account."),
+        ("NotFoundException", 404, "The resource does not exist."),
+        ("AccessDeniedException", 403, "User is not authorized to perform: ses:SendEmail"),
+        ("InternalFailure", 500, "The request processing has failed because of an unknown error."),
+        ("ServiceUnavailable", 503, "The request has failed due to a temporary failure of the server."),
     )
 }
 """Every error that a fault can ask for, with the message that SES gives."""
 
-THROTTLED = CATALOGUE["TooManyRequestsException"]
-QUOTA = CATALOGUE["LimitExceededException"]
+THROTTLED = "TooManyRequestsException"
+QUOTA = "LimitExceededException"
 
 
-def by_name(name: str) -> SesError | None:
-    """An error by its code, with or without `Exception` at the end."""
-    return CATALOGUE.get(name) or CATALOGUE.get(f"{name}Exception")
+def known(code: str) -> SesError:
+    """A new error of the catalogue."""
+    status, message = CATALOGUE[code]
+    return SesError(code, status, message)
+
+
+def full_code(name: str) -> str | None:
+    """The code that a name with or without `Exception` at its end stands for."""
+    return next((code for code in (name, f"{name}Exception") if code in CATALOGUE), None)
 
 
 def bad_request(message: str) -> SesError:

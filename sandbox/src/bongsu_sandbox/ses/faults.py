@@ -16,16 +16,23 @@ from bongsu_sandbox.ses.schemas import BulkEntry
 from bongsu_sandbox.ses.service import STATUS_MESSAGES, Forced
 
 SUCCESS = "SUCCESS"
-_MIXED = [SUCCESS, "TRANSIENT_FAILURE", "ACCOUNT_THROTTLED", "MESSAGE_REJECTED", "ACCOUNT_DAILY_QUOTA_EXCEEDED", "FAILED"]
+_MIXED = [
+    SUCCESS,
+    "TRANSIENT_FAILURE",
+    "ACCOUNT_THROTTLED",
+    "MESSAGE_REJECTED",
+    "ACCOUNT_DAILY_QUOTA_EXCEEDED",
+    "FAILED",
+]
 
 
 def _codes(detail: Detail) -> Detail:
     codes = []
     for name in names(detail):
-        error = errors.by_name(name)
-        if error is None:
+        code = errors.full_code(name)
+        if code is None:
             raise ValueError(f"{name} is no SES error; there is {', '.join(errors.CATALOGUE)}")
-        codes.append(error.code)
+        codes.append(code)
     return codes or None
 
 
@@ -130,10 +137,10 @@ _SENDING_ONLY: tuple[Kind, ...] = ("error", "throttle", "quota")
 
 def _error(kind: Kind, detail: Detail) -> SesError:
     if kind == "throttle":
-        return errors.THROTTLED
+        return errors.known(errors.THROTTLED)
     if kind == "quota":
-        return errors.QUOTA
+        return errors.known(errors.QUOTA)
     if kind == "unavailable":
-        return errors.CATALOGUE["ServiceUnavailable"]
+        return errors.known("ServiceUnavailable")
     code = random.choice(detail) if isinstance(detail, list) else "InternalFailure"  # noqa: S311 - no secret
-    return errors.CATALOGUE[code]
+    return errors.known(code)

@@ -162,7 +162,7 @@ def from_simple(content: Simple) -> Message:
 def inline_template(template: Template) -> TemplateContent:
     """The content of a template that came with the request.
 
-    :raises SesError: NotFoundException for a stored template: the sandbox has none. BadRequestException for an empty one.
+    :raises SesError: NotFoundException for a stored template (there are none), BadRequestException for an empty one.
     """
     stored = template.template_name or template.template_arn
     if stored is not None:

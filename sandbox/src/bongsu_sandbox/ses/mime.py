@@ -103,5 +103,5 @@ def _attachments(parsed: EmailMessage) -> tuple[tuple[Attachment, ...], tuple[by
 def _files(parsed: EmailMessage) -> Iterable[EmailMessage]:
     bodies = {id(parsed.get_body(preferencelist=(kind,))) for kind in ("plain", "html")}
     for part in parsed.walk():
-        if isinstance(part, EmailMessage) and not part.is_multipart() and id(part) not in bodies:
+        if not part.is_multipart() and id(part) not in bodies:
             yield part

@@ -1,4 +1,4 @@
-"""SESv2 requests, as botocore's model of `sesv2` (2019-09-27) describes them. Unknown members are ignored, as SES does."""
+"""SESv2 requests, as botocore's model of `sesv2` (2019-09-27) describes them. Unknown members are ignored."""
 
 import json
 from typing import Annotated, Literal, TypeVar

@@ -13,7 +13,7 @@ from bongsu_sandbox.mailbox.schemas import Mail
 from bongsu_sandbox.mailbox.service import Mailbox
 from bongsu_sandbox.ses.account import Account
 from bongsu_sandbox.ses.addresses import Address, parse_address
-from bongsu_sandbox.ses.errors import QUOTA, THROTTLED, SesError, bad_request
+from bongsu_sandbox.ses.errors import CATALOGUE, QUOTA, THROTTLED, SesError, bad_request
 from bongsu_sandbox.ses.messages import (
     BULK_MAX_BYTES,
     SEND_MAX_BYTES,
@@ -48,8 +48,8 @@ STATUS_MESSAGES = {
     "CONFIGURATION_SET_NOT_FOUND": "The configuration set does not exist.",
     "TEMPLATE_NOT_FOUND": "The template does not exist.",
     "ACCOUNT_SUSPENDED": "The account is suspended.",
-    "ACCOUNT_THROTTLED": THROTTLED.message,
-    "ACCOUNT_DAILY_QUOTA_EXCEEDED": QUOTA.message,
+    "ACCOUNT_THROTTLED": CATALOGUE[THROTTLED][1],
+    "ACCOUNT_DAILY_QUOTA_EXCEEDED": CATALOGUE[QUOTA][1],
     "INVALID_SENDING_POOL_NAME": "The sending pool does not exist.",
     "ACCOUNT_SENDING_PAUSED": "Email sending is paused for this account.",
     "CONFIGURATION_SET_SENDING_PAUSED": "Email sending is paused for this configuration set.",

@@ -1,0 +1,84 @@
+import httpx
+import pytest
+
+PATH = "/sandbox/faults"
+
+
+class TestSetFault:
+    async def test_a_fault_is_listed_with_its_end_and_its_hits(self, http: httpx.AsyncClient) -> None:
+        asked = {"target": "ses", "kind": "throttle", "rate": 0.25, "duration_s": 60}
+        answer = await http.post(PATH, json=asked)
+        assert answer.status_code == 201
+        (listed,) = (await http.get(PATH)).json()["items"]
+        assert {name: listed[name] for name in asked} == asked
+        assert listed["hits"] == 0
+        assert listed["until"].endswith("Z")
+
+    async def test_the_same_kind_again_replaces_it(self, http: httpx.AsyncClient) -> None:
+        for rate in (0.1, 0.9):
+            await http.post(PATH, json={"target": "ses", "kind": "hang", "rate": rate})
+        assert [item["rate"] for item in (await http.get(PATH)).json()["items"]] == [0.9]
+
+    @pytest.mark.parametrize(
+        ("body", "field", "words"),
+        [
+            ({"target": "smtp", "kind": "error"}, "target", "'ses'"),
+            ({"target": "ses", "kind": "explode"}, "kind", "'throttle'"),
+            ({"target": "ses", "kind": "huge_token"}, "kind", "ses cannot do huge_token; it can do error,"),
+            ({"target": "google", "kind": "error"}, "target", "No stand-in for google runs here; there is ses"),
+            ({"target": "ses", "kind": "error", "detail": "Nope"}, "detail", "Nope is no SES error"),
+            ({"target": "ses", "kind": "hang", "detail": "long"}, "detail", "long"),
+            ({"target": "ses", "kind": "hang", "detail": ["1"]}, "detail", "number of seconds"),
+            ({"target": "ses", "kind": "throttle", "detail": "x"}, "detail", "takes no detail"),
+            ({"target": "ses", "kind": "per_entry", "detail": ["BAD"]}, "detail", "BAD is no status"),
+            ({"target": "ses", "kind": "per_entry", "detail": {"a@b.co": "BAD"}}, "detail", "BAD is no status"),
+            ({"target": "ses", "kind": "per_entry", "detail": 3}, "detail", "list of names"),
+            ({"target": "ses", "kind": "error", "rate": 0}, "rate", "greater than 0"),
+            ({"target": "ses", "kind": "error", "rate": 1.5}, "rate", "less than or equal to 1"),
+            ({"target": "ses", "kind": "error", "duration_s": -1}, "duration_s", "greater than 0"),
+            ({"target": "ses", "kind": "error", "duration": 1}, "duration", "no such field"),
+        ],
+    )
+    async def test_what_cannot_be_is_refused_by_name(
+        self, http: httpx.AsyncClient, body: dict[str, object], field: str, words: str
+    ) -> None:
+        answer = await http.post(PATH, json=body)
+        assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+        (error,) = answer.json()["errors"]
+        assert error["loc"][:2] == ["body", field]
+        assert words in error["msg"]
+        assert (await http.get(PATH)).json()["items"] == []
+
+
+class TestClearFaults:
+    async def test_one_kind_or_all_are_cleared(self, http: httpx.AsyncClient) -> None:
+        for kind in ("error", "hang", "quota"):
+            await http.post(PATH, json={"target": "ses", "kind": kind})
+        await http.delete(PATH, params={"target": "ses", "kind": "hang"})
+        assert [item["kind"] for item in (await http.get(PATH)).json()["items"]] == ["error", "quota"]
+        assert (await http.delete(PATH)).status_code == 204
+        assert (await http.get(PATH)).json()["items"] == []
+
+
+class TestForms:
+    async def test_a_fault_is_set_by_form(self, http: httpx.AsyncClient) -> None:
+        form = {"target": "ses", "kind": "error", "rate": "0.5", "duration_s": "", "detail": "MessageRejected"}
+        answer = await http.post(f"{PATH}/set", data=form)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/sandbox/#faults")
+        (listed,) = (await http.get(PATH)).json()["items"]
+        assert (listed["rate"], listed["duration_s"], listed["detail"]) == (0.5, None, ["MessageRejected"])
+
+    async def test_a_wrong_form_comes_back_as_it_was_sent(self, http: httpx.AsyncClient) -> None:
+        form = {"target": "ses", "kind": "error", "rate": "0.5", "detail": '<b>"Nope"'}
+        answer = await http.post(f"{PATH}/set", data=form)
+        assert answer.status_code == 422
+        assert 'role="alert"' in answer.text
+        assert "&lt;b&gt;&#34;Nope&#34;" in answer.text
+
+    async def test_a_fault_is_cleared_by_form(self, http: httpx.AsyncClient) -> None:
+        for kind in ("error", "hang"):
+            await http.post(PATH, json={"target": "ses", "kind": kind})
+        await http.post(f"{PATH}/clear", data={"target": "ses", "kind": "hang"})
+        assert [item["kind"] for item in (await http.get(PATH)).json()["items"]] == ["error"]
+        await http.post(f"{PATH}/clear")
+        assert (await http.get(PATH)).json()["items"] == []
