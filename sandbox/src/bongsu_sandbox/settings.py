@@ -38,16 +38,16 @@ def require_local(public_url: str) -> None:
 
     :raises StartError: the public URL's host is not this machine.
     """
-    host = urlsplit(public_url).hostname or ""
-    if not is_local_host(host):
+    if not is_local_url(public_url):
         raise StartError(
             f"The sandbox runs only where BONGSU_PUBLIC_URL is local, and {public_url} is not; "
             "leave the sandbox out or use http://localhost"
         )
 
 
-def is_local_host(host: str) -> bool:
-    """Whether a host name or address means this machine."""
+def is_local_url(url: str) -> bool:
+    """Whether a URL's host means this machine."""
+    host = urlsplit(url).hostname or ""
     return host == "localhost" or host.endswith(".localhost") or is_loopback(host)
 
 
@@ -59,8 +59,3 @@ def is_loopback(address: str) -> bool:
         return False
     mapped = getattr(ip, "ipv4_mapped", None)
     return bool((mapped or ip).is_loopback)
-
-
-def is_local_url(public_url: str) -> bool:
-    """Whether a public URL's host is this machine."""
-    return is_local_host(urlsplit(public_url).hostname or "")
