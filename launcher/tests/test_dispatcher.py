@@ -1,0 +1,89 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from bongsu.runtime.http import add_health, create_api
+from bongsu.runtime.metrics import Metrics
+from bongsu_launcher.dispatcher import Dispatcher, Part
+
+
+def _service(name: str, prefix: str, log: list[str]) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        log.append(f"{name} up")
+        yield
+        log.append(f"{name} down")
+
+    app = create_api(title=name, version="1", prefix=prefix, metrics=Metrics(name), lifespan=lifespan)
+
+    @app.get(f"{prefix}/where")
+    async def where() -> str:
+        return name
+
+    return app
+
+
+@pytest.fixture
+def log() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def dispatcher(log: list[str]) -> Dispatcher:
+    operations = _service("operations", "/operations", log)
+    add_health(operations, required={}, reported={})
+    parts = [
+        Part(_service("auth", "/auth", log), ("/auth", "/.well-known")),
+        Part(_service("notify", "/v1", log), ("/v1", "/u")),
+    ]
+    return Dispatcher(parts, operations=operations, home="/auth/where")
+
+
+@pytest.fixture
+async def client(dispatcher: Dispatcher) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(dispatcher), base_url="http://localhost") as client:
+        yield client
+
+
+class TestRouting:
+    async def test_a_path_goes_to_its_service_unchanged(self, client: httpx.AsyncClient) -> None:
+        assert (await client.get("/auth/where")).json() == "auth"
+        assert (await client.get("/v1/where")).json() == "notify"
+
+    async def test_each_service_keeps_its_own_openapi_document(self, client: httpx.AsyncClient) -> None:
+        for path, title in (("/auth/openapi.json", "auth"), ("/v1/openapi.json", "notify")):
+            assert (await client.get(path)).json()["info"]["title"] == title
+
+    @pytest.mark.parametrize("path", ["/authors", "/v10/where", "/internal/x", "/operations/where"])
+    async def test_what_only_begins_like_a_prefix_is_nobodys(self, client: httpx.AsyncClient, path: str) -> None:
+        answer = await client.get(path)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+    async def test_home_leads_to_the_first_page(self, client: httpx.AsyncClient) -> None:
+        answer = await client.get("/")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/auth/where")
+
+    async def test_health_answers_for_the_process(self, client: httpx.AsyncClient) -> None:
+        assert (await client.get("/healthz")).json() == {"status": "ok"}
+
+
+class TestLifespan:
+    async def test_every_service_is_started_in_order_and_ended_in_reverse(
+        self, dispatcher: Dispatcher, log: list[str]
+    ) -> None:
+        received = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+        sent: list[str] = []
+
+        async def receive() -> dict[str, str]:
+            return next(received)
+
+        async def send(message: object) -> None:
+            assert isinstance(message, dict)
+            sent.append(message["type"])
+
+        await dispatcher({"type": "lifespan"}, receive, send)
+        assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+        assert log == ["auth up", "notify up", "operations up", "operations down", "notify down", "auth down"]

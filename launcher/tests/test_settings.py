@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import pytest
+
+from bongsu.runtime.settings import SettingsError
+from bongsu_launcher.settings import compose
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("PORT", "BONGSU_PUBLIC_URL", "MYSQL_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("BONGSU_VAR", str(tmp_path / "var"))
+
+
+class TestCompose:
+    def test_without_any_setting_the_sandbox_sends_and_everyone_is_live(self) -> None:
+        composed = compose()
+        assert composed.notify.ses_endpoint_url == "http://127.0.0.1:8000/sandbox/ses"
+        assert composed.notify.sandbox
+        assert composed.auth.new_accounts == "live"
+        assert composed.sandbox is not None
+
+    def test_real_credentials_replace_the_stand_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("NOTIFY_SES_ACCESS_KEY_ID", "AKIA")
+        composed = compose()
+        assert (composed.notify.ses_endpoint_url, composed.notify.sandbox) == (None, False)
+        assert composed.auth.new_accounts == "trial"
+
+    def test_where_strangers_come_there_is_no_sandbox(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("BONGSU_PUBLIC_URL", "https://bongsu.example")
+        composed = compose()
+        assert composed.sandbox is None
+        assert not composed.notify.sandbox
+
+    def test_mysql_host_is_not_for_the_one_process_mode(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setenv("MYSQL_HOST", "db.internal")
+        assert compose().database_url == f"sqlite+aiosqlite:///{tmp_path / 'var' / 'bongsu.sqlite3'}"
+
+    def test_a_database_url_overrides_the_file(self) -> None:
+        assert compose("mysql+aiomysql://u@h/d").database_url == "mysql+aiomysql://u@h/d"
+
+    def test_the_dotenv_file_is_read(self, tmp_path: Path) -> None:
+        (tmp_path / ".env").write_text("PORT=8077\nNOTIFY_FROM=봉수 <hello@bongsu.test>\n", encoding="utf-8")
+        composed = compose()
+        assert composed.platform.url == "http://localhost:8077"
+        assert composed.notify.sender == "봉수 <hello@bongsu.test>"
+
+    def test_every_wrong_name_of_every_service_is_listed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("NOTIFY_LEASE", "60")
+        monkeypatch.setenv("AUTH_ACCESS_TOKEN_S", "forever")
+        monkeypatch.setenv("PORT", "70000")
+        with pytest.raises(SettingsError) as caught:
+            compose()
+        assert len(caught.value.problems) == 3
+        assert "NOTIFY_LEASE is not a setting; did you mean NOTIFY_LEASE_S?" in caught.value.problems
