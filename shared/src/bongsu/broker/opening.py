@@ -3,24 +3,35 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bongsu.broker.errors import AccessRefused, BrokerUnavailable
+from bongsu.broker.errors import AccessRefused, BrokerError, BrokerUnavailable
 from bongsu.broker.port import Broker
 from bongsu.broker.rabbitmq import RabbitBroker
 from bongsu.runtime.errors import StartError
 from bongsu.runtime.settings import PlatformSettings, SettingsError
+from bongsu.runtime.stop import StopSignal
 
 
 @asynccontextmanager
-async def opened(platform: PlatformSettings) -> AsyncIterator[Broker]:
+async def opened(platform: PlatformSettings, *, stop: StopSignal | None = None) -> AsyncIterator[Broker]:
     """The RabbitMQ at `AMQP_URL`, connected; closed at the end.
 
-    :raises SettingsError: AMQP_URL is missing.
-    :raises StartError: it cannot be reached, or refuses the credentials.
+    `stop` is set when the broker can be of no use any more although it answers, say because a queue was declared
+    otherwise: the process ends, and with an error, so that it is started again and somebody looks.
+
+    :raises SettingsError: AMQP_URL is missing or wrong.
+    :raises StartError: it cannot be reached, or refuses the credentials; or, at the end, why `stop` was set.
     """
+    fatal: list[BrokerError] = []
+
+    def give_up(error: BrokerError) -> None:
+        fatal.append(error)
+        if stop is not None:
+            stop.set()
+
     if platform.amqp_url is None:
         raise SettingsError(["AMQP_URL is missing (amqp://user:password@host/)"])
     try:
-        broker = RabbitBroker(platform.amqp_url.get_secret_value())
+        broker = RabbitBroker(platform.amqp_url.get_secret_value(), on_fatal=give_up)
     except ValueError as error:
         raise SettingsError([f"AMQP_URL: {error}"]) from error
     try:
@@ -31,3 +42,5 @@ async def opened(platform: PlatformSettings) -> AsyncIterator[Broker]:
         yield broker
     finally:
         await broker.close()
+    if fatal and stop is not None:
+        raise StartError(str(fatal[0])) from fatal[0]

@@ -8,7 +8,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from bongsu.mixins import AsciiKey, BaseModel, Json, UTCDateTime
 
-
 LANES = (0, 1, 2)
 """The relay takes the lowest first."""
 

@@ -34,6 +34,8 @@ class RabbitBroker:
     `retry_s` is the first and the longest pause between attempts to connect. `on_fatal` is called when a consumer
     cannot be re-established for `fatal_after_s` although RabbitMQ answers (the queue is declared otherwise, or
     forbidden): the process can do no better than end with that error and be started again.
+
+    :raises ValueError: the URL is not amqp:// or amqps:// with a host.
     """
 
     def __init__(
@@ -51,7 +53,9 @@ class RabbitBroker:
         self._control = ReopeningChannel(self._publishing)
         self._dead_letters = DeadLetters(self._publishing, self._publisher)
         self._consumers: list[RabbitConsumer] = []
-        self._caller = Caller(self.publish, self._open_inbox)
+        # Calls are over long before a restart of the broker is: storing them on disk would only make them wait.
+        self._publish_volatile = partial(self._publisher.publish, persistent=False)
+        self._caller = Caller(self._publish_volatile, self._open_inbox)
         self._inbox: RabbitConsumer | None = None
         self._inbox_opening = asyncio.Lock()
         self._on_fatal = on_fatal
@@ -159,7 +163,9 @@ class RabbitBroker:
         self, queue: str, handler: RpcHandler, *, prefetch: int = 16, exclusive: bool = False
     ) -> RabbitConsumer:
         """Answer the calls to a queue."""
-        runner = BatchRunner(queue, answering(handler, self.publish), batch_max=1, batch_wait_s=0, concurrency=prefetch)
+        runner = BatchRunner(
+            queue, answering(handler, self._publish_volatile), batch_max=1, batch_wait_s=0, concurrency=prefetch
+        )
         place = partial(declare_served, name=queue, exclusive=exclusive)
         return await self._start(Source(queue, place, prefetch, temporary=True), runner)
 

@@ -37,6 +37,8 @@ class Link:
         retry_s: tuple[float, float],
     ) -> None:
         self._url = URL(url)
+        if self._url.scheme not in ("amqp", "amqps") or not self._url.host:
+            raise ValueError("The broker's URL must be amqp://user:password@host:port/vhost")
         self._purpose = purpose
         self._on_up = on_up
         self._retry_s = retry_s

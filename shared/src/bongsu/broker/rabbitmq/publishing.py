@@ -28,9 +28,9 @@ class Publisher:
         self._in_flight: dict[str, asyncio.Event] = {}
         self._topics: tuple[AbstractChannel, AbstractExchange] | None = None
 
-    async def publish(self, queue: str, message: Message, *, timeout_s: float) -> None:
-        """As `Broker.publish`."""
-        encoded = self._encode(queue, message)
+    async def publish(self, queue: str, message: Message, *, timeout_s: float = 5.0, persistent: bool = True) -> None:
+        """As `Broker.publish`. What is not persistent is gone when the broker restarts."""
+        encoded = self._encode(queue, message, persistent=persistent)
         await self._confirmed(queue, encoded, timeout_s)
 
     async def publish_many(
@@ -49,7 +49,7 @@ class Publisher:
 
     async def broadcast(self, topic: str, message: Message, *, timeout_s: float) -> None:
         """As `Broker.broadcast`."""
-        encoded = self._encode(topic, message)
+        encoded = self._encode(topic, message, persistent=False)
         with translated(TOPIC_EXCHANGE, timeout_s=timeout_s):
             async with asyncio.timeout(timeout_s):
                 channel = await self._channel.get()
@@ -84,7 +84,7 @@ class Publisher:
                     del self._in_flight[message_id]
                     done.set()
 
-    def _encode(self, routing_key: str, message: Message) -> aio_pika.Message:
+    def _encode(self, routing_key: str, message: Message, *, persistent: bool) -> aio_pika.Message:
         # RabbitMQ answers each of these by closing the channel, and with it fails every message under way.
         if message.user_id is not None and message.user_id != self._user:
             raise InvalidMessage(f"The message is of user {message.user_id!r}, the connection is not")
@@ -95,7 +95,7 @@ class Publisher:
             message_id=message.id,
             headers={**message.headers},
             content_type=CONTENT_TYPE,
-            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT if persistent else aio_pika.DeliveryMode.NOT_PERSISTENT,
             expiration=message.expires_in_s,
             user_id=message.user_id,
         )

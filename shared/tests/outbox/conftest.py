@@ -1,0 +1,30 @@
+"""The outbox on a real database, made by its own migrations, with the broker in memory."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bongsu.broker import QueueSpec
+from bongsu.broker.memory import MemoryBroker
+from bongsu.mixins import Database
+from bongsu.outbox import MIGRATIONS
+from bongsu.runtime.migrations import upgrade
+
+QUEUE = "jobs"
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    await upgrade(database.engine, [MIGRATIONS])
+    yield database
+    await database.dispose()
+
+
+@pytest.fixture
+async def broker() -> AsyncIterator[MemoryBroker]:
+    broker = MemoryBroker()
+    await broker.connect()
+    await broker.declare(QueueSpec(QUEUE))
+    yield broker
+    await broker.close()

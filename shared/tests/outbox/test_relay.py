@@ -1,0 +1,379 @@
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from uuid import UUID
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from bongsu.broker import BrokerUnavailable, Delivery, Message, QueueSpec
+from bongsu.broker.memory import MemoryBroker
+from bongsu.mixins import Database
+from bongsu.outbox import append, postpone, release, settle
+from bongsu.outbox.relay import Relay
+from shared.tests.broker.recorder import Recorder, eventually
+from shared.tests.outbox.brokers import CountingBroker, EagerBroker, HangingBroker, SilentBroker
+from shared.tests.outbox.conftest import QUEUE
+from shared.tests.outbox.rows import append_some, due_in_s, let_time_pass, only_row, row_count
+
+
+@pytest.fixture
+async def counting() -> AsyncIterator[CountingBroker]:
+    broker = CountingBroker()
+    await broker.connect()
+    await broker.declare(QueueSpec(QUEUE))
+    yield broker
+    await broker.close()
+
+
+def numbers(broker: CountingBroker) -> list[object]:
+    return [message.body["n"] for message in broker.published]
+
+
+class TestTurn:
+    async def test_message_is_published_as_it_was_appended(self, database: Database, broker: MemoryBroker) -> None:
+        async with database.unit():
+            row_id = await append(QUEUE, {"text": "안녕 👋"}, headers={"trace": "t-1"})
+        assert await Relay(database, broker).turn() == 1
+        received = Recorder()
+        await broker.consume(QUEUE, received, prefetch=1)
+        assert (await received.next()).message == Message(
+            id=str(row_id), body={"text": "안녕 👋"}, headers={"trace": "t-1"}
+        )
+
+    async def test_published_message_is_not_published_again(self, database: Database, counting: CountingBroker) -> None:
+        await append_some(database, 3)
+        relay = Relay(database, counting)
+        assert [await relay.turn(), await relay.turn()] == [3, 0]
+        assert numbers(counting) == [0, 1, 2]
+
+    async def test_confirmed_row_is_marked_and_comes_back_later(self, database: Database, broker: MemoryBroker) -> None:
+        (row_id,) = await append_some(database, 1)
+        await Relay(database, broker).turn()
+        row = await only_row()
+        assert row.published_at is not None
+        assert (row.claimed_until, row.attempts, await due_in_s(row_id)) == (None, 0, 61)
+
+    async def test_urgent_lanes_go_first(self, database: Database, counting: CountingBroker) -> None:
+        for lane in (2, 1, 0):
+            async with database.unit():
+                for n in range(2):
+                    await append(QUEUE, {"n": f"{lane}.{n}"}, lane=lane)
+        relay = Relay(database, counting, batch=4)
+        assert [await relay.turn(), await relay.turn()] == [4, 2]
+        assert numbers(counting) == ["0.0", "0.1", "1.0", "1.1", "2.0", "2.1"]
+
+    async def test_message_is_not_published_before_its_time(self, database: Database, counting: CountingBroker) -> None:
+        async with database.unit():
+            await append(QUEUE, {"n": 1}, delay_s=60)
+        relay = Relay(database, counting)
+        assert await relay.turn() == 0
+        await let_time_pass(60)
+        assert await relay.turn() == 1
+
+    async def test_nothing_is_taken_while_the_broker_is_away(self, database: Database, broker: MemoryBroker) -> None:
+        (row_id,) = await append_some(database, 1)
+        broker.drop_connection()
+        with pytest.raises(BrokerUnavailable):
+            await Relay(database, broker).turn()
+        row = await only_row()
+        assert (row.claimed_until, row.attempts, await due_in_s(row_id)) == (None, 0, 0)
+
+    async def test_message_that_was_not_confirmed_is_tried_again_soon(self, database: Database) -> None:
+        (row_id,) = await append_some(database, 1)
+        broker = SilentBroker()
+        await broker.connect()
+        assert await Relay(database, broker).turn() == 0
+        row = await only_row()
+        assert (row.published_at, row.claimed_until, row.attempts) == (None, None, 0)
+        assert await due_in_s(row_id) == 1.5
+
+    async def test_unroutable_message_is_tried_again_with_growing_pauses(
+        self, database: Database, broker: MemoryBroker
+    ) -> None:
+        (row_id,) = await append_some(database, 1, queue="nowhere")
+        relay, pauses = Relay(database, broker), []
+        for _ in range(5):
+            assert await relay.turn() == 1
+            pauses.append(await due_in_s(row_id))
+            await let_time_pass(60)
+        row = await only_row()
+        assert pauses == [1.5, 5.5, 15.5, 61, 61]
+        assert (row.published_at, row.claimed_until, row.attempts) == (None, None, 5)
+
+    async def test_attempts_begin_anew_after_a_confirm(self, database: Database, broker: MemoryBroker) -> None:
+        await append_some(database, 1, queue="later")
+        relay = Relay(database, broker)
+        await relay.turn()
+        await broker.declare(QueueSpec("later"))
+        await let_time_pass(60)
+        await relay.turn()
+        assert (await only_row()).attempts == 0
+
+    async def test_queue_that_is_gone_is_declared_again(self, database: Database, broker: MemoryBroker) -> None:
+        await append_some(database, 1)
+        broker.hub.delete(QUEUE)
+        relay = Relay(database, broker, queues=[QueueSpec(QUEUE)])
+        await relay.turn()
+        await let_time_pass(60)
+        await relay.turn()
+        assert await broker.depth(QUEUE) == 1
+
+    async def test_one_bad_message_does_not_hold_up_the_others(
+        self, database: Database, counting: CountingBroker
+    ) -> None:
+        await append_some(database, 2, queue="nowhere")
+        await append_some(database, 2)
+        assert await Relay(database, counting).turn() == 4
+        assert numbers(counting) == [0, 1]
+
+    async def test_same_trouble_is_logged_once_a_minute(
+        self, database: Database, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told: list[str] = []
+        monkeypatch.setattr("bongsu.outbox.relay.log.warning", lambda event, **_: told.append(event), raising=False)
+        await append_some(database, 5, queue="nowhere")
+        relay = Relay(database, broker)
+        await relay.turn()
+        await let_time_pass(60)
+        await relay.turn()
+        assert told == ["outbox.not_published"]
+
+
+class TestStranded:
+    async def test_message_that_the_broker_lost_is_published_again(
+        self, database: Database, counting: CountingBroker
+    ) -> None:
+        await append_some(database, 2)
+        relay = Relay(database, counting)
+        await relay.turn()
+        await counting.purge(QUEUE)
+        await let_time_pass(61)
+        assert await relay.turn() == 2
+        assert numbers(counting) == [0, 1, 0, 1]
+
+    async def test_message_that_waits_in_its_queue_is_left_there(
+        self, database: Database, counting: CountingBroker
+    ) -> None:
+        (row_id, _) = await append_some(database, 2)
+        relay = Relay(database, counting)
+        await relay.turn()
+        await let_time_pass(61)
+        assert await relay.turn() == 2
+        assert (numbers(counting), await due_in_s(row_id)) == ([0, 1], 61)
+
+    async def test_message_published_long_ago_is_published_again_all_the_same(
+        self, database: Database, counting: CountingBroker
+    ) -> None:
+        await append_some(database, 1)
+        relay = Relay(database, counting)
+        await relay.turn()
+        await let_time_pass(901)
+        await relay.turn()
+        assert numbers(counting) == [0, 0]
+
+    async def test_message_of_a_deleted_queue_is_published_again(
+        self, database: Database, counting: CountingBroker
+    ) -> None:
+        await append_some(database, 1)
+        relay = Relay(database, counting)
+        await relay.turn()
+        counting.hub.delete(QUEUE)
+        await counting.declare(QueueSpec(QUEUE))
+        await let_time_pass(61)
+        await relay.turn()
+        assert await counting.depth(QUEUE) == 1
+
+    async def test_message_of_a_killed_relay_is_published_by_another(
+        self, database: Database, counting: CountingBroker
+    ) -> None:
+        broker = HangingBroker()
+        broker.hub = counting.hub
+        await broker.connect()
+        ids = await append_some(database, 2)
+        killed = asyncio.create_task(Relay(database, broker).turn())
+        await broker.has_published.wait()
+        killed.cancel()
+        with suppress(asyncio.CancelledError):
+            await killed
+        assert await Relay(database, counting).turn() == 0, "it is claimed still"
+        await let_time_pass(31)
+        await Relay(database, counting).turn()
+        assert numbers(broker) == numbers(counting) == [0, 1]
+        assert {message.id for message in counting.published} == {str(one) for one in ids}
+
+
+class TestConsumerThatIsFaster:
+    """A consumer may be done before the relay has marked what it published."""
+
+    async def test_settled_row_stays_gone(self, database: Database) -> None:
+        async def consume(row_id: UUID) -> None:
+            async with database.unit():
+                await settle([row_id])
+
+        await append_some(database, 1)
+        broker = await consuming_broker(consume)
+        await Relay(database, broker).turn()
+        assert await row_count() == 0
+
+    async def test_postponed_row_stays_postponed(self, database: Database) -> None:
+        async def consume(row_id: UUID) -> None:
+            async with database.unit():
+                await postpone([row_id], delay_s=5)
+
+        (row_id,) = await append_some(database, 1)
+        broker = await consuming_broker(consume)
+        await Relay(database, broker).turn()
+        assert ((await only_row()).published_at, await due_in_s(row_id)) == (None, 5.5)
+
+
+async def consuming_broker(consume: Callable[[UUID], Awaitable[None]]) -> EagerBroker:
+    broker = EagerBroker(consume)
+    await broker.connect()
+    await broker.declare(QueueSpec(QUEUE))
+    return broker
+
+
+class TestSeveralRelays:
+    async def test_no_message_is_published_twice(self, database: Database, counting: CountingBroker) -> None:
+        for _ in range(5):
+            await append_some(database, 100)
+
+        async def relay_all() -> None:
+            relay = Relay(database, counting, batch=20)
+            while await relay.turn():
+                pass
+
+        await asyncio.gather(*(relay_all() for _ in range(3)))
+        ids = [message.id for message in counting.published]
+        assert (len(ids), len(set(ids))) == (500, 500)
+
+
+class TestRunning:
+    async def test_committed_message_is_published_soon(self, database: Database, broker: MemoryBroker) -> None:
+        received = Recorder()
+        await broker.consume(QUEUE, received, prefetch=1)
+        async with Relay(database, broker).running():
+            await append_some(database, 1)
+            assert (await received.next()).message.body == {"n": 0}
+
+    async def test_message_of_another_process_is_found_without_a_nudge(
+        self, database: Database, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("bongsu.outbox.service.nudge", lambda: None)
+        received = Recorder()
+        await broker.consume(QUEUE, received, prefetch=1)
+        async with Relay(database, broker).running():
+            await append_some(database, 1)
+            await received.next()
+
+    async def test_relaying_goes_on_when_the_broker_is_back(self, database: Database, broker: MemoryBroker) -> None:
+        received = Recorder()
+        await broker.consume(QUEUE, received, prefetch=1)
+        async with Relay(database, broker).running():
+            broker.drop_connection()
+            await append_some(database, 1)
+            assert (await only_row()).attempts == 0
+            broker.restore_connection()
+            assert (await received.next()).message.body == {"n": 0}
+
+    async def test_relay_outlives_a_defect(
+        self, database: Database, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        received, relay = Recorder(), Relay(database, broker)
+        failures = [ValueError("a defect")]
+        turn = relay.turn
+
+        async def fail_once() -> int:
+            if failures:
+                raise failures.pop()
+            return await turn()
+
+        monkeypatch.setattr(relay, "turn", fail_once)
+        await broker.consume(QUEUE, received, prefetch=1)
+        async with relay.running():
+            await append_some(database, 1)
+            await received.next()
+
+    async def test_end_waits_for_what_is_being_published(self, database: Database, counting: CountingBroker) -> None:
+        await append_some(database, 50)
+        async with Relay(database, counting).running():
+            await eventually(lambda: counting.published != [])
+        row_ids = {message.id for message in counting.published}
+        assert len(row_ids) == 50
+        assert await Relay(database, counting).turn() == 0
+
+    async def test_end_does_not_wait_for_ever(self, database: Database) -> None:
+        broker = HangingBroker()
+        await broker.connect()
+        await broker.declare(QueueSpec(QUEUE))
+        await append_some(database, 1)
+        async with asyncio.timeout(5), Relay(database, broker).running(drain_s=0.05):
+            await broker.has_published.wait()
+
+    async def test_what_a_killed_process_left_is_published_after_release(
+        self, database: Database, counting: CountingBroker
+    ) -> None:
+        broker = HangingBroker()
+        await broker.connect()
+        await broker.declare(QueueSpec(QUEUE))
+        await append_some(database, 3)
+        await Relay(database, counting, batch=1).turn()
+        async with Relay(database, broker).running(drain_s=0):
+            await broker.has_published.wait()
+        await counting.purge(QUEUE)
+        async with database.unit():
+            assert await release() == 3
+        await Relay(database, counting).turn()
+        assert await counting.depth(QUEUE) == 3
+
+
+class TestWholeWay:
+    async def test_every_message_is_consumed_once_and_settled(self, database: Database, broker: MemoryBroker) -> None:
+        seen: list[str] = []
+
+        async def handle(deliveries: list[Delivery]) -> None:
+            async with database.unit():
+                await settle([UUID(delivery.message.id) for delivery in deliveries])
+            for delivery in deliveries:
+                seen.append(delivery.message.id)
+                await delivery.ack()
+
+        await broker.consume(QUEUE, handle, prefetch=40, batch_max=20, concurrency=2)
+        async with Relay(database, broker).running():
+            ids = [one for _ in range(10) for one in await append_some(database, 20)]
+
+            async def all_settled() -> bool:
+                return await row_count() == 0
+
+            await eventually(all_settled)
+        assert sorted(seen) == sorted(str(one) for one in ids)
+
+
+class TestMeasure:
+    async def test_pending_rows_and_their_age_are_told_by_lane(self, database: Database, broker: MemoryBroker) -> None:
+        registry = CollectorRegistry()
+        relay = Relay(database, broker, registry=registry)
+        await append_some(database, 3, lane=2)
+        await let_time_pass(40)
+        await relay.measure()
+        assert registry.get_sample_value("outbox_pending_messages", {"lane": "2"}) == 3
+        assert registry.get_sample_value("outbox_pending_messages", {"lane": "0"}) == 0
+        assert (registry.get_sample_value("outbox_oldest_pending_age_seconds", {"lane": "2"}) or 0) >= 39
+        await relay.turn()
+        await relay.measure()
+        assert registry.get_sample_value("outbox_pending_messages", {"lane": "2"}) == 0
+        assert registry.get_sample_value("outbox_published_total", {"queue": QUEUE}) == 3
+
+    async def test_refusals_and_losses_are_counted(self, database: Database, broker: MemoryBroker) -> None:
+        registry = CollectorRegistry()
+        relay = Relay(database, broker, registry=registry)
+        await append_some(database, 2, queue="nowhere")
+        await append_some(database, 1)
+        await relay.turn()
+        await broker.purge(QUEUE)
+        await let_time_pass(61)
+        await relay.turn()
+        refused = {"queue": "nowhere", "reason": "Unroutable"}
+        assert registry.get_sample_value("outbox_refused_total", refused) == 4
+        assert registry.get_sample_value("outbox_stranded_total", {"queue": QUEUE}) == 1

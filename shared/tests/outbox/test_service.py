@@ -1,0 +1,145 @@
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from bongsu.mixins import Conflict, Database, utc_now, uuid7
+from bongsu.outbox import append, nudge, postpone, release, service, settle
+from bongsu.outbox.models import OutboxMessage
+from shared.tests.outbox.conftest import QUEUE
+from shared.tests.outbox.rows import append_some, due_in_s, only_row, row_count
+
+
+class TestAppend:
+    async def test_row_holds_the_message(self, database: Database) -> None:
+        async with database.unit():
+            row_id = await append(QUEUE, {"text": "안녕 👋", "n": [1]}, lane=0, headers={"trace": "t-1"})
+        row = await only_row()
+        assert (row.id, row.queue, row.lane) == (row_id, QUEUE, 0)
+        assert (row.body, row.headers) == ({"text": "안녕 👋", "n": [1]}, {"trace": "t-1"})
+        assert (row.published_at, row.claimed_until, row.attempts) == (None, None, 0)
+
+    async def test_row_is_due_at_once(self, database: Database) -> None:
+        (row_id,) = await append_some(database, 1)
+        assert await due_in_s(row_id) == 0
+
+    async def test_row_goes_with_the_transaction_that_fails(self, database: Database) -> None:
+        await append_and_fail(database)
+        assert await row_count() == 0
+
+    async def test_delay_makes_it_due_later(self, database: Database) -> None:
+        async with database.unit():
+            row_id = await append(QUEUE, {}, delay_s=5)
+        assert await due_in_s(row_id) == 5.5
+
+    async def test_time_makes_it_due_then(self, database: Database) -> None:
+        async with database.unit():
+            later = await append(QUEUE, {}, at=datetime.now(UTC) + timedelta(seconds=60))
+            past = await append(QUEUE, {}, at=datetime.now(UTC) - timedelta(days=1))
+        assert await due_in_s(later) == 61
+        assert await due_in_s(past) == 0
+
+    async def test_given_id_is_the_messages_id(self, database: Database) -> None:
+        row_id = uuid7()
+        async with database.unit():
+            assert await append(QUEUE, {}, id=row_id) == row_id
+        assert (await only_row()).id == row_id
+
+    async def test_id_that_exists_is_a_conflict(self, database: Database) -> None:
+        (row_id,) = await append_some(database, 1)
+        async with database.unit():
+            with pytest.raises(Conflict):
+                await append(QUEUE, {}, id=row_id)
+
+    async def test_lane_that_no_relay_serves_is_refused(self, database: Database) -> None:
+        async with database.unit():
+            with pytest.raises(ValueError, match="Lane 3"):
+                await append(QUEUE, {}, lane=3)
+
+    async def test_commit_wakes_the_relay_and_not_before(self, database: Database) -> None:
+        woken = service.wake_up()
+        async with database.unit():
+            await append(QUEUE, {})
+            assert not woken.is_set()
+        assert woken.is_set()
+        service.forget(woken)
+
+    async def test_rollback_wakes_nobody(self, database: Database) -> None:
+        woken = service.wake_up()
+        await append_and_fail(database)
+        assert not woken.is_set()
+        service.forget(woken)
+
+
+class TestSettle:
+    async def test_settled_rows_are_gone(self, database: Database) -> None:
+        ids = await append_some(database, 3)
+        async with database.unit():
+            assert await settle(ids[:2]) == 2
+        assert (await only_row()).id == ids[2]
+
+    async def test_unknown_ids_count_as_done(self, database: Database) -> None:
+        async with database.unit():
+            assert await settle([uuid7()]) == 0
+            assert await settle([]) == 0
+
+    async def test_row_stays_when_the_consumers_transaction_fails(self, database: Database) -> None:
+        ids = await append_some(database, 1)
+        with suppress(RuntimeError):
+            async with database.unit():
+                await settle(ids)
+                raise RuntimeError
+        assert await row_count() == 1
+
+
+class TestPostpone:
+    async def test_postponed_row_is_due_later_as_if_never_published(self, database: Database) -> None:
+        ids = await append_some(database, 1)
+        await OutboxMessage.filter_by(id__in=ids).update(published_at=utc_now(), claimed_until=utc_now(30))
+        async with database.unit():
+            assert await postpone(ids, delay_s=15) == 1
+        row = await only_row()
+        assert (row.published_at, row.claimed_until, await due_in_s(row.id)) == (None, None, 15.5)
+
+    async def test_nothing_to_postpone_is_fine(self, database: Database) -> None:
+        async with database.unit():
+            assert await postpone([], delay_s=1) == 0
+
+
+class TestRelease:
+    async def test_published_and_claimed_rows_are_due_at_once(self, database: Database) -> None:
+        published, claimed, scheduled = await append_some(database, 3)
+        await set_times(published, published_at=utc_now(), visible_at=utc_now(60))
+        await set_times(claimed, claimed_until=utc_now(30), visible_at=utc_now(30))
+        await set_times(scheduled, visible_at=utc_now(30))
+        async with database.unit():
+            assert await release() == 2
+        assert [await due_in_s(one) for one in (published, claimed, scheduled)] == [0, 0, 31]
+
+
+class TestNudge:
+    async def test_every_relay_of_the_process_wakes(self) -> None:
+        wake_ups = [service.wake_up(), service.wake_up()]
+        nudge()
+        assert all(event.is_set() for event in wake_ups)
+        for event in wake_ups:
+            service.forget(event)
+
+    async def test_forgotten_relay_is_left_alone(self) -> None:
+        event: asyncio.Event = service.wake_up()
+        service.forget(event)
+        nudge()
+        assert not event.is_set()
+
+
+async def set_times(row_id: UUID, **times: object) -> None:
+    await OutboxMessage.filter_by(id=row_id).update(**times)
+
+
+async def append_and_fail(database: Database) -> None:
+    with suppress(RuntimeError):
+        async with database.unit():
+            await append(QUEUE, {})
+            raise RuntimeError
