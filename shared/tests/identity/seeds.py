@@ -16,7 +16,9 @@ from bongsu.mixins import uuid7
 async def eventually(holds: Callable[[], bool]) -> None:
     """Waits until it holds, at most five seconds."""
     async with asyncio.timeout(5):
-        while not holds():
+        while True:
+            if holds():
+                return
             await asyncio.sleep(0.01)
 
 

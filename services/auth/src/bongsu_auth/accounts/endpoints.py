@@ -43,8 +43,7 @@ def create_router(wiring: Wiring) -> APIRouter:
             locale=body.locale or preferred_locale(request.headers.get("accept-language")),
             browser=browser,
         )
-        async with wiring.database.unit():
-            await service.register(sign_up, wiring.mails)
+        await wiring.database.run(lambda: service.register(sign_up, wiring.mails))
         max_age_s = int(wiring.settings.registration_lifetime.total_seconds())
         cookies.set(response, cookies.registration, browser, max_age_s=max_age_s)
         return Accepted()
@@ -65,8 +64,8 @@ def create_router(wiring: Wiring) -> APIRouter:
     async def resend(body: ResendIn, request: Request) -> Accepted:
         """Ask for the mail of a sign-up once more. The answer is the same whether there is one or not."""
         answer_at = time.monotonic() + RESEND_ANSWERED_AFTER_S
-        async with wiring.database.unit():
-            await service.resend(body.email, request.cookies.get(cookies.registration), wiring.mails)
+        browser = request.cookies.get(cookies.registration)
+        await wiring.database.run(lambda: service.resend(body.email, browser, wiring.mails))
         await asyncio.sleep(answer_at - time.monotonic())
         return Accepted()
 
@@ -84,8 +83,7 @@ def create_router(wiring: Wiring) -> APIRouter:
         changes = {name: getattr(body, name) for name in body.model_fields_set}
         if "locale" in changes and changes["locale"] is None:
             raise invalid_field("locale", "Give `ko` or `en`, or leave it out")
-        async with wiring.database.unit():
-            return Me.of(await service.update_me(caller.user_id, changes))
+        return Me.of(await wiring.database.run(lambda: service.update_me(caller.user_id, changes)))
 
     return router
 
@@ -105,8 +103,7 @@ async def _verify(wiring: Wiring, body: VerifyIn, browser: str | None, address: 
             await service.count_attempt(waiting.id)
             raise VerificationRefused
     try:
-        async with wiring.database.unit():
-            await service.activate(waiting.id, wiring.mails, Actor(address=address))
+        await wiring.database.run(lambda: service.activate(waiting.id, wiring.mails, Actor(address=address)))
     except mixins.Conflict:
         # Another sign-up for the address was proven at this very moment.
         raise VerificationRefused from None

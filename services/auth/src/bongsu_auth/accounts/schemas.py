@@ -44,10 +44,16 @@ PersonName = Annotated[
 Token = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
 
+def _encodable(value: object) -> object:
+    if isinstance(value, str) and not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+        raise ValueError("must not hold half a character (a lone surrogate)")
+    return value
+
+
 def _password_length(value: object) -> object:
     if isinstance(value, str) and not MIN_CHARS <= len(value) <= MAX_CHARS:
         raise ValueError(f"a password has {MIN_CHARS} to {MAX_CHARS} characters")
-    return value
+    return _encodable(value)
 
 
 NewPassword = Annotated[
@@ -59,7 +65,11 @@ NewPassword = Annotated[
         description=f"{MIN_CHARS} to {MAX_CHARS} characters; not the email address",
     ),
 ]
-GivenPassword = Annotated[SecretStr, Field(min_length=1, max_length=MAX_CHARS)]
+GivenPassword = Annotated[
+    SecretStr,
+    BeforeValidator(_encodable, json_schema_input_type=str),
+    Field(min_length=1, max_length=MAX_CHARS),
+]
 
 
 class Strict(BaseModel):

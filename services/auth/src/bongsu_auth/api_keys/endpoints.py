@@ -9,7 +9,7 @@ from bongsu.identity.caller import Caller, require_account
 from bongsu.runtime.problems import problems
 from bongsu_auth.api_keys import service
 from bongsu_auth.api_keys.schemas import EntryIn, EntryList, EntryOut, KeyIn, KeyMade, KeyOut, KeyPage, KeyPatch
-from bongsu_auth.api_keys.service import KeyFacts
+from bongsu_auth.api_keys.service import KeyChanges, KeyFacts
 from bongsu_auth.errors import invalid_field
 from bongsu_auth.wiring import Wiring
 
@@ -26,10 +26,11 @@ def create_router(wiring: Wiring) -> APIRouter:
     async def create(body: KeyIn, caller: Account, response: Response) -> KeyMade:
         """Make a key. Its secret is in this answer, and nowhere else."""
         facts = KeyFacts(memo=body.memo, scopes=body.scopes, mode=body.mode, expires_at=body.expires_at)
-        async with database.unit():
-            key, secret = await service.create(
+        key, secret = await database.run(
+            lambda: service.create(
                 caller.user_id, facts, wiring.vault, max_active=settings.max_active_keys, actor=caller.actor
             )
+        )
         response.headers["Location"] = f"/auth/api-keys/{key.id}"
         response.headers["Cache-Control"] = "no-store"
         return KeyMade.made(key, secret)
@@ -54,29 +55,29 @@ def create_router(wiring: Wiring) -> APIRouter:
         """Change a key's memo, stop it, or let it work again."""
         if "status" in body.model_fields_set and body.status is None:
             raise invalid_field("status", "Give `active` or `stopped`, or leave it out")
-        async with database.unit():
-            key = await service.find(key_id, caller.user_id)
-            if "memo" in body.model_fields_set:
-                await service.set_memo(key, body.memo)
-            if body.status is not None:
-                await service.set_status(key, body.status, max_active=settings.max_active_keys, actor=caller.actor)
+        changes = KeyChanges(status=body.status, memo=body.memo, has_memo="memo" in body.model_fields_set)
+        key = await database.run(
+            lambda: service.change(
+                key_id, caller.user_id, changes, max_active=settings.max_active_keys, actor=caller.actor
+            )
+        )
         known_keys.forget(key.access_key)
         return KeyOut.of(key)
 
     @router.delete("/{key_id}", status_code=204, responses=problems(401, 403, 404, 422, 503))
     async def delete(key_id: KeyId, caller: Account) -> None:
         """Remove a key; it stops working everywhere within seconds."""
-        async with database.unit():
-            key = await service.find(key_id, caller.user_id)
-            await service.delete(key, caller.actor)
+        key = await database.run(lambda: service.delete(key_id, caller.user_id, actor=caller.actor))
         known_keys.forget(key.access_key)
 
     @router.post("/{key_id}/rotate", responses=problems(401, 403, 404, 422, 503))
     async def rotate(key_id: KeyId, caller: Account, response: Response) -> KeyMade:
         """Give a key a new secret. The old one works until `previous_secret_valid_until`."""
-        async with database.unit():
-            key = await service.find(key_id, caller.user_id)
-            secret = await service.rotate(key, wiring.vault, overlap=settings.key_overlap, actor=caller.actor)
+        key, secret = await database.run(
+            lambda: service.rotate(
+                key_id, caller.user_id, wiring.vault, overlap=settings.key_overlap, actor=caller.actor
+            )
+        )
         known_keys.forget(key.access_key)
         response.headers["Cache-Control"] = "no-store"
         return KeyMade.made(key, secret)
@@ -97,18 +98,16 @@ def _add_allowlist(router: APIRouter, wiring: Wiring) -> None:
     @router.post("/{key_id}/allowlist", status_code=201, responses=problems(401, 403, 404, 409, 422, 503))
     async def allow(key_id: KeyId, body: EntryIn, caller: Account) -> EntryOut:
         """Allow an address or a block. With the first entry, every other address is refused."""
-        async with database.unit():
-            key = await service.find(key_id, caller.user_id)
-            entry = await service.add_entry(
-                key, body.cidr, max_entries=settings.max_allowlist_entries, actor=caller.actor
+        key, entry = await database.run(
+            lambda: service.add_entry(
+                key_id, caller.user_id, body.cidr, max_entries=settings.max_allowlist_entries, actor=caller.actor
             )
+        )
         known_keys.forget(key.access_key)
         return EntryOut.of(entry)
 
     @router.delete("/{key_id}/allowlist/{entry_id}", status_code=204, responses=problems(401, 403, 404, 422, 503))
     async def disallow(key_id: KeyId, entry_id: Annotated[UUID, Path()], caller: Account) -> None:
         """Take an entry away. Without any, the key may be used from anywhere again."""
-        async with database.unit():
-            key = await service.find(key_id, caller.user_id)
-            await service.remove_entry(key, entry_id, caller.actor)
+        key = await database.run(lambda: service.remove_entry(key_id, caller.user_id, entry_id, actor=caller.actor))
         known_keys.forget(key.access_key)

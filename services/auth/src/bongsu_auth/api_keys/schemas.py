@@ -27,7 +27,10 @@ KeyScope = Literal[
 def _lies_ahead(value: datetime) -> datetime:
     if value <= datetime.now(UTC):
         raise ValueError("must lie in the future")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must lie before the year 10000 in UTC") from None
 
 
 def _printable(value: str) -> str:

@@ -1,13 +1,12 @@
 """Signing in, staying signed in, signing out."""
 
-from collections.abc import Callable
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from bongsu.identity.caller import Caller, require_account
-from bongsu.identity.models import Revocation, User
+from bongsu.identity.models import User
 from bongsu.runtime.errors import Unauthorised
 from bongsu.runtime.problems import problems
 from bongsu_auth.accounts.users import UserDatabase
@@ -47,10 +46,9 @@ def create_router(wiring: Wiring) -> APIRouter:
         in_cookie = request.cookies.get(cookies.refresh)
         if given is None and in_cookie is not None:
             identity.require_same_origin(request)
-        async with wiring.database.unit() as unit:
-            tokens, revoked = await wiring.sessions.refresh(given or in_cookie or "")
-            if revoked is not None:
-                unit.on_commit(_known(wiring, revoked))
+        tokens, revoked = await wiring.database.run(lambda: wiring.sessions.refresh(given or in_cookie or ""))
+        if revoked is not None:
+            wiring.identity.revocations.add(revoked)
         if tokens is None:
             raise RefreshRefused
         return _answer(wiring, response, tokens, as_cookie=given is None)
@@ -60,15 +58,7 @@ def create_router(wiring: Wiring) -> APIRouter:
         """End the session of the access token, or of the refresh token where the access token has expired."""
         given = body.refresh_token if body is not None else None
         caller = await _caller_or_none(wiring, request)
-        async with wiring.database.unit() as unit:
-            if caller is not None and caller.session_id is not None:
-                revoked = await service.end(caller.session_id, caller.user_id, caller.actor)
-            else:
-                ended = await wiring.sessions.end_by_token(given or request.cookies.get(cookies.refresh) or "")
-                if ended is None:
-                    raise RefreshRefused
-                revoked = ended
-            unit.on_commit(_known(wiring, revoked))
+        await _logout(wiring, caller, given or request.cookies.get(cookies.refresh) or "")
         cookies.clear(response, cookies.access)
         cookies.clear(response, cookies.refresh)
 
@@ -93,15 +83,16 @@ def _add_listing(router: APIRouter, wiring: Wiring) -> None:
     @router.delete("/sessions/{session_id}", status_code=204, responses=problems(401, 403, 404, 422, 503))
     async def end(session_id: Annotated[UUID, Path()], caller: Account) -> None:
         """Sign out somewhere else."""
-        async with wiring.database.unit() as unit:
-            unit.on_commit(_known(wiring, await service.end(session_id, caller.user_id, caller.actor, "revoked")))
+        revoked = await wiring.database.run(lambda: service.end(session_id, caller.user_id, caller.actor, "revoked"))
+        wiring.identity.revocations.add(revoked)
 
     @router.delete("/sessions", status_code=204, responses=problems(401, 403, 503))
     async def end_others(caller: Account) -> None:
         """Sign out everywhere but here."""
-        async with wiring.database.unit() as unit:
-            revoked = await service.end_others(caller.user_id, caller.session_id, caller.actor)
-            unit.on_commit(_known(wiring, *revoked))
+        for revoked in await wiring.database.run(
+            lambda: service.end_others(caller.user_id, caller.session_id, caller.actor)
+        ):
+            wiring.identity.revocations.add(revoked)
 
 
 async def _login(wiring: Wiring, body: LoginIn, request: Request) -> tuple[User, Tokens]:
@@ -115,9 +106,25 @@ async def _login(wiring: Wiring, body: LoginIn, request: Request) -> tuple[User,
         await wiring.limits.count_failure(attempt, wiring.database)
         raise LoginRefused
     how = SignIn(amr=("pwd",), address=address, user_agent=_shown(request.headers.get("user-agent")))
-    async with wiring.database.unit():
+
+    async def opened() -> Tokens:
         await wiring.limits.forget(attempt)
-        return user, await wiring.sessions.open(user, how)
+        return await wiring.sessions.open(user, how)
+
+    return user, await wiring.database.run(opened)
+
+
+async def _logout(wiring: Wiring, caller: Caller | None, refresh_token: str) -> None:
+    if caller is not None and caller.session_id is not None:
+        session_id = caller.session_id
+        revoked = await wiring.database.run(lambda: service.end(session_id, caller.user_id, caller.actor))
+    else:
+        ended = await wiring.database.run(lambda: wiring.sessions.end_by_token(refresh_token))
+        if ended is None:
+            raise RefreshRefused
+        revoked = ended
+    # What this process wrote itself need not wait for its next poll.
+    wiring.identity.revocations.add(revoked)
 
 
 def _answer(wiring: Wiring, response: Response, tokens: Tokens, *, as_cookie: bool) -> TokenPair | CookiesSet:
@@ -141,16 +148,6 @@ async def _caller_or_none(wiring: Wiring, request: Request) -> Caller | None:
         return await wiring.identity.identify(request)
     except Unauthorised:
         return None
-
-
-def _known(wiring: Wiring, *revoked: Revocation) -> Callable[[], None]:
-    """Tells this process what it revoked once that is committed, rather than let it find out by its next poll."""
-
-    def tell() -> None:
-        for revocation in revoked:
-            wiring.identity.revocations.add(revocation)
-
-    return tell
 
 
 def _shown(user_agent: str | None) -> str | None:

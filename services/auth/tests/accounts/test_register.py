@@ -1,0 +1,213 @@
+"""`POST /auth/register` and what follows from it."""
+
+import asyncio
+import json
+import statistics
+import time
+
+import pytest
+from sqlalchemy import event
+
+from bongsu.identity.models import User
+from bongsu.outbox.models import OutboxMessage
+from bongsu_auth.accounts.models import Registration
+from bongsu_auth.settings import AuthSettings
+from services.auth.tests.stage import PASSWORD, Stage, error_fields
+
+
+class TestRegister:
+    async def test_stranger_gets_a_link_that_makes_the_account(self, each_stage: Stage) -> None:
+        stage = each_stage
+        answer = await stage.register("Jiwoo@Example.com", name="김지우", locale="ko")
+        assert (answer.status_code, answer.json()) == (202, {"status": "accepted"})
+        [mail] = await stage.mails()
+        assert (mail.template, mail.to, mail.locale) == ("verify-email", "jiwoo@example.com", "ko")
+        assert mail.link.startswith("http://localhost:8000/verify?token=")
+        verified = await stage.client.post("/auth/verify", json={"token": mail.token, "password": PASSWORD})
+        assert (verified.status_code, verified.json()) == (200, {"status": "verified"})
+        tokens = (await stage.login("jiwoo@example.com")).json()
+        me = await stage.client.get("/auth/me", headers={"authorization": f"Bearer {tokens['access_token']}"})
+        assert {name: me.json()[name] for name in ("email", "email_verified", "name", "locale", "role", "sending")} == {
+            "email": "jiwoo@example.com",
+            "email_verified": True,
+            "name": "김지우",
+            "locale": "ko",
+            "role": "user",
+            "sending": "trial",
+        }
+
+    async def test_login_before_the_proof_answers_as_a_wrong_password(self, stage: Stage) -> None:
+        email = stage.new_address()
+        await stage.register(email)
+        before, wrong = await stage.login(email), await stage.login(stage.new_address())
+        assert before.status_code == wrong.status_code == 401
+        assert before.json() | {"request_id": ""} == wrong.json() | {"request_id": ""}
+
+    async def test_owner_of_a_known_address_is_told_and_the_answer_is_the_same(self, stage: Stage) -> None:
+        user = await stage.user()
+        known = await stage.register(user.email.upper())
+        unknown = await stage.register(stage.new_address())
+        assert (known.status_code, known.content) == (unknown.status_code, unknown.content)
+        assert known.headers.keys() == unknown.headers.keys()
+        [mail, _] = await stage.mails()
+        assert (mail.template, mail.to) == ("account-exists", user.email)
+        assert "token" not in mail.link
+
+    async def test_known_and_unknown_address_cost_the_same_statements(self, stage: Stage) -> None:
+        user = await stage.user()
+        statements: list[str] = []
+        event.listen(
+            stage.database.engine.sync_engine,
+            "before_cursor_execute",
+            lambda _c, _cursor, statement, *_rest: statements.append(statement),
+        )
+        counted = []
+        for email in (user.email, stage.new_address()):
+            statements.clear()
+            await stage.register(email)
+            counted.append([one for one in statements if "revocations" not in one and "signing_keys" not in one])
+        assert counted[0] == counted[1]
+        assert len(counted[0]) > 3
+
+    async def test_known_and_unknown_address_take_the_same_time(self, stage: Stage) -> None:
+        user = await stage.user()
+        took: dict[bool, list[float]] = {True: [], False: []}
+        for number in range(40):
+            known = number % 2 == 0
+            email = user.email if known else stage.new_address()
+            started = time.perf_counter()
+            await stage.register(email)
+            took[known].append(time.perf_counter() - started)
+        known_s, unknown_s = (statistics.median(took[known]) for known in (True, False))
+        assert abs(known_s - unknown_s) < 0.25 * max(known_s, unknown_s)
+
+    async def test_fifty_at_once_for_one_address_make_one_account(self, each_stage: Stage) -> None:
+        stage = each_stage
+        answers = await asyncio.gather(*(stage.register("same@example.com") for _ in range(50)))
+        assert {answer.status_code for answer in answers} == {202}
+        mails = await stage.mails()
+        tokens = [mail.token for mail in mails]
+        verified = await asyncio.gather(
+            *(stage.client.post("/auth/verify", json={"token": token, "password": PASSWORD}) for token in tokens)
+        )
+        codes = [answer.status_code for answer in verified]
+        assert codes.count(200) == 1
+        assert set(codes) <= {200, 400}
+        assert await User.filter_by(email_norm="same@example.com").count() == 1
+
+    @pytest.mark.parametrize(
+        ("changes", "field"),
+        [
+            ({"email": "not an address"}, "body.email"),
+            ({"email": "a@b"}, "body.email"),
+            ({"email": "josé@example.com"}, "body.email"),
+            ({"email": "\u212aim@example.com"}, "body.email"),
+            ({"email": "d\u0131l@example.com"}, "body.email"),
+            ({"email": None}, "body.email"),
+            ({"email": "a\u0000@example.com"}, "body.email"),
+            ({"email": "\ud800@example.com"}, "body.email"),
+            ({"password": "short"}, "body.password"),
+            ({"password": "x" * 257}, "body.password"),
+            ({"password": "\ud800" * 12}, "body.password"),
+            ({"password": "somebody@example.com"}, "body.password"),
+            ({"password": 1234567890}, "body.password"),
+            ({"name": ""}, "body.name"),
+            ({"name": "a\u0000b"}, "body.name"),
+            ({"name": "n" * 101}, "body.name"),
+            ({"locale": "fr"}, "body.locale"),
+            ({"role": "administrator"}, "body.role"),
+            ({"id": "0" * 32}, "body.id"),
+            ({"is_superuser": True}, "body.is_superuser"),
+        ],
+    )
+    async def test_bad_field_is_named(self, stage: Stage, changes: dict[str, object], field: str) -> None:
+        body = {"email": "somebody@example.com", "password": PASSWORD, **changes}
+        answer = await stage.client.post(
+            "/auth/register", content=json.dumps(body), headers={"content-type": "application/json"}
+        )
+        assert (answer.status_code, error_fields(answer)) == (422, [field])
+        assert str(changes.get("password", "\0")) not in answer.text
+        assert await Registration.row_count() == 0
+
+    async def test_error_says_how_long_a_password_is(self, stage: Stage) -> None:
+        answer = await stage.register("a@example.com", "short")
+        assert "10 to 256 characters" in answer.json()["errors"][0]["msg"]
+
+    @pytest.mark.parametrize("password", ["x" * 10, "x" * 64, "비밀번호" * 16, "🔥" * 256])
+    async def test_long_and_korean_passwords_are_accepted(self, stage: Stage, password: str) -> None:
+        email = stage.new_address()
+        assert (await stage.register(email, password)).status_code == 202
+        [mail] = await stage.mails()
+        await stage.client.post("/auth/verify", json={"token": mail.token, "password": password})
+        assert (await stage.login(email, password)).status_code == 200
+
+    async def test_password_is_the_same_however_its_hangul_is_composed(self, stage: Stage) -> None:
+        email = stage.new_address()
+        await stage.register(email, "\u1107\u1175\u1106\u1175\u11af" * 4)
+        [mail] = await stage.mails()
+        answer = await stage.client.post("/auth/verify", json={"token": mail.token, "password": "\ube44\ubc00" * 4})
+        assert answer.status_code == 200
+
+    async def test_two_megabyte_password_is_refused_fast(self, stage: Stage) -> None:
+        started = time.perf_counter()
+        answer = await stage.register("a@example.com", "x" * 2_000_000)
+        assert answer.status_code == 413
+        assert time.perf_counter() - started < 0.5
+
+    @pytest.mark.parametrize("email", ["a@EXAMPLE.com", "A@example.com", " a@example.com "])
+    async def test_spellings_of_one_address_are_one_account(self, stage: Stage, email: str) -> None:
+        user = await stage.user("a@example.com")
+        answer = await stage.register(email)
+        if answer.status_code == 202:
+            [mail] = await stage.mails()
+            assert (mail.template, mail.to) == ("account-exists", user.email)
+        else:
+            assert error_fields(answer) == ["body.email"]
+
+    async def test_trailing_dot_is_the_same_or_refused(self, stage: Stage) -> None:
+        assert (await stage.register("a@example.com.")).status_code == 422
+
+    async def test_domain_in_hangul_is_one_with_its_ascii_form(self, stage: Stage) -> None:
+        await stage.register("a@봉수.example")
+        [mail] = await stage.mails()
+        assert mail.to == "a@xn--9t4b11yi5a.example" or mail.to.startswith("a@xn--")
+
+    @pytest.mark.parametrize(("header", "locale"), [("ko-KR,ko;q=0.9,en;q=0.8", "ko"), ("en-US", "en"), ("fr", "ko")])
+    async def test_language_follows_the_browser(self, stage: Stage, header: str, locale: str) -> None:
+        await stage.client.post(
+            "/auth/register",
+            json={"email": "a@example.com", "password": PASSWORD},
+            headers={"accept-language": header},
+        )
+        [mail] = await stage.mails()
+        assert mail.locale == locale
+
+    async def test_nothing_secret_is_stored_in_the_clear(self, stage: Stage) -> None:
+        await stage.register("a@example.com")
+        [mail] = await stage.mails()
+        [row] = await OutboxMessage.query().all()
+        [registration] = await Registration.query().all()
+        stored = json.dumps(row.body) + str(registration.to_dict())
+        assert mail.token not in stored
+        assert PASSWORD not in stored
+        assert registration.hashed_password.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+    async def test_forged_host_changes_no_link(self, stage: Stage) -> None:
+        await stage.client.post(
+            "/auth/register",
+            json={"email": "a@example.com", "password": PASSWORD},
+            headers={"host": "evil.example", "x-forwarded-host": "evil.example", "x-forwarded-proto": "https"},
+        )
+        [mail] = await stage.mails()
+        assert mail.link.startswith("http://localhost:8000/verify")
+
+
+class TestMailLimit:
+    @pytest.fixture
+    def settings(self) -> AuthSettings:
+        return AuthSettings(mails_per_hour=2)
+
+    async def test_one_address_gets_only_so_many_mails_and_the_answer_does_not_tell(self, stage: Stage) -> None:
+        answers = [await stage.register("a@example.com") for _ in range(4)]
+        assert {(answer.status_code, answer.content) for answer in answers} == {(202, answers[0].content)}
+        assert len(await stage.mails()) == 2

@@ -1,0 +1,54 @@
+"""The real app on a real database."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from bongsu import outbox
+from bongsu.identity.callers import Identity
+from bongsu.identity.key_source import ensure_signing_key
+from bongsu.identity.revocations import RevocationFeed
+from bongsu.identity.vault import Vault
+from bongsu.mixins import Database
+from bongsu.runtime.migrations import upgrade
+from bongsu_auth.app import MIGRATIONS, create_app
+from bongsu_auth.settings import AuthSettings
+from services.auth.tests.stage import URL, Stage
+
+
+async def staged(url: str, settings: AuthSettings) -> AsyncIterator[Stage]:
+    database = Database(url)
+    vault = Vault.parse(Vault.new_key())
+    await upgrade(database.engine, [MIGRATIONS, outbox.MIGRATIONS])
+    await ensure_signing_key(vault)
+    identity = Identity(
+        vault=vault, public_url=URL, trusted_proxies=["10.0.0.0/8"], revocations=RevocationFeed(poll_every_s=0.2)
+    )
+    app = create_app(settings=settings, identity=identity, database=database, vault=vault, public_url=URL)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client,
+    ):
+        yield Stage(app, client, database, vault)
+    await database.dispose()
+
+
+@pytest.fixture
+def settings() -> AuthSettings:
+    """The defaults; a test module may have its own."""
+    return AuthSettings()
+
+
+@pytest.fixture
+async def stage(sqlite_database_url: str, settings: AuthSettings) -> AsyncIterator[Stage]:
+    """On SQLite, for what does not depend on the database."""
+    async for one in staged(sqlite_database_url, settings):
+        yield one
+
+
+@pytest.fixture
+async def each_stage(database_url: str, settings: AuthSettings) -> AsyncIterator[Stage]:
+    """On SQLite and on MySQL or MariaDB, for what does."""
+    async for one in staged(database_url, settings):
+        yield one

@@ -1,0 +1,233 @@
+"""`POST /auth/login`."""
+
+import asyncio
+import statistics
+import time
+
+import httpx
+import jwt
+import pytest
+
+from bongsu.identity.models import User
+from bongsu_auth.settings import AuthSettings
+from services.auth.tests.stage import PASSWORD, Stage, bearer, error_fields
+
+WRONG = "wrong password"
+
+
+class TestLogin:
+    async def test_right_password_gives_tokens(self, each_stage: Stage) -> None:
+        user = await each_stage.user()
+        answer = await each_stage.login(user.email)
+        body = answer.json()
+        assert answer.status_code == 200
+        assert (body["token_type"], body["expires_in"]) == ("Bearer", 900)
+        assert answer.headers["cache-control"] == "no-store"
+        me = await each_stage.client.get("/auth/me", headers=bearer(body["access_token"]))
+        assert me.json()["id"] == str(user.id)
+
+    async def test_access_token_verifies_with_the_published_key(self, stage: Stage) -> None:
+        user = await stage.user()
+        token = (await stage.login(user.email)).json()["access_token"]
+        jwks = await stage.client.get("/.well-known/jwks.json")
+        assert jwks.headers["cache-control"] == "public, max-age=300"
+        kid = jwt.get_unverified_header(token)["kid"]
+        [key] = [jwt.PyJWK(one) for one in jwks.json()["keys"] if one["kid"] == kid]
+        claims = jwt.decode(token, key, algorithms=["EdDSA"], audience="bongsu", issuer="http://localhost:8000")
+        assert set(claims) == {
+            "iss", "sub", "aud", "exp", "iat", "jti", "sid", "role", "scope", "auth_time", "amr",
+        }  # fmt: skip
+        assert (claims["sub"], claims["role"], claims["amr"]) == (str(user.id), "user", ["pwd"])
+
+    async def test_wrong_password_unknown_address_and_blocked_account_answer_the_same(self, stage: Stage) -> None:
+        user, blocked = await stage.user(), await stage.user()
+        await blocked.update(status="blocked")
+        answers = []
+        for email, password in (
+            (user.email, "wrong password"),
+            (stage.new_address(), PASSWORD),
+            (blocked.email, PASSWORD),
+        ):
+            async with stage.browser() as browser:
+                answers.append(
+                    await browser.post(
+                        "/auth/login",
+                        json={"email": email, "password": password},
+                        headers={"x-request-id": "same"},
+                    )
+                )
+        assert {(answer.status_code, answer.content) for answer in answers} == {(401, answers[0].content)}
+
+    async def test_address_is_the_same_however_it_is_spelt(self, stage: Stage) -> None:
+        user = await stage.user()
+        assert (await stage.login(user.email.upper())).status_code == 200
+
+    @pytest.mark.parametrize(
+        ("body", "field"),
+        [
+            ({"email": "x", "password": PASSWORD}, "body.email"),
+            ({"email": "a@example.com"}, "body.password"),
+            ({"email": "a@example.com", "password": ""}, "body.password"),
+            ({"email": "a@example.com", "password": "x" * 257}, "body.password"),
+            ({"email": "a@example.com", "password": PASSWORD, "otp": 1}, "body.otp"),
+        ],
+    )
+    async def test_bad_field_is_named(self, stage: Stage, body: dict[str, object], field: str) -> None:
+        answer = await stage.client.post("/auth/login", json=body)
+        assert (answer.status_code, error_fields(answer)) == (422, [field])
+
+    async def test_old_hash_is_replaced_on_sign_in(self, stage: Stage) -> None:
+        from pwdlib.hashers.argon2 import Argon2Hasher  # noqa: PLC0415 - only here an old hash is made
+
+        user = await stage.user()
+        await user.update(hashed_password=Argon2Hasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(PASSWORD))
+        assert (await stage.login(user.email)).status_code == 200
+        await user.refresh()
+        assert "m=19456,t=2,p=1" in user.hashed_password
+        assert (await stage.login(user.email)).status_code == 200
+
+
+class TestTiming:
+    @pytest.fixture
+    def settings(self) -> AuthSettings:
+        return AuthSettings(login_failures=10_000, login_failures_account=100_000, login_failures_address=1_000_000)
+
+    async def test_unknown_address_takes_as_long_as_a_wrong_password(self, stage: Stage) -> None:
+        user = await stage.user()
+        took: dict[bool, list[float]] = {True: [], False: []}
+        for number in range(80):
+            known = number % 2 == 0
+            started = time.perf_counter()
+            await stage.login(user.email if known else "nobody@example.com", "wrong password")
+            took[known].append(time.perf_counter() - started)
+        known_s, unknown_s = (statistics.median(took[known]) for known in (True, False))
+        assert abs(known_s - unknown_s) < 0.2 * max(known_s, unknown_s)
+
+
+class TestCookies:
+    async def sign_in(self, browser: httpx.AsyncClient, user: User, **headers: str) -> httpx.Response:
+        return await browser.post(
+            "/auth/login?cookie=true", json={"email": user.email, "password": PASSWORD}, headers=headers
+        )
+
+    async def test_tokens_are_in_cookies_and_not_in_the_body(self, stage: Stage) -> None:
+        async with stage.browser() as browser:
+            answer = await self.sign_in(browser, await stage.user())
+            assert answer.json() == {"token_type": "Cookie", "expires_in": 900}
+            assert {"access-8000", "refresh-8000"} <= set(browser.cookies)
+            assert all("HttpOnly" in cookie for cookie in answer.headers.get_list("set-cookie"))
+            assert (await browser.get("/auth/me")).status_code == 200
+
+    async def test_sign_in_from_another_site_is_refused(self, stage: Stage) -> None:
+        async with stage.browser() as browser:
+            answer = await self.sign_in(browser, await stage.user(), origin="https://evil.example")
+        assert (answer.status_code, answer.json()["code"]) == (403, "cross_site")
+
+    async def test_changes_from_another_site_are_refused(self, stage: Stage) -> None:
+        async with stage.browser() as browser:
+            await self.sign_in(browser, await stage.user())
+            for method, path in (
+                ("PATCH", "/auth/me"),
+                ("POST", "/auth/api-keys"),
+                ("POST", "/auth/refresh"),
+                ("POST", "/auth/logout"),
+                ("DELETE", "/auth/sessions"),
+            ):
+                answer = await browser.request(method, path, json={}, headers={"origin": "https://evil.example"})
+                assert (answer.status_code, answer.json()["code"]) == (403, "cross_site"), path
+            assert (await browser.get("/auth/me")).status_code == 200
+
+    async def test_refresh_by_cookie_sets_new_cookies(self, stage: Stage) -> None:
+        async with stage.browser() as browser:
+            await self.sign_in(browser, await stage.user())
+            before = dict(browser.cookies)
+            answer = await browser.post("/auth/refresh")
+            assert answer.json() == {"token_type": "Cookie", "expires_in": 900}
+            assert browser.cookies["refresh-8000"] != before["refresh-8000"]
+
+    async def test_logout_takes_the_cookies_away(self, stage: Stage) -> None:
+        async with stage.browser() as browser:
+            await self.sign_in(browser, await stage.user())
+            assert (await browser.post("/auth/logout")).status_code == 204
+            assert "access-8000" not in browser.cookies
+            assert "refresh-8000" not in browser.cookies
+
+
+class TestLimits:
+    @pytest.fixture
+    def settings(self) -> AuthSettings:
+        return AuthSettings(login_failures=3, login_failures_account=6, login_failures_address=1000)
+
+    async def attempt(self, browser: httpx.AsyncClient, email: str, password: str = WRONG) -> httpx.Response:
+        return await browser.post("/auth/login", json={"email": email, "password": password})
+
+    async def test_guessing_has_to_wait_longer_each_time(self, each_stage: Stage) -> None:
+        user = await each_stage.user()
+        async with each_stage.browser() as browser:
+            codes = [(await self.attempt(browser, user.email)).status_code for _ in range(3)]
+            answer = await self.attempt(browser, user.email, PASSWORD)
+        assert codes == [401, 401, 401]
+        assert (answer.status_code, answer.json()["code"]) == (429, "too_many_logins")
+        assert int(answer.headers["retry-after"]) >= 1
+
+    async def test_unknown_address_has_to_wait_just_the_same(self, stage: Stage) -> None:
+        async with stage.browser() as browser:
+            codes = [(await self.attempt(browser, "nobody@example.com")).status_code for _ in range(4)]
+        assert codes == [401, 401, 401, 429]
+
+    async def test_success_forgets_the_failures(self, stage: Stage) -> None:
+        user = await stage.user()
+        async with stage.browser() as browser:
+            for _ in range(2):
+                await self.attempt(browser, user.email)
+            assert (await self.attempt(browser, user.email, PASSWORD)).status_code == 200
+            for _ in range(3):
+                assert (await self.attempt(browser, user.email)).status_code == 401
+
+    async def test_many_attackers_lock_strangers_out_but_not_a_known_device(self, stage: Stage) -> None:
+        user = await stage.user()
+        async with stage.browser(address="192.0.2.1") as owner:
+            assert (await self.attempt(owner, user.email, PASSWORD)).status_code == 200
+            for number in range(6):
+                async with stage.browser(address=f"198.51.100.{number}") as attacker:
+                    await self.attempt(attacker, user.email)
+            async with stage.browser(address="203.0.113.9") as stranger:
+                assert (await self.attempt(stranger, user.email, PASSWORD)).status_code == 429
+            assert (await self.attempt(owner, user.email, PASSWORD)).status_code == 200
+
+    async def test_spoofed_forwarding_does_not_start_the_count_anew(self, stage: Stage) -> None:
+        codes = []
+        async with stage.browser(address="198.51.100.7") as browser:
+            for number in range(4):
+                answer = await browser.post(
+                    "/auth/login",
+                    json={"email": "a@example.com", "password": "wrong password"},
+                    headers={"x-forwarded-for": f"203.0.113.{number}"},
+                )
+                codes.append(answer.status_code)
+        assert codes == [401, 401, 401, 429]
+
+
+class TestStorm:
+    @pytest.fixture
+    def settings(self) -> AuthSettings:
+        return AuthSettings(password_queue=10, login_failures=10_000)
+
+    async def test_more_than_the_queue_holds_are_told_to_come_back(self, stage: Stage) -> None:
+        answers = await asyncio.gather(*(stage.login("nobody@example.com") for _ in range(60)))
+        codes = [answer.status_code for answer in answers]
+        assert set(codes) == {401, 503}
+        refused = next(answer for answer in answers if answer.status_code == 503)
+        assert refused.json()["code"] == "password_queue_full"
+        assert int(refused.headers["retry-after"]) >= 1
+
+    async def test_event_loop_goes_on_answering(self, stage: Stage) -> None:
+        storm = asyncio.gather(*(stage.login("nobody@example.com") for _ in range(100)))
+        took = []
+        while not storm.done():
+            started = time.perf_counter()
+            assert (await stage.client.get("/healthz")).status_code == 200
+            took.append(time.perf_counter() - started)
+            await asyncio.sleep(0.005)
+        await storm
+        assert statistics.median(took) < 0.1

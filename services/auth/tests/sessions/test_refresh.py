@@ -1,0 +1,141 @@
+"""`POST /auth/refresh`: rotation, and what happens to tokens that were used."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+from bongsu.identity.models import AuditEntry, User, UserSession
+from bongsu.identity.scopes import Role
+from bongsu_auth import operations
+from services.auth.tests.stage import Stage, bearer
+
+
+async def refresh(stage: Stage, token: str) -> httpx.Response:
+    async with stage.browser() as browser:
+        return await browser.post("/auth/refresh", json={"refresh_token": token})
+
+
+async def next_token(stage: Stage, token: str) -> str:
+    answer = await refresh(stage, token)
+    assert answer.status_code == 200, answer.text
+    following: str = answer.json()["refresh_token"]
+    return following
+
+
+async def started(stage: Stage) -> tuple[User, dict[str, Any]]:
+    user = await stage.user()
+    return user, (await stage.login(user.email)).json()
+
+
+async def let_pass(seconds: float) -> None:
+    """As if the last rotation had been so long ago."""
+    session = await UserSession.order_by("-id").first()
+    assert session is not None
+    await session.update(rotated_at=session.rotated_at - timedelta(seconds=seconds))
+
+
+async def session_is_dead(stage: Stage, tokens: dict[str, Any], newest: str) -> bool:
+    me = await stage.client.get("/auth/me", headers=bearer(tokens["access_token"]))
+    return me.status_code == 401 and (await refresh(stage, newest)).status_code == 401
+
+
+class TestRefresh:
+    async def test_new_tokens_keep_the_session_and_the_time_of_the_sign_in(self, each_stage: Stage) -> None:
+        _, tokens = await started(each_stage)
+        answer = (await refresh(each_stage, tokens["refresh_token"])).json()
+        before, after = (
+            jwt.decode(one["access_token"], options={"verify_signature": False}) for one in (tokens, answer)
+        )
+        assert answer["refresh_token"] != tokens["refresh_token"]
+        assert (after["sid"], after["auth_time"], after["amr"]) == (before["sid"], before["auth_time"], before["amr"])
+
+    async def test_twenty_at_once_get_one_successor_and_nobody_is_signed_out(self, each_stage: Stage) -> None:
+        _, tokens = await started(each_stage)
+        answers = await asyncio.gather(*(refresh(each_stage, tokens["refresh_token"]) for _ in range(20)))
+        assert {answer.status_code for answer in answers} == {200}
+        successors = {answer.json()["refresh_token"] for answer in answers}
+        assert len(successors) == 1
+        assert (await refresh(each_stage, successors.pop())).status_code == 200
+
+    async def test_predecessor_works_until_its_successor_is_used_however_late(self, stage: Stage) -> None:
+        """The answer with the successor got lost."""
+        _, tokens = await started(stage)
+        successor = await next_token(stage, tokens["refresh_token"])
+        await let_pass(3600)
+        assert await next_token(stage, tokens["refresh_token"]) == successor
+
+    async def test_predecessor_works_for_a_short_while_after_its_successor_was_used(self, stage: Stage) -> None:
+        """A second tab is behind; it gets the newest."""
+        _, tokens = await started(stage)
+        newest = await next_token(stage, await next_token(stage, tokens["refresh_token"]))
+        await let_pass(9)
+        assert await next_token(stage, tokens["refresh_token"]) == newest
+
+    async def test_predecessor_used_after_that_ends_the_session(self, each_stage: Stage) -> None:
+        _, tokens = await started(each_stage)
+        newest = await next_token(each_stage, await next_token(each_stage, tokens["refresh_token"]))
+        await let_pass(11)
+        answer = await refresh(each_stage, tokens["refresh_token"])
+        assert (answer.status_code, answer.json()["code"]) == (401, "refresh_refused")
+        assert await session_is_dead(each_stage, tokens, newest)
+
+    async def test_anything_older_ends_the_session_at_once(self, stage: Stage) -> None:
+        _, tokens = await started(stage)
+        newest = tokens["refresh_token"]
+        for _ in range(3):
+            newest = await next_token(stage, newest)
+        assert (await refresh(stage, tokens["refresh_token"])).status_code == 401
+        assert await session_is_dead(stage, tokens, newest)
+
+    async def test_reuse_is_in_the_audit_log(self, stage: Stage) -> None:
+        user, tokens = await started(stage)
+        newest = tokens["refresh_token"]
+        for _ in range(3):
+            newest = await next_token(stage, newest)
+        await refresh(stage, tokens["refresh_token"])
+        entry = await AuditEntry.order_by("-id").first()
+        assert entry is not None
+        assert (entry.action, entry.subject_id) == ("session.refresh_token_reused", user.id)
+
+    @pytest.mark.parametrize("token", ["", "brt_", "brt_AAAA", "x" * 600, "brt_é", "🔥"])
+    async def test_what_is_no_refresh_token_is_refused(self, stage: Stage, token: str) -> None:
+        assert (await refresh(stage, token)).status_code in (401, 422)
+
+    async def test_changed_token_is_refused_and_ends_nothing(self, stage: Stage) -> None:
+        _, tokens = await started(stage)
+        good = tokens["refresh_token"]
+        for position in (5, 20, 30, 50):
+            changed = good[:position] + ("A" if good[position] != "A" else "B") + good[position + 1 :]
+            assert (await refresh(stage, changed)).status_code == 401
+        assert (await refresh(stage, good)).status_code == 200
+
+    async def test_access_and_refresh_token_are_not_each_other(self, stage: Stage) -> None:
+        _, tokens = await started(stage)
+        assert (await refresh(stage, tokens["access_token"])).status_code in (401, 422)
+        me = await stage.client.get("/auth/me", headers=bearer(tokens["refresh_token"]))
+        assert me.status_code == 401
+
+    async def test_request_without_a_token_is_refused(self, stage: Stage) -> None:
+        assert (await stage.client.post("/auth/refresh")).status_code == 401
+
+    @pytest.mark.parametrize("limit", ["idle_expires_at", "expires_at"])
+    async def test_session_that_expired_gives_nothing(self, stage: Stage, limit: str) -> None:
+        _, tokens = await started(stage)
+        session = await UserSession.order_by("-id").first()
+        assert session is not None
+        await session.update(**{limit: session.created_at})  # type: ignore[arg-type]  # a column's name
+        assert (await refresh(stage, tokens["refresh_token"])).status_code == 401
+
+    async def test_new_role_is_in_the_next_token_and_the_old_token_is_refused(self, stage: Stage) -> None:
+        user, tokens = await started(stage)
+        await operations.promote(stage.database, user.email, Role.MANAGER)
+        await stage.identity.revocations.poll()
+        me = await stage.client.get("/auth/me", headers=bearer(tokens["access_token"]))
+        assert me.status_code == 401
+        answer = (await refresh(stage, tokens["refresh_token"])).json()
+        me = await stage.client.get("/auth/me", headers=bearer(answer["access_token"]))
+        assert (me.status_code, me.json()["role"]) == (200, "manager")

@@ -1,0 +1,92 @@
+"""Signing out, and the list of where one is signed in."""
+
+import pytest
+
+from bongsu.identity.models import UserSession
+from services.auth.tests.stage import PASSWORD, Stage, bearer
+
+
+class TestLogout:
+    async def test_access_and_refresh_token_are_dead(self, each_stage: Stage) -> None:
+        user = await each_stage.user()
+        tokens = (await each_stage.login(user.email)).json()
+        headers = bearer(tokens["access_token"])
+        assert (await each_stage.client.post("/auth/logout", headers=headers)).status_code == 204
+        assert (await each_stage.client.get("/auth/me", headers=headers)).status_code == 401
+        refreshed = await each_stage.client.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
+        assert refreshed.status_code == 401
+
+    async def test_refresh_token_alone_will_do(self, stage: Stage) -> None:
+        tokens = (await stage.login((await stage.user()).email)).json()
+        answer = await stage.client.post("/auth/logout", json={"refresh_token": tokens["refresh_token"]})
+        assert answer.status_code == 204
+        assert (await stage.client.get("/auth/me", headers=bearer(tokens["access_token"]))).status_code == 401
+
+    async def test_stranger_is_refused(self, stage: Stage) -> None:
+        assert (await stage.client.post("/auth/logout")).status_code == 401
+
+    async def test_other_sessions_go_on(self, stage: Stage) -> None:
+        user = await stage.user()
+        ended, kept = await stage.signed_in(user), await stage.signed_in(user)
+        await stage.client.post("/auth/logout", headers=ended)
+        assert (await stage.client.get("/auth/me", headers=kept)).status_code == 200
+
+
+class TestList:
+    async def test_sessions_are_told_newest_first(self, stage: Stage) -> None:
+        user = await stage.user()
+        async with stage.browser(address="198.51.100.7") as browser:
+            await browser.post(
+                "/auth/login", json={"email": user.email, "password": PASSWORD}, headers={"user-agent": "Phone"}
+            )
+        headers = await stage.signed_in(user)
+        items = (await stage.client.get("/auth/sessions", headers=headers)).json()["items"]
+        assert [item["current"] for item in items] == [True, False]
+        assert (items[1]["user_agent"], items[1]["address"]) == ("Phone", "198.51.100.7")
+        assert items[0]["created_at"].endswith("Z")
+
+    async def test_pages_follow_one_another(self, stage: Stage) -> None:
+        user = await stage.user()
+        [*_, headers] = [await stage.signed_in(user) for _ in range(3)]
+        first = (await stage.client.get("/auth/sessions?limit=2", headers=headers)).json()
+        second = (await stage.client.get(f"/auth/sessions?limit=2&after={first['next']}", headers=headers)).json()
+        assert (len(first["items"]), len(second["items"]), second["next"]) == (2, 1, None)
+
+    async def test_others_sessions_are_not_in_it(self, stage: Stage) -> None:
+        await stage.signed_in(await stage.user())
+        headers = await stage.signed_in(await stage.user())
+        assert len((await stage.client.get("/auth/sessions", headers=headers)).json()["items"]) == 1
+
+
+class TestRevoke:
+    async def test_revoked_session_is_dead_at_once(self, stage: Stage) -> None:
+        user = await stage.user()
+        other, mine = await stage.signed_in(user), await stage.signed_in(user)
+        [_, theirs] = (await stage.client.get("/auth/sessions", headers=mine)).json()["items"]
+        answer = await stage.client.delete(f"/auth/sessions/{theirs['id']}", headers=mine)
+        assert answer.status_code == 204
+        assert (await stage.client.get("/auth/me", headers=other)).status_code == 401
+        assert (await stage.client.delete(f"/auth/sessions/{theirs['id']}", headers=mine)).status_code == 404
+
+    async def test_another_s_session_is_not_found(self, stage: Stage) -> None:
+        victim = await stage.signed_in(await stage.user())
+        attacker = await stage.signed_in(await stage.user())
+        session = await UserSession.order_by("id").first()
+        assert session is not None
+        answer = await stage.client.delete(f"/auth/sessions/{session.id}", headers=attacker)
+        assert (answer.status_code, answer.json()["code"]) == (404, "session_not_found")
+        assert (await stage.client.get("/auth/me", headers=victim)).status_code == 200
+
+    async def test_all_others_are_ended_and_this_one_is_not(self, each_stage: Stage) -> None:
+        user = await each_stage.user()
+        others = [await each_stage.signed_in(user) for _ in range(3)]
+        mine = await each_stage.signed_in(user)
+        assert (await each_stage.client.delete("/auth/sessions", headers=mine)).status_code == 204
+        for headers in others:
+            assert (await each_stage.client.get("/auth/me", headers=headers)).status_code == 401
+        assert (await each_stage.client.get("/auth/me", headers=mine)).status_code == 200
+
+    @pytest.mark.parametrize("session_id", ["x", "0", "%00", "00000000-0000-0000-0000-00000000000g"])
+    async def test_what_is_no_id_is_named(self, stage: Stage, session_id: str) -> None:
+        headers = await stage.signed_in(await stage.user())
+        assert (await stage.client.delete(f"/auth/sessions/{session_id}", headers=headers)).status_code == 422

@@ -1,0 +1,104 @@
+"""Auth as its callers see it: the real app over HTTP, and what it would have mailed."""
+
+import json
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
+
+import httpx
+from faker import Faker
+from fastapi import FastAPI
+
+from bongsu.contracts.jobs import NotificationJob, variables_context
+from bongsu.contracts.queues import NOTIFY_JOBS
+from bongsu.identity.callers import Identity
+from bongsu.identity.models import User
+from bongsu.identity.scopes import Role
+from bongsu.identity.vault import Vault
+from bongsu.mixins import Database
+from bongsu.outbox.models import OutboxMessage
+from bongsu_auth import operations
+from bongsu_auth.wiring import Wiring
+
+URL = "http://localhost:8000"
+PASSWORD = "correct horse battery"
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail that notify was asked for."""
+
+    template: str
+    to: str
+    locale: str
+    link: str
+
+    @property
+    def token(self) -> str:
+        return parse_qs(urlsplit(self.link).query)["token"][0]
+
+
+@dataclass
+class Stage:
+    """The app and what is around it."""
+
+    app: FastAPI
+    client: httpx.AsyncClient
+    database: Database
+    vault: Vault
+    faker: Faker = field(default_factory=lambda: Faker(["ko_KR", "en_US"]))
+
+    @property
+    def wiring(self) -> Wiring:
+        wiring: Wiring = self.app.state.wiring
+        return wiring
+
+    @property
+    def identity(self) -> Identity:
+        return self.wiring.identity
+
+    def browser(self, *, address: str = "127.0.0.1") -> httpx.AsyncClient:
+        """Another client, with cookies of its own."""
+        return httpx.AsyncClient(transport=httpx.ASGITransport(self.app, client=(address, 1)), base_url=URL)
+
+    def new_address(self) -> str:
+        return f"{self.faker.unique.user_name()}@example.com".lower()
+
+    async def mails(self) -> list[Mail]:
+        """The mails that are in the outbox, oldest first."""
+        found = []
+        for row in await OutboxMessage.filter_by(queue=NOTIFY_JOBS).order_by("id").all():
+            job = NotificationJob.model_validate(row.body)
+            variables = json.loads(self.vault.open(job.sealed_variables, aad=variables_context(job.id)))
+            found.append(Mail(job.template, job.to.email, job.locale, variables["link"]))
+        return found
+
+    async def register(self, email: str, password: str = PASSWORD, **more: object) -> httpx.Response:
+        async with self.browser() as browser:
+            return await browser.post("/auth/register", json={"email": email, "password": password, **more})
+
+    async def user(self, email: str | None = None, *, role: Role = Role.USER) -> User:
+        """Somebody with an account, without the mail."""
+        return await operations.create_user(self.database, email or self.new_address(), PASSWORD, role=role)
+
+    async def login(self, email: str, password: str = PASSWORD) -> httpx.Response:
+        async with self.browser() as browser:
+            return await browser.post("/auth/login", json={"email": email, "password": password})
+
+    async def signed_in(self, user: User) -> dict[str, str]:
+        """Headers with an access token of a new session."""
+        return bearer((await self.login(user.email)).json()["access_token"])
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+def error_fields(response: httpx.Response) -> list[str]:
+    """The fields that a 422 names."""
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    return [".".join(str(part) for part in error["loc"]) for error in response.json()["errors"]]
+
+
+def parsed_id(response: httpx.Response) -> UUID:
+    return UUID(response.json()["id"])
