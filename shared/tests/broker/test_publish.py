@@ -65,6 +65,32 @@ class TestPublish:
         with pytest.raises(InvalidMessage):
             await broker.publish(queue, Message(body=cast("JsonObject", body)))
 
+    @pytest.mark.parametrize(
+        "message",
+        [
+            Message(body={}, id=""),
+            Message(body={}, id="봉" * 100),
+            Message(body={}, headers={"봉" * 100: "1"}),
+            Message(body={}, headers={"trace": "\ud800"}),
+            Message(body={}, headers={"trace": cast("str", 1)}),
+            Message(body={}, expires_in_s=-1),
+            Message(body={}, expires_in_s=float("nan")),
+            Message(body={}, expires_in_s=2**33),
+        ],
+        ids=["no id", "long id", "long header", "surrogate", "number", "negative expiry", "no expiry", "far expiry"],
+    )
+    async def test_message_that_amqp_cannot_carry_is_refused_alone(
+        self, server: BrokerServer, broker: Broker, message: Message
+    ) -> None:
+        queue = await server.queue(broker)
+        results = await broker.publish_many([(queue, Message(body={})), (queue, message), (queue, Message(body={}))])
+        assert [type(result) for result in results] == [type(None), InvalidMessage, type(None)]
+
+    async def test_name_that_amqp_cannot_carry_is_refused(self, broker: Broker) -> None:
+        for name in ("", "봉" * 100):
+            with pytest.raises(InvalidMessage):
+                await broker.publish(name, Message(body={}))
+
     async def test_disconnected_publish_fails_at_once(self, server: BrokerServer, broker: Broker) -> None:
         queue = await server.queue(broker)
         server.cut()

@@ -3,10 +3,12 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import aio_pika
 import pytest
+from yarl import URL
 
 from bongsu.broker import (
     AccessRefused,
@@ -18,6 +20,7 @@ from bongsu.broker import (
     QueueSpec,
 )
 from bongsu.broker.rabbitmq import RabbitBroker, consumer
+from bongsu.broker.rabbitmq.session import ConsumerSession
 from shared.tests.broker.recorder import Recorder, eventually, numbered
 from shared.tests.broker.servers import RabbitServer
 
@@ -131,10 +134,6 @@ class TestPublish:
         )
         assert [type(result) for result in results] == [type(None), InvalidMessage, type(None)]
 
-    async def test_name_that_amqp_cannot_hold_is_refused(self, broker: RabbitBroker) -> None:
-        with pytest.raises(InvalidMessage):
-            await broker.publish("봉" * 100, Message(body={}))
-
     async def test_messages_are_persistent(
         self, rabbit_server: RabbitServer, broker: RabbitBroker, raw: aio_pika.abc.AbstractChannel
     ) -> None:
@@ -222,8 +221,43 @@ class TestConsume:
         assert type(failures[0]) is QueueMismatch
         await broker.close()
 
+    async def test_consumer_outlives_a_defect(
+        self, rabbit_server: RabbitServer, broker: RabbitBroker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        queue, received, failures = await rabbit_server.queue(broker), Recorder(), [AssertionError("a defect")]
+        consuming = await broker.consume(queue, received, prefetch=1)
+        open_session = ConsumerSession.open
+
+        async def fail_once(*arguments: Any) -> ConsumerSession:  # noqa: ANN401 - passed through
+            if failures:
+                raise failures.pop()
+            return await open_session(*arguments)
+
+        monkeypatch.setattr(ConsumerSession, "open", fail_once)
+        assert consuming._session is not None
+        consuming._session.end()
+        await eventually(lambda: failures == [])
+        await broker.publish(queue, Message(body={}))
+        await received.next()
+
 
 class TestReconnect:
+    async def test_connection_outlives_a_defect(
+        self, rabbit_server: RabbitServer, broker: RabbitBroker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        failures, connect = [AssertionError("a defect"), AssertionError("another")], aio_pika.connect
+
+        async def fail_twice(url: URL) -> aio_pika.abc.AbstractConnection:
+            if failures:
+                raise failures.pop()
+            return await connect(url)
+
+        monkeypatch.setattr(aio_pika, "connect", fail_twice)
+        rabbit_server.cut()
+        await eventually(lambda: failures == [])
+        rabbit_server.restore()
+        assert await broker.wait_connected(5)
+
     async def test_queues_of_a_broker_that_lost_its_disk_are_declared_again(
         self, rabbit_server: RabbitServer, broker: RabbitBroker
     ) -> None:

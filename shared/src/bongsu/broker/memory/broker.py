@@ -6,7 +6,7 @@ from contextlib import suppress
 from uuid import uuid4
 
 from bongsu.broker.batching import BatchRunner
-from bongsu.broker.encoding import encode_body
+from bongsu.broker.encoding import encode_message
 from bongsu.broker.errors import BrokerUnavailable, PublishError, QueueMissing, Unroutable
 from bongsu.broker.memory.consumer import MemoryConsumer
 from bongsu.broker.memory.hub import MemoryHub, MemoryQueue, StoredMessage
@@ -46,6 +46,7 @@ class MemoryBroker:
         """Cancel the consumers and let their handlers finish."""
         await asyncio.gather(*(consumer.cancel(drain_s=drain_s) for consumer in [*self._consumers]))
         self._up.clear()
+        self._inbox = None
         self._caller.fail_all("The broker is closed")
 
     def drop_connection(self) -> None:
@@ -166,7 +167,7 @@ class MemoryBroker:
     async def broadcast(self, topic: str, message: Message, *, timeout_s: float = 5.0) -> None:  # noqa: ARG002 - the port's
         """Send to everyone subscribed."""
         self._require_connected()
-        stored = _store(message)
+        stored = _store(topic, message)
         for name in [*self.hub.bindings.get(topic, ())]:
             self.hub.queues[name].put(stored.fresh())
         await asyncio.sleep(0)
@@ -206,7 +207,7 @@ class MemoryBroker:
 
     def _put(self, queue: str, message: Message) -> None:
         self._require_connected()
-        stored = _store(message)
+        stored = _store(queue, message)
         target = self.hub.queues.get(queue)
         if target is None:
             raise Unroutable(queue)
@@ -226,9 +227,9 @@ class MemoryBroker:
             raise BrokerUnavailable("The broker is not connected")
 
 
-def _store(message: Message) -> StoredMessage:
+def _store(destination: str, message: Message) -> StoredMessage:
     return StoredMessage(
-        message.id, encode_body(message.body), dict(message.headers), message.expires_in_s, message.user_id
+        message.id, encode_message(destination, message), dict(message.headers), message.expires_in_s, message.user_id
     ).fresh()
 
 

@@ -16,6 +16,7 @@ from bongsu.broker.rabbitmq.link import Link
 
 T = TypeVar("T")
 OPERATION_TIMEOUT_S = 5.0
+CLOSE_TIMEOUT_S = 1.0
 
 
 class ReopeningChannel:
@@ -55,5 +56,5 @@ async def close_quietly(channel: AbstractChannel) -> None:
     if not channel.is_initialized:
         return
     with suppress(BrokerError), translated(""):
-        async with asyncio.timeout(OPERATION_TIMEOUT_S):
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
             await channel.close()

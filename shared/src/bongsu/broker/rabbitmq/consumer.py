@@ -143,6 +143,9 @@ class RabbitConsumer:
                 failing_since = failing_since or clock()
                 log.warning("consumer.failed", queue=self.name, reason=str(error), retry_s=pause_s)
                 self._owner.consumer_failing(self, error, clock() - failing_since)
+            except Exception:
+                # A defect, ours or the library's: nobody would notice that nothing consumes any more.
+                log.exception("consumer.defect", queue=self.name)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, longest_s)
 

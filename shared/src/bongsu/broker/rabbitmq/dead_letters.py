@@ -32,7 +32,8 @@ class Graveyard:
     async def open(cls, link: Link, queue: str) -> "Graveyard":
         """Open the dead-letter queue of a queue."""
         name = dead_letter_queue(queue)
-        channel = link.connection.channel()
+        with translated(name):
+            channel = link.connection.channel()
         try:
             with translated(name, timeout_s=OPERATION_TIMEOUT_S):
                 async with asyncio.timeout(OPERATION_TIMEOUT_S):

@@ -117,6 +117,10 @@ class Link:
             except BrokerError as error:
                 lost = None
                 log.warning("broker.unavailable", purpose=self._purpose, reason=str(error), retry_s=round(pause_s, 1))
+            except Exception:
+                # A defect, ours or the library's: nobody would notice that nothing tries any more.
+                lost = None
+                log.exception("broker.connecting_failed", purpose=self._purpose)
 
     async def _connect(self) -> asyncio.Event:
         lost = asyncio.Event()
@@ -135,7 +139,8 @@ class Link:
         connection.close_callbacks.add(lambda *_: lost.set())
         self._connection = connection
         try:
-            await self._on_up(connection)
+            with translated(""):
+                await self._on_up(connection)
         except BaseException:
             await self._drop()
             raise

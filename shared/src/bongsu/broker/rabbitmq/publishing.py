@@ -7,7 +7,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractExchange, HeadersType
 from yarl import URL
 
-from bongsu.broker.encoding import CONTENT_TYPE, encode_body
+from bongsu.broker.encoding import CONTENT_TYPE, encode_message
 from bongsu.broker.errors import InvalidMessage, PublishError
 from bongsu.broker.port import Message
 from bongsu.broker.rabbitmq.channels import ReopeningChannel
@@ -15,7 +15,6 @@ from bongsu.broker.rabbitmq.failures import translated
 from bongsu.broker.rabbitmq.link import Link
 
 TOPIC_EXCHANGE = "bongsu.topics"
-ROUTING_KEY_BYTES = 255
 
 
 class Publisher:
@@ -85,13 +84,10 @@ class Publisher:
                     done.set()
 
     def _encode(self, routing_key: str, message: Message, *, persistent: bool) -> aio_pika.Message:
-        # RabbitMQ answers each of these by closing the channel, and with it fails every message under way.
         if message.user_id is not None and message.user_id != self._user:
             raise InvalidMessage(f"The message is of user {message.user_id!r}, the connection is not")
-        if len(routing_key.encode()) > ROUTING_KEY_BYTES:
-            raise InvalidMessage(f"A queue's name has at most {ROUTING_KEY_BYTES} bytes")
         return aio_pika.Message(
-            encode_body(message.body),
+            encode_message(routing_key, message),
             message_id=message.id,
             headers={**message.headers},
             content_type=CONTENT_TYPE,

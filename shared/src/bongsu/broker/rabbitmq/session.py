@@ -81,7 +81,8 @@ class ConsumerSession:
     @classmethod
     async def open(cls, connection: AbstractConnection, source: Source, runner: BatchRunner) -> "ConsumerSession":
         """Open a channel and find or declare the queue; `start` then consumes it."""
-        channel = connection.channel()
+        with translated(source.name):
+            channel = connection.channel()
         try:
             with translated(source.name, timeout_s=OPERATION_TIMEOUT_S):
                 async with asyncio.timeout(OPERATION_TIMEOUT_S):

@@ -34,7 +34,8 @@ class Topology:
     async def restore(self, connection: AbstractConnection) -> None:
         """Declare everything on a new connection: it may be to a broker that lost its disk."""
         for spec in [*self.specs.values()]:
-            channel = connection.channel()
+            with translated(spec.name):
+                channel = connection.channel()
             try:
                 with translated(spec.name, timeout_s=OPERATION_TIMEOUT_S):
                     async with asyncio.timeout(OPERATION_TIMEOUT_S):
