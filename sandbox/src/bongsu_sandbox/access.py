@@ -25,10 +25,11 @@ class Access:
         self.allow_remote = allow_remote
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in {"http", "websocket"}:
+            scope[TRANSPORT] = getattr(getattr(receive, "__self__", None), "transport", None)
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        scope[TRANSPORT] = getattr(getattr(receive, "__self__", None), "transport", None)
         refusal = self._refusal(scope)
         if refusal is not None:
             await problem_response(refusal, request_id="-")(scope, receive, send)

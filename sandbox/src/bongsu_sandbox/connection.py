@@ -21,7 +21,7 @@ class Reset(Response):
         if transport is None:
             await _break_answer(send)
             return
-        _reset(transport)
+        reset(transport)
         # The server takes a return without an answer for a fault of ours until it has seen the connection end.
         await disconnected(receive)
 
@@ -51,7 +51,7 @@ async def disconnected(receive: Receive) -> None:
         pass
 
 
-def _reset(transport: asyncio.Transport) -> None:
+def reset(transport: asyncio.Transport) -> None:
     """Close with RST instead of FIN: what a client sees of a crashed peer or a cut by a middlebox."""
     sock = transport.get_extra_info("socket")
     if sock is not None:
