@@ -34,12 +34,25 @@ class RememberingChannel:
         """Nothing to close."""
 
 
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url)
+async def _opened(url: str) -> AsyncIterator[Database]:
+    database = Database(url)
     await database.create_all()
     yield database
     await database.dispose()
+
+
+@pytest.fixture
+async def database(sqlite_database_url: str) -> AsyncIterator[Database]:
+    """SQLite, for what does not depend on the database."""
+    async for one in _opened(sqlite_database_url):
+        yield one
+
+
+@pytest.fixture
+async def each_database(database_url: str) -> AsyncIterator[Database]:
+    """SQLite and MySQL or MariaDB, for what does."""
+    async for one in _opened(database_url):
+        yield one
 
 
 @pytest.fixture

@@ -24,12 +24,13 @@ async def api(stop: StopSignal) -> None:
     :raises StartError: settings, port, database or broker are not as they must be.
     """
     platform, settings = load(PlatformSettings, NotifySettings, dotenv=DOTENV)
+    settings = settings.with_stand_ins(platform.sandbox_url)
     configure_logging(level=platform.log_level, as_json=platform.log_json)
     identity = identities.identity_of(platform, identities.vault_of(platform))
     sock = listen(platform.host, platform.port)
     async with (
         databases.opened(databases.database_url(platform), slow_ms=platform.slow_query_ms) as database,
-        brokers.opened(platform) as broker,
+        brokers.opened(platform, required=False) as broker,
     ):
         await require_current(database.engine, [MIGRATIONS])
         app = create_app(settings=settings, identity=identity, database=database, broker=broker)
@@ -45,6 +46,7 @@ async def worker(stop: StopSignal) -> None:
     from bongsu_notify.worker import create_worker  # noqa: PLC0415 - see the line above
 
     platform, settings = load(PlatformSettings, NotifySettings, dotenv=DOTENV)
+    settings = settings.with_stand_ins(platform.sandbox_url)
     configure_logging(level=platform.log_level, as_json=platform.log_json)
     vault = identities.vault_of(platform)
     sock = listen(platform.host, platform.port)

@@ -7,6 +7,8 @@ from pydantic_settings import SettingsConfigDict
 
 from bongsu.runtime.settings import Settings
 
+STAND_IN_CREDENTIAL = "sandbox"
+
 
 class NotifySettings(Settings):
     """Settings of the API and of the worker (`NOTIFY_…`)."""
@@ -29,6 +31,19 @@ class NotifySettings(Settings):
     batch: int = Field(default=32, ge=1, le=500, description="Deliveries claimed in one transaction")
     concurrency: int = Field(default=16, ge=1, le=500, description="Calls to a provider at once, a worker")
     send_timeout_s: float = Field(default=10.0, gt=0, le=60, description="How long a provider may take to answer")
+
+    def with_stand_ins(self, sandbox_url: str | None) -> "NotifySettings":
+        """These settings, with the sandbox in the place of a provider that has no credentials."""
+        if sandbox_url is None or self.ses_access_key_id is not None or self.ses_endpoint_url is not None:
+            return self
+        return self.model_copy(
+            update={
+                "ses_endpoint_url": f"{sandbox_url}/sandbox/ses",
+                "ses_access_key_id": STAND_IN_CREDENTIAL,
+                "ses_secret_access_key": SecretStr(STAND_IN_CREDENTIAL),
+                "sandbox": True,
+            }
+        )
 
     @field_validator("sender")
     @classmethod

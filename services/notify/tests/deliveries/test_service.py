@@ -7,10 +7,16 @@ from bongsu.mixins import Database, utc_now, uuid7
 from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, TryLater
 from bongsu_notify.deliveries import service
 from bongsu_notify.deliveries.service import Claims
-from bongsu_notify.notifications.models import Notification, NotificationEvent, Status
+from bongsu_notify.notifications.models import Notification, NotificationEvent
+from bongsu_notify.notifications.statuses import Status
 
 LEASE_S = 60.0
 MAX_ATTEMPTS = 3
+
+
+@pytest.fixture
+def database(each_database: Database) -> Database:
+    return each_database
 
 
 async def _notification(**values: object) -> Notification:

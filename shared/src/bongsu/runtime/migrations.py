@@ -72,7 +72,8 @@ async def _each(engine: AsyncEngine, sets: Sequence[MigrationSet], revision: str
     async with engine.connect() as connection:
         mysql = connection.dialect.name in ("mysql", "mariadb")
         if mysql:
-            # MySQL cannot roll DDL back: two processes must not run the same revision side by side.
+            # MySQL cannot roll DDL back: two processes must not run the same revision side by side. Its named locks
+            # have no expression in SQLAlchemy, hence the raw statements.
             locked = await connection.scalar(text("SELECT GET_LOCK('bongsu_migrate', :wait)"), {"wait": LOCK_WAIT_S})
             if locked != 1:
                 raise StartError("Another process is migrating and has not finished; try again")
@@ -82,6 +83,7 @@ async def _each(engine: AsyncEngine, sets: Sequence[MigrationSet], revision: str
             await connection.commit()
         finally:
             if mysql:
+                # Raw as above.
                 await connection.scalar(text("SELECT RELEASE_LOCK('bongsu_migrate')"))
 
 

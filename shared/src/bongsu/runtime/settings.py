@@ -96,6 +96,12 @@ class PlatformSettings(Settings):
         validation_alias="BONGSU_VAULT_KEYS",
         description="id:base64 of 32 bytes, comma-separated; the first one seals, all of them open",
     )
+    sandbox_url: str | None = Field(
+        default=None,
+        validation_alias="BONGSU_SANDBOX_URL",
+        pattern=r"^https?://[^/?#@\s]+$",
+        description="Scheme, host and port of a sandbox, which stands in for each provider without credentials",
+    )
     trusted_proxies: CommaList = Field(
         default=(),
         validation_alias="BONGSU_TRUSTED_PROXIES",

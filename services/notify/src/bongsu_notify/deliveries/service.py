@@ -12,7 +12,8 @@ from uuid import UUID
 
 from bongsu.mixins import Q, utc_now, uuid7
 from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, TryLater
-from bongsu_notify.notifications.models import FINAL, Notification, NotificationEvent, Status
+from bongsu_notify.notifications.models import Notification, NotificationEvent
+from bongsu_notify.notifications.statuses import FINAL, Status
 
 BACK_OFF_S = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)
 UNKNOWN_S = 30.0

@@ -13,16 +13,20 @@ from bongsu.runtime.errors import Conflict
 from bongsu.runtime.problems import problems
 from bongsu_notify.notifications import service
 from bongsu_notify.notifications.access import principal_of
-from bongsu_notify.notifications.models import Notification, Status
+from bongsu_notify.notifications.models import Notification
 from bongsu_notify.notifications.schemas import (
     Email,
+    Failure,
     NotificationDetail,
     NotificationIn,
     NotificationOut,
     NotificationPage,
+    Recipient,
+    TimelineEntry,
     Topic,
 )
 from bongsu_notify.notifications.service import Filters, Principal, Rules
+from bongsu_notify.notifications.statuses import Status
 
 Reader = Annotated[Caller, Depends(require_scope(Scope.NOTIFICATIONS_READ))]
 Writer = Annotated[Caller, Depends(require_scope(Scope.NOTIFICATIONS_WRITE))]
@@ -49,7 +53,7 @@ def create_router(database: Database, rules: Rules) -> APIRouter:
         """Accept a notification. Once this answers 202, it will end in a final state."""
         made = await _accept(database, rules, body, principal_of(caller), idempotency_key)
         response.headers["Location"] = f"/v1/notifications/{made.id}"
-        return NotificationOut.of(made)
+        return _shown(made)
 
     @router.get("", responses=problems(401, 403, 422))
     async def listed(
@@ -64,27 +68,29 @@ def create_router(database: Database, rules: Rules) -> APIRouter:
         """What you sent, newest first."""
         filters = Filters(status=status, channel=channel, topic=topic, recipient=to)
         found, following = await service.listed(principal_of(caller), filters, limit=limit, after=after)
-        return NotificationPage(
-            items=[NotificationOut.of(one) for one in found], next=str(following) if following else None
-        )
+        return NotificationPage(items=[_shown(one) for one in found], next=str(following) if following else None)
 
     @router.get("/{notification_id}", responses=problems(401, 403, 404, 422))
     async def detail(notification_id: Id, caller: Reader) -> NotificationDetail:
         """One notification and what happened to it."""
         found = await service.find(notification_id, principal_of(caller))
-        return NotificationDetail.with_timeline(found, await service.timeline(found.id))
+        steps = [
+            TimelineEntry(status=step.status, at=step.created_at, attempt=step.attempt, detail=step.detail)
+            for step in await service.timeline(found.id)
+        ]
+        return NotificationDetail(**dict(_shown(found)), timeline=steps)
 
     @router.post("/{notification_id}/cancel", responses=problems(401, 403, 404, 409, 422, 503))
     async def cancel(notification_id: Id, caller: Writer) -> NotificationOut:
         """Keep a notification that still waits from being sent."""
         async with database.unit():
-            return NotificationOut.of(await service.cancel(notification_id, principal_of(caller)))
+            return _shown(await service.cancel(notification_id, principal_of(caller)))
 
     @router.post("/{notification_id}/retry", status_code=202, responses=problems(401, 403, 404, 409, 422, 503))
     async def retry(notification_id: Id, caller: Writer) -> NotificationOut:
         """Try once more what failed or expired."""
         async with database.unit():
-            return NotificationOut.of(await service.retry(notification_id, principal_of(caller)))
+            return _shown(await service.retry(notification_id, principal_of(caller)))
 
     return router
 
@@ -105,3 +111,29 @@ async def _accept(
                 if (found := await service.replay(body, principal, idempotency_key=key)) is not None:
                     return found
     raise Conflict("This Idempotency-Key is being used by another request; try again", code="idempotency_in_progress")
+
+
+def _shown(one: Notification) -> NotificationOut:
+    """The notification as callers see it: sealed variables and bodies stay inside."""
+    return NotificationOut(
+        id=one.id,
+        status=one.status,
+        channel=one.channel,
+        mode="test" if one.mode == "test" else "live",
+        to=Recipient(email=one.recipient, name=one.recipient_name),
+        subject=one.subject,
+        template=one.template,
+        category=one.category,
+        topic=one.topic,
+        priority=one.priority,
+        guarantee=one.guarantee,
+        send_at=one.send_at,
+        expires_at=one.expires_at,
+        metadata=one.details,
+        attempt=one.attempt,
+        next_attempt_at=one.next_attempt_at,
+        provider_message_id=one.provider_message_id,
+        error=Failure(code=one.error_code, detail=one.error_detail) if one.error_code else None,
+        created_at=one.created_at,
+        updated_at=one.updated_at,
+    )

@@ -1,7 +1,7 @@
 """The notification: its content, its recipient and where it stands. The row is the truth; messages carry its id."""
 
 from datetime import datetime
-from typing import ClassVar, Final, Literal
+from typing import ClassVar
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, SmallInteger, String, UniqueConstraint
@@ -11,31 +11,7 @@ from sqlalchemy.types import Text
 
 from bongsu.contracts.queues import Priority
 from bongsu.mixins import AsciiKey, BaseModel, Json, UTCDateTime, UUIDKey
-
-Status = Literal[
-    "accepted",
-    "queued",
-    "sending",
-    "sent",
-    "delivered",
-    "bounced",
-    "complained",
-    "retry_wait",
-    "unknown",
-    "failed",
-    "suppressed",
-    "cancelled",
-    "expired",
-]
-Guarantee = Literal["at-least-once", "at-most-once"]
-
-FINAL: Final[frozenset[Status]] = frozenset(
-    {"delivered", "bounced", "complained", "failed", "suppressed", "cancelled", "expired"}
-)
-"""Nothing changes any more; `sent` joins them where the provider tells nothing further."""
-
-WAITING: Final[frozenset[Status]] = frozenset({"accepted", "queued", "retry_wait"})
-"""Not with a provider: may be sent, or cancelled."""
+from bongsu_notify.notifications.statuses import Guarantee, Status
 
 LONG_TEXT = Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")
 

@@ -1,7 +1,6 @@
 """What goes over HTTP about notifications."""
 
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
 from uuid import UUID
@@ -11,7 +10,7 @@ from pydantic.functional_serializers import PlainSerializer
 
 from bongsu.contracts.queues import Priority
 from bongsu.identity.emails import normalise_email
-from bongsu_notify.notifications.models import Guarantee, Notification, NotificationEvent, Status
+from bongsu_notify.notifications.statuses import Guarantee, Status
 
 MAX_AHEAD = timedelta(days=366)
 MAX_METADATA_BYTES = 8_192
@@ -108,11 +107,6 @@ class TimelineEntry(BaseModel):
     attempt: int
     detail: str | None
 
-    @classmethod
-    def of(cls, event: NotificationEvent) -> Self:
-        """The step as it is shown."""
-        return cls(status=event.status, at=event.created_at, attempt=event.attempt, detail=event.detail)
-
 
 class Failure(BaseModel):
     """Why the last attempt failed."""
@@ -152,21 +146,11 @@ class NotificationOut(BaseModel):
     created_at: Instant
     updated_at: Instant
 
-    @classmethod
-    def of(cls, one: Notification) -> Self:
-        """The notification as it is shown; sealed variables never are."""
-        return cls.model_validate(_shown(one))
-
 
 class NotificationDetail(NotificationOut):
     """A notification with everything that happened to it, oldest first."""
 
     timeline: list[TimelineEntry]
-
-    @classmethod
-    def with_timeline(cls, one: Notification, events: Sequence[NotificationEvent]) -> Self:
-        """The notification and its timeline as they are shown."""
-        return cls.model_validate(_shown(one) | {"timeline": [TimelineEntry.of(event) for event in events]})
 
 
 class NotificationPage(BaseModel):
@@ -174,15 +158,3 @@ class NotificationPage(BaseModel):
 
     items: list[NotificationOut]
     next: str | None = Field(description="Pass it as `after` for the next page; null at the end")
-
-
-def _shown(one: Notification) -> dict[str, object]:
-    failed = Failure(code=one.error_code, detail=one.error_detail) if one.error_code else None
-    same = {
-        name: getattr(one, name) for name in NotificationOut.model_fields if name not in ("to", "metadata", "error")
-    }
-    return same | {
-        "to": Recipient(email=one.recipient, name=one.recipient_name),
-        "metadata": one.details,
-        "error": failed,
-    }

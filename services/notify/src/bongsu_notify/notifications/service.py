@@ -21,8 +21,9 @@ from bongsu_notify.errors import (
     OnTrial,
     SenderNotAllowed,
 )
-from bongsu_notify.notifications.models import WAITING, Notification, NotificationEvent, Status
+from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.schemas import NotificationIn
+from bongsu_notify.notifications.statuses import WAITING, Status
 
 IDEMPOTENCY_WINDOW = timedelta(hours=24)
 RETRYABLE: frozenset[Status] = frozenset({"failed", "expired"})
