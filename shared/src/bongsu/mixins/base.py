@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import Double, Enum, MetaData, String, Table
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Mapper
 from sqlalchemy.orm.attributes import set_attribute
 
 from bongsu.mixins.clock import python_now
@@ -63,6 +63,9 @@ class Base(DeclarativeBase):
         if not named and not is_mapped_by_parent and cls.__mro__[1] is not DeclarativeBase:
             cls.__tablename__ = table_name(cls.__name__)
         super().__init_subclass__(**options)
+        mapper: Mapper[Base] | None = cls.__dict__.get("__mapper__")
+        if mapper is not None and mapper.version_id_col is None:
+            mapper.confirm_deleted_rows = False  # a row that is gone already is no error
 
     @classmethod
     def __table_cls__(cls, *args: Any, **options: Any) -> Table:  # noqa: ANN401  # SQLAlchemy's own arguments
@@ -75,6 +78,8 @@ class Base(DeclarativeBase):
         for name in values:
             if name not in fields.settable:
                 raise UnknownField(type(self).__name__, name, fields.settable)
+        # SQLAlchemy would look for what was never set in the database, which an object outside a session cannot do.
+        self.__dict__.update(fields.blank)
         now = python_now()
         for name, make in fields.initial:
             if name not in values:

@@ -19,6 +19,7 @@ from bongsu.mixins.instances import (
     refresh_names,
     set_values,
     sql_names,
+    state_of,
 )
 from bongsu.mixins.keyed import find_or_insert, insert_or_update, load_by_key
 from bongsu.mixins.names import NamesMixin
@@ -192,6 +193,8 @@ class CRUDMixin(NamesMixin):
     ) -> None:
         """Deletes the row; a row that is gone already is no error."""
         del hard  # for models that are soft-deleted
+        if state_of(self).was_deleted:
+            return
 
         def work(open_session: Session) -> None:
             with attached(open_session, self):

@@ -33,7 +33,11 @@ class Fields:
     hybrids: tuple[str, ...]
     settable: frozenset[str]
     primary_key: tuple[str, ...]
+    blank: dict[str, None]
+    """The columns that are NULL when nothing sets them: a new object has them from the start, so they can be read."""
     initial: tuple[tuple[str, Initial], ...]
+    by_server: tuple[str, ...]
+    """The columns whose value the database makes."""
     unique_sets: tuple[tuple[str, ...], ...]
     version: str | None
     deleted_at: str | None
@@ -64,7 +68,7 @@ def _read(model: "type[Base]") -> Fields:
     hybrids = {
         name: item
         for name, item in mapper.all_orm_descriptors.items()
-        if item.extension_type is HybridExtensionType.HYBRID_PROPERTY
+        if item.extension_type is HybridExtensionType.HYBRID_PROPERTY and not name.startswith("_")
     }
     names: dict[ColumnElement[Any], str] = {column: name for name, column in columns.items()}
     table = mapper.local_table
@@ -92,11 +96,20 @@ def _read(model: "type[Base]") -> Fields:
             ]
         ),
         primary_key=tuple(names[column] for column in mapper.primary_key if column in names),
+        blank={name: None for name, column in columns.items() if _starts_as_null(column)},
         initial=tuple((name, column.info[INITIAL]) for name, column in columns.items() if INITIAL in column.info),
+        by_server=tuple(
+            name for name, column in columns.items() if column.server_default is not None or column.computed
+        ),
         unique_sets=tuple(_unique_sets(table, names)),
         deleted_at="deleted_at" if getattr(model, "__soft_delete__", False) else None,
         version=None if version is None else names.get(version),
     )
+
+
+def _starts_as_null(column: "Column[Any]") -> bool:
+    has_default = column.default is not None or column.server_default is not None or column.computed is not None
+    return not (has_default or column.primary_key or INITIAL in column.info)
 
 
 def _unique_sets(table: Table, names: dict[ColumnElement[Any], str]) -> list[tuple[str, ...]]:

@@ -45,6 +45,8 @@ def attached(session: Session, instance: Base) -> Iterator[None]:
     if state.session is session:
         yield
         return
+    if state.was_deleted:
+        raise NotFound(f"the row of {instance!r} was deleted")
     if state.key is not None and state.key in session.identity_map:
         raise MixinError(
             f"{instance!r} was loaded elsewhere, and this unit of work has loaded the same row itself: use its object"
@@ -74,9 +76,12 @@ def set_values(instance: Base, values: dict[str, object]) -> list[str]:
 
 
 def sql_names(instance: Base) -> list[str]:
-    """The fields that hold SQL, whose values only the database knows."""
-    columns = fields_of(type(instance)).columns
-    return [name for name, value in state_of(instance).dict.items() if name in columns and is_expression(value)]
+    """The fields whose values only the database knows: those that hold SQL, or a new object's server defaults."""
+    fields, state = fields_of(type(instance)), state_of(instance)
+    names = [name for name, value in state.dict.items() if name in fields.columns and is_expression(value)]
+    if fields.by_server and state.key is None:
+        names += [name for name in fields.by_server if name not in state.dict]
+    return names
 
 
 def refresh_names(instance: Base, refresh: Refresh, computed: list[str]) -> Sequence[str] | None:

@@ -1,0 +1,224 @@
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import func
+
+from bongsu.mixins import (
+    Conflict,
+    Database,
+    UnfilteredWrite,
+    UnknownField,
+    WrongValueForLookup,
+    utc_now,
+    uuid7,
+)
+from shared.tests.mixins.conftest import Statements
+from shared.tests.mixins.library import Author, Book, Counter, Visit
+
+
+@pytest.mark.usefixtures("db")
+class TestBulkCreate:
+    async def test_a_thousand_rows_take_one_statement(self, statements: Statements) -> None:
+        assert await Author.bulk_create([{"email": f"{number}", "age": number} for number in range(1000)]) == 1000
+        assert len(statements.take()) == 1
+        assert await Author.filter_by(age__ge=500, is_active=True, created_at__le=utc_now(5)).count() == 500
+
+    async def test_objects_and_rows_with_other_fields_are_taken(self) -> None:
+        author = Author(email="object", age=7)
+        await Author.bulk_create([author, {"email": "a"}, {"email": "b", "name": "B"}, {"name": "C", "email": "c"}])
+        assert await Author.order_by("email").pluck("name") == [None, "B", "C", None]
+        await author.update(age=8)
+        assert (await Author.get(author.id)).age == 8
+
+    async def test_sql_values_and_integer_keys_are_taken(self) -> None:
+        await Author.bulk_create([{"email": func.lower("A"), "seen_at": utc_now()} for _ in range(1)])
+        assert (await Author.get(email="a")).seen_at is not None
+        await Visit.bulk_create([{"who": "kim"}, {"who": "lee"}])
+        assert await Visit.row_count() == 2
+
+    async def test_nothing_is_nothing(self, statements: Statements) -> None:
+        assert await Author.bulk_create([]) == 0
+        assert statements.take() == []
+
+    async def test_one_conflict_undoes_all(self) -> None:
+        with pytest.raises(Conflict) as caught:
+            await Author.bulk_create([{"email": "a"}, {"email": "b"}, {"email": "a"}])
+        assert caught.value.constraint == "uq_authors_email"
+        assert await Author.row_count() == 0
+
+    async def test_an_unknown_field_is_refused(self) -> None:
+        with pytest.raises(UnknownField, match="did you mean 'email'"):
+            await Author.bulk_create([{"email": "a"}, {"emial": "b"}])
+
+
+@pytest.mark.usefixtures("db")
+class TestBulkUpdate:
+    async def test_differing_values_take_one_statement(self, statements: Statements) -> None:
+        keys = [uuid7() for _ in range(100)]
+        await Author.bulk_create([{"id": key, "email": str(number)} for number, key in enumerate(keys)])
+        statements.take()
+        rows = [{"id": key, "age": number, "name": f"N{number}"} for number, key in enumerate(keys)]
+        assert await Author.bulk_update(rows) == 100
+        assert len(statements.take()) == 1
+        assert [author.name == f"N{author.age}" for author in await Author.query().all()] == [True] * 100
+        assert await Author.filter_by(updated_at__gt=Author.created_at).count() == 100
+
+    async def test_a_row_keeps_the_fields_it_does_not_give(self) -> None:
+        await Author.bulk_create([{"email": "a", "age": 1, "name": "A"}, {"email": "b", "age": 2, "name": "B"}])
+        await Author.bulk_update([{"email": "a", "age": 10}, {"email": "b", "name": None}], by="email")
+        assert await Author.order_by("email").values_list("age", "name") == [(10, "A"), (2, None)]
+
+    async def test_conditions_make_it_a_compare_and_set(self) -> None:
+        await Author.bulk_create([{"email": "a", "age": 1}, {"email": "b", "age": 2}])
+        rows = [{"email": "a", "name": "x"}, {"email": "b", "name": "x"}]
+        assert await Author.bulk_update(rows, by="email", age=1) == 1
+        assert await Author.bulk_update(rows, Author.age > 5, by="email") == 0
+        assert await Author.filter_by(name="x").pluck("email") == ["a"]
+
+    async def test_matched_rows_count_changed_or_not(self) -> None:
+        await Author.create(email="a", age=1)
+        assert await Author.bulk_update([{"email": "a", "age": 1, "updated_at": utc_now()}], by="email") == 1
+
+    async def test_values_of_every_type_and_sql_are_taken(self) -> None:
+        one, two = await Book.create(title="1"), await Book.create(title="2")
+        await Book.bulk_update(
+            [
+                {"id": one.id, "price": Decimal("1.25"), "facts": {"pages": 3}, "cover": b"\x00'", "genre": "crime"},
+                {"id": two.id, "price": None, "facts": None, "title": func.upper("two")},
+            ]
+        )
+        first, second = await Book.order_by("title").all()
+        assert (first.price, first.facts, first.cover, first.genre) == (
+            Decimal("1.25"),
+            {"pages": 3},
+            b"\x00'",
+            "crime",
+        )
+        assert (second.title, second.price) == ("TWO", None)
+
+    async def test_loaded_objects_of_the_unit_are_read_again(self, db: Database) -> None:
+        async with db.unit():
+            author = await Author.create(email="a", age=1)
+            await Author.bulk_update([{"id": author.id, "age": 5}])
+            assert author.age == 5
+
+    async def test_versions_count_up(self) -> None:
+        counter = await Counter.create(label="x")
+        await Counter.bulk_update([{"id": counter.id, "value": 3}])
+        assert (await Counter.get(counter.id)).version == 2
+
+    @pytest.mark.parametrize("rows", [[{"age": 1}], [{"id": uuid7()}], [{"id": None, "age": 1}]])
+    async def test_rows_without_key_or_values_are_refused(self, rows: list[dict[str, object]]) -> None:
+        with pytest.raises(WrongValueForLookup):
+            await Author.bulk_update(rows)
+
+    async def test_a_key_given_twice_is_refused(self) -> None:
+        with pytest.raises(WrongValueForLookup, match="its own email"):
+            await Author.bulk_update([{"email": "a", "age": 1}, {"email": "a", "age": 2}], by="email")
+
+    async def test_no_rows_are_no_statement(self, statements: Statements) -> None:
+        assert await Author.bulk_update([]) == 0
+        assert statements.take() == []
+
+
+@pytest.mark.usefixtures("db")
+class TestUpsert:
+    async def test_new_rows_are_inserted_and_known_ones_updated(self, statements: Statements) -> None:
+        await Author.create(email="a", age=1, name="A")
+        statements.take()
+        await Author.upsert([{"email": "a", "age": 5}, {"email": "b", "age": 6}], by="email")
+        assert len(statements.take()) == 1
+        assert await Author.order_by("email").values_list("age", "name") == [(5, "A"), (6, None)]
+
+    async def test_only_the_fields_named_are_updated(self) -> None:
+        await Author.create(email="a", age=1, name="A")
+        await Author.upsert({"email": "a", "age": 5, "name": "B"}, by="email", update=["name"])
+        assert await Author.query().values_list("age", "name") == [(1, "B")]
+
+    async def test_no_field_leaves_a_known_row_alone(self) -> None:
+        author = await Author.create(email="a", age=1)
+        await Author.upsert({"email": "a", "age": 5}, by="email", update=[])
+        loaded = await Author.get(author.id)
+        assert (loaded.age, loaded.updated_at) == (1, author.updated_at)
+
+    async def test_the_constraint_is_found_from_the_fields(self) -> None:
+        await Author.upsert({"email": "a", "age": 5})
+        await Author.upsert({"email": "a", "age": 6})
+        assert await Author.query().pluck("age") == [6]
+        with pytest.raises(WrongValueForLookup, match="say by="):
+            await Author.upsert({"age": 6})
+
+    async def test_versions_count_up(self) -> None:
+        await Counter.upsert({"label": "x", "value": 1})
+        await Counter.upsert({"label": "x", "value": 2})
+        assert await Counter.query().values_list("value", "version") == [(2, 2)]
+
+    async def test_a_key_and_its_creation_time_stay(self) -> None:
+        author = await Author.create(email="a")
+        await Author.upsert({"email": "a", "age": 5})
+        loaded = await Author.get(email="a")
+        assert (loaded.id, loaded.created_at) == (author.id, author.created_at)
+
+
+@pytest.mark.usefixtures("db")
+class TestQueryUpdate:
+    async def test_it_updates_what_matches_and_counts_it(self, statements: Statements) -> None:
+        await Author.bulk_create([{"email": str(number), "age": number} for number in range(5)])
+        statements.take()
+        assert await Author.filter_by(age__gt=2).update(age=Author.age * 10, seen_at=utc_now(60)) == 2
+        assert len(statements.take()) == 1
+        assert await Author.order_by("email").pluck("age") == [0, 1, 2, 30, 40]
+
+    async def test_matched_rows_count_changed_or_not(self) -> None:
+        author = await Author.create(email="a", age=1)
+        assert await Author.filter_by(email="a").update(age=1, updated_at=author.updated_at) == 1
+
+    async def test_without_a_filter_it_is_refused(self) -> None:
+        for query in (Author.query(), Author.filter_by(), Author.filter_by(id__notin=[]), Author.query().limit(3)):
+            with pytest.raises(UnfilteredWrite, match=r"\.unfiltered\(\)"):
+                await query.update(age=1)
+            with pytest.raises(UnfilteredWrite):
+                await query.delete()
+        await Author.create(email="a")
+        assert await Author.query().unfiltered().update(age=9) == 1
+
+    async def test_a_limit_and_an_order_bound_it(self) -> None:
+        await Author.bulk_create([{"email": str(number), "age": number} for number in range(5)])
+        assert await Author.filter_by(age__ge=0).order_by("-age").limit(2).update(name="old") == 2
+        assert await Author.filter_by(name="old").order_by("age").pluck("age") == [3, 4]
+
+    async def test_a_filter_over_relations_works(self) -> None:
+        await Author.create(email="a", books=[Book(title="x")])
+        await Author.create(email="b")
+        assert await Author.filter_by(books__title="x").update(age=5) == 1
+        assert await Author.filter_by(mentor__isnull=True, books__isnull=True).update(age=6) == 1
+
+    async def test_loaded_objects_of_the_unit_are_read_again(self, db: Database) -> None:
+        async with db.unit():
+            author = await Author.create(email="a")
+            await Author.filter_by(email="a").update(age=5, seen_at=utc_now())
+            assert author.age == 5
+            assert author.seen_at is not None
+
+    async def test_values_are_checked(self) -> None:
+        with pytest.raises(UnknownField, match="did you mean 'age'"):
+            await Author.filter_by(email="a").update(aeg=5)
+        with pytest.raises(WrongValueForLookup, match="takes an int"):
+            await Author.filter_by(email="a").update(age="5")
+
+
+@pytest.mark.usefixtures("db")
+class TestQueryDelete:
+    async def test_it_deletes_what_matches_and_counts_it(self) -> None:
+        await Author.bulk_create([{"email": str(number), "age": number} for number in range(5)])
+        assert await Author.filter_by(age__gt=2).delete() == 2
+        assert await Author.order_by("-age").filter_by(age__ge=0).limit(1).delete() == 1
+        assert await Author.order_by("age").pluck("age") == [0, 1]
+
+    async def test_deleted_objects_leave_the_unit(self, db: Database) -> None:
+        async with db.unit() as unit:
+            gone, kept = await Author.create(email="a"), await Author.create(email="b")
+            await Author.filter_by(email="a").delete()
+            assert gone not in unit.session
+            assert kept in unit.session
+            assert await Author.get_or_none(gone.id) is None

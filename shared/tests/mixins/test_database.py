@@ -1,0 +1,85 @@
+import asyncio
+
+import pytest
+from sqlalchemy import URL, MetaData, inspect, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Mapped
+
+from bongsu.mixins import Base, BaseModel, Database
+from shared.tests.mixins.conftest import Statements
+from shared.tests.mixins.library import Author
+
+
+class PrivateBase(Base):
+    __abstract__ = True
+    metadata = MetaData()
+
+
+class Thing(PrivateBase, BaseModel):
+    label: Mapped[str]
+
+
+class TestDatabase:
+    async def test_it_answers_a_ping(self, db: Database) -> None:
+        await db.ping()
+
+    async def test_it_creates_and_drops_its_tables(self, url: URL) -> None:
+        database = Database(url, PrivateBase)
+        await database.create_all()
+        await database.create_all()
+        await Thing.create(label="x")
+        await database.drop_all()
+        async with database.engine.connect() as connection:
+            assert not await connection.run_sync(lambda sync: inspect(sync).has_table("things"))
+        await database.dispose()
+
+    async def test_an_unreachable_one_says_so(self) -> None:
+        database = Database("mysql+aiomysql://root@127.0.0.1:1/x", PrivateBase)
+        with pytest.raises(OperationalError):
+            await database.ping()
+        await database.dispose()
+
+    @pytest.mark.parametrize("place", ["sqlite+aiosqlite://", "sqlite+aiosqlite:///:memory:"])
+    async def test_one_in_memory_is_shared_by_tasks_that_take_turns(self, place: str) -> None:
+        database = Database(place, PrivateBase)
+        await database.create_all()
+
+        async def work() -> None:
+            async with database.unit():
+                await Thing.create(label="x")
+                await asyncio.sleep(0)
+
+        await asyncio.gather(*(work() for _ in range(20)))
+        assert await Thing.row_count() == 20
+        await database.dispose()
+
+    @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+    async def test_sqlite_has_its_settings(self, db: Database) -> None:
+        async with db.engine.connect() as connection:
+            settings = {
+                name: (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
+                for name in ("journal_mode", "foreign_keys", "busy_timeout")
+            }
+        assert settings == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 10_000}
+
+    @pytest.mark.mysql
+    @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
+    async def test_mysql_has_its_settings(self, db: Database) -> None:
+        async with db.engine.connect() as connection:
+            zone, charset = (await connection.exec_driver_sql("SELECT @@time_zone, @@character_set_connection")).one()
+            level = await connection.get_isolation_level()
+        assert (zone, charset, level) == ("+00:00", "utf8mb4", "READ COMMITTED")
+
+    async def test_the_callers_engine_options_win(self) -> None:
+        database = Database(make_url("mysql+aiomysql://root@127.0.0.1:1/x"), PrivateBase, pool_size=3)
+        assert database.engine.pool.size() == 3  # type: ignore[attr-defined]  # a queue pool
+        await database.dispose()
+
+
+class TestOwnSessions:
+    async def test_a_failed_write_leaves_no_connection_behind(self, db: Database, statements: Statements) -> None:
+        with pytest.raises(DBAPIError):
+            await Author.filter_by(Author.email.op("nonsense")(1)).all()
+        assert statements.take()
+        assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # a queue pool
+        await Author.create(email="kim")

@@ -1,0 +1,122 @@
+import pytest
+
+from bongsu.mixins import Database, WrongCursor, WrongValueForLookup
+from shared.tests.mixins.conftest import Statements
+from shared.tests.mixins.library import Author, Book
+
+
+@pytest.fixture
+async def people(db: Database) -> Database:
+    ages = [3, 1, 2, 1, 3, 2, 1]
+    countries = ["KR", None, "US", None, "KR", "KR", "US"]
+    await Author.bulk_create(
+        [
+            {"email": f"{number}", "age": age, "country": country}
+            for number, (age, country) in enumerate(zip(ages, countries, strict=True))
+        ]
+    )
+    return db
+
+
+async def walk(size: int, *order: str) -> list[list[str]]:
+    pages, cursor = [], None
+    while True:
+        page = await Author.order_by(*order).after(cursor, size)
+        pages.append([author.email for author in page.items])
+        cursor = page.next
+        if cursor is None:
+            return pages
+
+
+class TestPage:
+    async def test_a_page_holds_its_rows_and_the_total(self, people: Database, statements: Statements) -> None:
+        del people
+        statements.take()
+        page = await Author.order_by("email").page(2, 3)
+        assert [author.email for author in page.items] == ["3", "4", "5"]
+        assert (page.total, page.number, page.size, page.pages) == (7, 2, 3, 3)
+        assert len(statements.take()) == 2
+
+    async def test_a_page_past_the_end_is_empty(self, people: Database) -> None:
+        del people
+        page = await Author.order_by("email").page(4, 3)
+        assert (page.items, page.total) == ([], 7)
+
+    async def test_rows_that_tie_do_not_move_between_pages(self, people: Database) -> None:
+        del people
+        pages = [await Author.order_by("age").page(number, 2) for number in (1, 2, 3, 4)]
+        assert sorted(author.email for page in pages for author in page.items) == list("0123456")
+
+    @pytest.mark.parametrize(("number", "size"), [(0, 1), (1, 0), (-1, 5)])
+    async def test_pages_count_from_one(self, number: int, size: int) -> None:
+        with pytest.raises(WrongValueForLookup):
+            await Author.order_by("email").page(number, size)
+
+
+class TestAfter:
+    @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+    @pytest.mark.parametrize(
+        "order", [(), ("email",), ("-email",), ("age", "-email"), ("-age", "email"), ("country",), ("-country", "age")]
+    )
+    async def test_pages_give_the_rows_of_the_whole_order(
+        self, people: Database, size: int, order: tuple[str, ...]
+    ) -> None:
+        del people
+        whole = await Author.order_by(*order, *_key_after(order)).pluck("email")
+        pages = await walk(size, *order)
+        assert [email for page in pages for email in page] == whole
+        assert all(len(page) == size for page in pages[:-1])
+
+    async def test_a_full_last_page_is_the_end(self, people: Database) -> None:
+        del people
+        assert (await Author.order_by("email").after(None, 7)).next is None
+
+    async def test_a_row_that_comes_in_between_shifts_nothing(self, people: Database) -> None:
+        del people
+        first = await Author.order_by("email").after(None, 3)
+        await Author.create(email="00")
+        second = await Author.order_by("email").after(first.next, 3)
+        assert [author.email for author in second.items] == ["3", "4", "5"]
+
+    async def test_a_cursor_goes_with_its_order(self, people: Database) -> None:
+        del people
+        page = await Author.order_by("email").after(None, 3)
+        with pytest.raises(WrongCursor, match="another order"):
+            await Author.order_by("-email").after(page.next, 3)
+        with pytest.raises(WrongCursor, match="another"):
+            await Book.order_by("title").after(page.next, 3)
+
+    @pytest.mark.parametrize("cursor", ["", "nonsense", "%%%", "e30", "W10", "bnVsbA", "WzFd", "WzEsMl0", "é"])
+    async def test_any_other_text_is_refused(self, people: Database, cursor: str) -> None:
+        del people
+        with pytest.raises(WrongCursor):
+            await Author.order_by("email").after(cursor, 3)
+
+    async def test_the_order_is_of_own_columns(self) -> None:
+        with pytest.raises(WrongValueForLookup, match="own columns only"):
+            await Book.order_by("author.name").after(None, 3)
+
+
+def _key_after(order: tuple[str, ...]) -> list[str]:
+    return ["-id" if order and order[-1].startswith("-") else "id"]
+
+
+class TestStream:
+    @pytest.mark.parametrize("batch", [1, 3, 7, 100])
+    async def test_every_row_comes_once_in_order(self, people: Database, batch: int) -> None:
+        del people
+        assert [author.email async for author in Author.order_by("email").stream(batch)] == list("0123456")
+
+    async def test_a_limit_bounds_it(self, people: Database) -> None:
+        del people
+        assert [author.email async for author in Author.order_by("email").limit(4).stream(3)] == list("0123")
+
+    async def test_no_connection_is_held_between_batches(self, people: Database) -> None:
+        async for _ in Author.order_by("email").stream(2):
+            assert people.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # a queue pool
+
+    async def test_other_calls_may_come_in_between_in_one_unit(self, people: Database) -> None:
+        async with people.unit():
+            async for author in Author.order_by("email").stream(2):
+                await author.update(age=author.age + 1)
+        assert await Author.filter_by(age=1).count() == 0

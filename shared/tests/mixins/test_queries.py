@@ -1,0 +1,206 @@
+import asyncio
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import Select, func
+
+from bongsu.mixins import (
+    Database,
+    LockOutsideUnit,
+    MultipleFound,
+    NotFound,
+    Query,
+    UnknownField,
+    WrongValueForLookup,
+)
+from shared.tests.mixins.conftest import Statements
+from shared.tests.mixins.library import Author, Book, Tag
+
+
+@pytest.fixture
+async def shelf(db: Database) -> Database:
+    async with db.unit():
+        kim, lee = await Author.create(email="kim", name="Kim"), await Author.create(email="lee", name="Lee")
+        tag = await Tag.create(label="red")
+        await Book.create(title="b", price=Decimal("1.50"), author=lee, tags=[tag])
+        await Book.create(title="a", price=Decimal("2.50"), author=kim, tags=[tag])
+        await Book.create(title="c", author=kim)
+        await Book.create(title="d")
+    return db
+
+
+async def titles(query: Query[Book]) -> str:
+    return "".join(book.title for book in await query.all())
+
+
+class TestChain:
+    async def test_each_step_is_a_new_query(self, shelf: Database) -> None:
+        del shelf
+        every = Book.query()
+        _ = every.filter_by(title="a"), every.order_by("title"), every.limit(1), every.exclude(title="a")
+        assert await every.count() == 4
+
+    def test_the_statement_is_a_plain_select(self) -> None:
+        assert isinstance(Book.filter_by(title="a").statement, Select)
+
+    async def test_filters_add_up(self, shelf: Database) -> None:
+        del shelf
+        assert await titles(Book.filter_by(title__ge="b").filter_by(title__le="c").order_by("title")) == "bc"
+
+    async def test_limit_and_offset_cut(self, shelf: Database) -> None:
+        del shelf
+        assert await titles(Book.order_by("title").limit(2).offset(1)) == "bc"
+        assert await Book.order_by("title").limit(2).count() == 2
+        assert await Book.query().limit(0).all() == []
+
+    @pytest.mark.parametrize("count", [-1, True, "3"])
+    def test_a_limit_is_a_whole_number(self, count: int) -> None:
+        with pytest.raises(WrongValueForLookup):
+            Book.query().limit(count)
+
+
+class TestOrderBy:
+    async def test_a_field_of_a_relation_orders(self, shelf: Database) -> None:
+        del shelf
+        assert await titles(Book.filter_by(author__isnull=False).order_by("-author.name", "title")) == "bac"
+
+    async def test_rows_without_the_relation_are_kept(self, shelf: Database) -> None:
+        del shelf
+        assert await titles(Book.order_by("author.name", "title")) == "dacb"
+
+    async def test_expressions_and_attributes_order(self, shelf: Database) -> None:
+        del shelf
+        assert await titles(Book.order_by(Book.title.desc())) == "dcba"
+        assert await titles(Book.order_by(Book.title)) == "abcd"
+
+    def test_a_to_many_relation_cannot_order(self) -> None:
+        with pytest.raises(UnknownField, match="books"):
+            Author.order_by("books.title")
+
+    def test_an_order_that_is_neither_name_nor_sql_is_refused(self) -> None:
+        with pytest.raises(WrongValueForLookup, match="order_by takes"):
+            Author.order_by(3)  # type: ignore[arg-type]  # the mistake under test
+
+
+class TestLoad:
+    async def test_two_paths_cost_two_more_statements(self, shelf: Database, statements: Statements) -> None:
+        del shelf
+        statements.take()
+        authors = await Author.order_by("email").load("books.tags").all()
+        assert len(statements.take()) == 3
+        assert [[tag.label for tag in book.tags] for book in authors[0].books] == [["red"], []]
+
+    async def test_a_joined_path_costs_none(self, shelf: Database, statements: Statements) -> None:
+        del shelf
+        statements.take()
+        books = await Book.order_by("title").load("author", joined=True).all()
+        assert len(statements.take()) == 1
+        assert books[0].author is not None
+        assert books[0].author.name == "Kim"
+
+    def test_a_path_that_is_no_relation_is_refused(self) -> None:
+        with pytest.raises(UnknownField, match="did you mean 'books'"):
+            Author.query().load("book")
+        with pytest.raises(UnknownField, match="Book has no field 'title'"):
+            Author.query().load("books.title")
+
+
+class TestEnds:
+    async def test_first_is_none_without_rows(self, shelf: Database) -> None:
+        del shelf
+        found = await Book.order_by("-title").first()
+        assert found is not None
+        assert found.title == "d"
+        assert await Book.filter_by(title="x").first() is None
+
+    async def test_one_asks_for_exactly_one(self, shelf: Database) -> None:
+        del shelf
+        assert (await Book.filter_by(title="a").one()).title == "a"
+        with pytest.raises(NotFound, match="no Book matches"):
+            await Book.filter_by(title="x").one()
+        with pytest.raises(MultipleFound, match="several Book"):
+            await Book.query().one()
+
+    async def test_one_or_none_still_refuses_several(self, shelf: Database) -> None:
+        del shelf
+        assert await Book.filter_by(title="x").one_or_none() is None
+        with pytest.raises(MultipleFound):
+            await Book.query().one_or_none()
+
+    async def test_exists_tells_whether_there_is_a_row(self, shelf: Database) -> None:
+        del shelf
+        assert await Book.filter_by(title="a").exists()
+        assert not await Book.filter_by(title="x").exists()
+
+
+class TestValues:
+    async def test_values_are_dictionaries_with_the_names_as_written(self, shelf: Database) -> None:
+        del shelf
+        rows = await Book.order_by("title").values("title", "author.name")
+        assert rows[0] == {"title": "a", "author.name": "Kim"}
+        assert rows[3] == {"title": "d", "author.name": None}
+
+    async def test_values_list_gives_tuples_and_pluck_values(self, shelf: Database) -> None:
+        del shelf
+        assert await Book.filter_by(title="a").values_list("title", "price") == [("a", Decimal("2.50"))]
+        assert await Book.order_by("title").pluck("title") == list("abcd")
+
+    async def test_distinct_values_come_once(self, shelf: Database) -> None:
+        del shelf
+        assert sorted(await Book.filter_by(author__isnull=False).distinct().pluck("author.name")) == ["Kim", "Lee"]
+
+    async def test_an_unknown_name_is_refused(self) -> None:
+        with pytest.raises(UnknownField, match="did you mean 'title'"):
+            await Book.query().values("titel")
+        with pytest.raises(WrongValueForLookup):
+            await Book.query().values()
+
+
+class TestAggregate:
+    async def test_measures_are_over_all_rows(self, shelf: Database) -> None:
+        del shelf
+        measured = await Book.query().aggregate(
+            n=("count", "id"), total=("sum", "price"), least=("min", "title"), most=func.max(Book.title)
+        )
+        assert measured == {"n": 4, "total": Decimal("4.00"), "least": "a", "most": "d"}
+
+    async def test_groups_have_a_row_each(self, shelf: Database) -> None:
+        del shelf
+        by_author = await Book.filter_by(price__isnull=False).aggregate_by("author_id", n=("count", "id"))
+        assert [row["n"] for row in by_author] == [1, 1]
+
+    async def test_count_by_counts_each_value(self, shelf: Database) -> None:
+        del shelf
+        assert await Book.filter_by(title__in=["a", "b"]).count_by("title") == {"a": 1, "b": 1}
+
+    async def test_an_unknown_function_is_refused(self) -> None:
+        with pytest.raises(WrongValueForLookup, match="median"):
+            await Book.query().aggregate(x=("median", "price"))
+
+
+class TestLock:
+    async def test_a_lock_outside_a_unit_is_refused(self, shelf: Database) -> None:
+        del shelf
+        with pytest.raises(LockOutsideUnit, match="unit"):
+            await Book.query().lock().all()
+
+    @pytest.mark.mysql
+    @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
+    async def test_locked_rows_are_skipped(self, shelf: Database) -> None:
+        async with shelf.unit():
+            # In an order without an index MySQL would read, and lock, every row before it cuts.
+            mine = await Book.order_by("id").limit(2).lock(skip_locked=True).all()
+
+            async def others() -> list[str]:
+                async with shelf.unit():
+                    return [book.title for book in await Book.order_by("id").lock(skip_locked=True).all()]
+
+            assert await asyncio.create_task(others()) == ["c", "d"]
+        assert [book.title for book in mine] == ["b", "a"]
+
+
+class TestUsing:
+    async def test_a_given_session_is_used(self, shelf: Database) -> None:
+        async with shelf.session() as session:
+            book = await Book.filter_by(title="a").using(session).one()
+            assert book in session

@@ -1,0 +1,215 @@
+import asyncio
+
+import pytest
+
+from bongsu.mixins import Conflict, Database, NotFound, TransactionLost, UnitClosed
+from shared.tests.mixins.conftest import Statements
+from shared.tests.mixins.library import Author
+
+
+class Boom(Exception):
+    pass
+
+
+class TestUnit:
+    async def test_it_commits_once_at_its_end(self, db: Database) -> None:
+        async with db.unit():
+            await Author.create(email="kim")
+            await Author.create(email="lee", auto_commit=True)
+            async with db.session() as other:
+                if db.dialect_name != "sqlite":
+                    assert await Author.row_count(other) == 0
+        assert await Author.row_count() == 2
+
+    async def test_it_rolls_back_when_its_block_raises(self, db: Database) -> None:
+        with pytest.raises(Boom):  # noqa: PT012  # the block under test raises
+            async with db.unit():
+                await Author.create(email="kim")
+                raise Boom
+        assert await Author.row_count() == 0
+
+    async def test_it_rolls_back_when_its_task_is_cancelled(self, db: Database) -> None:
+        created, never = asyncio.Event(), asyncio.Event()
+
+        async def work() -> None:
+            async with db.unit():
+                await Author.create(email="kim")
+                created.set()
+                await never.wait()
+
+        task = asyncio.create_task(work())
+        await created.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await Author.row_count() == 0
+        assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # a queue pool
+
+    async def test_all_calls_in_it_share_its_session(self, db: Database) -> None:
+        async with db.unit() as unit:
+            author = await Author.create(email="kim")
+            assert author in unit.session
+            assert await Author.get(author.id) is author
+            assert db.ambient() is unit
+        assert db.ambient() is None
+
+    async def test_one_that_does_nothing_sends_nothing(self, db: Database, statements: Statements) -> None:
+        async with db.unit():
+            pass
+        assert statements.take() == []
+        assert db.engine.pool.checkedin() == 0  # type: ignore[attr-defined]  # a queue pool
+
+    async def test_it_cannot_be_used_after_its_end(self, db: Database) -> None:
+        async with db.unit() as unit:
+            pass
+        with pytest.raises(UnitClosed):
+            _ = unit.session
+
+    async def test_it_cannot_be_entered_twice(self, db: Database) -> None:
+        async with db.unit() as unit:
+            with pytest.raises(UnitClosed):
+                await unit.__aenter__()
+
+    async def test_a_conflict_at_its_commit_is_told_as_such(self, db: Database) -> None:
+        await Author.create(email="kim")
+        with pytest.raises(Conflict) as caught:
+            async with db.unit() as unit:
+                unit.session.add(Author(email="kim"))
+        assert caught.value.columns == ("email",)
+
+    @pytest.mark.mysql
+    @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
+    async def test_its_isolation_can_be_chosen(self, db: Database) -> None:
+        async with db.unit(isolation="REPEATABLE READ"):
+            assert await Author.row_count() == 0
+            await asyncio.create_task(_create_elsewhere(db))
+            assert await Author.row_count() == 0
+        async with db.unit():
+            assert await Author.row_count() == 1
+            await asyncio.create_task(_create_elsewhere(db, "lee"))
+            assert await Author.row_count() == 2
+
+
+async def _create_elsewhere(db: Database, email: str = "kim") -> None:
+    async with db.unit():
+        await Author.create(email=email)
+
+
+class TestNesting:
+    async def test_a_unit_inside_a_unit_is_a_savepoint(self, db: Database) -> None:
+        async with db.unit():
+            await Author.create(email="kim")
+            with pytest.raises(Boom):  # noqa: PT012  # the block under test raises
+                async with db.unit():
+                    await Author.create(email="lee")
+                    raise Boom
+            await Author.create(email="park")
+        assert await Author.order_by("email").pluck("email") == ["kim", "park"]
+
+    async def test_a_conflict_inside_a_savepoint_leaves_the_unit_usable(self, db: Database) -> None:
+        async with db.unit() as unit:
+            await Author.create(email="kim")
+            with pytest.raises(Conflict):
+                async with unit.savepoint():
+                    await Author.create(email="kim")
+            await Author.create(email="lee")
+        assert await Author.row_count() == 2
+
+    async def test_what_a_savepoint_wrote_goes_with_the_outer_unit(self, db: Database) -> None:
+        with pytest.raises(Boom):  # noqa: PT012  # the block under test raises
+            async with db.unit():
+                async with db.unit():
+                    await Author.create(email="kim")
+                raise Boom
+        assert await Author.row_count() == 0
+
+
+class TestOnCommit:
+    async def test_a_callback_comes_after_the_commit(self, db: Database) -> None:
+        calls: list[str] = []
+        async with db.unit() as unit:
+            unit.on_commit(lambda: calls.append("outer"))
+            async with db.unit() as inner:
+                inner.on_commit(lambda: calls.append("inner"))
+            assert calls == []
+        assert calls == ["outer", "inner"]
+
+    async def test_it_never_comes_after_a_rollback(self, db: Database) -> None:
+        calls: list[str] = []
+        async with db.unit() as unit:
+            with pytest.raises(Boom):  # noqa: PT012  # the block under test raises
+                async with unit.savepoint() as inner:
+                    inner.on_commit(lambda: calls.append("inner"))
+                    raise Boom
+        with pytest.raises(Boom):  # noqa: PT012  # the block under test raises
+            async with db.unit() as unit:
+                unit.on_commit(lambda: calls.append("outer"))
+                raise Boom
+        assert calls == []
+
+
+class TestRetries:
+    async def test_the_whole_unit_is_repeated(self, db: Database) -> None:
+        runs = 0
+
+        async def work() -> str:
+            nonlocal runs
+            runs += 1
+            await Author.create(email=f"run {runs}")
+            if runs < 3:
+                raise TransactionLost("as if")
+            return "done"
+
+        assert await db.run(work, retries=3) == "done"
+        assert await Author.query().pluck("email") == ["run 3"]
+
+    async def test_it_gives_up_after_its_retries(self, db: Database) -> None:
+        runs = 0
+
+        async def work() -> None:
+            nonlocal runs
+            runs += 1
+            raise TransactionLost("as if")
+
+        with pytest.raises(TransactionLost):
+            await db.run(work, retries=2)
+        assert runs == 3
+
+    async def test_other_errors_are_not_repeated(self, db: Database) -> None:
+        runs = 0
+
+        async def work() -> None:
+            nonlocal runs
+            runs += 1
+            await Author.filter_by(email="x").one()
+
+        with pytest.raises(NotFound):
+            await db.run(work)
+        assert runs == 1
+
+    async def test_a_function_can_be_decorated(self, db: Database) -> None:
+        @db.unit(retries=2)
+        async def register(email: str, *, age: int) -> Author:
+            assert db.ambient() is not None
+            return await Author.create(email=email, age=age)
+
+        author = await register("kim", age=3)
+        assert (await Author.get(author.id)).age == 3
+
+    async def test_a_block_cannot_be_repeated(self, db: Database) -> None:
+        with pytest.raises(TypeError, match="cannot be repeated"):
+            async with db.unit(retries=3):
+                pass
+
+    async def test_only_the_outermost_unit_is_repeated(self, db: Database) -> None:
+        runs = 0
+
+        async def inner() -> None:
+            nonlocal runs
+            runs += 1
+            raise TransactionLost("as if")
+
+        with pytest.raises(TransactionLost):
+            async with db.unit():
+                await db.run(inner, retries=5)
+        assert runs == 1
