@@ -12,7 +12,6 @@ from bongsu_notify.settings import NotifySettings
 from bongsu_sandbox.settings import SandboxSettings, is_local_url
 
 DOTENV = Path(".env")
-STAND_IN_CREDENTIAL = "sandbox"
 
 
 class LauncherSettings(PlatformSettings):
@@ -53,16 +52,9 @@ def compose(database_url: str | None = None) -> Composed:
     platform = with_vault_keys(platform)
     if "log_json" not in platform.model_fields_set:
         platform = platform.model_copy(update={"log_json": False})
-    stands_in = notify.ses_access_key_id is None and notify.ses_endpoint_url is None and is_local_url(platform.url)
-    if stands_in:
-        notify = notify.model_copy(
-            update={
-                "ses_endpoint_url": f"http://127.0.0.1:{platform.port}/sandbox/ses",
-                "ses_access_key_id": STAND_IN_CREDENTIAL,
-                "ses_secret_access_key": SecretStr(STAND_IN_CREDENTIAL),
-                "sandbox": True,
-            }
-        )
+    own_sandbox_url = f"http://127.0.0.1:{platform.port}" if is_local_url(platform.url) else None
+    notify = notify.with_stand_ins(platform.sandbox_url or own_sandbox_url)
+    if notify.sandbox:
         auth = auth.model_copy(update={"new_accounts": "live"})
     if "data_dir" not in sandbox.model_fields_set:
         sandbox = sandbox.model_copy(update={"data_dir": state.sandbox})

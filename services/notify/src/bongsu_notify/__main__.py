@@ -52,7 +52,7 @@ async def worker(stop: StopSignal) -> None:
     sock = listen(platform.host, platform.port)
     async with (
         databases.opened(databases.database_url(platform), slow_ms=platform.slow_query_ms) as database,
-        brokers.opened(platform) as broker,
+        brokers.opened(platform, stop=stop) as broker,
     ):
         await require_current(database.engine, [MIGRATIONS])
         app = create_worker(database=database, broker=broker, vault=vault, settings=settings, stop=stop)

@@ -12,8 +12,12 @@ from bongsu.runtime.stop import StopSignal
 
 
 @asynccontextmanager
-async def opened(platform: PlatformSettings, *, stop: StopSignal | None = None) -> AsyncIterator[Broker]:
+async def opened(
+    platform: PlatformSettings, *, stop: StopSignal | None = None, required: bool = True
+) -> AsyncIterator[Broker]:
     """The RabbitMQ at `AMQP_URL`, connected; closed at the end.
+
+    Where it is not `required`, a process starts also while the broker is down, and is connected once it is back.
 
     `stop` is set when the broker can be of no use any more although it answers, say because a queue was declared
     otherwise: the process ends, and with an error, so that it is started again and somebody looks.
@@ -36,7 +40,7 @@ async def opened(platform: PlatformSettings, *, stop: StopSignal | None = None) 
         raise SettingsError([f"AMQP_URL: {error}"]) from error
     try:
         try:
-            await broker.connect()
+            await broker.connect(required=required)
         except (BrokerUnavailable, AccessRefused) as error:
             raise StartError(str(error)) from error
         yield broker
