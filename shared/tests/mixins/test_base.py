@@ -2,8 +2,8 @@ import pytest
 from sqlalchemy import ForeignKey, MetaData
 from sqlalchemy.orm import Mapped, mapped_column
 
-from bongsu.mixins import NAMING_CONVENTION, Base, BaseModel, UnknownField, owned_tables, table_name
-from shared.tests.mixins.library import Author, Book, Counter, LibraryBase, Note
+from bongsu.mixins import NAMING_CONVENTION, Base, BaseModel, Database, UnknownField, owned_tables, table_name
+from shared.tests.mixins.library import Author, Book, LibraryBase, Note
 
 
 class OtherBase(Base):
@@ -106,9 +106,15 @@ class TestRepr:
         author = Author(email="a-very-long-address@bongsu.test")
         assert repr(author) == f"<Author id={author.id!r} email='a-very-long-ad… name=None>"
 
-    def test_what_is_not_loaded_is_said_to_be(self) -> None:
-        assert "label" not in repr(Counter(label="x"))
-        assert repr(Author.__new__(Author)).startswith("<Author id=<not loaded>")
+    async def test_what_is_not_loaded_is_said_to_be(self, db: Database) -> None:
+        async with db.unit() as unit:
+            author = await Author.create(email="kim")
+            unit.session.expire(author, ["email"])
+            assert repr(author) == f"<Author id={author.id!r} email=<not loaded> name=None>"
+
+    def test_computed_fields_can_be_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Author, "__repr_attrs__", ("shout",))
+        assert "shout='KIM'" in repr(Author(email="kim", name="Kim"))
 
     def test_secrets_are_hidden(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Author, "__repr_attrs__", ("password_hash",))

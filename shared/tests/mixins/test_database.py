@@ -66,9 +66,9 @@ class TestDatabase:
     @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
     async def test_mysql_has_its_settings(self, db: Database) -> None:
         async with db.engine.connect() as connection:
-            zone, charset = (await connection.exec_driver_sql("SELECT @@time_zone, @@character_set_connection")).one()
+            row = (await connection.exec_driver_sql("SELECT @@time_zone, @@character_set_connection")).one()
             level = await connection.get_isolation_level()
-        assert (zone, charset, level) == ("+00:00", "utf8mb4", "READ COMMITTED")
+        assert (*row, level) == ("+00:00", "utf8mb4", "READ COMMITTED")
 
     async def test_the_callers_engine_options_win(self) -> None:
         database = Database(make_url("mysql+aiomysql://root@127.0.0.1:1/x"), PrivateBase, pool_size=3)

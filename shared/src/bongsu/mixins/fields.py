@@ -98,9 +98,7 @@ def _read(model: "type[Base]") -> Fields:
         primary_key=tuple(names[column] for column in mapper.primary_key if column in names),
         blank={name: None for name, column in columns.items() if _starts_as_null(column)},
         initial=tuple((name, column.info[INITIAL]) for name, column in columns.items() if INITIAL in column.info),
-        by_server=tuple(
-            name for name, column in columns.items() if column.server_default is not None or column.computed
-        ),
+        by_server=tuple(name for name, column in columns.items() if column.server_default is not None),
         unique_sets=tuple(_unique_sets(table, names)),
         deleted_at="deleted_at" if getattr(model, "__soft_delete__", False) else None,
         version=None if version is None else names.get(version),

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from sqlalchemy import inspect
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import InstanceState
 
 _NEVER = ("password", "secret", "token", "digest")
@@ -28,7 +29,10 @@ class ReprMixin:
             return f"{name}=<not loaded>"
         if any(word in name for word in _NEVER):
             return f"{name}=<hidden>"
-        text = repr(getattr(self, name)) if name not in state.dict else repr(state.dict[name])
+        try:
+            text = repr(state.dict[name] if name in state.dict else getattr(self, name))
+        except SQLAlchemyError:  # a property that reads what is not loaded
+            return f"{name}=<not loaded>"
         is_key = any(column.key == name for column in state.mapper.primary_key)
         limit = self.__repr_max_length__
         if not is_key and len(text) > limit + 2:  # the quotes are not counted
