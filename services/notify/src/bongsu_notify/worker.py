@@ -45,7 +45,7 @@ async def consuming(
             await channel.open()
             stack.push_async_callback(channel.close)
         await broker.declare(*(QueueSpec(name) for name in ALL_QUEUES))
-        consumers = [await broker.consume(NOTIFY_JOBS, JobHandler(database), prefetch=16)]
+        consumers = [await broker.consume(NOTIFY_JOBS, JobHandler(database, stop), prefetch=16)]
         for priority, queue in DELIVER.items():
             lane = await broker.consume(
                 queue,

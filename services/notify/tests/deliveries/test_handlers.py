@@ -150,11 +150,13 @@ class TestDelivery:
     ) -> None:
         await broker.publish(QUEUE, Message(id=str(uuid7()), body={"notification_id": "nonsense"}))
         await broker.publish(QUEUE, Message(id="not-a-row", body={"notification_id": str(uuid7())}))
+        async with database.unit():
+            await outbox.append(QUEUE, {"nonsense": True})
 
-        async def both_are_dead() -> bool:
-            return len(await broker.dead_letters(QUEUE)) == 2
+        async def all_are_dead_and_forgotten() -> bool:
+            return len(await broker.dead_letters(QUEUE)) == 3 and await OutboxMessage.row_count() == 0
 
-        await _deliver(broker, database, handler, until=both_are_dead)
+        await _deliver(broker, database, handler, until=all_are_dead_and_forgotten)
 
 
 class TestDatabaseDown:

@@ -4,11 +4,9 @@ A wake-up's message id is the id of its outbox row, which lives until the notifi
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from functools import partial
 from uuid import UUID
-
-from sqlalchemy import exc as sqlalchemy_errors
 
 from bongsu import outbox
 from bongsu.broker import Delivery
@@ -18,26 +16,15 @@ from bongsu.runtime.logging import get_logger
 from bongsu.runtime.stop import StopSignal
 from bongsu_notify.channels.port import Channel, Outcome, OutcomeUnknown, Outgoing, Refused
 from bongsu_notify.channels.simulated import is_simulated
+from bongsu_notify.dead_letters import give_up
 from bongsu_notify.deliveries import service
 from bongsu_notify.deliveries.rendering import Renderer
 from bongsu_notify.deliveries.service import Claims, Marked
+from bongsu_notify.holding import until_database_answers
 from bongsu_notify.notifications.models import Notification
 from bongsu_notify.settings import NotifySettings
 
 log = get_logger(__name__)
-T = TypeVar("T")
-
-DATABASE_DOWN = (
-    sqlalchemy_errors.OperationalError,
-    sqlalchemy_errors.InterfaceError,
-    sqlalchemy_errors.TimeoutError,
-    ConnectionError,
-)
-RETRY_S = (0.2, 0.5, 1.0, 2.0)
-
-
-class Abandoned(Exception):
-    """The process ends while the database is down: the jobs stay unacked, so the broker hands them out again."""
 
 
 class DeliveryHandler:
@@ -63,11 +50,11 @@ class DeliveryHandler:
         jobs = await self._read(deliveries)
         if not jobs:
             return
-        claims = await self._when_database_answers(lambda: self._claim(jobs))
+        claims = await until_database_answers(lambda: self._claim(jobs), self._stop)
         outcomes = await self._send(claims.claimed)
         if claims.claimed:
             # Sent but not written down would be sent again: held unacked and tried until the database answers.
-            marked = await self._when_database_answers(lambda: self._mark(jobs, claims, outcomes))
+            marked = await until_database_answers(lambda: self._mark(jobs, claims, outcomes), self._stop)
             self._log(claims, outcomes, marked)
         await asyncio.gather(*(delivery.ack() for copies in jobs.values() for delivery in copies))
 
@@ -80,7 +67,7 @@ class DeliveryHandler:
                 wakeup = DeliveryWakeup.model_validate(delivery.message.body)
             except ValueError as error:
                 log.error("wakeup.malformed", message_id=delivery.message.id, error=type(error).__name__)
-                await delivery.reject(requeue=False)
+                await until_database_answers(partial(give_up, self._database, delivery), self._stop)
             else:
                 jobs.setdefault(wakeup.notification_id, []).append(delivery)
         return jobs
@@ -127,18 +114,6 @@ class DeliveryHandler:
                 return await self._channels[name].send(ready)
         except TimeoutError:
             return [OutcomeUnknown("the provider did not answer in time") for _ in ready]
-
-    async def _when_database_answers(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Do it again until the database answers: the jobs are held unacked, and the prefetch bounds how many."""
-        tried = 0
-        while True:
-            try:
-                return await work()
-            except DATABASE_DOWN as error:
-                log.warning("delivery.database_unavailable", error=type(error).__name__, tried=tried + 1)
-                if await self._stop.sleep(RETRY_S[min(tried, len(RETRY_S) - 1)]):
-                    raise Abandoned from error
-                tried += 1
 
     def _log(self, claims: Claims, outcomes: Mapping[UUID, Outcome], marked: Marked) -> None:
         for one in claims.claimed:

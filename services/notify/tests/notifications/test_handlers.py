@@ -1,0 +1,91 @@
+import asyncio
+import json
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from bongsu import outbox
+from bongsu.broker import Message
+from bongsu.broker.memory import MemoryBroker
+from bongsu.contracts.jobs import EmailRecipient, NotificationJob, variables_context
+from bongsu.contracts.queues import DELIVER, NOTIFY_JOBS
+from bongsu.identity.vault import Vault
+from bongsu.mixins import Database, uuid7
+from bongsu.outbox.models import OutboxMessage
+from bongsu.outbox.relay import Relay
+from bongsu.runtime.stop import StopSignal
+from bongsu_notify.notifications import service
+from bongsu_notify.notifications.handlers import JobHandler
+from bongsu_notify.notifications.models import Notification
+
+
+def _job(vault: Vault) -> NotificationJob:
+    job_id = uuid7()
+    return NotificationJob(
+        id=job_id,
+        template="verify-email",
+        to=EmailRecipient(email="new@example.com"),
+        sealed_variables=vault.seal(json.dumps({"link": "http://x"}), aad=variables_context(job_id)),
+    )
+
+
+async def _ask(database: Database, job: NotificationJob) -> None:
+    async with database.unit():
+        await outbox.append(NOTIFY_JOBS, job.model_dump(mode="json"), lane=0)
+
+
+class TestJobHandler:
+    async def test_a_job_becomes_one_notification_however_often_it_comes(
+        self, each_database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        job = _job(vault)
+        await _ask(each_database, job)
+        await _ask(each_database, job)
+        consumer = await broker.consume(NOTIFY_JOBS, JobHandler(each_database, stop), prefetch=4)
+        async with Relay(each_database, broker).running(), asyncio.timeout(10):
+            while await OutboxMessage.filter_by(queue=NOTIFY_JOBS).exists() or await broker.depth(NOTIFY_JOBS):
+                await asyncio.sleep(0.01)
+        await consumer.cancel()
+        one = await Notification.get(job.id)
+        assert (one.recipient, one.template, one.sealed_variables) == (
+            "new@example.com",
+            "verify-email",
+            job.sealed_variables,
+        )
+        assert await OutboxMessage.filter_by(queue=DELIVER["high"]).count() == 1
+
+    async def test_what_is_no_job_is_dead_lettered(
+        self, each_database: Database, broker: MemoryBroker, stop: StopSignal
+    ) -> None:
+        await broker.publish(NOTIFY_JOBS, Message(id=str(uuid7()), body={"template": "verify-email"}))
+        consumer = await broker.consume(NOTIFY_JOBS, JobHandler(each_database, stop), prefetch=4)
+        async with asyncio.timeout(10):
+            while not await broker.dead_letters(NOTIFY_JOBS):
+                await asyncio.sleep(0.01)
+        await consumer.cancel()
+        assert await Notification.row_count() == 0
+
+    async def test_while_the_database_is_down_the_job_is_held_and_spends_nothing(
+        self,
+        each_database: Database,
+        broker: MemoryBroker,
+        vault: Vault,
+        stop: StopSignal,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        job, real = _job(vault), service.submit_job
+        failures = [OperationalError("INSERT", {}, Exception("gone away")) for _ in range(2)]
+
+        async def flaky(asked: NotificationJob) -> Notification | None:
+            if failures:
+                raise failures.pop()
+            return await real(asked)
+
+        monkeypatch.setattr(service, "submit_job", flaky)
+        await broker.publish(NOTIFY_JOBS, Message(id=str(uuid7()), body=job.model_dump(mode="json")))
+        consumer = await broker.consume(NOTIFY_JOBS, JobHandler(each_database, stop), prefetch=4)
+        async with asyncio.timeout(10):
+            while not await Notification.filter_by(id=job.id).exists():
+                await asyncio.sleep(0.01)
+        await consumer.cancel()
+        assert not failures
