@@ -38,7 +38,7 @@ class TestLoad:
         assert "김치찌개" not in repr(kitchen)
 
     def test_an_unreadable_secret_file_is_named(self, tmp_path: Path) -> None:
-        with pytest.raises(SettingsError, match="KITCHEN_RECIPE_KEY_FILE: cannot read .*No such file"):
+        with pytest.raises(SettingsError, match=r"KITCHEN_RECIPE_KEY_FILE: cannot read .*No such file"):
             load(
                 KitchenSettings,
                 environ={"KITCHEN_STOVE_URL": "x", "KITCHEN_RECIPE_KEY_FILE": str(tmp_path / "none")},
@@ -53,6 +53,22 @@ class TestLoad:
         assert "KITCHEN_HEAT is not a setting; did you mean KITCHEN_HEAT_C?" in told
         assert "PORT: Input should be greater than or equal to 1" in told
         assert len(caught.value.problems) == 4
+
+    def test_what_this_process_requires_is_listed_with_the_rest(self, tmp_path: Path) -> None:
+        secret = tmp_path / "keys"
+        secret.write_text("k1:x", encoding="utf-8")
+        with pytest.raises(SettingsError) as caught:
+            load(
+                PlatformSettings,
+                KitchenSettings,
+                environ={"BONGSU_VAULT_KEYS_FILE": str(secret)},
+                required=("MYSQL_HOST", "AMQP_URL", "BONGSU_VAULT_KEYS"),
+            )
+        assert caught.value.problems == (
+            "KITCHEN_STOVE_URL is missing (Where the stove is)",
+            "MYSQL_HOST is missing (Host of the database)",
+            "AMQP_URL is missing (amqp://user:password@host/)",
+        )
 
     def test_an_error_does_not_tell_the_value(self) -> None:
         with pytest.raises(SettingsError) as caught:

@@ -14,6 +14,7 @@ from bongsu_auth.app import MIGRATIONS, create_app
 from bongsu_auth.settings import AuthSettings
 
 DOTENV = Path(".env")
+REQUIRED = ("MYSQL_HOST", "BONGSU_VAULT_KEYS")
 
 
 async def api(stop: StopSignal) -> None:
@@ -21,7 +22,7 @@ async def api(stop: StopSignal) -> None:
 
     :raises StartError: settings, port or database are not as they must be.
     """
-    platform, settings = load(PlatformSettings, AuthSettings, dotenv=DOTENV)
+    platform, settings = load(PlatformSettings, AuthSettings, dotenv=DOTENV, required=REQUIRED)
     configure_logging(level=platform.log_level, as_json=platform.log_json)
     vault = identities.vault_of(platform)
     identity = identities.identity_of(platform, vault)

@@ -16,6 +16,7 @@ from bongsu_notify.app import MIGRATIONS, create_app
 from bongsu_notify.settings import NotifySettings
 
 DOTENV = Path(".env")
+REQUIRED = ("MYSQL_HOST", "AMQP_URL", "BONGSU_VAULT_KEYS")
 
 
 async def api(stop: StopSignal) -> None:
@@ -23,7 +24,7 @@ async def api(stop: StopSignal) -> None:
 
     :raises StartError: settings, port, database or broker are not as they must be.
     """
-    platform, settings = load(PlatformSettings, NotifySettings, dotenv=DOTENV)
+    platform, settings = load(PlatformSettings, NotifySettings, dotenv=DOTENV, required=REQUIRED)
     settings = settings.with_stand_ins(platform.sandbox_url)
     configure_logging(level=platform.log_level, as_json=platform.log_json)
     identity = identities.identity_of(platform, identities.vault_of(platform))
@@ -45,7 +46,7 @@ async def worker(stop: StopSignal) -> None:
     # Here and not above: the API does without the AWS client and its megabytes.
     from bongsu_notify.worker import create_worker  # noqa: PLC0415 - see the line above
 
-    platform, settings = load(PlatformSettings, NotifySettings, dotenv=DOTENV)
+    platform, settings = load(PlatformSettings, NotifySettings, dotenv=DOTENV, required=REQUIRED)
     settings = settings.with_stand_ins(platform.sandbox_url)
     configure_logging(level=platform.log_level, as_json=platform.log_json)
     vault = identities.vault_of(platform)

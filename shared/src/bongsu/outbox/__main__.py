@@ -25,6 +25,7 @@ from bongsu.runtime.settings import PlatformSettings, load
 from bongsu.runtime.stop import StopSignal
 
 DOTENV = Path(".env")
+REQUIRED = ("MYSQL_HOST", "AMQP_URL")
 
 
 async def relay(stop: StopSignal) -> None:
@@ -32,7 +33,7 @@ async def relay(stop: StopSignal) -> None:
 
     :raises StartError: settings, port, database, broker or queues are not as they must be.
     """
-    (platform,) = load(PlatformSettings, dotenv=DOTENV)
+    (platform,) = load(PlatformSettings, dotenv=DOTENV, required=REQUIRED)
     configure_logging(level=platform.log_level, as_json=platform.log_json)
     with closing(listen(platform.host, platform.port)) as sock:
         await _relay_on(sock, platform, stop)

@@ -6,9 +6,9 @@ Each class is a frozen pydantic-settings model with a prefix. A value comes from
 
 import difflib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, overload
+from typing import Annotated, Any, TypedDict, TypeVar, Unpack, overload
 
 from dotenv import dotenv_values
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
@@ -94,7 +94,7 @@ class PlatformSettings(Settings):
     vault_keys: SecretStr | None = Field(
         default=None,
         validation_alias="BONGSU_VAULT_KEYS",
-        description="id:base64 of 32 bytes, comma-separated; the first one seals, all of them open",
+        description="id:base64 of 32 bytes, as `openssl rand -base64 32` makes; the first seals, all of them open",
     )
     sandbox_url: str | None = Field(
         default=None,
@@ -124,47 +124,42 @@ class PlatformSettings(Settings):
         return self.public_url or f"http://localhost:{self.port}"
 
 
-@overload
-def load(a: type[A], /, *, environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> tuple[A]: ...
+class LoadOptions(TypedDict, total=False):
+    """Where `load` looks, and what must be there.
+
+    `environ`: in place of the process's environment. `dotenv`: a `.env` file; a missing one counts as empty.
+    `required`: names that this process cannot do without, though their class gives them a default.
+    """
+
+    environ: Mapping[str, str]
+    dotenv: Path
+    required: Collection[str]
 
 
 @overload
-def load(
-    a: type[A], b: type[B], /, *, environ: Mapping[str, str] | None = None, dotenv: Path | None = None
-) -> tuple[A, B]: ...
+def load(a: type[A], /, **options: Unpack[LoadOptions]) -> tuple[A]: ...
 
 
 @overload
-def load(
-    a: type[A], b: type[B], c: type[C], /, *, environ: Mapping[str, str] | None = None, dotenv: Path | None = None
-) -> tuple[A, B, C]: ...
+def load(a: type[A], b: type[B], /, **options: Unpack[LoadOptions]) -> tuple[A, B]: ...
 
 
 @overload
-def load(
-    a: type[A],
-    b: type[B],
-    c: type[C],
-    d: type[D],
-    /,
-    *,
-    environ: Mapping[str, str] | None = None,
-    dotenv: Path | None = None,
-) -> tuple[A, B, C, D]: ...
+def load(a: type[A], b: type[B], c: type[C], /, **options: Unpack[LoadOptions]) -> tuple[A, B, C]: ...
 
 
-def load(
-    *classes: type[Settings], environ: Mapping[str, str] | None = None, dotenv: Path | None = None
-) -> tuple[Settings, ...]:
-    """Build each class from the environment, `NAME_FILE` files and a `.env` file.
+@overload
+def load(a: type[A], b: type[B], c: type[C], d: type[D], /, **options: Unpack[LoadOptions]) -> tuple[A, B, C, D]: ...
 
-    :param environ: in place of the process's environment.
-    :param dotenv: a `.env` file; a missing one counts as empty. Empty values count as not set.
+
+def load(*classes: type[Settings], **options: Unpack[LoadOptions]) -> tuple[Settings, ...]:
+    """Build each class from the environment, `NAME_FILE` files and a `.env` file. Empty values count as not set.
+
     :raises SettingsError: with every missing, wrong or unknown name of all classes.
     """
-    environment = os.environ if environ is None else environ
+    dotenv = options.get("dotenv")
     lines = dotenv_values(dotenv) if dotenv is not None and dotenv.is_file() else {}
-    given = {name: value for name, value in {**lines, **environment}.items() if value}
+    given = {name: value for name, value in {**lines, **options.get("environ", os.environ)}.items() if value}
     problems: list[str] = []
     built: list[Settings] = []
     for cls in classes:
@@ -173,10 +168,18 @@ def load(
             built.append(cls(**values))
         except ValidationError as error:
             problems.extend(_explain(cls, error))
+    missing = [name for name in options.get("required", ()) if not given.keys() & {name, f"{name}_FILE"}]
+    problems.extend(_missing(name, classes) for name in missing)
     problems.extend(_unknown(classes, given))
     if problems:
         raise SettingsError(dict.fromkeys(problems))
     return tuple(built)
+
+
+def _missing(name: str, classes: Iterable[type[Settings]]) -> str:
+    found = (cls.model_fields[field] for cls in classes for field, env in cls.names().items() if env == name)
+    description = next((info.description for info in found), None)
+    return f"{name} is missing" + (f" ({description})" if description else "")
 
 
 def _values(cls: type[Settings], given: Mapping[str, str | None], problems: list[str]) -> dict[str, Any]:
@@ -203,15 +206,10 @@ def _explain(cls: type[Settings], error: ValidationError) -> list[str]:
         first = str(problem["loc"][0]) if problem["loc"] else ""
         name = names.get(first, first)
         if problem["type"] == "missing":
-            description = cls.model_fields[_field(cls, first)].description
-            lines.append(f"{name} is missing" + (f" ({description})" if description else ""))
+            lines.append(_missing(name, [cls]))
         else:
             lines.append(f"{name or cls.__name__}: {problem['msg']}")
     return lines
-
-
-def _field(cls: type[Settings], name: str) -> str:
-    return next((field for field, env in cls.names().items() if name in (field, env)), name)
 
 
 def _unknown(classes: Iterable[type[Settings]], given: Mapping[str, str | None]) -> list[str]:
