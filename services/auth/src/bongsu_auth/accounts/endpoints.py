@@ -29,7 +29,7 @@ def create_router(wiring: Wiring) -> APIRouter:
     router = APIRouter(prefix="/auth", tags=["accounts"])
     cookies = wiring.identity.cookies
 
-    @router.post("/register", status_code=202, responses=problems(413, 422, 503))
+    @router.post("/register", status_code=202, responses=problems(400, 413, 422, 503))
     async def register(body: RegisterIn, request: Request, response: Response) -> Accepted:
         """Sign up. The answer is the same whether the address is known or not; a mail tells its owner what to do next.
 
@@ -48,7 +48,7 @@ def create_router(wiring: Wiring) -> APIRouter:
         cookies.set(response, cookies.registration, browser, max_age_s=max_age_s)
         return Accepted()
 
-    @router.post("/verify", responses=problems(400, 422, 503))
+    @router.post("/verify", responses=problems(400, 413, 422, 503))
     async def verify(body: VerifyIn, request: Request, response: Response) -> Verified:
         """Prove the address with the token of the mail's link.
 
@@ -60,7 +60,7 @@ def create_router(wiring: Wiring) -> APIRouter:
         cookies.clear(response, cookies.registration)
         return Verified()
 
-    @router.post("/verify/resend", status_code=202, responses=problems(422, 503))
+    @router.post("/verify/resend", status_code=202, responses=problems(400, 413, 422, 503))
     async def resend(body: ResendIn, request: Request) -> Accepted:
         """Ask for the mail of a sign-up once more. The answer is the same whether there is one or not."""
         answer_at = time.monotonic() + RESEND_ANSWERED_AFTER_S
@@ -77,7 +77,7 @@ def create_router(wiring: Wiring) -> APIRouter:
             raise Unauthorised("The account is gone", code="token_refused")
         return Me.of(user)
 
-    @router.patch("/me", responses=problems(401, 403, 422, 503))
+    @router.patch("/me", responses=problems(400, 401, 403, 413, 422, 503))
     async def patch_me(body: MePatch, caller: Account) -> Me:
         """Change your name or language; what is left out stays, and a name of null is taken away."""
         changes = {name: getattr(body, name) for name in body.model_fields_set}

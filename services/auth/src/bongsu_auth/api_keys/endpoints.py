@@ -22,7 +22,7 @@ def create_router(wiring: Wiring) -> APIRouter:
     router = APIRouter(prefix="/auth/api-keys", tags=["API keys"])
     database, settings, known_keys = wiring.database, wiring.settings, wiring.identity.keys
 
-    @router.post("", status_code=201, responses=problems(401, 403, 409, 422, 503))
+    @router.post("", status_code=201, responses=problems(400, 401, 403, 409, 413, 422, 503))
     async def create(body: KeyIn, caller: Account, response: Response) -> KeyMade:
         """Make a key. Its secret is in this answer, and nowhere else."""
         facts = KeyFacts(memo=body.memo, scopes=body.scopes, mode=body.mode, expires_at=body.expires_at)
@@ -50,7 +50,7 @@ def create_router(wiring: Wiring) -> APIRouter:
         """One of your keys."""
         return KeyOut.of(await service.find(key_id, caller.user_id))
 
-    @router.patch("/{key_id}", responses=problems(401, 403, 404, 409, 422, 503))
+    @router.patch("/{key_id}", responses=problems(400, 401, 403, 404, 409, 413, 422, 503))
     async def patch(key_id: KeyId, body: KeyPatch, caller: Account) -> KeyOut:
         """Change a key's memo, stop it, or let it work again."""
         if "status" in body.model_fields_set and body.status is None:
@@ -95,7 +95,7 @@ def _add_allowlist(router: APIRouter, wiring: Wiring) -> None:
         key = await service.find(key_id, caller.user_id)
         return EntryList(items=[EntryOut.of(entry) for entry in await service.entries(key.id)])
 
-    @router.post("/{key_id}/allowlist", status_code=201, responses=problems(401, 403, 404, 409, 422, 503))
+    @router.post("/{key_id}/allowlist", status_code=201, responses=problems(400, 401, 403, 404, 409, 413, 422, 503))
     async def allow(key_id: KeyId, body: EntryIn, caller: Account) -> EntryOut:
         """Allow an address or a block. With the first entry, every other address is refused."""
         key, entry = await database.run(

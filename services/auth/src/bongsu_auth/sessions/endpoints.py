@@ -27,7 +27,7 @@ def create_router(wiring: Wiring) -> APIRouter:
     identity = wiring.identity
     cookies = identity.cookies
 
-    @router.post("/login", responses=problems(401, 403, 422, 429, 503))
+    @router.post("/login", responses=problems(400, 401, 403, 413, 422, 429, 503))
     async def login(
         body: LoginIn, request: Request, response: Response, as_cookie: AsCookie = False
     ) -> TokenPair | CookiesSet:
@@ -38,7 +38,7 @@ def create_router(wiring: Wiring) -> APIRouter:
         cookies.set(response, cookies.device, device_cookie(wiring.vault, user.id), max_age_s=DEVICE_MAX_AGE_S)
         return _answer(wiring, response, tokens, as_cookie=as_cookie)
 
-    @router.post("/refresh", responses=problems(401, 403, 422, 503))
+    @router.post("/refresh", responses=problems(400, 401, 403, 413, 422, 503))
     async def refresh(request: Request, response: Response, body: RefreshIn | None = None) -> TokenPair | CookiesSet:
         """New tokens for a refresh token, which works once: using an older one again ends the session."""
         identity.revocations.require_fresh()
@@ -53,7 +53,7 @@ def create_router(wiring: Wiring) -> APIRouter:
             raise RefreshRefused
         return _answer(wiring, response, tokens, as_cookie=given is None)
 
-    @router.post("/logout", status_code=204, responses=problems(401, 403, 422, 503))
+    @router.post("/logout", status_code=204, responses=problems(400, 401, 403, 413, 422, 503))
     async def logout(request: Request, response: Response, body: RefreshIn | None = None) -> None:
         """End the session of the access token, or of the refresh token where the access token has expired."""
         given = body.refresh_token if body is not None else None

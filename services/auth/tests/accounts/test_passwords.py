@@ -1,0 +1,47 @@
+"""Hashing passwords off the event loop."""
+
+import asyncio
+import threading
+
+import pytest
+
+from bongsu.runtime.errors import Unavailable
+from bongsu_auth.accounts.passwords import PasswordHasher, Verdict
+from bongsu_auth.accounts.users import password_problem
+
+
+@pytest.fixture
+def hasher() -> PasswordHasher:
+    return PasswordHasher(workers=1, queue=2)
+
+
+class TestVerify:
+    async def test_right_password_is_right(self, hasher: PasswordHasher) -> None:
+        hashed = await hasher.hash("correct horse")
+        assert await hasher.verify("correct horse", hashed) == Verdict(right=True)
+        assert await hasher.verify("wrong horse", hashed) == Verdict(right=False)
+
+    @pytest.mark.parametrize("hashed", [None, ""])
+    async def test_without_a_hash_no_password_is_right(self, hasher: PasswordHasher, hashed: str | None) -> None:
+        assert await hasher.verify("", hashed) == Verdict(right=False)
+
+    async def test_more_than_the_queue_holds_are_refused(self, hasher: PasswordHasher) -> None:
+        held = threading.Event()
+        waiting = [asyncio.create_task(hasher._run(held.wait)) for _ in range(3)]
+        await asyncio.sleep(0)
+        with pytest.raises(Unavailable) as caught:
+            await hasher.hash("one too many")
+        held.set()
+        await asyncio.gather(*waiting)
+        assert caught.value.retry_after_s is not None
+        assert await hasher.hash("room again")
+
+
+class TestPasswordProblem:
+    @pytest.mark.parametrize("password", ["a" * 9, "a" * 257, "Somebody@Example.com", " somebody@example.com "])
+    def test_weak_password_is_told(self, password: str) -> None:
+        assert password_problem(password, "somebody@example.com")
+
+    @pytest.mark.parametrize("password", ["a" * 10, "a" * 256, "비밀번호비밀번호비밀"])
+    def test_other_password_is_fine(self, password: str) -> None:
+        assert password_problem(password, "somebody@example.com") is None

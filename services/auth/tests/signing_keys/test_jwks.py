@@ -1,0 +1,30 @@
+"""`/.well-known/jwks.json`."""
+
+from datetime import timedelta
+
+import jwt
+
+from bongsu.identity.key_source import rotate_signing_key
+from services.auth.tests.stage import Stage, bearer
+
+
+class TestJwks:
+    async def test_only_public_halves_are_published(self, stage: Stage) -> None:
+        [key] = (await stage.client.get("/.well-known/jwks.json")).json()["keys"]
+        assert set(key) == {"kty", "crv", "use", "alg", "kid", "x"}
+        assert (key["kty"], key["crv"], key["alg"]) == ("OKP", "Ed25519", "EdDSA")
+
+    async def test_next_key_is_published_before_it_signs(self, each_stage: Stage) -> None:
+        async with each_stage.database.unit():
+            second = await rotate_signing_key(each_stage.vault)
+        keys = (await each_stage.client.get("/.well-known/jwks.json")).json()["keys"]
+        token = (await each_stage.login((await each_stage.user()).email)).json()["access_token"]
+        assert second in {key["kid"] for key in keys}
+        assert jwt.get_unverified_header(token)["kid"] != second
+
+    async def test_tokens_of_before_a_rotation_go_on_working(self, stage: Stage) -> None:
+        headers = bearer((await stage.login((await stage.user()).email)).json()["access_token"])
+        async with stage.database.unit():
+            await rotate_signing_key(stage.vault, lead=timedelta(0))
+        await stage.identity.key_source.refresh()
+        assert (await stage.client.get("/auth/me", headers=headers)).status_code == 200

@@ -1,0 +1,93 @@
+"""The app as a whole: its documents, its answers to what is not there, its log."""
+
+import pytest
+import structlog
+
+from bongsu_auth.settings import AuthSettings
+from services.auth.tests.stage import PASSWORD, Stage
+
+
+class TestOpenapi:
+    async def test_document_lists_every_route(self, stage: Stage) -> None:
+        document = (await stage.client.get("/auth/openapi.json")).json()
+        assert set(document["paths"]) >= {
+            "/auth/register",
+            "/auth/verify",
+            "/auth/verify/resend",
+            "/auth/login",
+            "/auth/refresh",
+            "/auth/logout",
+            "/auth/me",
+            "/auth/sessions",
+            "/auth/sessions/{session_id}",
+            "/auth/api-keys",
+            "/auth/api-keys/{key_id}",
+            "/auth/api-keys/{key_id}/rotate",
+            "/auth/api-keys/{key_id}/allowlist",
+            "/auth/api-keys/{key_id}/allowlist/{entry_id}",
+            "/auth/audit",
+            "/.well-known/jwks.json",
+        }
+        assert "AccessToken" in document["components"]["securitySchemes"]
+
+    async def test_pages_are_there(self, stage: Stage) -> None:
+        assert (await stage.client.get("/auth/docs")).status_code == 200
+
+
+class TestHealth:
+    async def test_process_is_alive_and_ready(self, stage: Stage) -> None:
+        assert (await stage.client.get("/healthz")).status_code == 200
+        ready = await stage.client.get("/readyz")
+        assert ready.json() == {"status": "ready", "database": "ok", "revocations": "ok"}
+
+    async def test_metrics_count_requests_by_route(self, stage: Stage) -> None:
+        await stage.login("nobody@example.com")
+        metrics = (await stage.client.get("/metrics")).text
+        assert 'route="/auth/login"' in metrics
+        assert "nobody" not in metrics
+
+
+class TestProblems:
+    @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/auth/nothing", 404), ("PUT", "/auth/login", 405)])
+    async def test_what_is_not_there_is_a_problem(self, stage: Stage, method: str, path: str, status: int) -> None:
+        answer = await stage.client.request(method, path)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+        assert set(answer.json()) == {"type", "title", "status", "detail", "code", "request_id"}
+
+    @pytest.mark.parametrize("body", ["", "{", "[]", "null", '"x"', "\x00", '{"email": NaN}'])
+    async def test_body_that_is_no_object_is_told_so(self, stage: Stage, body: str) -> None:
+        answer = await stage.client.post("/auth/login", content=body, headers={"content-type": "application/json"})
+        assert answer.status_code == 422
+        assert answer.json()["errors"]
+
+    async def test_invalid_utf_8_is_bad_input(self, stage: Stage) -> None:
+        answer = await stage.client.post(
+            "/auth/login", content=b'{"email": "\xff"}', headers={"content-type": "application/json"}
+        )
+        assert 400 <= answer.status_code < 500
+
+
+class TestLogs:
+    async def test_no_secret_or_address_is_logged(self, stage: Stage) -> None:
+        email = stage.new_address()
+        with structlog.testing.capture_logs() as logs:
+            await stage.register(email)
+            [mail] = await stage.mails()
+            await stage.client.post("/auth/verify", json={"token": mail.token, "password": PASSWORD})
+            tokens = (await stage.login(email)).json()
+            await stage.login(email, "wrong password")
+            await stage.client.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
+        logged = str(logs)
+        assert len(logs) >= 5
+        for secret in (email, PASSWORD, mail.token, tokens["access_token"], tokens["refresh_token"]):
+            assert secret not in logged
+
+
+class TestSettings:
+    def test_defaults_are_the_promised_ones(self) -> None:
+        settings = AuthSettings()
+        assert (settings.access_token_s, settings.refresh_idle_days, settings.refresh_absolute_days) == (900, 14, 90)
+        assert (settings.refresh_grace_s, settings.max_active_keys, settings.max_allowlist_entries) == (10, 3, 10)
+
+    def test_names_begin_with_auth(self) -> None:
+        assert all(name.startswith("AUTH_") for name in AuthSettings.names().values())

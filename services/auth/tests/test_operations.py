@@ -1,0 +1,65 @@
+"""What operators do without the API."""
+
+import asyncio
+
+import pytest
+
+from bongsu.identity.models import User
+from bongsu.identity.scopes import Role
+from bongsu.identity.signatures import RequestSigner
+from bongsu.runtime.errors import Invalid
+from bongsu_auth import operations
+from bongsu_auth.errors import AddressTaken, TooManyKeys, UserNotFound
+from services.auth.tests.stage import PASSWORD, Stage
+
+
+class TestCreateUser:
+    async def test_user_can_sign_in_at_once(self, each_stage: Stage) -> None:
+        user = await operations.create_user(
+            each_stage.database, "Admin@Example.com", PASSWORD, name="관리자", role=Role.ADMINISTRATOR
+        )
+        assert (user.email, user.role, user.sending) == ("admin@example.com", "administrator", "live")
+        assert (await each_stage.login("admin@example.com")).status_code == 200
+
+    async def test_address_is_taken_once_even_at_once(self, each_stage: Stage) -> None:
+        made = await asyncio.gather(
+            *(operations.create_user(each_stage.database, "a@example.com", PASSWORD) for _ in range(4)),
+            return_exceptions=True,
+        )
+        assert [isinstance(one, User) for one in made].count(True) == 1
+        assert [isinstance(one, AddressTaken) for one in made].count(True) == 3
+        assert await User.row_count() == 1
+
+    @pytest.mark.parametrize(("email", "password"), [("x", PASSWORD), ("a@example.com", "short")])
+    async def test_bad_input_is_told(self, stage: Stage, email: str, password: str) -> None:
+        with pytest.raises(Invalid) as caught:
+            await operations.create_user(stage.database, email, password)
+        assert caught.value.errors
+
+
+class TestPromote:
+    async def test_role_is_given(self, stage: Stage) -> None:
+        user = await stage.user()
+        await operations.promote(stage.database, user.email.upper(), Role.STAFF)
+        await user.refresh()
+        assert user.role == "staff"
+
+    @pytest.mark.parametrize("email", ["nobody@example.com", "nonsense"])
+    async def test_unknown_address_is_told(self, stage: Stage, email: str) -> None:
+        with pytest.raises(UserNotFound):
+            await operations.promote(stage.database, email, Role.STAFF)
+
+
+class TestCreateKey:
+    async def test_key_signs_requests(self, stage: Stage) -> None:
+        user = await stage.user()
+        key, secret = await operations.create_key(stage.database, stage.vault, user.email)
+        answer = await stage.client.get("/auth/me", auth=RequestSigner(key.access_key, secret))
+        assert answer.json()["code"] == "session_required"
+
+    async def test_limit_holds(self, stage: Stage) -> None:
+        user = await stage.user()
+        for _ in range(3):
+            await operations.create_key(stage.database, stage.vault, user.email)
+        with pytest.raises(TooManyKeys):
+            await operations.create_key(stage.database, stage.vault, user.email)
