@@ -1,0 +1,187 @@
+"""A whole Bongsu to test against."""
+
+import contextlib
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, Self, TypeVar
+
+import httpx
+
+T = TypeVar("T")
+BONGSU = Path(sys.executable).with_name("bongsu")
+START_LIMIT_S = 30.0
+_POLL_S = 0.02
+_NO_POOL = httpx.Limits(max_keepalive_connections=0)
+"""A connection a request: clients need no closing, and a stack that was started again is never met by an old one."""
+_NO_TLS = ssl.create_default_context()
+"""Made once, as it takes longer than a request."""
+
+
+class StackFailed(Exception):
+    """The stack did not do what every test relies on; the message ends with its log."""
+
+
+class Stack(Protocol):
+    """What a test may ask of any stack, whatever runs it."""
+
+    @property
+    def url(self) -> str:
+        """The public URL, without a slash at the end."""
+
+    def client(self) -> httpx.Client:
+        """A new client of it; it holds no connection that would have to be closed."""
+
+    def log(self) -> str:
+        """Everything its processes wrote."""
+
+
+class EmbeddedStack:
+    """The one-process mode: `bongsu up` in a process of its own, on its own port and data folder.
+
+    It may be killed and started again; its data folder and port stay. Every end is by process id.
+    """
+
+    def __init__(self, folder: Path, *, environ: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self._environ = dict(environ or {})
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The public URL."""
+        return f"http://localhost:{self.port}"
+
+    def client(self) -> httpx.Client:
+        """A new client."""
+        return httpx.Client(base_url=self.url, timeout=10, limits=_NO_POOL, verify=_NO_TLS)
+
+    def log(self) -> str:
+        """Everything that was written since the first start."""
+        path = self.folder / "up.log"
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    def start(self) -> Self:
+        """Start it, and return when it answers.
+
+        :raises StackFailed: it ended, or does not answer in time.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "up.log").open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
+                [BONGSU, "up"],
+                env=environment(PORT=str(self.port), BONGSU_VAR=str(self.folder / "var"), **self._environ),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        with self.client() as client:
+            try:
+                wait_until(lambda: self._answers(client), START_LIMIT_S, "the stack answers /healthz")
+            except TimeoutError as error:
+                self.kill()
+                raise StackFailed(f"{error}\n{self.log()}") from error
+        return self
+
+    def _answers(self, client: httpx.Client) -> bool:
+        if self.running.poll() is not None:
+            raise StackFailed(f"bongsu up ended with {self.running.returncode}\n{self.log()}")
+        try:
+            return client.get("/healthz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    @property
+    def running(self) -> subprocess.Popen[bytes]:
+        """The process that was started last."""
+        if self._process is None:
+            raise StackFailed("the stack was never started")
+        return self._process
+
+    def interrupt(self, limit_s: float = 5.0) -> int:
+        """Press Ctrl-C. Returns the exit code.
+
+        :raises StackFailed: it does not end in time.
+        """
+        self.running.send_signal(signal.SIGINT)
+        try:
+            return self.running.wait(limit_s)
+        except subprocess.TimeoutExpired as error:
+            self.kill()
+            raise StackFailed(f"bongsu up did not end within {limit_s} s\n{self.log()}") from error
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_exception: object) -> None:
+        self.kill()
+
+
+def environment(**names: str) -> dict[str, str]:
+    """An environment without the settings of whoever runs the tests."""
+    kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
+    return {name: os.environ[name] for name in kept if name in os.environ} | names
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with contextlib.closing(socket.socket()) as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def run_bongsu(*arguments: str, folder: Path, **environ: str) -> tuple[int, str]:
+    """Run a `bongsu` command that should end by itself. Returns its exit code and all that it wrote."""
+    done = subprocess.run(  # noqa: S603 - our own command
+        [BONGSU, *arguments],
+        env=environment(**{"BONGSU_VAR": str(folder / "var"), "PORT": str(free_port())} | environ),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=30,
+        check=False,
+    )
+    return done.returncode, done.stdout.decode()
+
+
+def wait_until(question: Callable[[], T], limit_s: float, what: str) -> T:
+    """Ask until the answer is true, and return it.
+
+    :raises TimeoutError: it is not true in time; says what was waited for.
+    """
+    ends_at = time.monotonic() + limit_s
+    while not (answer := question()):
+        if time.monotonic() > ends_at:
+            raise TimeoutError(f"not within {limit_s:g} s: {what}")
+        time.sleep(_POLL_S)
+    return answer
+
+
+def items(client: httpx.Client, path: str, **query: str | int) -> list[dict[str, Any]]:
+    """The items of a list, over all of its pages."""
+    found: list[dict[str, Any]] = []
+    after: str | None = None
+    while True:
+        answer = client.get(path, params=query | ({} if after is None else {"after": after}))
+        answer.raise_for_status()
+        page = answer.json()
+        found += page["items"]
+        after = page.get("next")
+        if after is None:
+            return found

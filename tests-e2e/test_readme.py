@@ -1,0 +1,40 @@
+"""The README's commands do what it says."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from harness.people import wait_for_mail
+from harness.stack import EmbeddedStack, environment
+
+README = Path(__file__).parent.parent / "README.md"
+BLOCK = re.compile(r"<!-- The end-to-end tests run this block as it stands. -->\n```sh\n(.*?)```", re.DOTALL)
+TOOLS = ("sh", "curl", "openssl", "sed", "grep")
+
+
+class TestTryIt:
+    @pytest.mark.skipif(not all(map(shutil.which, TOOLS)), reason=f"needs {', '.join(TOOLS)}")
+    def test_its_commands_send_a_mail(self, tmp_path: Path) -> None:
+        found = BLOCK.search(README.read_text(encoding="utf-8"))
+        assert found is not None, "the README has no block to try"
+        with EmbeddedStack(tmp_path) as stack:
+            commands = found[1].replace("http://localhost:8000", stack.url)
+            done = subprocess.run(
+                ["/bin/sh", "-eu"],
+                input=commands,
+                capture_output=True,
+                text=True,
+                env=environment(),
+                timeout=40,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            with stack.client() as client:
+                mail = wait_for_mail(client, "friend@example.com")
+        assert (mail["subject"], mail["text"]) == ("봉수가 올랐습니다 🔥", "첫 번째 봉화: 안녕하세요!")
+        shown = [json.loads(line) for line in done.stdout.replace("}{", "}\n{").splitlines() if line.startswith("{")]
+        assert shown[-2]["status"] == "sent"
+        assert shown[-1]["items"][0]["to"] == "friend@example.com"

@@ -1,0 +1,132 @@
+"""What a signature protects from: every refusal looks the same, so that none tells an attacker what was wrong."""
+
+import secrets
+import time
+from collections.abc import Callable
+
+import httpx
+import pytest
+from harness.people import Key, Program, email, new_address, sign_up
+from harness.stack import Stack, items
+
+PATH = "/v1/notifications"
+
+
+@pytest.fixture(scope="session")
+def program(stack: Stack) -> Program:
+    return sign_up(stack).program()
+
+
+def shown(answer: httpx.Response) -> tuple[int, dict[str, object], dict[str, str]]:
+    """Everything that one answer could tell apart from another."""
+    body = answer.json()
+    body.pop("request_id")
+    headers = {name: value for name, value in answer.headers.items() if name not in {"date", "x-request-id"}}
+    return answer.status_code, body, headers
+
+
+def forged(program: Program, to: str) -> httpx.Response:
+    thief = Program(program.stack, Key(program.key.access_key, secrets.token_urlsafe(32)))
+    return thief.notify(email(to))
+
+
+def of_an_unknown_key(program: Program, to: str) -> httpx.Response:
+    nobody = Program(program.stack, Key("BK" + secrets.token_hex(10), program.key.secret_key))
+    return nobody.notify(email(to))
+
+
+def too_old(program: Program, to: str) -> httpx.Response:
+    return program.signed("POST", PATH, email(to), created=time.time() - 40).send(program.client)
+
+
+def from_the_future(program: Program, to: str) -> httpx.Response:
+    return program.signed("POST", PATH, email(to), created=time.time() + 40).send(program.client)
+
+
+def with_another_body(program: Program, to: str) -> httpx.Response:
+    signed = program.signed("POST", PATH, email("x" * len(to)))
+    return signed.send(program.client, content=signed.body.replace(b"x" * len(to), to.encode()))
+
+
+def with_another_body_and_its_digest(program: Program, to: str) -> httpx.Response:
+    signed = program.signed("POST", PATH, email(new_address()))
+    other = program.signed("POST", PATH, email(to))
+    headers = signed.headers | {"Content-Digest": other.headers["Content-Digest"]}
+    return signed.send(program.client, content=other.body, headers=headers)
+
+
+def with_another_query(program: Program, to: str) -> httpx.Response:
+    return program.signed("POST", PATH, email(to)).send(program.client, url=f"{PATH}?x=1")
+
+
+def with_another_method(program: Program, to: str) -> httpx.Response:
+    return program.signed("PUT", PATH, email(to)).send(program.client, method="POST")
+
+
+def without_its_digest(program: Program, to: str) -> httpx.Response:
+    signed = program.signed("POST", PATH, email(to))
+    headers = {name: value for name, value in signed.headers.items() if name != "Content-Digest"}
+    return signed.send(program.client, headers=headers)
+
+
+def without_a_signature(program: Program, to: str) -> httpx.Response:
+    signed = program.signed("POST", PATH, email(to))
+    headers = {name: value for name, value in signed.headers.items() if name != "Signature"}
+    return signed.send(program.client, headers=headers)
+
+
+def for_another_host(program: Program, to: str) -> httpx.Response:
+    class Elsewhere:
+        url = "http://bongsu.example"
+        client = program.stack.client
+
+        def log(self) -> str:
+            return ""
+
+    signed = Program(Elsewhere(), program.key).signed("POST", PATH, email(to))
+    return signed.send(program.client)
+
+
+Attack = Callable[[Program, str], httpx.Response]
+ATTACKS: list[Attack] = [
+    of_an_unknown_key,
+    too_old,
+    from_the_future,
+    with_another_body,
+    with_another_body_and_its_digest,
+    with_another_query,
+    with_another_method,
+    for_another_host,
+]
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
+    def test_it_is_refused_as_a_forged_one_is(self, program: Program, attack: Attack) -> None:
+        to = new_address()
+        expected = shown(forged(program, to))
+        assert shown(attack(program, to)) == expected
+        assert expected[0] == 401
+        assert items(program.client, "/sandbox/mailbox", to=to) == []
+
+    @pytest.mark.parametrize("attack", [without_a_signature, without_its_digest], ids=lambda attack: attack.__name__)
+    def test_half_a_signature_is_none(self, program: Program, attack: Attack) -> None:
+        assert attack(program, new_address()).status_code == 401
+
+    def test_a_replay_is_refused_as_a_forged_one_is(self, program: Program) -> None:
+        to = new_address()
+        signed = program.signed("POST", PATH, email(to))
+        assert signed.send(program.client).status_code == 202
+        assert shown(signed.send(program.client)) == shown(forged(program, to))
+
+    def test_a_refused_nonce_is_not_spent(self, program: Program) -> None:
+        nonce = secrets.token_hex(16)
+        thief = Program(program.stack, Key(program.key.access_key, secrets.token_urlsafe(32)))
+        refused = thief.signed("GET", PATH, nonce=nonce).send(program.client)
+        assert refused.status_code == 401
+        assert program.signed("GET", PATH, nonce=nonce).send(program.client).status_code == 200
+
+    def test_a_clock_that_is_a_little_off_will_do(self, program: Program) -> None:
+        for offset_s in (-25, 25):
+            signed = program.signed("GET", f"{PATH}?limit=1", created=time.time() + offset_s)
+            assert signed.send(program.client).status_code == 200
