@@ -13,6 +13,7 @@ import pytest
 from bongsu.mixins import Database
 from bongsu.outbox import MIGRATIONS
 from bongsu.outbox.__main__ import relay
+from bongsu.outbox.models import OutboxMessage
 from bongsu.runtime.errors import StartError
 from bongsu.runtime.migrations import upgrade
 from bongsu.runtime.settings import SettingsError
@@ -94,6 +95,26 @@ class TestRelay:
             metrics = (await http.get("/metrics")).text
             assert f'outbox_published_total{{queue="{queue}"}} 3.0' in metrics
 
+    async def test_messages_wait_while_the_broker_is_away_and_spend_nothing(
+        self, environment: pytest.MonkeyPatch, database: Database, rabbit: RabbitServer
+    ) -> None:
+        queue = rabbit.name("jobs")
+        environment.setattr("bongsu.outbox.__main__.ALL_QUEUES", (queue,))
+        environment.setenv("AMQP_URL", rabbit.proxy.url)
+        broker = await rabbit.client()
+        async with relaying():
+            await append_some(database, 1, queue=queue)
+            await eventually(is_published)
+            rabbit.cut()
+            await eventually(lambda: not broker.connected)
+            ids = await append_some(database, 3, queue=queue)
+            rabbit.restore()
+            assert await broker.wait_connected(5)
+            await eventually(is_published)
+            rows = await OutboxMessage.filter_by(id__in=ids).all()
+        assert [row.attempts for row in rows] == [0, 0, 0]
+        assert await broker.depth(queue) == 4
+
     async def test_missing_broker_setting_is_named(self, environment: pytest.MonkeyPatch, database: Database) -> None:
         del environment, database
         with pytest.raises(SettingsError, match="AMQP_URL"):
@@ -111,6 +132,10 @@ class TestRelay:
         environment.setenv("AMQP_URL", rabbit.proxy.url)
         with pytest.raises(StartError, match="outbox"):
             await relay(StopSignal())
+
+
+async def is_published() -> bool:
+    return not await OutboxMessage.filter_by(published_at__isnull=True).exists()
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """The port, on RabbitMQ."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
@@ -46,6 +47,9 @@ class RabbitBroker:
         on_fatal: OnFatal | None = None,
         fatal_after_s: float = 60.0,
     ) -> None:
+        # What they report of a lost connection, with tracebacks, `Link` says in a line.
+        for library in ("aiormq", "aio_pika"):
+            logging.getLogger(library).setLevel(logging.CRITICAL)
         self._topology = Topology(self._queue_refused)
         self._publishing = Link(url, "publish", self._topology.restore, retry_s=retry_s)
         self._consuming = Link(url, "consume", self._topology.restore, retry_s=retry_s)
