@@ -25,7 +25,7 @@ async def row_count() -> int:
 
 async def due_in_s(row_id: UUID) -> float:
     """How long until a row is due, by the database's clock."""
-    for bound in (0.0, 1.5, 5.5, 15.5, 31.0, 61.0):
+    for bound in (0.0, 1.5, 5.5, 15.5, 31.0, 61.0, 121.0, 241.0):
         if await OutboxMessage.filter_by(id=row_id, visible_at__le=utc_now(bound)).exists():
             return bound
     return float("inf")

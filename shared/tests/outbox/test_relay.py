@@ -152,6 +152,18 @@ class TestStranded:
         assert await relay.turn() == 2
         assert numbers(counting) == [0, 1, 0, 1]
 
+    async def test_message_that_is_lost_again_and_again_is_looked_for_less_often(
+        self, database: Database, counting: CountingBroker
+    ) -> None:
+        (row_id,) = await append_some(database, 1)
+        relay, waits = Relay(database, counting), []
+        for _ in range(3):
+            await relay.turn()
+            waits.append(await due_in_s(row_id))
+            await counting.purge(QUEUE)
+            await let_time_pass(waits[-1])
+        assert waits == [61, 121, 241]
+
     async def test_message_that_waits_in_its_queue_is_left_there(
         self, database: Database, counting: CountingBroker
     ) -> None:

@@ -19,7 +19,7 @@ class TestAppend:
         row = await only_row()
         assert (row.id, row.queue, row.lane) == (row_id, QUEUE, 0)
         assert (row.body, row.headers) == ({"text": "안녕 👋", "n": [1]}, {"trace": "t-1"})
-        assert (row.published_at, row.claimed_until, row.attempts) == (None, None, 0)
+        assert (row.published_at, row.claimed_until, row.attempts, row.strandings) == (None, None, 0, 0)
 
     async def test_row_is_due_at_once(self, database: Database) -> None:
         (row_id,) = await append_some(database, 1)
@@ -97,11 +97,14 @@ class TestSettle:
 class TestPostpone:
     async def test_postponed_row_is_due_later_as_if_never_published(self, database: Database) -> None:
         ids = await append_some(database, 1)
-        await OutboxMessage.filter_by(id__in=ids).update(published_at=utc_now(), claimed_until=utc_now(30))
+        await OutboxMessage.filter_by(id__in=ids).update(
+            published_at=utc_now(), claimed_until=utc_now(30), strandings=3
+        )
         async with database.unit():
             assert await postpone(ids, delay_s=15) == 1
         row = await only_row()
-        assert (row.published_at, row.claimed_until, await due_in_s(row.id)) == (None, None, 15.5)
+        assert (row.published_at, row.claimed_until, row.strandings) == (None, None, 0)
+        assert await due_in_s(row.id) == 15.5
 
     async def test_nothing_to_postpone_is_fine(self, database: Database) -> None:
         async with database.unit():

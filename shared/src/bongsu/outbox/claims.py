@@ -19,6 +19,7 @@ class Claimed:
     queue: str
     until: datetime | None
     attempts: int
+    strandings: int
     was_published: bool
 
 
@@ -59,15 +60,21 @@ class Claims:
                 queue=row.queue,
                 until=row.claimed_until,
                 attempts=row.attempts,
+                strandings=row.strandings,
                 was_published=row.published_at is not None,
             )
             for row in rows
         ]
 
-    async def confirmed(self, claimed: Sequence[Claimed], *, stranded_after_s: float) -> None:
+    async def confirmed(self, claimed: Sequence[Claimed], *, strandings: int, stranded_after_s: float) -> None:
         """The broker has them. They come back unless their consumer settles them in time."""
         await self._end(
-            claimed, attempts=0, published_at=utc_now(), visible_at=utc_now(stranded_after_s), claimed_until=None
+            claimed,
+            attempts=0,
+            strandings=strandings,
+            published_at=utc_now(),
+            visible_at=utc_now(stranded_after_s),
+            claimed_until=None,
         )
 
     async def refused(self, claimed: Sequence[Claimed], *, attempts: int, delay_s: float) -> None:

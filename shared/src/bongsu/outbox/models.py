@@ -33,5 +33,7 @@ class OutboxMessage(BaseModel):
     """Set while a relay is publishing it; the relay recognises its own claim by it."""
     attempts: Mapped[int] = mapped_column(Integer)
     """How often the broker refused it since it was last confirmed."""
+    strandings: Mapped[int] = mapped_column(Integer)
+    """How often it was published and not settled in time, since it was appended or postponed."""
 
     __table_args__ = (Index("ix_outbox_due", "lane", "visible_at", "id"),)

@@ -24,6 +24,8 @@ CLAIM_S = 30.0
 """How long a relay may take to publish what it took; then another one may."""
 STRANDED_AFTER_S = 60.0
 """How long the consumer of a published message may take to settle it before the relay looks for it."""
+LONGEST_STRANDED_DOUBLINGS = 6
+"""It takes twice as long each time: what no consumer ever settles (it kills them, say) must not circulate for ever."""
 LOST_AFTER_S = 900.0
 """Published this long ago and still not settled: published again even though its queue is not empty."""
 PUBLISH_TIMEOUT_S = 3.0
@@ -177,12 +179,12 @@ class Relay:
             return 0
         items = [(one.queue, one.message) for one in claimed]
         results = await self._broker.publish_many(items, timeout_s=PUBLISH_TIMEOUT_S)
-        confirmed: list[Claimed] = []
+        confirmed: defaultdict[int, list[Claimed]] = defaultdict(list)
         away: list[Claimed] = []
         refused: defaultdict[int, list[Claimed]] = defaultdict(list)
         for one, problem in zip(claimed, results, strict=True):
             if problem is None:
-                confirmed.append(one)
+                confirmed[one.strandings + one.was_published].append(one)
                 self._metrics.published.labels(one.queue).inc()
                 continue
             self._refused(one, problem)
@@ -190,7 +192,8 @@ class Relay:
                 away.append(one)
             else:
                 refused[one.attempts].append(one)
-        await self._mark_confirmed(confirmed)
+        for strandings, group in confirmed.items():
+            await self._mark_confirmed(group, strandings)
         await self._claims.put_back(away, delay_s=AWAY_S)
         for attempts, group in refused.items():
             delay_s = BACK_OFF_S[min(attempts, len(BACK_OFF_S) - 1)]
@@ -200,11 +203,12 @@ class Relay:
         )
         return len(claimed) - len(away)
 
-    async def _mark_confirmed(self, confirmed: Sequence[Claimed]) -> None:
+    async def _mark_confirmed(self, confirmed: Sequence[Claimed], strandings: int) -> None:
         """Try for a while: what is not marked before the claim ends is published twice."""
+        stranded_after_s = self._stranded_after_s * 2 ** min(strandings, LONGEST_STRANDED_DOUBLINGS)
         for pause_s in (*MARK_PAUSES_S, None):
             try:
-                await self._claims.confirmed(confirmed, stranded_after_s=self._stranded_after_s)
+                await self._claims.confirmed(confirmed, strandings=strandings, stranded_after_s=stranded_after_s)
             except DATABASE_TROUBLE:
                 if pause_s is None:
                     raise

@@ -43,6 +43,7 @@ async def append(  # noqa: PLR0913 - each is one fact about the message
         "published_at": None,
         "claimed_until": None,
         "attempts": 0,
+        "strandings": 0,
     }
     # Written as rows and not as an object: an object would read its `visible_at` back, by a second statement.
     await OutboxMessage.bulk_create([row])
@@ -51,7 +52,7 @@ async def append(  # noqa: PLR0913 - each is one fact about the message
 
 
 async def settle(ids: Sequence[UUID]) -> int:
-    """The consumer is done with these: they go. Ids that are not there count as done.
+    """The consumer is done with these, or has given them up for good: they go. Ids that are not there count as done.
 
     :returns: how many were there.
     """
@@ -66,7 +67,7 @@ async def postpone(ids: Sequence[UUID], *, delay_s: float) -> int:
     if not ids:
         return 0
     return await OutboxMessage.filter_by(id__in=list(ids)).update(
-        visible_at=utc_now(delay_s), published_at=None, claimed_until=None
+        visible_at=utc_now(delay_s), published_at=None, claimed_until=None, strandings=0
     )
 
 
