@@ -10,6 +10,8 @@ from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.settings import PlatformSettings
 from bongsu.runtime.stop import StopSignal
 from bongsu_sandbox.access import Access
+from bongsu_sandbox.discord.app import ABILITIES as DISCORD_ABILITIES
+from bongsu_sandbox.discord.app import create_discord
 from bongsu_sandbox.faults import endpoints as fault_endpoints
 from bongsu_sandbox.faults.service import Faults
 from bongsu_sandbox.ledger import endpoints as ledger_endpoints
@@ -48,16 +50,20 @@ def create_app(settings: SandboxSettings, platform: PlatformSettings, *, stop: S
         )
     )
     account.restore(ledger.recipients_since_a_day())
-    faults = Faults({"ses": ABILITIES})
+    faults = Faults({"ses": ABILITIES, **DISCORD_ABILITIES})
     pages = Pages()
     overview = Overview(
         pages=pages, mailbox=mailbox, ledger=ledger, account=account, faults=faults, public_url=platform.url
     )
 
+    stop = stop or StopSignal()
+    discord = create_discord(settings, faults, pages, stop)
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         faults.clear()
+        discord.close()
         mailbox.close()
         ledger.close()
 
@@ -73,12 +79,11 @@ def create_app(settings: SandboxSettings, platform: PlatformSettings, *, stop: S
     app.state.mailbox = mailbox
     app.state.pages = pages
     add_health(app, required={}, reported={})
-    app.include_router(
-        ses_endpoints.create_router(Ses(account, mailbox, ledger), SesFaults(faults, stop or StopSignal()))
-    )
+    app.include_router(ses_endpoints.create_router(Ses(account, mailbox, ledger), SesFaults(faults, stop)))
     app.include_router(mailbox_endpoints.router)
     app.include_router(ledger_endpoints.create_router(ledger, pages))
     app.include_router(fault_endpoints.create_router(faults, overview))
+    app.include_router(discord.router)
     app.include_router(overview_endpoints.create_router(overview))
     app.include_router(pages.create_router())
     app.add_middleware(Access, allow_remote=settings.allow_remote)

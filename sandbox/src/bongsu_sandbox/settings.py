@@ -4,7 +4,7 @@ import ipaddress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from bongsu.runtime.errors import StartError
@@ -30,6 +30,18 @@ class SandboxSettings(Settings):
     ses_max_24_hour_send: float = Field(default=10_000_000, ge=-1, description="SES: recipients a day; -1: no limit")
     ses_verified_identities: CommaList = Field(
         default=(), description="SES: domains and addresses that may send, comma-separated; empty: all"
+    )
+    discord_application_id: int = Field(
+        default=1100000000000000001, description="Discord: the application's id, which is its OAuth client's too"
+    )
+    discord_client_secret: SecretStr = Field(
+        default=SecretStr("sandbox-discord-secret"), description="Discord: the OAuth client's secret"
+    )
+    discord_bot_token: SecretStr = Field(
+        default=SecretStr("sandbox-discord-bot-token"), description="Discord: the token that the bot logs in with"
+    )
+    discord_redirect_uris: CommaList = Field(
+        default=(), description="Discord: where a sign-in may lead, comma-separated; empty: anywhere on this machine"
     )
 
 

@@ -1,0 +1,235 @@
+"""What can be done to Discord's stand-in from outside."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bongsu.runtime.errors import Conflict, FieldError, Invalid, NotFound
+from bongsu_sandbox.discord.applications.service import Commands
+from bongsu_sandbox.discord.channels.service import Messages
+from bongsu_sandbox.discord.control.schemas import (
+    Drop,
+    GatewayChange,
+    GuildChange,
+    Id,
+    MemberChange,
+    NewCommand,
+    NewGuild,
+    UserChange,
+)
+from bongsu_sandbox.discord.errors import Wire
+from bongsu_sandbox.discord.front import Front
+from bongsu_sandbox.discord.gateway.connection import INVALID_SESSION, RECONNECT
+from bongsu_sandbox.discord.gateway.hub import Counts, Hub
+from bongsu_sandbox.discord.gateway.session import Close, Cut, Outgoing, packet
+from bongsu_sandbox.discord.guilds.models import EVERYONE, Channel, Guild, Member, Role
+from bongsu_sandbox.discord.guilds.service import Guilds
+from bongsu_sandbox.discord.interactions.service import Command, Interaction, Interactions
+from bongsu_sandbox.discord.rate_limits import Limits
+from bongsu_sandbox.discord.snowflakes import Snowflakes, parse
+from bongsu_sandbox.discord.users.models import User
+
+
+@dataclass(frozen=True)
+class Control:
+    """Everything of the stand-in, in one hand."""
+
+    front: Front
+    hub: Hub
+    guilds: Guilds
+    commands: Commands
+    interactions_: Interactions
+    messages_: Messages
+    snowflakes: Snowflakes
+
+    def state(self) -> Wire:
+        """All there is to know, for tests."""
+        counts = self.hub.counts
+        application = self.front.application
+        return {
+            "application_id": str(application.id),
+            "users": [user.model_dump(mode="json") | {"id": str(user.id)} for user in self.front.world.users.values()],
+            "guilds": [self._shown(guild) for guild in self.front.world.guilds.values()],
+            "commands": self.commands.of(str(application.id)),
+            "gateway": {
+                "sessions": [
+                    {
+                        "id": session.id,
+                        "shard_id": session.shard_id,
+                        "shards": session.shards,
+                        "sequence": session.sequence,
+                        "connected": session.connected,
+                    }
+                    for session in self.hub.sessions
+                ],
+                "connections": counts.connections,
+                "identifies": counts.identifies,
+                "resumes": counts.resumes,
+                "refused": counts.refused,
+                "heartbeats": counts.heartbeats,
+            },
+            "rest": dict(self.front.requests),
+            "leaves": self.guilds.left,
+            "command_syncs": self.commands.syncs,
+            "messages": self.messages_.count,
+        }
+
+    def reset(self) -> None:
+        """People, guilds, grants, counts and limits as at first; the bot identifies anew."""
+        self.front.world.reset()
+        self.front.requests.clear()
+        self.front.rate_limits.limits = Limits()
+        for session in self.hub.sessions:
+            session.end(packet(INVALID_SESSION, False))
+            self.hub.forget(session)
+        self.hub.counts = Counts()
+        self.guilds.left = 0
+        self.commands.syncs = 0
+
+    def make_guild(self, wanted: NewGuild) -> Wire:
+        """A new guild."""
+        owner = self._user(wanted.owner_id)
+        guild_id = self.snowflakes.make()
+        everyone = Role(id=guild_id, name="@everyone", permissions=EVERYONE)
+        channel = Channel(id=self.snowflakes.make(), guild_id=guild_id, name="general")
+        guild = Guild(
+            id=guild_id,
+            name=wanted.name,
+            owner_id=owner.id,
+            preferred_locale=wanted.locale,
+            roles={guild_id: everyone},
+            channels={channel.id: channel},
+            members={owner.id: Member(user_id=owner.id, joined_at=datetime.now(UTC))},
+        )
+        self.guilds.add(guild)
+        if wanted.bot:
+            self.guilds.join(guild)
+        return self._shown(guild)
+
+    def change_guild(self, guild_id: str, change: GuildChange) -> Wire:
+        """Change a guild; the bot is told."""
+        guild = self._guild(guild_id)
+        if change.owner_id is not None:
+            owner = self._user(change.owner_id)
+            if owner.id not in guild.members:
+                raise Invalid("Only a member can own a guild", code="not_a_member")
+            guild.owner_id = owner.id
+        if change.everyone is not None:
+            guild.roles[guild.id].permissions = change.everyone
+        if change.bot is not None:
+            (self.guilds.join if change.bot else self.guilds.leave)(guild)
+        if change.unavailable is not None:
+            self.guilds.set_unavailable(guild, unavailable=change.unavailable)
+        self.guilds.rename(guild, change.name or guild.name)
+        return self._shown(guild)
+
+    def set_member(self, guild_id: str, user_id: str, change: MemberChange) -> None:
+        """Somebody is a member, with these permissions."""
+        guild, user = self._guild(guild_id), self._user(user_id)
+        roles = []
+        if change.permissions:
+            role = Role(id=self.snowflakes.make(), name="Made by a test", permissions=change.permissions)
+            guild.roles[role.id] = role
+            roles.append(role.id)
+        self.guilds.set_member(guild, Member(user_id=user.id, roles=roles, joined_at=datetime.now(UTC)))
+
+    def remove_member(self, guild_id: str, user_id: str) -> None:
+        """Somebody is no member any more."""
+        guild, user = self._guild(guild_id), self._user(user_id)
+        if guild.owner_id == user.id:
+            raise Conflict("The owner cannot leave", code="owner")
+        self.guilds.remove_member(guild, user.id)
+
+    def change_user(self, user_id: str, change: UserChange) -> Wire:
+        """Change a person."""
+        user = self._user(user_id)
+        for name in change.model_fields_set:
+            setattr(user, name, getattr(change, name))
+        self.front.world.save()
+        return user.model_dump(mode="json") | {"id": str(user.id)}
+
+    def drop(self, drop: Drop) -> int:
+        """End the connections, or tell the bot to; how many there were."""
+        outgoing: dict[str, Outgoing] = {
+            "reset": Cut(),
+            "close": Close(drop.code, "Dropped by a test"),
+            "reconnect": packet(RECONNECT),
+            "invalid_session": packet(INVALID_SESSION, False),
+        }
+        return self.hub.end_connections(outgoing[drop.how], drop.shard_id)
+
+    def change_gateway(self, change: GatewayChange) -> None:
+        """For connections that are made from now on."""
+        if change.heartbeat_ms is not None:
+            self.hub.heartbeat_ms = change.heartbeat_ms
+        if change.shards is not None:
+            self.hub.shards = change.shards
+
+    def set_limits(self, limits: Limits) -> Limits:
+        """The rate limits from now on."""
+        self.front.rate_limits.limits = limits
+        return limits
+
+    async def give(self, wanted: NewCommand) -> Wire:
+        """Give a command and wait for its answer."""
+        interaction = self.give_now(wanted)
+        await self.interactions_.settled(interaction, wanted.wait_s)
+        return interaction.view()
+
+    def give_now(self, wanted: NewCommand) -> Interaction:
+        """Give a command."""
+        guild, user = self._guild(wanted.guild_id), self._user(wanted.user_id)
+        if user.id not in guild.members:
+            raise Invalid(f"{user.name} is not in {guild.name}", code="not_a_member", errors=[_at("user_id")])
+        channel_id = next(iter(guild.channels)) if wanted.channel_id is None else parse(wanted.channel_id)
+        if channel_id not in guild.channels:
+            raise Invalid(f"{guild.name} has no such channel", code="no_channel", errors=[_at("channel_id")])
+        commands = self.commands.of(str(self.front.application.id))
+        known = [str(command["name"]) for command in commands]
+        if wanted.command.split()[0] not in known and not wanted.unregistered:
+            there = f"there is {', '.join(known)}" if known else "it has registered none"
+            raise Invalid(f"The bot has no such command; {there}", code="no_command", errors=[_at("command")])
+        command = Command(
+            path=wanted.command,
+            options=wanted.options,
+            user=user,
+            guild=guild,
+            channel_id=channel_id,
+            locale=wanted.locale or user.locale,
+        )
+        return self.interactions_.give(command, commands)
+
+    def interactions(self) -> list[Wire]:
+        """The latest commands."""
+        return [interaction.view() for interaction in self.interactions_.recent]
+
+    def messages(self, channel_id: str) -> list[Wire]:
+        """A channel's messages."""
+        return [message.to_wire() for message in self.messages_.of(parse(channel_id) or 0)]
+
+    def _shown(self, guild: Guild) -> Wire:
+        return {
+            "id": str(guild.id),
+            "name": guild.name,
+            "owner_id": str(guild.owner_id),
+            "member_count": guild.member_count,
+            "bot": self.front.application.id in guild.members,
+            "unavailable": guild.unavailable,
+            "channels": [{"id": str(channel.id), "name": channel.name} for channel in guild.channels.values()],
+            "members": {str(user): str(guild.permissions_of(user)) for user in guild.members},
+        }
+
+    def _guild(self, guild_id: Id) -> Guild:
+        found = self.front.world.guilds.get(parse(guild_id) or 0)
+        if found is None:
+            raise NotFound("There is no such guild")
+        return found
+
+    def _user(self, user_id: Id) -> User:
+        found = self.front.world.users.get(parse(user_id) or 0)
+        if found is None:
+            raise NotFound("There is no such person")
+        return found
+
+
+def _at(field: str) -> FieldError:
+    return FieldError(("body", field), "Choose another")

@@ -1,0 +1,119 @@
+"""What stands before every route of Discord's REST: faults, rate limits, tokens and errors in Discord's form."""
+
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+
+from bongsu_sandbox.discord.applications.models import Application
+from bongsu_sandbox.discord.errors import DiscordError, invalid_form, unauthorised
+from bongsu_sandbox.discord.faults import DiscordFaults, too_many
+from bongsu_sandbox.discord.rate_limits import RateLimits
+from bongsu_sandbox.discord.world import Grant, World
+
+PREFIX = "/sandbox/discord/api"
+VERSIONS = ("/v10", "/v9")
+Handle = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+@dataclass(frozen=True)
+class Front:
+    """The one way in."""
+
+    application: Application
+    world: World
+    faults: DiscordFaults
+    rate_limits: RateLimits
+    requests: Counter[str] = field(default_factory=Counter)
+    """How often each route was called, for tests."""
+
+    def is_bot(self, request: Request) -> bool:
+        """Whether the bot's token came with the request."""
+        return request.headers.get("authorization") == f"Bot {self.application.bot_token}"
+
+    def require_bot(self, request: Request) -> None:
+        """For what only the bot may.
+
+        :raises DiscordError: another token, or none.
+        """
+        if not self.is_bot(request):
+            raise unauthorised()
+
+    def grant_of(self, request: Request) -> Grant:
+        """What the user who calls with a Bearer token allowed.
+
+        :raises DiscordError: no such token, or an old one.
+        """
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        for grant in self.world.grants:
+            if scheme == "Bearer" and grant.access_token == token and grant.expires_at > datetime.now(UTC):
+                return grant
+        raise unauthorised()
+
+    async def pass_through(self, request: Request, route: str, limited: bool, handle: Handle) -> Response:
+        """Let a request through, unless a fault or a limit stops it.
+
+        :param route: the method and the path with its parameters' names.
+        """
+        self.requests[route] += 1
+        headers: dict[str, str] = {}
+        try:
+            fault = self.faults.before(path_of(request))
+            if fault is not None:
+                return fault
+            if limited:
+                standing = self.rate_limits.take(route, self._major(request))
+                headers = standing.headers
+                if standing.refused:
+                    refusal = too_many(standing.reset_after_s)
+                    refusal.headers.update(headers)
+                    return refusal
+            response = await handle(request)
+        except DiscordError as error:
+            response = error.answer()
+        except RequestValidationError as error:
+            wrong = error.errors()[0]
+            response = invalid_form(".".join(map(str, wrong["loc"][1:])), "INVALID", str(wrong["msg"])).answer()
+        response.headers.update(headers)
+        response.headers.setdefault("Via", "1.1 google")
+        return response
+
+    @staticmethod
+    def _major(request: Request) -> str:
+        parameters = request.path_params
+        token = "" if "interaction_id" in parameters else request.headers.get("authorization", "")
+        return "/".join([token, *(str(parameters.get(name, "")) for name in ("channel_id", "guild_id", "token"))])
+
+
+def path_of(request: Request) -> str:
+    """The path behind `/api` and its version."""
+    path = request.url.path.removeprefix(PREFIX)
+    for version in VERSIONS:
+        path = path.removeprefix(version)
+    return path
+
+
+def route_class(front: Front, *, limited: bool = True) -> type[APIRoute]:
+    """The class of the routes that are behind the front."""
+
+    class DiscordRoute(APIRoute):
+        """A route of Discord's."""
+
+        def get_route_handler(self) -> Handle:
+            handle = super().get_route_handler()
+            path = self.path.removeprefix(PREFIX)
+            for version in VERSIONS:
+                path = path.removeprefix(version)
+            route = f"{min(self.methods or ())} {path}"
+
+            async def behind_the_front(request: Request) -> Response:
+                return await front.pass_through(request, route, limited, handle)
+
+            return behind_the_front
+
+    return DiscordRoute

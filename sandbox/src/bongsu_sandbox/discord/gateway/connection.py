@@ -1,0 +1,240 @@
+"""One connection to the gateway: the handshake, heartbeats, and what the session is told."""
+
+import asyncio
+import contextlib
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from bongsu_sandbox.access import TRANSPORT
+from bongsu_sandbox.connection import reset
+from bongsu_sandbox.discord.applications.models import Application
+from bongsu_sandbox.discord.errors import Wire
+from bongsu_sandbox.discord.gateway.hub import Hub
+from bongsu_sandbox.discord.gateway.session import Close, Cut, Outgoing, Session, packet
+from bongsu_sandbox.discord.snowflakes import parse
+from bongsu_sandbox.faults.service import Faults
+
+HEARTBEAT, IDENTIFY, PRESENCE, VOICE_STATE, RESUME, REQUEST_MEMBERS = 1, 2, 3, 4, 6, 8
+RECONNECT, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 7, 9, 10, 11
+PRIVILEGED_INTENTS = (1 << 1) | (1 << 8) | (1 << 15)
+ALL_INTENTS = (1 << 26) - 1
+
+FirstEvents = Callable[[int, int], Iterator[tuple[int, Wire | None]]]
+"""For a shard of so many: the bot's guilds, each with what GUILD_CREATE says (None: unavailable)."""
+
+
+class Refused(Exception):
+    """The client did what the gateway does not take; the connection ends with this code."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.close = Close(code, reason)
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """What every connection needs to know."""
+
+    hub: Hub
+    application: Application
+    faults: Faults
+    first_events: FirstEvents
+
+
+class Connection:
+    """A bot's shard on a websocket."""
+
+    def __init__(self, gateway: Gateway, socket: WebSocket, *, compressed: bool) -> None:
+        self._gateway = gateway
+        self._hub = gateway.hub
+        self._socket = socket
+        self._compressor = zlib.compressobj() if compressed else None
+        self._outgoing: asyncio.Queue[Outgoing] = asyncio.Queue()
+        self._session: Session | None = None
+
+    async def run(self) -> None:
+        """Talk until either side ends it."""
+        self._hub.counts.connections += 1
+        self._send(HELLO, {"heartbeat_interval": self._hub.heartbeat_ms, "_trace": ["sandbox"]})
+        writer = asyncio.create_task(self._write())
+        reader = asyncio.create_task(self._read())
+        try:
+            await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            reader.cancel()
+            writer.cancel()
+            await asyncio.gather(reader, writer, return_exceptions=True)
+            if self._session is not None:
+                self._session.detach(self._outgoing)
+
+    def _send(self, op: int, data: object = None) -> None:
+        self._outgoing.put_nowait(packet(op, data))
+
+    async def _write(self) -> None:
+        while True:
+            item = await self._outgoing.get()
+            if isinstance(item, Cut):
+                reset(self._socket.scope[TRANSPORT])
+                return
+            if isinstance(item, Close):
+                with contextlib.suppress(RuntimeError):  # the client was faster
+                    await self._socket.close(item.code, item.reason)
+                return
+            try:
+                if self._compressor is None:
+                    await self._socket.send_text(item)
+                else:
+                    packed = self._compressor.compress(item.encode()) + self._compressor.flush(zlib.Z_SYNC_FLUSH)
+                    await self._socket.send_bytes(packed)
+            except (WebSocketDisconnect, RuntimeError):
+                return
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                async with asyncio.timeout(self._hub.heartbeat_ms / 1000 * 1.5):
+                    received = await self._socket.receive()
+                if received["type"] == "websocket.disconnect":
+                    self._left(received.get("code", 1006))
+                    return
+                await self._handle(_parse(received.get("text") or received.get("bytes")))
+        except TimeoutError:
+            self._outgoing.put_nowait(Close(4009, "Session timed out."))
+        except Refused as refused:
+            self._outgoing.put_nowait(refused.close)
+        # The writer ends the connection when it has sent what is before the close.
+        while self._socket.client_state is WebSocketState.CONNECTED:
+            await self._socket.receive()
+
+    def _left(self, code: int) -> None:
+        # A bot that closes with these says that it will not come back to this session.
+        if self._session is not None and code in (1000, 1001):
+            self._hub.forget(self._session)
+
+    async def _handle(self, message: Wire) -> None:
+        data = message.get("d")
+        match message.get("op"):
+            case 1:  # heartbeat
+                self._hub.counts.heartbeats += 1
+                self._send(HEARTBEAT_ACK)
+            case 2:  # identify
+                self._identify(_object(data))
+            case 6:  # resume
+                self._resume(_object(data))
+            case 3 | 4 | 8 | 31:  # presence, voice state, request members, request sounds
+                if self._session is None:
+                    raise Refused(4003, "Not authenticated.")
+            case _:
+                raise Refused(4001, "Unknown opcode.")
+
+    def _identify(self, data: Wire) -> None:
+        if self._session is not None:
+            raise Refused(4005, "Already authenticated.")
+        self._hub.counts.identifies += 1
+        self._authenticate(data)
+        shard_id, shards = _shard(data.get("shard", [0, 1]))
+        intents = data.get("intents")
+        if not isinstance(intents, int) or not 0 <= intents <= ALL_INTENTS:
+            raise Refused(4013, "Invalid intent(s).")
+        if intents & PRIVILEGED_INTENTS:
+            raise Refused(4014, "Disallowed intent(s).")
+        if self._refused_by_fault():
+            return
+        self._session = self._hub.start(shard_id=shard_id, shards=shards, intents=intents)
+        self._session.attach(self._outgoing)
+        self._welcome(self._session)
+
+    def _welcome(self, session: Session) -> None:
+        application = self._gateway.application
+        guilds = [*self._gateway.first_events(session.shard_id, session.shards)]
+        ready: Wire = {
+            "v": 10,
+            "user": application.bot.to_own_wire(email=True),
+            "guilds": [{"id": str(guild_id), "unavailable": True} for guild_id, _ in guilds],
+            "session_id": session.id,
+            "resume_gateway_url": url_of(self._socket),
+            "session_type": "normal",
+            "shard": [session.shard_id, session.shards],
+            "application": {"id": str(application.id), "flags": 0},
+            "private_channels": [],
+            "presences": [],
+            "relationships": [],
+            "user_settings": {},
+            "_trace": ["sandbox"],
+        }
+        session.dispatch("READY", ready)
+        for guild_id, event in guilds:
+            if event is None:
+                session.dispatch("GUILD_DELETE", {"id": str(guild_id), "unavailable": True})
+            else:
+                session.dispatch("GUILD_CREATE", event)
+
+    def _resume(self, data: Wire) -> None:
+        if self._session is not None:
+            raise Refused(4005, "Already authenticated.")
+        self._hub.counts.resumes += 1
+        self._authenticate(data)
+        if self._refused_by_fault():
+            return
+        session = self._hub.find(str(data.get("session_id")))
+        sequence = parse(data.get("seq"))
+        missed = None if session is None or sequence is None else session.missed_since(sequence)
+        if session is None or missed is None:
+            self._hub.counts.refused += 1
+            self._send(INVALID_SESSION, False)
+            return
+        self._session = session
+        session.attach(self._outgoing)
+        for text in missed:
+            self._outgoing.put_nowait(text)
+        session.dispatch("RESUMED", {"_trace": ["sandbox"]})
+
+    def _authenticate(self, data: Wire) -> None:
+        if data.get("token") != self._gateway.application.bot_token:
+            self._hub.counts.refused += 1
+            raise Refused(4004, "Authentication failed.")
+
+    def _refused_by_fault(self) -> bool:
+        fault = self._gateway.faults.struck("gateway", "invalid_session", "error", "throttle")
+        if fault is None:
+            return False
+        if fault.kind == "invalid_session":
+            self._hub.counts.refused += 1
+            self._send(INVALID_SESSION, False)
+            return True
+        if fault.kind == "throttle":
+            raise Refused(4008, "Rate limited.")
+        raise Refused(int(fault.detail) if isinstance(fault.detail, float) else 4000, "Unknown error.")
+
+
+def url_of(socket: WebSocket) -> str:
+    """The gateway's address, as this client reached it."""
+    url = socket.url
+    return f"{url.scheme}://{url.netloc}{url.path}"
+
+
+def _parse(received: object) -> Wire:
+    if not isinstance(received, str | bytes):
+        raise Refused(4002, "Decode error.")
+    try:
+        return _object(json.loads(received))
+    except ValueError:
+        raise Refused(4002, "Decode error.") from None
+
+
+def _object(data: object) -> Wire:
+    if not isinstance(data, dict):
+        raise Refused(4002, "Decode error.")
+    return data
+
+
+def _shard(value: object) -> tuple[int, int]:
+    match value:
+        case [int(shard_id), int(shards)] if 0 <= shard_id < shards:
+            return shard_id, shards
+        case _:
+            raise Refused(4010, "Invalid shard.")

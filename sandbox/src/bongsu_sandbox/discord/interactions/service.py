@@ -1,0 +1,288 @@
+"""Slash commands that somebody gives here, and what the bot answers."""
+
+import asyncio
+import secrets
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+from bongsu_sandbox.discord.applications.models import Application
+from bongsu_sandbox.discord.channels.service import EPHEMERAL, Message, Messages
+from bongsu_sandbox.discord.errors import DiscordError, Wire, required, unknown
+from bongsu_sandbox.discord.gateway.hub import Hub
+from bongsu_sandbox.discord.guilds.models import EVERYONE, Guild
+from bongsu_sandbox.discord.snowflakes import Snowflakes
+from bongsu_sandbox.discord.users.models import User
+
+FIRST_ANSWER_S = 3.0
+TOKEN_S = 900.0
+KEPT = 500
+COMMAND, MESSAGE, DEFERRED = 2, 4, 5
+SUBCOMMAND, SUBCOMMAND_GROUP = 1, 2
+Status = Literal["not_delivered", "waiting", "deferred", "answered", "failed"]
+
+
+@dataclass
+class Interaction:
+    """One command that was given, and its answers. `failed`: the bot did not answer within three seconds."""
+
+    id: int
+    token: str
+    command: str
+    options: Mapping[str, object]
+    user: User
+    guild_id: int
+    channel_id: int
+    delivered: bool = False
+    deferred: bool = False
+    ephemeral: bool = False
+    answers: list[Message] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+    acknowledged_after_s: float | None = None
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    @property
+    def age_s(self) -> float:
+        """How long ago it was given."""
+        return time.monotonic() - self.started
+
+    @property
+    def status(self) -> Status:
+        """Where it stands."""
+        if self.answers:
+            return "answered"
+        if self.deferred:
+            return "deferred"
+        if not self.delivered:
+            return "not_delivered"
+        return "failed" if self.age_s > FIRST_ANSWER_S else "waiting"
+
+    def view(self) -> Wire:
+        """For the control API."""
+        return {
+            "id": str(self.id),
+            "command": self.command,
+            "options": dict(self.options),
+            "user_id": str(self.user.id),
+            "guild_id": str(self.guild_id),
+            "channel_id": str(self.channel_id),
+            "status": self.status,
+            "deferred": self.deferred,
+            "ephemeral": self.ephemeral,
+            "acknowledged_after_s": self.acknowledged_after_s,
+            "answers": [
+                {
+                    "content": answer.content,
+                    "embeds": answer.embeds,
+                    "ephemeral": bool(answer.flags & EPHEMERAL),
+                    "edited": answer.edited_at is not None,
+                }
+                for answer in self.answers
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Command:
+    """What somebody types."""
+
+    path: str
+    options: Mapping[str, object]
+    user: User
+    guild: Guild
+    channel_id: int
+    locale: str
+
+
+class Interactions:
+    """Delivers commands to the bot and takes its answers."""
+
+    def __init__(self, application: Application, hub: Hub, messages: Messages, snowflakes: Snowflakes) -> None:
+        self._application = application
+        self._hub = hub
+        self._messages = messages
+        self._snowflakes = snowflakes
+        self._recent: deque[Interaction] = deque(maxlen=KEPT)
+
+    @property
+    def recent(self) -> list[Interaction]:
+        """The latest ones, oldest first."""
+        return [*self._recent]
+
+    def give(self, command: Command, commands: list[Wire]) -> Interaction:
+        """Send a command to the bot. One that is not among `commands` is sent as one that Discord still remembers."""
+        name, *rest = command.path.split()
+        known = next((one for one in commands if one.get("name") == name), None)
+        data: Wire = {
+            "id": known["id"] if known is not None else str(self._snowflakes.make()),
+            "name": name,
+            "type": 1,
+            "options": _nested(rest, command.options, known.get("options") if known is not None else None),
+        }
+        made = Interaction(
+            id=self._snowflakes.make(),
+            token=secrets.token_urlsafe(32),
+            command=command.path,
+            options=command.options,
+            user=command.user,
+            guild_id=command.guild.id,
+            channel_id=command.channel_id,
+        )
+        self._recent.append(made)
+        made.delivered = (
+            self._hub.dispatch("INTERACTION_CREATE", self._event(made, command, data), guild_id=made.guild_id) > 0
+        )
+        return made
+
+    async def settled(self, interaction: Interaction, wait_s: float) -> None:
+        """Return when the bot has answered or cannot any more, or after `wait_s`."""
+        if not interaction.delivered:
+            return
+        deadline = time.monotonic() + wait_s
+        while interaction.status in {"waiting", "deferred"}:
+            left_s = deadline - time.monotonic()
+            if interaction.status == "waiting":
+                left_s = min(left_s, FIRST_ANSWER_S - interaction.age_s + 0.01)
+            if left_s <= 0:
+                return
+            try:
+                async with asyncio.timeout(left_s), interaction.changed:
+                    await interaction.changed.wait()
+            except TimeoutError:
+                continue
+
+    async def respond(self, interaction_id: int | None, token: str, body: Wire, files: list[Wire]) -> Interaction:
+        """The bot's first answer.
+
+        :raises DiscordError: it is too late, or not the first.
+        """
+        interaction = self._find(token)
+        if interaction.id != interaction_id or (interaction.age_s > FIRST_ANSWER_S and not interaction.deferred):
+            raise unknown("Interaction")
+        if interaction.acknowledged_after_s is not None:
+            raise DiscordError(400, 40060, "Interaction has already been acknowledged.")
+        kind, data = body.get("type"), body.get("data")
+        content = data if isinstance(data, dict) else {}
+        flags = content.get("flags", 0)
+        if kind == MESSAGE:
+            self._answer(interaction, content, files)
+        elif kind == DEFERRED:
+            interaction.deferred = True
+        else:
+            raise required("type")
+        interaction.ephemeral = bool(isinstance(flags, int) and flags & EPHEMERAL)
+        interaction.acknowledged_after_s = interaction.age_s
+        await _tell(interaction)
+        return interaction
+
+    async def follow_up(self, token: str, body: Wire, files: list[Wire]) -> Message:
+        """A further answer; the first one after a deferral takes its place.
+
+        :raises DiscordError: there was no first answer, or its time is over.
+        """
+        interaction = self._acknowledged(token)
+        if interaction.deferred and not interaction.answers:
+            return await self.edit(token, body, files)
+        message = self._answer(interaction, body, files)
+        await _tell(interaction)
+        return message
+
+    async def edit(self, token: str, body: Wire, files: list[Wire]) -> Message:
+        """Change the first answer, or give it after a deferral.
+
+        :raises DiscordError: there was no first answer, or its time is over.
+        """
+        interaction = self._acknowledged(token)
+        if not interaction.answers:
+            message = self._answer(interaction, body, files, ephemeral=interaction.ephemeral)
+        else:
+            first = interaction.answers[0]
+            fresh = self._messages.write(first.channel_id, first.author, body, files)
+            message = first.model_copy(
+                update={"content": fresh.content, "embeds": fresh.embeds, "edited_at": datetime.now(UTC)}
+            )
+            interaction.answers[0] = message
+            self._post(message)
+        await _tell(interaction)
+        return message
+
+    def original(self, token: str) -> Message:
+        """The first answer.
+
+        :raises DiscordError: there is none.
+        """
+        interaction = self._acknowledged(token)
+        if not interaction.answers:
+            raise unknown("Message")
+        return interaction.answers[0]
+
+    def _answer(self, interaction: Interaction, body: Wire, files: list[Wire], *, ephemeral: bool = False) -> Message:
+        message = self._messages.write(interaction.channel_id, self._application.bot, body, files)
+        message.invoked_by = f"{interaction.user.name} /{interaction.command}"
+        if ephemeral:
+            message.flags |= EPHEMERAL
+        interaction.answers.append(message)
+        self._post(message)
+        return message
+
+    def _post(self, message: Message) -> None:
+        if not message.flags & EPHEMERAL:
+            self._messages.keep(message)
+
+    def _find(self, token: str) -> Interaction:
+        for interaction in self._recent:
+            if secrets.compare_digest(interaction.token, token) and interaction.age_s < TOKEN_S:
+                return interaction
+        raise unknown("Interaction")
+
+    def _acknowledged(self, token: str) -> Interaction:
+        try:
+            interaction = self._find(token)
+        except DiscordError:
+            raise unknown("Webhook") from None
+        if interaction.acknowledged_after_s is None:
+            raise unknown("Webhook")
+        return interaction
+
+    def _event(self, made: Interaction, command: Command, data: Wire) -> Wire:
+        guild, channel = command.guild, command.guild.channels[command.channel_id]
+        member = guild.members[command.user.id].to_wire(command.user)
+        return {
+            "id": str(made.id),
+            "application_id": str(self._application.id),
+            "type": COMMAND,
+            "data": data,
+            "guild_id": str(guild.id),
+            "guild": {"id": str(guild.id), "locale": guild.preferred_locale, "features": []},
+            "channel_id": str(channel.id),
+            "channel": channel.to_wire(),
+            "member": member | {"permissions": str(guild.permissions_of(command.user.id))},
+            "token": made.token,
+            "version": 1,
+            "app_permissions": str(EVERYONE),
+            "locale": command.locale,
+            "guild_locale": guild.preferred_locale,
+            "entitlements": [],
+            "authorizing_integration_owners": {"0": str(guild.id)},
+            "context": 0,
+            "attachment_size_limit": 10 * 1024 * 1024,
+        }
+
+
+def _nested(path: list[str], values: Mapping[str, object], known: object) -> list[Wire]:
+    declared = [one for one in known if isinstance(one, dict)] if isinstance(known, list) else []
+    if path:
+        name, *rest = path
+        found = next((one for one in declared if one.get("name") == name), {})
+        kind = SUBCOMMAND_GROUP if rest else SUBCOMMAND
+        return [{"name": name, "type": kind, "options": _nested(rest, values, found.get("options"))}]
+    types = {one.get("name"): one.get("type") for one in declared}
+    return [{"name": name, "type": types.get(name, 3), "value": value} for name, value in values.items()]
+
+
+async def _tell(interaction: Interaction) -> None:
+    async with interaction.changed:
+        interaction.changed.notify_all()

@@ -1,0 +1,194 @@
+"""Codes and tokens."""
+
+import base64
+import hashlib
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote_plus
+
+from bongsu_sandbox.discord.applications.models import Application
+from bongsu_sandbox.discord.errors import Wire
+from bongsu_sandbox.discord.faults import DiscordFaults
+from bongsu_sandbox.discord.guilds.models import MANAGE_GUILD, Guild
+from bongsu_sandbox.discord.guilds.service import Guilds
+from bongsu_sandbox.discord.oauth.schemas import AuthorizationRequest
+from bongsu_sandbox.discord.users.models import User
+from bongsu_sandbox.discord.users.personas import PERSONAS
+from bongsu_sandbox.discord.world import Grant, World
+
+CODE_S = 60.0
+TOKEN_S = 604_800
+ROUTE = "/oauth2/token"
+
+
+class OAuthError(Exception):
+    """An error of RFC 6749, section 5.2."""
+
+    def __init__(self, error: str, description: str, status: int = 400) -> None:
+        super().__init__(description)
+        self.error = error
+        self.description = description
+        self.status = status
+
+
+@dataclass(frozen=True)
+class _Code:
+    user_id: int
+    scopes: tuple[str, ...]
+    redirect_uri: str
+    challenge: str | None
+    guild_id: int | None
+    permissions: int
+    made: float
+
+
+class OAuth:
+    """Gives codes to browsers and tokens to the application."""
+
+    def __init__(self, application: Application, world: World, guilds: Guilds, faults: DiscordFaults) -> None:
+        self._application = application
+        self._world = world
+        self._guilds = guilds
+        self._faults = faults
+        self._codes: dict[str, _Code] = {}
+
+    def people(self) -> list[User]:
+        """Whom one can be."""
+        return [*self._world.users.values()]
+
+    def person(self, user_id: int | None) -> User | None:
+        """One of them."""
+        return self._world.users.get(user_id or 0)
+
+    def manageable(self, user: User) -> list[Guild]:
+        """The guilds that a user may add the bot to."""
+        return [guild for guild in self._guilds.of(user.id) if guild.permissions_of(user.id) & MANAGE_GUILD]
+
+    def has_allowed(self, user: User, request: AuthorizationRequest) -> bool:
+        """Whether the user allowed as much before."""
+        return any(grant.user_id == user.id and set(request.scopes) <= {*grant.scopes} for grant in self._world.grants)
+
+    def allow(self, request: AuthorizationRequest, user: User, guild_id: int | None) -> str:
+        """The user agrees; the address to send the browser to.
+
+        :raises OAuthError: the bot cannot be added to that guild by this user.
+        """
+        parameters = {}
+        if request.installs_bot:
+            if request.guild_fixed:
+                guild_id = request.guild_id
+            if guild_id not in {guild.id for guild in self.manageable(user)}:
+                raise OAuthError("access_denied", f"{user.name} may not add the bot to this server", 403)
+            parameters = {"guild_id": str(guild_id), "permissions": str(request.permissions)}
+        code = secrets.token_urlsafe(22)
+        self._codes[code] = _Code(
+            user_id=user.id,
+            scopes=request.scopes,
+            redirect_uri=request.redirect_uri,
+            challenge=request.code_challenge,
+            guild_id=guild_id if request.installs_bot else None,
+            permissions=request.permissions,
+            made=time.monotonic(),
+        )
+        return request.back(code=code, **parameters)
+
+    def token(self, form: Mapping[str, str], authorization: str | None) -> Wire:
+        """The token endpoint.
+
+        :raises OAuthError: what it refuses.
+        """
+        self._authenticate(form, authorization)
+        match form.get("grant_type"):
+            case "authorization_code":
+                return self._exchange(form)
+            case "refresh_token":
+                return self._refresh(form)
+            case "client_credentials":
+                scopes = form.get("scope", "identify").split()
+                answer = self._issue(PERSONAS[0].id, scopes)
+                del answer["refresh_token"]
+                return answer
+            case _:
+                raise OAuthError("unsupported_grant_type", "Grant type None is not supported")
+
+    def revoke(self, form: Mapping[str, str], authorization: str | None) -> None:
+        """Forget what a token stands for; an unknown one is no error.
+
+        :raises OAuthError: not the application.
+        """
+        self._authenticate(form, authorization)
+        token = form.get("token")
+        self._world.set_grants(
+            [one for one in self._world.grants if token not in {one.access_token, one.refresh_token}]
+        )
+
+    def about(self, grant: Grant) -> Wire:
+        """What a token stands for."""
+        return {
+            "application": self._application.to_wire(),
+            "scopes": grant.scopes,
+            "expires": grant.expires_at.isoformat(),
+            "user": self._world.user(grant.user_id).to_wire(),
+        }
+
+    def _authenticate(self, form: Mapping[str, str], authorization: str | None) -> None:
+        client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
+        if authorization is not None and authorization.startswith("Basic "):
+            try:
+                client_id, _, secret = base64.b64decode(authorization[6:], validate=True).decode().partition(":")
+            except ValueError:
+                raise OAuthError("invalid_client", "Invalid client credentials", 401) from None
+            client_id, secret = unquote_plus(client_id), unquote_plus(secret)
+        known = client_id == str(self._application.id)
+        if not known or not secrets.compare_digest(secret, self._application.client_secret):
+            raise OAuthError("invalid_client", "Invalid client credentials", 401)
+
+    def _exchange(self, form: Mapping[str, str]) -> Wire:
+        code = self._codes.pop(form.get("code", ""), None)  # once, whatever comes of it
+        if code is None or time.monotonic() - code.made > CODE_S:
+            raise OAuthError("invalid_grant", 'Invalid "code" in request.')
+        if form.get("redirect_uri") != code.redirect_uri:
+            raise OAuthError("invalid_grant", 'Invalid "redirect_uri" in request.')
+        if code.challenge is not None and _challenge(form.get("code_verifier", "")) != code.challenge:
+            raise OAuthError("invalid_grant", 'Invalid "code_verifier" in request.')
+        answer = self._issue(code.user_id, [*code.scopes])
+        if code.guild_id is not None:
+            guild = self._world.guild(code.guild_id)
+            self._guilds.join(guild, permissions=code.permissions)
+            answer["guild"] = guild.to_wire()
+        return answer
+
+    def _refresh(self, form: Mapping[str, str]) -> Wire:
+        token = form.get("refresh_token")
+        grant = next((one for one in self._world.grants if one.refresh_token == token), None)
+        if grant is None:
+            raise OAuthError("invalid_grant", 'Invalid "refresh_token" in request.')
+        self._world.set_grants([one for one in self._world.grants if one is not grant])
+        return self._issue(grant.user_id, grant.scopes)
+
+    def _issue(self, user_id: int, scopes: list[str]) -> Wire:
+        now = datetime.now(UTC)
+        grant = Grant(
+            user_id=user_id,
+            scopes=scopes,
+            access_token=self._faults.token(ROUTE, secrets.token_urlsafe(22)),
+            refresh_token=self._faults.token(ROUTE, secrets.token_urlsafe(22)),
+            expires_at=now + timedelta(seconds=TOKEN_S),
+        )
+        kept = [one for one in self._world.grants if one.expires_at > now - timedelta(days=30)]
+        self._world.set_grants([*kept, grant])
+        return {
+            "token_type": "Bearer",
+            "access_token": grant.access_token,
+            "expires_in": TOKEN_S,
+            "refresh_token": grant.refresh_token,
+            "scope": " ".join(scopes),
+        }
+
+
+def _challenge(verifier: str) -> str:
+    digest = hashlib.sha256(verifier.encode()).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")

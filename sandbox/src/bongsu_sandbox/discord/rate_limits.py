@@ -1,0 +1,71 @@
+"""Rate limits as Discord has them: buckets of a route, told in headers, and one limit for all."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MESSAGES = "POST /channels/{channel_id}/messages"
+
+
+class Limits(BaseModel):
+    """How many requests in how many seconds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    messages: int = Field(default=5, ge=1, description="Messages to one channel …")
+    messages_per_s: float = Field(default=5.0, gt=0, description="… in so many seconds")
+    others: int = Field(default=50, ge=1, description="Requests to any other route …")
+    others_per_s: float = Field(default=1.0, gt=0, description="… in so many seconds")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a bucket stands after a request; `refused`: it was empty."""
+
+    limit: int
+    remaining: int
+    reset_at: float
+    reset_after_s: float
+    bucket: str
+    refused: bool
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """As Discord tells it."""
+        return {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(self.remaining),
+            "X-RateLimit-Reset": f"{self.reset_at:.3f}",
+            "X-RateLimit-Reset-After": f"{self.reset_after_s:.3f}",
+            "X-RateLimit-Bucket": self.bucket,
+        }
+
+
+class RateLimits:
+    """Counts the requests of each bucket."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._windows: dict[tuple[str, str], tuple[float, int]] = {}
+        self.limits = Limits()
+
+    def take(self, route: str, major: str) -> Standing:
+        """Count a request to a route; `major` is what has limits of its own: a channel, a guild, a token."""
+        limits = self.limits
+        limit, per_s = (
+            (limits.messages, limits.messages_per_s) if route == MESSAGES else (limits.others, limits.others_per_s)
+        )
+        now = self._clock()
+        until, used = self._windows.get((route, major), (now + per_s, 0))
+        if until <= now:
+            until, used = now + per_s, 0
+        refused = used >= limit
+        used = min(limit, used + 1)
+        self._windows[route, major] = (until, used)
+        if len(self._windows) > 10_000:
+            self._windows = {key: window for key, window in self._windows.items() if window[0] > now}
+        bucket = hashlib.sha256(route.encode()).hexdigest()[:32]
+        return Standing(limit, limit - used, until, until - now, bucket, refused)
