@@ -4,6 +4,7 @@ import argparse
 import importlib
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 from bongsu.runtime.server import run
 from bongsu.runtime.stop import StopSignal
@@ -14,6 +15,7 @@ MODULES = {
     "up": "bongsu_launcher.embedded",
     "serve": "bongsu_launcher.serve",
     "migrate": "bongsu_launcher.migrate",
+    "credentials": "bongsu_launcher.credentials",
     "user": "bongsu_launcher.accounts",
     "key": "bongsu_launcher.accounts",
     "send": "bongsu_launcher.send",
@@ -39,6 +41,16 @@ def build_parser() -> argparse.ArgumentParser:
     migrate = commands.add_parser("migrate", help="bring the tables up to date")
     _with_database(migrate)
     migrate.add_argument("--downgrade", action="store_true", help="take all of them away again (their data too)")
+
+    migrate.add_argument(
+        "--credentials", type=Path, metavar="FOLDER", help="also make the services' users in MySQL, with their grants"
+    )
+
+    credentials = commands.add_parser(
+        "credentials", help="make the passwords and keys of a deployment that are missing"
+    )
+    credentials.add_argument("folder", type=Path, help="where they are kept: a folder a service, a file a secret")
+    credentials.add_argument("--broker", default="rabbitmq:5672", metavar="HOST:PORT", help="RabbitMQ's address")
 
     user = commands.add_parser("user", help="accounts").add_subparsers(dest="action", required=True, metavar="ACTION")
     create = user.add_parser("create", help="make an account with a verified address")

@@ -26,6 +26,7 @@ from bongsu_launcher.owners import MIGRATIONS
 from bongsu_launcher.settings import Composed, compose
 from bongsu_notify import app as notify
 from bongsu_notify import worker
+from bongsu_notify.deliveries import service as deliveries
 from bongsu_sandbox import app as sandbox
 
 log = get_logger(__name__)
@@ -58,13 +59,13 @@ async def up(composed: Composed, stop: StopSignal) -> None:
         broker = MemoryBroker()
         await broker.connect()
         stack.push_async_callback(broker.close)
-        await broker.declare(*(QueueSpec(name) for name in ALL_QUEUES))
+        queues = [QueueSpec(name) for name in ALL_QUEUES]
+        await broker.declare(*queues)
         app = _assemble(composed, database=database, broker=broker, vault=vault, stop=stop)
 
         async def begin_work() -> None:
             # Only now, because a delivery may call the sandbox, which is on our own port.
-            relay = Relay(database, broker)
-            await stack.enter_async_context(relay.running())
+            await stack.enter_async_context(Relay(database, broker, queues=queues).running())
             await stack.enter_async_context(
                 worker.consuming(database=database, broker=broker, vault=vault, settings=composed.notify, stop=stop)
             )
@@ -80,8 +81,11 @@ async def _prepare(database: Database, composed: Composed, vault: Vault) -> None
     await ensure_signing_key(vault)
     if composed.notify.sandbox:
         await demo.seed(database)
-    async with database.unit():
-        await outbox.release()
+    if composed.owns_database:
+        # Whoever held a message or a lease was the process before this one: nothing need wait for them to run out.
+        async with database.unit():
+            await outbox.release()
+            await deliveries.release()
 
 
 def _assemble(

@@ -5,13 +5,18 @@ from collections.abc import Awaitable, Callable
 
 from bongsu.identity.key_source import ensure_signing_key
 from bongsu.runtime import migrations
+from bongsu.runtime.settings import load
 from bongsu.runtime.stop import StopSignal
-from bongsu_launcher import operator_database
+from bongsu_launcher import credentials, demo, grants, operator_database
 from bongsu_launcher.owners import MIGRATIONS
+from bongsu_launcher.settings import DOTENV, LauncherSettings
 
 
 def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:
-    """Brings every owner's tables up to date, and makes the first signing key."""
+    """Brings every owner's tables up to date, and makes what is needed beside them.
+
+    That is the first signing key; with `--credentials` the services' users; beside a sandbox the demo's people.
+    """
 
     async def migrate(_stop: StopSignal) -> None:
         async with operator_database.opened(options.database_url, current=False) as (database, vault):
@@ -21,7 +26,13 @@ def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[Non
                 return
             behind = await migrations.pending(database.engine, MIGRATIONS)
             await migrations.upgrade(database.engine, MIGRATIONS)
-            await ensure_signing_key(vault)
             print(f"Migrated: {', '.join(behind)}." if behind else "The tables are up to date.")
+            await ensure_signing_key(vault)
+            if options.credentials is not None:
+                users = await grants.apply(database.engine, credentials.mysql_passwords(options.credentials))
+                print(f"Users with their grants: {', '.join(users)}.")
+            (platform,) = load(LauncherSettings, dotenv=DOTENV)
+            if platform.sandbox_url is not None:
+                await demo.seed(database)
 
     return migrate

@@ -38,6 +38,11 @@ class Composed:
     state: StateFolder
     database_url: str
 
+    @property
+    def owns_database(self) -> bool:
+        """Whether the database is the data folder's own file, which no other process can be using."""
+        return self.database_url == self.state.database_url
+
 
 def compose(database_url: str | None = None) -> Composed:
     """Read the environment and `.env`, and fill in stand-ins for what is missing.

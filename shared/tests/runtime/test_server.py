@@ -18,6 +18,7 @@ PROGRAM = textwrap.dedent(
     from contextlib import asynccontextmanager
     from fastapi import FastAPI
     from fastapi.responses import StreamingResponse
+    from bongsu.runtime.errors import StartError
     from bongsu.runtime.server import listen, run, serve
 
     async def main(stop):
@@ -44,6 +45,8 @@ PROGRAM = textwrap.dedent(
             return StreamingResponse(events())
 
         async def started():
+            if "fail" in sys.argv:
+                raise StartError("the work after the start failed")
             print("started", flush=True)
 
         await serve(app, listen("127.0.0.1", int(sys.argv[1])), stop, started=started)
@@ -62,10 +65,10 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _process(port: int) -> Iterator[subprocess.Popen[str]]:
+def _process(port: int, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     environment = {**os.environ, "PYTHONWARNINGS": "error"}
     process = subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, "-c", PROGRAM, str(port)],
+        [sys.executable, "-c", PROGRAM, str(port), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -140,6 +143,14 @@ def httpx_refuses(port: int) -> bool:
             return False
     except OSError:
         return True
+
+
+class TestStarted:
+    def test_work_that_fails_after_the_start_ends_the_process_with_its_reason(self) -> None:
+        with _process(_free_port(), "fail") as process:
+            out, err = process.communicate(timeout=20)
+        assert (process.returncode, out) == (1, "lifespan closed\n")
+        assert err.strip() == "bongsu: the work after the start failed"
 
 
 class TestListen:

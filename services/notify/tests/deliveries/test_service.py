@@ -112,6 +112,14 @@ class TestClaim:
         assert {one.id for one in (await _claim(database, *ids)).claimed} == set(ids)
 
 
+class TestRelease:
+    async def test_what_a_dead_worker_held_can_be_claimed_at_once(self, database: Database) -> None:
+        one = await _notification()
+        await _claim(database, one.id)
+        assert await service.release() == 1
+        assert [claimed.attempt for claimed in (await _claim(database, one.id)).claimed] == [2]
+
+
 class TestMark:
     async def test_a_sent_one_has_its_message_id_and_ends_its_lease(self, database: Database) -> None:
         one = await _notification(sealed_variables="k1.secret")

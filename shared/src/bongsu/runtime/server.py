@@ -55,7 +55,8 @@ async def serve(
 ) -> None:
     """Serve until `stop` is set, then drain and run the app's lifespan to its end.
 
-    `started` is called once the server answers: for work that calls the server itself, or that must not delay it.
+    `started` is called once the server answers: for work that calls the server itself, or that must not delay it. When
+    it fails, the server ends and the error is raised here.
 
     :raises StartError: the app's lifespan failed (its own error is the cause) or the server did not start.
     """
@@ -84,15 +85,22 @@ async def serve(
         if started is not None:
             await started()
 
+    def end_on_failure(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            server.should_exit = True
+
     ender = asyncio.create_task(end_on_stop())
     starter = asyncio.create_task(call_started())
+    starter.add_done_callback(end_on_failure)
     try:
         await server.serve(sockets=[sock])
     finally:
         ender.cancel()
         starter.cancel()
-        await asyncio.gather(ender, starter, return_exceptions=True)
+        _, failure = await asyncio.gather(ender, starter, return_exceptions=True)
         sock.close()
+    if isinstance(failure, Exception):
+        raise failure
     if not server.started and not stop.is_set():
         raise StartError("The service did not start; the log above says why")
 

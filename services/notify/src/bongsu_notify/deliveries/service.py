@@ -78,6 +78,14 @@ async def claim(ids: Sequence[UUID], *, lease_s: float, max_attempts: int) -> Cl
     return Claims(claimed, owner, frozenset(settled), later)
 
 
+async def release() -> int:
+    """End every lease: for when the workers that held them are known to be gone.
+
+    :returns: how many.
+    """
+    return await Notification.filter_by(status="sending").update(lease_until=utc_now(-1))
+
+
 async def _explain(ids: set[UUID], *, lease_s: float, max_attempts: int) -> tuple[set[UUID], dict[UUID, float]]:
     """Why these were not claimed: ended ones are settled, expired ones end here, the others wait."""
     if not ids:

@@ -1,0 +1,93 @@
+"""Who may do what on RabbitMQ: each service has a user of its own. `PERMISSIONS` is the whole of it.
+
+RabbitMQ reads it as a definitions file when it starts, so a broker that lost its disk knows its users again. It also
+checks that the `user_id` of a message is the user that sent it. What it cannot limit is to which queue somebody sends:
+all of them are reached through the default exchange.
+"""
+
+import base64
+import hashlib
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import JsonValue
+
+from bongsu.contracts.queues import ALL_QUEUES
+
+VHOST: Final = "/"
+OPERATOR: Final = "operator"
+
+# As regular expressions of RabbitMQ's: what a user declares, sends to and consumes from.
+_WORK = r"({})(\.dead)?".format("|".join(name.replace(".", r"\.") for name in ALL_QUEUES))
+_SEND = r"amq\.default"
+_TOPICS = r"bongsu\.topics"
+_SUBSCRIPTION = r"topic\..+\.[0-9a-f]{32}"
+_INBOX = r"rpc\.reply\.[0-9a-f]{32}"
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What one user may declare (`configure`), send to (`write`) and consume from (`read`)."""
+
+    service: str
+    configure: tuple[str, ...] = ()
+    write: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+
+    def definition(self) -> dict[str, JsonValue]:
+        """As an entry of a definitions file."""
+        return {
+            "user": self.service,
+            "vhost": VHOST,
+            "configure": _any_of(self.configure),
+            "write": _any_of(self.write),
+            "read": _any_of(self.read),
+        }
+
+
+PERMISSIONS: Final = (
+    Permissions("auth", configure=(_TOPICS, _INBOX), write=(_SEND, _TOPICS), read=(_INBOX,)),
+    Permissions(
+        "notify",
+        configure=(_WORK, _TOPICS, _SUBSCRIPTION, _INBOX),
+        write=(_SEND, _WORK, _SUBSCRIPTION),
+        read=(_WORK, _TOPICS, _SUBSCRIPTION, _INBOX),
+    ),
+    # To declare a queue with dead letters takes the right to read it.
+    Permissions("relay", configure=(_WORK,), write=(_SEND, _WORK), read=(_WORK,)),
+)
+
+
+def definitions(passwords: Mapping[str, str]) -> str:
+    """A definitions file with a user for each password; the operator may do everything.
+
+    :param passwords: by service, and by `OPERATOR`.
+    """
+    users: list[JsonValue] = [
+        {
+            "name": name,
+            "password_hash": _hashed(password),
+            "hashing_algorithm": "rabbit_password_hashing_sha256",
+            "tags": ["administrator"] if name == OPERATOR else [],
+        }
+        for name, password in sorted(passwords.items())
+    ]
+    permissions: list[JsonValue] = [one.definition() for one in PERMISSIONS if one.service in passwords]
+    if OPERATOR in passwords:
+        permissions.append({"user": OPERATOR, "vhost": VHOST, "configure": ".*", "write": ".*", "read": ".*"})
+    document: JsonValue = {"vhosts": [{"name": VHOST}], "users": users, "permissions": permissions}
+    return json.dumps(document, indent=1)
+
+
+def _any_of(expressions: Iterable[str]) -> str:
+    # `^$` and not an empty text for nothing: it matches nothing that has a name.
+    joined = "|".join(expressions)
+    return f"^({joined})$" if joined else "^$"
+
+
+def _hashed(password: str) -> str:
+    salt = secrets.token_bytes(4)
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()

@@ -1,0 +1,122 @@
+"""Who may do what in MySQL: each service has a user of its own, with no more than it needs.
+
+`ACCESS` is the whole of it. Tables are made and changed by `bongsu migrate` alone, as the operator's user.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from bongsu.mixins import Base
+from bongsu.runtime.errors import StartError
+from bongsu_launcher.owners import MIGRATIONS
+
+Grants = Mapping[str, frozenset[str]]
+"""Privileges by table."""
+
+READ: Final = frozenset({"SELECT"})
+APPEND: Final = frozenset({"INSERT"})
+ROWS: Final = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
+
+# What `bongsu.identity` reads to know a caller, in whichever service.
+IDENTITY: Final[Grants] = dict.fromkeys(
+    ("users", "sessions", "api_keys", "api_key_allowlist", "signing_keys", "revocations"), READ
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A service's user: all rows of the tables that it owns, and what it needs of others'."""
+
+    service: str
+    owns: str
+    others: Grants = field(default_factory=dict)
+
+    def grants(self) -> Grants:
+        """Everything that the user may do."""
+        own = [mapper.class_ for mapper in Base.registry.mappers if mapper.class_.__owner__ == self.owns]
+        versions = [one.version_table for one in MIGRATIONS if one.owner == self.owns]
+        return {model.__tablename__: ROWS for model in own} | dict.fromkeys(versions, READ) | dict(self.others)
+
+
+ACCESS: Final = (
+    Access("auth", owns="auth", others={"outbox": APPEND}),
+    Access(
+        "notify",
+        owns="notify",
+        # Its worker settles what it has consumed: it deletes the outbox's rows, or postpones them.
+        others={**IDENTITY, "request_nonces": APPEND, "audit_log": APPEND, "outbox": ROWS},
+    ),
+    Access("relay", owns="outbox"),
+)
+
+
+def user_of(service: str, database: str) -> str:
+    """The name of a service's user; two Bongsus in one MySQL have different ones."""
+    return f"{database}_{service}"
+
+
+async def apply(engine: AsyncEngine, passwords: Mapping[str, str]) -> list[str]:
+    """Make the users of the services in `passwords`, and give and take until each has exactly its grants.
+
+    What a user has already is left alone, so that services go on while it runs. Tables must exist.
+
+    :returns: the users.
+    :raises StartError: the database is not MySQL, or its name cannot be part of a user's.
+    """
+    database = engine.url.database or ""
+    if engine.dialect.name not in ("mysql", "mariadb"):
+        raise StartError("Only MySQL has users: leave --credentials out for SQLite")
+    if not re.fullmatch(r"[A-Za-z0-9_]{1,22}", database):
+        raise StartError(f"{database!r} cannot be part of a user's name: use at most 22 letters, digits and _")
+    users = []
+    async with engine.connect() as connection:
+        for access in ACCESS:
+            if access.service in passwords:
+                user = user_of(access.service, database)
+                await _ensure_user(connection, user, passwords[access.service])
+                await _ensure_grants(connection, user, database, access.grants())
+                users.append(user)
+    return users
+
+
+async def _ensure_user(connection: AsyncConnection, user: str, password: str) -> None:
+    # Accounts and grants are statements of their own, which no model stands for.
+    for statement in ("CREATE USER IF NOT EXISTS", "ALTER USER"):
+        await connection.execute(
+            text(f"{statement} :user@'%' IDENTIFIED BY :password"), {"user": user, "password": password}
+        )
+
+
+async def _ensure_grants(connection: AsyncConnection, user: str, database: str, wanted: Grants) -> None:
+    present = await granted(connection, user, database)
+    for table in sorted({*wanted, *present}):
+        missing = wanted.get(table, frozenset()) - present.get(table, frozenset())
+        surplus = present.get(table, frozenset()) - wanted.get(table, frozenset())
+        for privileges, action in ((missing, "GRANT {} ON {} TO"), (surplus, "REVOKE {} ON {} FROM")):
+            if privileges:
+                where = f"`{database}`.`{table}`"
+                # Names of our own tables and of privileges, which a statement cannot have as parameters.
+                await connection.execute(
+                    text(action.format(", ".join(sorted(privileges)), where) + " :user@'%'"), {"user": user}
+                )
+
+
+async def granted(connection: AsyncConnection, user: str, database: str) -> Grants:
+    """What a user may do in the tables of a database."""
+    # The catalogue is not a table of ours.
+    rows = await connection.execute(
+        text(
+            "SELECT TABLE_NAME, PRIVILEGE_TYPE FROM information_schema.TABLE_PRIVILEGES "
+            "WHERE GRANTEE = :grantee AND TABLE_SCHEMA = :database"
+        ),
+        {"grantee": f"'{user}'@'%'", "database": database},
+    )
+    found: dict[str, frozenset[str]] = {}
+    for table, privilege in rows:
+        found[table] = found.get(table, frozenset()) | {privilege}
+    return found
