@@ -9,14 +9,32 @@ import pytest
 from pydantic import ValidationError
 
 from bongsu.contracts.events import UserBlocked, UserDeleted, UserRoleChanged
+from bongsu.contracts.guilds import GuildJoined, GuildLeft, GuildSummary, GuildUpdated
 from bongsu.contracts.jobs import DeliveryWakeup, EmailRecipient, NotificationJob
-from bongsu.contracts.tokens import AccessClaims
+from bongsu.contracts.rpc import (
+    GuildCount,
+    GuildCountRequest,
+    GuildLeave,
+    GuildLeaveRequest,
+    GuildList,
+    GuildListRequest,
+)
+from bongsu.contracts.tokens import AccessClaims, AssertionClaims
 from bongsu.contracts.wire import Wire
 
 GOLDEN = Path(__file__).parent / "golden"
 SOMEONE = UUID("01936f00-0000-7000-8000-000000000001")
 SOMETHING = UUID("01936f00-0000-7000-8000-000000000002")
 AT = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+GUILD = GuildSummary(
+    id=300000000006422528,
+    name="서울 개발자 모임",
+    icon="a1b2c3",
+    owner_id=200000000000000005,
+    member_count=1289,
+    status="active",
+    joined_at=AT,
+)
 
 SHAPES: dict[str, Wire] = {
     "notification_job": NotificationJob(
@@ -45,6 +63,28 @@ SHAPES: dict[str, Wire] = {
         auth_time=1795511700,
         amr=("pwd",),
     ),
+    "assertion_claims": AssertionClaims(
+        iss="http://localhost:8000",
+        sub=SOMEONE,
+        aud="bot",
+        method="guild_leave",
+        target="guild:300000000002228224",
+        exp=1795511760,
+        iat=1795511700,
+        jti=SOMETHING,
+        sid=SOMETHING,
+    ),
+    "guild_joined": GuildJoined(guild=GUILD, at=AT),
+    "guild_left": GuildLeft(guild=GUILD.model_copy(update={"status": "left", "left_at": AT}), at=AT),
+    "guild_updated": GuildUpdated(guild=GUILD.model_copy(update={"status": "unavailable"}), at=AT),
+    "guild_count_request": GuildCountRequest(shard=1),
+    "guild_count": GuildCount(guilds=3, shards_answered=1, shards=2),
+    "guild_list_request": GuildListRequest(ids=(GUILD.id,), after=300000000002228224, limit=50),
+    "guild_list": GuildList(guilds=(GUILD,), next=GUILD.id),
+    "guild_leave_request": GuildLeaveRequest(
+        guild_id=GUILD.id, assertion="eyJ.eyJ.sig", idempotency_key="0f9c1a52-leave"
+    ),
+    "guild_leave": GuildLeave(guild_id=GUILD.id, left_at=AT),
 }
 
 

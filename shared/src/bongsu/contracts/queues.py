@@ -20,5 +20,17 @@ LANES: Final[dict[Priority, int]] = {"high": 0, "normal": 1, "bulk": 2}
 EVENTS: Final = "bongsu.events"
 """The fan-out topic of account events (`contracts.events`)."""
 
+GUILD_EVENTS: Final = "bongsu.guilds"
+"""The fan-out topic of the bot's guilds (`contracts.guilds`)."""
+
+BOT_RPC: Final = "bot.rpc.any"
+"""Requests to the bot, whichever of its processes takes them (`contracts.rpc`)."""
+
+
+def bot_rpc_shard(shard: int) -> str:
+    """Requests to the process that runs a shard."""
+    return f"bot.rpc.shard.{shard}"
+
+
 ALL_QUEUES: Final[tuple[str, ...]] = (NOTIFY_JOBS, *DELIVER.values())
 """Every durable queue. Whoever publishes or consumes declares them, so that no start order matters."""
