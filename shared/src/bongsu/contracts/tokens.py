@@ -1,4 +1,4 @@
-"""The claims of an access token (`typ: at+jwt`, EdDSA)."""
+"""The claims of our tokens, signed with EdDSA: access tokens (`typ: at+jwt`) and assertions (`typ: assertion+jwt`)."""
 
 from typing import Literal
 from uuid import UUID
@@ -23,3 +23,17 @@ class AccessClaims(Wire):
     scope: str
     auth_time: int
     amr: tuple[str, ...]
+
+
+class AssertionClaims(Wire):
+    """A user's word for one action: `aud` does `method` to `target`. `sid` is the session in which it was given."""
+
+    iss: str
+    sub: UUID
+    aud: str
+    method: str
+    target: str
+    exp: int
+    iat: int
+    jti: UUID
+    sid: UUID

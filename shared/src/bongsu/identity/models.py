@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, SmallInteger, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bongsu.identity.scopes import Role
@@ -41,6 +41,16 @@ class User(AuthModel):
     """`trial`: sends to the own verified address and to simulators only; `live`: an administrator approved it."""
     tokens_denied_until: Mapped[int] = mapped_column(BigInteger, default=0)
     """Tokens issued in or before this second (since 1970) are denied; a new one is dated after it."""
+    nickname: Mapped[str | None] = mapped_column(String(100))
+    picture: Mapped[str | None] = mapped_column(String(500))
+    """An https address."""
+    phone_number: Mapped[str | None] = mapped_column(AsciiKey(32))
+    gender: Mapped[str | None] = mapped_column(AsciiKey(16))
+    birth_year: Mapped[int | None] = mapped_column(SmallInteger)
+    birthday: Mapped[str | None] = mapped_column(AsciiKey(5))
+    """`MM-DD`."""
+    age_range: Mapped[str | None] = mapped_column(AsciiKey(8))
+    """`30-39`, or `90-` and older."""
 
     __table_args__ = (UniqueConstraint("email_norm", name="uq_users_email_norm"),)
 
@@ -102,6 +112,35 @@ class UserSession(AuthModel):
     end_reason: Mapped[str | None] = mapped_column(AsciiKey(32))
 
     __table_args__ = (Index("ix_sessions_user", "user_id", "id"), Index("ix_sessions_expires", "expires_at"))
+
+
+class LinkedAccount(AuthModel):
+    """An account at a provider by which a user signs in. Each belongs to one user, and a user has one a provider."""
+
+    __tablename__ = "linked_accounts"
+
+    user_id: Mapped[UUID] = mapped_column(UUIDKey(), ForeignKey("users.id", ondelete="CASCADE"))
+    provider: Mapped[str] = mapped_column(AsciiKey(16))
+    subject: Mapped[str] = mapped_column(AsciiKey(255))
+    """The provider's id of the account."""
+    display_name: Mapped[str | None] = mapped_column(String(100))
+    """As the provider shows it, so that the user knows which account it is."""
+    sealed_access_token: Mapped[str | None] = mapped_column(Text)
+    """None: the provider no longer honours what the user allowed; they have to allow it again."""
+    sealed_refresh_token: Mapped[str | None] = mapped_column(Text)
+    token_expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
+    scopes: Mapped[str] = mapped_column(Text)
+    """What the user allowed, space-separated."""
+    last_used_at: Mapped[datetime] = mapped_column(UTCDateTime())
+    profile_due_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
+    """When to try again to read the rest of the profile; None: it was read, or given up."""
+    profile_attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
+
+    __table_args__ = (
+        UniqueConstraint("provider", "subject", name="uq_linked_accounts_subject"),
+        UniqueConstraint("user_id", "provider", name="uq_linked_accounts_user"),
+        Index("ix_linked_accounts_profile_due", "profile_due_at"),
+    )
 
 
 class ApiKey(AuthModel):

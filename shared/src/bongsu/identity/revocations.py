@@ -9,11 +9,11 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from bongsu.contracts.tokens import AccessClaims
 from bongsu.identity.models import Revocation, RevokedKind, User
 from bongsu.identity.tokens import MAX_LIFETIME_S
 from bongsu.mixins import MixinError
@@ -31,6 +31,22 @@ _KEPT_FOR = timedelta(seconds=MAX_LIFETIME_S + 60)
 _FOR_EVER = 2**53
 
 
+class RevocableClaims(Protocol):
+    """What a token tells of whom it was issued to and when: enough to know whether it was revoked."""
+
+    @property
+    def sub(self) -> UUID:
+        """The user."""
+
+    @property
+    def sid(self) -> UUID:
+        """The session."""
+
+    @property
+    def iat(self) -> int:
+        """When it was issued, in seconds since 1970."""
+
+
 class RevocationFeed:
     """What has been revoked, as this process knows it. Satisfies `tokens.Denials`.
 
@@ -46,7 +62,7 @@ class RevocationFeed:
         self._newest: datetime | None = None
         self._polled_at: float | None = None
 
-    def denies(self, claims: AccessClaims) -> bool:
+    def denies(self, claims: RevocableClaims) -> bool:
         """Whether a token's session was ended, or its user's tokens of that time were revoked."""
         return self._is_denied("session", claims.sid, claims.iat) or self._is_denied("user", claims.sub, claims.iat)
 
