@@ -54,7 +54,7 @@ def create_operations(parts: Sequence[FastAPI], *, database: Database, broker: B
         yield
 
     metrics = AllMetrics(parts)
-    app = create_api(title="Bongsu", version="1", prefix="/operations", metrics=metrics, lifespan=lifespan)
+    app = create_api(title="Bongsu", version="1", prefix=None, metrics=metrics, lifespan=lifespan)
 
     async def database_answers() -> bool:
         await database.ping()

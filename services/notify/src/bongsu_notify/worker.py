@@ -73,9 +73,8 @@ def create_worker(
             yield
 
     app = create_api(
-        title="Bongsu notify worker", version="1", prefix="/v1", metrics=Metrics("notify-worker"), lifespan=lifespan
+        title="Bongsu notify worker", version="1", prefix=None, metrics=Metrics("notify-worker"), lifespan=lifespan
     )
-    app.openapi_url = None
 
     async def broker_answers() -> bool:
         return broker.connected

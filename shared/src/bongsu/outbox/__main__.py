@@ -63,7 +63,7 @@ def create_relay(*, database: Database, broker: Broker, queues: list[QueueSpec])
         async with relay.running():
             yield
 
-    app = create_api(title="Bongsu relay", version="1", prefix="/relay", metrics=metrics, lifespan=lifespan)
+    app = create_api(title="Bongsu relay", version="1", prefix=None, metrics=metrics, lifespan=lifespan)
 
     async def broker_answers() -> bool:
         return broker.connected

@@ -25,7 +25,7 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
     *,
     title: str,
     version: str,
-    prefix: str,
+    prefix: str | None,
     metrics: Metrics,
     lifespan: Lifespan[FastAPI],
     description: str = "",
@@ -33,15 +33,15 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
 ) -> FastAPI:
     """An empty API with the edge's conventions.
 
-    :param prefix: where its OpenAPI document and pages are, e.g. `/auth` for `/auth/openapi.json`.
+    :param prefix: where its OpenAPI document and pages are, e.g. `/auth` for `/auth/openapi.json`; None for neither.
     :param max_body_bytes: a larger body is refused with 413 before it is read whole.
     """
     app = FastAPI(
         title=title,
         version=version,
         description=description,
-        openapi_url=f"{prefix}/openapi.json",
-        docs_url=f"{prefix}/docs",
+        openapi_url=None if prefix is None else f"{prefix}/openapi.json",
+        docs_url=None if prefix is None else f"{prefix}/docs",
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
