@@ -69,14 +69,14 @@ async def _as_service(operator: AsyncEngine, service: str) -> AsyncIterator[Data
 
 
 async def _is_allowed(database: Database, statement: str) -> bool:
-    async with database.engine.connect() as connection:
-        try:
+    try:
+        async with database.engine.connect() as connection:
             await connection.execute(text(statement))
-        except DBAPIError as error:
-            code = None if error.orig is None else error.orig.args[0]
-            if code not in {*DENIED, NO_DEFAULT}:
-                raise
-            return code == NO_DEFAULT
+    except DBAPIError as error:
+        code = None if error.orig is None else error.orig.args[0]
+        if code not in {*DENIED, NO_DEFAULT}:
+            raise
+        return code == NO_DEFAULT
     return True
 
 
