@@ -9,11 +9,13 @@ pattern.
 import re
 from typing import Any, Literal, Self
 
-from sqlalchemy import ColumnElement, Dialect, String, bindparam
+from sqlalchemy import ColumnElement, Dialect, String, bindparam, false
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Boolean, TypeDecorator
+
+from bongsu.mixins.types import AsciiKey
 
 Shape = Literal["contains", "startswith", "endswith", "whole", "like"]
 
@@ -76,6 +78,11 @@ class _ExactPrefix(_TextMatch):
     inherit_cache = True
 
 
+class _KeyPrefix(_TextMatch):
+    name = "key_starts"
+    inherit_cache = True
+
+
 class _ExactLike(_TextMatch):
     name = "is_like"
     inherit_cache = True
@@ -103,6 +110,7 @@ def _sides(element: FunctionElement[bool], compiler: SQLCompiler, options: dict[
 
 @compiles(_Exact)
 @compiles(_ExactPrefix)
+@compiles(_KeyPrefix)
 @compiles(_ExactLike)
 def _glob(element: FunctionElement[bool], compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # SQLAlchemy's protocol
     column, pattern = _sides(element, compiler, options)
@@ -126,6 +134,12 @@ def _regexp(element: FunctionElement[bool], compiler: SQLCompiler, **options: An
 def _like_mysql(element: FunctionElement[bool], compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
     column, pattern = _sides(element, compiler, options)
     return f"({column} LIKE {pattern} COLLATE utf8mb4_bin ESCAPE '{_ESCAPE}')"
+
+
+@compiles(_KeyPrefix, "mysql", "mariadb")
+def _key_prefix_mysql(element: FunctionElement[bool], compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
+    column, pattern = _sides(element, compiler, options)
+    return f"({column} LIKE {pattern} ESCAPE '{_ESCAPE}')"
 
 
 @compiles(_ExactPrefix, "mysql", "mariadb")
@@ -164,6 +178,9 @@ def _regexp_mysql(element: FunctionElement[bool], compiler: SQLCompiler, **optio
 
 def exact_match(column: ColumnElement[str], value: str, shape: Shape) -> ColumnElement[bool]:
     """`value` at its place in the column, case counted."""
+    if shape == "startswith" and isinstance(column.type, AsciiKey):
+        # Its collation is binary already, and cannot be compared with other text without a forced one.
+        return _KeyPrefix(column, bindparam(None, value, type_=_PATTERNS[shape])) if value.isascii() else false()
     kind = {"startswith": _ExactPrefix, "like": _ExactLike}.get(shape, _Exact)
     return kind(column, bindparam(None, value, type_=_PATTERNS[shape]))
 

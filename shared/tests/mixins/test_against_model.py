@@ -1,0 +1,199 @@
+"""Random chains of operations give the answers that a plain Python model of the table gives."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from sqlalchemy import URL
+
+from bongsu.mixins import Conflict, Database
+from shared.tests.mixins.library import Author, LibraryBase
+from shared.tests.mixins.oracle import (
+    AGES,
+    CONDITIONS,
+    COUNTRIES,
+    EMAILS,
+    NAMES,
+    ORDERS,
+    Condition,
+    Row,
+    ordered,
+    terms,
+)
+
+T = TypeVar("T")
+SHOWN = ("email", "name", "age", "country")
+
+
+class Undone(Exception):
+    pass
+
+
+class AuthorTable(RuleBasedStateMachine):
+    """The library on a database, beside the oracle: a dictionary of rows by e-mail address."""
+
+    url: URL
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.rows: dict[str, Row] = {}
+        self.database = self.do(self.connect())
+
+    async def connect(self) -> Database:
+        database = Database(self.url, LibraryBase, pool_size=1)
+        await Author.query().unfiltered().delete()
+        return database
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    def teardown(self) -> None:
+        self.do(self.database.dispose())
+        self.runner.close()
+
+    def matching(self, condition: Condition) -> list[Row]:
+        return [row for row in self.rows.values() if condition.holds(row)]
+
+    @initialize()
+    def begin_empty(self) -> None:
+        assert self.do(Author.row_count()) == 0
+
+    @rule(email=EMAILS, name=NAMES, age=AGES, country=COUNTRIES)
+    def create(self, email: str, name: str | None, age: int, country: str | None) -> None:
+        values: Row = {"email": email, "name": name, "age": age, "country": country}
+        if email in self.rows:
+            with pytest.raises(Conflict):
+                self.do(Author.create(**values))
+        else:
+            self.do(Author.create(**values))
+            self.rows[email] = values
+
+    @rule(emails=st.lists(EMAILS, max_size=4, unique=True), age=AGES)
+    def bulk_create(self, emails: list[str], age: int) -> None:
+        rows: list[Row] = [{"email": email, "name": None, "age": age, "country": None} for email in emails]
+        if self.rows.keys() & set(emails):
+            with pytest.raises(Conflict):
+                self.do(Author.bulk_create(rows))
+        else:
+            assert self.do(Author.bulk_create(rows)) == len(rows)
+            self.rows.update({str(row["email"]): row for row in rows})
+
+    @rule(email=EMAILS, age=AGES)
+    def get_or_create(self, email: str, age: int) -> None:
+        author, was_made = self.do(Author.get_or_create({"age": age}, email=email))
+        assert was_made == (email not in self.rows)
+        self.rows.setdefault(email, {"email": email, "name": None, "age": age, "country": None})
+        assert author.age == self.rows[email]["age"]
+
+    @rule(emails=st.lists(EMAILS, min_size=1, max_size=3, unique=True), age=AGES, name=NAMES)
+    def upsert(self, emails: list[str], age: int, name: str | None) -> None:
+        self.do(Author.upsert([{"email": email, "age": age, "name": name} for email in emails], by="email"))
+        for email in emails:
+            row = self.rows.setdefault(email, {"email": email, "country": None})
+            row |= {"age": age, "name": name}
+
+    @rule(condition=CONDITIONS, age=AGES, name=NAMES)
+    def update(self, condition: Condition, age: int, name: str | None) -> None:
+        wanted = self.matching(condition)
+        assert self.do(Author.filter_by(condition.query).unfiltered().update(age=age, name=name)) == len(wanted)
+        for row in wanted:
+            row |= {"age": age, "name": name}
+
+    @rule(condition=CONDITIONS)
+    def count_up(self, condition: Condition) -> None:
+        wanted = self.matching(condition)
+        assert self.do(Author.filter_by(condition.query).unfiltered().update(age=(Author.age + 1) % 5)) == len(wanted)
+        for row in wanted:
+            row["age"] = (row["age"] + 1) % 5
+
+    @rule(
+        changes=st.dictionaries(EMAILS, st.fixed_dictionaries({}, optional={"age": AGES, "name": NAMES}), max_size=4),
+        condition=CONDITIONS,
+    )
+    def bulk_update(self, changes: dict[str, Row], condition: Condition) -> None:
+        given = [{"email": email, **change} for email, change in changes.items() if change]
+        wanted = [row for row in self.matching(condition) if changes.get(row["email"])]
+        assert self.do(Author.bulk_update(given, condition.query, by="email")) == len(wanted)
+        for row in wanted:
+            row.update(changes[row["email"]])
+
+    @rule(email=EMAILS, age=AGES, country=COUNTRIES)
+    def update_one(self, email: str, age: int, country: str | None) -> None:
+        author = self.do(Author.get_or_none(email=email))
+        assert (author is None) == (email not in self.rows)
+        if author is not None:
+            self.do(author.update(age=age, country=country))
+            self.rows[email] |= {"age": age, "country": country}
+
+    @rule(condition=CONDITIONS, order=ORDERS, count=st.integers(1, 3))
+    def delete_some(self, condition: Condition, order: list[tuple[str, bool]], count: int) -> None:
+        wanted = ordered(self.matching(condition), order)[:count]
+        query = Author.filter_by(condition.query).unfiltered().order_by(*terms(order)).limit(count)
+        assert self.do(query.delete()) == len(wanted)
+        for row in wanted:
+            del self.rows[row["email"]]
+
+    @rule(email=EMAILS)
+    def undo_a_unit(self, email: str) -> None:
+        async def work() -> None:
+            async with self.database.unit():
+                await Author.get_or_create(email=email)
+                await Author.filter_by(age__ge=0).update(age=4)
+                await Author.exclude(email=email).delete()
+                raise Undone
+
+        with pytest.raises(Undone):
+            self.do(work())
+
+    @rule(condition=CONDITIONS, order=ORDERS)
+    def read_all(self, condition: Condition, order: list[tuple[str, bool]]) -> None:
+        wanted = [tuple(row[name] for name in SHOWN) for row in ordered(self.matching(condition), order)]
+        query = Author.filter_by(condition.query).order_by(*terms(order))
+        assert self.do(query.values_list(*SHOWN)) == wanted
+        assert self.do(query.count()) == len(wanted)
+        assert self.do(query.exists()) == bool(wanted)
+        first = self.do(query.first())
+        assert (None if first is None else first.email) == (wanted[0][0] if wanted else None)
+
+    @rule(condition=CONDITIONS)
+    def read_the_rest(self, condition: Condition) -> None:
+        rest = sorted(row["email"] for row in self.rows.values() if not condition.holds(row))
+        assert sorted(self.do(Author.exclude(condition.query).pluck("email"))) == rest
+
+    @rule(order=ORDERS, size=st.integers(1, 4))
+    def walk_pages(self, order: list[tuple[str, bool]], size: int) -> None:
+        async def walk() -> list[str]:
+            return [author.email async for author in Author.order_by(*terms(order)).stream(size)]
+
+        assert self.do(walk()) == [row["email"] for row in ordered(self.rows.values(), order)]
+        page = self.do(Author.order_by(*terms(order)).page(2, size))
+        wanted = [row["email"] for row in ordered(self.rows.values(), order)][size : 2 * size]
+        assert ([author.email for author in page.items], page.total) == (wanted, len(self.rows))
+
+    @rule()
+    def count_by_age(self) -> None:
+        ages = [row["age"] for row in self.rows.values()]
+        assert self.do(Author.query().count_by("age")) == {age: ages.count(age) for age in ages}
+
+
+@pytest.mark.timeout(240)
+def test_random_chains_give_the_answers_of_the_model(url: URL, backend: str) -> None:
+    class Machine(AuthorTable):
+        pass
+
+    Machine.url = url
+    examples = 60 if backend == "sqlite" else 25
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )
