@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
 from bongsu.mixins.base import Base
-from bongsu.mixins.engine import BEGIN_OPTION, build_engine
+from bongsu.mixins.engine import READING, build_engine
 from bongsu.mixins.failures import is_deadlock
 from bongsu.mixins.unit import Unit, ambient_unit
 
@@ -36,7 +36,7 @@ class Database:
         self.base = base
         self.dialect_name = parsed.get_backend_name()
         self.engine: AsyncEngine = build_engine(parsed, busy_timeout_s, engine_options)
-        self._writing = self.engine.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
+        self._reading = self.engine.execution_options(**READING)
         base.__database__ = self
 
     def unit(self, *, retries: int = 0, isolation: str | None = None) -> Unit:
@@ -60,12 +60,12 @@ class Database:
 
     def new_session(self, sync_session_class: type[Session] = Session) -> AsyncSession:
         """A session whose transactions may write."""
-        return AsyncSession(self._writing, expire_on_commit=False, sync_session_class=sync_session_class)
+        return AsyncSession(self.engine, expire_on_commit=False, sync_session_class=sync_session_class)
 
     async def alone(self, work: Callable[[Session], T], *, write: bool) -> T:
         """Runs one call's work in a short session of its own: commits it, and repeats it after a deadlock."""
         for attempt in range(_OWN_RETRIES + 1):
-            session = AsyncSession(self._writing if write else self.engine, expire_on_commit=False)
+            session = AsyncSession(self.engine if write else self._reading, expire_on_commit=False)
             try:
                 return await session.run_sync(_whole, work, write)
             except Exception as error:
@@ -75,17 +75,17 @@ class Database:
 
     async def create_all(self) -> None:
         """Creates the tables of the base that do not exist yet."""
-        async with self._writing.begin() as connection:
+        async with self.engine.begin() as connection:
             await connection.run_sync(self.base.metadata.create_all)
 
     async def drop_all(self) -> None:
         """Drops the tables of the base."""
-        async with self._writing.begin() as connection:
+        async with self.engine.begin() as connection:
             await connection.run_sync(self.base.metadata.drop_all)
 
     async def ping(self) -> None:
         """Asks the database for an answer; raises what the driver raises when there is none."""
-        async with self.engine.connect() as connection:
+        async with self._reading.connect() as connection:
             await connection.execute(select(literal(1)))
 
     async def dispose(self) -> None:

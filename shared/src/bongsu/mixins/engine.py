@@ -27,7 +27,8 @@ from sqlalchemy.util import await_only
 from bongsu.mixins.failures import may_be_repeated
 from bongsu.mixins.types import MYSQL_NAMES
 
-BEGIN_OPTION = "bongsu_begin"  # execution option of an engine: how SQLite begins; without it, it does not
+READING = {"bongsu_reading": True}  # execution options of an engine that SQLite needs no transaction for
+_BEGIN = "BEGIN IMMEDIATE"
 _LOST = "bongsu_lost"  # in a connection's info: the error after which its transaction must not be committed
 _HOLDS_LOCK = "bongsu_holds_write_lock"
 
@@ -121,17 +122,16 @@ class _WriterQueue:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def begin(self, connection: Connection) -> None:
-        begin = connection.get_execution_options().get(BEGIN_OPTION)
-        if begin is None:
+        if connection.get_execution_options().get("bongsu_reading"):
             return
         # Where the wait is too long, SQLite's own answer ("database is locked") is the error.
-        if "IMMEDIATE" in begin and _HOLDS_LOCK not in connection.info and await_only(self._acquire()):
+        if _HOLDS_LOCK not in connection.info and await_only(self._acquire()):
             connection.info[_HOLDS_LOCK] = self._lock
         adapted = cast("_Adapted", connection.connection)
         try:
-            await_only(adapted.driver_connection.execute(begin))
+            await_only(adapted.driver_connection.execute(_BEGIN))
         except sqlite3.Error as error:
-            raise OperationalError(begin, None, error) from error
+            raise OperationalError(_BEGIN, None, error) from error
 
     def release(self, adapted: object, entry: ConnectionPoolEntry) -> None:
         del adapted
