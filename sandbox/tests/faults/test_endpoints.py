@@ -1,3 +1,5 @@
+import re
+
 import httpx
 import pytest
 
@@ -62,18 +64,31 @@ class TestClearFaults:
 
 class TestForms:
     async def test_a_fault_is_set_by_form(self, http: httpx.AsyncClient) -> None:
-        form = {"target": "ses", "kind": "error", "rate": "0.5", "duration_s": "", "detail": "MessageRejected"}
+        form = {"fault": "ses/error", "rate": "0.5", "duration_s": "", "detail": "MessageRejected"}
         answer = await http.post(f"{PATH}/set", data=form)
         assert (answer.status_code, answer.headers["location"]) == (303, "/sandbox/#faults")
         (listed,) = (await http.get(PATH)).json()["items"]
         assert (listed["rate"], listed["duration_s"], listed["detail"]) == (0.5, None, ["MessageRejected"])
 
     async def test_a_wrong_form_comes_back_as_it_was_sent(self, http: httpx.AsyncClient) -> None:
-        form = {"target": "ses", "kind": "error", "rate": "0.5", "detail": '<b>"Nope"'}
+        form = {"fault": "ses/error", "rate": "0.5", "detail": '<b>"Nope"'}
         answer = await http.post(f"{PATH}/set", data=form)
         assert answer.status_code == 422
         assert 'role="alert"' in answer.text
         assert "&lt;b&gt;&#34;Nope&#34;" in answer.text
+
+    async def test_a_form_without_a_fault_comes_back(self, http: httpx.AsyncClient) -> None:
+        assert (await http.post(f"{PATH}/set", data={"rate": "1"})).status_code == 422
+
+    async def test_every_fault_that_can_be_set_is_shown(self, http: httpx.AsyncClient) -> None:
+        page = (await http.get("/sandbox/")).text
+        faults = re.findall(r'<option value="(\w+)/(\w+)"', page)
+        assert len(faults) > 15
+        for target, kind in faults:
+            answer = await http.post(f"{PATH}/set", data={"fault": f"{target}/{kind}", "rate": "1"})
+            assert answer.status_code == 303
+        for language in ("ko", "en"):
+            assert (await http.get("/sandbox/", headers={"Accept-Language": language})).status_code == 200
 
     async def test_a_fault_is_cleared_by_form(self, http: httpx.AsyncClient) -> None:
         for kind in ("error", "hang"):

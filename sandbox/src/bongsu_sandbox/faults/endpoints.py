@@ -1,5 +1,7 @@
 """Faults over HTTP: JSON for programs, two forms for the overview page."""
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
@@ -35,7 +37,7 @@ def create_router(faults: Faults, overview: Overview) -> APIRouter:
     async def set_by_form(request: Request) -> Response:
         form = await read_form(request)
         try:
-            faults.set(FaultRequest.model_validate({name: value for name, value in form.items() if value}))
+            faults.set(_from_form(form))
         except (ValidationError, Invalid) as error:
             return overview.page(request, form=form, problem=_message(error), status_code=422)
         return RedirectResponse(_SECTION, status_code=303)
@@ -49,6 +51,13 @@ def create_router(faults: Faults, overview: Overview) -> APIRouter:
         return RedirectResponse(_SECTION, status_code=303)
 
     return router
+
+
+def _from_form(form: Mapping[str, str]) -> FaultRequest:
+    """A form's one field `fault` is `target/kind`; what is left empty is not given."""
+    given = {name: value for name, value in form.items() if value and name != "fault"}
+    target, _, kind = form.get("fault", "").partition("/")
+    return FaultRequest.model_validate(given | {"target": target, "kind": kind})
 
 
 def _message(error: ValidationError | Invalid) -> str:

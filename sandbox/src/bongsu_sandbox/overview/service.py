@@ -5,13 +5,30 @@ from dataclasses import dataclass
 
 from fastapi import Request, Response
 
+from bongsu_sandbox.faults.schemas import Target
 from bongsu_sandbox.faults.service import Faults
 from bongsu_sandbox.ledger.service import Ledger
 from bongsu_sandbox.mailbox.service import Mailbox
 from bongsu_sandbox.pages.rendering import Pages
 from bongsu_sandbox.ses.account import Account
 
-_BLANK_FORM = {"kind": "throttle", "rate": "1", "duration_s": "60", "detail": ""}
+_BLANK_FORM = {"fault": "ses/throttle", "rate": "1", "duration_s": "60", "detail": ""}
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """A provider that is stood in for: its name in addresses and words, and the targets of its faults."""
+
+    name: str
+    targets: tuple[Target, ...]
+    address: str
+    letter: int = 0
+
+
+STAND_INS = (
+    StandIn("ses", ("ses",), "/sandbox/ses", letter=len("Amazon ")),
+    StandIn("discord", ("discord", "gateway"), "/sandbox/discord/api/v10"),
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +62,7 @@ class Overview:
                 "sent_24_h": self.account.sent_last_24_hours,
                 "faults": [fault.view() for fault in self.faults.active()],
                 "abilities": self.faults.abilities,
+                "stand_ins": STAND_INS,
                 "form": _BLANK_FORM | dict(form or {}),
                 "problem": problem,
                 "url": self.public_url,

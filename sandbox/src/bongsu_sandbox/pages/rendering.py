@@ -41,6 +41,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._environment.filters["clock"] = clock
+        self._environment.filters["detail"] = detail
         self._environment.globals["asset"] = self.asset_url
 
     def asset_url(self, name: str) -> str:
@@ -72,6 +73,13 @@ class Pages:
             )
 
         return router
+
+
+def detail(value: object) -> str:
+    """A fault's detail as it is read."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={part}" for name, part in value.items())
+    return ", ".join(str(part) for part in value) if isinstance(value, list) else str(value)
 
 
 def clock(moment: datetime) -> str:
