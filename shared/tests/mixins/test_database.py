@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from sqlalchemy import URL, MetaData, inspect, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, Session
 
 from bongsu.mixins import Base, BaseModel, Database
 from shared.tests.mixins.conftest import Statements
@@ -83,3 +83,26 @@ class TestOwnSessions:
         assert statements.take()
         assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # a queue pool
         await Author.create(email="kim")
+
+    async def test_a_write_is_repeated_after_a_deadlock(self, db: Database) -> None:
+        runs = 0
+
+        def work(session: Session) -> int:
+            nonlocal runs
+            runs += 1
+            session.add(Author(email="kim"))
+            session.flush()
+            if runs == 1:
+                raise OperationalError("UPDATE", None, Exception(1213, "Deadlock found"))
+            return runs
+
+        assert await db.alone(work, write=True) == 2
+        assert await Author.row_count() == 1
+
+    async def test_a_lasting_deadlock_is_raised(self, db: Database) -> None:
+        def work(session: Session) -> None:
+            del session
+            raise OperationalError("UPDATE", None, Exception(1213, "Deadlock found"))
+
+        with pytest.raises(OperationalError, match="Deadlock"):
+            await db.alone(work, write=True)
