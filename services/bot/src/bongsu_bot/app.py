@@ -1,0 +1,102 @@
+"""Builds the bot, and the HTTP side that answers for its health."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from bongsu.broker import Broker
+from bongsu.contracts.rpc import BOT_AUDIENCE
+from bongsu.identity.assertions import AssertionVerifier
+from bongsu.identity.callers import Identity
+from bongsu.mixins import Database
+from bongsu.runtime.http import add_health, create_api
+from bongsu.runtime.metrics import Metrics
+from bongsu.runtime.migrations import MigrationSet
+from bongsu.runtime.stop import StopSignal
+from bongsu_bot.bot import BongsuBot
+from bongsu_bot.commands.sync import add_commands
+from bongsu_bot.departures.handlers import DepartureHandler
+from bongsu_bot.guilds.cog import GuildListeners
+from bongsu_bot.guilds.recorder import GuildRecorder
+from bongsu_bot.guilds.rest import RestGuildDirectory
+from bongsu_bot.rpc.handlers import RpcHandler
+from bongsu_bot.rpc.serving import serving
+from bongsu_bot.settings import BotSettings
+from bongsu_bot.shards.runner import Runner
+
+MIGRATIONS = MigrationSet("bot", "bongsu_bot.migrations")
+
+
+@asynccontextmanager
+async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
+    *,
+    settings: BotSettings,
+    public_url: str,
+    identity: Identity,
+    database: Database,
+    broker: Broker,
+    stop: StopSignal,
+    metrics: Metrics | None = None,
+) -> AsyncIterator[Runner]:
+    """Run the bot for as long as the block runs: it logs in in the background, and again whenever it has to.
+
+    Enter it once the server listens: a stand-in for Discord may be in the same process. `identity` is kept following
+    by whoever calls this.
+    """
+    metrics = metrics or Metrics("bot")
+    recorder = GuildRecorder(database, broker)
+
+    def make(identified: Callable[[], None]) -> BongsuBot:
+        bot = BongsuBot(settings, identified=identified)
+        add_commands(bot)
+        bot.add_cog(GuildListeners(bot, recorder, settings.own_shards))
+        return bot
+
+    runner = Runner(make, settings, stop, metrics)
+    assertions = AssertionVerifier(public_url, BOT_AUDIENCE, identity.key_source, identity.revocations)
+    departures = DepartureHandler(database, RestGuildDirectory(runner.http), assertions)
+    handler = RpcHandler(broker, database, departures, settings, connected=runner.connected, metrics=metrics)
+    async with recorder.running(), serving(broker, handler, settings):
+        task = asyncio.create_task(runner.run(), name="bot runner")
+        try:
+            yield runner
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def create_app(
+    *, identity: Identity, database: Database, broker: Broker, runner: Callable[[], Runner | None], metrics: Metrics
+) -> FastAPI:
+    """The HTTP side. Whoever calls this owns the database and the broker, and runs the bot beside it.
+
+    :param runner: the bot, once it runs.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with identity.following():
+            yield
+
+    app = create_api(title="Bongsu bot", version="1", prefix="/bot", metrics=metrics, lifespan=lifespan)
+    app.openapi_url = None
+
+    async def broker_answers() -> bool:
+        return broker.connected
+
+    async def database_answers() -> bool:
+        await database.ping()
+        return True
+
+    async def bot_is_ready() -> bool:
+        found = runner()
+        return found is not None and found.ready
+
+    add_health(
+        app, required={"database": database_answers}, reported={"broker": broker_answers, "discord": bot_is_ready}
+    )
+    return app

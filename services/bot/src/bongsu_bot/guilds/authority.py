@@ -1,0 +1,23 @@
+"""Who manages a guild."""
+
+from bongsu_bot.errors import NotAManager
+from bongsu_bot.guilds.port import ADMINISTRATOR, MANAGE_GUILD, GuildDirectory
+
+
+async def require_manager(directory: GuildDirectory, guild_id: int, user_id: int) -> None:
+    """Refuse whoever is not the owner, an administrator or allowed to manage the guild, at this moment.
+
+    :raises NotAManager: the user is not.
+    :raises GuildNotFound: the bot is not in the guild.
+    :raises Unavailable: Discord does not answer.
+    """
+    guild = await directory.facts(guild_id)
+    if guild.owner_id == user_id:
+        return
+    roles = await directory.roles_of(guild_id, user_id)
+    permissions = 0
+    if roles is not None:
+        for role in {guild_id, *roles}:
+            permissions |= guild.roles.get(role, 0)
+    if not permissions & (ADMINISTRATOR | MANAGE_GUILD):
+        raise NotAManager("Only who manages the server may do this")

@@ -1,0 +1,183 @@
+"""Keeps the bot logged in: starts it, looks after it, and starts it again.
+
+It is never silent: each attempt that fails is one line in the log, and what cannot succeed is said once and given up.
+"""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Callable
+from typing import Final, Literal
+
+import aiohttp
+import discord
+from discord.http import HTTPClient
+from prometheus_client import Counter, Gauge
+
+from bongsu.runtime.logging import get_logger
+from bongsu.runtime.metrics import Metrics
+from bongsu.runtime.stop import StopSignal
+from bongsu_bot.bot import BongsuBot
+from bongsu_bot.commands.sync import sync_with
+from bongsu_bot.errors import BotNotReady
+from bongsu_bot.settings import BotSettings
+
+log = get_logger(__name__)
+State = Literal["starting", "ready", "waiting", "refused", "stopped"]
+MakeBot = Callable[[Callable[[], None]], BongsuBot]
+"""Makes a bot that calls what it is given before each IDENTIFY."""
+
+_CLOSE_S = 2.5
+_STABLE_S = 300.0
+_FIRST_PAUSE_S = 1.0
+_TOO_MANY_PAUSE_S = 30.0
+_BAD_SETTINGS: Final = {
+    4004: "Discord refuses BOT_TOKEN: copy it again from the developer portal",
+    4010: "Discord refuses the shard: check BOT_SHARDS and BOT_SHARD_IDS",
+    4011: "Discord asks for more shards: raise BOT_SHARDS",
+    4013: "Discord refuses the bot's intents",
+    4014: "Discord refuses the bot's intents: allow them in the developer portal",
+}
+
+
+class Refused(Exception):
+    """Discord will never let the bot in like this. The message says what to do."""
+
+
+class Runner:
+    """One bot at a time, on the shards of this process."""
+
+    def __init__(self, make: MakeBot, settings: BotSettings, stop: StopSignal, metrics: Metrics) -> None:
+        self._make = make
+        self._settings = settings
+        self._stop = stop
+        self._bot: BongsuBot | None = None
+        self._pause_s = _FIRST_PAUSE_S
+        self.refusal: str | None = None
+        self.changed = asyncio.Event()
+        self._identifies = Counter("bot_identifies", "Logins to the gateway", registry=metrics.registry)
+        self._ready = Gauge("bot_ready", "Whether the bot is logged in", registry=metrics.registry)
+        self.state: State = "starting"
+
+    @property
+    def ready(self) -> bool:
+        """Whether the bot is logged in."""
+        return self.state == "ready"
+
+    def connected(self, shard_id: int) -> bool:
+        """Whether a shard of this process is connected."""
+        return self.ready and self._bot is not None and self._bot.connected(shard_id)
+
+    def http(self) -> HTTPClient:
+        """The client of the bot that is logged in.
+
+        :raises BotNotReady: there is none.
+        """
+        if not self.ready or self._bot is None:
+            raise BotNotReady("The bot is not logged in", retry_after_s=5)
+        return self._bot.http
+
+    async def run(self) -> None:
+        """Run until the process ends, or until Discord refuses the bot for good."""
+        while not self._stop.is_set():
+            self._become("starting")
+            began = time.monotonic()
+            bot = self._bot = self._make(self._identifies.inc)
+            try:
+                await self._live(bot)
+            except Refused as refused:
+                self.refusal = str(refused)
+                log.error("bot.refused", reason=self.refusal)
+                self._become("refused")
+                return
+            except Exception as error:  # noqa: BLE001 - whatever ends the bot, it is noted and the bot started again
+                self._note(error)
+            finally:
+                self._bot = None
+                await _close(bot)
+            if time.monotonic() - began > _STABLE_S:
+                self._pause_s = _FIRST_PAUSE_S
+            if not self._stop.is_set():
+                await self._pause()
+        self._become("stopped")
+
+    async def _live(self, bot: BongsuBot) -> None:
+        token = self._settings.token
+        if token is None:
+            raise Refused("BOT_TOKEN is missing (the bot's token, from Discord's developer portal)")
+        running = asyncio.create_task(bot.start(token.get_secret_value(), env_path=None), name="bot")  # type: ignore[call-arg]  # ezcord's
+        ready = asyncio.create_task(bot.wait_until_ready(), name="bot ready")
+        stopped = asyncio.create_task(self._stop.wait(), name="bot stop")
+        try:
+            await asyncio.wait(
+                {running, ready, stopped},
+                timeout=self._settings.ready_timeout_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if running.done():
+                _explain(running)
+            if not ready.done() and not stopped.done():
+                raise TimeoutError(f"not ready within {self._settings.ready_timeout_s:g} s")
+            if ready.done() and not running.done():
+                await self._begin(bot)
+                await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                if running.done():
+                    _explain(running)
+        finally:
+            for task in (running, ready, stopped):
+                task.cancel()
+            await asyncio.gather(running, ready, stopped, return_exceptions=True)
+
+    async def _begin(self, bot: BongsuBot) -> None:
+        self._become("ready")
+        log.info("bot.ready", guilds=len(bot.guilds), shards=[*self._settings.own_shards], of=self._settings.shards)
+        if self._settings.sync_commands:
+            try:
+                await sync_with(bot)
+            except (discord.HTTPException, OSError) as error:
+                log.warning("commands.sync_failed", error=type(error).__name__)
+
+    def _note(self, error: Exception) -> None:
+        if isinstance(error, discord.HTTPException) and error.status == 429:
+            # Not Discord's own limit, which py-cord waits for: its proxy has shut the address out.
+            self._pause_s = max(self._pause_s, _TOO_MANY_PAUSE_S)
+        if isinstance(error, discord.DiscordException | aiohttp.ClientError | OSError | TimeoutError):
+            cause = error.__cause__ if isinstance(error, discord.GatewayNotFound) else None
+            log.warning("bot.disconnected", error=type(error).__name__, reason=str(cause or error)[:200])
+        else:
+            log.error("bot.failed", error=type(error).__name__, exc_info=error)
+
+    async def _pause(self) -> None:
+        self._become("waiting")
+        pause_s = min(self._pause_s, self._settings.retry_max_s) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+        self._pause_s = min(self._pause_s * 2, self._settings.retry_max_s)
+        log.info("bot.retry_scheduled", in_s=round(pause_s, 1))
+        await self._stop.sleep(pause_s)
+
+    def _become(self, state: State) -> None:
+        self.state = state
+        self._ready.set(state == "ready")
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+
+def _explain(running: "asyncio.Task[None]") -> None:
+    """Raise what ended the bot."""
+    try:
+        running.result()
+    except discord.LoginFailure as error:
+        raise Refused(_BAD_SETTINGS[4004]) from error
+    except discord.PrivilegedIntentsRequired as error:
+        raise Refused(_BAD_SETTINGS[4014]) from error
+    except discord.ConnectionClosed as error:
+        if error.code in _BAD_SETTINGS:
+            raise Refused(_BAD_SETTINGS[error.code]) from error
+        raise
+    raise ConnectionError("the connection to Discord ended")
+
+
+async def _close(bot: BongsuBot) -> None:
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(_CLOSE_S):
+            await bot.close()
