@@ -56,13 +56,9 @@ class TestInterrupt:
         assert len(items(program.client, "/sandbox/mailbox", to=to)) == 1
 
 
-SHORT_LEASE = {"NOTIFY_LEASE_S": "5"}
-"""What a killed worker held is free again only when its lease has ended: a minute, unless it is told otherwise."""
-
-
 class TestKill:
     def test_200_queued_notifications_survive(self, new_stack: NewStack) -> None:
-        stack = new_stack(**SHORT_LEASE)
+        stack = new_stack()
         program = sign_up(stack).program()
         set_fault(program.client, "throttle")
         waiting = [f"queued-{number}@example.com" for number in range(200)]
@@ -76,7 +72,7 @@ class TestKill:
 
     @pytest.mark.timeout(120)
     def test_nothing_is_lost_when_it_dies_in_the_middle(self, new_stack: NewStack) -> None:
-        stack = new_stack(**SHORT_LEASE)
+        stack = new_stack()
         program = sign_up(stack).program()
         waiting = [f"flowing-{number}@example.com" for number in range(200)]
         submit(program, waiting)
