@@ -9,9 +9,9 @@ from bongsu.identity.caller import Caller, require_account
 from bongsu.identity.models import User
 from bongsu.runtime.errors import Unauthorised
 from bongsu.runtime.problems import problems
-from bongsu_auth.accounts.users import UserDatabase
 from bongsu_auth.errors import LoginRefused, RefreshRefused
 from bongsu_auth.sessions import service
+from bongsu_auth.sessions.browser import put_tokens, user_agent_of
 from bongsu_auth.sessions.limits import DEVICE_MAX_AGE_S, Attempt, device_cookie, is_device_of
 from bongsu_auth.sessions.schemas import CookiesSet, LoginIn, RefreshIn, SessionOut, SessionPage, TokenPair
 from bongsu_auth.sessions.service import SignIn, Tokens
@@ -97,18 +97,19 @@ def _add_listing(router: APIRouter, wiring: Wiring) -> None:
 
 async def _login(wiring: Wiring, body: LoginIn, request: Request) -> tuple[User, Tokens]:
     address = wiring.identity.address(request)
-    known = await UserDatabase().get_by_email(body.email)
+    known = await User.filter_by(email_norm=body.email).first()
     device = request.cookies.get(wiring.identity.cookies.device)
     attempt = Attempt(body.email, address, is_device_of(wiring.vault, device, known.id if known is not None else None))
-    await wiring.limits.require_open(attempt)
+    failed_before = await wiring.limits.require_open(attempt)
     user = await wiring.users.check(known, body.password.get_secret_value())
     if user is None:
         await wiring.limits.count_failure(attempt, wiring.database)
         raise LoginRefused
-    how = SignIn(amr=("pwd",), address=address, user_agent=_shown(request.headers.get("user-agent")))
+    how = SignIn(amr=("pwd",), address=address, user_agent=user_agent_of(request))
 
     async def opened() -> Tokens:
-        await wiring.limits.forget(attempt)
+        if failed_before:
+            await wiring.limits.forget(attempt)
         return await wiring.sessions.open(user, how)
 
     return user, await wiring.database.run(opened)
@@ -133,9 +134,7 @@ def _answer(wiring: Wiring, response: Response, tokens: Tokens, *, as_cookie: bo
         return TokenPair(
             access_token=tokens.access_token, refresh_token=tokens.refresh_token, expires_in=tokens.expires_in
         )
-    cookies = wiring.identity.cookies
-    cookies.set(response, cookies.access, tokens.access_token, max_age_s=tokens.expires_in)
-    cookies.set(response, cookies.refresh, tokens.refresh_token, max_age_s=tokens.refresh_expires_in)
+    put_tokens(wiring.identity.cookies, response, tokens)
     return CookiesSet(expires_in=tokens.expires_in)
 
 
@@ -148,8 +147,3 @@ async def _caller_or_none(wiring: Wiring, request: Request) -> Caller | None:
         return await wiring.identity.identify(request)
     except Unauthorised:
         return None
-
-
-def _shown(user_agent: str | None) -> str | None:
-    """As it is listed to the user: bounded, without control characters."""
-    return "".join(char for char in user_agent[:255] if char.isprintable()) if user_agent else None

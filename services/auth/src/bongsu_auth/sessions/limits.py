@@ -43,16 +43,17 @@ class LoginLimits:
     per_account: int
     per_address: int
 
-    async def require_open(self, attempt: Attempt) -> None:
-        """Lets an attempt pass that need not wait.
+    async def require_open(self, attempt: Attempt) -> bool:
+        """Lets an attempt pass that need not wait; whether a success would have failures to `forget`.
 
-        :raises TooManyLogins: it must, and for how long.
+        :raises TooManyLogins: it must wait, and for how long.
         """
         now = datetime.now(UTC)
-        found = await LoginFailures.filter_by(subject__in=list(self._subjects(attempt)), blocked_until__gt=now).all()
+        found = await LoginFailures.filter_by(subject__in=list(self._subjects(attempt))).all()
         waits = [(one.blocked_until - now).total_seconds() for one in found if one.blocked_until is not None]
-        if waits:
+        if waits and max(waits) > 0:
             raise TooManyLogins(max(waits))
+        return bool(found)
 
     async def count_failure(self, attempt: Attempt, database: Database) -> None:
         """Counts a failure. Each counter is committed by itself; call it outside of a unit of work."""

@@ -114,6 +114,24 @@ class Sessions:
         await audit.record("session.refresh_token_reused", subject_id=user.id, target=f"session:{session.id}")
         return None, await self._end(session, "refresh_token_reused")
 
+    async def holder(self, text: str) -> UserSession | None:
+        """The open session whose refresh token this is, without using the token; None if there is none."""
+        shown = await self._shown(text)
+        return shown.session if shown is not None and _is_open(shown.session, datetime.now(UTC)) else None
+
+    async def reauthenticate(self, session_id: UUID, user: User, how: str) -> str:
+        """Notes that the user has just proven who they are in a session; an access token that says so.
+
+        :param how: by which method (`amr`).
+        :raises SessionNotFound: it has ended.
+        """
+        session = await UserSession.filter_by(id=session_id, user_id=user.id, ended_at__isnull=True).first()
+        if session is None:
+            raise SessionNotFound
+        methods = dict.fromkeys([*session.amr.split(), how])
+        await session.update(auth_time=datetime.now(UTC), amr=" ".join(methods))
+        return await self._access_token(session, user)
+
     async def end_by_token(self, text: str) -> Revocation | None:
         """Ends the session of a refresh token that was made by us, whatever its generation."""
         shown = await self._shown(text)
@@ -152,6 +170,17 @@ class Sessions:
         return behind == 1 or (behind == 2 and now <= session.rotated_at + self._lifetimes.grace)
 
     async def _tokens(self, session: UserSession, user: User, key: bytes) -> Tokens:
+        left = session.expires_at - datetime.now(UTC)
+        return Tokens(
+            session_id=session.id,
+            user_id=user.id,
+            access_token=await self._access_token(session, user),
+            refresh_token=refresh_tokens.make(key, session.id, session.generation),
+            expires_in=self._issuer.lifetime_s,
+            refresh_expires_in=int(min(left, self._lifetimes.idle).total_seconds()),
+        )
+
+    async def _access_token(self, session: UserSession, user: User) -> str:
         subject = TokenSubject(
             user_id=user.id,
             session_id=session.id,
@@ -160,16 +189,12 @@ class Sessions:
             auth_time=int(session.auth_time.timestamp()),
             amr=tuple(session.amr.split()),
         )
-        signing_key = await self._current_key()
-        left = session.expires_at - datetime.now(UTC)
-        return Tokens(
-            session_id=session.id,
-            user_id=user.id,
-            access_token=self._issuer.issue(signing_key, subject, after=user.tokens_denied_until),
-            refresh_token=refresh_tokens.make(key, session.id, session.generation),
-            expires_in=self._issuer.lifetime_s,
-            refresh_expires_in=int(min(left, self._lifetimes.idle).total_seconds()),
-        )
+        return self._issuer.issue(await self._current_key(), subject, after=user.tokens_denied_until)
+
+    @property
+    def access_token_s(self) -> int:
+        """How long an access token works, seconds."""
+        return self._issuer.lifetime_s
 
     async def _current_key(self) -> SigningKey:
         now = datetime.now(UTC)
