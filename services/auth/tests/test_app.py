@@ -1,10 +1,12 @@
 """The app as a whole: its documents, its answers to what is not there, its log."""
 
+from pathlib import Path
+
 import pytest
 import structlog
 
 from bongsu_auth.settings import AuthSettings
-from services.auth.tests.stage import PASSWORD, Stage
+from services.auth.tests.stage import PASSWORD, Stage, bearer
 
 
 class TestOpenapi:
@@ -91,3 +93,27 @@ class TestSettings:
 
     def test_names_begin_with_auth(self) -> None:
         assert all(name.startswith("AUTH_") for name in AuthSettings.names().values())
+
+
+class TestStorage:
+    async def test_no_secret_is_in_the_database_in_the_clear(self, stage: Stage) -> None:
+        email = stage.new_address()
+        await stage.register(email)
+        [mail] = await stage.mails()
+        await stage.client.post("/auth/verify", json={"token": mail.token, "password": PASSWORD})
+        tokens = (await stage.login(email)).json()
+        headers = bearer(tokens["access_token"])
+        key = (await stage.client.post("/auth/api-keys", json={}, headers=headers)).json()
+        rotated = (await stage.client.post(f"/auth/api-keys/{key['id']}/rotate", headers=headers)).json()
+        file = Path(str(stage.database.engine.url.database))
+        stored = b"".join(path.read_bytes() for path in file.parent.glob(f"{file.name}*"))
+        assert email.encode() in stored
+        for secret in (
+            PASSWORD,
+            mail.token,
+            tokens["access_token"],
+            tokens["refresh_token"],
+            key["secret_key"],
+            rotated["secret_key"],
+        ):
+            assert secret.encode() not in stored
