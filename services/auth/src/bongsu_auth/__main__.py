@@ -23,6 +23,7 @@ async def api(stop: StopSignal) -> None:
     :raises StartError: settings, port or database are not as they must be.
     """
     platform, settings = load(PlatformSettings, AuthSettings, dotenv=DOTENV, required=REQUIRED)
+    settings = settings.with_stand_ins(platform.sandbox_url, public_url=platform.url)
     configure_logging(level=platform.log_level, as_json=platform.log_json)
     vault = identities.vault_of(platform)
     identity = identities.identity_of(platform, vault)

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import httpx
 from fastapi import FastAPI, Request, Response
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,8 +23,16 @@ from bongsu.runtime.problems import problem_response
 from bongsu_auth.accounts import endpoints as accounts
 from bongsu_auth.accounts.service import sweep_registrations
 from bongsu_auth.api_keys import endpoints as api_keys
+from bongsu_auth.assertions import endpoints as assertions
 from bongsu_auth.audit import endpoints as audit
-from bongsu_auth.errors import PasswordRequired, VerificationRefused
+from bongsu_auth.errors import IdTokenForged, PasswordRequired, StateExpired, StateRefused, VerificationRefused
+from bongsu_auth.guilds import endpoints as guilds
+from bongsu_auth.identities import endpoints as identities
+from bongsu_auth.installs import endpoints as installs
+from bongsu_auth.oauth import endpoints as oauth
+from bongsu_auth.oauth.states import sweep_states
+from bongsu_auth.reauthentication import endpoints as reauthentication
+from bongsu_auth.renewal import endpoints as renewal
 from bongsu_auth.sessions import endpoints as sessions
 from bongsu_auth.sessions.limits import sweep_failures
 from bongsu_auth.sessions.service import sweep_sessions
@@ -44,15 +53,31 @@ Programs make an API key and sign their requests with it (RFC 9421, `hmac-sha256
 "@authority" "@path" "@query"` and, with a body, `"content-digest"`; parameters `created`, `keyid`, `nonce`)."""
 
 
-def create_app(
-    *, settings: AuthSettings, identity: Identity, database: Database, vault: Vault, public_url: str
+def create_app(  # noqa: PLR0913 - each is one collaborator
+    *,
+    settings: AuthSettings,
+    identity: Identity,
+    database: Database,
+    vault: Vault,
+    public_url: str,
+    providers_transport: httpx.AsyncBaseTransport | None = None,
 ) -> FastAPI:
-    """The API. Whoever calls this owns the database, and closes it after the app's lifespan."""
-    wiring = Wiring.build(settings=settings, identity=identity, database=database, vault=vault, public_url=public_url)
+    """The API. Whoever calls this owns the database, and closes it after the app's lifespan.
+
+    :param providers_transport: in place of the network, where sign-in providers are; for tests.
+    """
+    wiring = Wiring.build(
+        settings=settings,
+        identity=identity,
+        database=database,
+        vault=vault,
+        public_url=public_url,
+        providers_transport=providers_transport,
+    )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with identity.following(), _sweeping():
+        async with identity.following(), wiring.providers_http, _sweeping(wiring):
             try:
                 yield
             finally:
@@ -69,7 +94,7 @@ def create_app(
     )
     app.state.identity = identity
     app.state.wiring = wiring
-    for refused in (VerificationRefused, PasswordRequired):
+    for refused in (VerificationRefused, PasswordRequired, StateRefused, StateExpired, IdTokenForged):
         app.add_exception_handler(refused, _bad_request)
 
     async def database_answers() -> bool:
@@ -82,6 +107,8 @@ def create_app(
     add_health(app, required={"database": database_answers}, reported={"revocations": revocations_are_known})
     app.include_router(accounts.create_router(wiring))
     app.include_router(sessions.create_router(wiring))
+    for feature in (oauth, identities, reauthentication, renewal, guilds, installs, assertions):
+        app.include_router(feature.create_router(wiring))
     app.include_router(api_keys.create_router(wiring))
     app.include_router(audit.create_router())
     app.include_router(signing_keys.create_router(wiring))
@@ -94,9 +121,9 @@ async def _bad_request(request: Request, error: Exception) -> Response:
 
 
 @asynccontextmanager
-async def _sweeping() -> AsyncIterator[None]:
-    """Removes what has expired, in the background. Any number of replicas may do it."""
-    task = asyncio.create_task(_sweep(), name="auth sweep")
+async def _sweeping(wiring: Wiring) -> AsyncIterator[None]:
+    """Removes what has expired, and tries again what failed, in the background. Any number of replicas may do it."""
+    task = asyncio.create_task(_sweep(wiring), name="auth sweep")
     try:
         yield
     finally:
@@ -105,13 +132,15 @@ async def _sweeping() -> AsyncIterator[None]:
             await task
 
 
-async def _sweep() -> None:
+async def _sweep(wiring: Wiring) -> None:
     sweeps: tuple[Callable[[], Awaitable[int]], ...] = (
         sweep_nonces,
         sweep_revocations,
         sweep_registrations,
         sweep_sessions,
         sweep_failures,
+        sweep_states,
+        wiring.flows.retry_profiles,
     )
     while True:
         await asyncio.sleep(SWEEP_EVERY_S)

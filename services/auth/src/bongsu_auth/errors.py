@@ -141,6 +141,147 @@ class UserNotFound(NotFound):
         super().__init__("There is no account with this address")
 
 
+class ProviderNotFound(NotFound):
+    """There is no such provider, or it is not configured."""
+
+    code = "provider_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such way to sign in here; `GET /auth/providers` lists them")
+
+
+class StateRefused(ServiceError):
+    """The sign-in at the provider was not begun here, by this browser, or it came back before. Answered with 400."""
+
+    code = "state_refused"
+    title = "Not signed in"
+
+    def __init__(self) -> None:
+        super().__init__("This sign-in was not begun in this browser, or it is over already; begin anew")
+
+
+class StateExpired(ServiceError):
+    """The sign-in at the provider took too long. Answered with 400."""
+
+    code = "state_expired"
+    title = "Not signed in"
+
+    def __init__(self) -> None:
+        super().__init__("The sign-in took too long; begin anew")
+
+
+class IdTokenForged(ServiceError):
+    """What the provider's answer says of who signed in is not to be believed. Answered with 400."""
+
+    code = "id_token_refused"
+    title = "Not signed in"
+
+    def __init__(self) -> None:
+        super().__init__("The provider's answer is not one to this sign-in; begin anew")
+
+
+class LoginToLink(Conflict):
+    """An account has the address, and it is not sure that both are of one person."""
+
+    code = "login_to_link"
+
+    def __init__(self) -> None:
+        super().__init__("There is an account with this address: sign in to it, and link this one there")
+
+
+class LinkedElsewhere(Conflict):
+    """The provider's account is linked to another user."""
+
+    code = "linked_elsewhere"
+
+    def __init__(self) -> None:
+        super().__init__("This account is linked to another user")
+
+
+class AnotherLinked(Conflict):
+    """The user has another account of this provider linked."""
+
+    code = "another_linked"
+
+    def __init__(self) -> None:
+        super().__init__("Another account of this provider is linked: unlink that one first")
+
+
+class IdentityNotFound(NotFound):
+    """No account of this provider is linked."""
+
+    code = "identity_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("No account of this provider is linked")
+
+
+class LastWayIn(Conflict):
+    """Without it the user could not sign in any more."""
+
+    code = "last_sign_in_method"
+
+    def __init__(self) -> None:
+        super().__init__("This is the last way to sign in: set a password or link another account first")
+
+
+class ReauthenticationRequired(Forbidden):
+    """The sign-in is too long ago for this."""
+
+    code = "reauthentication_required"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This needs a sign-in within the last ten minutes: give your password (`POST /auth/reauthenticate`), or "
+            "sign in anew"
+        )
+
+
+class PasswordRefused(Forbidden):
+    """The password given again is wrong. The session goes on."""
+
+    code = "password_refused"
+
+    def __init__(self) -> None:
+        super().__init__("The password is wrong")
+
+
+class PasswordMissing(Conflict):
+    """The account has no password."""
+
+    code = "password_missing"
+
+    def __init__(self) -> None:
+        super().__init__("This account has no password: sign in anew with a linked account")
+
+
+class DiscordNotLinked(Conflict):
+    """The user has not linked Discord."""
+
+    code = "discord_not_linked"
+
+    def __init__(self) -> None:
+        super().__init__("Link your Discord account first")
+
+
+class DiscordRelinkNeeded(Conflict):
+    """Discord no longer honours what the user allowed, or they did not allow to list their guilds."""
+
+    code = "discord_relink_needed"
+
+    def __init__(self) -> None:
+        super().__init__("Discord no longer lets us see your servers: link your Discord account again")
+
+
+class GuildNotFound(NotFound):
+    """There is no such guild, or the user may not manage it."""
+
+    code = "guild_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("You manage no such server")
+
+
 def invalid_field(name: str, message: str) -> Invalid:
     """One field of the body is wrong."""
     return Invalid(f"Wrong input: {name}", errors=[FieldError(("body", name), message)])

@@ -1,5 +1,6 @@
 """The cookies of a browser's session, named so that a browser guards them, or so that two demos on one host can."""
 
+import hashlib
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -14,6 +15,8 @@ class CookieJar:
     refresh: str
     registration: str
     device: str
+    flow: str
+    """How the names of the cookies of sign-ins at providers begin."""
     secure: bool
 
     @classmethod
@@ -21,12 +24,30 @@ class CookieJar:
         """`__Host-` and `__Secure-` names on https; plain ones with the port on http."""
         parts = urlsplit(public_url)
         if parts.scheme == "https":
-            return cls("__Host-access", "__Secure-refresh", "__Secure-registration", "__Secure-device", secure=True)
+            return cls(
+                access="__Host-access",
+                refresh="__Secure-refresh",
+                registration="__Secure-registration",
+                device="__Secure-device",
+                flow="__Host-flow-",
+                secure=True,
+            )
         port = parts.port or 80
-        return cls(f"access-{port}", f"refresh-{port}", f"registration-{port}", f"device-{port}", secure=False)
+        return cls(
+            access=f"access-{port}",
+            refresh=f"refresh-{port}",
+            registration=f"registration-{port}",
+            device=f"device-{port}",
+            flow=f"flow-{port}-",
+            secure=False,
+        )
+
+    def flow_of(self, state: str) -> str:
+        """The name of the cookie of one sign-in at a provider, so that two at once do not disturb each other."""
+        return self.flow + hashlib.sha256(state.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def set(self, response: Response, name: str, value: str, *, max_age_s: int) -> None:
-        """Sets one of them. The access token goes to every path, the others to auth only."""
+        """Sets one of them. The access token and the flows' go to every path, the others to auth only."""
         response.set_cookie(
             name,
             value,
@@ -42,4 +63,5 @@ class CookieJar:
         response.delete_cookie(name, path=self._path(name), secure=self.secure, httponly=True, samesite="lax")
 
     def _path(self, name: str) -> str:
-        return "/" if name == self.access else "/auth"
+        # A browser takes a `__Host-` cookie for the path / only.
+        return "/" if name == self.access or name.startswith(self.flow) else "/auth"

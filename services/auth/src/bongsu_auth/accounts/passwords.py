@@ -7,6 +7,7 @@ second; in an unbounded pool, a storm of them would take minutes. Here the rest 
 import asyncio
 import os
 import secrets
+import threading
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -46,6 +47,7 @@ class PasswordHasher:
         self._workers = workers or os.cpu_count() or 1
         self._limit = self._workers + queue
         self._pending = 0
+        self._counting = threading.Lock()
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="argon2")
         self._decoy: str | None = None
 
@@ -83,10 +85,15 @@ class PasswordHasher:
                 code="password_queue_full",
                 retry_after_s=max(1.0, self._pending * _SECONDS_EACH / self._workers),
             )
-        self._pending += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
-        finally:
+        with self._counting:
+            self._pending += 1
+        future = self._pool.submit(work)
+        # Counted until the thread is done with it, not until the caller has gone.
+        future.add_done_callback(self._done)
+        return await asyncio.wrap_future(future)
+
+    def _done(self, _future: object) -> None:
+        with self._counting:
             self._pending -= 1
 
 

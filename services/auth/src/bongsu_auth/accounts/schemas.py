@@ -133,6 +133,13 @@ class Me(BaseModel):
     email: str | None
     email_verified: bool
     name: str | None
+    nickname: str | None
+    picture: str | None
+    phone_number: str | None
+    gender: str | None
+    birth_year: int | None
+    birthday: str | None = Field(description="`MM-DD`")
+    age_range: str | None = Field(description="`30-39`, or `90-` and older")
     locale: str
     role: str
     status: str
@@ -147,6 +154,13 @@ class Me(BaseModel):
             email=user.email_norm,
             email_verified=user.is_verified,
             name=user.name,
+            nickname=user.nickname,
+            picture=user.picture,
+            phone_number=user.phone_number,
+            gender=user.gender,
+            birth_year=user.birth_year,
+            birthday=user.birthday,
+            age_range=user.age_range,
             locale=user.locale,
             role=user.role,
             status=user.status,

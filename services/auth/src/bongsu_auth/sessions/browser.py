@@ -1,7 +1,6 @@
 """The cookies and the traits of a browser that signs in."""
 
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import Request, Response
 
 from bongsu.identity.cookies import CookieJar
 from bongsu_auth.sessions.service import Tokens

@@ -1,0 +1,1 @@
+"""A user's word for one action, by which a service acts in another on their behalf."""

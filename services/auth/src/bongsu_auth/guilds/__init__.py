@@ -1,0 +1,1 @@
+"""The Discord guilds of a user, and what they may manage."""

@@ -1,0 +1,1 @@
+"""The accounts at providers that are linked to a user."""

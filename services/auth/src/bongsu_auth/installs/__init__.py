@@ -1,0 +1,1 @@
+"""Adding the bot to a Discord guild."""

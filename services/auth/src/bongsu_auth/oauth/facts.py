@@ -1,0 +1,89 @@
+"""Making what providers write fit our columns; what does not fit is left out, and never fails a sign-in."""
+
+import re
+from urllib.parse import urlsplit
+
+MAX_NAME_CHARS = 100
+MAX_PICTURE_CHARS = 500
+_AGE_RANGE = re.compile(r"([0-9]{1,2})[~-]([0-9]{1,2})?")
+_IMAGE_HASH = re.compile(r"(a_)?[0-9a-f]{32}")
+_PHONE = re.compile(r"\+?[0-9]{5,20}")
+
+
+def text(value: object) -> str | None:
+    """A name: without control characters, at most as long as a name can be."""
+    if not isinstance(value, str):
+        return None
+    shown = "".join(char for char in value if char.isprintable()).strip()[:MAX_NAME_CHARS].rstrip()
+    return shown or None
+
+
+def picture(value: object) -> str | None:
+    """An https address of a picture."""
+    if not isinstance(value, str) or len(value) > MAX_PICTURE_CHARS or not value.isascii() or not value.isprintable():
+        return None
+    # Kakao's CDN answers on https as well, yet its API writes http.
+    address = "https://" + value.removeprefix("http://") if value.startswith("http://") else value
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
+    usable = parts.scheme == "https" and parts.hostname and "@" not in parts.netloc
+    return address if usable and len(address) <= MAX_PICTURE_CHARS else None
+
+
+def is_image_hash(value: str | None) -> bool:
+    """Whether it is what Discord calls an image, so that it can be put into an address."""
+    return value is not None and _IMAGE_HASH.fullmatch(value) is not None
+
+
+def phone_number(value: object) -> str | None:
+    """Digits, with the country's code where it was written."""
+    number = re.sub(r"[ ().-]", "", value) if isinstance(value, str) else ""
+    return number if _PHONE.fullmatch(number) else None
+
+
+def gender(value: object) -> str | None:
+    """`female`, `male`, or what else there is in one short word."""
+    word = value.strip().lower() if isinstance(value, str) else ""
+    return word if re.fullmatch(r"[a-z_]{1,16}", word) and word != "unspecified" else None
+
+
+def birth_year(value: object) -> int | None:
+    """A year in which somebody alive may have been born."""
+    try:
+        year = int(str(value))
+    except ValueError:
+        return None
+    return year if 1900 <= year <= 2100 else None
+
+
+def birthday(month: object, day: object) -> str | None:
+    """`MM-DD`."""
+    try:
+        found = (int(str(month)), int(str(day)))
+    except ValueError:
+        return None
+    return f"{found[0]:02}-{found[1]:02}" if 1 <= found[0] <= 12 and 1 <= found[1] <= 31 else None
+
+
+def age_range(value: object) -> str | None:
+    """`30-39`, or `90-` and older."""
+    match = _AGE_RANGE.fullmatch(value) if isinstance(value, str) else None
+    return f"{match[1]}-{match[2] or ''}" if match else None
+
+
+def locale(value: object) -> str | None:
+    """One of our languages."""
+    language = re.split("[-_]", value.lower())[0] if isinstance(value, str) else ""
+    return language if language in ("ko", "en") else None
+
+
+def subject(value: str) -> str:
+    """The id of an account.
+
+    :raises ValueError: it is none.
+    """
+    if not re.fullmatch(r"[\x21-\x7e]{1,255}", value):
+        raise ValueError("an account's id is printable ASCII")
+    return value

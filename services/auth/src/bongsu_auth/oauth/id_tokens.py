@@ -1,0 +1,113 @@
+"""ID tokens (OpenID Connect): proof, signed by the provider, of who signed in, for us, in this very flow."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Annotated
+
+import httpx
+import jwt
+from pydantic import BaseModel, ConfigDict, Field
+
+from bongsu_auth.oauth.port import IdTokenRefused
+
+ALGORITHM = "RS256"
+CLOCK_SKEW_S = 60
+KEYS_KEPT_S = 3600.0
+REFETCH_EVERY_S = 60.0
+
+
+class IdClaims(BaseModel):
+    """The claims that we look at. `email_verified`: some providers write it as text."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    sub: Annotated[str, Field(min_length=1, max_length=255)]
+    nonce: str
+    email: str | None = None
+    email_verified: bool = False
+    name: str | None = None
+    picture: str | None = None
+    locale: str | None = None
+
+
+class IdTokenVerifier:
+    """Verifies a provider's ID tokens.
+
+    The algorithm is pinned, and the keys come from the address in our settings, never from what a token says.
+
+    :param issuers: the ways in which the provider writes its name.
+    :param client_id: ours: a token for another client is none for us.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        keys_url: str,
+        issuers: Collection[str],
+        client_id: str,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._http = http
+        self._keys_url = keys_url
+        self._issuers = frozenset(issuers)
+        self._client_id = client_id
+        self._monotonic = monotonic
+        self._keys: Mapping[str, jwt.PyJWK] = {}
+        self._fetched_at: float | None = None
+
+    async def verify(self, token: str | None, *, nonce: str) -> IdClaims:
+        """The claims of a token that the provider issued to us for the flow with this nonce.
+
+        :raises IdTokenRefused: every other token, and none.
+        :raises httpx.HTTPError: the provider's keys cannot be read.
+        """
+        if token is None:
+            raise IdTokenRefused("there is none")
+        try:
+            header = jwt.get_unverified_header(token)
+        except jwt.InvalidTokenError:
+            raise IdTokenRefused("it is no token") from None
+        if header.get("alg") != ALGORITHM:
+            raise IdTokenRefused("another algorithm")
+        key = await self._key(str(header.get("kid", "")))
+        try:
+            payload = jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                audience=self._client_id,
+                issuer=list(self._issuers),
+                leeway=CLOCK_SKEW_S,
+                options={"require": ["iss", "aud", "sub", "exp", "iat"]},
+            )
+            claims = IdClaims.model_validate(payload)
+        except (jwt.InvalidTokenError, ValueError):
+            raise IdTokenRefused("signature, issuer, audience, time or a claim is wrong") from None
+        if isinstance(payload["aud"], list) and payload.get("azp") != self._client_id:
+            raise IdTokenRefused("it was issued to another")
+        if claims.nonce != nonce:
+            raise IdTokenRefused("it is of another sign-in")
+        return claims
+
+    async def _key(self, kid: str) -> jwt.PyJWK:
+        age_s = self._monotonic() - self._fetched_at if self._fetched_at is not None else None
+        if age_s is None or age_s > KEYS_KEPT_S or (kid not in self._keys and age_s > REFETCH_EVERY_S):
+            await self._fetch()
+        key = self._keys.get(kid)
+        if key is None:
+            raise IdTokenRefused("unknown key")
+        return key
+
+    async def _fetch(self) -> None:
+        response = await self._http.get(self._keys_url, headers={"Accept": "application/json"})
+        response.raise_for_status()
+        found = {}
+        for entry in response.json()["keys"]:
+            try:
+                key = jwt.PyJWK(entry, algorithm=ALGORITHM)
+            except (jwt.PyJWKError, jwt.InvalidKeyError):
+                continue  # of a kind that we do not use
+            if key.key_id is not None and entry.get("use", "sig") == "sig" and entry.get("kty") == "RSA":
+                found[key.key_id] = key
+        self._keys, self._fetched_at = found, self._monotonic()
