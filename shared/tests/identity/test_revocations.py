@@ -117,6 +117,17 @@ class TestPoll:
         await feed.poll()
         assert feed.denies(claims(session_id=late))
 
+    async def test_row_dated_by_a_clock_far_ahead_hides_no_later_one(self, database: Database) -> None:
+        later, feed = uuid.uuid4(), RevocationFeed()
+        async with database.unit():
+            ahead = await revoke_session(uuid.uuid4())
+            await ahead.update(created_at=datetime.now(UTC) + timedelta(minutes=10))
+        await feed.poll()
+        async with database.unit():
+            await revoke_session(later)
+        await feed.poll()
+        assert feed.denies(claims(session_id=later))
+
     async def test_what_expired_is_forgotten(self, database: Database) -> None:
         session_id, feed = uuid.uuid4(), RevocationFeed()
         async with database.unit():

@@ -36,6 +36,17 @@ class TestVerify:
         assert caught.value.retry_after_s is not None
         assert await hasher.hash("room again")
 
+    async def test_caller_that_goes_away_makes_no_room_while_its_thread_works(self, hasher: PasswordHasher) -> None:
+        held = threading.Event()
+        running = [asyncio.create_task(hasher._run(held.wait)) for _ in range(3)]
+        await asyncio.sleep(0)
+        running[0].cancel()
+        await asyncio.gather(running[0], return_exceptions=True)
+        with pytest.raises(Unavailable):
+            await hasher.hash("one too many")
+        held.set()
+        await asyncio.gather(*running[1:])
+
 
 class TestPasswordProblem:
     @pytest.mark.parametrize("password", ["a" * 9, "a" * 257, "Somebody@Example.com", " somebody@example.com "])

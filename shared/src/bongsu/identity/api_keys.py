@@ -1,6 +1,7 @@
 """API keys as a verifier needs them: with their owner, their secrets and where they may be used from."""
 
 import asyncio
+import contextvars
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -62,8 +63,9 @@ class KeyDirectory:
             return kept[1]
         flight = self._flights.get(access_key)
         if flight is None:
-            # One reading for all who ask at once; a task of its own, so that none of them leaving ends it for the rest.
-            flight = asyncio.create_task(self._read(access_key), name="api key")
+            # One reading for all who ask at once; a task of its own, so that none of them leaving ends it for the rest,
+            # and with a context of its own, so that it is in nobody's unit of work.
+            flight = asyncio.create_task(self._read(access_key), name="api key", context=contextvars.Context())
             self._flights[access_key] = flight
             flight.add_done_callback(lambda _: self._flights.pop(access_key, None))
         return await asyncio.shield(flight)

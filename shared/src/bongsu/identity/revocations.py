@@ -99,6 +99,9 @@ class RevocationFeed:
             self._newest = max(self._newest or revocation.created_at, revocation.created_at)
         self._polled_at = started
         now = datetime.now(UTC)
+        if self._newest is not None:
+            # A row dated by a clock that is far ahead must not hide the ones that come after it.
+            self._newest = min(self._newest, now)
         self._denied = {key: value for key, value in self._denied.items() if value[1] > now}
 
     @contextlib.asynccontextmanager
