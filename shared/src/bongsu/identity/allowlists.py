@@ -22,8 +22,7 @@ _MAPPED = ip_network("::ffff:0:0/96")
 def parse_entry(text: str) -> IPNetwork:
     """Reads an address or a CIDR block; an IPv4 block written as IPv6 (`::ffff:10.0.0.0/104`) becomes IPv4.
 
-    Raises:
-        ValueError: not an address or block, one with bits set behind its prefix, or one with a zone.
+    :raises ValueError: not an address or block, one with bits set behind its prefix, or one with a zone.
     """
     written = text.strip()
     if "%" in written:
@@ -46,8 +45,7 @@ def parse_entry(text: str) -> IPNetwork:
 def parse_address(text: str) -> IPAddress:
     """Reads an address; an IPv4 address written as IPv6 becomes IPv4, and a zone is dropped.
 
-    Raises:
-        ValueError: not an address.
+    :raises ValueError: not an address.
     """
     address = ip_address(text.strip().partition("%")[0])
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
@@ -71,13 +69,10 @@ def allows(entries: Sequence[str], address: str | None) -> bool:
 def client_address(peer: str | None, forwarded_for: Iterable[str], trusted: Sequence[str]) -> str | None:
     """The address that a caller has, as far as the proxies that we trust can tell.
 
-    Args:
-        peer: the other end of the connection; None for a Unix socket.
-        forwarded_for: the values of X-Forwarded-For, in order.
-        trusted: the blocks in which our own proxies are. Empty: nothing that a header says is believed.
-
-    Returns:
-        The nearest address that is not one of our proxies. What lies left of it was written by the caller.
+    :param peer: the other end of the connection; None for a Unix socket.
+    :param forwarded_for: the values of X-Forwarded-For, in order.
+    :param trusted: the blocks in which our own proxies are. Empty: nothing that a header says is believed.
+    :returns: The nearest address that is not one of our proxies. What lies left of it was written by the caller.
     """
     try:
         current = parse_address(peer or "")

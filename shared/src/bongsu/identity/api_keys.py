@@ -23,9 +23,8 @@ _CACHE_SIZE = 4096
 class KnownKey:
     """A key that may be used now.
 
-    Attributes:
-        secrets: the secret; and the one before it, while a rotation lets it work.
-        allowlist: CIDR blocks; empty means any address.
+    :param secrets: the secret; and the one before it, while a rotation lets it work.
+    :param allowlist: CIDR blocks; empty means any address.
     """
 
     id: UUID
@@ -45,9 +44,8 @@ def secret_context(key_id: UUID) -> str:
 class KeyDirectory:
     """Finds keys by their access key, and remembers for `KEPT_FOR_S` what it found, and what it did not find.
 
-    Args:
-        vault: opens the secrets.
-        monotonic: a clock that never goes back, in seconds.
+    :param vault: opens the secrets.
+    :param monotonic: a clock that never goes back, in seconds.
     """
 
     def __init__(self, vault: Vault, *, monotonic: Callable[[], float] = time.monotonic) -> None:

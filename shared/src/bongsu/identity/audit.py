@@ -29,12 +29,11 @@ async def record(
 ) -> None:
     """Appends an entry, in the caller's transaction.
 
-    Args:
-        action: dotted and past-tense, such as `api_key.created`.
-        actor: who did it.
-        subject_id: the user whom it concerns.
-        target: what it was done to, such as `api_key:<id>`.
-        details: what else is worth keeping; never a secret or a token.
+    :param action: dotted and past-tense, such as `api_key.created`.
+    :param actor: who did it.
+    :param subject_id: the user whom it concerns.
+    :param target: what it was done to, such as `api_key:<id>`.
+    :param details: what else is worth keeping; never a secret or a token.
     """
     await AuditEntry.create(
         action=action,

@@ -75,9 +75,8 @@ def require_scope(scope: Scope) -> CallerDependency:
 def require_permission(permission: Permission, *, scope: Scope = Scope.ACCOUNT) -> CallerDependency:
     """Whoever's role has the permission; others get 403.
 
-    Args:
-        permission: what the role must allow.
-        scope: what the token or key must have been given besides; `account` keeps API keys out.
+    :param permission: what the role must allow.
+    :param scope: what the token or key must have been given besides; `account` keeps API keys out.
     """
 
     async def caller_with_permission(caller: Annotated[Caller, Depends(require_scope(scope))]) -> Caller:

@@ -31,16 +31,15 @@ Method = Literal["bearer", "signature", "cookie"]
 class Caller:
     """Who calls, and what they may do.
 
-    Attributes:
-        user_id: the user, or the owner of the key.
-        role: the user's; for a key the owner's, as it is now.
-        scopes: of the token or the key.
-        mode: `test` for a test key: what it does never reaches a provider. Else `live`.
-        key_id: the key that signed, or None.
-        session_id: the session of the token, or None.
-        auth_time: when the user signed in, in seconds since 1970, or None for a key.
-        method: how the caller is known.
-        address: the address that our proxies saw, or None.
+    :param user_id: the user, or the owner of the key.
+    :param role: the user's; for a key the owner's, as it is now.
+    :param scopes: of the token or the key.
+    :param mode: `test` for a test key: what it does never reaches a provider. Else `live`.
+    :param key_id: the key that signed, or None.
+    :param session_id: the session of the token, or None.
+    :param auth_time: when the user signed in, in seconds since 1970, or None for a key.
+    :param method: how the caller is known.
+    :param address: the address that our proxies saw, or None.
     """
 
     user_id: UUID
@@ -66,11 +65,10 @@ class Caller:
 class Identity:
     """What a service needs to know its callers: make one, keep `following()` open, and hand requests to `identify`.
 
-    Args:
-        vault: opens the keys' secrets.
-        public_url: ours, as clients know it: the issuer, the signed authority and the origin of browsers' requests.
-        trusted_proxies: CIDR blocks whose X-Forwarded-For is believed.
-        revocations: for tests.
+    :param vault: opens the keys' secrets.
+    :param public_url: ours, as clients know it: the issuer, the signed authority and the origin of browsers' requests.
+    :param trusted_proxies: CIDR blocks whose X-Forwarded-For is believed.
+    :param revocations: for tests.
     """
 
     def __init__(
@@ -100,11 +98,10 @@ class Identity:
     async def identify(self, request: Request) -> Caller:
         """The caller of a request.
 
-        Raises:
-            Unauthorised: no credential, or one that is not valid. Whether a signature's key is unknown, stopped or of a
-                blocked user, or the signature wrong, old or used before, the answer is the same.
-            Forbidden: the key may not be used from this address; a cookie came from another site.
-            Unavailable: something is to be changed, and it is not known what was revoked lately.
+        :raises Unauthorised: no credential, or one that is not valid. Whether a signature's key is unknown, stopped or of
+            a blocked user, or the signature wrong, old or used before, the answer is the same.
+        :raises Forbidden: the key may not be used from this address; a cookie came from another site.
+        :raises Unavailable: something is to be changed, and it is not known what was revoked lately.
         """
         changes = request.method not in SAFE_METHODS
         authorization = request.headers.get("authorization")
@@ -133,8 +130,7 @@ class Identity:
         Every browser tells at least one of the two headers when it posts across sites; a client that tells neither
         is no browser, and cannot be made to send somebody's cookies.
 
-        Raises:
-            Forbidden: another site's page sent it.
+        :raises Forbidden: another site's page sent it.
         """
         site = request.headers.get("sec-fetch-site")
         origin = request.headers.get("origin")

@@ -104,9 +104,8 @@ async def rotate_signing_key(vault: Vault, *, lead: timedelta = timedelta(second
 async def current_signing_key(vault: Vault) -> SigningKey:
     """The key that signs now.
 
-    Raises:
-        Unavailable: there is none yet; `bongsu migrate` makes it.
-        SealBroken: the vault lacks the key under which it is sealed.
+    :raises Unavailable: there is none yet; `bongsu migrate` makes it.
+    :raises SealBroken: the vault lacks the key under which it is sealed.
     """
     row = await SigningKeyRow.filter_by(signs_from__lte=datetime.now(UTC)).order_by("-generation").first()
     if row is None:

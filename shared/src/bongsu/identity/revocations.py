@@ -50,9 +50,8 @@ class RevocableClaims(Protocol):
 class RevocationFeed:
     """What has been revoked, as this process knows it. Satisfies `tokens.Denials`.
 
-    Args:
-        poll_every_s: at most 2 s, so that a revocation works everywhere within 5 s.
-        monotonic: a clock that never goes back, in seconds.
+    :param poll_every_s: at most 2 s, so that a revocation works everywhere within 5 s.
+    :param monotonic: a clock that never goes back, in seconds.
     """
 
     def __init__(self, *, poll_every_s: float = POLL_EVERY_S, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -80,8 +79,7 @@ class RevocationFeed:
     def require_fresh(self) -> None:
         """For whoever is about to change something.
 
-        Raises:
-            Unavailable: it is not known what has been revoked lately.
+        :raises Unavailable: it is not known what has been revoked lately.
         """
         if not self.is_fresh:
             raise Unavailable(

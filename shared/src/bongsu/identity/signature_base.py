@@ -29,8 +29,7 @@ class Origin:
     def of(cls, url: str) -> "Origin":
         """From a URL such as `https://Example.com:443/x`: lower case, without the scheme's default port.
 
-        Raises:
-            ValueError: no http or https scheme, no host, or a port out of range.
+        :raises ValueError: no http or https scheme, no host, or a port out of range.
         """
         parts = urlsplit(url)
         scheme = parts.scheme.lower()
@@ -46,12 +45,11 @@ class Origin:
 class HttpRequest:
     """A request as it was sent.
 
-    Attributes:
-        method: as sent, `GET`.
-        raw_path: the path as sent, still percent-encoded, without the query.
-        raw_query: the query as sent, without `?`; empty when there is none.
-        headers: names and values in the order sent.
-        body: the whole body.
+    :param method: as sent, `GET`.
+    :param raw_path: the path as sent, still percent-encoded, without the query.
+    :param raw_query: the query as sent, without `?`; empty when there is none.
+    :param headers: names and values in the order sent.
+    :param body: the whole body.
     """
 
     method: str
@@ -77,8 +75,7 @@ class HttpRequest:
 def signature_base(request: HttpRequest, origin: Origin, signed: InnerList) -> bytes:
     """The bytes that a signature over `signed` (components and parameters) covers.
 
-    Raises:
-        SignatureMalformed: a component is repeated, unknown, absent from the request or has parameters.
+    :raises SignatureMalformed: a component is repeated, unknown, absent from the request or has parameters.
     """
     derived = _derived(request, origin)
     lines: list[str] = []

@@ -50,12 +50,11 @@ DUMMY_SECRET = secrets.token_urlsafe(32)
 class SignatureClaim:
     """What a signed request says about itself; nothing of it is believed before `check` is true.
 
-    Attributes:
-        label: the signature's label.
-        key_id: the access key.
-        nonce: works once; whoever checks stores it.
-        created: seconds since 1970, by the signer's clock.
-        expires: the same, or None.
+    :param label: the signature's label.
+    :param key_id: the access key.
+    :param nonce: works once; whoever checks stores it.
+    :param created: seconds since 1970, by the signer's clock.
+    :param expires: the same, or None.
     """
 
     label: str
@@ -78,11 +77,10 @@ class SignatureClaim:
 class SignatureVerifier:
     """Reads signatures on requests that were sent to one public address.
 
-    Args:
-        public_url: what clients call us; its authority is the only one that a signature may cover. The Host header
-            is never consulted.
-        tolerance_s: how far `created` may lie from our clock, to either side.
-        now: our clock, in seconds since 1970.
+    :param public_url: what clients call us; its authority is the only one that a signature may cover. The Host header
+        is never consulted.
+    :param tolerance_s: how far `created` may lie from our clock, to either side.
+    :param now: our clock, in seconds since 1970.
     """
 
     def __init__(self, public_url: str, *, tolerance_s: int = 30, now: Callable[[], float] = time.time) -> None:
@@ -93,8 +91,7 @@ class SignatureVerifier:
     def read(self, request: HttpRequest) -> SignatureClaim:
         """Finds the signature of a request: the first, under any label, that is made as it must be.
 
-        Raises:
-            SignatureMalformed: there is none; the message says what is wrong with the first.
+        :raises SignatureMalformed: there is none; the message says what is wrong with the first.
         """
         inputs, signatures = self._fields(request)
         problem: SignatureMalformed | None = None
@@ -148,14 +145,13 @@ class RequestSigner(httpx.Auth):
     A request that is sent again is signed anew, with its own nonce, because a nonce works once. A transport that
     repeats requests by itself works below this; give it `sign` to call between its attempts.
 
-    Args:
-        access_key: the key id.
-        secret_key: the secret as it was shown.
-        public_url: where it differs from the address that is called (a tunnel, a container's name): the address that
-            the service is known by.
-        digest: the hash for Content-Digest.
-        label: the signature's label.
-        now: the clock, in seconds since 1970.
+    :param access_key: the key id.
+    :param secret_key: the secret as it was shown.
+    :param public_url: where it differs from the address that is called (a tunnel, a container's name): the address that
+        the service is known by.
+    :param digest: the hash for Content-Digest.
+    :param label: the signature's label.
+    :param now: the clock, in seconds since 1970.
     """
 
     requires_request_body = True

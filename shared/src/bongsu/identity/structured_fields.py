@@ -57,8 +57,7 @@ Member = Item | InnerList
 def parse_dictionary(text: str) -> dict[str, Member]:
     """Reads a dictionary field, its lines already joined by `, `. A key given twice keeps its last value.
 
-    Raises:
-        StructuredFieldError: not a dictionary, or longer than `MAX_FIELD_CHARS`.
+    :raises StructuredFieldError: not a dictionary, or longer than `MAX_FIELD_CHARS`.
     """
     if len(text) > MAX_FIELD_CHARS:
         raise StructuredFieldError(f"longer than {MAX_FIELD_CHARS} characters")

@@ -83,10 +83,9 @@ class TokenSubject:
 class TokenIssuer:
     """Issues access tokens.
 
-    Args:
-        issuer: our public URL.
-        lifetime_s: at most `MAX_LIFETIME_S`.
-        now: the clock, in seconds since 1970.
+    :param issuer: our public URL.
+    :param lifetime_s: at most `MAX_LIFETIME_S`.
+    :param now: the clock, in seconds since 1970.
     """
 
     def __init__(self, issuer: str, *, lifetime_s: int = MAX_LIFETIME_S, now: Callable[[], float] = time.time) -> None:
@@ -126,13 +125,12 @@ class TokenVerifier:
     A remembered token skips the signature only: its expiry, its key and the denials are looked at each time. What is
     remembered is the token's SHA-256, never the token.
 
-    Args:
-        issuer: the only issuer that is believed.
-        keys: the public keys.
-        denials: what has been revoked.
-        refetch_every_s: how often, at most, an unknown key id makes the keys be read again.
-        cache_size: how many verified tokens are remembered; the least recently used go first.
-        now: the clock, in seconds since 1970.
+    :param issuer: the only issuer that is believed.
+    :param keys: the public keys.
+    :param denials: what has been revoked.
+    :param refetch_every_s: how often, at most, an unknown key id makes the keys be read again.
+    :param cache_size: how many verified tokens are remembered; the least recently used go first.
+    :param now: the clock, in seconds since 1970.
     """
 
     def __init__(  # noqa: PLR0913 - each is one fact about what is believed
@@ -158,8 +156,7 @@ class TokenVerifier:
     async def verify(self, token: str) -> AccessClaims:
         """The claims of a token that may be acted on now.
 
-        Raises:
-            TokenRefused: for every other token.
+        :raises TokenRefused: for every other token.
         """
         if len(token) > MAX_TOKEN_CHARS:
             raise TokenRefused("too long")

@@ -35,11 +35,8 @@ class SealBroken(VaultError):
 class Vault:
     """Seals and opens texts.
 
-    Args:
-        keys: key ids and their 32 bytes; the first seals.
-
-    Raises:
-        VaultKeysWrong: no key, an id that is not 1 to 32 of `A-Za-z0-9_-`, or a key that is not 32 bytes.
+    :param keys: key ids and their 32 bytes; the first seals.
+    :raises VaultKeysWrong: no key, an id that is not 1 to 32 of `A-Za-z0-9_-`, or a key that is not 32 bytes.
     """
 
     def __init__(self, keys: dict[str, bytes]) -> None:
@@ -57,8 +54,7 @@ class Vault:
     def parse(cls, setting: str) -> Self:
         """From a setting such as `k2:base64,k1:base64` (base64 or base64url, padding optional).
 
-        Raises:
-            VaultKeysWrong: see the class; also an id given twice.
+        :raises VaultKeysWrong: see the class; also an id given twice.
         """
         keys: dict[str, bytes] = {}
         for part in filter(None, (part.strip() for part in setting.split(","))):
@@ -78,8 +74,7 @@ class Vault:
     def seal(self, plain: bytes | str, *, aad: str) -> str:
         """Seals bytes, or text as UTF-8: `keyid.base64url`.
 
-        Raises:
-            ValueError: the context is empty.
+        :raises ValueError: the context is empty.
         """
         data = plain.encode() if isinstance(plain, str) else plain
         nonce = os.urandom(_NONCE_BYTES)
@@ -89,8 +84,7 @@ class Vault:
     def open(self, sealed: str, *, aad: str) -> bytes:
         """The bytes that were sealed under the same context.
 
-        Raises:
-            SealBroken: see there.
+        :raises SealBroken: see there.
         """
         key_id, _, text = sealed.partition(".")
         cipher = self._ciphers.get(key_id)
