@@ -1,0 +1,51 @@
+"""The browser on whose behalf another service is called."""
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass, field
+from typing import NewType
+
+SetCookie = NewType("SetCookie", str)
+"""A `Set-Cookie` header's value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """What is passed on of a request, so that another service sees who asks, from where, and in which language.
+
+    `cookies` holds what auth set in this browser (the registration and the device); not the tokens.
+    """
+
+    access_token: str | None = None
+    addresses: str | None = None
+    user_agent: str | None = None
+    language: str = "ko"
+    request_id: str | None = None
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    def headers(self) -> dict[str, str]:
+        """As headers of a request."""
+        given = {
+            "Authorization": f"Bearer {self.access_token}" if self.access_token else None,
+            "X-Forwarded-For": self.addresses,
+            "User-Agent": self.user_agent,
+            "Accept-Language": self.language,
+            "X-Request-Id": self.request_id,
+            "Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()) or None,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+    @property
+    def session_id(self) -> str:
+        """The session that the access token names, unverified: good for binding a form to it, and for nothing else."""
+        return str(_claims(self.access_token).get("sid", "")) if self.access_token else ""
+
+
+def _claims(token: str) -> dict[str, object]:
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, ValueError, binascii.Error):
+        return {}
+    return claims if isinstance(claims, dict) else {}

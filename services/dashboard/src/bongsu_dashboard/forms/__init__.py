@@ -1,0 +1,7 @@
+"""Forms as browsers post them, with htmx and without, into Pydantic models."""
+
+from bongsu_dashboard.forms.decoding import KeepCommas
+from bongsu_dashboard.forms.hx_form import Draft, HxDraft, HxForm, hx_draft, hx_form
+from bongsu_dashboard.forms.problems import FieldProblem
+
+__all__ = ["Draft", "FieldProblem", "HxDraft", "HxForm", "KeepCommas", "hx_draft", "hx_form"]

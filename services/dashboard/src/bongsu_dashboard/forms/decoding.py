@@ -1,0 +1,212 @@
+"""From the bytes of a form to what a Pydantic model is filled with.
+
+What a browser or htmx sends says less than the model means, so each field is read by its kind:
+
+- **text** (anything that may hold a string): as it was sent, and an empty value stays one.
+- **yes or no**: `on`, `true` and their kin, empty is no. A checkbox that sends nothing when it is off may have a hidden
+  field with an empty value before it.
+- **list**: every value of the name, comma-separated ones apart (htmx 4 sends `roles:["1","2"]` as `roles=1,2`), or one
+  JSON array. An empty value alone is an empty list. `Annotated[list[str], KeepCommas()]` leaves commas alone.
+- **object** (a model or a mapping): one JSON object.
+- **other** (numbers, dates, ids …): for Pydantic to read; empty is None where None is allowed.
+
+Names that the model does not have, and two values for a name that is no list, are problems and never guessed at. Only
+what was sent is in the result, so that `model_fields_set` tells what was sent.
+"""
+
+import json
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from urllib.parse import parse_qsl
+
+from pydantic import AliasChoices, BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from bongsu_dashboard.forms.problems import FieldProblem
+
+Kind = Literal["text", "bool", "list", "object", "other"]
+MAX_FIELDS = 1000
+
+
+class KeepCommas:
+    """In the metadata of a list field: a comma is part of a value."""
+
+
+class Undecodable(ValueError):
+    """The body is no urlencoded UTF-8."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A field of a model, as a form knows it. `key` is what the model is filled under."""
+
+    name: str
+    key: str
+    kind: Kind
+    nullable: bool
+    splits: bool
+
+
+def read_pairs(body: bytes) -> list[tuple[str, str]]:
+    """The names and values in the order in which they were sent.
+
+    :raises Undecodable: it is no urlencoded UTF-8, or has more than a thousand fields.
+    """
+    try:
+        return parse_qsl(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            encoding="utf-8",
+            errors="strict",
+            max_num_fields=MAX_FIELDS,
+        )
+    except ValueError as error:
+        raise Undecodable(str(error)) from error
+
+
+def group(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """The values of each name."""
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def slots_of(model: type[BaseModel]) -> dict[str, Slot]:
+    """The model's fields by every name that a form may use for them."""
+    found = {}
+    for field_name, info in model.model_fields.items():
+        kind, nullable = _kind_of(info)
+        splits = not any(isinstance(item, KeepCommas) for item in info.metadata)
+        names = _aliases(info) or [field_name]
+        if model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name"):
+            names = [*names, field_name]
+        for name in names:
+            found[name] = Slot(name, name, kind, nullable, splits)
+    return found
+
+
+def decode(
+    sent: Mapping[str, Sequence[str]], slots: Mapping[str, Slot]
+) -> tuple[dict[str, object], list[FieldProblem]]:
+    """What to fill the model with, and what is wrong with what was sent."""
+    data: dict[str, object] = {}
+    problems: list[FieldProblem] = []
+    for name, values in sent.items():
+        slot = slots.get(name)
+        if slot is None:
+            problems.append(FieldProblem(name, "unknown"))
+            continue
+        try:
+            data[slot.key] = _read(slot, values)
+        except _Wrong as wrong:
+            problems.append(FieldProblem(name, wrong.kind))
+    return data, problems
+
+
+class _Wrong(Exception):
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+def _read(slot: Slot, values: Sequence[str]) -> object:
+    if slot.kind == "list":
+        return _read_list(values, splits=slot.splits)
+    if slot.kind == "bool":
+        given = [value for value in values if value]
+        if not given:
+            return None if slot.nullable else False
+        return _single(given).strip()
+    value = _single(values)
+    if slot.kind == "object":
+        if not value.strip():
+            return None if slot.nullable else {}
+        return _read_json(value)
+    if slot.kind == "other" and not value.strip():
+        return None if slot.nullable else value
+    return value
+
+
+def _single(values: Sequence[str]) -> str:
+    if len(values) != 1:
+        raise _Wrong("duplicate")
+    return values[0]
+
+
+def _read_list(values: Sequence[str], *, splits: bool) -> object:
+    if len(values) == 1 and values[0].lstrip().startswith("["):
+        parsed = _read_json(values[0])
+        if not isinstance(parsed, list):
+            raise _Wrong("invalid")
+        return parsed
+    parts = [part.strip() for value in values for part in value.split(",")] if splits else list(values)
+    return [part for part in parts if part]
+
+
+def _read_json(value: str) -> object:
+    try:
+        return json.loads(value, object_pairs_hook=_without_duplicates, parse_constant=_no_such_number)
+    except (ValueError, RecursionError):
+        raise _Wrong("invalid") from None
+
+
+def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name comes twice")
+    return found
+
+
+def _no_such_number(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _aliases(info: FieldInfo) -> list[str]:
+    alias = info.validation_alias or info.alias
+    if isinstance(alias, AliasChoices):
+        return [choice for choice in alias.choices if isinstance(choice, str)]
+    return [alias] if isinstance(alias, str) else []
+
+
+def _kind_of(info: FieldInfo) -> tuple[Kind, bool]:
+    members = list(_members(info.annotation))
+    nullable = any(member is types.NoneType for member in members)
+    kinds = {_kind_of_type(member) for member in members if member is not types.NoneType}
+    for kind in ("list", "object", "text"):
+        if kind in kinds:
+            return typing.cast("Kind", kind), nullable
+    return ("bool" if kinds == {"bool"} else "other"), nullable
+
+
+def _members(annotation: Any) -> Iterable[Any]:  # noqa: ANN401 - an annotation can be anything
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _members(get_args(annotation)[0])
+    elif origin in (Union, types.UnionType):
+        for part in get_args(annotation):
+            yield from _members(part)
+    elif isinstance(annotation, typing.TypeAliasType) if hasattr(typing, "TypeAliasType") else False:
+        yield from _members(annotation.__value__)
+    else:
+        yield annotation
+
+
+def _kind_of_type(member: Any) -> Kind:  # noqa: ANN401 - an annotation can be anything
+    origin = get_origin(member) or member
+    if origin is Literal:
+        return "text" if all(isinstance(value, str) for value in get_args(member)) else "other"
+    if not isinstance(origin, type):
+        return "other"
+    if issubclass(origin, bool):
+        return "bool"
+    if issubclass(origin, str | SecretStr):
+        return "text"
+    if issubclass(origin, list | set | frozenset | tuple) or origin in (Sequence, typing.Collection, Iterable):
+        return "list"
+    if issubclass(origin, BaseModel | dict | Mapping) or is_dataclass(origin) or typing.is_typeddict(origin):
+        return "object"
+    return "other"

@@ -1,0 +1,123 @@
+"""The dependency that fills a Pydantic model from a posted form.
+
+    async def save(form: HxForm[Settings]) -> …        # a Settings; a wrong form is answered with 422 and says why
+    async def save(form: HxDraft[Settings]) -> …       # a Draft: what was sent and what is wrong with it, to show again
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, ValidationError
+
+from bongsu.runtime.errors import Invalid
+from bongsu_dashboard.forms.decoding import Undecodable, decode, group, read_pairs, slots_of
+from bongsu_dashboard.forms.problems import FieldProblem, problems_of
+from bongsu_dashboard.forms.refusals import FormRefused, UnsupportedForm
+
+CSRF_FIELD = "csrf_token"
+FORM_TYPE = "application/x-www-form-urlencoded"
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft(Generic[M]):
+    """A form as it was sent. `model` is None exactly where `problems` are not empty."""
+
+    model: M | None = None
+    values: Mapping[str, list[str]] = field(default_factory=dict)
+    problems: tuple[FieldProblem, ...] = ()
+
+    def value(self, name: str, default: str = "") -> str:
+        """What was sent in a field, for filling it again. Not for passwords."""
+        given = self.values.get(name)
+        return given[-1] if given else default
+
+    def problem(self, name: str) -> FieldProblem | None:
+        """What is wrong with a field."""
+        return next((problem for problem in self.problems if problem.field == name), None)
+
+    def refused(self, *problems: FieldProblem) -> "Draft[M]":
+        """The same form, with what another service found wrong with it."""
+        return Draft(None, self.values, (*self.problems, *problems))
+
+    def refused_by(self, error: Invalid) -> "Draft[M]":
+        """The same form, with the fields that another service named."""
+        names = [str(item.loc[-1]) for item in error.errors if item.loc]
+        found = [FieldProblem(name if name in self.values else "", "refused") for name in names]
+        return self.refused(*(found or [FieldProblem("", "refused")]))
+
+
+async def read_form(request: Request) -> dict[str, list[str]]:
+    """The values of each name of a posted form.
+
+    :raises UnsupportedForm: the body is something else, such as JSON.
+    :raises FormRefused: it cannot be read.
+    """
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type != FORM_TYPE:
+        raise UnsupportedForm(content_type)
+    try:
+        return group(read_pairs(await request.body()))
+    except Undecodable:
+        raise FormRefused({}, ()) from None
+
+
+def hx_draft(model: type[M]) -> Callable[[Request], Awaitable[Draft[M]]]:
+    """The dependency behind `HxDraft[Model]`: what was sent, right or wrong.
+
+    :raises UnsupportedForm, FormRefused: it is no form.
+    """
+    slots = slots_of(model)
+    names = {slot.key: name for name, slot in slots.items()}
+
+    async def draft(request: Request) -> Draft[M]:
+        sent = await read_form(request)
+        sent.pop(CSRF_FIELD, None)
+        data, problems = decode(sent, slots)
+        wrong = {problem.field for problem in problems}
+        try:
+            filled = model.model_validate(data)
+        except ValidationError as error:
+            # One problem a field: a field that could not be read is not missing besides.
+            problems += [found for found in problems_of(error, names) if found.field not in wrong]
+            return Draft(None, sent, tuple(problems))
+        return Draft(None if problems else filled, sent, tuple(problems))
+
+    return draft
+
+
+def hx_form(model: type[M]) -> Callable[[Request], Awaitable[M]]:
+    """The dependency behind `HxForm[Model]`: the model, filled with what was sent and nothing else.
+
+    :raises FormRefused: the form is wrong; the answer names the fields.
+    :raises UnsupportedForm: it is no form.
+    """
+    read = hx_draft(model)
+
+    async def form(request: Request) -> M:
+        draft = await read(request)
+        if draft.model is None:
+            raise FormRefused(draft.values, draft.problems)
+        return draft.model
+
+    return form
+
+
+if TYPE_CHECKING:
+    HxForm = Annotated[M, "filled from a form"]
+    HxDraft = Annotated[Draft[M], "read from a form"]
+else:
+
+    class HxForm:
+        """`HxForm[Model]`: the model, filled from the posted form."""
+
+        def __class_getitem__(cls, model: type[BaseModel]) -> Any:  # noqa: ANN401 - an annotation
+            return Annotated[model, Depends(hx_form(model))]
+
+    class HxDraft:
+        """`HxDraft[Model]`: the posted form as a `Draft[Model]`."""
+
+        def __class_getitem__(cls, model: type[BaseModel]) -> Any:  # noqa: ANN401 - an annotation
+            return Annotated[Draft[model], Depends(hx_draft(model))]

@@ -1,0 +1,59 @@
+"""What is wrong with a form, field by field, in a way that can be said in any language."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic import ValidationError
+
+KINDS: Final[Mapping[str, str]] = {
+    "missing": "missing",
+    "extra_forbidden": "unknown",
+    "string_too_short": "too_short",
+    "string_too_long": "too_long",
+    "too_short": "too_few",
+    "too_long": "too_many",
+    "int_parsing": "whole_number",
+    "int_from_float": "whole_number",
+    "float_parsing": "number",
+    "decimal_parsing": "number",
+    "bool_parsing": "yes_or_no",
+    "greater_than": "too_small",
+    "greater_than_equal": "too_small",
+    "less_than": "too_large",
+    "less_than_equal": "too_large",
+    "enum": "not_a_choice",
+    "literal_error": "not_a_choice",
+    "uuid_parsing": "invalid",
+}
+"""Pydantic's name of a fault, and ours; what is not here is `invalid`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One field that is wrong: `kind` is the last part of a key in the catalogue (`form.<kind>`), `facts` fill it."""
+
+    field: str
+    kind: str
+    facts: Mapping[str, str | int] = field(default_factory=dict)
+
+
+def problems_of(error: ValidationError, names: Mapping[str, str]) -> list[FieldProblem]:
+    """From what Pydantic found.
+
+    :param names: the name in the form for each name that a location may begin with.
+    """
+    found = []
+    for item in error.errors(include_url=False, include_input=False):
+        loc: Sequence[str | int] = item["loc"]
+        facts = {
+            name: value
+            for name, value in item.get("ctx", {}).items()
+            if isinstance(value, str | int) and not isinstance(value, bool)
+        }
+        kind = KINDS.get(item["type"], "invalid")
+        if item["type"] == "string_too_short" and facts.get("min_length") == 1:
+            kind = "missing"
+        first = str(loc[0]) if loc else ""
+        found.append(FieldProblem(names.get(first, first), kind, facts))
+    return found

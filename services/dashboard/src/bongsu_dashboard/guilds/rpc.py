@@ -1,0 +1,70 @@
+"""The bot over the broker."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeVar
+
+from bongsu.broker import Broker, BrokerError, RpcError
+from bongsu.broker.requests import ask
+from bongsu.contracts.guilds import GuildSummary
+from bongsu.contracts.rpc import (
+    GUILDS_PAGE,
+    GuildCount,
+    GuildCountRequest,
+    GuildLeaveRequest,
+    GuildListRequest,
+    RpcAnswer,
+    RpcRequest,
+)
+from bongsu.runtime.errors import Forbidden
+from bongsu.runtime.logging import get_logger
+from bongsu_dashboard.errors import BotSilent
+
+log = get_logger(__name__)
+Answer = TypeVar("Answer", bound=RpcAnswer)
+
+REFUSALS: Final = frozenset({"forbidden", "not_linked", "assertion_refused"})
+
+
+class RpcBot:
+    """Fulfils `Bot`.
+
+    :param timeout_s: how long a page waits for the bot.
+    :param leave_timeout_s: how long a removal does.
+    """
+
+    def __init__(self, broker: Broker, *, timeout_s: float, leave_timeout_s: float) -> None:
+        self._broker = broker
+        self._timeout_s = timeout_s
+        self._leave_timeout_s = leave_timeout_s
+
+    async def count(self) -> GuildCount:
+        """In how many guilds it is."""
+        return await self._ask(GuildCountRequest(), self._timeout_s)
+
+    async def guilds(self, ids: Sequence[int]) -> Mapping[int, GuildSummary]:
+        """What it knows of these guilds."""
+        found: dict[int, GuildSummary] = {}
+        for start in range(0, len(ids), GUILDS_PAGE):
+            request = GuildListRequest(ids=tuple(ids[start : start + GUILDS_PAGE]))
+            answer = await self._ask(request, self._timeout_s)
+            found.update({guild.id: guild for guild in answer.guilds})
+        return found
+
+    async def leave(self, guild_id: int, *, assertion: str, key: str) -> None:
+        """Leave a guild."""
+        request = GuildLeaveRequest(guild_id=guild_id, assertion=assertion, idempotency_key=key)
+        try:
+            await self._ask(request, self._leave_timeout_s)
+        except RpcError as error:
+            if error.code != "guild_not_found":
+                raise Forbidden(error.detail, code=error.code) from error
+
+    async def _ask(self, request: RpcRequest[Answer], deadline_s: float) -> Answer:
+        """:raises RpcError: a refusal, or that the bot is not in the guild; whatever else is wrong is BotSilent."""
+        try:
+            return await ask(self._broker, request, deadline_s=deadline_s)
+        except BrokerError as error:
+            if isinstance(error, RpcError) and error.code in REFUSALS | {"guild_not_found"}:
+                raise
+            log.warning("bot.silent", reason=str(error))
+            raise BotSilent from error

@@ -1,0 +1,1 @@
+"""The first page: where things stand, and what to do next."""

@@ -1,0 +1,1 @@
+"""The user's notifications, as notify keeps them."""

@@ -1,0 +1,47 @@
+"""The notifications port over notify's HTTP API."""
+
+from uuid import UUID
+
+from bongsu_dashboard.browser import Browser
+from bongsu_dashboard.notifications.schemas import Detail, Notification, Page
+from bongsu_dashboard.upstream import Upstream
+
+
+class HttpNotifications:
+    """Fulfils `Notifications`."""
+
+    def __init__(self, notify: Upstream) -> None:
+        self._notify = notify
+
+    async def listed(
+        self, browser: Browser, *, status: str | None = None, after: str | None = None, limit: int = 25
+    ) -> Page:
+        """A page, newest first."""
+        query = {"limit": str(limit)}
+        if status is not None:
+            query["status"] = status
+        if after is not None:
+            query["after"] = after
+        return (await self._notify.call(browser, "GET", "/v1/notifications", query=query)).parsed(Page)
+
+    async def find(self, browser: Browser, notification_id: UUID) -> Detail:
+        """One, with its timeline."""
+        return (await self._notify.call(browser, "GET", f"/v1/notifications/{notification_id}")).parsed(Detail)
+
+    async def cancel(self, browser: Browser, notification_id: UUID) -> Notification:
+        """Keep one that waits from being sent."""
+        reply = await self._notify.call(browser, "POST", f"/v1/notifications/{notification_id}/cancel")
+        return reply.parsed(Notification)
+
+    async def retry(self, browser: Browser, notification_id: UUID) -> Notification:
+        """Try once more what failed or expired."""
+        reply = await self._notify.call(browser, "POST", f"/v1/notifications/{notification_id}/retry")
+        return reply.parsed(Notification)
+
+    async def send(self, browser: Browser, *, email: str, subject: str, text: str, key: str) -> Notification:
+        """Send a mail."""
+        body = {"channel": "email", "to": {"email": email}, "content": {"subject": subject, "text": text}}
+        reply = await self._notify.call(
+            browser, "POST", "/v1/notifications", body=body, headers={"Idempotency-Key": key}
+        )
+        return reply.parsed(Notification)

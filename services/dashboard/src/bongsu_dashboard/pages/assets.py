@@ -1,0 +1,80 @@
+"""Static files, at addresses that change with their content, so that browsers may keep them for ever."""
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+
+from bongsu.runtime.errors import NotFound
+
+PREFIX: Final = "/static"
+_FOR_EVER: Final = "public, max-age=31536000, immutable"
+_TYPES: Final = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file, as it is sent."""
+
+    digest: str
+    content: bytes
+    compressed: bytes
+    media_type: str
+
+
+class Assets:
+    """Every style sheet, script and picture of the package, in memory."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, Asset] = {}
+        self._read(resources.files("bongsu_dashboard").joinpath("static"), "")
+
+    def _read(self, folder: Traversable, prefix: str) -> None:
+        for item in folder.iterdir():
+            name = f"{prefix}{item.name}"
+            if item.is_dir():
+                self._read(item, f"{name}/")
+            elif (media_type := _TYPES.get(name.rpartition(".")[2])) is not None:
+                content = item.read_bytes()
+                digest = hashlib.sha256(content).hexdigest()[:16]
+                self._files[name] = Asset(digest, content, gzip.compress(content, 9, mtime=0), media_type)
+
+    def url(self, name: str) -> str:
+        """The address of a file."""
+        return f"{PREFIX}/{self._files[name].digest}/{name}"
+
+    def create_router(self) -> APIRouter:
+        """The routes of the files."""
+        router = APIRouter(include_in_schema=False)
+
+        @router.get(PREFIX + "/{digest}/{name:path}")
+        async def asset(digest: str, name: str, request: Request) -> Response:
+            found = self._files.get(name)
+            if found is None:
+                raise NotFound("There is no such file")
+            # Another digest: a page of another version asks, while replicas are being replaced.
+            caching = _FOR_EVER if digest == found.digest else "no-cache"
+            headers = {"Cache-Control": caching, "Vary": "Accept-Encoding", "ETag": f'"{found.digest}"'}
+            if request.headers.get("if-none-match") == headers["ETag"]:
+                return Response(status_code=304, headers=headers)
+            if "gzip" in request.headers.get("accept-encoding", ""):
+                headers["Content-Encoding"] = "gzip"
+                return Response(found.compressed, media_type=found.media_type, headers=headers)
+            return Response(found.content, media_type=found.media_type, headers=headers)
+
+        @router.get("/favicon.ico")
+        async def favicon() -> Response:
+            mark = self._files["mark.svg"]
+            return Response(
+                mark.content, media_type=mark.media_type, headers={"Cache-Control": "public, max-age=86400"}
+            )
+
+        return router

@@ -1,0 +1,107 @@
+"""What pages depend on, and nothing but pages: who sees them, and how they are answered.
+
+    async def guilds(render: Rendering, user: SignedIn) -> Response:
+        return render("guilds/list.html", …)
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+from urllib.parse import parse_qs
+
+from fastapi import Depends, Request
+
+from bongsu.identity.scopes import Role
+from bongsu.runtime.errors import Forbidden, Unauthorised
+from bongsu_dashboard.accounts.port import Accounts
+from bongsu_dashboard.accounts.schemas import User
+from bongsu_dashboard.errors import CrossSite, RoleNeeded, SignInNeeded
+from bongsu_dashboard.forms.hx_form import CSRF_FIELD, FORM_TYPE
+from bongsu_dashboard.pages.guards import CSRF_HEADER
+from bongsu_dashboard.pages.rendering import Pages, Render
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def render(request: Request) -> Render:
+    """What answers this request with pages."""
+    made: Render | None = getattr(request.state, "render", None)
+    if made is None:
+        pages: Pages = request.app.state.pages
+        made = Render(request, pages)
+        request.state.render = made
+    return made
+
+
+Rendering = Annotated[Render, Depends(render)]
+
+
+async def current_user(request: Request, render: Rendering) -> User | None:
+    """Whoever is signed in, if somebody is."""
+    if render.user is None and render.browser.access_token is not None:
+        accounts: Accounts = request.app.state.accounts
+        try:
+            render.user = await accounts.me(render.browser)
+        except (Unauthorised, Forbidden):
+            # A blocked account is signed out, too: its tokens open nothing.
+            return None
+    return render.user
+
+
+MaybeSignedIn = Annotated[User | None, Depends(current_user)]
+
+
+async def current_user_or_sign_in(user: MaybeSignedIn) -> User:
+    """Whoever is signed in.
+
+    :raises SignInNeeded: nobody is; the browser is sent to renew its session, and if it has none, to sign in.
+    """
+    if user is None:
+        raise SignInNeeded
+    return user
+
+
+SignedIn = Annotated[User, Depends(current_user_or_sign_in)]
+
+
+def require_role(role: Role) -> Callable[[User], Awaitable[User]]:
+    """Whoever is signed in with this role or a higher one; others see that the page is not for them."""
+
+    async def user_with_role(user: SignedIn) -> User:
+        if not user.role.includes(role):
+            raise RoleNeeded(role)
+        return user
+
+    return user_with_role
+
+
+async def own_form(request: Request, render: Rendering) -> None:
+    """Whatever changes something comes from a page of ours, in this browser and this session.
+
+    :raises CrossSite: it does not.
+    """
+    if request.method in SAFE_METHODS:
+        return
+    if not render.is_own_form or not render.is_token(await _sent_token(request)):
+        raise CrossSite
+
+
+async def own_form_of_user(request: Request, render: Rendering) -> None:
+    """As `own_form`, for what only users do: a form of a session that ran out leads to the sign-in.
+
+    :raises SignInNeeded: the session ran out.
+    :raises CrossSite: the form is not ours.
+    """
+    if request.method not in SAFE_METHODS and render.browser.access_token is None:
+        raise SignInNeeded
+    await own_form(request, render)
+
+
+async def _sent_token(request: Request) -> str:
+    header = request.headers.get(CSRF_HEADER)
+    if header is not None:
+        return header
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM_TYPE:
+        return ""
+    fields = parse_qs((await request.body()).decode("utf-8", "replace"), keep_blank_values=True)
+    values = fields.get(CSRF_FIELD, [])
+    return values[0] if len(values) == 1 else ""

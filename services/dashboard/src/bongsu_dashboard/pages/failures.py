@@ -1,0 +1,138 @@
+"""What is shown where something went wrong: a page to a browser, a notice to htmx, and the way to sign in again."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bongsu.runtime.errors import Invalid, NotFound, ServiceError, TooLarge
+from bongsu.runtime.logging import get_logger
+from bongsu.runtime.metrics import Metrics
+from bongsu.runtime.problems import STATUS
+from bongsu_dashboard.forms.refusals import FormRefused, UnsupportedForm
+from bongsu_dashboard.pages.addresses import with_next
+from bongsu_dashboard.pages.cookies import RENEWING_S
+from bongsu_dashboard.pages.dependencies import render as render_of
+from bongsu_dashboard.pages.rendering import Render
+
+log = get_logger(__name__)
+
+RENEW: Final = "/auth/session/renew"
+SIGN_IN: Final = "/login"
+_SHOWN: Final[Mapping[int, str]] = {
+    403: "forbidden",
+    404: "not_found",
+    405: "method",
+    409: "conflict",
+    413: "too_large",
+    415: "unsupported",
+    422: "invalid",
+    429: "too_many",
+    503: "unavailable",
+}
+
+
+def add_failures(app: FastAPI) -> None:
+    """Have the app answer each failure as a page."""
+    app.add_exception_handler(ServiceError, _service_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_exception)
+
+
+async def _service_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)  # noqa: S101 - registered for this type
+    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+    if isinstance(error, UnsupportedForm):
+        status = 415
+    render = render_of(request)
+    if status == 401:
+        return _sign_in(render)
+    return show(render, error, status)
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
+    in_path = any(item["loc"][:1] == ("path",) for item in error.errors())
+    shown = NotFound("There is no such page") if in_path else Invalid("The address holds something wrong")
+    return show(render_of(request), shown, 404 if in_path else 422)
+
+
+async def _http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
+    cause = error.__cause__
+    if isinstance(cause, TooLarge):
+        return show(render_of(request), cause, 413)
+    return show(render_of(request), ServiceError(str(error.detail)), error.status_code, error.headers)
+
+
+def show(render: Render, error: ServiceError, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """A failure as a page, or as a notice above the page that htmx is on."""
+    metrics: Metrics = render.request.app.state.metrics
+    metrics.errors.labels(metrics.service, error.code).inc()
+    given = dict(headers or {})
+    if error.retry_after_s is not None:
+        given["Retry-After"] = str(max(1, round(error.retry_after_s)))
+    if render.is_partial:
+        given |= {"HX-Retarget": "#notices", "HX-Reswap": "innerHTML"}
+    return render(
+        "failures/page.html",
+        fragment="failures/_notice.html",
+        status=status,
+        headers=given,
+        kind=_SHOWN.get(status, "internal"),
+        status_code=status,
+        code=error.code,
+        problems=error.problems if isinstance(error, FormRefused) else (),
+    )
+
+
+def _sign_in(render: Render) -> Response:
+    """First to auth, which may renew the session: only auth gets the cookie for that. From there on to the sign-in.
+
+    A cookie that lives for some seconds keeps a browser from going around in circles.
+    """
+    cookies = render.pages.cookies
+    tried = cookies.renewing in render.request.cookies
+    response = render.redirect(
+        with_next(SIGN_IN if tried else RENEW, render.here), status=401 if render.is_htmx else 303
+    )
+    if not tried:
+        cookies.set(response, cookies.renewing, "1", max_age_s=RENEWING_S)
+    return response
+
+
+class LastResort:
+    """ASGI middleware: a page, where nothing else answers because of a defect of ours."""
+
+    def __init__(self, app: ASGIApp, *, page: str) -> None:
+        self.app = app
+        self.page = page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noting)
+        except TooLarge:
+            raise
+        except Exception as error:
+            log.exception("request.crashed", error=type(error).__name__)
+            if begun:
+                raise
+            html = self.page.replace("REQUEST-ID", str(scope.get("state", {}).get("request_id", "")))
+            await HTMLResponse(html, status_code=500, headers={"Cache-Control": "no-store"})(scope, receive, send)
+
+

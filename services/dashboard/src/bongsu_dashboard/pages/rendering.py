@@ -1,0 +1,237 @@
+"""From a template to an answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+import jinja2
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from bongsu.identity.cookies import CookieJar
+from bongsu_dashboard.accounts.schemas import User
+from bongsu_dashboard.browser import Browser, SetCookie
+from bongsu_dashboard.forms.problems import FieldProblem
+from bongsu_dashboard.pages import guards, moments
+from bongsu_dashboard.pages.addresses import oauth_url, path_of, with_next
+from bongsu_dashboard.pages.assets import Assets
+from bongsu_dashboard.pages.catalogue import Catalogue, Words, number, preferred_language
+from bongsu_dashboard.pages.cookies import FLASH_S, YEAR_S, PageCookies
+
+Theme = Literal["system", "light", "dark"]
+THEMES: Final[tuple[Theme, ...]] = ("system", "light", "dark")
+FLASH_TONES: Final = {"ok": "ok", "note": "note", "bad": "bad"}
+PAGE_HEADERS: Final = {"Cache-Control": "no-store", "Vary": "HX-Request, Cookie, Accept-Language"}
+
+
+class Pages:
+    """Templates, words and static files: one of it a process."""
+
+    def __init__(self, *, public_url: str, cdn_url: str) -> None:
+        self.public_url = public_url
+        self.cookies = PageCookies.of(public_url)
+        self.token_cookies = CookieJar.of(public_url)
+        self.assets = Assets()
+        self.catalogue = Catalogue()
+        self._environment = jinja2.Environment(
+            loader=jinja2.PackageLoader("bongsu_dashboard"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters.update(
+            oauth_url=oauth_url, number=number, exact=moments.exact, machine=moments.machine
+        )
+        self._environment.globals.update(
+            asset=self.assets.url, with_next=with_next, cdn_url=cdn_url.rstrip("/"), themes=THEMES
+        )
+
+    def html(self, template: str, context: Mapping[str, object]) -> str:
+        """A template, filled in."""
+        return self._environment.get_template(template).render(context)
+
+
+@dataclass(slots=True)
+class Render:
+    """Answers one request with pages: `render("guilds/list.html", guilds=…)`.
+
+    `user` is set once it is known, and its language counts from then on.
+    """
+
+    request: Request
+    pages: Pages
+    user: User | None = None
+    _secret: str | None = field(default=None, init=False)
+
+    def __call__(
+        self,
+        template: str,
+        *,
+        fragment: str | None = None,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        **context: object,
+    ) -> Response:
+        """A page; to htmx, only its `fragment`, where it has one."""
+        name = fragment if fragment is not None and self.is_partial else template
+        words = self.words
+        html = self.pages.html(
+            name,
+            {
+                "t": words,
+                "lang": words.language,
+                "theme": self.theme,
+                "user": self.user,
+                "path": self.request.url.path,
+                "here": self.here,
+                "csrf_token": self._form_token,
+                "flash": self._flash(),
+                "ago": lambda moment: moments.ago(moment, words),
+                "date": lambda moment: moments.date(moment, words),
+                "problem": lambda problem: self._said(problem),
+                "request_id": self.request.scope["state"]["request_id"],
+                **context,
+            },
+        )
+        response = HTMLResponse(
+            html, status_code=status, headers={**PAGE_HEADERS, "Content-Language": words.language, **(headers or {})}
+        )
+        self._finish(response, is_page=name == template)
+        return response
+
+    def redirect(self, to: str, *, flash: str | None = None, status: int = 303) -> Response:
+        """Go to a page, or to another site that is known: by 303, and htmx by its header.
+
+        :param flash: a key of `flash` in the catalogue, with its tone: `ok.guild_removed`.
+        """
+        response: Response
+        if self.is_htmx:
+            response = Response(status_code=204 if status == 303 else status, headers={"HX-Redirect": to})
+        else:
+            response = RedirectResponse(to, status_code=status)
+        response.headers.update(PAGE_HEADERS)
+        if flash is not None:
+            self.pages.cookies.set(response, self.pages.cookies.flash, flash, max_age_s=FLASH_S)
+        self._keep_secret(response)
+        return response
+
+    @property
+    def is_htmx(self) -> bool:
+        """Whether htmx asks, and not the browser itself."""
+        return self.request.headers.get("hx-request") == "true"
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether htmx asks for a part of a page."""
+        return self.is_htmx and self.request.headers.get("hx-request-type") != "full"
+
+    @property
+    def words(self) -> Words:
+        """In the language that the user chose, or has, or that the browser asks for."""
+        chosen = self.request.cookies.get(self.pages.cookies.language)
+        own = self.user.locale if self.user is not None else None
+        accept = self.request.headers.get("accept-language")
+        return self.pages.catalogue.words(preferred_language(chosen, own, accept=accept))
+
+    @property
+    def theme(self) -> Theme:
+        """Light, dark, or as the system has it."""
+        chosen = self.request.cookies.get(self.pages.cookies.theme)
+        return next((theme for theme in THEMES if theme == chosen), "system")
+
+    @property
+    def here(self) -> str:
+        """The page that the user is on, as a path: of a form or a fragment, the page that it belongs to."""
+        host = self.request.headers.get("host", "")
+        if self.is_htmx:
+            return path_of(self.request.headers.get("hx-current-url"), host)
+        if self.request.method not in ("GET", "HEAD"):
+            return path_of(self.request.headers.get("referer"), host)
+        url = self.request.url
+        return f"{url.path}?{url.query}" if url.query else url.path
+
+    @property
+    def browser(self) -> Browser:
+        """On whose behalf other services are called."""
+        request, tokens = self.request, self.pages.token_cookies
+        peer = request.client.host if request.client is not None else None
+        known = request.headers.get("x-forwarded-for")
+        return Browser(
+            access_token=request.cookies.get(tokens.access),
+            addresses=", ".join(part for part in (known, peer) if part) or None,
+            user_agent=request.headers.get("user-agent"),
+            language=self.words.language,
+            request_id=request.scope["state"]["request_id"],
+            cookies={
+                name: value
+                for name in (tokens.registration, tokens.device)
+                if (value := request.cookies.get(name)) is not None
+            },
+        )
+
+    @property
+    def is_own_form(self) -> bool:
+        """Whether our own page sent this from this very browser and session; without its token, see `has_token`."""
+        return guards.is_same_origin(self.request.headers, self.public_origin)
+
+    @property
+    def public_origin(self) -> str:
+        """Scheme and host of ours."""
+        parts = urlsplit(self.pages.public_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    def is_token(self, token: str) -> bool:
+        """Whether a form's token is of this browser and session."""
+        secret = self.request.cookies.get(self.pages.cookies.form, "")
+        return guards.is_form_token(token, secret, self.browser.session_id)
+
+    def pass_on(self, response: Response, cookies: tuple[SetCookie, ...]) -> Response:
+        """Hand the cookies that auth set to the browser.
+
+        Those that say which browser this is are auth's own (Path=/auth); a copy goes to the page that has to pass it on.
+        """
+        tokens = self.pages.token_cookies
+        copies = {tokens.registration: "/verify", tokens.device: "/login"}
+        for cookie in cookies:
+            response.headers.append("set-cookie", cookie)
+            path = copies.get(cookie.partition("=")[0])
+            if path is not None:
+                response.headers.append("set-cookie", cookie.replace("Path=/auth", f"Path={path}"))
+        return response
+
+    def remember(self, response: Response, theme: Theme | None = None, language: str | None = None) -> Response:
+        """Keep a choice in the browser."""
+        cookies = self.pages.cookies
+        if theme is not None:
+            cookies.set(response, cookies.theme, theme, max_age_s=YEAR_S)
+        if language is not None:
+            cookies.set(response, cookies.language, language, max_age_s=YEAR_S)
+        return response
+
+    def _form_token(self) -> str:
+        kept = self.request.cookies.get(self.pages.cookies.form)
+        if kept is None and self._secret is None:
+            self._secret = guards.new_secret()
+        return guards.form_token(kept or self._secret or "", self.browser.session_id)
+
+    def _keep_secret(self, response: Response) -> None:
+        if self._secret is not None:
+            self.pages.cookies.set(response, self.pages.cookies.form, self._secret)
+
+    def _flash(self) -> tuple[str, str] | None:
+        """The tone and the key of what happened before this page, if that is to be said and is one of ours."""
+        tone, _, key = self.request.cookies.get(self.pages.cookies.flash, "").partition(".")
+        known = tone in FLASH_TONES and f"flash.{key}" in self.words
+        return (tone, f"flash.{key}") if known else None
+
+    def _finish(self, response: Response, *, is_page: bool) -> None:
+        self._keep_secret(response)
+        if is_page and self.pages.cookies.flash in self.request.cookies:
+            self.pages.cookies.clear(response, self.pages.cookies.flash)
+
+    def _said(self, problem: FieldProblem) -> str:
+        key = f"form.{problem.kind}"
+        words = self.words
+        return words(key if key in words else "form.invalid", **problem.facts)

@@ -1,0 +1,1 @@
+"""How the pages look and which language they speak, chosen in this browser."""

@@ -1,0 +1,21 @@
+"""The forms of the switches."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class ThemeForm(BaseModel):
+    """Light, dark, or as the system has it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    theme: Literal["system", "light", "dark"]
+
+
+class LanguageForm(BaseModel):
+    """A language."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    language: Literal["ko", "en"]

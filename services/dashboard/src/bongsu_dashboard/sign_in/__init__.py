@@ -1,0 +1,1 @@
+"""Getting an account, getting in, and getting out."""
