@@ -1,3 +1,4 @@
+import asyncio
 from decimal import Decimal
 
 import pytest
@@ -186,6 +187,30 @@ class TestQueryUpdate:
         await Author.bulk_create([{"email": str(number), "age": number} for number in range(5)])
         assert await Author.filter_by(age__ge=0).order_by("-age").limit(2).update(name="old") == 2
         assert await Author.filter_by(name="old").order_by("age").pluck("age") == [3, 4]
+
+    async def test_rows_claimed_by_a_bounded_update_are_claimed_once(self) -> None:
+        await Author.bulk_create([{"email": str(number), "name": "waiting"} for number in range(30)])
+
+        async def claim(who: int) -> int:
+            waiting = Author.filter_by(name="waiting").order_by("id").limit(3)
+            return await waiting.update(name=f"claimed by {who}")
+
+        claimed = await asyncio.gather(*(claim(who) for who in range(20)))
+        counts = await Author.exclude(name="waiting").count_by("name")
+        assert counts == {f"claimed by {who}": count for who, count in enumerate(claimed) if count}
+
+    async def test_a_filter_over_a_relation_to_the_same_table_works(self) -> None:
+        mentor = await Author.create(email="a")
+        await Author.create(email="b", mentor=mentor)
+        assert await Author.filter_by(mentor__email="a").update(age=5) == 1
+        assert await Author.bulk_update([{"email": "b", "age": 6}], by="email", mentor__email="a") == 1
+        assert await Author.filter_by(mentor__email="a").delete() == 1
+
+    def test_mysql_gets_no_subquery_on_the_table_that_is_written(self) -> None:
+        conditions = Author.filter_by(mentor__email="a", age__gt=3).write_conditions()
+        text = " AND ".join(str(condition) for condition in conditions)
+        assert "(SELECT anon_1.id" in text.replace("\n", "")
+        assert text.startswith("authors.age > ")
 
     async def test_a_filter_over_relations_works(self) -> None:
         await Author.create(email="a", books=[Book(title="x")])

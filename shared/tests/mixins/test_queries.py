@@ -98,6 +98,16 @@ class TestLoad:
         assert books[0].author is not None
         assert books[0].author.name == "Kim"
 
+    async def test_a_joined_collection_repeats_no_row(self, shelf: Database, statements: Statements) -> None:
+        del shelf
+        statements.take()
+        authors = await Author.order_by("email").load("books", joined=True).all()
+        assert [[book.title for book in author.books] for author in authors] == [["a", "c"], ["b"]]
+        first = await Author.order_by("email").load("books", joined=True).first()
+        assert first is not None
+        assert len(first.books) == 2
+        assert len(statements.take()) == 2
+
     def test_a_path_that_is_no_relation_is_refused(self) -> None:
         with pytest.raises(UnknownField, match="did you mean 'books'"):
             Author.query().load("book")

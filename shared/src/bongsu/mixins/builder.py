@@ -47,6 +47,7 @@ class Builder(Generic[M]):
     __slots__ = (
         "_deleted",
         "_distinct",
+        "_is_joined",
         "_is_unfiltered",
         "_limit",
         "_loads",
@@ -69,6 +70,7 @@ class Builder(Generic[M]):
         self._session: AsyncSession | None = None
         self._deleted: bool | None = False  # False: rows not deleted; True: deleted ones; None: both
         self._distinct = False
+        self._is_joined = False
         self._is_unfiltered = False
 
     def _with(self, **changes: object) -> Self:
@@ -94,7 +96,8 @@ class Builder(Generic[M]):
 
     def load(self, *paths: str, joined: bool = False) -> Self:
         """Loads relations with the rows, by one statement more a path (`load("posts.author")`) or a JOIN (`joined`)."""
-        return self._with(_loads=(*self._loads, *(self._load(path, joined=joined) for path in paths)))
+        loads = (*self._loads, *(self._load(path, joined=joined) for path in paths))
+        return self._with(_loads=loads, _is_joined=self._is_joined or joined)
 
     def limit(self, count: int) -> Self:
         """At most `count` rows."""

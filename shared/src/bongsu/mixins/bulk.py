@@ -10,14 +10,13 @@ from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.orm import Session, make_transient_to_detached
 
 from bongsu.mixins.base import Base
-from bongsu.mixins.builder import Builder
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.errors import UnknownField, WrongValueForLookup
 from bongsu.mixins.fields import Fields, Initial, fields_of
 from bongsu.mixins.instances import state_of
 from bongsu.mixins.types import MYSQL_NAMES
 from bongsu.mixins.values import is_expression
-from bongsu.mixins.writes import refresh_loaded
+from bongsu.mixins.writes import Writes, refresh_loaded
 
 M = TypeVar("M", bound=Base)
 Row = dict[str, object]
@@ -95,7 +94,7 @@ def _given(fields: Fields, row: "Mapping[str, object] | M") -> Row:
     return {**row}
 
 
-def bulk_set(session: Session, query: "Builder[M]", rows: Sequence["Mapping[str, object] | M"], by: str) -> int:
+def bulk_set(session: Session, query: "Writes[M]", rows: Sequence["Mapping[str, object] | M"], by: str) -> int:
     """Writes each row's own values, found by `by`, where the query's conditions hold; gives how many matched."""
     model = query._model  # noqa: SLF001  # a query's parts belong to the library
     fields = fields_of(model)
@@ -118,7 +117,7 @@ def _chunks(rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
         yield rows[start : start + size]
 
 
-def _set_chunk(session: Session, query: "Builder[M]", rows: Sequence[Row], by: str) -> int:
+def _set_chunk(session: Session, query: "Writes[M]", rows: Sequence[Row], by: str) -> int:
     model = query._model  # noqa: SLF001  # as above
     fields = fields_of(model)
     keys = [row.get(by) for row in rows]
@@ -135,11 +134,7 @@ def _set_chunk(session: Session, query: "Builder[M]", rows: Sequence[Row], by: s
         raise WrongValueForLookup(f"the rows hold nothing but {by}")
     if fields.version is not None and fields.version not in assignments:
         assignments[fields.version] = fields.columns[fields.version] + 1
-    statement = (
-        update(model)
-        .where(by_column.in_(keys), *query._conditions())  # noqa: SLF001  # as above
-        .values(assignments)
-    )
+    statement = update(model).where(by_column.in_(keys), *query.write_conditions()).values(assignments)
     result = session.execute(statement, execution_options={"synchronize_session": False})
     return cast("CursorResult[Any]", result).rowcount
 

@@ -1,6 +1,7 @@
 """Engines with the settings that SQLite, MySQL and MariaDB need to be trusted.
 
-SQLite: WAL, foreign keys, a busy time-out, and no implicit transactions of the driver's. Transactions that may
+SQLite: WAL (synchronous=NORMAL: what is committed survives the death of the process, the last moments not a power
+failure), foreign keys, a busy time-out, and no implicit transactions of the driver's. Transactions that may
 write begin with `BEGIN IMMEDIATE`: a deferred one that reads before it writes loses updates or fails half-way.
 The writers of one process queue for it in order, instead of polling the file. Reads outside a unit of work have
 no transaction. `lower()` folds Unicode as the other databases do.

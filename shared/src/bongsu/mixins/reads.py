@@ -23,13 +23,12 @@ class Reads(Builder[M]):
 
     async def all(self) -> list[M]:
         """Every row."""
-        statement = self.statement
-        return await self._read(lambda session: list(session.scalars(statement)))
+        return await self._fetch(self.statement)
 
     async def first(self) -> M | None:
         """The first row, None without one. Without an order it is any of them."""
-        statement = self.limit(1 if self._limit is None else min(1, self._limit)).statement
-        return await self._read(lambda session: session.scalars(statement).first())
+        found = await self._fetch(self.limit(1 if self._limit is None else min(1, self._limit)).statement)
+        return found[0] if found else None
 
     async def one(self) -> M:
         """The only row; `NotFound` without one, `MultipleFound` with several."""
@@ -40,8 +39,7 @@ class Reads(Builder[M]):
 
     async def one_or_none(self) -> M | None:
         """The only row, None without one; `MultipleFound` with several."""
-        statement = (self if self._limit is not None and self._limit < 2 else self.limit(2)).statement
-        found = await self._read(lambda session: list(session.scalars(statement)))
+        found = await self._fetch((self if self._limit is not None and self._limit < 2 else self.limit(2)).statement)
         if len(found) > 1:
             raise MultipleFound(f"several {self._model.__name__} match where one was asked for")
         return found[0] if found else None
@@ -109,6 +107,11 @@ class Reads(Builder[M]):
         paths = [to_one_path(self._model, name) for name in names]
         statement = self._ordered(select(self._model).where(*self._conditions()), paths)
         return await self._read(lambda session: [tuple(row) for row in session.execute(statement)])
+
+    async def _fetch(self, statement: Select[M]) -> list[M]:
+        if self._is_joined:  # a JOIN repeats the row for each related one
+            return await self._read(lambda session: list(session.scalars(statement).unique()))
+        return await self._read(lambda session: list(session.scalars(statement)))
 
     async def _read(self, work: Callable[[Session], T]) -> T:
         if self._lock is not None and not in_unit(self._model, self._session):

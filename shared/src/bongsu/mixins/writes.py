@@ -5,6 +5,8 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, CursorResult, Delete, Select, Update, delete, inspect, select, tuple_, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.selectable import SelectBase
 
 from bongsu.mixins.builder import Builder, M
 from bongsu.mixins.clock import python_now
@@ -51,17 +53,24 @@ class Writes(Builder[M]):
         return await write(model, self._session, work)
 
     def _targeted(self, statement: "Update | Delete") -> "Update | Delete":
-        conditions = self._conditions()
         if not self._where and not self._is_unfiltered:
             raise UnfilteredWrite(
                 f"this would write every row of {self._model.__tablename__}: filter it, or say so with .unfiltered()"
             )
-        if self._limit is None and self._offset is None:
-            return statement.where(*conditions)
+        return statement.where(*self.write_conditions())
+
+    def write_conditions(self) -> tuple[ColumnElement[bool], ...]:
+        """The conditions as an UPDATE or DELETE can have them."""
+        conditions = self._conditions()
+        plain = tuple(condition for condition in conditions if not _holds_subquery(condition))
+        if self._limit is None and self._offset is None and len(plain) == len(conditions):
+            return conditions
         # MySQL takes no LIMIT in a subquery of IN, and no subquery on the written table, unless it is a derived table.
+        # The plain conditions come again beside it: they are tested once more when a row that somebody else had locked
+        # is free, so that of two who want the same rows the second gets none of them.
         keys: Select[Any] = select(*self._model.__mapper__.primary_key)
         rows = self._ordered(keys.where(*conditions)).subquery()
-        return statement.where(_key_of(self._model).in_(select(*rows.c)))
+        return (*plain, _key_of(self._model).in_(select(*rows.c)))
 
     def _assignments(self, values: dict[str, object]) -> dict[str, object]:
         fields = fields_of(self._model)
@@ -75,6 +84,10 @@ class Writes(Builder[M]):
         if fields.version is not None and fields.version not in assignments:
             assignments[fields.version] = getattr(self._model, fields.version) + 1
         return assignments
+
+
+def _holds_subquery(condition: ColumnElement[bool]) -> bool:
+    return any(isinstance(element, SelectBase) for element in visitors.iterate(condition))
 
 
 def _row_count(session: Session, statement: "Update | Delete") -> int:
