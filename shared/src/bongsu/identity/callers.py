@@ -98,8 +98,8 @@ class Identity:
     async def identify(self, request: Request) -> Caller:
         """The caller of a request.
 
-        :raises Unauthorised: no credential, or one that is not valid. Whether a signature's key is unknown, stopped or of
-            a blocked user, or the signature wrong, old or used before, the answer is the same.
+        :raises Unauthorised: no credential, or one that is not valid. Whether a signature's key is unknown, stopped
+            or of a blocked user, or the signature wrong, old or used before, the answer is the same.
         :raises Forbidden: the key may not be used from this address; a cookie came from another site.
         :raises Unavailable: something is to be changed, and it is not known what was revoked lately.
         """
