@@ -1,5 +1,6 @@
 """Notify on a real database, with the broker in memory and a channel that remembers."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
@@ -25,7 +26,7 @@ class RememberingChannel:
     async def open(self) -> None:
         """Nothing to open."""
 
-    async def send(self, batch: Sequence[Outgoing]) -> Sequence[Outcome]:
+    async def send(self, batch: Sequence[Outgoing], *, cutoff: asyncio.Event) -> Sequence[Outcome]:  # noqa: ARG002 - the port's
         """Remember, and answer what was told or a success."""
         self.sent.extend(batch)
         return [self.answers.pop(0) if self.answers else Sent(f"m-{message.notification_id}") for message in batch]

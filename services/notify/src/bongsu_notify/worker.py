@@ -1,11 +1,12 @@
 """The worker: consumes jobs and wake-ups, and sends. Its HTTP side answers for its health only."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
-from bongsu.broker import Broker, QueueSpec
+from bongsu.broker import Broker, Consumer, QueueSpec
 from bongsu.contracts.queues import ALL_QUEUES, DELIVER, NOTIFY_JOBS, Priority
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
@@ -55,11 +56,15 @@ async def consuming(
                 concurrency=HANDLERS[priority],
             )
             consumers.append(lane)
-        for consumer in consumers:
-            stack.push_async_callback(consumer.cancel)
+        # All at once: a lane that takes its time to drain must not leave the others claiming more.
+        stack.push_async_callback(_cancel_all, consumers)
         log.info("worker.started", batch=settings.batch, concurrency=settings.concurrency)
         yield
     log.info("worker.stopped")
+
+
+async def _cancel_all(consumers: Sequence[Consumer]) -> None:
+    await asyncio.gather(*(consumer.cancel() for consumer in consumers))
 
 
 def create_worker(

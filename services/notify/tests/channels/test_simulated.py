@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from bongsu.mixins import uuid7
@@ -18,7 +20,7 @@ class TestSend:
     )
     async def test_a_simulator_address_behaves_as_named(self, address: str, status: str) -> None:
         message = Outgoing(uuid7(), 1, address, None, "a@b.test", None, "s", "t", None)
-        (outcome,) = await SimulatedChannel().send([message])
+        (outcome,) = await SimulatedChannel().send([message], cutoff=asyncio.Event())
         assert isinstance(outcome, Sent)
         assert outcome.status == status
 

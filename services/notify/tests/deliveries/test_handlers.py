@@ -3,6 +3,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from uuid import UUID
 
 import pytest
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 
 from bongsu import outbox
@@ -15,8 +16,8 @@ from bongsu.mixins import Database, utc_now, uuid7
 from bongsu.outbox.models import OutboxMessage
 from bongsu.outbox.relay import Relay
 from bongsu.runtime.stop import StopSignal
-from bongsu_notify.channels.port import Outcome, Outgoing, Refused, TryLater
-from bongsu_notify.deliveries import service
+from bongsu_notify.channels.port import Outcome, Outgoing, Refused, Sent, TryLater
+from bongsu_notify.deliveries import handlers, service
 from bongsu_notify.deliveries.handlers import DeliveryHandler
 from bongsu_notify.deliveries.rendering import Renderer
 from bongsu_notify.notifications.models import Notification
@@ -159,6 +160,54 @@ class TestDelivery:
         await _deliver(broker, database, handler, until=all_are_dead_and_forgotten)
 
 
+class TestLostClaim:
+    async def test_a_notification_that_another_worker_took_keeps_its_wake_up(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        """The first worker stalls until its lease is over, and ends after the second has taken the notification."""
+        one = await _accepted(database)
+        first = _Held()
+        stalled = DeliveryHandler(
+            database=database,
+            channels={"email": first},
+            renderer=Renderer(vault=vault, sender="no-reply@bongsu.test"),
+            settings=NotifySettings(),
+            stop=stop,
+        )
+        consumer = await broker.consume(QUEUE, stalled, prefetch=64, batch_max=32)
+        async with Relay(database, broker).running(), asyncio.timeout(10):
+            await first.begun.wait()
+            await Notification.filter_by(id=one.id).update(lease_until=utc_now(-1))
+            async with database.unit():
+                await service.claim([one.id], lease_s=60, max_attempts=8)
+            first.release.set()
+            await consumer.cancel()
+        assert (await Notification.get(one.id)).status == "sending"
+        assert await OutboxMessage.row_count() == 1
+
+    async def test_a_mark_whose_commit_was_not_confirmed_keeps_the_wake_up(
+        self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, channel: RememberingChannel
+    ) -> None:
+        one = await _accepted(database)
+        channel.answers = [TryLater("provider_error", "503", delay_s=30)]
+        lose_once = [OperationalError("COMMIT", {}, Exception("gone away"))]
+
+        @event.listens_for(database.engine.sync_engine, "commit")
+        def lose(connection: Connection) -> None:
+            if connection.info.pop("marked", False) and lose_once:
+                connection.connection.commit()  # it went through, and nobody was told
+                raise lose_once.pop()
+
+        @event.listens_for(database.engine.sync_engine, "after_cursor_execute")
+        def note(connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
+            if statement.startswith("UPDATE notifications") and "CASE" in statement:
+                connection.info["marked"] = True
+
+        await _deliver(broker, database, handler, until=_status_is(one, "retry_wait"))
+        assert not lose_once
+        assert await OutboxMessage.filter_by(visible_at__gt=utc_now(20)).exists()
+
+
 class TestDatabaseDown:
     async def test_what_was_sent_is_written_down_once_the_database_answers_again(
         self,
@@ -181,6 +230,29 @@ class TestDatabaseDown:
         monkeypatch.setattr(service, "mark", flaky)
         await _deliver(broker, database, handler, until=_status_is(one, "sent"))
         assert len(channel.sent) == 1
+        assert not failures
+
+    async def test_a_deadlock_at_the_stop_does_not_lose_what_was_sent(
+        self,
+        database: Database,
+        broker: MemoryBroker,
+        handler: DeliveryHandler,
+        stop: StopSignal,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        one = await _accepted(database)
+        real, failures = service.mark, [OperationalError("UPDATE", {}, Exception(1213, "Deadlock found"))]
+
+        async def deadlocked(
+            claims: service.Claims, outcomes: Mapping[UUID, Outcome], *, max_attempts: int
+        ) -> service.Marked:
+            if failures:
+                raise failures.pop()
+            return await real(claims, outcomes, max_attempts=max_attempts)
+
+        monkeypatch.setattr(service, "mark", deadlocked)
+        stop.set()
+        await _deliver(broker, database, handler, until=_status_is(one, "sent"))
         assert not failures
 
     async def test_a_stop_meanwhile_leaves_the_job_to_the_broker(
@@ -208,12 +280,37 @@ class TestDatabaseDown:
         assert await broker.depth(QUEUE) == 1
 
 
+class _Held:
+    """Answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.begun, self.release = asyncio.Event(), asyncio.Event()
+
+    async def open(self) -> None: ...
+
+    async def send(self, batch: Sequence[Outgoing], *, cutoff: asyncio.Event) -> Sequence[Outcome]:  # noqa: ARG002 - it is deaf
+        self.begun.set()
+        await self.release.wait()
+        return [Sent("m-1") for _ in batch]
+
+    async def close(self) -> None: ...
+
+
+class _CutOff(_Held):
+    """Answers at the cutoff: the first was sent, the rest was not begun."""
+
+    async def send(self, batch: Sequence[Outgoing], *, cutoff: asyncio.Event) -> Sequence[Outcome]:
+        self.begun.set()
+        await cutoff.wait()
+        return [Sent("m-1"), *(TryLater("not_begun", "", spends_attempt=False) for _ in batch[1:])]
+
+
 class _Slow:
     """Answers too late for the lease."""
 
     async def open(self) -> None: ...
 
-    async def send(self, batch: Sequence[Outgoing]) -> Sequence[Outcome]:
+    async def send(self, batch: Sequence[Outgoing], *, cutoff: asyncio.Event) -> Sequence[Outcome]:  # noqa: ARG002 - it is deaf
         await asyncio.sleep(60)
         return [Refused("never", "") for _ in batch]
 
@@ -233,6 +330,41 @@ class TestDeadline:
             stop=stop,
         )
         await _deliver(broker, database, handler, until=_status_is(one, "unknown"))
+
+    async def test_what_was_sent_before_the_cutoff_is_written_down(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        await self._deliver_two(database, broker, vault, stop, lease_s=1)
+
+    async def test_the_stop_cuts_off_too(
+        self,
+        database: Database,
+        broker: MemoryBroker,
+        vault: Vault,
+        stop: StopSignal,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(handlers, "STOP_GRACE_S", 0.1)
+        stop.set()
+        await self._deliver_two(database, broker, vault, stop, lease_s=60)
+
+    async def _deliver_two(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal, *, lease_s: float
+    ) -> None:
+        ones = [await _accepted(database) for _ in range(2)]
+        handler = DeliveryHandler(
+            database=database,
+            channels={"email": _CutOff()},
+            renderer=Renderer(vault=vault, sender="no-reply@bongsu.test"),
+            settings=NotifySettings(lease_s=lease_s),
+            stop=stop,
+        )
+
+        async def written() -> bool:
+            rows = await Notification.filter_by(id__in=[one.id for one in ones]).all()
+            return sorted((row.status, row.attempt) for row in rows) == [("retry_wait", 0), ("sent", 1)]
+
+        await _deliver(broker, database, handler, until=written)
 
 
 class TestManyWorkers:

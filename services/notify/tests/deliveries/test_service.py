@@ -2,13 +2,14 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+import time_machine
 
 from bongsu.mixins import Database, utc_now, uuid7
 from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, TryLater
 from bongsu_notify.deliveries import service
 from bongsu_notify.deliveries.service import Claims
 from bongsu_notify.notifications.models import Notification, NotificationEvent
-from bongsu_notify.notifications.statuses import Status
+from bongsu_notify.notifications.statuses import Guarantee, Status
 
 LEASE_S = 60.0
 MAX_ATTEMPTS = 3
@@ -80,6 +81,25 @@ class TestClaim:
         claims = await _claim(database, one.id)
         assert not claims.claimed
         assert claims.later[one.id] == pytest.approx(30, abs=2)
+
+    async def test_a_wrong_clock_of_the_workers_changes_nothing(self, database: Database) -> None:
+        one = await _notification(status="retry_wait", attempt=1, next_attempt_at=_ago(-30))
+        with time_machine.travel(_ago(600)):
+            claims = await _claim(database, one.id)
+        assert claims.later[one.id] == pytest.approx(30, abs=5)
+
+    @pytest.mark.parametrize("guarantee", ["at-least-once", "at-most-once"])
+    async def test_a_claim_that_is_repeated_by_its_owner_is_still_its_own(
+        self, database: Database, guarantee: Guarantee
+    ) -> None:
+        """The first commit went through, but the connection was lost before it said so."""
+        one, owner = await _notification(guarantee=guarantee), uuid7()
+        claimed: list[list[UUID]] = []
+        for _ in range(2):
+            async with database.unit():
+                claims = await service.claim([one.id], lease_s=LEASE_S, max_attempts=MAX_ATTEMPTS, owner=owner)
+            claimed.append([each.id for each in claims.claimed])
+        assert claimed == [[one.id], [one.id]]
 
     @pytest.mark.parametrize("status", ["sent", "delivered", "bounced", "failed", "cancelled", "suppressed", "expired"])
     async def test_what_has_ended_is_settled(self, database: Database, status: Status) -> None:
@@ -163,9 +183,20 @@ class TestMark:
         one = await _notification()
         marked = await self._mark(database, one, OutcomeUnknown("ReadTimeoutError"))
         assert (await Notification.get(one.id)).status == "unknown"
-        assert marked.later == {one.id: service.UNKNOWN_S}
+        assert marked.later == {one.id: service.UNKNOWN_S[0]}
         await Notification.filter_by(id=one.id).update(next_attempt_at=utc_now(-1))
         assert [claimed.attempt for claimed in (await _claim(database, one.id)).claimed] == [2]
+
+    async def test_unknown_outcomes_in_a_row_are_sent_again_ever_less_often(self, database: Database) -> None:
+        waits = []
+        for attempt in (0, 1, 2, 3, 4):
+            one = await _notification(attempt=attempt)
+            async with database.unit():
+                claims = await service.claim([one.id], lease_s=LEASE_S, max_attempts=8)
+            async with database.unit():
+                marked = await service.mark(claims, {one.id: OutcomeUnknown("ReadTimeoutError")}, max_attempts=8)
+            waits.append(marked.later[one.id])
+        assert waits == [30, 30, 120, 600, 600]
 
     async def test_an_unknown_outcome_fails_where_it_is_not(self, database: Database) -> None:
         one = await _notification(guarantee="at-most-once")
@@ -179,10 +210,18 @@ class TestMark:
         await Notification.filter_by(id=one.id).update(lease_until=utc_now(-1))
         second = await _claim(database, one.id)
         async with database.unit():
-            marked = await service.mark(first, {one.id: Sent("late")}, max_attempts=MAX_ATTEMPTS)
+            await service.mark(first, {one.id: Sent("late")}, max_attempts=MAX_ATTEMPTS)
         row = await Notification.get(one.id)
         assert (row.status, row.lease_owner, row.provider_message_id) == ("sending", second.owner, None)
-        assert marked.settled == {one.id}
+
+    async def test_a_lost_claim_leaves_the_wake_up_to_whoever_has_it_now(self, database: Database) -> None:
+        one = await _notification()
+        claims = await _claim(database, one.id)
+        await Notification.filter_by(id=one.id).update(lease_until=utc_now(-1))
+        await _claim(database, one.id)
+        async with database.unit():
+            marked = await service.mark(claims, {one.id: Sent("late")}, max_attempts=MAX_ATTEMPTS)
+        assert (marked.settled, marked.later) == (frozenset(), {})
 
     async def test_a_mixed_batch_gets_each_its_own(self, database: Database) -> None:
         ones = [await _notification() for _ in range(4)]

@@ -1,5 +1,6 @@
 """What the worker needs of a provider: send a batch, and say of each message what became of it."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -68,8 +69,11 @@ class Channel(Protocol):
     async def open(self) -> None:
         """Get ready to send."""
 
-    async def send(self, batch: Sequence[Outgoing]) -> Sequence[Outcome]:
-        """Send each message once, without retries of its own. One outcome a message, in order; never raises."""
+    async def send(self, batch: Sequence[Outgoing], *, cutoff: asyncio.Event) -> Sequence[Outcome]:
+        """Send each message once, without retries of its own. One outcome a message, in order; never raises.
+
+        :param cutoff: once it is set, begin no more, and answer at once: what has no answer yet is unknown.
+        """
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -1,6 +1,7 @@
 """AWS SES, by its version 2 API (version 1 form-encodes the body and is several times slower on long HTML)."""
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from email.utils import formataddr
 from typing import Any
 
 import aioboto3
+from aiohttp import ClientConnectorError
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -88,30 +90,67 @@ class SesChannel:
         answer: dict[str, Any] = await self._client.get_account()
         return answer
 
-    async def send(self, batch: Sequence[Outgoing]) -> Sequence[Outcome]:
+    async def send(self, batch: Sequence[Outgoing], *, cutoff: asyncio.Event) -> Sequence[Outcome]:
         """Send each message by a call of its own, side by side."""
-        return await asyncio.gather(*(self._send_one(message) for message in batch))
+        calls = [asyncio.create_task(self._send_one(message, cutoff)) for message in batch]
+        watch = asyncio.create_task(_cancel_at(cutoff, calls))
+        try:
+            return await asyncio.gather(*calls)
+        finally:
+            watch.cancel()
 
-    async def _send_one(self, message: Outgoing) -> Outcome:
-        async with self._slots:
-            try:
-                answer = await self._client.send_email(**_request(message, self._settings.ses_configuration_set))
-            except ClientError as error:
-                return _classify(error)
-            except (ConnectTimeoutError, EndpointConnectionError) as error:
-                return TryLater("provider_unreachable", type(error).__name__)
-            except (NoCredentialsError, PartialCredentialsError):
-                log.error("ses.credentials_missing")
-                return TryLater(
-                    "provider_not_configured",
-                    "SES credentials are missing",
-                    delay_s=_OPERATOR_PAUSE_S,
-                    spends_attempt=False,
-                )
-            except (BotoCoreError, OSError) as error:
-                # A time-out or a cut after the request went out: SES may have taken it.
-                return OutcomeUnknown(type(error).__name__)
+    async def _send_one(self, message: Outgoing, cutoff: asyncio.Event) -> Outcome:
+        begun = False
+        try:
+            async with self._slots:
+                if not cutoff.is_set():
+                    begun = True
+                    return await self._call(message)
+        except asyncio.CancelledError:
+            if not cutoff.is_set():
+                raise
+        if begun:
+            return OutcomeUnknown("the provider did not answer in time")
+        return TryLater("not_begun", "the provider was too slow with others", delay_s=1.0, spends_attempt=False)
+
+    async def _call(self, message: Outgoing) -> Outcome:
+        try:
+            answer = await self._client.send_email(**_request(message, self._settings.ses_configuration_set))
             return Sent(answer["MessageId"])
+        except (ClientError, BotoCoreError, OSError) as error:
+            return _outcome_of(error)
+        except Exception as error:
+            # A defect, or an answer that is none: it must not take the rest of the batch with it.
+            log.exception("ses.call_failed", notification_id=str(message.notification_id))
+            return OutcomeUnknown(type(error).__name__)
+
+
+async def _cancel_at(cutoff: asyncio.Event, calls: Sequence[asyncio.Task[Outcome]]) -> None:
+    await cutoff.wait()
+    for call in calls:
+        call.cancel()
+
+
+def _outcome_of(error: Exception) -> Outcome:
+    match error:
+        case ClientError():
+            return _classify(error)
+        case ConnectTimeoutError():
+            return TryLater("provider_unreachable", type(error).__name__)
+        # aiobotocore names so also a connection that was reset after the request had gone out.
+        case EndpointConnectionError() if isinstance(error.__context__, (ClientConnectorError, socket.gaierror)):
+            return TryLater("provider_unreachable", type(error).__name__)
+        case NoCredentialsError() | PartialCredentialsError():
+            log.error("ses.credentials_missing")
+            return TryLater(
+                "provider_not_configured",
+                "SES credentials are missing",
+                delay_s=_OPERATOR_PAUSE_S,
+                spends_attempt=False,
+            )
+        case _:
+            # A time-out or a cut after the request went out: SES may have taken it.
+            return OutcomeUnknown(type(error).__name__)
 
 
 def _request(message: Outgoing, configuration_set: str | None) -> dict[str, Any]:
@@ -151,8 +190,11 @@ def _classify(error: ClientError) -> Outcome:
     if code in _OURS_TO_MEND or status in (401, 403):
         log.error("ses.refused_us", code=code)
         return TryLater("provider_not_configured", f"{code}: {text}", delay_s=_OPERATOR_PAUSE_S, spends_attempt=False)
-    if status >= 500:
+    if status == 503:
         return TryLater("provider_error", f"{code} ({status})")
+    if status >= 500:
+        # The request was being processed, or a gateway lost the answer: SES may have taken it.
+        return OutcomeUnknown(f"{code} ({status})")
     return Refused("provider_refused", f"{code}: {text}")
 
 

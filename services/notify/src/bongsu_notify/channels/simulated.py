@@ -1,5 +1,6 @@
 """No provider at all: test-mode keys and the simulator's addresses, which behave as they are named."""
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 
@@ -19,7 +20,7 @@ class SimulatedChannel:
     async def open(self) -> None:
         """Nothing to open."""
 
-    async def send(self, batch: Sequence[Outgoing]) -> Sequence[Outcome]:
+    async def send(self, batch: Sequence[Outgoing], *, cutoff: asyncio.Event) -> Sequence[Outcome]:  # noqa: ARG002 - the port's
         """Each is sent; a simulator address then behaves as named."""
         return [self._outcome(message) for message in batch]
 

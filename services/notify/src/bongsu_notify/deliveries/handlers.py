@@ -11,10 +11,10 @@ from uuid import UUID
 from bongsu import outbox
 from bongsu.broker import Delivery
 from bongsu.contracts.jobs import DeliveryWakeup
-from bongsu.mixins import Database
+from bongsu.mixins import Database, uuid7
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.stop import StopSignal
-from bongsu_notify.channels.port import Channel, Outcome, OutcomeUnknown, Outgoing, Refused
+from bongsu_notify.channels.port import Channel, Outcome, OutcomeUnknown, Outgoing, Refused, TryLater
 from bongsu_notify.channels.simulated import is_simulated
 from bongsu_notify.dead_letters import give_up
 from bongsu_notify.deliveries import service
@@ -25,6 +25,13 @@ from bongsu_notify.notifications.models import Notification
 from bongsu_notify.settings import NotifySettings
 
 log = get_logger(__name__)
+
+CUT_OFF = 0.7
+"""The part of a lease after which no more is begun or waited for: no other worker sends what this one still holds."""
+GIVEN_UP = 0.9
+"""The part of it after which a channel that does not answer is not waited for either."""
+STOP_GRACE_S = 2.0
+"""How long what is under way at the stop may take: what was sent by then is still written down."""
 
 
 class DeliveryHandler:
@@ -50,8 +57,9 @@ class DeliveryHandler:
         jobs = await self._read(deliveries)
         if not jobs:
             return
-        claims = await until_database_answers(lambda: self._claim(jobs), self._stop)
-        outcomes = await self._send(claims.claimed)
+        owner = uuid7()
+        claims, claimed_at = await until_database_answers(lambda: self._claim(jobs, owner), self._stop)
+        outcomes = await self._send(claims.claimed, claimed_at)
         if claims.claimed:
             # Sent but not written down would be sent again: held unacked and tried until the database answers.
             marked = await until_database_answers(lambda: self._mark(jobs, claims, outcomes), self._stop)
@@ -72,48 +80,65 @@ class DeliveryHandler:
                 jobs.setdefault(wakeup.notification_id, []).append(delivery)
         return jobs
 
-    async def _claim(self, jobs: Mapping[UUID, Sequence[Delivery]]) -> Claims:
-        async with self._database.unit():
+    async def _claim(self, jobs: Mapping[UUID, Sequence[Delivery]], owner: UUID) -> tuple[Claims, float]:
+        """The claims, and when their leases began, by the event loop's clock."""
+        claimed_at = asyncio.get_running_loop().time()
+
+        async def claim() -> Claims:
             claims = await service.claim(
-                [*jobs], lease_s=self._settings.lease_s, max_attempts=self._settings.max_attempts
+                [*jobs], lease_s=self._settings.lease_s, max_attempts=self._settings.max_attempts, owner=owner
             )
             await _forward(jobs, claims.settled, claims.later)
             return claims
 
+        return await self._database.run(claim), claimed_at
+
     async def _mark(
         self, jobs: Mapping[UUID, Sequence[Delivery]], claims: Claims, outcomes: Mapping[UUID, Outcome]
     ) -> Marked:
-        async with self._database.unit():
+        async def mark() -> Marked:
             marked = await service.mark(claims, outcomes, max_attempts=self._settings.max_attempts)
             await _forward(jobs, marked.settled, marked.later)
             return marked
 
-    async def _send(self, claimed: Sequence[Notification]) -> dict[UUID, Outcome]:
+        # Repeated here after a deadlock: `until_database_answers` gives up at the stop, and this has been sent.
+        return await self._database.run(mark)
+
+    async def _send(self, claimed: Sequence[Notification], claimed_at: float) -> dict[UUID, Outcome]:
         """Render and hand each to its channel; a channel gets its part of the batch in one call."""
         outcomes: dict[UUID, Outcome] = {}
-        parts: dict[str, list[Notification]] = {}
+        parts: dict[str, list[Outgoing]] = {}
         for one in claimed:
+            rendered = self._renderer.render(one)
+            if isinstance(rendered, Refused):
+                outcomes[one.id] = rendered
+                continue
             simulated = one.mode == "test" or is_simulated(one.recipient)
-            parts.setdefault("simulated" if simulated else one.channel, []).append(one)
-        for name, part in parts.items():
-            ready = []
-            for one in part:
-                rendered = self._renderer.render(one)
-                if isinstance(rendered, Refused):
-                    outcomes[one.id] = rendered
-                else:
-                    ready.append(rendered)
-            for message, outcome in zip(ready, await self._call(name, ready), strict=True):
-                outcomes[message.notification_id] = outcome
+            parts.setdefault("simulated" if simulated else one.channel, []).append(rendered)
+        answers = await asyncio.gather(*(self._call(name, part, claimed_at) for name, part in parts.items()))
+        for part, answer in zip(parts.values(), answers, strict=True):
+            outcomes |= {message.notification_id: outcome for message, outcome in zip(part, answer, strict=True)}
         return outcomes
 
-    async def _call(self, name: str, ready: Sequence[Outgoing]) -> Sequence[Outcome]:
+    async def _call(self, name: str, part: Sequence[Outgoing], claimed_at: float) -> Sequence[Outcome]:
+        cut_off_at = claimed_at + self._settings.lease_s * CUT_OFF
+        if asyncio.get_running_loop().time() >= cut_off_at:
+            return [TryLater("not_begun", "the lease was nearly over", delay_s=1.0, spends_attempt=False) for _ in part]
+        cutoff = asyncio.Event()
+        clock = asyncio.create_task(self._cut_off(cutoff, cut_off_at))
         try:
-            # Well inside the lease, so that no other worker sends what this one still holds.
-            async with asyncio.timeout(self._settings.lease_s * 0.8):
-                return await self._channels[name].send(ready)
+            async with asyncio.timeout_at(claimed_at + self._settings.lease_s * GIVEN_UP):
+                return await self._channels[name].send(part, cutoff=cutoff)
         except TimeoutError:
-            return [OutcomeUnknown("the provider did not answer in time") for _ in ready]
+            return [OutcomeUnknown("the provider did not answer in time") for _ in part]
+        finally:
+            clock.cancel()
+
+    async def _cut_off(self, cutoff: asyncio.Event, at: float) -> None:
+        now = asyncio.get_running_loop().time
+        if await self._stop.sleep(max(at - now(), 0.0)):
+            await asyncio.sleep(min(max(at - now(), 0.0), STOP_GRACE_S))
+        cutoff.set()
 
     def _log(self, claims: Claims, outcomes: Mapping[UUID, Outcome], marked: Marked) -> None:
         for one in claims.claimed:

@@ -7,7 +7,7 @@ marked by compare-and-set on that claim. Each function needs an open unit of wor
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from bongsu.mixins import Q, utc_now, uuid7
@@ -16,19 +16,8 @@ from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.statuses import FINAL, Status
 
 BACK_OFF_S = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)
-UNKNOWN_S = 30.0
-"""How long a delivery whose outcome is unknown waits before it is sent again (or given up)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A delivery that this worker alone may send, until its lease ends.
-
-    `expired_lease`: an earlier worker claimed it and was not heard of again, so it may have been sent already.
-    """
-
-    notification: Notification
-    owner: UUID
+UNKNOWN_S = (30.0, 600.0)
+"""How long a delivery whose outcome is unknown waits at least, and at most, before it is sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +32,28 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """What became of a batch of outcomes, by notification: ended, or to be woken again after so many seconds."""
+    """What became of a batch of outcomes, by notification: ended, or to be woken again after so many seconds.
+
+    Neither, where the claim was lost: whoever has it now says what becomes of the wake-up.
+    """
 
     settled: frozenset[UUID]
     later: Mapping[UUID, float]
 
 
-async def claim(ids: Sequence[UUID], *, lease_s: float, max_attempts: int) -> Claims:
+async def claim(ids: Sequence[UUID], *, lease_s: float, max_attempts: int, owner: UUID | None = None) -> Claims:
     """Take what may be sent now of the notifications named, and say what is to happen with the rest.
 
     Due are: what waits and whose time has come; what another worker claimed and left until its lease ended, where the
-    guarantee allows a second send.
+    guarantee allows a second send; and what `owner` claimed before and cannot have sent yet, as it was not told
+    whether that was committed.
     """
-    owner = uuid7()
+    owner = owner or uuid7()
     now = utc_now()
     waits = Q(status__in=["accepted", "queued", "retry_wait"]) & (Q(next_attempt_at=None) | Q(next_attempt_at__le=now))
     left = Q(status="sending", lease_until__lt=now) | Q(status="unknown", next_attempt_at__le=now)
-    due = waits | (left & Q(guarantee="at-least-once"))
+    mine = Q(status="sending", lease_owner=owner)
+    due = waits | mine | (left & Q(guarantee="at-least-once"))
     alive = Q(expires_at=None) | Q(expires_at__gt=now)
     taken = await Notification.filter_by(due, alive, id__in=ids, attempt__lt=max_attempts).update(
         status="sending",
@@ -102,14 +96,25 @@ async def _explain(ids: set[UUID], *, lease_s: float, max_attempts: int) -> tupl
         await _end_where(ids, waiting & condition, status, code)
     settled, later = set(), {}
     found = {one.id: one for one in await Notification.filter_by(id__in=sorted(ids)).all()}
+    clock: datetime | None = None
     for one in ids:
         row = found.get(one)
         if row is None or row.status in FINAL or row.status == "sent":
             settled.add(one)
+        elif row.status == "sending":
+            # Another worker is sending it: look again when it must have ended.
+            later[one] = lease_s
         else:
-            # Another worker is sending it, or its time has not come: look again when that may have changed.
-            later[one] = lease_s if row.status == "sending" else _seconds_until(row.next_attempt_at)
+            clock = clock or await _database_now(ids)
+            later[one] = max(1.0, (row.next_attempt_at - clock).total_seconds()) if row.next_attempt_at else 1.0
     return settled, later
+
+
+async def _database_now(ids: set[UUID]) -> datetime:
+    # Their times are by the database's clock, and this machine's may be minutes off.
+    read = await Notification.filter_by(id__in=sorted(ids)).aggregate(count=("count", "id"), now=utc_now())
+    now: datetime = read["now"]
+    return now
 
 
 async def _end_where(ids: set[UUID], condition: Q, status: Status, code: str | None) -> None:
@@ -130,10 +135,6 @@ async def _end_where(ids: set[UUID], condition: Q, status: Status, code: str | N
     )
 
 
-def _seconds_until(at: datetime | None) -> float:
-    return max(1.0, (at - datetime.now(UTC)).total_seconds()) if at else 1.0
-
-
 async def mark(claims: Claims, outcomes: Mapping[UUID, Outcome], *, max_attempts: int) -> Marked:
     """Write down what became of each claimed delivery, where the claim still stands.
 
@@ -148,8 +149,7 @@ async def mark(claims: Claims, outcomes: Mapping[UUID, Outcome], *, max_attempts
             [{"id": key, **change.values} for key, change in changes.items()], lease_owner=claims.owner
         )
         await NotificationEvent.bulk_create([event for change in changes.values() for event in change.events])
-    lost = {one.id for one in claims.claimed} - changes.keys()
-    settled = {key for key, change in changes.items() if change.wake_after_s is None} | lost
+    settled = {key for key, change in changes.items() if change.wake_after_s is None}
     later = {key: change.wake_after_s for key, change in changes.items() if change.wake_after_s is not None}
     return Marked(frozenset(settled), later)
 
@@ -177,7 +177,7 @@ def _change(one: Notification, outcome: Outcome, max_attempts: int) -> _Change:
         case OutcomeUnknown(detail) if one.guarantee == "at-most-once":
             code, steps = "outcome_unknown", [("failed", f"outcome_unknown: {detail}")]
         case OutcomeUnknown(detail):
-            code, steps, wake_after_s = "outcome_unknown", [("unknown", detail)], UNKNOWN_S
+            code, steps, wake_after_s = "outcome_unknown", [("unknown", detail)], _after_unknown(attempt)
         case TryLater(code, detail, _, spends) if spends and attempt >= max_attempts:
             steps = [("failed", f"attempts_exhausted: {code}")]
         case TryLater(code, detail, delay_s, spends):
@@ -213,6 +213,12 @@ def _change(one: Notification, outcome: Outcome, max_attempts: int) -> _Change:
 
 def _back_off(attempt: int) -> float:
     return BACK_OFF_S[min(attempt, len(BACK_OFF_S)) - 1]
+
+
+def _after_unknown(attempt: int) -> float:
+    # Soon at first. Then less and less often: the provider may be taking every copy and only failing to say so.
+    shortest_s, longest_s = UNKNOWN_S
+    return min(max(_back_off(attempt), shortest_s), longest_s)
 
 
 def _jittered(seconds: float) -> float:

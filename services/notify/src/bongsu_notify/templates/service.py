@@ -51,7 +51,10 @@ def render(name: str, locale: str, variables: Mapping[str, str]) -> Rendered:
 
 def variables_of(opened: bytes) -> dict[str, str]:
     """The variables as they were sealed: a JSON object of texts."""
-    loaded = json.loads(opened)
+    try:
+        loaded = json.loads(opened)
+    except ValueError as error:
+        raise TemplateFault("the variables are not JSON") from error
     if not isinstance(loaded, dict):
         raise TemplateFault("the variables are not an object")
     return {str(name): str(value) for name, value in loaded.items()}

@@ -1,0 +1,157 @@
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from pydantic import SecretStr
+
+from bongsu.mixins import uuid7
+from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Outgoing, Sent, TryLater
+from bongsu_notify.channels.ses import SesChannel
+from bongsu_notify.settings import NotifySettings
+
+Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
+"""Answers a request, given its body."""
+
+
+@asynccontextmanager
+async def _provider(answer: Answer) -> AsyncIterator[str]:
+    """Something at an address that reads a whole request and then behaves as told."""
+
+    handling: set[asyncio.Task[None] | None] = set()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handling.add(asyncio.current_task())
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            lengths = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")]
+            body = await reader.readexactly(int(lengths[0].split(b":")[1]))
+            await answer(body.decode(), writer)
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+        for task in handling:
+            if task is not None:
+                task.cancel()
+
+
+def _written(status: str, body: object) -> Answer:
+    raw = json.dumps(body)
+
+    async def answer(_request: str, writer: asyncio.StreamWriter) -> None:
+        head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(raw)}"
+        writer.write(f"{head}\r\nConnection: close\r\n\r\n{raw}".encode())
+        await writer.drain()
+
+    return answer
+
+
+async def _reset(_request: str, writer: asyncio.StreamWriter) -> None:
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+_accept = _written("200 OK", {"MessageId": "m-1"})
+
+
+@asynccontextmanager
+async def _channel(url: str, *, concurrency: int = 16) -> AsyncIterator[SesChannel]:
+    settings = NotifySettings(
+        ses_endpoint_url=url,
+        ses_access_key_id="key",
+        ses_secret_access_key=SecretStr("secret"),
+        concurrency=concurrency,
+    )
+    channel = SesChannel(settings)
+    await channel.open()
+    yield channel
+    await channel.close()
+
+
+def _message(text: str = "봉수") -> Outgoing:
+    return Outgoing(uuid7(), 1, "someone@example.com", None, "a@b.test", None, "안녕", text, None)
+
+
+async def _outcome(url: str) -> Outcome:
+    async with _channel(url) as channel:
+        (outcome,) = await channel.send([_message()], cutoff=asyncio.Event())
+    return outcome
+
+
+class TestSend:
+    async def test_what_the_provider_takes_is_sent(self) -> None:
+        async with _provider(_accept) as url:
+            assert await _outcome(url) == Sent("m-1")
+
+    async def test_a_connection_that_was_never_made_sent_nothing(self) -> None:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            outcome = await _outcome(f"http://127.0.0.1:{unused.getsockname()[1]}")
+        assert isinstance(outcome, TryLater)
+        assert outcome.code == "provider_unreachable"
+
+    async def test_a_connection_reset_after_the_request_may_have_sent_it(self) -> None:
+        async with _provider(_reset) as url:
+            assert isinstance(await _outcome(url), OutcomeUnknown)
+
+    @pytest.mark.parametrize("status", ["500 Internal Server Error", "502 Bad Gateway", "504 Gateway Timeout"])
+    async def test_a_failure_while_processing_may_have_sent_it(self, status: str) -> None:
+        async with _provider(_written(status, {})) as url:
+            assert isinstance(await _outcome(url), OutcomeUnknown)
+
+    async def test_an_unavailable_provider_sent_nothing(self) -> None:
+        async with _provider(_written("503 Service Unavailable", {})) as url:
+            assert isinstance(await _outcome(url), TryLater)
+
+    async def test_an_answer_that_is_none_leaves_the_others_of_its_batch_alone(self) -> None:
+        async def answer(request: str, writer: asyncio.StreamWriter) -> None:
+            await (_written("200 OK", {}) if "strange" in request else _accept)(request, writer)
+
+        async with _provider(answer) as url, _channel(url) as channel:
+            outcomes = await channel.send([_message(), _message("strange"), _message()], cutoff=asyncio.Event())
+        assert [type(outcome) for outcome in outcomes] == [Sent, OutcomeUnknown, Sent]
+
+
+class TestCutoff:
+    async def test_what_was_sent_before_is_known_and_what_was_not_begun_spends_nothing(self) -> None:
+        cutoff, hangs = asyncio.Event(), asyncio.Event()
+
+        async def answer(request: str, writer: asyncio.StreamWriter) -> None:
+            if "hang" in request:
+                hangs.set()
+                await asyncio.sleep(60)
+            await _accept(request, writer)
+
+        async with _provider(answer) as url, _channel(url, concurrency=1) as channel, asyncio.timeout(10):
+            batch = [_message(), _message("hang"), _message()]
+            sending = asyncio.create_task(channel.send(batch, cutoff=cutoff))
+            await hangs.wait()
+            cutoff.set()
+            first, second, third = await sending
+        assert first == Sent("m-1")
+        assert isinstance(second, OutcomeUnknown)
+        assert isinstance(third, TryLater)
+        assert not third.spends_attempt
+
+    async def test_a_cancelled_batch_is_cancelled(self) -> None:
+        begun = asyncio.Event()
+
+        async def answer(_request: str, _writer: asyncio.StreamWriter) -> None:
+            begun.set()
+            await asyncio.sleep(60)
+
+        async with _provider(answer) as url, _channel(url) as channel, asyncio.timeout(10):
+            sending = asyncio.create_task(channel.send([_message()], cutoff=asyncio.Event()))
+            await begun.wait()
+            sending.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sending
