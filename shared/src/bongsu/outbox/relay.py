@@ -100,10 +100,11 @@ class Relay:
         taken = await self._claims.take(self._batch)
         if not taken:
             return 0
-        fresh = [one for one in taken if not one.was_published]
+        # First, as the broker may go away while it is asked about the others.
+        moved = await self._publish([one for one in taken if not one.was_published])
         stranded = [one for one in taken if one.was_published]
         lost = await self._find_lost(stranded) if stranded else []
-        return len(stranded) - len(lost) + await self._publish([*fresh, *lost])
+        return moved + len(stranded) - len(lost) + await self._publish(lost)
 
     async def measure(self) -> None:
         """Bring the gauges up to date."""
