@@ -56,6 +56,7 @@ class TestInterrupt:
         assert len(items(program.client, "/sandbox/mailbox", to=to)) == 1
 
 
+@pytest.mark.timeout(150)
 class TestKill:
     def test_200_queued_notifications_survive(self, new_stack: NewStack) -> None:
         stack = new_stack()
@@ -70,7 +71,6 @@ class TestKill:
         for notification_id in made:
             program.when(notification_id, "sent")
 
-    @pytest.mark.timeout(120)
     def test_nothing_is_lost_when_it_dies_in_the_middle(self, new_stack: NewStack) -> None:
         stack = new_stack()
         program = sign_up(stack).program()

@@ -42,6 +42,7 @@ class TestFromRaw:
             ((b"From: a@example.com", b"From: b@example.com", b"To: c@example.com", b"", b"x"), "Duplicate header"),
             ((b"From: a@example.com", b"To: b@example.com", b"", b"x" * 1001), "longer than 1000"),
             ((b"From: a@example.com", b"To: nobody", b"", b"x"), "Missing final"),
+            ((b"From: a@example.com", b"To: group: group: a@b.co;;", b"", b"x"), "cannot be parsed"),
         ],
     )
     def test_a_message_that_ses_refuses_is_refused(self, lines: tuple[bytes, ...], message: str) -> None:

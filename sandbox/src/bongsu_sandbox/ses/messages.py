@@ -220,7 +220,7 @@ def decoded(content: Content) -> str:
         return content.data
     try:
         return content.data.encode(charset, "replace").decode(charset, "replace")
-    except LookupError as error:
+    except (LookupError, ValueError) as error:
         raise bad_request(f"Unsupported charset: {charset}") from error
 
 

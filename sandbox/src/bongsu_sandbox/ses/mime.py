@@ -21,6 +21,8 @@ from bongsu_sandbox.ses.messages import (
 
 _PARSER = BytesParser(policy=policy.default)
 _MAX_LINE = 1000
+_PARSER_FAULTS = (AttributeError, LookupError, TypeError, ValueError)
+"""What the standard library's header parser raises on some malformed headers, such as a group within a group."""
 
 
 def from_raw(data: str, destination: Recipients | None) -> tuple[Message, Address | None, Recipients]:
@@ -28,6 +30,13 @@ def from_raw(data: str, destination: Recipients | None) -> tuple[Message, Addres
 
     :raises SesError: BadRequestException.
     """
+    try:
+        return _from_raw(data, destination)
+    except _PARSER_FAULTS as error:
+        raise bad_request("Raw message cannot be parsed.") from error
+
+
+def _from_raw(data: str, destination: Recipients | None) -> tuple[Message, Address | None, Recipients]:
     try:
         raw = base64.b64decode(data, validate=True)
     except binascii.Error as error:
@@ -78,7 +87,7 @@ def _text(parsed: EmailMessage, kind: str) -> str | None:
     assert isinstance(payload, bytes)  # noqa: S101 - a body part is never multipart
     try:
         return payload.decode(charset, "replace")
-    except LookupError:
+    except (LookupError, ValueError):
         return payload.decode("utf-8", "replace")
 
 

@@ -15,7 +15,7 @@ W = TypeVar("W", bound="Wire")
 def _template_data(value: str) -> str:
     try:
         data = json.loads(value or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError("must be JSON") from error
     if not isinstance(data, dict):
         raise ValueError("must be a JSON object")  # noqa: TRY004 - pydantic takes ValueError only

@@ -1,0 +1,179 @@
+"""The real thing to test against: every service in a container of its own, as `docker compose up` starts them."""
+
+import json
+import os
+import secrets
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from harness.stack import StackFailed, free_port, http_client
+
+ROOT = Path(__file__).parent.parent.parent
+UP_LIMIT_S = 900
+"""Also builds the images, on a machine that has none."""
+
+# Sends one request to the process that runs beside it and prints the status; the request comes on standard input.
+_ASK = """
+import http.client, json, sys
+request = json.load(sys.stdin)
+connection = http.client.HTTPConnection("127.0.0.1", 8000, timeout=10)
+connection.request(request["method"], request["path"], request["body"].encode() or None, request["headers"])
+answer = connection.getresponse()
+print(json.dumps({"status": answer.status, "body": answer.read().decode()}))
+"""
+
+
+class ComposeStack:
+    """A Compose project of its own: own ports, own volumes, own secrets. `down` removes all of it."""
+
+    def __init__(self, *, environ: Mapping[str, str] | None = None) -> None:
+        self.project = f"bongsu-e2e-{secrets.token_hex(4)}"
+        self.port = free_port()
+        self.mysql_port = free_port()
+        self._environ = dict(environ or {})
+
+    @property
+    def url(self) -> str:
+        """The public URL."""
+        return f"http://localhost:{self.port}"
+
+    def client(self) -> httpx.Client:
+        """A new client."""
+        return http_client(self.url)
+
+    def log(self) -> str:
+        """Everything that its containers wrote."""
+        return self.compose("logs", "--no-color", "--timestamps", check=False)
+
+    def start(self) -> Self:
+        """Build, start, and return when everything is healthy.
+
+        :raises StackFailed: something is not, in time.
+        """
+        try:
+            self.compose("up", "--build", "--detach", "--wait", limit_s=UP_LIMIT_S)
+        except StackFailed as error:
+            log = self.log()
+            self.down()
+            raise StackFailed(f"{error}\n{log}") from error
+        return self
+
+    def down(self) -> None:
+        """Remove its containers, networks and volumes."""
+        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", check=False)
+
+    def scale(self, **replicas: int) -> None:
+        """Run so many of each service (`notify_worker=3`), and return when they are healthy."""
+        wanted = [f"--scale={name.replace('_', '-')}={count}" for name, count in replicas.items()]
+        self.compose("up", "--detach", "--wait", "--no-recreate", "--no-build", *wanted)
+
+    def containers(self, service: str) -> list[str]:
+        """The ids of a service's containers that run."""
+        return self.compose("ps", "--quiet", "--status=running", service).split()
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        """What the engine knows about a container."""
+        found: list[dict[str, Any]] = json.loads(docker("inspect", container))
+        return found[0]
+
+    def kill(self, container: str) -> None:
+        """`kill -9` its process from outside: unlike after `docker kill`, the engine starts it again by itself."""
+        pid = str(self.inspect(container)["State"]["Pid"])
+        image = self.inspect(container)["Config"]["Image"]
+        helper = ("run", "--rm", "--pid=host", "--user=0", "--cap-add=KILL", "--entrypoint=python", image)
+        docker(*helper, "-c", f"import os; os.kill({pid}, 9)")
+
+    def ask(self, container: str, method: str, path: str, headers: Mapping[str, str], body: str) -> int:
+        """Send a request to this replica, past the gateway; the status of its answer."""
+        request = {"method": method, "path": path, "headers": dict(headers), "body": body}
+        answer = docker("exec", "--interactive", container, "python", "-c", _ASK, given=json.dumps(request))
+        return int(json.loads(answer)["status"])
+
+    def run_python(self, script: str) -> str:
+        """Run a script as the operator, beside the services and with everybody's credentials; what it printed."""
+        return self.compose("run", "--rm", "--no-deps", "-T", "--entrypoint=python", "admin", "-", given=script)
+
+    def bongsu(self, *arguments: str, environ: Mapping[str, str] | None = None) -> str:
+        """Run a `bongsu` command as the operator; what it printed."""
+        options = [f"--env={name}={value}" for name, value in (environ or {}).items()]
+        return self.compose("run", "--rm", "--no-deps", "-T", *options, "admin", *arguments)
+
+    def root_password(self) -> str:
+        """Of MySQL's root."""
+        return self.compose("exec", "-T", "mysql", "cat", "/run/secrets/root_password").strip()
+
+    def sql(self, statement: str) -> str:
+        """Run a statement as MySQL's root; the rows, tab-separated."""
+        command = ("mysql", "-N", "-h", "127.0.0.1", "-P", "3306", "-u", "root", f"-p{self.root_password()}")
+        return self.compose("exec", "-T", "mysql", *command, "-e", statement)
+
+    def compose(
+        self, *arguments: str, check: bool = True, limit_s: float = 240, given: str | None = None
+    ) -> str:
+        """Run `docker compose` on this project; its output.
+
+        :raises StackFailed: it failed, and is not allowed to.
+        """
+        environ = {
+            "PORT": str(self.port),
+            "MYSQL_PORT": str(self.mysql_port),
+            "COMPOSE_PROFILES": "sandbox",
+            "BONGSU_VERSION": "e2e",
+            # Not the developer's own.
+            "COMPOSE_DISABLE_ENV_FILE": "1",
+            **self._environ,
+        }
+        files = ("--file", "compose.yaml", "--file", "compose.override.yaml")
+        return docker(
+            "compose", "--project-name", self.project, *files, *arguments,
+            check=check, limit_s=limit_s, given=given, environ=environ,
+        )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_exception: object) -> None:
+        self.down()
+
+
+def docker(
+    *arguments: str,
+    check: bool = True,
+    limit_s: float = 60,
+    given: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> str:
+    """Run `docker` in the project's folder; its output.
+
+    :raises StackFailed: it failed, and is not allowed to.
+    """
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME") or name[:7] == "DOCKER_"}
+    try:
+        done = subprocess.run(  # noqa: S603 - our own arguments
+            ["docker", *arguments],  # noqa: S607 - the docker that the developer has
+            cwd=ROOT,
+            env=kept | dict(environ or {}),
+            input=given,
+            stdin=subprocess.DEVNULL if given is None else None,
+            capture_output=True,
+            text=True,
+            timeout=limit_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StackFailed(f"docker {' '.join(arguments)} did not end within {limit_s:g} s\n{error.stderr}") from error
+    if done.returncode and check:
+        raise StackFailed(f"docker {' '.join(arguments)} ended with {done.returncode}\n{done.stderr[-4000:]}")
+    return done.stdout
+
+
+def is_available() -> bool:
+    """Whether an engine with Compose answers."""
+    try:
+        return bool(docker("compose", "version", "--short") and docker("info", "--format={{.ServerVersion}}"))
+    except (StackFailed, FileNotFoundError):
+        return False
