@@ -100,6 +100,8 @@ class TestSubmit:
             ({"priority": "urgent"}, ["body", "priority"]),
             ({"send_at": "2020-13-01T00:00:00Z"}, ["body", "send_at"]),
             ({"send_at": "2026-01-01T00:00:00"}, ["body", "send_at"]),
+            ({"send_at": "0001-01-01T00:00:00+14:00"}, ["body", "send_at"]),
+            ({"expires_at": "9999-12-31T23:59:59-14:00"}, ["body", "expires_at"]),
             ({"topic": "Big News"}, ["body", "topic"]),
             ({"metadata": ["x"]}, ["body", "metadata"]),
         ],

@@ -38,7 +38,8 @@ async def opened(url: URL | str, *, slow_ms: float) -> AsyncIterator[Database]:
     """
     try:
         target = make_url(url)
-        database = Database(target.render_as_string(hide_password=False))
+        # An error that reaches the log says which statement failed, and not with whose address or secret.
+        database = Database(target, hide_parameters=True)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise StartError(f"The database URL cannot be used: {error}") from error
     try:

@@ -41,9 +41,15 @@ def configure_logging(*, level: str = "INFO", as_json: bool = True) -> None:
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if as_json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=28)
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), pad_event_to=28, exception_formatter=structlog.dev.plain_traceback
+        )
     )
-    exceptions: list[structlog.typing.Processor] = [structlog.processors.dict_tracebacks] if as_json else []
+    # Without the frames' variables: a crash while a password is hashed must not write it down.
+    tracebacks = structlog.processors.ExceptionRenderer(
+        structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    )
+    exceptions: list[structlog.typing.Processor] = [tracebacks] if as_json else []
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

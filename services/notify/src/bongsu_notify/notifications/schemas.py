@@ -22,12 +22,20 @@ def _single_line(value: str) -> str:
     return value
 
 
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must lie between the years 1 and 9999 in UTC") from None
+
+
 Email = Annotated[str, Field(max_length=320), AfterValidator(normalise_email)]
 Line = Annotated[str, AfterValidator(_single_line)]
 Instant = Annotated[
     datetime,
     PlainSerializer(lambda at: at.astimezone(UTC).isoformat().replace("+00:00", "Z"), return_type=str),
 ]
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Topic = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
@@ -77,8 +85,8 @@ class NotificationIn(Body):
     topic: Topic | None = None
     priority: Priority = "normal"
     guarantee: Guarantee = "at-least-once"
-    send_at: AwareDatetime | None = None
-    expires_at: AwareDatetime | None = None
+    send_at: Moment | None = None
+    expires_at: Moment | None = None
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -1,0 +1,55 @@
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from bongsu.runtime.logging import configure_logging, get_logger
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    yield
+    root.handlers[:], root.level = before[0], before[1]
+    structlog.reset_defaults()
+
+
+def _crash(password: str) -> None:
+    assert password
+    raise RuntimeError("could not be hashed")
+
+
+class TestConfigureLogging:
+    def test_a_json_line_has_the_event_its_fields_and_the_time(self, capsys: pytest.CaptureFixture[str]) -> None:
+        configure_logging()
+        get_logger("bongsu.test").info("delivery.sent", delivery_id="7", 도시="서울")
+        line = json.loads(capsys.readouterr().err)
+        assert (line["event"], line["delivery_id"], line["도시"]) == ("delivery.sent", "7", "서울")
+        assert (line["logger"], line["level"]) == ("bongsu.test", "info")
+        assert line["timestamp"].endswith("Z")
+
+    def test_what_a_library_logs_comes_out_the_same_way(self, capsys: pytest.CaptureFixture[str]) -> None:
+        configure_logging()
+        logging.getLogger("some.library").warning("took %d s", 7)
+        assert json.loads(capsys.readouterr().err)["event"] == "took 7 s"
+
+    def test_below_the_level_nothing_is_written(self, capsys: pytest.CaptureFixture[str]) -> None:
+        configure_logging(level="WARNING")
+        get_logger("bongsu.test").info("quiet.please")
+        assert capsys.readouterr().err == ""
+
+    @pytest.mark.parametrize("as_json", [True, False])
+    def test_a_traceback_does_not_show_the_variables_of_its_frames(
+        self, capsys: pytest.CaptureFixture[str], as_json: bool
+    ) -> None:
+        configure_logging(as_json=as_json)
+        try:
+            _crash("hunter2" + "!")
+        except RuntimeError:
+            get_logger("bongsu.test").exception("request.crashed")
+        written = capsys.readouterr().err
+        assert "could not be hashed" in written
+        assert "hunter2!" not in written
