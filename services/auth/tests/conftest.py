@@ -18,6 +18,7 @@ from bongsu.mixins import Database
 from bongsu.runtime.migrations import upgrade
 from bongsu_auth.app import MIGRATIONS, create_app
 from bongsu_auth.settings import AuthSettings
+from services.auth.tests.providers import SETTINGS, Providers
 from services.auth.tests.stage import URL, Stage
 
 
@@ -48,19 +49,27 @@ async def staged(url: str, settings: AuthSettings, migrated: Path) -> AsyncItera
     identity = Identity(
         vault=vault, public_url=URL, trusted_proxies=["10.0.0.0/8"], revocations=RevocationFeed(poll_every_s=0.2)
     )
-    app = create_app(settings=settings, identity=identity, database=database, vault=vault, public_url=URL)
+    providers = Providers()
+    app = create_app(
+        settings=settings,
+        identity=identity,
+        database=database,
+        vault=vault,
+        public_url=URL,
+        providers_transport=providers.transport,
+    )
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client,
     ):
-        yield Stage(app, client, database, vault)
+        yield Stage(app, client, database, vault, providers)
     await database.dispose()
 
 
 @pytest.fixture
 def settings() -> AuthSettings:
-    """The defaults; a test module may have its own."""
-    return AuthSettings()
+    """The defaults, with all providers; a test module may have its own."""
+    return AuthSettings.model_validate(SETTINGS)
 
 
 @pytest.fixture

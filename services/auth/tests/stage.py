@@ -1,5 +1,6 @@
 """Auth as its callers see it: the real app over HTTP, and what it would have mailed."""
 
+import contextlib
 import json
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
@@ -19,6 +20,7 @@ from bongsu.mixins import Database
 from bongsu.outbox.models import OutboxMessage
 from bongsu_auth import operations
 from bongsu_auth.wiring import Wiring
+from services.auth.tests.providers import Person, Providers
 
 URL = "http://localhost:8000"
 PASSWORD = "correct horse battery"
@@ -46,6 +48,7 @@ class Stage:
     client: httpx.AsyncClient
     database: Database
     vault: Vault
+    providers: Providers
     faker: Faker = field(default_factory=lambda: Faker(["ko_KR", "en_US"]))
 
     @property
@@ -84,6 +87,23 @@ class Stage:
     async def login(self, email: str, password: str = PASSWORD) -> httpx.Response:
         async with self.browser() as browser:
             return await browser.post("/auth/login", json={"email": email, "password": password})
+
+    async def sent_back(
+        self, browser: httpx.AsyncClient, provider: str, person: Person, *, next_path: str | None = None
+    ) -> str:
+        """The browser goes to the provider, where the person agrees: the callback that it is sent to."""
+        query = {"next": next_path} if next_path is not None else {}
+        begun = await browser.get(f"/auth/oauth/{provider}/authorize", params=query)
+        assert begun.status_code == 303, begun.text
+        return self.providers.allow(begun.headers["location"], person)
+
+    async def sign_in_with(
+        self, provider: str, person: Person, *, browser: httpx.AsyncClient | None = None
+    ) -> httpx.Response:
+        """A whole sign-in with a provider; the callback's answer."""
+        async with contextlib.AsyncExitStack() as stack:
+            used = browser if browser is not None else await stack.enter_async_context(self.browser())
+            return await used.get(await self.sent_back(used, provider, person))
 
     async def signed_in(self, user: User) -> dict[str, str]:
         """Headers with an access token of a new session."""

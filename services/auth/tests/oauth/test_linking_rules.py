@@ -1,0 +1,100 @@
+"""Whose account it becomes: attacks 23 and 24, and what research calls the squatter."""
+
+from datetime import UTC, datetime
+
+from bongsu.identity.models import ApiKey, AuditEntry, LinkedAccount, User, UserSession
+from bongsu_auth.accounts.models import Registration
+from services.auth.tests.providers import Person
+from services.auth.tests.stage import PASSWORD, Stage, bearer
+
+
+class TestSignIn:
+    async def test_same_verified_address_is_the_same_account(self, each_stage: Stage) -> None:
+        user = await each_stage.user()
+        await each_stage.sign_in_with("discord", Person(email=user.email.upper()))
+        await each_stage.sign_in_with("google", Person(email=user.email))
+        assert {one.user_id for one in await LinkedAccount.filter_by().all()} == {user.id}
+        assert (await each_stage.login(user.email)).status_code == 200
+
+    async def test_unverified_address_of_somebody_is_not_linked(self, stage: Stage) -> None:
+        """Attack 23: an account at Discord with the victim's address, which Discord has not verified."""
+        victim = await stage.user()
+        async with stage.browser() as browser:
+            answer = await stage.sign_in_with("discord", Person(email=victim.email, verified=False), browser=browser)
+            assert answer.headers["location"] == "/login?error=login_to_link"
+            assert "access-8000" not in browser.cookies
+        assert (await User.row_count(), await LinkedAccount.row_count()) == (1, 0)
+
+    async def test_kakao_address_counts_only_if_valid_and_verified(self, stage: Stage) -> None:
+        victim = await stage.user()
+        person = Person()
+        for flags in ((True, False), (False, True), (None, True)):
+            account = {"email": victim.email, "is_email_valid": flags[0], "is_email_verified": flags[1]}
+            person.raw = {"kakao_account": {name: value for name, value in account.items() if value is not None}}
+            answer = await stage.sign_in_with("kakao", person)
+            assert answer.headers["location"] == "/login?error=login_to_link"
+        assert await LinkedAccount.row_count() == 0
+
+    async def test_unverified_address_of_nobody_is_not_taken_up(self, stage: Stage) -> None:
+        """Else the account would squat on it."""
+        person = Person(email=stage.new_address(), verified=False)
+        await stage.sign_in_with("discord", person)
+        user = await User.filter_by().one()
+        assert (user.email_norm, user.is_verified) == (None, False)
+
+    async def test_proven_owner_evicts_a_squatter(self, each_stage: Stage) -> None:
+        """Attack 24: somebody made an account with the victim's address, unproven, and can sign in to it."""
+        stage = each_stage
+        squatted = await stage.user()
+        signed_in = (await stage.login(squatted.email)).json()
+        headers = bearer(signed_in["access_token"])
+        assert (await stage.client.post("/auth/api-keys", json={}, headers=headers)).status_code == 201
+        await squatted.update(email_verified_at=None, name="Mallory")
+        await LinkedAccount.create(
+            user_id=squatted.id, provider="google", subject="mallory", scopes="", last_used_at=datetime.now(UTC)
+        )
+        async with stage.browser() as browser:
+            answer = await stage.sign_in_with("discord", Person(email=squatted.email), browser=browser)
+            assert answer.headers["location"] == "/"
+            me = (await browser.get("/auth/me")).json()
+        assert (me["id"], me["email_verified"], me["name"]) == (str(squatted.id), True, "김민지")
+        # Nothing that the squatter had works.
+        assert (await stage.client.get("/auth/me", headers=headers)).status_code == 401
+        refreshed = await stage.client.post("/auth/refresh", json={"refresh_token": signed_in["refresh_token"]})
+        assert refreshed.status_code == 401
+        assert (await stage.login(squatted.email, PASSWORD)).status_code == 401
+        assert await ApiKey.row_count() == 0
+        assert [one.provider for one in await LinkedAccount.filter_by().all()] == ["discord"]
+        assert await UserSession.filter_by(user_id=squatted.id, ended_at__isnull=True).count() == 1
+        assert await AuditEntry.filter_by(action="account.reclaimed", subject_id=squatted.id).count() == 1
+
+    async def test_waiting_sign_up_of_a_squatter_comes_to_nothing(self, stage: Stage) -> None:
+        email = stage.new_address()
+        await stage.register(email, "the squatter's password")
+        [mail] = await stage.mails()
+        await stage.sign_in_with("discord", Person(email=email))
+        assert await Registration.row_count() == 0
+        verified = await stage.client.post(
+            "/auth/verify", json={"token": mail.token, "password": "the squatter's password"}
+        )
+        assert verified.status_code == 400
+        assert (await stage.login(email, "the squatter's password")).status_code == 401
+
+    async def test_second_account_of_a_provider_with_the_address_has_to_be_linked_by_hand(self, stage: Stage) -> None:
+        email = stage.new_address()
+        await stage.sign_in_with("discord", Person(email=email))
+        answer = await stage.sign_in_with("discord", Person(email=email))
+        assert answer.headers["location"] == "/login?error=login_to_link"
+        assert await LinkedAccount.row_count() == 1
+
+    async def test_address_that_cannot_be_written_to_counts_as_none(self, stage: Stage) -> None:
+        answer = await stage.sign_in_with("discord", Person(email="josé@例え.テスト"))
+        assert answer.headers["location"] == "/"
+        assert (await User.filter_by().one()).email_norm is None
+
+    async def test_blocked_owner_of_the_address_is_refused(self, stage: Stage) -> None:
+        user = await stage.user()
+        await user.update(status="blocked")
+        answer = await stage.sign_in_with("discord", Person(email=user.email))
+        assert answer.headers["location"] == "/login?error=account_blocked"
+        assert await LinkedAccount.row_count() == 0

@@ -1,0 +1,173 @@
+"""Signing in with an account at a provider, from the browser's first step to its cookies."""
+
+import asyncio
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+import pytest
+
+from bongsu.identity.models import AuditEntry, LinkedAccount, User
+from services.auth.tests.providers import Person
+from services.auth.tests.stage import Stage
+
+PROVIDERS = ("discord", "google", "kakao")
+
+
+class TestProviders:
+    async def test_lists_what_is_configured(self, stage: Stage) -> None:
+        listed = (await stage.client.get("/auth/providers")).json()
+        assert [one["name"] for one in listed["items"]] == list(PROVIDERS)
+        assert listed["items"][0]["authorize_path"] == "/auth/oauth/discord/authorize"
+
+    async def test_unknown_provider_is_404(self, stage: Stage) -> None:
+        for path in ("authorize", "callback?state=x&code=y"):
+            answer = await stage.client.get(f"/auth/oauth/twitter/{path}")
+            assert (answer.status_code, answer.json()["code"]) == (404, "provider_not_found")
+
+
+class TestAuthorize:
+    @pytest.mark.parametrize("provider", PROVIDERS)
+    async def test_browser_is_sent_with_state_and_s256_and_gets_a_cookie_of_this_flow(
+        self, stage: Stage, provider: str
+    ) -> None:
+        answer = await stage.client.get(f"/auth/oauth/{provider}/authorize")
+        query = dict(parse_qsl(urlsplit(answer.headers["location"]).query))
+        assert answer.status_code == 303
+        assert query["redirect_uri"] == f"http://localhost:8000/auth/oauth/{provider}/callback"
+        assert query["code_challenge_method"] == "S256"
+        assert answer.headers["cache-control"] == "no-store"
+        [cookie] = answer.headers.get_list("set-cookie")
+        assert cookie.startswith("flow-8000-")
+        assert "HttpOnly" in cookie
+        assert "SameSite=lax" in cookie
+        assert query["state"] not in cookie
+
+    async def test_what_a_client_adds_is_ignored(self, stage: Stage) -> None:
+        """Attacks 20 and 21: scopes, a challenge or a redirect URI of one's own."""
+        answer = await stage.client.get(
+            "/auth/oauth/discord/authorize",
+            params={
+                "scopes": "bot",
+                "scope": "bot",
+                "code_challenge": "mine",
+                "code_challenge_method": "plain",
+                "redirect_uri": "https://evil.example",
+                "state": "mine",
+            },
+        )
+        query = dict(parse_qsl(urlsplit(answer.headers["location"]).query))
+        assert query["scope"] == "identify email guilds"
+        assert query["code_challenge_method"] == "S256"
+        assert "mine" not in query.values()
+        assert "evil" not in answer.headers["location"]
+
+    async def test_forged_host_changes_nothing(self, stage: Stage) -> None:
+        """Attack 19."""
+        answer = await stage.client.get(
+            "/auth/oauth/discord/authorize",
+            headers={"host": "evil.example", "x-forwarded-host": "evil.example", "x-forwarded-proto": "https"},
+        )
+        assert "evil" not in answer.headers["location"]
+
+    async def test_each_sign_in_has_its_own_nonce_and_challenge(self, stage: Stage) -> None:
+        queries = []
+        for _ in range(2):
+            answer = await stage.client.get("/auth/oauth/google/authorize")
+            queries.append(parse_qs(urlsplit(answer.headers["location"]).query))
+        for name in ("state", "nonce", "code_challenge"):
+            assert queries[0][name] != queries[1][name]
+
+
+class TestCallback:
+    @pytest.mark.parametrize("provider", PROVIDERS)
+    async def test_first_sign_in_makes_an_account_and_leads_to_next(self, each_stage: Stage, provider: str) -> None:
+        person = Person(email=each_stage.new_address())
+        async with each_stage.browser() as browser:
+            callback = await each_stage.sent_back(browser, provider, person, next_path="/guilds?tab=mine")
+            answer = await browser.get(callback)
+            assert (answer.status_code, answer.headers["location"]) == (303, "/guilds?tab=mine")
+            assert answer.headers["cache-control"] == "no-store"
+            assert {"access-8000", "refresh-8000"} <= set(browser.cookies)
+            assert not [name for name in browser.cookies if name.startswith("flow-")]
+            me = (await browser.get("/auth/me")).json()
+        assert (me["email"], me["email_verified"]) == (person.email, True)
+        assert (me["role"], me["sending"], me["locale"]) == ("user", "trial", "ko")
+        linked = await LinkedAccount.filter_by(provider=provider).one()
+        assert (linked.subject, str(linked.user_id)) == (person.subject, me["id"])
+
+    async def test_second_sign_in_is_the_same_account(self, stage: Stage) -> None:
+        person = Person(email=stage.new_address())
+        for _ in range(2):
+            assert (await stage.sign_in_with("discord", person)).headers["location"] == "/"
+        assert await User.row_count() == 1
+        actions = [entry.action for entry in await AuditEntry.order_by("id").all()]
+        assert actions == ["account.created", "identity.linked"]
+
+    async def test_access_token_tells_that_it_was_a_provider(self, stage: Stage) -> None:
+        async with stage.browser() as browser:
+            await stage.sign_in_with("discord", Person(email=stage.new_address()), browser=browser)
+            claims = await stage.identity.tokens.verify(browser.cookies["access-8000"])
+        assert claims.amr == ("fed",)
+
+    async def test_five_first_sign_ins_at_once_are_one_user(self, each_stage: Stage) -> None:
+        person = Person(email=each_stage.new_address())
+        answers = await asyncio.gather(*(each_stage.sign_in_with("discord", person) for _ in range(5)))
+        assert {(one.status_code, one.headers["location"]) for one in answers} == {(303, "/")}
+        assert (await User.row_count(), await LinkedAccount.row_count()) == (1, 1)
+
+    async def test_five_first_sign_ins_at_once_without_an_address_are_one_user(self, each_stage: Stage) -> None:
+        """Nothing but the linked account itself tells them apart from strangers."""
+        person = Person()
+        answers = await asyncio.gather(*(each_stage.sign_in_with("kakao", person) for _ in range(5)))
+        assert {(one.status_code, one.headers["location"]) for one in answers} == {(303, "/")}
+        assert (await User.row_count(), await LinkedAccount.row_count()) == (1, 1)
+
+    async def test_kakao_without_an_address_is_a_user_without_one(self, stage: Stage) -> None:
+        async with stage.browser() as browser:
+            await stage.sign_in_with("kakao", Person(), browser=browser)
+            me = (await browser.get("/auth/me")).json()
+        assert (me["email"], me["email_verified"], me["nickname"]) == (None, False, "김민지")
+
+    async def test_address_that_appears_later_is_taken_up(self, stage: Stage) -> None:
+        person = Person()
+        await stage.sign_in_with("kakao", person)
+        person.email = stage.new_address()
+        await stage.sign_in_with("kakao", person)
+        user = await User.filter_by().one()
+        assert (user.email_norm, user.is_verified) == (person.email, True)
+
+    async def test_two_sign_ins_under_way_in_one_browser_both_work(self, stage: Stage) -> None:
+        async with stage.browser() as browser:
+            first, second = Person(email=stage.new_address()), Person(email=stage.new_address())
+            callbacks = [await stage.sent_back(browser, "discord", person) for person in (first, second)]
+            for callback in callbacks:
+                assert (await browser.get(callback)).headers["location"] == "/"
+
+    async def test_blocked_user_is_refused(self, stage: Stage) -> None:
+        person = Person(email=stage.new_address())
+        await stage.sign_in_with("discord", person)
+        await (await User.filter_by().one()).update(status="blocked")
+        async with stage.browser() as browser:
+            answer = await stage.sign_in_with("discord", person, browser=browser)
+            assert answer.headers["location"] == "/login?error=account_blocked"
+            assert "access-8000" not in browser.cookies
+
+    async def test_user_who_denied_gets_a_friendly_page(self, stage: Stage) -> None:
+        async with stage.browser() as browser:
+            callback = await stage.sent_back(browser, "discord", Person(), next_path="/guilds")
+            state = parse_qs(urlsplit(callback).query)["state"][0]
+            answer = await browser.get(
+                "/auth/oauth/discord/callback",
+                params={"error": "access_denied", "error_description": "x", "state": state},
+            )
+        assert (answer.status_code, answer.headers["location"]) == (303, "/login?error=denied&next=%2Fguilds")
+        assert await User.row_count() == 0
+
+    @pytest.mark.parametrize(
+        "query", [{"error": "server_error"}, {"error": "<script>"}, {"code": ""}, {"code": "x" * 9000}]
+    )
+    async def test_whatever_else_the_provider_says_is_an_error_page(self, stage: Stage, query: dict[str, str]) -> None:
+        async with stage.browser() as browser:
+            callback = await stage.sent_back(browser, "discord", Person())
+            state = parse_qs(urlsplit(callback).query)["state"][0]
+            answer = await browser.get("/auth/oauth/discord/callback", params={**query, "state": state})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/login?error=provider_error")
