@@ -11,6 +11,14 @@ SetCookie = NewType("SetCookie", str)
 
 
 @dataclass(frozen=True, slots=True)
+class Departure:
+    """Where the browser has to go, and the cookies by which it is known again when it comes back."""
+
+    url: str
+    cookies: tuple[SetCookie, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Browser:
     """What is passed on of a request, so that another service sees who asks, from where, and in which language.
 

@@ -50,13 +50,17 @@ class GuildNotFound(NotFound):
 
 
 class DiscordNotLinked(ServiceError):
-    """The account has no Discord identity, so it has no guilds. Not a failure: a page of its own."""
+    """The account has no Discord identity, so it has no guilds. Not a failure: a page of its own.
+
+    `again`: it had one, which Discord no longer honours.
+    """
 
     code = "discord_not_linked"
     title = "Discord is not linked"
 
-    def __init__(self) -> None:
+    def __init__(self, *, again: bool = False) -> None:
         super().__init__("Link your Discord account to see your servers")
+        self.again = again
 
 
 class BotSilent(Unavailable):

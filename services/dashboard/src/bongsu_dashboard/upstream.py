@@ -90,7 +90,7 @@ class Upstream:
         # One client serves every browser: it must keep nobody's cookies.
         client.cookies = httpx.Cookies(CookieJar(DefaultCookiePolicy(allowed_domains=[])))
 
-    async def call(
+    async def call(  # noqa: PLR0913 - each is one part of a request
         self,
         browser: Browser,
         method: str,

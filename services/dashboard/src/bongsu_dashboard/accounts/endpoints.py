@@ -1,17 +1,22 @@
 """`/account`: who I am, and where I am signed in."""
 
+import asyncio
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict
 
-from bongsu.runtime.errors import Invalid, NotFound
+from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, TooMany
+from bongsu_dashboard.accounts import linking
 from bongsu_dashboard.accounts.port import Accounts
-from bongsu_dashboard.accounts.schemas import ProfileForm, User
-from bongsu_dashboard.forms import Draft, HxDraft, HxForm
+from bongsu_dashboard.accounts.schemas import LinkForm, ProfileForm, User
+from bongsu_dashboard.forms import Draft, FieldProblem, HxDraft, HxForm
+from bongsu_dashboard.pages.addresses import safe_path
 from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
 from bongsu_dashboard.pages.rendering import Render
+
+Provider = Annotated[str, Path(pattern="^[a-z]{2,20}$")]
 
 
 class EndForm(BaseModel):
@@ -25,16 +30,25 @@ def create_router(accounts: Accounts) -> APIRouter:
     router = APIRouter(prefix="/account", include_in_schema=False)
 
     async def page(render: Render, user: User, form: Draft[ProfileForm], status: int = 200) -> Response:
+        sessions, identities, providers = await asyncio.gather(
+            accounts.sessions(render.browser), accounts.identities(render.browser), accounts.providers()
+        )
         return render(
             "accounts/account.html",
             status=status,
             form=form,
             account=user,
-            sessions=await accounts.sessions(render.browser),
+            sessions=sessions,
+            identities=identities,
+            linkable=[name for name in providers if name not in {one.provider for one in identities}],
         )
 
     @router.get("")
-    async def account(render: Rendering, user: SignedIn) -> Response:
+    async def account(
+        render: Rendering, user: SignedIn, linked: str | None = None, error: str | None = None
+    ) -> Response:
+        if linked is not None or error is not None:
+            return render.redirect("/account", flash=linking.flash_of(error))
         return await page(render, user, Draft())
 
     @router.post("/profile")
@@ -63,4 +77,32 @@ def create_router(accounts: Accounts) -> APIRouter:
             return render.redirect("/account", flash="note.session_gone")
         return render.redirect("/account", flash="ok.session_ended")
 
+    _add_linking(router, accounts)
     return router
+
+
+def _add_linking(router: APIRouter, accounts: Accounts) -> None:
+    @router.post("/link/{provider}")
+    async def link(render: Rendering, _user: SignedIn, form: HxDraft[LinkForm], provider: Provider) -> Response:
+        """To the provider; by way of the password, where the sign-in is too long ago."""
+        to = safe_path(form.value("next"), "/account")
+        password = form.model.password.get_secret_value() if form.model is not None else ""
+
+        def confirm(*problems: FieldProblem, status: int) -> Response:
+            shown = form.refused(*problems)
+            return render("accounts/confirm.html", status=status, form=shown, provider=provider, next=to)
+
+        try:
+            if password:
+                await accounts.reauthenticate(render.browser, password)
+            departure = await accounts.link(render.browser, provider, to)
+        except TooMany as error:
+            facts = {"seconds": round(error.retry_after_s or 60)}
+            return confirm(FieldProblem("", "too_many_logins", facts), status=429)
+        except Conflict:
+            return confirm(FieldProblem("", "no_password"), status=409)
+        except Forbidden as error:
+            if error.code == "reauthentication_required":
+                return confirm(status=403)
+            return confirm(FieldProblem("password", "wrong_password"), status=403)
+        return render.pass_on(render.redirect(departure.url), departure.cookies)

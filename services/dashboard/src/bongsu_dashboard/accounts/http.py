@@ -6,8 +6,8 @@ from pydantic import JsonValue
 
 from bongsu.runtime.errors import ServiceError
 from bongsu_dashboard.accounts.port import Cookies
-from bongsu_dashboard.accounts.schemas import Session, User
-from bongsu_dashboard.browser import Browser
+from bongsu_dashboard.accounts.schemas import Identity, Session, User
+from bongsu_dashboard.browser import Browser, Departure
 from bongsu_dashboard.upstream import Received, Upstream
 
 
@@ -15,12 +15,20 @@ class _Sessions(Received):
     items: list[Session]
 
 
+class _Identities(Received):
+    items: list[Identity]
+
+
+class _Link(Received):
+    authorization_url: str
+
+
 class _Provider(Received):
     name: str
 
 
 class _Providers(Received):
-    items: list[_Provider | str]
+    items: list[_Provider]
 
 
 class HttpAccounts:
@@ -78,6 +86,19 @@ class HttpAccounts:
         """Sign out everywhere but here."""
         await self._auth.call(browser, "DELETE", "/auth/sessions")
 
+    async def identities(self, browser: Browser) -> list[Identity]:
+        """The accounts at providers by which the user can sign in."""
+        return (await self._auth.call(browser, "GET", "/auth/identities")).parsed(_Identities).items
+
+    async def link(self, browser: Browser, provider: str, next_path: str) -> Departure:
+        """Where the browser has to go to link an account."""
+        reply = await self._auth.call(browser, "POST", f"/auth/identities/{provider}/link", body={"next": next_path})
+        return Departure(reply.parsed(_Link).authorization_url, reply.cookies)
+
+    async def reauthenticate(self, browser: Browser, password: str) -> None:
+        """Prove once more who is signed in."""
+        await self._auth.call(browser, "POST", "/auth/reauthenticate", body={"password": password})
+
     async def providers(self) -> tuple[str, ...]:
         """The OAuth providers that are configured."""
         try:
@@ -85,4 +106,4 @@ class HttpAccounts:
         except ServiceError:
             # The page with the password form is of use without them.
             return ()
-        return tuple(item if isinstance(item, str) else item.name for item in found.items)
+        return tuple(item.name for item in found.items)

@@ -3,8 +3,8 @@
 from typing import Protocol
 from uuid import UUID
 
-from bongsu_dashboard.accounts.schemas import Session, User
-from bongsu_dashboard.browser import Browser, SetCookie
+from bongsu_dashboard.accounts.schemas import Identity, Session, User
+from bongsu_dashboard.browser import Browser, Departure, SetCookie
 
 Cookies = tuple[SetCookie, ...]
 
@@ -64,6 +64,22 @@ class Accounts(Protocol):
 
     async def end_other_sessions(self, browser: Browser) -> None:
         """Sign out everywhere but here."""
+
+    async def identities(self, browser: Browser) -> list[Identity]:
+        """The accounts at providers by which the user can sign in."""
+
+    async def link(self, browser: Browser, provider: str, next_path: str) -> Departure:
+        """Where the browser has to go to link an account at a provider.
+
+        :raises Forbidden: code `reauthentication_required`: the sign-in is too long ago.
+        """
+
+    async def reauthenticate(self, browser: Browser, password: str) -> None:
+        """Prove once more who is signed in.
+
+        :raises Forbidden: the password is wrong.
+        :raises Conflict: the account has none.
+        """
 
     async def providers(self) -> tuple[str, ...]:
         """The OAuth providers that are configured, such as `discord`; none where that cannot be told now."""

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from bongsu.identity.scopes import Role
 from bongsu_dashboard.upstream import Received
@@ -66,6 +66,23 @@ _SYSTEMS = (
     ("Mac OS X", "macOS"),
     ("Linux", "Linux"),
 )
+
+
+class Identity(Received):
+    """An account at a provider by which the user can sign in."""
+
+    provider: str
+    display_name: str | None = None
+    relink_needed: bool = False
+
+
+class LinkForm(BaseModel):
+    """Linking an account at a provider; the password where it is asked for once more."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    next: str = "/guilds"
+    password: SecretStr = SecretStr("")
 
 
 class ProfileForm(BaseModel):

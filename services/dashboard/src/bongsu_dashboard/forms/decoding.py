@@ -17,7 +17,7 @@ what was sent is in the result, so that `model_fields_set` tells what was sent.
 import json
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from urllib.parse import parse_qsl
@@ -114,21 +114,21 @@ class _Wrong(Exception):
 
 
 def _read(slot: Slot, values: Sequence[str]) -> object:
-    if slot.kind == "list":
-        return _read_list(values, splits=slot.splits)
-    if slot.kind == "bool":
-        given = [value for value in values if value]
-        if not given:
-            return None if slot.nullable else False
-        return _single(given).strip()
-    value = _single(values)
-    if slot.kind == "object":
-        if not value.strip():
-            return None if slot.nullable else {}
-        return _read_json(value)
-    if slot.kind == "other" and not value.strip():
-        return None if slot.nullable else value
-    return value
+    match slot.kind:
+        case "list":
+            return _read_list(values, splits=slot.splits)
+        case "bool":
+            # The hidden field's empty value before the checkbox's own.
+            given = [value for value in values if value]
+            found: object = _single(given).strip() if given else False
+        case "object":
+            value = _single(values)
+            found = _read_json(value) if value.strip() else {}
+        case _:
+            found = _single(values)
+    if slot.kind != "text" and slot.nullable and not any(value.strip() for value in values):
+        return None
+    return found
 
 
 def _single(values: Sequence[str]) -> str:
@@ -189,8 +189,6 @@ def _members(annotation: Any) -> Iterable[Any]:  # noqa: ANN401 - an annotation 
     elif origin in (Union, types.UnionType):
         for part in get_args(annotation):
             yield from _members(part)
-    elif isinstance(annotation, typing.TypeAliasType) if hasattr(typing, "TypeAliasType") else False:
-        yield from _members(annotation.__value__)
     else:
         yield annotation
 
@@ -201,12 +199,15 @@ def _kind_of_type(member: Any) -> Kind:  # noqa: ANN401 - an annotation can be a
         return "text" if all(isinstance(value, str) for value in get_args(member)) else "other"
     if not isinstance(origin, type):
         return "other"
-    if issubclass(origin, bool):
-        return "bool"
-    if issubclass(origin, str | SecretStr):
-        return "text"
-    if issubclass(origin, list | set | frozenset | tuple) or origin in (Sequence, typing.Collection, Iterable):
-        return "list"
-    if issubclass(origin, BaseModel | dict | Mapping) or is_dataclass(origin) or typing.is_typeddict(origin):
+    if is_dataclass(origin) or typing.is_typeddict(origin):
         return "object"
-    return "other"
+    return next((kind for types_, kind in _KINDS if issubclass(origin, types_)), "other")
+
+
+_KINDS: tuple[tuple[tuple[type, ...], Kind], ...] = (
+    ((bool,), "bool"),
+    ((str, SecretStr), "text"),
+    ((BaseModel, Mapping), "object"),
+    ((Collection,), "list"),
+)
+"""In this order: a text is a collection, too, and so is a mapping."""

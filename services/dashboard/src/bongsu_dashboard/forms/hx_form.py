@@ -1,7 +1,7 @@
 """The dependency that fills a Pydantic model from a posted form.
 
-    async def save(form: HxForm[Settings]) -> …        # a Settings; a wrong form is answered with 422 and says why
-    async def save(form: HxDraft[Settings]) -> …       # a Draft: what was sent and what is wrong with it, to show again
+async def save(form: HxForm[Settings]) -> …        # a Settings; a wrong form is answered with 422 and says why
+async def save(form: HxDraft[Settings]) -> …       # a Draft: what was sent and what is wrong with it, to show again
 """
 
 from collections.abc import Awaitable, Callable, Mapping

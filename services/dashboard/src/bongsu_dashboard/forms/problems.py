@@ -1,7 +1,8 @@
 """What is wrong with a form, field by field, in a way that can be said in any language."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from pydantic import ValidationError
@@ -35,7 +36,7 @@ class FieldProblem:
 
     field: str
     kind: str
-    facts: Mapping[str, str | int] = field(default_factory=dict)
+    facts: Mapping[str, str | int] = dataclasses.field(default_factory=dict)
 
 
 def problems_of(error: ValidationError, names: Mapping[str, str]) -> list[FieldProblem]:

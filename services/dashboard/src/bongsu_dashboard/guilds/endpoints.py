@@ -13,6 +13,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from bongsu.runtime.errors import Unavailable
+from bongsu_dashboard.accounts import linking
 from bongsu_dashboard.errors import BotSilent, DiscordNotLinked, NameNotTyped
 from bongsu_dashboard.forms import Draft, FieldProblem, HxDraft, HxForm
 from bongsu_dashboard.guilds import pending, service
@@ -58,9 +59,7 @@ class GuildPages:
             return None
         return summarise(page, datetime.now(UTC))
 
-    def page(
-        self, render: Render, guild: Guild, form: Draft[RemoveForm] | None = None, status: int = 200
-    ) -> Response:
+    def page(self, render: Render, guild: Guild, form: Draft[RemoveForm] | None = None, status: int = 200) -> Response:
         """The page of one guild."""
         form = form or Draft()
         return render(
@@ -84,16 +83,21 @@ def create_router(pages: GuildPages) -> APIRouter:
         _user: SignedIn,
         q: Annotated[str, Query(max_length=100)] = "",
         show: str = "all",
+        fresh: bool = False,
+        linked: str | None = None,
+        error: str | None = None,
     ) -> Response:
+        if linked is not None or error is not None:
+            return render.redirect("/guilds", flash=linking.flash_of(error))
         remembered = frozenset(pages.pending(render))
         try:
             found, count, summary = await asyncio.gather(
-                service.listed(pages.directory, pages.bot, render.browser, pending=remembered),
+                service.listed(pages.directory, pages.bot, render.browser, pending=remembered, fresh=fresh),
                 service.bot_count(pages.bot),
                 pages.summary(render),
             )
-        except DiscordNotLinked:
-            return render("guilds/link.html")
+        except DiscordNotLinked as missing:
+            return render("guilds/link.html", again=missing.again)
         show = show if show in FILTERS else "all"
         return render(
             "guilds/list.html",
@@ -131,12 +135,16 @@ def _add_adding(router: APIRouter, pages: GuildPages) -> None:
     async def add(render: Rendering, _user: SignedIn, _form: HxForm[AddForm], guild_id: GuildId) -> Response:
         """To Discord, with the guild chosen already."""
         await service.require_managed(pages.directory, render.browser, guild_id, fresh=True)
-        url = await pages.directory.install(render.browser, guild_id, f"/guilds/{guild_id}/added")
-        return render.redirect(url)
+        departure = await pages.directory.install(render.browser, guild_id, f"/guilds/{guild_id}/added")
+        return render.pass_on(render.redirect(departure.url), departure.cookies)
 
     @router.get("/{guild_id}/added")
-    async def added(render: Rendering, _user: SignedIn, guild_id: GuildId, error: str | None = None) -> Response:
-        """Back from Discord."""
+    async def added(
+        render: Rendering, _user: SignedIn, guild_id: GuildId, installed: int | None = None, error: str | None = None
+    ) -> Response:
+        """Back from Discord, which says to which guild the bot was added: most likely, but not surely, this one."""
+        if installed is not None:
+            guild_id = installed
         to = f"/guilds/{guild_id}"
         if error is not None:
             return render.redirect(to, flash="note.not_added")
@@ -149,9 +157,7 @@ def _add_adding(router: APIRouter, pages: GuildPages) -> None:
 
 def _add_removing(router: APIRouter, pages: GuildPages) -> None:
     @router.post("/{guild_id}/bot/remove")
-    async def remove(
-        render: Rendering, _user: SignedIn, form: HxDraft[RemoveForm], guild_id: GuildId
-    ) -> Response:
+    async def remove(render: Rendering, _user: SignedIn, form: HxDraft[RemoveForm], guild_id: GuildId) -> Response:
         """Out of the guild, once however often this is sent."""
         if form.model is None:
             return pages.page(render, await pages.find(render, guild_id), form, 422)

@@ -1,23 +1,19 @@
 """The guild directory over auth's HTTP API."""
 
-from collections.abc import Sequence
-
 from bongsu.contracts.rpc import BOT_AUDIENCE, guild_target
-from bongsu.runtime.errors import ServiceError
-from bongsu_dashboard.browser import Browser
+from bongsu.runtime.errors import Conflict
+from bongsu_dashboard.browser import Browser, Departure
 from bongsu_dashboard.errors import DiscordNotLinked
-from bongsu_dashboard.guilds.schemas import ManagedGuild
+from bongsu_dashboard.guilds.schemas import ManagedGuild, ManagedGuilds
 from bongsu_dashboard.upstream import Received, Upstream
-
-NOT_LINKED = frozenset({"discord_not_linked", "identity_not_linked", "not_linked"})
 
 
 class _Guild(ManagedGuild):
-    manages: bool = True
+    manageable: bool
 
 
-class _Guilds(Received):
-    items: list[_Guild]
+class _Guilds(ManagedGuilds):
+    items: tuple[_Guild, ...]
 
 
 class _Install(Received):
@@ -34,22 +30,22 @@ class HttpGuildDirectory:
     def __init__(self, auth: Upstream) -> None:
         self._auth = auth
 
-    async def managed(self, browser: Browser, *, fresh: bool) -> Sequence[ManagedGuild]:
+    async def managed(self, browser: Browser, *, fresh: bool) -> ManagedGuilds:
         """The guilds that the user manages."""
         query = {"fresh": "true"} if fresh else None
         try:
             reply = await self._auth.call(browser, "GET", "/auth/identities/discord/guilds", query=query)
-        except ServiceError as error:
-            if error.code in NOT_LINKED:
-                raise DiscordNotLinked from error
-            raise
-        return [guild for guild in reply.parsed(_Guilds).items if guild.manages]
+        except Conflict as error:
+            raise DiscordNotLinked(again=error.code == "discord_relink_needed") from error
+        found = reply.parsed(_Guilds)
+        mine = tuple(guild for guild in found.items if guild.manageable)
+        return ManagedGuilds(items=mine, fetched_at=found.fetched_at, stale=found.stale)
 
-    async def install(self, browser: Browser, guild_id: int, next_path: str) -> str:
+    async def install(self, browser: Browser, guild_id: int, next_path: str) -> Departure:
         """Where the browser has to go to add the bot."""
         body = {"guild_id": str(guild_id), "next": next_path}
         reply = await self._auth.call(browser, "POST", "/auth/discord/installs", body=body)
-        return reply.parsed(_Install).authorization_url
+        return Departure(reply.parsed(_Install).authorization_url, reply.cookies)
 
     async def assertion(self, browser: Browser, *, method: str, guild_id: int) -> str:
         """The user's word, for one action."""

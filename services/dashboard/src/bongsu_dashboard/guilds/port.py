@@ -5,20 +5,21 @@ from typing import Protocol
 
 from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.rpc import GuildCount
-from bongsu_dashboard.browser import Browser
-from bongsu_dashboard.guilds.schemas import ManagedGuild
+from bongsu_dashboard.browser import Browser, Departure
+from bongsu_dashboard.guilds.schemas import ManagedGuilds
 
 
 class GuildDirectory(Protocol):
     """What Discord says of the user, by way of auth. Each method raises ServiceDown where auth does not answer."""
 
-    async def managed(self, browser: Browser, *, fresh: bool) -> Sequence[ManagedGuild]:
+    async def managed(self, browser: Browser, *, fresh: bool) -> ManagedGuilds:
         """The guilds that the user manages now; without `fresh`, as they were within the last minute.
 
-        :raises DiscordNotLinked: the account has no Discord identity.
+        :raises DiscordNotLinked: the account has no Discord identity, or Discord no longer honours it.
+        :raises Unavailable: Discord does not answer.
         """
 
-    async def install(self, browser: Browser, guild_id: int, next_path: str) -> str:
+    async def install(self, browser: Browser, guild_id: int, next_path: str) -> Departure:
         """Where the browser has to go to add the bot; it comes back to `next_path`."""
 
     async def assertion(self, browser: Browser, *, method: str, guild_id: int) -> str:

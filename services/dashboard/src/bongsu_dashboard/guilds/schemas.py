@@ -27,6 +27,14 @@ class ManagedGuild(Received):
     owner: bool = False
 
 
+class ManagedGuilds(Received):
+    """All of them, when Discord was asked, and whether it could not be asked since."""
+
+    items: tuple[ManagedGuild, ...]
+    fetched_at: datetime
+    stale: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Guild:
     """A guild that the user manages, and how the bot stands to it."""

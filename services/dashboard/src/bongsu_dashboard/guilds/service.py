@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.rpc import GuildCount
+from bongsu.runtime.errors import Unavailable
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import BotSilent, GuildNotFound, NameNotTyped
 from bongsu_dashboard.guilds.names import is_typed
 from bongsu_dashboard.guilds.port import Bot, GuildDirectory
-from bongsu_dashboard.guilds.schemas import Guild, ManagedGuild, State
+from bongsu_dashboard.guilds.schemas import Guild, ManagedGuild, ManagedGuilds, State
 
 _STATES: Final[Mapping[str, State]] = {"active": "active", "unavailable": "outage", "left": "not_added"}
 _ATTENTION: Final = frozenset({"pending", "outage", "unknown"})
@@ -18,10 +20,14 @@ _ATTENTION: Final = frozenset({"pending", "outage", "unknown"})
 
 @dataclass(frozen=True, slots=True)
 class Guilds:
-    """The user's guilds. `bot_answers` is False where the bot was silent, and each state is unknown."""
+    """The user's guilds. `bot_answers` is False where the bot was silent, and each state is unknown.
+
+    `stale_since`: when Discord told this list, where it does not answer now.
+    """
 
     items: tuple[Guild, ...]
     bot_answers: bool
+    stale_since: datetime | None = None
 
     def shown(self, show: str, query: str) -> tuple[Guild, ...]:
         """Those of a filter whose name holds the words."""
@@ -43,17 +49,30 @@ def _is_in(guild: Guild, show: str) -> bool:
     return show not in ("active", "not_added") or guild.state == show
 
 
-async def listed(directory: GuildDirectory, bot: Bot, browser: Browser, *, pending: frozenset[int]) -> Guilds:
+async def listed(
+    directory: GuildDirectory, bot: Bot, browser: Browser, *, pending: frozenset[int], fresh: bool = False
+) -> Guilds:
     """Every guild that the user manages; where the bot is first, then by name.
 
     :param pending: guilds to which the bot was added a moment ago, as far as the browser remembers.
+    :param fresh: Discord is asked now, if it answers.
     :raises DiscordNotLinked: the account has no Discord identity.
     """
-    managed = await directory.managed(browser, fresh=False)
-    known = await _known(bot, managed)
-    items = [_guild(one, known, pending) for one in managed]
+    managed = await _looked_at(directory, browser, fresh=fresh)
+    known = await _known(bot, managed.items)
+    items = [_guild(one, known, pending) for one in managed.items]
     items.sort(key=lambda guild: (guild.state == "not_added", guild.name.casefold(), guild.id))
-    return Guilds(tuple(items), known is not None)
+    return Guilds(tuple(items), known is not None, managed.fetched_at if managed.stale else None)
+
+
+async def _looked_at(directory: GuildDirectory, browser: Browser, *, fresh: bool) -> ManagedGuilds:
+    if fresh:
+        try:
+            return await directory.managed(browser, fresh=True)
+        except Unavailable:
+            # What was known before will do for looking.
+            pass
+    return await directory.managed(browser, fresh=False)
 
 
 async def find(
@@ -67,14 +86,12 @@ async def find(
     return _guild(managed, await _known(bot, [managed]), pending)
 
 
-async def require_managed(
-    directory: GuildDirectory, browser: Browser, guild_id: int, *, fresh: bool
-) -> ManagedGuild:
+async def require_managed(directory: GuildDirectory, browser: Browser, guild_id: int, *, fresh: bool) -> ManagedGuild:
     """One guild that the user manages; `fresh` for whatever changes something.
 
     :raises GuildNotFound: there is none, or it is another's to manage.
     """
-    for guild in await directory.managed(browser, fresh=fresh):
+    for guild in (await directory.managed(browser, fresh=fresh)).items:
         if guild.id == guild_id:
             return guild
     raise GuildNotFound
@@ -129,4 +146,3 @@ def _guild(managed: ManagedGuild, known: Mapping[int, GuildSummary] | None, pend
         members=summary.member_count if summary is not None and is_in else None,
         joined_at=summary.joined_at if summary is not None and is_in else None,
     )
-

@@ -40,7 +40,7 @@ def create_router(notifications: Notifications) -> APIRouter:
             "notifications/feed.html",
             fragment="notifications/_feed.html",
             page=page,
-            status=status,
+            chosen=status,
             is_first=after is None,
             statuses=("sent", "delivered", "queued", "retry_wait", "failed", "cancelled"),
         )
@@ -53,9 +53,7 @@ def create_router(notifications: Notifications) -> APIRouter:
         return render("notifications/detail.html", fragment="notifications/_detail.html", item=found)
 
     @router.post("/{notification_id}/cancel")
-    async def cancel(
-        render: Rendering, _user: SignedIn, _form: HxForm[ActForm], notification_id: Id
-    ) -> Response:
+    async def cancel(render: Rendering, _user: SignedIn, _form: HxForm[ActForm], notification_id: Id) -> Response:
         try:
             await notifications.cancel(render.browser, notification_id)
         except Conflict:
@@ -63,9 +61,7 @@ def create_router(notifications: Notifications) -> APIRouter:
         return render.redirect(f"/notifications/{notification_id}", flash="ok.cancelled")
 
     @router.post("/{notification_id}/retry")
-    async def retry(
-        render: Rendering, _user: SignedIn, _form: HxForm[ActForm], notification_id: Id
-    ) -> Response:
+    async def retry(render: Rendering, _user: SignedIn, _form: HxForm[ActForm], notification_id: Id) -> Response:
         try:
             await notifications.retry(render.browser, notification_id)
         except Conflict:

@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from pydantic import JsonValue
+
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.notifications.schemas import Detail, Notification, Page
 from bongsu_dashboard.upstream import Upstream
@@ -40,7 +42,11 @@ class HttpNotifications:
 
     async def send(self, browser: Browser, *, email: str, subject: str, text: str, key: str) -> Notification:
         """Send a mail."""
-        body = {"channel": "email", "to": {"email": email}, "content": {"subject": subject, "text": text}}
+        body: dict[str, JsonValue] = {
+            "channel": "email",
+            "to": {"email": email},
+            "content": {"subject": subject, "text": text},
+        }
         reply = await self._notify.call(
             browser, "POST", "/v1/notifications", body=body, headers={"Idempotency-Key": key}
         )

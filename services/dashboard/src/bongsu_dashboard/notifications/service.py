@@ -16,7 +16,7 @@ _FAILED: Final = frozenset({"failed", "bounced", "complained", "expired"})
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What came of the last 24 hours, among the newest notifications. `is_partial`: there were more than were counted."""
+    """What came of the last 24 hours, among the newest notifications; `is_partial` where there were more of them."""
 
     sent: int
     failed: int

@@ -39,9 +39,7 @@ class PageCookies:
 
     def set(self, response: Response, name: str, value: str, *, max_age_s: int | None = None) -> None:
         """Set one; without an age it ends with the browser."""
-        response.set_cookie(
-            name, value, max_age=max_age_s, path="/", secure=self.secure, httponly=True, samesite="lax"
-        )
+        response.set_cookie(name, value, max_age=max_age_s, path="/", secure=self.secure, httponly=True, samesite="lax")
 
     def clear(self, response: Response, name: str) -> None:
         """Take one away."""

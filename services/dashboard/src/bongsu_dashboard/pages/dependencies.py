@@ -1,7 +1,7 @@
 """What pages depend on, and nothing but pages: who sees them, and how they are answered.
 
-    async def guilds(render: Rendering, user: SignedIn) -> Response:
-        return render("guilds/list.html", …)
+async def guilds(render: Rendering, user: SignedIn) -> Response:
+    return render("guilds/list.html", …)
 """
 
 from collections.abc import Awaitable, Callable

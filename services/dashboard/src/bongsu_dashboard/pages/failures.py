@@ -134,5 +134,3 @@ class LastResort:
                 raise
             html = self.page.replace("REQUEST-ID", str(scope.get("state", {}).get("request_id", "")))
             await HTMLResponse(html, status_code=500, headers={"Cache-Control": "no-store"})(scope, receive, send)
-
-

@@ -90,7 +90,7 @@ class Render:
                 "flash": self._flash(),
                 "ago": lambda moment: moments.ago(moment, words),
                 "date": lambda moment: moments.date(moment, words),
-                "problem": lambda problem: self._said(problem),
+                "problem": self._said,
                 "request_id": self.request.scope["state"]["request_id"],
                 **context,
             },
@@ -190,7 +190,7 @@ class Render:
     def pass_on(self, response: Response, cookies: tuple[SetCookie, ...]) -> Response:
         """Hand the cookies that auth set to the browser.
 
-        Those that say which browser this is are auth's own (Path=/auth); a copy goes to the page that has to pass it on.
+        Those that say which browser this is are auth's own (Path=/auth): a copy goes to the page that passes it on.
         """
         tokens = self.pages.token_cookies
         copies = {tokens.registration: "/verify", tokens.device: "/login"}

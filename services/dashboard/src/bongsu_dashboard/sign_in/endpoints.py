@@ -65,17 +65,19 @@ def _add_sign_in(router: APIRouter, accounts: Accounts) -> None:
         password = form.model.password.get_secret_value()
         try:
             cookies = await accounts.sign_in(render.browser, email=form.model.email, password=password)
-        except Unauthorised:
-            return await page(render, form.refused(FieldProblem("", "login_refused")), to, 401)
-        except Forbidden:
-            return await page(render, form.refused(FieldProblem("", "second_step")), to, 403)
-        except TooMany as error:
-            facts = {"seconds": round(error.retry_after_s or 60)}
-            return await page(render, form.refused(FieldProblem("", "too_many_logins", facts)), to, 429)
-        except Invalid:
-            # An input that auth does not take is an address or a password that nobody has.
-            return await page(render, form.refused(FieldProblem("", "login_refused")), to, 401)
+        except (Unauthorised, Invalid, Forbidden, TooMany) as error:
+            problem, status = _sign_in_problem(error)
+            return await page(render, form.refused(problem), to, status)
         return render.pass_on(render.redirect(to), cookies)
+
+
+def _sign_in_problem(error: ServiceError) -> tuple[FieldProblem, int]:
+    if isinstance(error, TooMany):
+        return FieldProblem("", "too_many_logins", {"seconds": round(error.retry_after_s or 60)}), 429
+    if isinstance(error, Forbidden):
+        return FieldProblem("", "second_step"), 403
+    # An input that auth does not take is an address or a password that nobody has.
+    return FieldProblem("", "login_refused"), 401
 
 
 def _add_register(router: APIRouter, accounts: Accounts) -> None:

@@ -1,0 +1,337 @@
+"""Stand-ins for what the dashboard needs of the outside, written by hand, and people to sign in as."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from bongsu.contracts.guilds import GuildSummary
+from bongsu.contracts.rpc import GuildCount
+from bongsu.identity.scopes import Role
+from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, ServiceError, TooMany, Unauthorised
+from bongsu_dashboard.accounts.port import Cookies
+from bongsu_dashboard.accounts.schemas import Identity, Session, User
+from bongsu_dashboard.browser import Browser, Departure, SetCookie
+from bongsu_dashboard.errors import BotSilent, DiscordNotLinked, ServiceDown
+from bongsu_dashboard.guilds.schemas import ManagedGuild, ManagedGuilds
+from bongsu_dashboard.notifications.schemas import Detail, Failure, Notification, Page, Recipient, Step
+
+NOW = datetime.now(UTC)
+MINA = "eyJhbGciOiJFZERTQSJ9.eyJzaWQiOiJtaW5hIn0.c2lnbmF0dXJl"
+"""Mina's access token: its payload is `{"sid":"mina"}`."""
+JUN = "eyJhbGciOiJFZERTQSJ9.eyJzaWQiOiJqdW4ifQ.c2lnbmF0dXJl"
+PASSWORD = "five-beacons-at-dusk"
+
+
+def a_user(**facts: object) -> User:
+    made: dict[str, object] = {
+        "id": uuid4(),
+        "email": "mina@example.com",
+        "email_verified": True,
+        "name": "김봉수",
+        "locale": "ko",
+        "role": Role.USER,
+        "sending": "live",
+        "created_at": NOW - timedelta(days=41),
+    }
+    return User.model_validate(made | facts)
+
+
+def a_session(*, current: bool = False, user_agent: str = "", minutes: int = 3) -> Session:
+    return Session(
+        id=uuid4(),
+        created_at=NOW - timedelta(days=2),
+        last_used_at=NOW - timedelta(minutes=minutes),
+        user_agent=user_agent,
+        address="203.0.113.7",
+        current=current,
+    )
+
+
+@dataclass
+class FakeAccounts:
+    """Auth's part about accounts. `users` are signed in with the token that is their key."""
+
+    users: dict[str, User] = field(default_factory=lambda: {MINA: a_user()})
+    open_sessions: list[Session] = field(default_factory=list)
+    configured: tuple[str, ...] = ("google", "kakao", "discord")
+    linked: list[Identity] = field(default_factory=lambda: [Identity(provider="discord", display_name="bongsu.mina")])
+    recent: bool = True
+    down: bool = False
+    raises: ServiceError | None = None
+    calls: list[tuple[str, ...]] = field(default_factory=list)
+    browsers: list[Browser] = field(default_factory=list)
+
+    def _called(self, browser: Browser, *call: str) -> None:
+        self.browsers.append(browser)
+        self.calls.append(call)
+        if self.down:
+            raise ServiceDown("auth")
+        if self.raises is not None:
+            raise self.raises
+
+    async def me(self, browser: Browser) -> User:
+        if self.down:
+            raise ServiceDown("auth")
+        if (user := self.users.get(browser.access_token or "")) is None:
+            raise Unauthorised("The access token is not valid", code="token_refused")
+        return user
+
+    async def update(self, browser: Browser, changes: dict[str, str | None]) -> User:
+        self._called(browser, "update", *(f"{name}={value}" for name, value in changes.items()))
+        user = self.users[browser.access_token or ""].model_copy(update=changes)
+        self.users[browser.access_token or ""] = user
+        return user
+
+    async def register(self, browser: Browser, *, email: str, password: str, name: str | None) -> Cookies:
+        self._called(browser, "register", email, password, name or "")
+        return (SetCookie("registration-80=secret; HttpOnly; Max-Age=86400; Path=/auth; SameSite=lax"),)
+
+    async def resend(self, browser: Browser, email: str) -> None:
+        self._called(browser, "resend", email)
+
+    async def verify(self, browser: Browser, token: str, password: str | None) -> Cookies:
+        self._called(browser, "verify", token, password or "")
+        if password is None and "registration-80" not in browser.cookies:
+            raise Invalid("Give the password", code="password_required")
+        if token == "used" or password not in (None, PASSWORD):
+            raise Invalid("The link does not work", code="verification_refused")
+        return ()
+
+    async def sign_in(self, browser: Browser, *, email: str, password: str) -> Cookies:
+        self._called(browser, "sign_in", email)
+        if password == "slow-down":
+            raise TooMany("Wait", retry_after_s=30)
+        if password != PASSWORD:
+            raise Unauthorised("The address or the password is wrong", code="login_refused")
+        return (
+            SetCookie(f"access-80={MINA}; HttpOnly; Max-Age=900; Path=/; SameSite=lax"),
+            SetCookie("refresh-80=refresh; HttpOnly; Max-Age=1209600; Path=/auth; SameSite=lax"),
+            SetCookie("device-80=device; HttpOnly; Max-Age=31536000; Path=/auth; SameSite=lax"),
+        )
+
+    async def sign_out(self, browser: Browser) -> Cookies:
+        self._called(browser, "sign_out")
+        if browser.access_token not in self.users:
+            raise Unauthorised("No session", code="refresh_refused")
+        return (SetCookie('access-80=""; Max-Age=0; Path=/'), SetCookie('refresh-80=""; Max-Age=0; Path=/auth'))
+
+    async def sessions(self, browser: Browser) -> list[Session]:
+        self._called(browser, "sessions")
+        return self.open_sessions
+
+    async def end_session(self, browser: Browser, session_id: UUID) -> None:
+        self._called(browser, "end_session", str(session_id))
+        if session_id not in {session.id for session in self.open_sessions}:
+            raise NotFound("There is no such session")
+
+    async def end_other_sessions(self, browser: Browser) -> None:
+        self._called(browser, "end_other_sessions")
+
+    async def identities(self, browser: Browser) -> list[Identity]:
+        self._called(browser, "identities")
+        return self.linked
+
+    async def link(self, browser: Browser, provider: str, next_path: str) -> Departure:
+        self._called(browser, "link", provider, next_path)
+        if not self.recent:
+            raise Forbidden("Too long ago", code="reauthentication_required")
+        return Departure("https://discord.com/oauth2/authorize?link", (SetCookie("flow-80=f; Path=/auth"),))
+
+    async def reauthenticate(self, browser: Browser, password: str) -> None:
+        self._called(browser, "reauthenticate")
+        if password != PASSWORD:
+            raise Forbidden("The password is wrong", code="password_refused")
+        self.recent = True
+
+    async def providers(self) -> tuple[str, ...]:
+        return self.configured
+
+
+def a_guild(guild_id: int, name: str, *, owner: bool = False, icon: str | None = None) -> ManagedGuild:
+    return ManagedGuild(id=guild_id, name=name, owner=owner, icon=icon)
+
+
+@dataclass
+class FakeDirectory:
+    """Auth's part about guilds: `managed_by` says what Discord tells now, `cached` what it told a minute ago."""
+
+    managed_by: dict[str, list[ManagedGuild]] = field(default_factory=dict)
+    cached: dict[str, list[ManagedGuild]] = field(default_factory=dict)
+    linked: bool = True
+    stale: bool = False
+    down: bool = False
+    installs: list[tuple[int, str]] = field(default_factory=list)
+    assertions: list[tuple[str, int]] = field(default_factory=list)
+    fresh_calls: int = 0
+
+    async def managed(self, browser: Browser, *, fresh: bool) -> ManagedGuilds:
+        if self.down:
+            raise ServiceDown("auth")
+        if not self.linked:
+            raise DiscordNotLinked
+        self.fresh_calls += fresh
+        token = browser.access_token or ""
+        known = self.managed_by if fresh else {**self.managed_by, **self.cached}
+        items = tuple(known.get(token, ()))
+        return ManagedGuilds(items=items, fetched_at=NOW - timedelta(minutes=12), stale=self.stale)
+
+    async def install(self, browser: Browser, guild_id: int, next_path: str) -> Departure:
+        del browser
+        self.installs.append((guild_id, next_path))
+        url = f"https://discord.com/oauth2/authorize?client_id=1&guild_id={guild_id}&disable_guild_select=true"
+        return Departure(url, (SetCookie("flow-80=f; HttpOnly; Path=/auth; SameSite=lax"),))
+
+    async def assertion(self, browser: Browser, *, method: str, guild_id: int) -> str:
+        self.assertions.append((method, guild_id))
+        return f"{browser.access_token}|{method}|{guild_id}"
+
+
+def a_summary(guild_id: int, status: str = "active", members: int = 128, name: str = "guild") -> GuildSummary:
+    return GuildSummary.model_validate(
+        {
+            "id": guild_id,
+            "name": name,
+            "status": status,
+            "member_count": members,
+            "joined_at": NOW - timedelta(days=3),
+        }
+    )
+
+
+@dataclass
+class FakeBot:
+    """The bot: `known` are the guilds that it is or was in."""
+
+    known: dict[int, GuildSummary] = field(default_factory=dict)
+    silent: bool = False
+    forbids: bool = False
+    shards: tuple[int, int] = (2, 2)
+    left: list[int] = field(default_factory=list)
+    keys: set[str] = field(default_factory=set)
+
+    async def count(self) -> GuildCount:
+        if self.silent:
+            raise BotSilent
+        here = sum(summary.status != "left" for summary in self.known.values())
+        return GuildCount(guilds=here, shards_answered=self.shards[0], shards=self.shards[1])
+
+    async def guilds(self, ids: Sequence[int]) -> Mapping[int, GuildSummary]:
+        if self.silent:
+            raise BotSilent
+        return {guild_id: self.known[guild_id] for guild_id in ids if guild_id in self.known}
+
+    async def leave(self, guild_id: int, *, assertion: str, key: str) -> None:
+        if self.silent:
+            raise BotSilent
+        if self.forbids:
+            raise Forbidden("You do not manage this server", code="forbidden")
+        assert assertion.endswith(f"|guild_leave|{guild_id}")
+        if key not in self.keys:
+            self.keys.add(key)
+            self.left.append(guild_id)
+            self.known.pop(guild_id, None)
+
+
+def a_notification(
+    subject: str = "안녕하세요",
+    status: str = "delivered",
+    *,
+    minutes: int = 5,
+    email: str = "someone@example.com",
+    error: Failure | None = None,
+) -> Detail:
+    at = NOW - timedelta(minutes=minutes)
+    words = {
+        "delivered": ("accepted", "queued", "sending", "sent", "delivered"),
+        "sent": ("accepted", "queued", "sending", "sent"),
+        "queued": ("accepted", "queued"),
+        "failed": ("accepted", "queued", "sending", "retry_wait", "sending", "failed"),
+        "cancelled": ("accepted", "cancelled"),
+        "retry_wait": ("accepted", "sending", "retry_wait"),
+    }
+    steps = [
+        Step(status=word, at=at + timedelta(seconds=2 * index), attempt=1, detail=None)
+        for index, word in enumerate(words[status])
+    ]
+    return Detail(
+        id=uuid4(),
+        status=status,
+        channel="email",
+        mode="live",
+        to=Recipient(email=email),
+        subject=subject,
+        template=None,
+        attempt=1,
+        send_at=None,
+        next_attempt_at=None,
+        error=error,
+        created_at=at,
+        updated_at=at,
+        timeline=steps,
+    )
+
+
+@dataclass
+class FakeNotifications:
+    """Notify."""
+
+    items: list[Detail] = field(default_factory=list)
+    down: bool = False
+    on_trial: bool = False
+    sent: list[tuple[str, str, str]] = field(default_factory=list)
+    keys: dict[str, Detail] = field(default_factory=dict)
+
+    def _up(self) -> None:
+        if self.down:
+            raise ServiceDown("notify")
+
+    async def listed(
+        self, browser: Browser, *, status: str | None = None, after: str | None = None, limit: int = 25
+    ) -> Page:
+        del browser
+        self._up()
+        found = [item for item in self.items if status in (None, item.status)]
+        start = next((at + 1 for at, item in enumerate(found) if str(item.id) == after), 0)
+        page = found[start : start + limit]
+        return Page(items=[*page], next=str(page[-1].id) if len(found) > start + limit else None)
+
+    async def find(self, browser: Browser, notification_id: UUID) -> Detail:
+        del browser
+        self._up()
+        for item in self.items:
+            if item.id == notification_id:
+                return item
+        raise NotFound("There is no such notification", code="notification_not_found")
+
+    async def cancel(self, browser: Browser, notification_id: UUID) -> Notification:
+        found = await self.find(browser, notification_id)
+        if not found.may_be_cancelled:
+            raise Conflict("It cannot be cancelled", code="not_cancellable")
+        return self._put(found, "cancelled")
+
+    async def retry(self, browser: Browser, notification_id: UUID) -> Notification:
+        found = await self.find(browser, notification_id)
+        if not found.may_be_retried:
+            raise Conflict("It cannot be retried", code="not_retryable")
+        return self._put(found, "queued")
+
+    def _put(self, item: Detail, status: str) -> Notification:
+        changed = item.model_copy(update={"status": status})
+        self.items[self.items.index(item)] = changed
+        return changed
+
+    async def send(self, browser: Browser, *, email: str, subject: str, text: str, key: str) -> Notification:
+        del browser
+        self._up()
+        if self.on_trial:
+            raise Forbidden("On trial", code="account_on_trial")
+        if (known := self.keys.get(key)) is not None:
+            if known.subject != subject:
+                raise Invalid("Another body", code="idempotency_mismatch")
+            return known
+        made = a_notification(subject, "queued", minutes=0, email=email)
+        self.keys[key] = made
+        self.items.insert(0, made)
+        self.sent.append((email, subject, text))
+        return made
