@@ -9,6 +9,7 @@ import pytest
 # This folder's name cannot be a package's, so what its modules share is found by path.
 sys.path.insert(0, str(Path(__file__).parent))
 
+from harness import compose
 from harness.people import Person, sign_up
 from harness.stack import EmbeddedStack, Stack
 
@@ -23,20 +24,47 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--stack") == "compose" and not compose.is_available():
+        raise pytest.UsageError("--stack=compose needs a Docker engine with Compose, and none answers")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The tests of the containers themselves are for whoever asks for containers."""
+    is_theirs = collection_path == Path(__file__).parent / "compose"
+    return True if is_theirs and config.getoption("--stack") != "compose" else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On compose, the first test also builds images, and every one shares a slower stack."""
     if config.getoption("--stack") == "compose":
-        raise pytest.UsageError("--stack=compose is not there yet: the compose files are still to come")
+        for item in items:
+            if not item.get_closest_marker("timeout"):
+                item.add_marker(pytest.mark.timeout(300))
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack that many tests share: they use people and addresses of their own, and set no faults."""
-    with EmbeddedStack(tmp_path_factory.mktemp("stack")) as started:
-        yield started
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack that many tests share: they use people and addresses of their own, and leave no faults behind."""
+    if request.config.getoption("--stack") == "compose":
+        with compose.ComposeStack() as composed:
+            yield composed
+    else:
+        with EmbeddedStack(tmp_path_factory.mktemp("stack")) as started:
+            yield started
+
+
+@pytest.fixture(scope="session")
+def composed(stack: Stack) -> compose.ComposeStack:
+    """The shared stack of containers, which can be scaled, killed and looked into."""
+    assert isinstance(stack, compose.ComposeStack)
+    return stack
 
 
 @pytest.fixture
-def new_stack(tmp_path: Path) -> Iterator[Callable[..., EmbeddedStack]]:
+def new_stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., EmbeddedStack]]:
     """Makes stacks that are the test's own, to be broken and started again. Settings are given as arguments."""
+    if request.config.getoption("--stack") == "compose":
+        pytest.skip("about the one-process mode")
     made: list[EmbeddedStack] = []
 
     def make(**environ: str) -> EmbeddedStack:

@@ -1,0 +1,143 @@
+"""Processes are killed and data is lost under load. Nothing that was accepted may be: duplicates are counted.
+
+A duplicate is a mail that the provider took whose result was not stored yet when the worker died: at most as many as a
+worker has under way.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from harness.compose import ComposeStack, docker
+from harness.crowd import Submitted, duplicates_once_all_are_sent, sends, submit
+from harness.people import Program, sign_up
+from harness.stack import wait_until
+
+pytestmark = pytest.mark.timeout(600)
+
+RecordProperty = Callable[[str, object], None]
+IN_FLIGHT = 2 * 32
+"""What a worker may have under way in a lane: two batches."""
+
+
+@pytest.fixture
+def program(composed: ComposeStack) -> Program:
+    """A program of somebody new."""
+    return sign_up(composed).program()
+
+
+@contextlib.contextmanager
+def _paused(container: str) -> Iterator[None]:
+    docker("pause", container)
+    try:
+        yield
+    finally:
+        docker("unpause", container)
+
+
+def _queued(composed: ComposeStack) -> int:
+    """The messages in the worker's queues: ready, or delivered to a worker that has not settled them."""
+    listed = composed.compose("exec", "-T", "rabbitmq", "rabbitmqctl", "-q", "list_queues", "name", "messages")
+    rows = [line.split("\t") for line in listed.splitlines()]
+    return sum(int(row[1]) for row in rows if row[0].startswith("notify.deliver.") and row[1].isdigit())
+
+
+def _report(record_property: RecordProperty, duplicates: int, of: Submitted) -> None:
+    record_property("duplicates", duplicates)
+    print(f"\n{duplicates} duplicates of {len(of.accepted)}; refused: {dict(of.refused)}")  # noqa: T201 - a result
+
+
+class TestWorkerKilled:
+    def test_200_queued_notifications_all_arrive(
+        self, composed: ComposeStack, program: Program, record_property: RecordProperty
+    ) -> None:
+        addresses = [f"worker-killed-{number}@example.com" for number in range(200)]
+        (worker,) = composed.containers("notify-worker")
+        restarts = composed.inspect(worker)["RestartCount"]
+        with _paused(worker):
+            submitted = submit(program, addresses)
+            assert len(submitted.accepted) == 200
+            wait_until(lambda: _queued(composed) >= 200, 30, "200 are queued")
+        wait_until(lambda: sends(program, addresses).total() >= 40, 30, "some are sent")
+        composed.kill(worker)
+        duplicates = duplicates_once_all_are_sent(program, submitted, limit_s=180)
+        _report(record_property, duplicates, submitted)
+        assert duplicates <= IN_FLIGHT
+        assert composed.inspect(worker)["RestartCount"] == restarts + 1
+
+
+class TestBrokerKilled:
+    def test_for_20_s_every_post_is_still_accepted_and_arrives(
+        self, composed: ComposeStack, program: Program, record_property: RecordProperty
+    ) -> None:
+        addresses = [f"broker-killed-{number}@example.com" for number in range(300)]
+        outcome: list[Submitted] = []
+        load = threading.Thread(
+            target=lambda: outcome.append(submit(program, addresses, threads=3, pause_s=0.25)), name="load"
+        )
+        load.start()
+        wait_until(lambda: len(sends(program, addresses)) >= 10, 30, "the load flows")
+        composed.compose("kill", "rabbitmq")
+        time.sleep(20)  # the outage itself
+        composed.compose("start", "rabbitmq")
+        load.join()
+        assert not outcome[0].refused
+        assert len(outcome[0].accepted) == len(addresses)
+        duplicates = duplicates_once_all_are_sent(program, outcome[0], limit_s=240)
+        _report(record_property, duplicates, outcome[0])
+        assert duplicates <= IN_FLIGHT
+
+
+class TestBrokerWiped:
+    def test_100_queued_notifications_all_arrive(
+        self, composed: ComposeStack, program: Program, record_property: RecordProperty
+    ) -> None:
+        addresses = [f"broker-wiped-{number}@example.com" for number in range(100)]
+        (worker,) = composed.containers("notify-worker")
+        with _paused(worker):
+            submitted = submit(program, addresses)
+            assert len(submitted.accepted) == 100
+            wait_until(lambda: _queued(composed) >= 100, 30, "100 are queued")
+            composed.compose("rm", "--stop", "--force", "rabbitmq")
+            docker("volume", "rm", f"{composed.project}_rabbitmq")
+            composed.compose("up", "--detach", "--wait", "--no-build", "rabbitmq")
+        duplicates = duplicates_once_all_are_sent(program, submitted, limit_s=240)
+        _report(record_property, duplicates, submitted)
+        assert duplicates <= IN_FLIGHT
+
+
+class TestDatabaseRestarted:
+    def test_what_was_accepted_around_it_arrives(
+        self, composed: ComposeStack, program: Program, record_property: RecordProperty
+    ) -> None:
+        addresses = [f"database-restarted-{number}@example.com" for number in range(200)]
+        outcome: list[Submitted] = []
+        load = threading.Thread(
+            target=lambda: outcome.append(submit(program, addresses, threads=3, pause_s=0.2)), name="load"
+        )
+        load.start()
+        wait_until(lambda: len(sends(program, addresses)) >= 10, 30, "the load flows")
+        composed.compose("restart", "--timeout", "30", "mysql")
+        load.join()
+        # Without its database an API refuses, clearly: it has accepted nothing.
+        assert set(outcome[0].refused) <= {503, 401}
+        assert len(outcome[0].accepted) >= 20
+        duplicates = duplicates_once_all_are_sent(program, outcome[0], limit_s=240)
+        _report(record_property, duplicates, outcome[0])
+        assert duplicates <= IN_FLIGHT
+
+
+class TestServiceKilled:
+    @pytest.mark.parametrize("service", ["auth", "notify", "relay"])
+    def test_it_comes_back_by_itself(self, composed: ComposeStack, service: str) -> None:
+        (container,) = composed.containers(service)
+        composed.kill(container)
+        wait_until(lambda: composed.inspect(container)["RestartCount"] >= 1, 10, f"{service} is started again")
+        wait_until(
+            lambda: composed.inspect(container)["State"]["Health"]["Status"] == "healthy", 60, f"{service} is healthy"
+        )
+        someone = sign_up(composed).program()
+        submitted = submit(someone, [f"after-{service}@example.com"])
+        assert duplicates_once_all_are_sent(someone, submitted, limit_s=60) == 0

@@ -1,0 +1,91 @@
+"""Many notifications at a time, and what became of them."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+
+import httpx
+
+from harness.people import Program, email
+from harness.stack import items, wait_until
+
+_FINAL = {"sent", "delivered", "bounced", "complained", "failed", "suppressed", "cancelled", "expired"}
+
+
+@dataclass
+class Submitted:
+    """What was answered to a crowd of submissions."""
+
+    accepted: dict[str, str] = field(default_factory=dict)
+    """The ids of those that got a 202, by their addresses."""
+    refused: Counter[int | str] = field(default_factory=Counter)
+    """How many got another answer, by its status or the name of the error."""
+
+
+def submit(program: Program, addresses: Iterable[str], *, threads: int = 6, pause_s: float = 0.0) -> Submitted:
+    """Submit a notification to each address over several connections, each pausing between two."""
+    outcome = Submitted()
+    remaining = iter(addresses)
+    lock = threading.Lock()
+
+    def work() -> None:
+        while True:
+            with lock:
+                to = next(remaining, None)
+            if to is None:
+                return
+            try:
+                answer = program.notify(email(to, "기다리는 알림 🔥"))
+            except httpx.TransportError as error:
+                with lock:
+                    outcome.refused[type(error).__name__] += 1
+            else:
+                with lock:
+                    if answer.status_code == 202:
+                        outcome.accepted[to] = answer.json()["id"]
+                    else:
+                        outcome.refused[answer.status_code] += 1
+            time.sleep(pause_s)
+
+    workers = [threading.Thread(target=work) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return outcome
+
+
+def sends(program: Program, addresses: Iterable[str]) -> Counter[str]:
+    """How often each of the addresses was sent to, by the provider's own account."""
+    wanted = set(addresses)
+    return Counter(to for entry in items(program.client, "/sandbox/ledger") for to in entry["to"] if to in wanted)
+
+
+def duplicates_once_all_are_sent(program: Program, submitted: Submitted, *, limit_s: float) -> int:
+    """Wait until each accepted notification was sent and says so; how many were sent more than once.
+
+    :raises TimeoutError: some were lost, or take too long.
+    """
+    wanted = submitted.accepted
+
+    def missing() -> str:
+        lacking = sorted(set(wanted) - set(sends(program, wanted)))
+        return f"{len(lacking)} of {len(wanted)} are not sent: {lacking[:5]}"
+
+    ends_at = time.monotonic() + limit_s
+    while set(sends(program, wanted)) != set(wanted):
+        if time.monotonic() > ends_at:
+            raise TimeoutError(f"not within {limit_s:g} s: {missing()}")
+        time.sleep(0.25)
+    for notification_id in wanted.values():
+        wait_until(partial(_is_final, program, notification_id), 60, f"{notification_id} ends")
+    return sends(program, wanted).total() - len(wanted)
+
+
+def _is_final(program: Program, notification_id: str) -> bool:
+    answer = program.get(f"/v1/notifications/{notification_id}")
+    answer.raise_for_status()
+    return bool(answer.json()["status"] in _FINAL)
