@@ -24,6 +24,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 COPY shared/pyproject.toml shared/
 COPY services/auth/pyproject.toml services/auth/
 COPY services/notify/pyproject.toml services/notify/
+COPY services/dashboard/pyproject.toml services/dashboard/
 COPY services/bot/pyproject.toml services/bot/
 COPY sandbox/pyproject.toml sandbox/
 COPY launcher/pyproject.toml launcher/

@@ -70,5 +70,5 @@ class TestPending:
         assert await migrations.pending(database.engine, MIGRATIONS) == [one.owner for one in MIGRATIONS]
 
     async def test_a_service_refuses_to_run_on_it(self, database: Database) -> None:
-        with pytest.raises(StartError, match="outbox, auth, notify are not up to date; run `bongsu migrate`"):
+        with pytest.raises(StartError, match="outbox, auth, notify, bot are not up to date; run `bongsu migrate`"):
             await migrations.require_current(database.engine, MIGRATIONS)

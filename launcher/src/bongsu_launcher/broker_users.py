@@ -25,6 +25,7 @@ _WORK = r"({})(\.dead)?".format("|".join(name.replace(".", r"\.") for name in AL
 _SEND = r"amq\.default"
 _TOPICS = r"bongsu\.topics"
 _SUBSCRIPTION = r"topic\..+\.[0-9a-f]{32}"
+_BOT = r"bot\.rpc\..+"
 _INBOX = r"rpc\.reply\.[0-9a-f]{32}"
 
 
@@ -58,6 +59,19 @@ PERMISSIONS: Final = (
     ),
     # To declare a queue with dead letters takes the right to read it.
     Permissions("relay", configure=(_WORK,), write=(_SEND, _WORK), read=(_WORK,)),
+    # The bot answers calls, and calls its own other processes.
+    Permissions(
+        "bot",
+        configure=(_BOT, _TOPICS, _SUBSCRIPTION, _INBOX),
+        write=(_SEND, _TOPICS, _SUBSCRIPTION),
+        read=(_BOT, _TOPICS, _SUBSCRIPTION, _INBOX),
+    ),
+    Permissions(
+        "dashboard",
+        configure=(_TOPICS, _SUBSCRIPTION, _INBOX),
+        write=(_SEND, _SUBSCRIPTION),
+        read=(_TOPICS, _SUBSCRIPTION, _INBOX),
+    ),
 )
 
 

@@ -23,7 +23,7 @@ AMQP_URL: Final = "amqp_url"
 VAULT_KEYS: Final = "vault_keys"
 DEFINITIONS: Final = Path("rabbitmq/definitions.json")
 
-VAULT_USERS: Final = ("auth", "notify")
+VAULT_USERS: Final = ("auth", "notify", "bot")
 """Who opens what is sealed."""
 
 OURS: Final = 0o400

@@ -24,7 +24,7 @@ ROWS: Final = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 
 # What `bongsu.identity` reads to know a caller, in whichever service.
 IDENTITY: Final[Grants] = dict.fromkeys(
-    ("users", "sessions", "api_keys", "api_key_allowlist", "signing_keys", "revocations"), READ
+    ("users", "linked_accounts", "sessions", "api_keys", "api_key_allowlist", "signing_keys", "revocations"), READ
 )
 
 
@@ -52,6 +52,7 @@ ACCESS: Final = (
         others={**IDENTITY, "request_nonces": APPEND, "audit_log": APPEND, "outbox": ROWS},
     ),
     Access("relay", owns="outbox"),
+    Access("bot", owns="bot", others={**IDENTITY, "request_nonces": APPEND, "audit_log": APPEND, "outbox": APPEND}),
 )
 
 

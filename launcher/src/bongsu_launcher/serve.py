@@ -12,6 +12,8 @@ SERVICES: Final = {
     "notify": ("bongsu_notify.__main__", "api"),
     "worker": ("bongsu_notify.__main__", "worker"),
     "relay": ("bongsu.outbox.__main__", "relay"),
+    "dashboard": ("bongsu_dashboard.__main__", "pages"),
+    "bot": ("bongsu_bot.__main__", "bot"),
     "sandbox": ("bongsu_sandbox.__main__", "main"),
 }
 """Imported by name, one of them, so that a service's process holds no other service's code."""
