@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 
 from bongsu_sandbox.discord.applications.models import Application
 from bongsu_sandbox.discord.errors import DiscordError, invalid_form, unauthorised
@@ -74,6 +75,8 @@ class Front:
                     refusal.headers.update(headers)
                     return refusal
             response = await handle(request)
+        except ClientDisconnect:
+            return Response(status_code=499)  # nobody reads it
         except DiscordError as error:
             response = error.answer()
         except RequestValidationError as error:

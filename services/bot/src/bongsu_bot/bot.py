@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import aiohttp
 import discord
 import ezcord  # type: ignore[import-untyped]  # it has no type hints
 from discord.ext import commands
@@ -114,7 +115,7 @@ class BongsuBot(Base):
                 await interaction.followup.send(text, ephemeral=True)
             else:
                 await interaction.response.send_message(text, ephemeral=True)
-        except (discord.HTTPException, OSError) as error:
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             log.warning("command.reply_failed", error=type(error).__name__)
 
     def connected(self, shard_id: int) -> bool:

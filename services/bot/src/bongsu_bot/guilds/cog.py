@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import aiohttp
 import discord
 from discord.ext import commands
 
@@ -65,7 +66,7 @@ class GuildListeners(commands.Cog):
         """Logged in: what is written down is compared with what Discord says."""
         try:
             present = await self._present()
-        except (discord.HTTPException, OSError) as error:
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             log.warning("guilds.not_compared", error=type(error).__name__)
             return
         shards = self._bot.shard_count or 1

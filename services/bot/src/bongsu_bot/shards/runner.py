@@ -6,12 +6,14 @@ It is never silent: each attempt that fails is one line in the log, and what can
 import asyncio
 import contextlib
 import random
+import threading
 import time
 from collections.abc import Callable
 from typing import Final, Literal
 
 import aiohttp
 import discord
+from discord.gateway import KeepAliveHandler
 from discord.http import HTTPClient
 from prometheus_client import Counter, Gauge
 
@@ -135,7 +137,7 @@ class Runner:
         if self._settings.sync_commands:
             try:
                 await sync_with(bot)
-            except (discord.HTTPException, OSError) as error:
+            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
                 log.warning("commands.sync_failed", error=type(error).__name__)
 
     def _note(self, error: Exception) -> None:
@@ -181,3 +183,7 @@ async def _close(bot: BongsuBot) -> None:
     with contextlib.suppress(Exception):
         async with asyncio.timeout(_CLOSE_S):
             await bot.close()
+    # A connection that was given up before its IDENTIFY is in none of py-cord's lists, and its heartbeat goes on.
+    for thread in threading.enumerate():
+        if isinstance(thread, KeepAliveHandler) and thread.ws.loop is bot.loop:
+            thread.stop()

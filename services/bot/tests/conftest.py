@@ -1,0 +1,110 @@
+"""The real bot against the sandbox's Discord, over loopback, on a database and a broker of each test's own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bongsu.broker.memory import MemoryBroker
+from bongsu.identity.callers import Identity
+from bongsu.identity.key_source import ensure_signing_key
+from bongsu.identity.vault import Vault
+from bongsu.mixins import Database
+from bongsu.runtime.stop import StopSignal
+from bongsu_bot.app import running as running_bot
+from bongsu_bot.settings import BotSettings
+from bongsu_bot.shards.runner import Runner
+from bongsu_sandbox.running import RunningSandbox, running
+from bongsu_sandbox.settings import SandboxSettings
+from services.bot.tests.discord import Discord
+
+PUBLIC_URL = "http://localhost:8000"
+StartBot = Callable[..., AbstractAsyncContextManager[Runner]]
+
+
+@pytest.fixture
+async def sandbox(tmp_path: Path) -> AsyncIterator[RunningSandbox]:
+    async with running(SandboxSettings(data_dir=tmp_path / "sandbox")) as started:
+        yield started
+
+
+@pytest.fixture
+def discord(sandbox: RunningSandbox) -> Discord:
+    return Discord(sandbox)
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'bot.sqlite3'}")
+    await database.create_all()
+    yield database
+    await database.dispose()
+
+
+@pytest.fixture
+async def broker() -> AsyncIterator[MemoryBroker]:
+    broker = MemoryBroker()
+    await broker.connect()
+    yield broker
+    await broker.close()
+
+
+@pytest.fixture
+def vault() -> Vault:
+    return Vault.parse(Vault.new_key())
+
+
+@pytest.fixture
+async def identity(database: Database, vault: Vault) -> AsyncIterator[Identity]:
+    del database  # its tables hold the keys
+    await ensure_signing_key(vault)
+    identity = Identity(vault=vault, public_url=PUBLIC_URL)
+    async with identity.following():
+        yield identity
+
+
+@pytest.fixture
+def settings(sandbox: RunningSandbox) -> BotSettings:
+    return (
+        BotSettings()
+        .with_stand_ins(sandbox.url)
+        .model_copy(update={"guilds_timeout_s": 0.2, "ready_timeout_s": 10.0, "retry_max_s": 0.2})
+    )
+
+
+@pytest.fixture
+def start_bot(settings: BotSettings, identity: Identity, database: Database, broker: MemoryBroker) -> StartBot:
+    """Runs a bot for the length of a block, by default until it is ready; keywords are settings."""
+
+    @asynccontextmanager
+    async def start(*, until_ready: bool = True, **changes: object) -> AsyncIterator[Runner]:
+        stop = StopSignal()
+        async with running_bot(
+            settings=settings.model_copy(update=changes),
+            public_url=PUBLIC_URL,
+            identity=identity,
+            database=database,
+            broker=broker,
+            stop=stop,
+        ) as runner:
+            if until_ready:
+                await becomes(runner, "ready")
+            yield runner
+            stop.set()
+
+    return start
+
+
+@pytest.fixture
+async def bot(start_bot: StartBot) -> AsyncIterator[Runner]:
+    async with start_bot() as runner:
+        yield runner
+
+
+async def becomes(runner: Runner, *states: str, within_s: float = 15.0) -> None:
+    """Wait until the runner is in one of these states."""
+    async with asyncio.timeout(within_s):
+        while runner.state not in states:
+            await runner.changed.wait()

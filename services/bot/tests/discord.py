@@ -1,0 +1,85 @@
+"""What tests do to the sandbox's Discord, and see of it."""
+
+import asyncio
+from typing import Any
+
+from bongsu_sandbox.discord.users.personas import (
+    BEACON_HILL,
+    EMMA,
+    HANEUL,
+    JAMES,
+    MINJI,
+    NIGHT_MARKET,
+    READING_ROOM,
+    SEOUL_DEVELOPERS,
+)
+from bongsu_sandbox.running import RunningSandbox
+
+__all__ = [
+    "BEACON_HILL",
+    "EMMA",
+    "HANEUL",
+    "JAMES",
+    "MINJI",
+    "NIGHT_MARKET",
+    "READING_ROOM",
+    "SEOUL_DEVELOPERS",
+    "Discord",
+]
+
+
+class Discord:
+    """The control API."""
+
+    def __init__(self, sandbox: RunningSandbox) -> None:
+        self.sandbox = sandbox
+        self._http = sandbox.http
+
+    async def state(self) -> dict[str, Any]:
+        """Everything."""
+        found: dict[str, Any] = await self._asked("GET", "/state")
+        return found
+
+    async def guild(self, guild_id: int, **change: object) -> None:
+        """Change a guild."""
+        await self._asked("PATCH", f"/guilds/{guild_id}", change)
+
+    async def drop(self, how: str, **options: object) -> int:
+        """End the bot's connections."""
+        found = await self._asked("POST", "/gateway/drop", {"how": how, **options})
+        dropped: int = found["dropped"]
+        return dropped
+
+    async def member(self, guild_id: int, user_id: int, permissions: int) -> None:
+        """Give somebody a role with these permissions."""
+        await self._asked("PUT", f"/guilds/{guild_id}/members/{user_id}", {"permissions": permissions})
+
+    async def limits(self, **limits: float) -> None:
+        """Set the rate limits."""
+        await self._asked("PUT", "/rate-limits", limits)
+
+    async def give(self, command: str, **fields: object) -> dict[str, Any]:
+        """Give a slash command and wait for the answer."""
+        body = {"command": command, "user_id": str(MINJI), "guild_id": str(SEOUL_DEVELOPERS), **fields}
+        found: dict[str, Any] = await self._asked("POST", "/interactions", body)
+        return found
+
+    async def fault(self, target: str, kind: str, **fields: object) -> None:
+        """Have something go wrong."""
+        await self.sandbox.fault(kind, target=target, **fields)
+
+    async def until(self, *path: str, reaches: int, within_s: float = 10.0) -> None:
+        """Wait until a count of the state is at least this."""
+        async with asyncio.timeout(within_s):
+            while True:
+                found: Any = await self.state()
+                for part in path:
+                    found = found.get(part, 0)
+                if found >= reaches:
+                    return
+                await asyncio.sleep(0.02)
+
+    async def _asked(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+        answer = await self._http.request(method, f"/sandbox/discord/control{path}", json=body)
+        assert not answer.is_error, answer.text
+        return answer.json() if answer.content else None
