@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
@@ -104,6 +105,14 @@ class Stage:
         async with contextlib.AsyncExitStack() as stack:
             used = browser if browser is not None else await stack.enter_async_context(self.browser())
             return await used.get(await self.sent_back(used, provider, person))
+
+    @contextlib.asynccontextmanager
+    async def signed_in_browser(self, user: User) -> AsyncIterator[httpx.AsyncClient]:
+        """A browser with the cookies of a new session."""
+        async with self.browser() as browser:
+            answer = await browser.post("/auth/login?cookie=true", json={"email": user.email, "password": PASSWORD})
+            assert answer.status_code == 200
+            yield browser
 
     async def signed_in(self, user: User) -> dict[str, str]:
         """Headers with an access token of a new session."""

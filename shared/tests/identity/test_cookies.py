@@ -24,3 +24,13 @@ class TestCookieJar:
             "__Host-access=a; HttpOnly; Max-Age=900; Path=/; SameSite=lax; Secure",
             "__Secure-refresh=r; HttpOnly; Max-Age=900; Path=/auth; SameSite=lax; Secure",
         ]
+
+    def test_each_flow_has_a_cookie_of_its_own_that_browsers_guard(self) -> None:
+        jar = CookieJar.of("https://bongsu.example")
+        one, other = jar.flow_of("state"), jar.flow_of("another")
+        assert one != other
+        assert one.startswith("__Host-")
+        assert "state" not in one
+        response = Response()
+        jar.set(response, one, "f", max_age_s=600)
+        assert response.headers["set-cookie"] == f"{one}=f; HttpOnly; Max-Age=600; Path=/; SameSite=lax; Secure"

@@ -1,0 +1,219 @@
+"""`GET /auth/identities/discord/guilds`."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from bongsu.identity.models import LinkedAccount
+from bongsu_auth.guilds import service
+from bongsu_auth.oauth.port import TokenRejected
+from services.auth.tests.providers import Json, Person
+from services.auth.tests.stage import Stage
+
+PATH = "/auth/identities/discord/guilds"
+DISCORD, TOKEN = "/discord/api/v10/users/@me/guilds", "/discord/api/oauth2/token"
+
+
+def guild(guild_id: str, name: str = "봉수대", *, owner: bool = False, permissions: int = 0) -> Json:
+    return {"id": guild_id, "name": name, "icon": "a_" + "0" * 32, "owner": owner, "permissions": str(permissions)}
+
+
+@pytest.fixture
+def person() -> Person:
+    return Person(guilds=[guild("1", owner=True)])
+
+
+@pytest.fixture
+async def browser(stage: Stage, person: Person) -> AsyncIterator[httpx.AsyncClient]:
+    async with stage.browser() as browser:
+        await stage.sign_in_with("discord", person, browser=browser)
+        yield browser
+
+
+class Clock:
+    """Moves the directory's clock."""
+
+    def __init__(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr(stage.wiring.guilds, "_monotonic", lambda: self.now)
+
+
+@pytest.fixture
+def clock(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(stage, monkeypatch)
+
+
+class TestGuilds:
+    async def test_tells_what_the_caller_may_manage(self, person: Person, browser: httpx.AsyncClient) -> None:
+        person.guilds = [
+            guild("1", owner=True),
+            guild("2", permissions=0x8),
+            guild("3", permissions=0x20),
+            guild("4", permissions=0x10 | 0x40 | 0x400),
+            guild("1234567890123456789", permissions=2**50),
+        ]
+        answer = await browser.get(PATH)
+        body = answer.json()
+        assert [(one["id"], one["manageable"]) for one in body["items"]] == [
+            ("1", True), ("2", True), ("3", True), ("4", False), ("1234567890123456789", False),
+        ]  # fmt: skip
+        assert body["items"][0]["icon"] == "a_" + "0" * 32
+        assert (body["stale"], body["next"]) == (False, None)
+
+    async def test_icon_that_is_none_and_odd_names_do_no_harm(self, person: Person, browser: httpx.AsyncClient) -> None:
+        person.guilds = [{**guild("1", "<img onerror=x>\u202e\x00"), "icon": "../../x"}, {**guild("2"), "icon": None}]
+        items = (await browser.get(PATH)).json()["items"]
+        assert [(one["icon"], one["name"]) for one in items] == [(None, "<img onerror=x>"), (None, "봉수대")]
+
+    async def test_is_kept_for_a_minute(
+        self, stage: Stage, person: Person, browser: httpx.AsyncClient, clock: Clock
+    ) -> None:
+        await browser.get(PATH)
+        person.guilds = []
+        clock.now += 59
+        assert len((await browser.get(PATH)).json()["items"]) == 1
+        assert stage.providers.calls[DISCORD] == 1
+        clock.now += 2
+        assert (await browser.get(PATH)).json()["items"] == []
+        assert stage.providers.calls[DISCORD] == 2
+
+    async def test_fresh_asks_now(self, stage: Stage, person: Person, browser: httpx.AsyncClient) -> None:
+        await browser.get(PATH)
+        person.guilds = []
+        assert (await browser.get(f"{PATH}?fresh=true")).json()["items"] == []
+        assert (await browser.get(PATH)).json()["items"] == []
+        assert stage.providers.calls[DISCORD] == 2
+
+    async def test_fifty_at_once_ask_once(self, stage: Stage, browser: httpx.AsyncClient) -> None:
+        answers = await asyncio.gather(*(browser.get(PATH) for _ in range(50)))
+        assert {answer.status_code for answer in answers} == {200}
+        assert stage.providers.calls[DISCORD] == 1
+
+    async def test_users_do_not_see_each_others(self, stage: Stage, browser: httpx.AsyncClient) -> None:
+        await browser.get(PATH)
+        async with stage.browser() as other:
+            await stage.sign_in_with("discord", Person(guilds=[guild("9")]), browser=other)
+            assert [one["id"] for one in (await other.get(PATH)).json()["items"]] == ["9"]
+
+    async def test_user_without_discord_is_asked_to_link_it(self, stage: Stage) -> None:
+        headers = await stage.signed_in(await stage.user())
+        answer = await stage.client.get(PATH, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (409, "discord_not_linked")
+
+    async def test_user_who_did_not_allow_it_is_asked_to_link_again(self, browser: httpx.AsyncClient) -> None:
+        await (await LinkedAccount.filter_by().one()).update(scopes="identify email")
+        answer = await browser.get(PATH)
+        assert (answer.status_code, answer.json()["code"]) == (409, "discord_relink_needed")
+
+
+class TestRateLimit:
+    async def test_discord_is_left_alone_for_as_long_as_it_asks(
+        self, stage: Stage, browser: httpx.AsyncClient, clock: Clock
+    ) -> None:
+        stage.providers.fail(DISCORD, 429, {"message": "…", "retry_after": 12.5, "global": False})
+        for _ in range(3):
+            answer = await browser.get(PATH)
+            assert (answer.status_code, answer.json()["code"]) == (503, "discord_unavailable")
+            assert answer.headers["retry-after"] == "12"
+        assert stage.providers.calls[DISCORD] == 1
+        stage.providers.faults.clear()
+        clock.now += 13
+        assert (await browser.get(PATH)).status_code == 200
+
+    async def test_global_limit_holds_for_everybody(
+        self, stage: Stage, browser: httpx.AsyncClient, clock: Clock
+    ) -> None:
+        stage.providers.fail(DISCORD, 429, {"retry_after": 30}, {"x-ratelimit-global": "true"})
+        await browser.get(PATH)
+        async with stage.browser() as other:
+            await stage.sign_in_with("discord", Person(), browser=other)
+            assert (await other.get(PATH)).status_code == 503
+        assert stage.providers.calls[DISCORD] == 1
+        del clock
+
+    @pytest.mark.parametrize("status", [500, 503, 429, 403])
+    async def test_what_was_known_is_shown_meanwhile_but_is_no_authority(
+        self, stage: Stage, browser: httpx.AsyncClient, clock: Clock, status: int
+    ) -> None:
+        await browser.get(PATH)
+        stage.providers.fail(DISCORD, status)
+        clock.now += 120
+        answer = await browser.get(PATH)
+        fresh = await browser.get(f"{PATH}?fresh=true")
+        assert fresh.status_code == 503
+        if status == 403:  # a refusal is no failure that passes
+            assert answer.status_code == 503
+            return
+        assert (answer.status_code, answer.json()["stale"], len(answer.json()["items"])) == (200, True, 1)
+        clock.now += service.STALE_S
+        assert (await browser.get(PATH)).status_code == 503
+
+
+class TestGrant:
+    async def test_refused_token_is_renewed_once(self, stage: Stage, browser: httpx.AsyncClient) -> None:
+        [session] = stage.providers.sessions
+        session.access_token = "revoked"
+        assert (await browser.get(PATH)).status_code == 200
+        assert (stage.providers.calls[DISCORD], stage.providers.calls[TOKEN]) == (2, 2)
+        # The new tokens were kept.
+        assert (await browser.get(f"{PATH}?fresh=true")).status_code == 200
+        assert stage.providers.calls[TOKEN] == 2
+
+    async def test_old_token_is_renewed_beforehand(self, stage: Stage, browser: httpx.AsyncClient) -> None:
+        linked = await LinkedAccount.filter_by().one()
+        await linked.update(token_expires_at=datetime.now(UTC) - timedelta(seconds=1))
+        assert (await browser.get(PATH)).status_code == 200
+        assert stage.providers.calls[DISCORD] == 1
+
+    async def test_grant_that_is_gone_is_told_and_not_tried_again(
+        self, stage: Stage, person: Person, browser: httpx.AsyncClient
+    ) -> None:
+        stage.providers.sessions.clear()
+        for _ in range(3):
+            answer = await browser.get(PATH)
+            assert (answer.status_code, answer.json()["code"]) == (409, "discord_relink_needed")
+        assert stage.providers.calls[DISCORD] == 1
+        # Signing in anew mends it.
+        await stage.sign_in_with("discord", person, browser=browser)
+        assert (await browser.get(PATH)).status_code == 200
+
+    async def test_token_that_is_refused_after_renewal_is_gone(self, stage: Stage, browser: httpx.AsyncClient) -> None:
+        stage.providers.fail(DISCORD, 401)
+        answer = await browser.get(PATH)
+        assert (answer.status_code, answer.json()["code"]) == (409, "discord_relink_needed")
+        assert stage.providers.calls[DISCORD] == 2
+
+    async def test_failure_to_renew_loses_nothing(self, stage: Stage, browser: httpx.AsyncClient, clock: Clock) -> None:
+        [session] = stage.providers.sessions
+        session.access_token = "revoked"
+        stage.providers.fail(TOKEN, 500)
+        assert (await browser.get(PATH)).status_code == 503
+        stage.providers.faults.clear()
+        clock.now += 60
+        assert (await browser.get(PATH)).status_code == 200
+
+    async def test_replica_that_was_faster_is_followed(self, stage: Stage, browser: httpx.AsyncClient) -> None:
+        """Two replicas renew the same refresh token: it works for one of them only."""
+        linked = await LinkedAccount.filter_by().one()
+        discord = stage.wiring.flows.provider("discord")
+        [session] = stage.providers.sessions
+        session.access_token = "revoked"
+        used = []
+
+        async def call(token: str) -> str:
+            used.append(token)
+            if len(used) == 1:
+                # Just now the other replica asks Discord too, finds the same, and renews.
+                await stage.wiring.grants.use(linked, discord, call)
+                raise TokenRejected("revoked")
+            if token == used[0]:
+                raise TokenRejected("revoked")
+            return token
+
+        newest = await stage.wiring.grants.use(linked, discord, call)
+        assert newest == stage.providers.sessions[0].access_token
+        assert stage.providers.calls[TOKEN] == 2
+        del browser
