@@ -29,7 +29,7 @@ export UV_PYTHON_DOWNLOADS := never
 $(if $(wildcard $(VENV)),$(shell { test -x $(BIN)/python && { test ! -e $(VENV)/.made-in || test "$$(cat $(VENV)/.made-in)" = '$(CURDIR)'; }; } || rm -rf $(VENV)))
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check check-format check-lint check-source check-types check-imports check-deps check-lock bench fmt sync
+.PHONY: help up test check check-format check-lint check-source check-types check-imports check-deps check-lock bench e2e e2e-faults environment fmt sync
 .SUFFIXES:
 
 help: ## Show this list
@@ -49,6 +49,15 @@ check: $(DEV_STAMP) ## Check formatting, lint, types, import rules, dependencies
 
 bench: $(DEV_STAMP) ## Measure against the baselines and budgets
 	@exec $(BIN)/python -m bench $(ARGS)
+
+e2e: $(DEV_STAMP) ## Test the containers from outside (needs Docker): the main job, scaling, their isolation
+	@exec $(BIN)/python -m pytest -n 0 --stack=compose tests-e2e --ignore=tests-e2e/compose/test_faults.py $(ARGS)
+
+e2e-faults: $(DEV_STAMP) ## Kill containers and wipe the broker under load (needs Docker): nothing may be lost
+	@exec $(BIN)/python -m pytest -n 0 --stack=compose tests-e2e/compose/test_faults.py $(ARGS)
+
+environment: $(DEV_STAMP) ## Write .env.example and the settings in the compose files from the settings classes
+	@$(BIN)/python -m tools.environment
 
 fmt: $(DEV_STAMP) ## Format the code and fix what the linter can fix
 	@$(BIN)/ruff check --quiet --fix-only .

@@ -76,7 +76,7 @@ async def _is_allowed(database: Database, statement: str) -> bool:
         code = None if error.orig is None else error.orig.args[0]
         if code not in {*DENIED, NO_DEFAULT}:
             raise
-        return code == NO_DEFAULT
+        return bool(code == NO_DEFAULT)
     return True
 
 
