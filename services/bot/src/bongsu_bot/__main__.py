@@ -10,7 +10,7 @@ from bongsu.broker import opening as brokers
 from bongsu.identity import opening as identities
 from bongsu.runtime import database as databases
 from bongsu.runtime.errors import StartError
-from bongsu.runtime.logging import configure_logging
+from bongsu.runtime.logging import configure_logging, get_logger
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.migrations import require_current
 from bongsu.runtime.server import listen, run, serve
@@ -21,6 +21,7 @@ from bongsu_bot.commands import sync as commands
 from bongsu_bot.settings import BotSettings
 from bongsu_bot.shards.runner import Runner
 
+log = get_logger(__name__)
 DOTENV = Path(".env")
 REQUIRED = ("MYSQL_HOST", "AMQP_URL", "BONGSU_VAULT_KEYS")
 
@@ -52,6 +53,10 @@ async def bot(stop: StopSignal) -> None:
         )
 
         async def begin() -> None:
+            if settings.token is None:
+                # Alive and not ready, not ended and started again for ever: the rest works without it.
+                log.warning("bot.token_missing", name="BOT_TOKEN")
+                return
             runner = await stack.enter_async_context(
                 running(
                     settings=settings,
