@@ -28,6 +28,23 @@ class TestCompose:
         assert (composed.notify.ses_endpoint_url, composed.notify.sandbox) == (None, False)
         assert composed.auth.new_accounts == "trial"
 
+    def test_without_any_setting_the_sandbox_is_discord(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PORT", "8123")
+        monkeypatch.setenv("SANDBOX_DISCORD_APPLICATION_ID", "77")
+        discord = compose().auth.connection("discord")
+        assert discord is not None
+        assert (discord.base_url, discord.api_url, discord.client_id) == (
+            "http://localhost:8123/sandbox/discord",
+            "http://127.0.0.1:8123/sandbox/discord/api",
+            "77",
+        )
+
+    def test_real_discord_replaces_the_stand_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AUTH_DISCORD_CLIENT_ID", "123")
+        discord = compose().auth.connection("discord")
+        assert discord is not None
+        assert (discord.base_url, discord.client_id) == (None, "123")
+
     def test_where_strangers_come_there_is_no_sandbox(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("BONGSU_PUBLIC_URL", "https://bongsu.example")
         composed = compose()

@@ -58,7 +58,14 @@ def compose(database_url: str | None = None) -> Composed:
     if "log_json" not in platform.model_fields_set:
         platform = platform.model_copy(update={"log_json": False})
     own_sandbox_url = f"http://127.0.0.1:{platform.port}" if is_local_url(platform.url) else None
-    notify = notify.with_stand_ins(platform.sandbox_url or own_sandbox_url)
+    sandbox_url = platform.sandbox_url or own_sandbox_url
+    notify = notify.with_stand_ins(sandbox_url)
+    auth = auth.with_stand_ins(
+        sandbox_url,
+        public_url=platform.url,
+        discord_client_id=str(sandbox.discord_application_id),
+        discord_client_secret=sandbox.discord_client_secret,
+    )
     if notify.sandbox:
         auth = auth.model_copy(update={"new_accounts": "live"})
     if "data_dir" not in sandbox.model_fields_set:

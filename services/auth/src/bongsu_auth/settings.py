@@ -11,7 +11,7 @@ from bongsu.runtime.settings import CommaList, Settings
 from bongsu_auth.oauth.port import Connection
 
 SANDBOX_DISCORD_CLIENT_ID = "1100000000000000001"
-SANDBOX_DISCORD_CLIENT_SECRET = "sandbox-discord-secret"  # noqa: S105 - the sandbox tells it everybody
+SANDBOX_DISCORD_CLIENT_SECRET = SecretStr("sandbox-discord-secret")
 """Of the application that the sandbox's Discord knows unless it is told another."""
 
 _URL = r"^https?://[^?#@\s]+[^/?#@\s]$"
@@ -121,7 +121,14 @@ class AuthSettings(Settings):
             api_url=getattr(self, f"{provider}_api_url"),
         )
 
-    def with_stand_ins(self, sandbox_url: str | None, *, public_url: str) -> Self:
+    def with_stand_ins(
+        self,
+        sandbox_url: str | None,
+        *,
+        public_url: str,
+        discord_client_id: str = SANDBOX_DISCORD_CLIENT_ID,
+        discord_client_secret: SecretStr = SANDBOX_DISCORD_CLIENT_SECRET,
+    ) -> Self:
         """These settings, with the sandbox in the place of Discord where that has no credentials.
 
         :param sandbox_url: where auth reaches the sandbox; None where there is none.
@@ -131,8 +138,8 @@ class AuthSettings(Settings):
             return self
         return self.model_copy(
             update={
-                "discord_client_id": SANDBOX_DISCORD_CLIENT_ID,
-                "discord_client_secret": SecretStr(SANDBOX_DISCORD_CLIENT_SECRET),
+                "discord_client_id": discord_client_id,
+                "discord_client_secret": discord_client_secret,
                 "discord_base_url": f"{public_url}/sandbox/discord",
                 "discord_api_url": f"{sandbox_url}/sandbox/discord/api",
             }
