@@ -56,12 +56,14 @@ class TestWorkerKilled:
         addresses = [f"worker-killed-{number}@example.com" for number in range(200)]
         (worker,) = composed.containers("notify-worker")
         restarts = composed.inspect(worker)["RestartCount"]
-        with _paused(worker):
-            submitted = submit(program, addresses)
-            assert len(submitted.accepted) == 200
-            wait_until(lambda: _queued(composed) >= 200, 30, "200 are queued")
-        wait_until(lambda: sends(program, addresses).total() >= 40, 30, "some are sent")
-        composed.kill(worker)
+        with composed.ready_to_kill(worker) as kill:
+            with _paused(worker):
+                submitted = submit(program, addresses)
+                assert len(submitted.accepted) == 200
+                wait_until(lambda: _queued(composed) >= 200, 30, "200 are queued")
+            wait_until(lambda: sends(program, addresses).total() >= 1, 30, "some are sent")
+            kill()
+        assert sends(program, addresses).total() < 200, "it was killed too late: everything was sent"
         duplicates = duplicates_once_all_are_sent(program, submitted, limit_s=180)
         _report(record_property, duplicates, submitted)
         assert duplicates <= IN_FLIGHT

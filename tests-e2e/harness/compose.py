@@ -1,10 +1,11 @@
 """The real thing to test against: every service in a container of its own, as `docker compose up` starts them."""
 
+import contextlib
 import json
 import os
 import secrets
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -83,10 +84,36 @@ class ComposeStack:
 
     def kill(self, container: str) -> None:
         """`kill -9` its process from outside: unlike after `docker kill`, the engine starts it again by itself."""
-        pid = str(self.inspect(container)["State"]["Pid"])
-        image = self.inspect(container)["Config"]["Image"]
-        helper = ("run", "--rm", "--pid=host", "--user=0", "--cap-add=KILL", "--entrypoint=python", image)
-        docker(*helper, "-c", f"import os; os.kill({pid}, 9)")
+        with self.ready_to_kill(container) as kill:
+            kill()
+
+    @contextlib.contextmanager
+    def ready_to_kill(self, container: str) -> Iterator[Callable[[], None]]:
+        """What `kill` does, prepared, so that it happens in the moment that it is called."""
+        found = self.inspect(container)
+        script = (
+            f"import os, sys; print('ready', flush=True); sys.stdin.readline() and os.kill({found['State']['Pid']}, 9)"
+        )
+        command = ("docker", "run", "--rm", "--interactive", "--pid=host", "--user=0", "--cap-add=KILL")
+        with subprocess.Popen(  # noqa: S603 - our own arguments
+            [*command, "--entrypoint=python", found["Config"]["Image"], "-c", script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as helper:
+            assert helper.stdin is not None
+            assert helper.stdout is not None
+            if helper.stdout.readline() != "ready\n":
+                raise StackFailed(f"cannot prepare to kill {container}")
+
+            def kill() -> None:
+                assert helper.stdin is not None
+                helper.stdin.write("now\n")
+                helper.stdin.close()
+                if helper.wait(30):
+                    raise StackFailed(f"{container} was not killed")
+
+            yield kill
 
     def ask(self, container: str, method: str, path: str, headers: Mapping[str, str], body: str) -> int:
         """Send a request to this replica, past the gateway; the status of its answer."""
