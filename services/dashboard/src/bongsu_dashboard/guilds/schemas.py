@@ -55,13 +55,12 @@ class Guild:
     @property
     def initials(self) -> str:
         """What stands in for its picture: a syllable, or the first letters of two words."""
-        words = self.name.split()
-        if not words:
-            return "?"
+        words = ["".join(char for char in word if char.isalnum()) for word in self.name.split()]
+        words = [word for word in words if word] or ["?"]
         first = words[0][0]
-        if ord(first) >= 0x1100 or len(words) == 1:
-            return words[0][:2].upper() if words[0][:2].isascii() else first
-        return (first + words[1][0]).upper()
+        if not first.isascii():
+            return first
+        return (first + (words[1][0] if len(words) > 1 else words[0][1:2])).upper()
 
     @property
     def picture(self) -> str | None:

@@ -1,5 +1,6 @@
 """What is shown where something went wrong: a page to a browser, a notice to htmx, and the way to sign in again."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Final
 
@@ -16,6 +17,7 @@ from bongsu.runtime.problems import STATUS
 from bongsu_dashboard.forms.refusals import FormRefused, UnsupportedForm
 from bongsu_dashboard.pages.addresses import with_next
 from bongsu_dashboard.pages.cookies import RENEWING_S
+from bongsu_dashboard.pages.dependencies import current_user
 from bongsu_dashboard.pages.dependencies import render as render_of
 from bongsu_dashboard.pages.rendering import Render
 
@@ -51,26 +53,31 @@ async def _service_error(request: Request, error: Exception) -> Response:
     render = render_of(request)
     if status == 401:
         return _sign_in(render)
-    return show(render, error, status)
+    return await show(render, error, status)
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
     in_path = any(item["loc"][:1] == ("path",) for item in error.errors())
     shown = NotFound("There is no such page") if in_path else Invalid("The address holds something wrong")
-    return show(render_of(request), shown, 404 if in_path else 422)
+    return await show(render_of(request), shown, 404 if in_path else 422)
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
     cause = error.__cause__
     if isinstance(cause, TooLarge):
-        return show(render_of(request), cause, 413)
-    return show(render_of(request), ServiceError(str(error.detail)), error.status_code, error.headers)
+        return await show(render_of(request), cause, 413)
+    return await show(render_of(request), ServiceError(str(error.detail)), error.status_code, error.headers)
 
 
-def show(render: Render, error: ServiceError, status: int, headers: Mapping[str, str] | None = None) -> Response:
+async def show(
+    render: Render, error: ServiceError, status: int, headers: Mapping[str, str] | None = None
+) -> Response:
     """A failure as a page, or as a notice above the page that htmx is on."""
+    with contextlib.suppress(ServiceError):
+        # Only for the menu: an address that leads nowhere has asked for nobody yet.
+        await current_user(render.request, render)
     metrics: Metrics = render.request.app.state.metrics
     metrics.errors.labels(metrics.service, error.code).inc()
     given = dict(headers or {})

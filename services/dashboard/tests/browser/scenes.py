@@ -1,0 +1,118 @@
+"""What a browser is shown: the app over fakes on a real port, with somebody's servers and notifications in it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import uvicorn
+
+from bongsu.runtime.server import listen
+from bongsu_dashboard.notifications.schemas import Failure
+from bongsu_dashboard.settings import DashboardSettings
+from services.dashboard.tests.fakes import (
+    MINA,
+    FakeAccounts,
+    FakeBot,
+    FakeDirectory,
+    FakeNotifications,
+    a_guild,
+    a_notification,
+    a_session,
+    a_summary,
+)
+from services.dashboard.tests.stage import Stage
+
+ACTIVE, BUSY, ABSENT, OUTAGE, HOSTILE = (number << 22 for number in (8, 17, 28, 39, 53))
+CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0 Safari/537.36"
+PHONE = "Mozilla/5.0 (Linux; Android 16; SM-S931N) AppleWebKit/537.36 Chrome/150.0 Mobile Safari/537.36"
+
+
+def full() -> Stage:
+    """Somebody with servers in every state and notifications of every kind."""
+    stage = Stage(
+        accounts=FakeAccounts(
+            open_sessions=[
+                a_session(current=True, user_agent=CHROME, minutes=1),
+                a_session(user_agent=PHONE, minutes=190),
+                a_session(user_agent="curl/8.1", minutes=4000),
+            ]
+        ),
+        directory=FakeDirectory(
+            managed_by={
+                MINA: [
+                    a_guild(ACTIVE, "봉수대 개발팀", owner=True),
+                    a_guild(BUSY, "카페 모꼬지"),
+                    a_guild(29 << 22, "한강 러닝 크루"),
+                    a_guild(ABSENT, "Indie Makers Seoul", owner=True),
+                    a_guild(OUTAGE, "보드게임 일요모임"),
+                    a_guild(HOSTILE, "<img src=x onerror=alert(1)>"),
+                ]
+            }
+        ),
+        bot=FakeBot(
+            known={
+                ACTIVE: a_summary(ACTIVE, members=128),
+                BUSY: a_summary(BUSY, members=1204),
+                29 << 22: a_summary(29 << 22, members=342),
+                OUTAGE: a_summary(OUTAGE, "unavailable", members=86),
+            }
+        ),
+        notifications=FakeNotifications(
+            items=[
+                a_notification("일요일 모임 안내", "queued", minutes=0, email="jiwoo@example.com"),
+                a_notification("결제가 완료되었습니다", "delivered", minutes=4, email="seoyeon.kim@example.com"),
+                a_notification("Your weekly report", "sent", minutes=38, email="alex@example.com"),
+                a_notification(
+                    "비밀번호가 변경되었습니다",
+                    "failed",
+                    minutes=72,
+                    email="old-address@example.com",
+                    error=Failure(code="mailbox_unavailable", detail="550 5.1.1 The mailbox does not exist"),
+                ),
+                a_notification("가입을 환영합니다", "delivered", minutes=600, email="haneul@example.com"),
+                a_notification("서버 점검 예고", "cancelled", minutes=1300, email="team@example.com"),
+            ]
+        ),
+        settings=DashboardSettings(install_wait_s=20),
+    )
+    for _ in range(38):
+        stage.notifications.items.append(a_notification("주간 소식", "delivered", minutes=700))
+    return stage
+
+
+def first_run() -> Stage:
+    """Somebody who has just come: no Discord, nothing sent, on trial."""
+    stage = Stage(directory=FakeDirectory(linked=False))
+    stage.accounts.linked = []
+    stage.accounts.users[MINA] = stage.accounts.users[MINA].model_copy(update={"sending": "trial"})
+    stage.accounts.open_sessions = [a_session(current=True, user_agent=CHROME)]
+    return stage
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running dashboard."""
+
+    url: str
+    stage: Stage
+
+    @property
+    def access_cookie(self) -> str:
+        return f"access-{self.url.rpartition(':')[2]}"
+
+
+@contextlib.asynccontextmanager
+async def running(stage: Stage) -> AsyncIterator[Site]:
+    """Serve a stage on a port of its own."""
+    sock = listen("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+    server = uvicorn.Server(uvicorn.Config(stage.app(url), log_config=None, lifespan="on", access_log=False))
+    task = asyncio.create_task(server.serve(sockets=[sock]))
+    while not server.started:
+        await asyncio.sleep(0.01)
+    try:
+        yield Site(url, stage)
+    finally:
+        server.should_exit = True
+        await task
