@@ -18,9 +18,9 @@ from bongsu_bot.settings import BotSettings
 from bongsu_bot.shards.runner import Runner
 from bongsu_sandbox.running import RunningSandbox, running
 from bongsu_sandbox.settings import SandboxSettings
+from services.bot.tests.actors import PUBLIC_URL
 from services.bot.tests.discord import Discord
 
-PUBLIC_URL = "http://localhost:8000"
 StartBot = Callable[..., AbstractAsyncContextManager[Runner]]
 
 

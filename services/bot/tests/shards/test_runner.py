@@ -1,6 +1,7 @@
 import time
 
 import pytest
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from services.bot.tests.conftest import StartBot, becomes
@@ -20,8 +21,6 @@ class TestLogin:
         assert not any(session["connected"] for session in (await discord.state())["gateway"]["sessions"])
 
     async def test_a_wrong_token_is_one_clear_line_and_no_retry(self, discord: Discord, start_bot: StartBot) -> None:
-        from pydantic import SecretStr  # noqa: PLC0415
-
         with capture_logs() as logs:
             async with start_bot(until_ready=False, token=SecretStr("wrong")) as runner:
                 await becomes(runner, "refused")

@@ -39,8 +39,9 @@ async def sync(settings: BotSettings) -> int:
 
 
 async def sync_with(bot: BongsuBot) -> int:
-    """The same with a bot that is logged in. What is registered already is left as it is."""
-    await bot.sync_commands()
+    """The same with a bot that is logged in. Commands that are registered already keep their ids."""
+    # By force: py-cord compares without the translations, and would find each command changed.
+    await bot.sync_commands(force=True)
     count = len(bot.pending_application_commands)
     log.info("commands.synced", count=count)
     return count

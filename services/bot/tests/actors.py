@@ -1,0 +1,62 @@
+"""People with an account and a Discord account, and their assertions, made as auth makes them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from bongsu.contracts.rpc import BOT_AUDIENCE, GuildLeaveRequest, guild_target
+from bongsu.identity.assertions import AssertionIssuer
+from bongsu.identity.key_source import current_signing_key
+from bongsu.identity.models import LinkedAccount, User
+from bongsu.identity.tokens import SigningKey
+from bongsu.identity.vault import Vault
+from bongsu.mixins import uuid7
+
+PUBLIC_URL = "http://localhost:8000"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Somebody who is signed in."""
+
+    user_id: UUID
+    vault: Vault
+
+    async def assertion(
+        self,
+        guild_id: int,
+        *,
+        audience: str = BOT_AUDIENCE,
+        method: str = "guild_leave",
+        issuer: str = PUBLIC_URL,
+        key: SigningKey | None = None,
+    ) -> str:
+        """Their word for one action."""
+        return AssertionIssuer(issuer).issue(
+            key or await current_signing_key(self.vault),
+            user_id=self.user_id,
+            session_id=uuid7(),
+            audience=audience,
+            method=method,
+            target=guild_target(guild_id),
+        )
+
+    async def leave(self, guild_id: int, *, key: str = "key-0001") -> GuildLeaveRequest:
+        """A request with a fresh assertion."""
+        return GuildLeaveRequest(guild_id=guild_id, assertion=await self.assertion(guild_id), idempotency_key=key)
+
+
+async def make_actor(vault: Vault, discord_id: int | None) -> Actor:
+    """An account, linked to that Discord account if there is one."""
+    user = await User.create(
+        email_norm=f"{uuid7().hex}@example.com", email_verified_at=datetime.now(UTC), status="active"
+    )
+    if discord_id is not None:
+        await LinkedAccount.create(
+            user_id=user.id,
+            provider="discord",
+            subject=str(discord_id),
+            scopes="identify guilds",
+            last_used_at=datetime.now(UTC),
+        )
+    return Actor(user.id, vault)

@@ -1,0 +1,53 @@
+from dataclasses import dataclass, field
+
+import pytest
+
+from bongsu_bot.errors import NotAManager
+from bongsu_bot.guilds.authority import require_manager
+from bongsu_bot.guilds.port import ADMINISTRATOR, MANAGE_GUILD, GuildFacts
+
+GUILD, OWNER, MEMBER, ROLE = 10, 1, 2, 11
+
+
+@dataclass
+class Directory:
+    """One guild with one member."""
+
+    everyone: int = 0
+    role: int = 0
+    members: dict[int, frozenset[int]] = field(default_factory=lambda: {MEMBER: frozenset({ROLE})})
+
+    async def facts(self, guild_id: int) -> GuildFacts:
+        return GuildFacts(guild_id, OWNER, {GUILD: self.everyone, ROLE: self.role})
+
+    async def roles_of(self, _guild_id: int, user_id: int) -> frozenset[int] | None:
+        return self.members.get(user_id)
+
+    async def leave(self, guild_id: int) -> None:
+        raise AssertionError(guild_id)
+
+
+class TestRequireManager:
+    async def test_the_owner_manages(self) -> None:
+        await require_manager(Directory(), GUILD, OWNER)
+
+    @pytest.mark.parametrize("permission", [ADMINISTRATOR, MANAGE_GUILD, MANAGE_GUILD | 1])
+    async def test_a_role_that_may_is_enough(self, permission: int) -> None:
+        await require_manager(Directory(role=permission), GUILD, MEMBER)
+
+    async def test_what_everyone_may_a_member_may(self) -> None:
+        await require_manager(Directory(everyone=MANAGE_GUILD), GUILD, MEMBER)
+
+    @pytest.mark.parametrize("permission", [0, 1 << 1, 1 << 4, 1 << 28])
+    async def test_other_permissions_are_not_enough(self, permission: int) -> None:
+        with pytest.raises(NotAManager):
+            await require_manager(Directory(role=permission), GUILD, MEMBER)
+
+    async def test_who_is_no_member_manages_nothing(self) -> None:
+        with pytest.raises(NotAManager):
+            await require_manager(Directory(everyone=ADMINISTRATOR), GUILD, 3)
+
+    async def test_a_role_of_the_past_counts_for_nothing(self) -> None:
+        directory = Directory(members={MEMBER: frozenset({99})})
+        with pytest.raises(NotAManager):
+            await require_manager(directory, GUILD, MEMBER)

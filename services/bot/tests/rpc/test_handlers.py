@@ -1,0 +1,111 @@
+import pytest
+from pydantic import SecretStr
+
+from bongsu.broker import Message, RpcError, Unroutable
+from bongsu.broker.memory import MemoryBroker
+from bongsu.broker.requests import ask
+from bongsu.contracts.queues import BOT_RPC, bot_rpc_shard
+from bongsu.contracts.rpc import GuildCountRequest, GuildListRequest
+from bongsu.identity.vault import Vault
+from services.bot.tests.actors import make_actor
+from services.bot.tests.conftest import StartBot, becomes
+from services.bot.tests.discord import BEACON_HILL, MINJI, NIGHT_MARKET, SEOUL_DEVELOPERS, Discord
+
+DEADLINE_S = 10.0
+
+
+class TestGuildCount:
+    async def test_every_shard_counts(self, discord: Discord, broker: MemoryBroker, start_bot: StartBot) -> None:
+        await discord.guild(BEACON_HILL, bot=True)
+        async with start_bot(shards=2):
+            await discord.until("rest", "GET /users/@me/guilds", reaches=1)
+            answer = await ask(broker, GuildCountRequest(), deadline_s=DEADLINE_S)
+            assert (answer.shards_answered, answer.shards) == (2, 2)
+
+    async def test_a_shard_that_is_away_is_told(self, broker: MemoryBroker, start_bot: StartBot) -> None:
+        async with start_bot(shards=2, shard_ids=("0",)):
+            answer = await ask(broker, GuildCountRequest(), deadline_s=DEADLINE_S)
+            assert (answer.shards_answered, answer.shards) == (1, 2)
+
+    async def test_two_processes_count_together(self, broker: MemoryBroker, start_bot: StartBot) -> None:
+        async with start_bot(shards=2, shard_ids=("0",)), start_bot(shards=2, shard_ids=("1",)):
+            answer = await ask(broker, GuildCountRequest(), deadline_s=DEADLINE_S)
+            assert (answer.guilds, answer.shards_answered, answer.shards) == (1, 2, 2)
+
+    async def test_a_bot_that_is_not_logged_in_says_so(self, broker: MemoryBroker, start_bot: StartBot) -> None:
+        async with start_bot(until_ready=False, token=SecretStr("wrong")) as runner:
+            await becomes(runner, "refused")
+            answer = await ask(broker, GuildCountRequest(), deadline_s=DEADLINE_S)
+            assert (answer.shards_answered, answer.shards) == (0, 1)
+
+    async def test_without_a_bot_it_fails_at_once(self, broker: MemoryBroker) -> None:
+        with pytest.raises(Unroutable):
+            await ask(broker, GuildCountRequest(), deadline_s=DEADLINE_S)
+
+
+class TestGuildList:
+    async def test_pages_follow_one_another(self, discord: Discord, broker: MemoryBroker, start_bot: StartBot) -> None:
+        for guild in (BEACON_HILL, NIGHT_MARKET):
+            await discord.guild(guild, bot=True)
+        async with start_bot() as runner:
+            assert runner.ready
+            await self._listed(broker, 3)
+            first = await ask(broker, GuildListRequest(limit=2), deadline_s=DEADLINE_S)
+            rest = await ask(broker, GuildListRequest(limit=2, after=first.next), deadline_s=DEADLINE_S)
+        assert [guild.id for guild in (*first.guilds, *rest.guilds)] == [BEACON_HILL, SEOUL_DEVELOPERS, NIGHT_MARKET]
+        assert rest.next is None
+
+    async def test_it_is_answered_while_discord_is_away(self, broker: MemoryBroker, start_bot: StartBot) -> None:
+        async with start_bot():
+            await self._listed(broker, 1)
+        async with start_bot(until_ready=False, token=SecretStr("wrong")):
+            answer = await ask(broker, GuildListRequest(ids=(SEOUL_DEVELOPERS, 1)), deadline_s=DEADLINE_S)
+        assert [guild.name for guild in answer.guilds] == ["서울 개발자 모임"]
+
+    @staticmethod
+    async def _listed(broker: MemoryBroker, count: int) -> None:
+        while len((await ask(broker, GuildListRequest(), deadline_s=DEADLINE_S)).guilds) < count:
+            pass
+
+
+class TestRouting:
+    async def test_a_request_is_passed_on_to_the_guild_s_shard(
+        self, broker: MemoryBroker, start_bot: StartBot, discord: Discord, vault: Vault
+    ) -> None:
+        async with start_bot(shards=2, shard_ids=("1",)), start_bot(shards=2, shard_ids=("0",)):
+            actor = await make_actor(vault, MINJI)
+            for number in range(2):
+                await discord.guild(SEOUL_DEVELOPERS, bot=True)
+                request = await actor.leave(SEOUL_DEVELOPERS, key=f"key-000{number}")
+                answer = await ask(broker, request, deadline_s=DEADLINE_S)
+                assert answer.guild_id == SEOUL_DEVELOPERS
+
+    async def test_a_shard_that_nobody_runs_is_told(
+        self, broker: MemoryBroker, start_bot: StartBot, vault: Vault
+    ) -> None:
+        async with start_bot(shards=2, shard_ids=("1",)):
+            actor = await make_actor(vault, MINJI)
+            with pytest.raises(RpcError, match="shard_unavailable"):
+                await ask(broker, await actor.leave(SEOUL_DEVELOPERS), deadline_s=DEADLINE_S)
+
+    async def test_a_wrong_shard_refuses(self, broker: MemoryBroker, start_bot: StartBot, vault: Vault) -> None:
+        async with start_bot(shards=2, shard_ids=("1",)):
+            actor = await make_actor(vault, MINJI)
+            request = await actor.leave(SEOUL_DEVELOPERS)
+            with pytest.raises(RpcError, match="shard_unavailable"):
+                await ask(broker, request, deadline_s=DEADLINE_S, queue=bot_rpc_shard(1))
+
+
+@pytest.mark.usefixtures("bot")
+class TestReading:
+    @pytest.mark.parametrize("body", [{}, {"method": "eval", "code": "1"}, {"method": "guild_leave_all"}])
+    async def test_another_method_is_refused(self, body: dict[str, str], broker: MemoryBroker) -> None:
+        with pytest.raises(RpcError, match="unknown_method"):
+            await broker.call(BOT_RPC, Message(body={**body}), deadline_s=DEADLINE_S)
+
+    @pytest.mark.parametrize("field", [{"guild_id": "x"}, {"assertion": None}, {"idempotency_key": ""}, {"version": 2}])
+    async def test_a_wrong_field_is_named(self, field: dict[str, str | int | None], broker: MemoryBroker) -> None:
+        body = {"method": "guild_leave", "guild_id": "1", "assertion": "a", "idempotency_key": "key-0001", **field}
+        with pytest.raises(RpcError, match=next(iter(field))) as caught:
+            await broker.call(BOT_RPC, Message(body={**body}), deadline_s=DEADLINE_S)
+        assert caught.value.code == "invalid_request"
