@@ -71,6 +71,12 @@ class Notification(NotifyModel):
         Index("ix_notifications_user", "user_id", "id"),
         Index("ix_notifications_user_status", "user_id", "status", "id"),
         Index("ix_notifications_user_recipient", "user_id", "recipient", "id"),
+        Index("ix_notifications_user_topic", "user_id", "topic", "id"),
+        Index("ix_notifications_user_channel", "user_id", "channel", "id"),
+        # The staff's lists are of everybody's.
+        Index("ix_notifications_status", "status", "id"),
+        Index("ix_notifications_recipient", "recipient", "id"),
+        Index("ix_notifications_topic", "topic", "id"),
     )
 
 
