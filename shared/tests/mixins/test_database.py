@@ -68,7 +68,9 @@ class TestDatabase:
         async with db.engine.connect() as connection:
             row = (await connection.exec_driver_sql("SELECT @@time_zone, @@character_set_connection")).one()
             level = await connection.get_isolation_level()
+            switches = (await connection.exec_driver_sql("SELECT @@optimizer_switch")).scalar_one()
         assert [*row, level] == ["+00:00", "utf8mb4", "READ COMMITTED"]
+        assert "index_merge_intersection=off" in switches
 
     async def test_the_callers_engine_options_win(self) -> None:
         database = Database(make_url("mysql+aiomysql://root@127.0.0.1:1/x"), PrivateBase, pool_size=3)
