@@ -10,6 +10,7 @@ from bongsu.broker import BrokerUnavailable, Delivery, Message, QueueSpec
 from bongsu.broker.memory import MemoryBroker
 from bongsu.mixins import Database
 from bongsu.outbox import append, postpone, release, settle
+from bongsu.outbox.models import OutboxMessage
 from bongsu.outbox.relay import Relay
 from shared.tests.broker.recorder import Recorder, eventually
 from shared.tests.outbox.brokers import CountingBroker, EagerBroker, HangingBroker, SilentBroker
@@ -183,6 +184,22 @@ class TestStranded:
         await let_time_pass(901)
         await relay.turn()
         assert numbers(counting) == [0, 0]
+
+    async def test_new_message_is_published_though_the_broker_goes_away_over_an_old_one(
+        self, database: Database, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def lost(queue: str) -> int:
+            raise BrokerUnavailable(f"No answer about {queue}")
+
+        relay = Relay(database, broker)
+        await append_some(database, 1)
+        await relay.turn()
+        await let_time_pass(61)
+        (new,) = await append_some(database, 1)
+        monkeypatch.setattr(broker, "depth", lost)
+        with pytest.raises(BrokerUnavailable):
+            await relay.turn()
+        assert await OutboxMessage.filter_by(id=new, published_at__isnull=False).exists()
 
     async def test_message_of_a_deleted_queue_is_published_again(
         self, database: Database, counting: CountingBroker
