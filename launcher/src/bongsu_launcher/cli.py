@@ -19,6 +19,7 @@ MODULES = {
     "user": "bongsu_launcher.accounts",
     "key": "bongsu_launcher.accounts",
     "send": "bongsu_launcher.send",
+    "commands": "bongsu_launcher.slash_commands",
     "doctor": "bongsu_launcher.doctor",
 }
 ROLES = ("user", "staff", "manager", "administrator")
@@ -82,6 +83,11 @@ def build_parser() -> argparse.ArgumentParser:
     send.add_argument("--access-key", default=os.environ.get("BONGSU_ACCESS_KEY"), help="else BONGSU_ACCESS_KEY")
     send.add_argument("--secret-key", default=os.environ.get("BONGSU_SECRET_KEY"), help="else BONGSU_SECRET_KEY")
     send.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="how long to follow it")
+
+    slash = commands.add_parser("commands", help="the bot's slash commands").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    slash.add_parser("sync", help="register them with Discord, once for each version")
 
     doctor = commands.add_parser("doctor", help="check settings, database, broker and providers, and say what to do")
     _with_database(doctor)

@@ -9,6 +9,7 @@ from bongsu.broker import QueueSpec
 from bongsu.broker.memory import MemoryBroker
 from bongsu.contracts.queues import ALL_QUEUES
 from bongsu.identity import opening as identities
+from bongsu.identity.callers import Identity
 from bongsu.identity.key_source import ensure_signing_key
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
@@ -19,6 +20,7 @@ from bongsu.runtime.logging import configure_logging, get_logger
 from bongsu.runtime.server import listen, serve
 from bongsu.runtime.stop import StopSignal
 from bongsu_auth import app as auth
+from bongsu_bot import app as bot
 from bongsu_launcher import banner, demo
 from bongsu_launcher.dispatcher import Dispatcher, Part
 from bongsu_launcher.operations import create_operations
@@ -61,14 +63,26 @@ async def up(composed: Composed, stop: StopSignal) -> None:
         stack.push_async_callback(broker.close)
         queues = [QueueSpec(name) for name in ALL_QUEUES]
         await broker.declare(*queues)
-        app = _assemble(composed, database=database, broker=broker, vault=vault, stop=stop)
+        identity = identities.identity_of(platform, vault)
+        app = _assemble(composed, database=database, broker=broker, vault=vault, identity=identity, stop=stop)
 
         async def begin_work() -> None:
-            # Only now, because a delivery may call the sandbox, which is on our own port.
+            # Only now, because a delivery and the bot may call the sandbox, which is on our own port.
             await stack.enter_async_context(Relay(database, broker, queues=queues).running())
             await stack.enter_async_context(
                 worker.consuming(database=database, broker=broker, vault=vault, settings=composed.notify, stop=stop)
             )
+            if composed.bot.token is not None:
+                await stack.enter_async_context(
+                    bot.running(
+                        settings=composed.bot,
+                        public_url=platform.url,
+                        identity=identity,
+                        database=database,
+                        broker=broker,
+                        stop=stop,
+                    )
+                )
             print(banner.text(composed), flush=True)
 
         await serve(app, sock, stop, started=begin_work)
@@ -88,11 +102,16 @@ async def _prepare(database: Database, composed: Composed, vault: Vault) -> None
             await deliveries.release()
 
 
-def _assemble(
-    composed: Composed, *, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+def _assemble(  # noqa: PLR0913 - each is one thing that the services are built on
+    composed: Composed,
+    *,
+    database: Database,
+    broker: MemoryBroker,
+    vault: Vault,
+    identity: Identity,
+    stop: StopSignal,
 ) -> Dispatcher:
     platform = composed.platform
-    identity = identities.identity_of(platform, vault)
     parts = [
         Part(
             auth.create_app(

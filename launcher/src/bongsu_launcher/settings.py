@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr
 
 from bongsu.runtime.settings import PlatformSettings, load
 from bongsu_auth.settings import AuthSettings
+from bongsu_bot.settings import BotSettings
 from bongsu_launcher.state import StateFolder
 from bongsu_notify.settings import NotifySettings
 from bongsu_sandbox.settings import SandboxSettings, is_local_url
@@ -34,6 +35,7 @@ class Composed:
     platform: LauncherSettings
     auth: AuthSettings
     notify: NotifySettings
+    bot: BotSettings
     sandbox: SandboxSettings | None
     state: StateFolder
     database_url: str
@@ -50,8 +52,8 @@ def compose(database_url: str | None = None) -> Composed:
     :raises SettingsError: every missing or wrong name.
     :raises StartError: the data folder cannot be used.
     """
-    platform, auth, notify, sandbox = load(
-        LauncherSettings, AuthSettings, NotifySettings, SandboxSettings, dotenv=DOTENV
+    platform, auth, notify, bot, sandbox = load(
+        LauncherSettings, AuthSettings, NotifySettings, BotSettings, SandboxSettings, dotenv=DOTENV
     )
     state = StateFolder(platform.var)
     platform = with_vault_keys(platform)
@@ -66,6 +68,7 @@ def compose(database_url: str | None = None) -> Composed:
         discord_client_id=str(sandbox.discord_application_id),
         discord_client_secret=sandbox.discord_client_secret,
     )
+    bot = bot.with_stand_ins(sandbox_url, token=sandbox.discord_bot_token)
     if notify.sandbox:
         auth = auth.model_copy(update={"new_accounts": "live"})
     if "data_dir" not in sandbox.model_fields_set:
@@ -74,6 +77,7 @@ def compose(database_url: str | None = None) -> Composed:
         platform=platform,
         auth=auth,
         notify=notify,
+        bot=bot,
         sandbox=sandbox if is_local_url(platform.url) else None,
         state=state,
         database_url=database_url or state.database_url,

@@ -1,6 +1,7 @@
 """The bot itself: ezcord's, without the parts that would harm it here."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -37,6 +38,8 @@ class BongsuBot(Base):
     """
 
     def __init__(self, settings: BotSettings, *, identified: Callable[[], None] = lambda: None) -> None:
+        # It warns that it cannot speak; it is not asked to.
+        logging.getLogger("discord.utils").setLevel(logging.ERROR)
         # A class attribute of py-cord's and its only way to another address: one API a process.
         Route.API_BASE_URL = f"{settings.api_url}/v{{API_VERSION}}"
         super().__init__(  # type: ignore[no-untyped-call]  # py-cord's own has none

@@ -50,12 +50,15 @@ class BotSettings(Settings):
         """The shards of this process."""
         return tuple(sorted({int(shard) for shard in self.shard_ids})) or tuple(range(self.shards))
 
-    def with_stand_ins(self, sandbox_url: str | None) -> "BotSettings":
-        """The settings with the sandbox in place of a Discord that is not configured."""
+    def with_stand_ins(self, sandbox_url: str | None, *, token: SecretStr | None = None) -> "BotSettings":
+        """The settings with the sandbox in place of a Discord that is not configured.
+
+        :param token: the one that the sandbox takes, where it is not the usual one.
+        """
         if sandbox_url is None or self.token is not None:
             return self
         stand_ins: dict[str, object] = {
-            "token": SecretStr(SANDBOX_TOKEN),
+            "token": token or SecretStr(SANDBOX_TOKEN),
             "api_url": f"{sandbox_url}/sandbox/discord/api",
             "sync_commands": True,
         }

@@ -1,0 +1,22 @@
+"""`bongsu commands sync`: registers the bot's slash commands."""
+
+import argparse
+from collections.abc import Awaitable, Callable
+
+from bongsu.runtime.logging import configure_logging
+from bongsu.runtime.stop import StopSignal
+from bongsu_bot.commands.sync import sync
+from bongsu_launcher.settings import compose
+
+
+def process(_options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:
+    """Registers them, with Discord or with the sandbox of a running `bongsu up`.
+
+    :raises StartError: no token, a wrong one, or Discord does not answer.
+    """
+
+    async def main(_stop: StopSignal) -> None:
+        configure_logging(level="WARNING", as_json=False)
+        print(f"{await sync(compose().bot)} commands are registered.")
+
+    return main
