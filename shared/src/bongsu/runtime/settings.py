@@ -28,8 +28,6 @@ C = TypeVar("C", bound="Settings")
 D = TypeVar("D", bound="Settings")
 E = TypeVar("E", bound="Settings")
 F = TypeVar("F", bound="Settings")
-E = TypeVar("E", bound="Settings")
-F = TypeVar("F", bound="Settings")
 
 
 def split_commas(value: object) -> object:
@@ -154,18 +152,6 @@ def load(a: type[A], b: type[B], c: type[C], /, **options: Unpack[LoadOptions]) 
 
 @overload
 def load(a: type[A], b: type[B], c: type[C], d: type[D], /, **options: Unpack[LoadOptions]) -> tuple[A, B, C, D]: ...
-
-
-@overload
-def load(
-    a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], /, **options: Unpack[LoadOptions]
-) -> tuple[A, B, C, D, E]: ...
-
-
-@overload
-def load(
-    a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], f: type[F], /, **options: Unpack[LoadOptions]
-) -> tuple[A, B, C, D, E, F]: ...
 
 
 @overload
