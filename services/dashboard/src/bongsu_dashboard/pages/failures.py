@@ -71,9 +71,7 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     return await show(render_of(request), ServiceError(str(error.detail)), error.status_code, error.headers)
 
 
-async def show(
-    render: Render, error: ServiceError, status: int, headers: Mapping[str, str] | None = None
-) -> Response:
+async def show(render: Render, error: ServiceError, status: int, headers: Mapping[str, str] | None = None) -> Response:
     """A failure as a page, or as a notice above the page that htmx is on."""
     with contextlib.suppress(ServiceError):
         # Only for the menu: an address that leads nowhere has asked for nobody yet.
