@@ -24,6 +24,7 @@ from bongsu_auth.oauth import destinations
 from bongsu_auth.oauth.flows import Departure
 from bongsu_auth.oauth.port import Grant, IdTokenRefused, Provider, ProviderFailed, ProviderUnavailable
 from bongsu_auth.oauth.schemas import ProviderOut, ProviderPage
+from bongsu_auth.oauth.service import Overtaken
 from bongsu_auth.oauth.states import LIFETIME, Purpose, Taken, Visitor
 from bongsu_auth.sessions.browser import put_tokens, user_agent_of
 from bongsu_auth.sessions.limits import DEVICE_MAX_AGE_S, device_cookie
@@ -207,12 +208,12 @@ async def _install(
 async def _repeated(wiring: Wiring, work: Callable[[], Awaitable[T]]) -> T:
     """Runs it in a unit, and in another one where somebody else wrote the same row at the same moment.
 
-    A new one, because MySQL goes on showing a transaction what was there when it began.
+    A new one, because MySQL may go on showing a transaction what was there when it began.
     """
     for _ in range(ATTEMPTS - 1):
         try:
             return await wiring.database.run(work)
-        except mixins.Conflict:
+        except (mixins.Conflict, Overtaken):
             continue
     return await wiring.database.run(work)
 

@@ -60,6 +60,10 @@ class SignedIn:
     revocation: Revocation | None
 
 
+class Overtaken(Exception):
+    """Another sign-in of the same account came first, between two of our reads: repeat it in a new unit."""
+
+
 class OAuth:
     """The rules of linking.
 
@@ -76,7 +80,8 @@ class OAuth:
 
         :raises AccountBlocked: it is blocked.
         :raises LoginToLink: an account has the address, and it is not sure that both are of one person.
-        :raises bongsu.mixins.Conflict: another sign-in did the same at this very moment: repeat it in a new unit.
+        :raises Overtaken: another sign-in did the same at this very moment: repeat it in a new unit.
+        :raises bongsu.mixins.Conflict: the same, found out by the database.
         """
         revocation = None
         linked = await _linked(arrival)
@@ -98,13 +103,13 @@ class OAuth:
         :raises LinkedElsewhere: it is another user's.
         :raises AnotherLinked: the user has another account of this provider linked.
         :raises AccountBlocked: the user is blocked.
-        :raises bongsu.mixins.Conflict: as in `sign_in`.
+        :raises Overtaken: as in `sign_in`, and so is `bongsu.mixins.Conflict`.
         """
         user = await User.get(user_id)
         _require_active(user)
         linked = await _linked(arrival)
         if linked is None:
-            if await LinkedAccount.filter_by(user_id=user_id, provider=arrival.provider).exists():
+            if await _has_another(user_id, arrival):
                 raise AnotherLinked
             await self._link(arrival, user, actor)
         elif linked.user_id != user_id:
@@ -125,7 +130,7 @@ class OAuth:
         _require_active(known)
         if not known.is_verified:
             return known, await _reclaim(known, actor)
-        if await LinkedAccount.filter_by(user_id=known.id, provider=arrival.provider).exists():
+        if await _has_another(known.id, arrival):
             raise LoginToLink
         return known, None
 
@@ -173,6 +178,17 @@ class OAuth:
 
 async def _linked(arrival: Arrival) -> LinkedAccount | None:
     return await LinkedAccount.filter_by(provider=arrival.provider, subject=arrival.account.subject).first()
+
+
+async def _has_another(user_id: UUID, arrival: Arrival) -> bool:
+    """Whether the user has another account of this provider linked.
+
+    :raises Overtaken: it is this very account, which was not linked a moment ago.
+    """
+    linked = await LinkedAccount.filter_by(user_id=user_id, provider=arrival.provider).first()
+    if linked is not None and linked.subject == arrival.account.subject:
+        raise Overtaken
+    return linked is not None
 
 
 async def _take_address(user: User, arrival: Arrival) -> None:
