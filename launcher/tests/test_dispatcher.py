@@ -39,7 +39,7 @@ def dispatcher(log: list[str]) -> Dispatcher:
         Part(_service("auth", "/auth", log), ("/auth", "/.well-known")),
         Part(_service("notify", "/v1", log), ("/v1", "/u")),
     ]
-    return Dispatcher(parts, operations=operations, home="/auth/where")
+    return Dispatcher(parts, operations=operations, rest=_service("dashboard", "/pages", log))
 
 
 @pytest.fixture
@@ -58,13 +58,17 @@ class TestRouting:
             assert (await client.get(path)).json()["info"]["title"] == title
 
     @pytest.mark.parametrize("path", ["/authors", "/v10/where", "/internal/x", "/operations/where"])
-    async def test_what_only_begins_like_a_prefix_is_nobodys(self, client: httpx.AsyncClient, path: str) -> None:
+    async def test_what_only_begins_like_a_prefix_is_not_that_services(
+        self, client: httpx.AsyncClient, path: str
+    ) -> None:
         answer = await client.get(path)
         assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
-    async def test_home_leads_to_the_first_page(self, client: httpx.AsyncClient) -> None:
-        answer = await client.get("/")
-        assert (answer.status_code, answer.headers["location"]) == (303, "/auth/where")
+    async def test_everything_else_goes_to_the_rest(self, client: httpx.AsyncClient) -> None:
+        assert (await client.get("/pages/where")).json() == "dashboard"
+
+    async def test_internal_paths_are_nobodys(self, client: httpx.AsyncClient) -> None:
+        assert (await client.get("/internal/where")).status_code == 404
 
     async def test_health_answers_for_the_process(self, client: httpx.AsyncClient) -> None:
         assert (await client.get("/healthz")).json() == {"status": "ok"}
@@ -86,4 +90,5 @@ class TestLifespan:
 
         await dispatcher({"type": "lifespan"}, receive, send)
         assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
-        assert log == ["auth up", "notify up", "operations up", "operations down", "notify down", "auth down"]
+        names = ["auth", "notify", "operations", "dashboard"]
+        assert log == [*(f"{name} up" for name in names), *(f"{name} down" for name in reversed(names))]

@@ -9,7 +9,8 @@ _WIDTH = 76
 def text(composed: Composed) -> str:
     """The address, the demo users and what to try."""
     url = composed.platform.url
-    lines = ["", f"  봉수 Bongsu is ready: {url}", "  " + "─" * _WIDTH, f"  Data        {composed.state.path}"]
+    lines = ["", f"  봉수 Bongsu is ready: {url}", "  " + "─" * _WIDTH, f"  Dashboard   {url}/"]
+    lines.append(f"  Data        {composed.state.path}")
     if composed.sandbox is not None:
         lines.append(f"  Sandbox     {url}/sandbox/   (mailbox: {url}/sandbox/mailbox)")
     lines.append(f"  APIs        {url}/auth/docs   {url}/v1/docs")

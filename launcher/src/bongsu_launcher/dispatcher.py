@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from fastapi import FastAPI
-from starlette.responses import RedirectResponse
 from starlette.types import Receive, Scope, Send
 
 from bongsu.runtime.errors import NotFound
@@ -18,6 +17,8 @@ from bongsu.runtime.logging import get_logger
 from bongsu.runtime.problems import problem_response
 
 log = get_logger(__name__)
+
+INTERNAL = "/internal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,12 @@ class Dispatcher:
     """Hands each request to the service that its path belongs to; enters every service's lifespan itself.
 
     :param operations: answers `/healthz`, `/readyz` and `/metrics` for the whole process.
-    :param home: where `/` leads, until a service serves it.
+    :param rest: serves every path that is nobody else's, but for `/internal`: the gateway does not route that either.
     """
 
-    def __init__(self, parts: Sequence[Part], *, operations: FastAPI, home: str | None = None) -> None:
+    def __init__(self, parts: Sequence[Part], *, operations: FastAPI, rest: FastAPI | None = None) -> None:
         self._parts = (*parts, Part(operations, ("/healthz", "/readyz", "/metrics")))
-        self._home = home
+        self._rest = rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -55,8 +56,8 @@ class Dispatcher:
                 return
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
-        elif path == "/" and self._home is not None:
-            await RedirectResponse(self._home, status_code=303)(scope, receive, send)
+        elif self._rest is not None and not path.startswith(INTERNAL):
+            await self._rest(scope, receive, send)
         else:
             missing = problem_response(NotFound("There is nothing at this address"), request_id=uuid.uuid4().hex)
             await missing(scope, receive, send)
@@ -65,8 +66,8 @@ class Dispatcher:
         await receive()
         async with AsyncExitStack() as stack:
             try:
-                for part in self._parts:
-                    await stack.enter_async_context(part.app.router.lifespan_context(part.app))
+                for app in (*(part.app for part in self._parts), *((self._rest,) if self._rest else ())):
+                    await stack.enter_async_context(app.router.lifespan_context(app))
             except Exception as error:
                 log.exception("start.failed", error=type(error).__name__)
                 await send({"type": "lifespan.startup.failed", "message": str(error)})

@@ -4,6 +4,9 @@ import argparse
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
+import httpx
+from fastapi import FastAPI
+
 from bongsu import outbox
 from bongsu.broker import QueueSpec
 from bongsu.broker.memory import MemoryBroker
@@ -21,6 +24,7 @@ from bongsu.runtime.server import listen, serve
 from bongsu.runtime.stop import StopSignal
 from bongsu_auth import app as auth
 from bongsu_bot import app as bot
+from bongsu_dashboard import app as dashboard
 from bongsu_launcher import banner, demo
 from bongsu_launcher.dispatcher import Dispatcher, Part
 from bongsu_launcher.operations import create_operations
@@ -32,6 +36,9 @@ from bongsu_notify.deliveries import service as deliveries
 from bongsu_sandbox import app as sandbox
 
 log = get_logger(__name__)
+
+WITHIN = "0.0.0.1"
+"""The address from which the services of this process call each other: nobody outside can have it."""
 
 
 def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:
@@ -63,8 +70,12 @@ async def up(composed: Composed, stop: StopSignal) -> None:
         stack.push_async_callback(broker.close)
         queues = [QueueSpec(name) for name in ALL_QUEUES]
         await broker.declare(*queues)
-        identity = identities.identity_of(platform, vault)
-        app = _assemble(composed, database=database, broker=broker, vault=vault, identity=identity, stop=stop)
+        identity = _identity(composed, vault)
+        parts = _parts(composed, database=database, broker=broker, vault=vault, identity=identity, stop=stop)
+        pages = await _dashboard(stack, composed, auth=parts[0].app, notify=parts[1].app, broker=broker)
+        apps = [*(part.app for part in parts), pages]
+        operations = create_operations(apps, database=database, broker=broker)
+        app = Dispatcher(parts, operations=operations, rest=pages)
 
         async def begin_work() -> None:
             # Only now, because a delivery and the bot may call the sandbox, which is on our own port.
@@ -102,7 +113,13 @@ async def _prepare(database: Database, composed: Composed, vault: Vault) -> None
             await deliveries.release()
 
 
-def _assemble(  # noqa: PLR0913 - each is one thing that the services are built on
+def _identity(composed: Composed, vault: Vault) -> Identity:
+    """Believes what the dashboard says of the browser's address, as behind a gateway it believes its proxies."""
+    trusted = (*composed.platform.trusted_proxies, f"{WITHIN}/32")
+    return identities.identity_of(composed.platform.model_copy(update={"trusted_proxies": trusted}), vault)
+
+
+def _parts(  # noqa: PLR0913 - each is one thing that the services are built on
     composed: Composed,
     *,
     database: Database,
@@ -110,7 +127,8 @@ def _assemble(  # noqa: PLR0913 - each is one thing that the services are built 
     vault: Vault,
     identity: Identity,
     stop: StopSignal,
-) -> Dispatcher:
+) -> list[Part]:
+    """Auth and notify, in this order, and what else has paths of its own."""
     platform = composed.platform
     parts = [
         Part(
@@ -126,5 +144,22 @@ def _assemble(  # noqa: PLR0913 - each is one thing that the services are built 
     ]
     if composed.sandbox is not None:
         parts.append(Part(sandbox.create_app(composed.sandbox, platform, stop=stop), ("/sandbox",)))
-    operations = create_operations([part.app for part in parts], database=database, broker=broker)
-    return Dispatcher(parts, operations=operations, home="/sandbox/" if composed.sandbox is not None else None)
+    return parts
+
+
+async def _dashboard(
+    stack: AsyncExitStack, composed: Composed, *, auth: FastAPI, notify: FastAPI, broker: MemoryBroker
+) -> FastAPI:
+    """The dashboard, which calls the other services' apps without a detour by way of the network."""
+
+    async def client(app: FastAPI) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(WITHIN, 0))
+        return await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url=composed.platform.url))
+
+    return dashboard.create_app(
+        settings=composed.dashboard,
+        public_url=composed.platform.url,
+        auth=await client(auth),
+        notify=await client(notify),
+        broker=broker,
+    )

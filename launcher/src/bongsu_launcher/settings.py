@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 from bongsu.runtime.settings import PlatformSettings, load
 from bongsu_auth.settings import AuthSettings
 from bongsu_bot.settings import BotSettings
+from bongsu_dashboard.settings import DashboardSettings
 from bongsu_launcher.state import StateFolder
 from bongsu_notify.settings import NotifySettings
 from bongsu_sandbox.settings import SandboxSettings, is_local_url
@@ -35,6 +36,7 @@ class Composed:
     platform: LauncherSettings
     auth: AuthSettings
     notify: NotifySettings
+    dashboard: DashboardSettings
     bot: BotSettings
     sandbox: SandboxSettings | None
     state: StateFolder
@@ -52,8 +54,14 @@ def compose(database_url: str | None = None) -> Composed:
     :raises SettingsError: every missing or wrong name.
     :raises StartError: the data folder cannot be used.
     """
-    platform, auth, notify, bot, sandbox = load(
-        LauncherSettings, AuthSettings, NotifySettings, BotSettings, SandboxSettings, dotenv=DOTENV
+    platform, auth, notify, dashboard, bot, sandbox = load(
+        LauncherSettings,
+        AuthSettings,
+        NotifySettings,
+        DashboardSettings,
+        BotSettings,
+        SandboxSettings,
+        dotenv=DOTENV,
     )
     state = StateFolder(platform.var)
     platform = with_vault_keys(platform)
@@ -77,6 +85,7 @@ def compose(database_url: str | None = None) -> Composed:
         platform=platform,
         auth=auth,
         notify=notify,
+        dashboard=dashboard,
         bot=bot,
         sandbox=sandbox if is_local_url(platform.url) else None,
         state=state,

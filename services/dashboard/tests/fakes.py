@@ -10,11 +10,11 @@ from bongsu.contracts.rpc import GuildCount
 from bongsu.identity.scopes import Role
 from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, ServiceError, TooMany, Unauthorised
 from bongsu_dashboard.accounts.port import Cookies
-from bongsu_dashboard.accounts.schemas import Identity, Session, User
+from bongsu_dashboard.accounts.user import Identity, Session, User
 from bongsu_dashboard.browser import Browser, Departure, SetCookie
 from bongsu_dashboard.errors import BotSilent, DiscordNotLinked, ServiceDown
-from bongsu_dashboard.guilds.schemas import ManagedGuild, ManagedGuilds
-from bongsu_dashboard.notifications.schemas import Detail, Failure, Notification, Page, Recipient, Step
+from bongsu_dashboard.guilds.guild import ManagedGuild, ManagedGuilds
+from bongsu_dashboard.notifications.notification import Detail, Failure, Notification, Page, Recipient, Step
 
 NOW = datetime.now(UTC)
 MINA = "eyJhbGciOiJFZERTQSJ9.eyJzaWQiOiJtaW5hIn0.c2lnbmF0dXJl"

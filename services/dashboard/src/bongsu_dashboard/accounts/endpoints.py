@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, TooMany
 from bongsu_dashboard.accounts import linking
 from bongsu_dashboard.accounts.port import Accounts
-from bongsu_dashboard.accounts.schemas import LinkForm, ProfileForm, User
+from bongsu_dashboard.accounts.schemas import LinkForm, ProfileForm
+from bongsu_dashboard.accounts.user import User
 from bongsu_dashboard.forms import Draft, FieldProblem, HxDraft, HxForm
 from bongsu_dashboard.pages.addresses import safe_path
 from bongsu_dashboard.pages.dependencies import Rendering, SignedIn

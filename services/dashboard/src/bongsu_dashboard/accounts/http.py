@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from bongsu.runtime.errors import ServiceError
 from bongsu_dashboard.accounts.port import Cookies
-from bongsu_dashboard.accounts.schemas import Identity, Session, User
+from bongsu_dashboard.accounts.user import Identity, Session, User
 from bongsu_dashboard.browser import Browser, Departure
 from bongsu_dashboard.upstream import Received, Upstream
 

@@ -3,7 +3,7 @@
 from typing import Protocol
 from uuid import UUID
 
-from bongsu_dashboard.accounts.schemas import Identity, Session, User
+from bongsu_dashboard.accounts.user import Identity, Session, User
 from bongsu_dashboard.browser import Browser, Departure, SetCookie
 
 Cookies = tuple[SetCookie, ...]

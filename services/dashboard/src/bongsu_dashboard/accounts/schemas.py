@@ -1,79 +1,10 @@
-"""What is known of an account, and the forms about it."""
+"""The forms about one's own account."""
 
-from datetime import datetime
-from typing import Annotated, Literal
-from uuid import UUID
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
-from bongsu.identity.scopes import Role
-from bongsu_dashboard.upstream import Received
-
-Locale = Literal["ko", "en"]
-
-
-class User(Received):
-    """Who is signed in."""
-
-    id: UUID
-    email: str | None
-    email_verified: bool
-    name: str | None
-    locale: str
-    role: Role
-    sending: str
-    created_at: datetime
-
-    @property
-    def shown_name(self) -> str:
-        """What to call them."""
-        return self.name or (self.email or "").partition("@")[0] or "?"
-
-
-class Session(Received):
-    """One sign-in."""
-
-    id: UUID
-    created_at: datetime
-    last_used_at: datetime
-    user_agent: str | None
-    address: str | None
-    current: bool
-
-    @property
-    def device(self) -> str:
-        """The browser and the system in a few words, as far as they can be told."""
-        agent = self.user_agent or ""
-        browser = next((name for mark, name in _BROWSERS if mark in agent), None)
-        system = next((name for mark, name in _SYSTEMS if mark in agent), None)
-        return " · ".join(part for part in (browser, system) if part) or agent.split(" ")[0][:40]
-
-
-_BROWSERS = (
-    ("Edg/", "Edge"),
-    ("Whale/", "Whale"),
-    ("SamsungBrowser/", "Samsung Internet"),
-    ("OPR/", "Opera"),
-    ("Firefox/", "Firefox"),
-    ("Chrome/", "Chrome"),
-    ("Safari/", "Safari"),
-)
-_SYSTEMS = (
-    ("Android", "Android"),
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Windows", "Windows"),
-    ("Mac OS X", "macOS"),
-    ("Linux", "Linux"),
-)
-
-
-class Identity(Received):
-    """An account at a provider by which the user can sign in."""
-
-    provider: str
-    display_name: str | None = None
-    relink_needed: bool = False
+from bongsu_dashboard.accounts.user import Locale
 
 
 class LinkForm(BaseModel):

@@ -17,8 +17,9 @@ from bongsu_dashboard.accounts import linking
 from bongsu_dashboard.errors import BotSilent, DiscordNotLinked, NameNotTyped
 from bongsu_dashboard.forms import Draft, FieldProblem, HxDraft, HxForm
 from bongsu_dashboard.guilds import pending, service
+from bongsu_dashboard.guilds.guild import FILTERS, Guild
 from bongsu_dashboard.guilds.port import Bot, GuildDirectory
-from bongsu_dashboard.guilds.schemas import FILTERS, AddForm, Guild, RemoveForm
+from bongsu_dashboard.guilds.schemas import AddForm, RemoveForm
 from bongsu_dashboard.notifications.port import Notifications
 from bongsu_dashboard.notifications.service import LOOKED_AT, Summary, summarise
 from bongsu_dashboard.pages.dependencies import Rendering, SignedIn

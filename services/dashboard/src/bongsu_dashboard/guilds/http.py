@@ -4,7 +4,7 @@ from bongsu.contracts.rpc import BOT_AUDIENCE, guild_target
 from bongsu.runtime.errors import Conflict
 from bongsu_dashboard.browser import Browser, Departure
 from bongsu_dashboard.errors import DiscordNotLinked
-from bongsu_dashboard.guilds.schemas import ManagedGuild, ManagedGuilds
+from bongsu_dashboard.guilds.guild import ManagedGuild, ManagedGuilds
 from bongsu_dashboard.upstream import Received, Upstream
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.rpc import GuildCount
 from bongsu_dashboard.browser import Browser, Departure
-from bongsu_dashboard.guilds.schemas import ManagedGuilds
+from bongsu_dashboard.guilds.guild import ManagedGuilds
 
 
 class GuildDirectory(Protocol):

@@ -10,9 +10,9 @@ from bongsu.contracts.rpc import GuildCount
 from bongsu.runtime.errors import Unavailable
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import BotSilent, GuildNotFound, NameNotTyped
+from bongsu_dashboard.guilds.guild import Guild, ManagedGuild, ManagedGuilds, State
 from bongsu_dashboard.guilds.names import is_typed
 from bongsu_dashboard.guilds.port import Bot, GuildDirectory
-from bongsu_dashboard.guilds.schemas import Guild, ManagedGuild, ManagedGuilds, State
 
 _STATES: Final[Mapping[str, State]] = {"active": "active", "unavailable": "outage", "left": "not_added"}
 _ATTENTION: Final = frozenset({"pending", "outage", "unknown"})

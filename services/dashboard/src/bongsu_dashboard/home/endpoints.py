@@ -10,7 +10,7 @@ from bongsu_dashboard.errors import DiscordNotLinked
 from bongsu_dashboard.guilds import service as guilds
 from bongsu_dashboard.guilds.endpoints import GuildPages
 from bongsu_dashboard.guilds.service import Guilds
-from bongsu_dashboard.notifications.schemas import Page
+from bongsu_dashboard.notifications.notification import Page
 from bongsu_dashboard.notifications.service import LOOKED_AT, summarise
 from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
 from bongsu_dashboard.pages.rendering import Render

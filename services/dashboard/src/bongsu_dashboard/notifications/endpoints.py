@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict
 
 from bongsu.runtime.errors import Conflict, Forbidden, Invalid
 from bongsu_dashboard.forms import Draft, FieldProblem, HxDraft, HxForm
+from bongsu_dashboard.notifications.notification import STATUSES
 from bongsu_dashboard.notifications.port import Notifications
-from bongsu_dashboard.notifications.schemas import STATUSES, SendForm
+from bongsu_dashboard.notifications.schemas import SendForm
 from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
 from bongsu_dashboard.pages.rendering import Render
 

@@ -5,7 +5,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from bongsu_dashboard.browser import Browser
-from bongsu_dashboard.notifications.schemas import Detail, Notification, Page
+from bongsu_dashboard.notifications.notification import Detail, Notification, Page
 from bongsu_dashboard.upstream import Upstream
 
 

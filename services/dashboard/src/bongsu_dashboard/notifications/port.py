@@ -4,7 +4,7 @@ from typing import Protocol
 from uuid import UUID
 
 from bongsu_dashboard.browser import Browser
-from bongsu_dashboard.notifications.schemas import Detail, Notification, Page
+from bongsu_dashboard.notifications.notification import Detail, Notification, Page
 
 
 class Notifications(Protocol):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from bongsu_dashboard.notifications.schemas import MOVING, Page
+from bongsu_dashboard.notifications.notification import MOVING, Page
 
 WINDOW: Final = timedelta(hours=24)
 LOOKED_AT: Final = 200

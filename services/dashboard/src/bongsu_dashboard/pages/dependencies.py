@@ -13,7 +13,7 @@ from fastapi import Depends, Request
 from bongsu.identity.scopes import Role
 from bongsu.runtime.errors import Forbidden, Unauthorised
 from bongsu_dashboard.accounts.port import Accounts
-from bongsu_dashboard.accounts.schemas import User
+from bongsu_dashboard.accounts.user import User
 from bongsu_dashboard.errors import CrossSite, RoleNeeded, SignInNeeded
 from bongsu_dashboard.forms.hx_form import CSRF_FIELD, FORM_TYPE
 from bongsu_dashboard.pages.guards import CSRF_HEADER

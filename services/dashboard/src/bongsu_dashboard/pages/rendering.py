@@ -10,7 +10,7 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from bongsu.identity.cookies import CookieJar
-from bongsu_dashboard.accounts.schemas import User
+from bongsu_dashboard.accounts.user import User
 from bongsu_dashboard.browser import Browser, SetCookie
 from bongsu_dashboard.forms.problems import FieldProblem
 from bongsu_dashboard.pages import guards, moments
