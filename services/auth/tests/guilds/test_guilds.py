@@ -9,7 +9,7 @@ import pytest
 
 from bongsu.identity.models import LinkedAccount
 from bongsu_auth.guilds import service
-from bongsu_auth.oauth.port import TokenRejected
+from bongsu_auth.oauth.port import Grant, TokenRejected
 from services.auth.tests.providers import Json, Person
 from services.auth.tests.stage import Stage
 
@@ -217,3 +217,22 @@ class TestGrant:
         assert newest == stage.providers.sessions[0].access_token
         assert stage.providers.calls[TOKEN] == 2
         del browser
+
+    async def test_refresh_token_that_a_replica_has_just_spent_loses_nothing(
+        self, stage: Stage, browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        [session] = stage.providers.sessions
+        session.access_token = "revoked"
+        discord = stage.wiring.flows.provider("discord")
+        genuine = discord.renew
+
+        async def renew(refresh_token: str) -> Grant:
+            """The other replica is faster by a moment; Discord then refuses ours."""
+            monkeypatch.setattr(discord, "renew", genuine)
+            linked = await LinkedAccount.filter_by().one()
+            await stage.wiring.grants.use(linked, discord, stage.wiring.guilds._discord.guilds)  # type: ignore[union-attr]  # it is configured
+            return await genuine(refresh_token)
+
+        monkeypatch.setattr(discord, "renew", renew)
+        assert (await browser.get(PATH)).status_code == 200
+        assert (await LinkedAccount.filter_by().one()).sealed_access_token is not None
