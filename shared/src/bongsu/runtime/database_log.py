@@ -11,6 +11,8 @@ from bongsu.runtime.logging import DATABASE, get_logger
 
 log = get_logger(DATABASE)
 
+NO_SUCH_TABLE = 1146
+
 
 def log_statements(engine: AsyncEngine, *, slow_ms: float = 200.0) -> None:
     """Log each statement of this engine that takes `slow_ms` or longer, and each that fails."""
@@ -50,9 +52,12 @@ def log_statements(engine: AsyncEngine, *, slow_ms: float = 200.0) -> None:
     def failed(context: ExceptionContext) -> None:
         # The driver's message can quote the values (a duplicate key's, say): only its number is logged.
         arguments = context.original_exception.args
+        number = arguments[0] if arguments and isinstance(arguments[0], int) else None
+        if number == NO_SUCH_TABLE and (context.statement or "").startswith("DESCRIBE "):
+            return  # SQLAlchemy asked whether a table exists, and this is how MySQL says no
         log.warning(
             "statement.failed",
             statement=context.statement,
             error=type(context.original_exception).__name__,
-            number=arguments[0] if arguments and isinstance(arguments[0], int) else None,
+            number=number,
         )
