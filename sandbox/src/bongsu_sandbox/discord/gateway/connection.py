@@ -13,7 +13,7 @@ from bongsu_sandbox.access import TRANSPORT
 from bongsu_sandbox.connection import reset
 from bongsu_sandbox.discord.applications.models import Application
 from bongsu_sandbox.discord.errors import Wire
-from bongsu_sandbox.discord.gateway.hub import Hub
+from bongsu_sandbox.discord.gateway.hub import GUILDS_INTENT, Hub
 from bongsu_sandbox.discord.gateway.session import Close, Cut, Outgoing, Session, packet
 from bongsu_sandbox.discord.snowflakes import parse
 from bongsu_sandbox.faults.service import Faults
@@ -167,6 +167,8 @@ class Connection:
             "_trace": ["sandbox"],
         }
         session.dispatch("READY", ready)
+        if not session.intents & GUILDS_INTENT:
+            return
         for guild_id, event in guilds:
             if event is None:
                 session.dispatch("GUILD_DELETE", {"id": str(guild_id), "unavailable": True})

@@ -1,0 +1,113 @@
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from bongsu_sandbox.discord.users.personas import MINJI, SEOUL_DEVELOPERS
+from bongsu_sandbox.running import RunningSandbox
+from sandbox.tests.discord.conftest import API, APPLICATION, BOT, CONTROL, Connect
+
+Answer = Callable[[httpx.AsyncClient, dict[str, Any]], Awaitable[None]]
+
+
+async def given(sandbox: RunningSandbox, connect: Connect, answer: Answer, **fields: object) -> dict[str, Any]:
+    """What becomes of a command that a bot answers like this."""
+    command = {"command": "notify subscribe", "user_id": str(MINJI), "guild_id": str(SEOUL_DEVELOPERS)}
+    async with connect() as socket:
+        await socket.identify()
+        body = command | {"unregistered": True, "options": {"topic": "billing"}} | fields
+        giving = asyncio.create_task(sandbox.http.post(f"{CONTROL}/interactions", json=body))
+        event = await socket.until("INTERACTION_CREATE")
+        async with httpx.AsyncClient(base_url=sandbox.url) as http:
+            await answer(http, event)
+        found: dict[str, Any] = (await giving).json()
+    return found
+
+
+async def respond(http: httpx.AsyncClient, event: dict[str, Any], kind: int, **data: object) -> httpx.Response:
+    form = {"payload_json": json.dumps({"type": kind, "data": data})}
+    return await http.post(f"{API}/interactions/{event['id']}/{event['token']}/callback", data=form)
+
+
+class TestEvent:
+    async def test_it_tells_who_gave_which_command_where(self, sandbox: RunningSandbox, connect: Connect) -> None:
+        seen: list[dict[str, Any]] = []
+
+        async def answer(http: httpx.AsyncClient, event: dict[str, Any]) -> None:
+            seen.append(event)
+            await respond(http, event, 4, content="ok")
+
+        await given(sandbox, connect, answer)
+        (event,) = seen
+        assert event["data"]["options"][0]["options"] == [{"name": "topic", "type": 3, "value": "billing"}]
+        assert (event["member"]["user"]["id"], event["locale"]) == (str(MINJI), "ko")
+        assert int(event["member"]["permissions"]) & 8
+
+
+class TestRespond:
+    async def test_an_answer_is_seen(self, sandbox: RunningSandbox, connect: Connect) -> None:
+        async def answer(http: httpx.AsyncClient, event: dict[str, Any]) -> None:
+            assert (await respond(http, event, 4, content="안녕", flags=64)).status_code == 204
+
+        found = await given(sandbox, connect, answer)
+        assert (found["status"], found["ephemeral"], found["answers"][0]["content"]) == ("answered", True, "안녕")
+
+    async def test_a_public_answer_is_in_the_channel(self, sandbox: RunningSandbox, connect: Connect) -> None:
+        async def answer(http: httpx.AsyncClient, event: dict[str, Any]) -> None:
+            await respond(http, event, 4, content="모두에게")
+
+        found = await given(sandbox, connect, answer)
+        messages = await sandbox.http.get(f"{API}/channels/{found['channel_id']}/messages", headers=BOT)
+        assert [message["content"] for message in messages.json()] == ["모두에게"]
+
+    async def test_a_deferral_is_followed_by_the_answer(self, sandbox: RunningSandbox, connect: Connect) -> None:
+        async def answer(http: httpx.AsyncClient, event: dict[str, Any]) -> None:
+            await respond(http, event, 5, flags=64)
+            webhook = f"{API}/webhooks/{APPLICATION}/{event['token']}"
+            assert (await http.get(f"{webhook}/messages/@original")).status_code == 404
+            await http.patch(f"{webhook}/messages/@original", json={"content": "first"})
+            await http.patch(f"{webhook}/messages/@original", json={"content": "edited"})
+            await http.post(webhook, json={"content": "second", "flags": 64})
+
+        found = await given(sandbox, connect, answer)
+        await asyncio.sleep(0)
+        found = (await sandbox.http.get(f"{CONTROL}/interactions")).json()["items"][-1]
+        assert found["deferred"]
+        assert [(one["content"], one["ephemeral"]) for one in found["answers"]] == [("edited", True), ("second", True)]
+
+    async def test_a_multipart_answer_brings_files(self, sandbox: RunningSandbox, connect: Connect) -> None:
+        async def answer(http: httpx.AsyncClient, event: dict[str, Any]) -> None:
+            url = f"{API}/interactions/{event['id']}/{event['token']}/callback"
+            data = {"payload_json": json.dumps({"type": 4, "data": {"content": "file"}})}
+            files = {"files[0]": ("a.txt", b"1", "text/plain")}
+            answered = await http.post(url, params={"with_response": "true"}, data=data, files=files)
+            assert answered.json()["resource"]["message"]["attachments"][0]["filename"] == "a.txt"
+
+        assert (await given(sandbox, connect, answer))["status"] == "answered"
+
+    async def test_a_second_first_answer_is_refused(self, sandbox: RunningSandbox, connect: Connect) -> None:
+        async def answer(http: httpx.AsyncClient, event: dict[str, Any]) -> None:
+            await respond(http, event, 4, content="1")
+            again = await respond(http, event, 4, content="2")
+            assert (again.status_code, again.json()["code"]) == (400, 40060)
+
+        assert len((await given(sandbox, connect, answer))["answers"]) == 1
+
+    async def test_after_three_seconds_it_is_too_late(
+        self, sandbox: RunningSandbox, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("bongsu_sandbox.discord.interactions.service.FIRST_ANSWER_S", 0.0)
+
+        async def answer(http: httpx.AsyncClient, event: dict[str, Any]) -> None:
+            late = await respond(http, event, 4, content="late")
+            assert (late.status_code, late.json()["code"]) == (404, 10062)
+
+        assert (await given(sandbox, connect, answer))["status"] == "failed"
+
+    async def test_a_made_up_token_is_refused(self, http: httpx.AsyncClient) -> None:
+        assert (await respond(http, {"id": "1", "token": "x"}, 4, content="x")).json()["code"] == 10062
+        webhook = await http.patch(f"{API}/webhooks/{APPLICATION}/x/messages/@original", json={"content": "x"})
+        assert webhook.json()["code"] == 10015

@@ -1,0 +1,168 @@
+import httpx
+import pytest
+
+from bongsu_sandbox.discord.users.personas import BEACON_HILL, MINJI, SEOUL_DEVELOPERS
+from sandbox.tests.discord.conftest import API, APPLICATION, CONTROL
+
+SEOUL_CHANNEL = SEOUL_DEVELOPERS + 11
+MESSAGES = f"{API}/channels/{SEOUL_CHANNEL}/messages"
+
+
+class TestErrors:
+    @pytest.mark.parametrize("token", ["Bot wrong", "Bearer wrong", "sandbox-discord-bot-token"])
+    async def test_a_wrong_token_is_unauthorised(self, token: str, http: httpx.AsyncClient) -> None:
+        answer = await http.get(f"{API}/users/@me", headers={"Authorization": token})
+        assert (answer.status_code, answer.json()) == (401, {"message": "401: Unauthorized", "code": 0})
+        assert answer.headers["content-type"] == "application/json"
+
+    @pytest.mark.parametrize(
+        ("path", "code"),
+        [
+            (f"/guilds/{BEACON_HILL}", 10004),
+            ("/guilds/x", 10004),
+            (f"/guilds/{SEOUL_DEVELOPERS}/members/1", 10007),
+            ("/channels/1", 10003),
+            ("/nothing", 0),
+        ],
+    )
+    async def test_what_is_not_there_has_its_code(self, path: str, code: int, bot: httpx.AsyncClient) -> None:
+        answer = await bot.get(f"{API}{path}")
+        assert (answer.status_code, answer.json()["code"]) == (404, code)
+
+    async def test_a_wrong_field_is_named(self, bot: httpx.AsyncClient) -> None:
+        answer = await bot.post(MESSAGES, json={"content": "x" * 2001})
+        assert answer.json() == {
+            "message": "Invalid Form Body",
+            "code": 50035,
+            "errors": {
+                "content": {
+                    "_errors": [{"code": "BASE_TYPE_MAX_LENGTH", "message": "Must be 2000 or fewer in length."}]
+                }
+            },
+        }
+
+    async def test_broken_json_is_told(self, bot: httpx.AsyncClient) -> None:
+        answer = await bot.post(MESSAGES, content="{", headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["code"]) == (400, 50109)
+
+
+class TestMessages:
+    async def test_a_message_is_listed_newest_first(self, bot: httpx.AsyncClient) -> None:
+        for text in ("하나", "둘"):
+            assert (await bot.post(MESSAGES, json={"content": text})).status_code == 200
+        assert [message["content"] for message in (await bot.get(MESSAGES)).json()] == ["둘", "하나"]
+
+    async def test_an_enforced_nonce_gives_the_first_message_again(self, bot: httpx.AsyncClient) -> None:
+        body = {"content": "once", "nonce": "n" * 22, "enforce_nonce": True}
+        ids = {(await bot.post(MESSAGES, json=body)).json()["id"] for _ in range(3)}
+        assert len(ids) == 1
+        assert len((await bot.get(MESSAGES)).json()) == 1
+
+    async def test_a_nonce_that_is_not_enforced_is_only_told_back(self, bot: httpx.AsyncClient) -> None:
+        for _ in range(2):
+            assert (await bot.post(MESSAGES, json={"content": "x", "nonce": "n"})).json()["nonce"] == "n"
+        assert len((await bot.get(MESSAGES)).json()) == 2
+
+    @pytest.mark.parametrize(("body", "code"), [({}, 50006), ({"content": "x", "nonce": "n" * 26}, 50035)])
+    async def test_what_is_not_possible_is_refused(
+        self, body: dict[str, str], code: int, bot: httpx.AsyncClient
+    ) -> None:
+        assert (await bot.post(MESSAGES, json=body)).json()["code"] == code
+
+    async def test_files_come_with_a_payload(self, bot: httpx.AsyncClient) -> None:
+        files = {"files[0]": ("보고서.txt", b"1234", "text/plain")}
+        answer = await bot.post(MESSAGES, data={"payload_json": '{"content": "봐요"}'}, files=files)
+        assert answer.json()["content"] == "봐요"
+        assert answer.json()["attachments"][0]["size"] == 4
+
+    async def test_a_channel_of_a_guild_without_the_bot_is_closed(self, bot: httpx.AsyncClient) -> None:
+        answer = await bot.post(f"{API}/channels/{BEACON_HILL + 11}/messages", json={"content": "x"})
+        assert (answer.status_code, answer.json()["code"]) == (403, 50001)
+
+
+class TestRateLimits:
+    async def test_the_bucket_is_told_and_kept(self, bot: httpx.AsyncClient) -> None:
+        answers = [await bot.post(MESSAGES, json={"content": "x"}) for _ in range(6)]
+        assert [answer.headers["x-ratelimit-remaining"] for answer in answers] == ["4", "3", "2", "1", "0", "0"]
+        assert [answer.status_code for answer in answers] == [200] * 5 + [429]
+        assert 0 < answers[5].json()["retry_after"] <= 5
+        assert answers[5].headers["via"]
+
+    async def test_another_channel_has_a_bucket_of_its_own(self, bot: httpx.AsyncClient) -> None:
+        await bot.put(f"{CONTROL}/rate-limits", json={"messages": 1})
+        other = f"{API}/channels/{SEOUL_CHANNEL + 1}/messages"
+        assert [(await bot.post(url, json={"content": "x"})).status_code for url in (MESSAGES, other)] == [200, 200]
+
+    async def test_the_proxy_s_own_429_has_neither_via_nor_json(self, bot: httpx.AsyncClient) -> None:
+        await bot.post("/sandbox/faults", json={"target": "discord", "kind": "no_via"})
+        answer = await bot.get(f"{API}/users/@me")
+        assert answer.status_code == 429
+        assert "via" not in answer.headers
+        assert answer.headers["content-type"] != "application/json"
+
+
+class TestCommands:
+    async def test_a_command_keeps_its_id(self, bot: httpx.AsyncClient) -> None:
+        url = f"{API}/applications/{APPLICATION}/commands"
+        first = (await bot.put(url, json=[{"name": "ping", "description": "Answer"}])).json()
+        again = (await bot.put(url, json=[{"name": "ping", "description": "Answers", "type": 1}])).json()
+        assert (first[0]["id"], again[0]["description"], again[0]["type"]) == (again[0]["id"], "Answers", 1)
+        assert (await bot.get(url)).json() == again
+
+    @pytest.mark.parametrize("command", [{"name": "Ping", "description": "x"}, {"name": "ping"}, {"description": "x"}])
+    async def test_a_wrong_one_is_named(self, command: dict[str, str], bot: httpx.AsyncClient) -> None:
+        answer = await bot.put(f"{API}/applications/{APPLICATION}/commands", json=[command])
+        assert answer.status_code == 400
+        assert "0" in answer.json()["errors"]
+
+    async def test_another_application_s_are_closed(self, bot: httpx.AsyncClient) -> None:
+        assert (await bot.get(f"{API}/applications/1/commands")).status_code == 403
+
+
+class TestLeaving:
+    async def test_the_bot_leaves_once(self, bot: httpx.AsyncClient) -> None:
+        url = f"{API}/users/@me/guilds/{SEOUL_DEVELOPERS}"
+        assert [(await bot.delete(url)).status_code for _ in range(2)] == [204, 404]
+        assert (await bot.get(f"{API}/users/@me/guilds")).json() == []
+
+
+class TestControl:
+    async def test_a_guild_can_be_made(self, bot: httpx.AsyncClient) -> None:
+        made = await bot.post(f"{CONTROL}/guilds", json={"name": "{{7*7}}", "owner_id": str(MINJI), "bot": True})
+        assert made.status_code == 201
+        found = (await bot.get(f"{API}/guilds/{made.json()['id']}", params={"with_counts": "true"})).json()
+        assert (found["name"], found["approximate_member_count"]) == ("{{7*7}}", 2)
+
+    async def test_the_first_state_comes_back(self, bot: httpx.AsyncClient) -> None:
+        await bot.patch(f"{CONTROL}/guilds/{SEOUL_DEVELOPERS}", json={"bot": False, "name": "x"})
+        await bot.post(f"{CONTROL}/reset")
+        assert [guild["name"] for guild in (await bot.get(f"{API}/users/@me/guilds")).json()] == ["서울 개발자 모임"]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"command": "none", "user_id": str(MINJI), "guild_id": str(SEOUL_DEVELOPERS)},
+            {"command": "none", "user_id": "1", "guild_id": str(SEOUL_DEVELOPERS)},
+            {"command": "", "user_id": str(MINJI), "guild_id": str(SEOUL_DEVELOPERS)},
+        ],
+    )
+    async def test_a_command_that_cannot_be_given_is_refused(
+        self, body: dict[str, str], http: httpx.AsyncClient
+    ) -> None:
+        assert (await http.post(f"{CONTROL}/interactions", json=body)).status_code in {404, 422}
+
+    async def test_without_a_bot_a_command_is_not_delivered(self, http: httpx.AsyncClient) -> None:
+        body = {"command": "x", "user_id": str(MINJI), "guild_id": str(SEOUL_DEVELOPERS), "unregistered": True}
+        assert (await http.post(f"{CONTROL}/interactions", json=body)).json()["status"] == "not_delivered"
+
+
+class TestPages:
+    @pytest.mark.parametrize("language", ["ko", "en"])
+    async def test_the_page_shows_names_as_text(self, language: str, bot: httpx.AsyncClient) -> None:
+        await bot.patch(f"{CONTROL}/guilds/{SEOUL_DEVELOPERS}", json={"name": "<img src=x onerror=alert(1)>"})
+        await bot.post(MESSAGES, json={"content": "<script>1</script>", "embeds": [{"title": "<b>"}]})
+        page = await bot.get("/sandbox/discord", headers={"Accept-Language": language})
+        assert page.status_code == 200
+        assert "<img src=x" not in page.text
+        assert "<script>1" not in page.text
+        assert "&lt;b&gt;" in page.text
