@@ -1,3 +1,5 @@
+"""Long, as every way that a delivery can go wrong is tried here, with the same workers and channels."""
+
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from uuid import UUID
@@ -7,7 +9,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 
 from bongsu import outbox
-from bongsu.broker import Broker, Message
+from bongsu.broker import Broker, Delivery, Message
 from bongsu.broker.memory import MemoryBroker
 from bongsu.contracts.jobs import DeliveryWakeup
 from bongsu.contracts.queues import DELIVER
@@ -16,7 +18,7 @@ from bongsu.mixins import Database, utc_now, uuid7
 from bongsu.outbox.models import OutboxMessage
 from bongsu.outbox.relay import Relay
 from bongsu.runtime.stop import StopSignal
-from bongsu_notify.channels.port import Outcome, Outgoing, Refused, Sent, TryLater
+from bongsu_notify.channels.port import Channel, Outcome, Outgoing, Refused, Sent, TryLater
 from bongsu_notify.deliveries import handlers, service
 from bongsu_notify.deliveries.handlers import DeliveryHandler
 from bongsu_notify.deliveries.rendering import Renderer
@@ -160,6 +162,42 @@ class TestDelivery:
         await _deliver(broker, database, handler, until=all_are_dead_and_forgotten)
 
 
+class _Counting(RememberingChannel):
+    """Remembers how many came at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: list[int] = []
+
+    async def send(self, batch: Sequence[Outgoing], *, cutoff: asyncio.Event) -> Sequence[Outcome]:
+        self.counts.append(len(batch))
+        return await super().send(batch, cutoff=cutoff)
+
+
+class TestLargeContent:
+    async def test_a_batch_that_would_not_fit_the_process_is_sent_in_parts(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        channel = _Counting()
+        handler = DeliveryHandler(
+            database=database,
+            channels={"email": channel},
+            renderer=Renderer(vault=vault, sender="no-reply@bongsu.test"),
+            settings=NotifySettings(),
+            stop=stop,
+        )
+        half = "x" * (handlers.PART_BYTES // 2)
+        ones = [
+            await _accepted(database, text=text, html=html) for text, html in ((half, None), ("t", half), (half, "h"))
+        ]
+
+        async def sent() -> bool:
+            return await Notification.filter_by(status="sent").count() == len(ones)
+
+        await _deliver(broker, database, handler, until=sent)
+        assert channel.counts == [1, 1, 1]
+
+
 class TestLostClaim:
     async def test_a_notification_that_another_worker_took_keeps_its_wake_up(
         self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
@@ -247,13 +285,32 @@ class TestDatabaseDown:
             claims: service.Claims, outcomes: Mapping[UUID, Outcome], *, max_attempts: int
         ) -> service.Marked:
             if failures:
+                stop.set()
                 raise failures.pop()
             return await real(claims, outcomes, max_attempts=max_attempts)
 
         monkeypatch.setattr(service, "mark", deadlocked)
-        stop.set()
         await _deliver(broker, database, handler, until=_status_is(one, "sent"))
         assert not failures
+
+    async def test_nothing_is_claimed_after_the_stop(
+        self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, stop: StopSignal
+    ) -> None:
+        one = await _accepted(database)
+        stop.set()
+        await broker.publish(QUEUE, Message(body=DeliveryWakeup(notification_id=one.id).model_dump(mode="json")))
+        handled = asyncio.Event()
+
+        async def handle(deliveries: list[Delivery]) -> None:
+            await handler(deliveries)
+            handled.set()
+
+        consumer = await broker.consume(QUEUE, handle, prefetch=1)
+        async with asyncio.timeout(10):
+            await handled.wait()
+        await consumer.cancel()
+        assert (await Notification.get(one.id)).status == "accepted"
+        assert await broker.depth(QUEUE) == 1
 
     async def test_a_stop_meanwhile_leaves_the_job_to_the_broker(
         self,
@@ -334,7 +391,7 @@ class TestDeadline:
     async def test_what_was_sent_before_the_cutoff_is_written_down(
         self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:
-        await self._deliver_two(database, broker, vault, stop, lease_s=1)
+        await self._deliver_two(database, broker, vault, stop, _CutOff(), lease_s=1)
 
     async def test_the_stop_cuts_off_too(
         self,
@@ -345,16 +402,30 @@ class TestDeadline:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(handlers, "STOP_GRACE_S", 0.1)
-        stop.set()
-        await self._deliver_two(database, broker, vault, stop, lease_s=60)
+        channel = _CutOff()
+
+        async def stop_once_begun() -> None:
+            await channel.begun.wait()
+            stop.set()
+
+        stopping = asyncio.create_task(stop_once_begun())
+        await self._deliver_two(database, broker, vault, stop, channel, lease_s=60)
+        await stopping
 
     async def _deliver_two(
-        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal, *, lease_s: float
+        self,
+        database: Database,
+        broker: MemoryBroker,
+        vault: Vault,
+        stop: StopSignal,
+        channel: Channel,
+        *,
+        lease_s: float,
     ) -> None:
         ones = [await _accepted(database) for _ in range(2)]
         handler = DeliveryHandler(
             database=database,
-            channels={"email": _CutOff()},
+            channels={"email": channel},
             renderer=Renderer(vault=vault, sender="no-reply@bongsu.test"),
             settings=NotifySettings(lease_s=lease_s),
             stop=stop,

@@ -4,7 +4,7 @@ A wake-up's message id is the id of its outbox row, which lives until the notifi
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from uuid import UUID
 
@@ -30,6 +30,8 @@ CUT_OFF = 0.7
 """The part of a lease after which no more is begun or waited for: no other worker sends what this one still holds."""
 GIVEN_UP = 0.9
 """The part of it after which a channel that does not answer is not waited for either."""
+PART_BYTES = 4 * 1024 * 1024
+"""How much content of a batch is in memory at a time: a batch of the largest mails would not fit the process."""
 STOP_GRACE_S = 2.0
 """How long what is under way at the stop may take: what was sent by then is still written down."""
 
@@ -57,6 +59,13 @@ class DeliveryHandler:
         jobs = await self._read(deliveries)
         if not jobs:
             return
+        sizes = await until_database_answers(lambda: service.sizes([*jobs]), self._stop)
+        for part in _parts(jobs, sizes):
+            if self._stop.is_set():
+                return  # left unacknowledged: the broker gives it to another worker once this one is gone
+            await self._handle(part)
+
+    async def _handle(self, jobs: Mapping[UUID, Sequence[Delivery]]) -> None:
         owner = uuid7()
         claims, claimed_at = await until_database_answers(lambda: self._claim(jobs, owner), self._stop)
         outcomes = await self._send(claims.claimed, claimed_at)
@@ -149,6 +158,21 @@ class DeliveryHandler:
                 outcome=type(outcomes[one.id]).__name__,
                 again_in_s=round(marked.later[one.id], 1) if one.id in marked.later else None,
             )
+
+
+def _parts(
+    jobs: Mapping[UUID, Sequence[Delivery]], sizes: Mapping[UUID, int]
+) -> Iterator[Mapping[UUID, Sequence[Delivery]]]:
+    part: dict[UUID, Sequence[Delivery]] = {}
+    total = 0
+    for key, copies in jobs.items():
+        size = sizes.get(key, 0)
+        if part and total + size > PART_BYTES:
+            yield part
+            part, total = {}, 0
+        part[key] = copies
+        total += size
+    yield part
 
 
 async def _forward(

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import func
+
 from bongsu.mixins import Q, utc_now, uuid7
 from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, TryLater
 from bongsu_notify.notifications.models import Notification, NotificationEvent
@@ -39,6 +41,13 @@ class Marked:
 
     settled: frozenset[UUID]
     later: Mapping[UUID, float]
+
+
+async def sizes(ids: Sequence[UUID]) -> Mapping[UUID, int]:
+    """How large the content of each notification is: bytes, or characters on SQLite."""
+    size = func.coalesce(func.length(Notification.text), 0) + func.coalesce(func.length(Notification.html), 0)
+    rows = await Notification.filter_by(id__in=ids).aggregate_by("id", size=func.sum(size))
+    return {row["id"]: int(row["size"]) for row in rows}
 
 
 async def claim(ids: Sequence[UUID], *, lease_s: float, max_attempts: int, owner: UUID | None = None) -> Claims:
