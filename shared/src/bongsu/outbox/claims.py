@@ -31,15 +31,13 @@ class Claims:
     def __init__(self, database: Database, *, claim_s: float) -> None:
         self._database = database
         self._claim_s = claim_s
-        # The default level would lock the gaps between the rows, and with them what services append.
-        self._isolation = None if database.dialect_name == "sqlite" else "READ COMMITTED"
 
     async def take(self, limit: int) -> list[Claimed]:
         """Claim what is due, the most urgent lane first."""
         # A look without a lock first: most often there is nothing, and on SQLite a lock keeps every writer waiting.
         if not await OutboxMessage.filter_by(lane__in=LANES, visible_at__le=utc_now()).exists():
             return []
-        return await self._database.run(lambda: self._take(limit), isolation=self._isolation)
+        return await self._database.run(lambda: self._take(limit))
 
     async def _take(self, limit: int) -> list[Claimed]:
         rows: list[OutboxMessage] = []
@@ -100,4 +98,4 @@ class Claims:
                 ids = [one.id for one in claimed if one.until == until]
                 await OutboxMessage.filter_by(id__in=ids, claimed_until=until).update(**values)
 
-        await self._database.run(update, isolation=self._isolation)
+        await self._database.run(update)
