@@ -79,7 +79,7 @@ class Discord:
                     return
                 await asyncio.sleep(0.02)
 
-    async def _asked(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+    async def _asked(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - whatever JSON holds
         answer = await self._http.request(method, f"/sandbox/discord/control{path}", json=body)
         assert not answer.is_error, answer.text
         return answer.json() if answer.content else None
