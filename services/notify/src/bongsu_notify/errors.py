@@ -59,3 +59,12 @@ class NotRetryable(Conflict):
 
     def __init__(self, status: str) -> None:
         super().__init__(f"A notification that is {status} cannot be retried; only failed and expired ones can")
+
+
+class MaySendTwice(Conflict):
+    """Nobody knows whether it was sent, and it must not be sent twice."""
+
+    code = "may_send_twice"
+
+    def __init__(self) -> None:
+        super().__init__("It may have been sent, and its guarantee is at-most-once; submit a new one to send it again")

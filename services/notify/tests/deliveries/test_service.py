@@ -76,6 +76,19 @@ class TestClaim:
         assert (row.status, row.error_code) == ("failed", "outcome_unknown")
         assert claims.settled == {one.id}
 
+    async def test_a_last_attempt_that_may_have_been_sent_is_told_as_such_where_it_is_not(
+        self, database: Database
+    ) -> None:
+        one = await _notification(
+            status="sending",
+            attempt=MAX_ATTEMPTS,
+            lease_owner=uuid7(),
+            lease_until=_ago(1),
+            guarantee="at-most-once",
+        )
+        await _claim(database, one.id)
+        assert (await Notification.get(one.id)).error_code == "outcome_unknown"
+
     async def test_what_waits_for_its_time_is_put_off_until_then(self, database: Database) -> None:
         one = await _notification(status="retry_wait", attempt=1, next_attempt_at=_ago(-30))
         claims = await _claim(database, one.id)

@@ -360,3 +360,10 @@ class TestRetry:
             await Notification.filter_by(status="accepted").update(status="sent")
             answer = await client.post(f"/v1/notifications/{made['id']}/retry")
         assert (answer.status_code, answer.json()["code"]) == (409, "not_retryable")
+
+    async def test_one_that_may_have_been_sent_is_not_where_it_must_not_be_sent_twice(self, each_api: Api) -> None:
+        async with await each_api.client_of("me@example.com") as client:
+            made = (await client.post("/v1/notifications", json=BODY | {"guarantee": "at-most-once"})).json()
+            await Notification.filter_by(status="accepted").update(status="failed", error_code="outcome_unknown")
+            answer = await client.post(f"/v1/notifications/{made['id']}/retry")
+        assert (answer.status_code, answer.json()["code"]) == (409, "may_send_twice")

@@ -65,6 +65,19 @@ class TestJobHandler:
         await consumer.cancel()
         assert await Notification.row_count() == 0
 
+    async def test_a_job_that_no_column_can_hold_is_dead_lettered_and_forgotten(
+        self, each_database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        job = _job(vault).model_copy(update={"to": EmailRecipient(email="한글@example.com")})
+        await _ask(each_database, job)
+        consumer = await broker.consume(NOTIFY_JOBS, JobHandler(each_database, stop), prefetch=4)
+        async with Relay(each_database, broker).running(), asyncio.timeout(10):
+            while await OutboxMessage.row_count():
+                await asyncio.sleep(0.01)
+        await consumer.cancel()
+        (dead,) = await broker.dead_letters(NOTIFY_JOBS)
+        assert dead.reason == "rejected"
+
     async def test_while_the_database_is_down_the_job_is_held_and_spends_nothing(
         self,
         each_database: Database,

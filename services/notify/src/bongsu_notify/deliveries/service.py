@@ -97,8 +97,8 @@ async def _explain(ids: set[UUID], *, lease_s: float, max_attempts: int) -> tupl
     waiting = Q(status__in=["accepted", "queued", "retry_wait", "unknown"]) | Q(status="sending", lease_until__lt=now)
     endings: tuple[tuple[Q, Status, str | None], ...] = (
         (Q(expires_at__le=now) & Q(status__in=["accepted", "queued", "retry_wait"]), "expired", None),
-        (Q(attempt__ge=max_attempts), "failed", "attempts_exhausted"),
         (Q(guarantee="at-most-once", status__in=["sending", "unknown"]), "failed", "outcome_unknown"),
+        (Q(attempt__ge=max_attempts), "failed", "attempts_exhausted"),
         (Q(expires_at__le=now), "failed", "outcome_unknown"),
     )
     for condition, status, code in endings:

@@ -3,6 +3,8 @@
 from functools import partial
 from uuid import UUID
 
+from sqlalchemy.exc import DataError, DBAPIError, StatementError
+
 from bongsu import mixins, outbox
 from bongsu.broker import Delivery
 from bongsu.contracts.jobs import NotificationJob
@@ -43,6 +45,13 @@ class JobHandler:
         except mixins.Conflict:
             # Another worker accepted the same job this moment; the second delivery finds it and settles.
             await delivery.reject(requeue=True)
+            return
+        except StatementError as error:
+            if isinstance(error, DBAPIError) and not isinstance(error, DataError):
+                raise
+            # A value that its column cannot hold: no repetition can mend that either.
+            log.error("job.malformed", message_id=delivery.message.id, error=type(error).__name__)
+            await give_up(self._database, delivery)
             return
         log.info("job.accepted" if made else "job.repeated", notification_id=str(job.id), template=job.template)
         await delivery.ack()

@@ -15,6 +15,7 @@ from bongsu.identity.models import User
 from bongsu_notify.channels.simulated import is_simulated
 from bongsu_notify.errors import (
     IdempotencyMismatch,
+    MaySendTwice,
     NotCancellable,
     NotificationNotFound,
     NotRetryable,
@@ -228,8 +229,11 @@ async def retry(notification_id: UUID, principal: Principal) -> Notification:
     """Try once more what failed or expired, with its attempts counted from nought.
 
     :raises NotRetryable: it did not end that way, or its secret variables are gone.
+    :raises MaySendTwice: it may have been sent, and may be sent once at most.
     """
     found = await find(notification_id, principal)
+    if found.guarantee == "at-most-once" and found.error_code == "outcome_unknown":
+        raise MaySendTwice
     gone = found.template is not None and found.sealed_variables is None
     changed = (
         0
