@@ -15,6 +15,8 @@ from bongsu.runtime.errors import StartError
 from bongsu.runtime.logging import configure_logging
 from bongsu.runtime.settings import SettingsError
 from bongsu.runtime.stop import StopSignal
+from bongsu_bot.login import bot_name
+from bongsu_bot.settings import DISCORD_API_URL
 from bongsu_launcher.operator_database import chosen_url
 from bongsu_launcher.owners import MIGRATIONS
 from bongsu_launcher.settings import Composed, compose
@@ -67,6 +69,7 @@ async def _findings(database_url: str | None) -> AsyncIterator[Finding]:
     yield await _database(composed, database_url)
     yield await _broker(composed)
     yield await _ses(composed)
+    yield await _bot(composed)
 
 
 def _port(composed: Composed) -> Finding:
@@ -121,3 +124,16 @@ async def _ses(composed: Composed) -> Finding:
             "note", "SES", "works, but AWS lets it send to verified addresses only: ask AWS for production access"
         )
     return Finding("ok", "SES", f"{account.max_send_rate:g} mails/s, {account.sent_last_24_hours:g} sent in 24 h")
+
+
+async def _bot(composed: Composed) -> Finding:
+    if composed.bot.token is None:
+        return Finding("note", "bot", "BOT_TOKEN is not set: the rest works without it")
+    if composed.bot.api_url != DISCORD_API_URL:
+        return Finding(
+            "note", "bot", "not configured: the sandbox stands in for Discord; set BOT_TOKEN to log in there"
+        )
+    try:
+        return Finding("ok", "bot", f"Discord knows it as {await bot_name(composed.bot)}")
+    except StartError as error:
+        return Finding("bad", "bot", str(error))

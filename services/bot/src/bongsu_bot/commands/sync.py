@@ -1,11 +1,9 @@
 """Registering the slash commands with Discord: once for each version of the bot, not at each start."""
 
-import discord
-
-from bongsu.runtime.errors import StartError
 from bongsu.runtime.logging import get_logger
 from bongsu_bot.bot import BongsuBot
 from bongsu_bot.help.cog import HelpCog
+from bongsu_bot.login import logged_in
 from bongsu_bot.ping.cog import PingCog
 from bongsu_bot.settings import BotSettings
 
@@ -23,19 +21,9 @@ async def sync(settings: BotSettings) -> int:
 
     :raises StartError: no token, a wrong one, or Discord does not answer.
     """
-    if settings.token is None:
-        raise StartError("BOT_TOKEN is missing (the bot's token, from Discord's developer portal)")
-    bot = BongsuBot(settings)
-    add_commands(bot)
-    try:
-        await bot.login(settings.token.get_secret_value())
+    async with logged_in(settings) as bot:
+        add_commands(bot)
         return await sync_with(bot)
-    except discord.LoginFailure as error:
-        raise StartError("Discord refuses BOT_TOKEN: copy it again from the developer portal") from error
-    except (discord.HTTPException, OSError) as error:
-        raise StartError(f"The commands could not be registered: {error}") from error
-    finally:
-        await bot.close()
 
 
 async def sync_with(bot: BongsuBot) -> int:
