@@ -1,5 +1,6 @@
 """Holding on to a job while the database is down: its message stays unacknowledged, and spends no delivery limit."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
@@ -16,7 +17,11 @@ DATABASE_DOWN: Final = (
     sqlalchemy_errors.InterfaceError,
     sqlalchemy_errors.TimeoutError,
     ConnectionError,
+    TimeoutError,
 )
+ANSWER_S: Final = 60.0
+"""How long the database may take over one try. One that vanished without a word would be waited for for ever: the
+driver has no time limit of its own."""
 PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)
 
 
@@ -33,7 +38,8 @@ async def until_database_answers(work: Callable[[], Awaitable[T]], stop: StopSig
     tried = 0
     while True:
         try:
-            return await work()
+            async with asyncio.timeout(ANSWER_S):
+                return await work()
         except DATABASE_DOWN as error:
             log.warning("job.held", error=type(error).__name__, tried=tried + 1)
             if await stop.sleep(PAUSES_S[min(tried, len(PAUSES_S) - 1)]):
