@@ -10,6 +10,7 @@ from bongsu.broker import BrokerUnavailable, Delivery, Message, QueueSpec
 from bongsu.broker.memory import MemoryBroker
 from bongsu.mixins import Database
 from bongsu.outbox import append, postpone, release, settle
+from bongsu.outbox import relay as relay_module
 from bongsu.outbox.models import OutboxMessage
 from bongsu.outbox.relay import Relay
 from shared.tests.broker.recorder import Recorder, eventually
@@ -319,6 +320,27 @@ class TestRunning:
             return await turn()
 
         monkeypatch.setattr(relay, "turn", fail_once)
+        await broker.consume(QUEUE, received, prefetch=1)
+        async with relay.running():
+            await append_some(database, 1)
+            await received.next()
+
+    async def test_relay_does_not_wait_for_ever_for_a_database_that_vanished(
+        self, database: Database, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        received, relay = Recorder(), Relay(database, broker)
+        vanished = [True]
+        turn = relay.turn
+
+        async def hang_once() -> int:
+            if vanished:
+                vanished.clear()
+                monkeypatch.undo()  # of the time limit, for the turns that work
+                await asyncio.Event().wait()
+            return await turn()
+
+        monkeypatch.setattr(relay_module, "TURN_S", 0.05)
+        setattr(relay, "turn", hang_once)  # noqa: B010 - mypy lets no method be assigned
         await broker.consume(QUEUE, received, prefetch=1)
         async with relay.running():
             await append_some(database, 1)

@@ -29,6 +29,9 @@ LONGEST_STRANDED_DOUBLINGS = 6
 LOST_AFTER_S = 900.0
 """Published this long ago and still not settled: published again even though its queue is not empty."""
 PUBLISH_TIMEOUT_S = 3.0
+TURN_S = 60.0
+"""How long one turn may take. A database that vanished without a word would be waited for for ever: the driver has no
+time limit of its own."""
 BACK_OFF_S = (1.0, 5.0, 15.0, 60.0)
 """Before what the broker refused (no such queue, say) is tried again."""
 AWAY_S = 1.0
@@ -132,7 +135,8 @@ class Relay:
     async def _turn_or_trouble(self) -> int:
         """One turn; while the broker or the database is away, none: nothing is taken, so nothing is spent."""
         try:
-            return await self.turn()
+            async with asyncio.timeout(TURN_S):
+                return await self.turn()
         except BrokerUnavailable as error:
             self._tell_once("outbox.broker_unavailable", reason=str(error))
         except DATABASE_TROUBLE as error:
