@@ -16,11 +16,14 @@ from bongsu_dashboard.errors import BotSilent, DiscordNotLinked, ServiceDown
 from bongsu_dashboard.guilds.guild import ManagedGuild, ManagedGuilds
 from bongsu_dashboard.notifications.notification import Detail, Failure, Notification, Page, Recipient, Step
 
-NOW = datetime.now(UTC)
 MINA = "eyJhbGciOiJFZERTQSJ9.eyJzaWQiOiJtaW5hIn0.c2lnbmF0dXJl"
 """Mina's access token: its payload is `{"sid":"mina"}`."""
 JUN = "eyJhbGciOiJFZERTQSJ9.eyJzaWQiOiJqdW4ifQ.c2lnbmF0dXJl"
 PASSWORD = "five-beacons-at-dusk"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
 
 
 def a_user(**facts: object) -> User:
@@ -32,7 +35,7 @@ def a_user(**facts: object) -> User:
         "locale": "ko",
         "role": Role.USER,
         "sending": "live",
-        "created_at": NOW - timedelta(days=41),
+        "created_at": now() - timedelta(days=41),
     }
     return User.model_validate(made | facts)
 
@@ -40,8 +43,8 @@ def a_user(**facts: object) -> User:
 def a_session(*, current: bool = False, user_agent: str = "", minutes: int = 3) -> Session:
     return Session(
         id=uuid4(),
-        created_at=NOW - timedelta(days=2),
-        last_used_at=NOW - timedelta(minutes=minutes),
+        created_at=now() - timedelta(days=2),
+        last_used_at=now() - timedelta(minutes=minutes),
         user_agent=user_agent,
         address="203.0.113.7",
         current=current,
@@ -174,7 +177,7 @@ class FakeDirectory:
         token = browser.access_token or ""
         known = self.managed_by if fresh else {**self.managed_by, **self.cached}
         items = tuple(known.get(token, ()))
-        return ManagedGuilds(items=items, fetched_at=NOW - timedelta(minutes=12), stale=self.stale)
+        return ManagedGuilds(items=items, fetched_at=now() - timedelta(minutes=12), stale=self.stale)
 
     async def install(self, browser: Browser, guild_id: int, next_path: str) -> Departure:
         del browser
@@ -194,7 +197,7 @@ def a_summary(guild_id: int, status: str = "active", members: int = 128, name: s
             "name": name,
             "status": status,
             "member_count": members,
-            "joined_at": NOW - timedelta(days=3),
+            "joined_at": now() - timedelta(days=3),
         }
     )
 
@@ -241,7 +244,7 @@ def a_notification(
     email: str = "someone@example.com",
     error: Failure | None = None,
 ) -> Detail:
-    at = NOW - timedelta(minutes=minutes)
+    at = now() - timedelta(minutes=minutes)
     words = {
         "delivered": ("accepted", "queued", "sending", "sent", "delivered"),
         "sent": ("accepted", "queued", "sending", "sent"),

@@ -32,7 +32,7 @@ class Words:
     def __contains__(self, key: str) -> bool:
         return key in self._entries
 
-    def keys(self) -> frozenset[str]:
+    def all_keys(self) -> frozenset[str]:
         """Every key."""
         return frozenset(self._entries)
 

@@ -52,6 +52,9 @@ class SecurityHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            # Answered as a GET; the server leaves the body out.
+            scope = {**scope, "method": "GET"}
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":

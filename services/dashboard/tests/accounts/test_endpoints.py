@@ -1,0 +1,81 @@
+from uuid import uuid4
+
+from services.dashboard.tests.fakes import MINA, PASSWORD, a_session
+from services.dashboard.tests.stage import Stage, text_of
+
+
+class TestAccount:
+    async def test_it_says_who_i_am_and_where_i_am_signed_in(self, stage: Stage) -> None:
+        stage.accounts.open_sessions = [
+            a_session(current=True, user_agent="Mozilla/5.0 (Windows NT 10.0) Chrome/150.0 Safari/537.36"),
+            a_session(user_agent="Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Safari/604.1"),
+        ]
+        text = text_of((await stage.mina().get("/account")).text)
+        assert "mina@example.com" in text
+        assert "Chrome · Windows" in text
+        assert "Safari · iPhone" in text
+        assert "지금 이 기기" in text
+
+    async def test_a_name_is_changed_and_can_be_taken_away(self, stage: Stage) -> None:
+        browser = stage.mina()
+        await browser.get("/account")
+        await browser.post("/account/profile", {"name": "이하늘", "locale": "en"})
+        await browser.post("/account/profile", {"name": "", "locale": "en"})
+        assert stage.accounts.calls[-2:] == [
+            ("update", "name=이하늘", "locale=en"),
+            ("update", "name=None", "locale=en"),
+        ]
+
+    async def test_a_wrong_profile_changes_nothing(self, stage: Stage) -> None:
+        browser = stage.mina()
+        await browser.get("/account")
+        answer = await browser.post("/account/profile", {"name": "x" * 101, "locale": "fr"})
+        assert (answer.status_code, stage.accounts.users[MINA].name) == (422, "김봉수")
+
+    async def test_another_session_is_ended(self, stage: Stage) -> None:
+        session = a_session()
+        stage.accounts.open_sessions = [a_session(current=True), session]
+        browser = stage.mina()
+        await browser.get("/account")
+        answer = await browser.post(f"/account/sessions/{session.id}/end")
+        assert answer.headers["location"] == "/account"
+        assert ("end_session", str(session.id)) in stage.accounts.calls
+
+    async def test_one_that_has_ended_meanwhile_is_no_failure(self, stage: Stage) -> None:
+        browser = stage.mina()
+        await browser.get("/account")
+        await browser.post(f"/account/sessions/{uuid4()}/end")
+        assert "이미 끝난 로그인입니다" in text_of((await browser.get("/account")).text)
+
+    async def test_all_others_are_ended(self, stage: Stage) -> None:
+        browser = stage.mina()
+        await browser.get("/account")
+        await browser.post("/account/sessions/end-others")
+        assert ("end_other_sessions",) in stage.accounts.calls
+
+
+class TestLinking:
+    async def test_it_leads_to_the_provider(self, stage: Stage) -> None:
+        browser = stage.mina()
+        await browser.get("/account")
+        answer = await browser.post("/account/link/discord", {"next": "/guilds"})
+        assert answer.headers["location"].startswith("https://discord.com/")
+        assert ("link", "discord", "/guilds") in stage.accounts.calls
+        assert "flow-80=f; Path=/auth" in answer.headers.get_list("set-cookie")
+
+    async def test_after_a_while_the_password_is_asked_for_first(self, stage: Stage) -> None:
+        stage.accounts.recent = False
+        browser = stage.mina()
+        await browser.get("/account")
+        asked = await browser.post("/account/link/discord", {"next": "/guilds"})
+        assert (asked.status_code, 'type="password"' in asked.text) == (403, True)
+        wrong = await browser.post("/account/link/discord", {"next": "/guilds", "password": "wrong"})
+        assert "비밀번호가 맞지 않습니다" in text_of(wrong.text)
+        right = await browser.post("/account/link/discord", {"next": "/guilds", "password": PASSWORD})
+        assert right.headers["location"].startswith("https://discord.com/")
+
+    async def test_it_comes_back_to_a_page_of_ours_only(self, stage: Stage) -> None:
+        browser = stage.mina()
+        await browser.get("/account")
+        await browser.post("/account/link/discord", {"next": "//evil.example"})
+        assert ("link", "discord", "/account") in stage.accounts.calls

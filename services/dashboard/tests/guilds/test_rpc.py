@@ -1,0 +1,92 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bongsu.broker import JsonObject, Message, RpcError
+from bongsu.broker.memory import MemoryBroker
+from bongsu.contracts.queues import BOT_RPC
+from bongsu.contracts.rpc import BOT_REQUEST, GuildLeaveRequest, GuildListRequest
+from bongsu.runtime.errors import Forbidden
+from bongsu_dashboard.errors import BotSilent
+from bongsu_dashboard.guilds.rpc import RpcBot
+from services.dashboard.tests.fakes import a_summary
+
+GUILD = 5 << 22
+
+
+@pytest.fixture
+async def broker() -> AsyncIterator[MemoryBroker]:
+    broker = MemoryBroker()
+    await broker.connect()
+    yield broker
+    await broker.close()
+
+
+@pytest.fixture
+def bot(broker: MemoryBroker) -> RpcBot:
+    return RpcBot(broker, timeout_s=0.3, leave_timeout_s=0.3)
+
+
+async def _serve(broker: MemoryBroker, *, refuses: str | None = None) -> list[object]:
+    """A bot that is in one guild; what it was asked."""
+    asked: list[object] = []
+
+    async def answer(message: Message) -> JsonObject:
+        request = BOT_REQUEST.validate_python(message.body)
+        asked.append(request)
+        if refuses is not None:
+            raise RpcError(refuses, "No")
+        if isinstance(request, GuildListRequest):
+            return {"guilds": [a_summary(GUILD).model_dump(mode="json")]}
+        if isinstance(request, GuildLeaveRequest):
+            return {"guild_id": str(GUILD), "left_at": "2026-11-24T05:00:00Z"}
+        return {"guilds": 7, "shards_answered": 1, "shards": 2}
+
+    await broker.serve(BOT_RPC, answer)
+    return asked
+
+
+class TestAsking:
+    async def test_the_count_tells_how_many_shards_said_so(self, broker: MemoryBroker, bot: RpcBot) -> None:
+        await _serve(broker)
+        count = await bot.count()
+        assert (count.guilds, count.shards_answered, count.shards) == (7, 1, 2)
+
+    async def test_guilds_come_by_their_ids(self, broker: MemoryBroker, bot: RpcBot) -> None:
+        asked = await _serve(broker)
+        assert (await bot.guilds([GUILD]))[GUILD].status == "active"
+        assert isinstance(asked[0], GuildListRequest)
+        assert asked[0].ids == (GUILD,)
+
+    async def test_no_bot_is_a_silent_bot_at_once(self, bot: RpcBot) -> None:
+        with pytest.raises(BotSilent):
+            await bot.count()
+
+    @pytest.mark.parametrize("code", ["bot_not_ready", "shard_unavailable", "discord_unavailable", "internal"])
+    async def test_a_bot_that_cannot_tell_is_silent(self, broker: MemoryBroker, bot: RpcBot, code: str) -> None:
+        await _serve(broker, refuses=code)
+        with pytest.raises(BotSilent):
+            await bot.guilds([GUILD])
+
+    async def test_a_broker_that_is_down_is_a_silent_bot(self, broker: MemoryBroker, bot: RpcBot) -> None:
+        await broker.close()
+        with pytest.raises(BotSilent):
+            await bot.count()
+
+
+class TestLeaving:
+    async def test_it_goes_with_the_users_word_and_the_key(self, broker: MemoryBroker, bot: RpcBot) -> None:
+        asked = await _serve(broker)
+        await bot.leave(GUILD, assertion="word", key="a" * 24)
+        assert asked == [GuildLeaveRequest(guild_id=GUILD, assertion="word", idempotency_key="a" * 24)]
+
+    async def test_a_guild_that_it_is_not_in_is_left_already(self, broker: MemoryBroker, bot: RpcBot) -> None:
+        await _serve(broker, refuses="guild_not_found")
+        await bot.leave(GUILD, assertion="word", key="a" * 24)
+
+    @pytest.mark.parametrize("code", ["forbidden", "not_linked", "assertion_refused"])
+    async def test_a_refusal_is_one(self, broker: MemoryBroker, bot: RpcBot, code: str) -> None:
+        await _serve(broker, refuses=code)
+        with pytest.raises(Forbidden) as caught:
+            await bot.leave(GUILD, assertion="word", key="a" * 24)
+        assert caught.value.code == code

@@ -1,0 +1,142 @@
+import re
+from uuid import uuid4
+
+import pytest
+
+from bongsu_dashboard.notifications.notification import Failure
+from services.dashboard.tests.fakes import MINA, a_notification
+from services.dashboard.tests.stage import Stage, text_of
+
+ATTEMPT = re.compile(r'name="attempt" value="([^"]+)"')
+
+
+class TestFeed:
+    async def test_it_lists_what_was_sent(self, stage: Stage) -> None:
+        stage.notifications.items = [a_notification("첫 알림"), a_notification("둘째", "failed")]
+        text = text_of((await stage.mina().get("/notifications")).text)
+        assert "첫 알림 someone@example.com 전달됨 5분 전" in text
+        assert "둘째 someone@example.com 실패" in text
+
+    async def test_it_is_filtered_by_status(self, stage: Stage) -> None:
+        stage.notifications.items = [a_notification("첫 알림"), a_notification("둘째", "failed")]
+        text = text_of((await stage.mina().get("/notifications?status=failed", htmx=True)).text)
+        assert ("첫 알림" in text, "둘째" in text) == (False, True)
+
+    @pytest.mark.parametrize("query", ["?status=nonsense", "?after=nonsense", "?after="])
+    async def test_nonsense_in_the_address_is_passed_over(self, stage: Stage, query: str) -> None:
+        stage.notifications.items = [a_notification("첫 알림")]
+        assert "첫 알림" in (await stage.mina().get(f"/notifications{query}")).text
+
+    async def test_older_ones_are_a_page_away(self, stage: Stage) -> None:
+        stage.notifications.items = [a_notification(f"알림 {number:02}") for number in range(30)]
+        browser = stage.mina()
+        first = (await browser.get("/notifications")).text
+        older = re.search(r'href="(/notifications\?after=[^"]+)"', first)
+        assert older is not None
+        second = (await browser.get(older[1])).text
+        assert ("알림 24" in first, "알림 25" in first, "알림 25" in second) == (True, False, True)
+
+    async def test_nothing_sent_yet_says_what_to_do(self, stage: Stage) -> None:
+        assert "아직 보낸 알림이 없습니다" in text_of((await stage.mina().get("/notifications")).text)
+
+    async def test_a_subject_is_nothing_but_a_subject(self, stage: Stage) -> None:
+        stage.notifications.items = [a_notification("<b onclick=x>{{7*7}}")]
+        assert "<b onclick" not in (await stage.mina().get("/notifications")).text
+
+
+class TestDetail:
+    async def test_it_tells_what_happened(self, stage: Stage) -> None:
+        item = a_notification(status="failed", error=Failure(code="mailbox_full", detail="552"))
+        stage.notifications.items = [item]
+        text = text_of((await stage.mina().get(f"/notifications/{item.id}")).text)
+        assert "접수됨" in text
+        assert "mailbox_full · 552" in text
+
+    async def test_while_it_moves_the_page_asks_again(self, stage: Stage) -> None:
+        moving, ended = a_notification(status="queued"), a_notification(status="delivered")
+        stage.notifications.items = [moving, ended]
+        browser = stage.mina()
+        assert 'hx-trigger="every 2s"' in (await browser.get(f"/notifications/{moving.id}")).text
+        assert "every 2s" not in (await browser.get(f"/notifications/{ended.id}", htmx=True)).text
+
+    async def test_anothers_is_not_there(self, stage: Stage) -> None:
+        assert (await stage.mina().get(f"/notifications/{uuid4()}")).status_code == 404
+
+    @pytest.mark.parametrize(
+        ("status", "act", "after"), [("queued", "cancel", "cancelled"), ("failed", "retry", "queued")]
+    )
+    async def test_it_can_be_cancelled_while_it_waits_and_retried_when_it_failed(
+        self, stage: Stage, status: str, act: str, after: str
+    ) -> None:
+        item = a_notification(status=status)
+        stage.notifications.items = [item]
+        browser = stage.mina()
+        assert f"/notifications/{item.id}/{act}" in (await browser.get(f"/notifications/{item.id}")).text
+        answer = await browser.post(f"/notifications/{item.id}/{act}")
+        assert (answer.status_code, stage.notifications.items[0].status) == (303, after)
+
+    @pytest.mark.parametrize(("act", "words"), [("cancel", "취소할 수 없습니다"), ("retry", "다시 보낼 수 없습니다")])
+    async def test_what_is_too_late_is_said(self, stage: Stage, act: str, words: str) -> None:
+        item = a_notification(status="delivered")
+        stage.notifications.items = [item]
+        browser = stage.mina()
+        await browser.get(f"/notifications/{item.id}")
+        await browser.post(f"/notifications/{item.id}/{act}")
+        assert words in text_of((await browser.get(f"/notifications/{item.id}")).text)
+
+
+class TestSending:
+    async def test_a_test_goes_out_and_is_followed(self, stage: Stage) -> None:
+        browser = stage.mina()
+        page = (await browser.get("/notifications/new")).text
+        attempt = ATTEMPT.search(page)
+        assert attempt is not None
+        assert 'value="mina@example.com"' in page
+        fields: dict[str, str | list[str]] = {
+            "email": "mina@example.com",
+            "subject": "안녕, 쉼표",
+            "text": "첫 줄\r\n둘째 줄",
+            "attempt": attempt[1],
+        }
+        answers = [await browser.post("/notifications", fields) for _ in range(2)]
+        made = stage.notifications.items[0]
+        assert [answer.headers["location"] for answer in answers] == [f"/notifications/{made.id}"] * 2
+        assert stage.notifications.sent == [("mina@example.com", "안녕, 쉼표", "첫 줄\r\n둘째 줄")]
+
+    async def test_what_is_wrong_is_said_beside_its_field_and_the_rest_is_kept(self, stage: Stage) -> None:
+        browser = stage.mina()
+        await browser.get("/notifications/new")
+        fields: dict[str, str | list[str]] = {"email": "x", "subject": "제목", "text": "", "attempt": "a" * 24}
+        answer = await browser.post("/notifications", fields, htmx=True)
+        assert answer.status_code == 422
+        assert 'id="e-email"' in answer.text
+        assert 'id="e-text"' in answer.text
+        assert 'value="제목"' in answer.text
+        assert stage.notifications.sent == []
+
+    async def test_on_trial_it_says_where_one_may_send(self, stage: Stage) -> None:
+        stage.notifications.on_trial = True
+        browser = stage.mina()
+        await browser.get("/notifications/new")
+        fields: dict[str, str | list[str]] = {"email": "a@b.example", "subject": "s", "text": "t", "attempt": "a" * 24}
+        answer = await browser.post("/notifications", fields)
+        assert answer.status_code == 403
+        assert "체험 중인 계정" in text_of(answer.text)
+
+    async def test_a_form_that_changed_after_it_was_sent_can_be_sent_as_another(self, stage: Stage) -> None:
+        browser = stage.mina()
+        await browser.get("/notifications/new")
+        fields: dict[str, str | list[str]] = {"email": "a@b.example", "subject": "s", "text": "t", "attempt": "a" * 24}
+        await browser.post("/notifications", fields)
+        answer = await browser.post("/notifications", {**fields, "subject": "other"})
+        assert answer.status_code == 409
+        attempt = ATTEMPT.search(answer.text)
+        assert attempt is not None
+        assert attempt[1] != "a" * 24
+
+    async def test_nobody_sends_without_signing_in(self, stage: Stage) -> None:
+        browser = stage.mina()
+        await browser.get("/notifications/new")
+        stage.accounts.users.pop(MINA)
+        fields: dict[str, str | list[str]] = {"email": "a@b.example", "subject": "s", "text": "t", "attempt": "a" * 24}
+        assert (await browser.post("/notifications", fields)).headers["location"].startswith("/auth/session/renew")

@@ -1,0 +1,57 @@
+import gzip
+import hashlib
+from importlib import resources
+
+import pytest
+
+from services.dashboard.tests.stage import Stage
+
+STATIC = resources.files("bongsu_dashboard").joinpath("static")
+VENDOR = STATIC.joinpath("vendor")
+
+
+class TestVendoredFiles:
+    def test_each_is_as_it_was_published(self) -> None:
+        lines = VENDOR.joinpath("SHA256SUMS").read_text().splitlines()
+        sums = dict(reversed(line.split("  ")) for line in lines)
+        assert sums == {name: hashlib.sha256(VENDOR.joinpath(name).read_bytes()).hexdigest() for name in sums}
+
+    def test_each_has_its_sum_and_its_licence(self) -> None:
+        names = {item.name for item in VENDOR.iterdir()} - {"README.md", "SHA256SUMS"}
+        assert {line.split("  ")[1] for line in VENDOR.joinpath("SHA256SUMS").read_text().splitlines()} == names
+        code = {name for name in names if not name.endswith(".LICENSE")}
+        assert {name.replace(".min.js", "").replace(".min.css", "") + ".LICENSE" for name in code} == names - code
+
+
+class TestAssets:
+    async def test_an_address_holds_the_digest_and_is_kept_for_ever(self, stage: Stage) -> None:
+        url = stage.app().state.pages.assets.url("dashboard.css")
+        answer = await stage.browser().get(url)
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["content-type"] == "text/css; charset=utf-8"
+        assert hashlib.sha256(answer.content).hexdigest()[:16] in url
+
+    async def test_another_versions_address_is_answered_but_not_kept(self, stage: Stage) -> None:
+        answer = await stage.browser().get("/static/0000000000000000/dashboard.css")
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-cache")
+
+    async def test_it_is_compressed_for_who_can_read_that(self, stage: Stage) -> None:
+        url = stage.app().state.pages.assets.url("vendor/htmx-4.0.1.min.js")
+        client = stage.browser().client
+        packed, plain = [
+            await client.get(url, headers={"Accept-Encoding": encoding}) for encoding in ("gzip", "identity")
+        ]
+        assert (packed.headers["content-encoding"], "content-encoding" in plain.headers) == ("gzip", False)
+        assert packed.content == plain.content
+
+    @pytest.mark.parametrize("name", ["../app.py", "vendor/README.md", "vendor/SHA256SUMS", "x.css", "..%2fapp.py"])
+    async def test_nothing_else_is_served(self, stage: Stage, name: str) -> None:
+        assert (await stage.browser().get(f"/static/0000000000000000/{name}")).status_code == 404
+
+    async def test_a_page_with_all_that_it_loads_stays_under_60_kilobytes(self, stage: Stage) -> None:
+        assets = stage.app().state.pages.assets
+        names = ["vendor/htmx-4.0.1.min.js", "vendor/basecoat-nova-1.0.2.min.css", "tokens.css"]
+        names += ["dashboard.css", "dashboard.js", "mark.svg"]
+        total = sum(len(gzip.compress(STATIC.joinpath(name).read_bytes(), 9)) for name in names)
+        page = await stage.mina().get("/account")
+        assert total + len(gzip.compress(page.content)) < 60_000, assets

@@ -1,0 +1,97 @@
+import pytest
+
+from bongsu.runtime.errors import TooMany
+from services.dashboard.tests.fakes import MINA
+from services.dashboard.tests.stage import Stage, text_of
+
+
+class TestFailures:
+    @pytest.mark.parametrize("path", ["/nothing", "/guilds/x", "/guilds/99999999999999999999999", "/notifications/x"])
+    async def test_what_is_not_there_is_a_page(self, stage: Stage, path: str) -> None:
+        answer = await stage.mina().get(path)
+        assert answer.status_code == 404
+        assert "찾을 수 없습니다" in text_of(answer.text)
+
+    async def test_it_speaks_the_readers_language(self, stage: Stage) -> None:
+        answer = await stage.browser(language="en").get("/nothing")
+        assert "Not found" in text_of(answer.text)
+
+    async def test_it_has_the_menu_for_who_is_signed_in(self, stage: Stage) -> None:
+        assert 'href="/guilds"' in (await stage.mina().get("/nothing")).text
+        assert 'href="/guilds"' not in (await stage.browser().get("/nothing")).text
+
+    async def test_a_service_that_is_down_is_a_503_and_says_when_to_try_again(self, stage: Stage) -> None:
+        stage.notifications.down = True
+        answer = await stage.mina().get("/notifications")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert "잃어버린 것은 없으며" in text_of(answer.text)
+
+    async def test_auth_being_down_is_no_sign_out(self, stage: Stage) -> None:
+        stage.accounts.down = True
+        answer = await stage.mina().get("/account")
+        assert answer.status_code == 503
+        assert "set-cookie" not in answer.headers or "access" not in answer.headers["set-cookie"]
+
+    async def test_too_many_requests_say_how_long_to_wait(self, stage: Stage) -> None:
+        stage.accounts.raises = TooMany("Wait", retry_after_s=17)
+        answer = await stage.mina().get("/account")
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "17")
+
+    async def test_a_wrong_method_says_so(self, stage: Stage) -> None:
+        answer = await stage.mina().client.put("/account")
+        assert answer.status_code == 405
+        assert "allow" in answer.headers
+
+    async def test_to_htmx_it_is_a_notice_above_the_page(self, stage: Stage) -> None:
+        stage.notifications.down = True
+        answer = await stage.mina().get("/notifications", htmx=True)
+        assert (answer.status_code, answer.headers["hx-retarget"]) == (503, "#notices")
+        assert "<html" not in answer.text
+
+    async def test_a_defect_is_a_page_that_tells_nothing_of_it(self, stage: Stage) -> None:
+        stage.notifications.items = [None]  # type: ignore[list-item] - what a defect would be like
+        answer = await stage.mina().get("/notifications")
+        assert answer.status_code == 500
+        assert answer.headers["x-request-id"] in answer.text
+        assert "NoneType" not in answer.text
+        assert "content-security-policy" in answer.headers
+
+    async def test_a_body_beyond_measure_is_refused(self, stage: Stage) -> None:
+        browser = stage.mina()
+        await browser.get("/account")
+        answer = await browser.post("/account/profile", {"name": "x" * 300_000, "locale": "ko"})
+        assert answer.status_code == 413
+
+
+class TestSigningInAgain:
+    async def test_a_page_leads_to_auth_and_back(self, stage: Stage) -> None:
+        answer = await stage.browser().get("/guilds?show=active")
+        assert (answer.status_code, answer.headers["location"]) == (
+            303,
+            "/auth/session/renew?next=/guilds%3Fshow%3Dactive",
+        )
+
+    async def test_a_fragment_is_told_by_htmxs_header_and_comes_back_to_its_page(self, stage: Stage) -> None:
+        answer = await stage.browser().get("/notifications", htmx=True)
+        assert (answer.status_code, answer.text) == (401, "")
+        assert answer.headers["hx-redirect"] == "/auth/session/renew?next=/guilds%3Fshow%3Dall"
+
+    async def test_a_form_of_a_session_that_ran_out_comes_back_to_its_page(self, stage: Stage) -> None:
+        browser = stage.mina()
+        await browser.get("/account")
+        browser.client.cookies.delete("access-80")
+        answer = await browser.post(
+            "/account/profile", {"name": "x"}, headers={"Referer": "http://dashboard.test/account"}
+        )
+        assert answer.headers["location"] == "/auth/session/renew?next=/account"
+        assert stage.accounts.users[MINA].name == "김봉수"
+
+    async def test_who_was_sent_to_auth_a_moment_ago_signs_in_and_does_not_go_in_circles(self, stage: Stage) -> None:
+        browser = stage.browser("an-access-token-that-is-refused")
+        await browser.get("/guilds")
+        assert (await browser.get("/guilds")).headers["location"] == "/login?next=/guilds"
+
+    async def test_another_sites_referer_leads_home(self, stage: Stage) -> None:
+        browser = stage.browser()
+        answer = await browser.post("/account/profile", headers={"Referer": "http://evil.example/x"})
+        assert answer.headers["location"] == "/auth/session/renew?next=/"
