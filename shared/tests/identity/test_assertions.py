@@ -1,5 +1,6 @@
 """Assertions: issued, verified, attacked."""
 
+import base64
 import uuid
 
 import jwt
@@ -95,6 +96,7 @@ class TestVerify:
             "",
             "a.b.c",
             "x" * 5000,
+            f"{base64.urlsafe_b64encode(b'[' * 1500).decode()}.e30.e30",
         ],
         ids=[
             "audience",
@@ -109,6 +111,7 @@ class TestVerify:
             "empty",
             "not-a-token",
             "huge",
+            "nested",
         ],
     )
     async def test_anything_else_is_refused(self, verifier: AssertionVerifier, token: str) -> None:

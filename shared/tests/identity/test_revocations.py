@@ -87,6 +87,20 @@ class TestRevokeUser:
         assert feed.denies(claims(user_id=user.id, issued_at=user.tokens_denied_until))
         assert not feed.denies(claims(user_id=user.id, issued_at=user.tokens_denied_until + 1))
 
+    async def test_token_issued_between_two_revocations_in_one_second_is_denied(
+        self, database: Database, seeds: Seeds
+    ) -> None:
+        """It is dated ahead, after the first of them."""
+        user, feed = await seeds.user(), RevocationFeed()
+        async with database.unit():
+            await revoke_user(user)
+        ahead = int(time.time()) + 1
+        await user.update(tokens_denied_until=ahead)
+        async with database.unit():
+            await revoke_user(user)
+        await feed.poll()
+        assert feed.denies(claims(user_id=user.id, issued_at=ahead + 1))
+
     async def test_user_remembers_until_when_tokens_are_denied(self, database: Database, seeds: Seeds) -> None:
         user = await seeds.user()
         async with database.unit():

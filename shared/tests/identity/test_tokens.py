@@ -193,6 +193,12 @@ class TestVerify:
         with pytest.raises(TokenRefused):
             await verifier.verify(token)
 
+    async def test_brackets_within_brackets_are_refused(self, verifier: TokenVerifier) -> None:
+        """Deeper than the JSON reader goes."""
+        header = base64.urlsafe_b64encode(b"[" * 3000).decode()
+        with pytest.raises(TokenRefused):
+            await verifier.verify(f"{header}.e30.e30")
+
     async def test_payload_of_another_token_is_refused(self, verifier: TokenVerifier) -> None:
         header, _, signature = issue().split(".")
         with pytest.raises(TokenRefused):

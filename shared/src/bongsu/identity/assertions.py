@@ -169,7 +169,7 @@ def _key_id(segment: str) -> str:
         header: object = json.loads(
             base64.b64decode(segment + "=" * (-len(segment) % 4), altchars=b"-_", validate=True)
         )
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter: thousands of brackets, one within the other
         raise AssertionRefused("not a token") from None
     if not isinstance(header, Mapping) or set(header) != _HEADER_NAMES:
         raise AssertionRefused("the header says more or less than it must")

@@ -143,9 +143,10 @@ async def revoke_user(user: User) -> Revocation:
 
     The user's next token is dated after this second (`tokens_denied_until`), so it is not denied with them.
     """
-    now = int(time.time())
-    await user.update(tokens_denied_until=now)
-    return await _revoke("user", user.id, now)
+    # A token that was issued in the second of an earlier revocation is dated one second ahead.
+    until = max(int(time.time()), user.tokens_denied_until + 1)
+    await user.update(tokens_denied_until=until)
+    return await _revoke("user", user.id, until)
 
 
 async def sweep_revocations() -> int:

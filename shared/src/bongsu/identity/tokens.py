@@ -246,7 +246,7 @@ def _key_id(segment: str) -> str:
         header: object = json.loads(
             base64.b64decode(segment + "=" * (-len(segment) % 4), altchars=b"-_", validate=True)
         )
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter: thousands of brackets, one within the other
         raise TokenRefused("not a token") from None
     if not isinstance(header, Mapping) or set(header) != _HEADER_NAMES:
         raise TokenRefused("the header says more or less than it must")
