@@ -3,12 +3,15 @@
 import asyncio
 import statistics
 import time
+from collections.abc import Awaitable, Callable
 
 import httpx
 import jwt
 import pytest
 
-from bongsu.identity.models import User
+from bongsu.identity.models import User, UserSession
+from bongsu.identity.scopes import Role
+from bongsu_auth.accounts import service as accounts
 from bongsu_auth.settings import AuthSettings
 from services.auth.tests.stage import PASSWORD, Stage, bearer, error_fields
 
@@ -85,6 +88,54 @@ class TestLogin:
         await user.refresh()
         assert "m=19456,t=2,p=1" in user.hashed_password
         assert (await stage.login(user.email)).status_code == 200
+
+
+class TestChangedWhileHashing:
+    """The password takes a while to check; the user may be another by then."""
+
+    @pytest.fixture
+    def meanwhile(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[Callable[[User], Awaitable[object]]]:
+        """What happens, once, between a right password and what it opens."""
+        happens: list[Callable[[User], Awaitable[object]]] = []
+        check = stage.wiring.users.check
+
+        async def checked(user: User | None, password: str) -> User | None:
+            found = await check(user, password)
+            if found is not None and happens:
+                event = happens.pop()
+                async with stage.database.unit():
+                    await event(await User.get(found.id))
+            return found
+
+        monkeypatch.setattr(stage.wiring.users, "check", checked)
+        return happens
+
+    async def test_who_was_blocked_is_refused(
+        self, stage: Stage, meanwhile: list[Callable[[User], Awaitable[object]]]
+    ) -> None:
+        user = await stage.user()
+        meanwhile.append(accounts.block)
+        answer = await stage.login(user.email)
+        assert (answer.status_code, answer.json()["code"]) == (401, "login_refused")
+        assert await UserSession.filter_by(user_id=user.id).count() == 0
+
+    async def test_role_is_that_of_now(
+        self, stage: Stage, meanwhile: list[Callable[[User], Awaitable[object]]]
+    ) -> None:
+        user = await stage.user(role=Role.ADMINISTRATOR)
+        meanwhile.append(lambda found: accounts.set_role(found, Role.USER))
+        token = (await stage.login(user.email)).json()["access_token"]
+        assert jwt.decode(token, options={"verify_signature": False})["role"] == "user"
+        assert (await stage.client.get("/auth/me", headers=bearer(token))).status_code == 200
+
+    async def test_reauthentication_gives_nothing_to_who_was_blocked(
+        self, stage: Stage, meanwhile: list[Callable[[User], Awaitable[object]]]
+    ) -> None:
+        user = await stage.user()
+        headers = await stage.signed_in(user)
+        meanwhile.append(accounts.block)
+        answer = await stage.client.post("/auth/reauthenticate", json={"password": PASSWORD}, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "account_blocked")
 
 
 class TestTiming:
@@ -169,6 +220,34 @@ class TestLimits:
         assert codes == [401, 401, 401]
         assert (answer.status_code, answer.json()["code"]) == (429, "too_many_logins")
         assert int(answer.headers["retry-after"]) >= 1
+
+    async def test_right_guess_among_many_at_once_is_refused(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """All were let in before any of them was counted."""
+        user, check = await stage.user(), stage.wiring.users.check
+        async with stage.browser() as browser:
+
+            async def checked(known: User | None, password: str) -> User | None:
+                found = await check(known, password)
+                if found is not None:
+                    for _ in range(3):
+                        assert (await self.attempt(browser, user.email)).status_code == 401
+                return found
+
+            monkeypatch.setattr(stage.wiring.users, "check", checked)
+            answer = await self.attempt(browser, user.email, PASSWORD)
+        assert (answer.status_code, answer.json()["code"]) == (429, "too_many_logins")
+        assert await UserSession.filter_by(user_id=user.id).count() == 0
+
+    async def test_addresses_of_one_ipv6_network_count_as_one(self, stage: Stage) -> None:
+        codes = []
+        for number in range(4):
+            async with stage.browser(address=f"2001:db8:1:2::{number:x}") as browser:
+                codes.append((await self.attempt(browser, "a@example.com")).status_code)
+        async with stage.browser(address="2001:db8:1:3::1") as browser:
+            codes.append((await self.attempt(browser, "a@example.com")).status_code)
+        assert codes == [401, 401, 401, 429, 401]
 
     async def test_unknown_address_has_to_wait_just_the_same(self, stage: Stage) -> None:
         async with stage.browser() as browser:

@@ -11,6 +11,7 @@ import pytest
 from bongsu.identity.models import AuditEntry, User, UserSession
 from bongsu.identity.scopes import Role
 from bongsu_auth import operations
+from bongsu_auth.accounts import service as accounts
 from services.auth.tests.stage import Stage, bearer
 
 
@@ -139,3 +140,15 @@ class TestRefresh:
         answer = (await refresh(stage, tokens["refresh_token"])).json()
         me = await stage.client.get("/auth/me", headers=bearer(answer["access_token"]))
         assert (me.status_code, me.json()["role"]) == (200, "manager")
+
+    async def test_role_that_is_being_changed_is_waited_for(self, each_stage: Stage) -> None:
+        """A token with the old role, dated after the change, would not be denied with the others."""
+        user = await each_stage.user(role=Role.ADMINISTRATOR)
+        token = (await each_stage.login(user.email)).json()["refresh_token"]
+        async with each_stage.database.unit():
+            await accounts.set_role(await User.get(user.id), Role.USER)
+            refreshing = asyncio.create_task(refresh(each_stage, token))
+            # Long enough for an answer that does not wait.
+            await asyncio.wait({refreshing}, timeout=0.3)
+        access = (await refreshing).json()["access_token"]
+        assert jwt.decode(access, options={"verify_signature": False})["role"] == "user"

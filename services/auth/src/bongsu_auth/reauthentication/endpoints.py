@@ -57,6 +57,8 @@ async def _proven(wiring: Wiring, body: ReauthenticateIn, caller: Caller, reques
     if await wiring.users.check(user, body.password.get_secret_value()) is None:
         await wiring.limits.count_failure(attempt, wiring.database)
         raise PasswordRefused
+    # As at a sign-in: guesses that were made at the same time count as well.
+    await wiring.limits.require_open(attempt)
     return user
 
 

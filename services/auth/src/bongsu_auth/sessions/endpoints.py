@@ -9,7 +9,7 @@ from bongsu.identity.caller import Caller, require_account
 from bongsu.identity.models import User
 from bongsu.runtime.errors import Unauthorised
 from bongsu.runtime.problems import problems
-from bongsu_auth.errors import LoginRefused, RefreshRefused
+from bongsu_auth.errors import AccountBlocked, LoginRefused, RefreshRefused
 from bongsu_auth.sessions import service
 from bongsu_auth.sessions.browser import put_tokens, user_agent_of
 from bongsu_auth.sessions.limits import DEVICE_MAX_AGE_S, Attempt, device_cookie, is_device_of
@@ -100,7 +100,7 @@ async def _login(wiring: Wiring, body: LoginIn, request: Request) -> tuple[User,
     known = await User.filter_by(email_norm=body.email).first()
     device = request.cookies.get(wiring.identity.cookies.device)
     attempt = Attempt(body.email, address, is_device_of(wiring.vault, device, known.id if known is not None else None))
-    failed_before = await wiring.limits.require_open(attempt)
+    await wiring.limits.require_open(attempt)
     user = await wiring.users.check(known, body.password.get_secret_value())
     if user is None:
         await wiring.limits.count_failure(attempt, wiring.database)
@@ -112,7 +112,13 @@ async def _login(wiring: Wiring, body: LoginIn, request: Request) -> tuple[User,
             await wiring.limits.forget(attempt)
         return await wiring.sessions.open(user, how)
 
-    return user, await wiring.database.run(opened)
+    # Others may have guessed at the same time, all of them let in before one was counted: what is right counts only
+    # while there was still a guess left.
+    failed_before = await wiring.limits.require_open(attempt)
+    try:
+        return user, await wiring.database.run(opened)
+    except AccountBlocked:
+        raise LoginRefused from None
 
 
 async def _logout(wiring: Wiring, caller: Caller | None, refresh_token: str) -> None:

@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from ipaddress import IPv6Address, ip_address, ip_network
 from uuid import UUID
 
 from bongsu.identity.vault import SealBroken, Vault
@@ -62,10 +63,10 @@ class LoginLimits:
 
     async def forget(self, attempt: Attempt) -> None:
         """A success: the account's failures from this address no longer count."""
-        await LoginFailures.filter_by(subject=_subject("both", attempt.email, attempt.address or "")).delete()
+        await LoginFailures.filter_by(subject=_subject("both", attempt.email, _network(attempt.address))).delete()
 
     def _subjects(self, attempt: Attempt) -> dict[str, int]:
-        address = attempt.address or ""
+        address = _network(attempt.address)
         subjects = {
             _subject("both", attempt.email, address): self.per_account_and_address,
             _subject("address", address): self.per_address,
@@ -113,6 +114,14 @@ async def _count(subject: str, free: int) -> None:
         blocked_until=now + timedelta(seconds=wait_s) if wait_s else None,
         expires_at=now + REMEMBERED_FOR,
     )
+
+
+def _network(address: str | None) -> str:
+    """What counts as one address: of IPv6 the block of 2^64 that one customer has to choose from."""
+    parsed = ip_address(address) if address is not None else None
+    if isinstance(parsed, IPv6Address):
+        return str(ip_network((parsed, 64), strict=False))
+    return str(parsed or "")
 
 
 def _subject(*parts: str) -> str:

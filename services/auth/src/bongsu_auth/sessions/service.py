@@ -14,7 +14,7 @@ from bongsu.identity.scopes import SESSION_SCOPES, Role
 from bongsu.identity.tokens import SigningKey, TokenIssuer, TokenSubject
 from bongsu.identity.vault import SealBroken, Vault
 from bongsu.mixins import uuid7
-from bongsu_auth.errors import SessionNotFound
+from bongsu_auth.errors import AccountBlocked, SessionNotFound
 from bongsu_auth.sessions import refresh_tokens
 
 KEY_KEPT_FOR = timedelta(seconds=10)
@@ -75,8 +75,11 @@ class Sessions:
         self._signing_key: tuple[datetime, SigningKey] | None = None
 
     async def open(self, user: User, how: SignIn) -> Tokens:
-        """A new session of a user who has just signed in."""
-        now = datetime.now(UTC)
+        """A new session of a user who has just signed in.
+
+        :raises AccountBlocked: they were blocked meanwhile, or are gone.
+        """
+        user, now = await _as_is_now(user), datetime.now(UTC)
         session_id, key = uuid7(), refresh_tokens.new_key()
         session = UserSession(
             id=session_id,
@@ -103,7 +106,8 @@ class Sessions:
         if shown is None:
             return None, None
         session, now = shown.session, datetime.now(UTC)
-        user = await User.get_or_none(session.user_id)
+        # Whoever changes the user's role or blocks them waits: none of their tokens is dated after the change.
+        user = await User.filter_by(id=session.user_id).lock(read=True).one_or_none()
         if user is None or not user.is_active or not _is_open(session, now):
             return None, None
         rotated = shown.generation == session.generation and await self._rotate(session, now)
@@ -124,8 +128,12 @@ class Sessions:
 
         :param how: by which method (`amr`).
         :raises SessionNotFound: it has ended.
+        :raises AccountBlocked: the user was blocked meanwhile, or is gone.
         """
-        session = await UserSession.filter_by(id=session_id, user_id=user.id, ended_at__isnull=True).first()
+        user = await _as_is_now(user)
+        session = (
+            await UserSession.filter_by(id=session_id, user_id=user.id, ended_at__isnull=True).lock().one_or_none()
+        )
         if session is None:
             raise SessionNotFound
         methods = dict.fromkeys([*session.amr.split(), how])
@@ -249,6 +257,21 @@ async def end_others(user_id: UUID, kept: UUID | None, actor: Actor) -> list[Rev
 async def sweep_sessions() -> int:
     """Removes sessions that are over for good, a week after; how many."""
     return await UserSession.filter_by(expires_at__lt=datetime.now(UTC) - timedelta(days=7)).delete()
+
+
+async def _as_is_now(user: User) -> User:
+    """The user again, after a password was hashed or a provider asked; they stay as they are until the unit ends.
+
+    :raises AccountBlocked: they were blocked meanwhile, or are gone.
+    """
+    found = await User.filter_by(id=user.id).lock(read=True).one_or_none()
+    if found is None:
+        raise AccountBlocked("The account is gone")
+    # The lock alone does not read again what this unit has read before.
+    await found.refresh()
+    if not found.is_active:
+        raise AccountBlocked("The account is blocked")
+    return found
 
 
 def _is_open(session: UserSession, now: datetime) -> bool:
