@@ -13,7 +13,7 @@ VENDOR = STATIC.joinpath("vendor")
 class TestVendoredFiles:
     def test_each_is_as_it_was_published(self) -> None:
         lines = VENDOR.joinpath("SHA256SUMS").read_text().splitlines()
-        sums = dict(reversed(line.split("  ")) for line in lines)
+        sums: dict[str, str] = {name: digest for digest, name in (line.split("  ") for line in lines)}
         assert sums == {name: hashlib.sha256(VENDOR.joinpath(name).read_bytes()).hexdigest() for name in sums}
 
     def test_each_has_its_sum_and_its_licence(self) -> None:

@@ -1,6 +1,9 @@
+from typing import cast
+
 import pytest
 
 from bongsu.runtime.errors import TooMany
+from bongsu_dashboard.notifications.notification import Detail
 from services.dashboard.tests.fakes import MINA
 from services.dashboard.tests.stage import Stage, text_of
 
@@ -49,7 +52,7 @@ class TestFailures:
         assert "<html" not in answer.text
 
     async def test_a_defect_is_a_page_that_tells_nothing_of_it(self, stage: Stage) -> None:
-        stage.notifications.items = [None]  # type: ignore[list-item] - what a defect would be like
+        stage.notifications.items = cast("list[Detail]", [None])
         answer = await stage.mina().get("/notifications")
         assert answer.status_code == 500
         assert answer.headers["x-request-id"] in answer.text

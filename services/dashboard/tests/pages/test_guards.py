@@ -135,4 +135,4 @@ def _posts(app: FastAPI) -> list[str]:
     """The path of every route that is posted to."""
     routers = [route.original_router for route in app.routes if hasattr(route, "original_router")]
     routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
-    return [route.path for route in routes if "POST" in route.methods]
+    return [route.path for route in routes if "POST" in (route.methods or ())]

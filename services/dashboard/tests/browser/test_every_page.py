@@ -1,0 +1,86 @@
+"""Each page: accessible, within its window and within its policy; light and dark, wide and narrow."""
+
+from collections.abc import Callable
+
+import pytest
+
+from services.dashboard.tests.browser.conftest import Opener
+from services.dashboard.tests.browser.scenes import ABSENT, ACTIVE, HOSTILE, OUTAGE, first_run, full
+from services.dashboard.tests.stage import Stage
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+WIDE, NARROW = (1280, 860), (320, 640)
+OF_EVERYONE = ["/login", "/login?error=denied", "/register", "/verify?token=x", "/verify", "/nothing"]
+OF_USERS = [
+    "/",
+    "/guilds",
+    "/guilds?q=nothing+like+it",
+    f"/guilds/{ACTIVE}",
+    f"/guilds/{ABSENT}",
+    f"/guilds/{ABSENT}/added",
+    f"/guilds/{OUTAGE}",
+    f"/guilds/{HOSTILE}",
+    "/notifications",
+    "/notifications?status=sent",
+    "/notifications/new",
+    "/account",
+    "/logout",
+    "/nothing",
+]
+
+
+def silent() -> Stage:
+    """The bot and notify are down."""
+    stage = full()
+    stage.bot.silent = stage.notifications.down = stage.directory.stale = True
+    return stage
+
+
+async def _is_clean(opened: Opener, stage: Stage, path: str, *, signed_in: bool, look: str) -> None:
+    size, scheme, language = (WIDE, "light", "ko-KR") if look == "wide and light" else (NARROW, "dark", "en-US")
+    if signed_in and language == "en-US":
+        stage.accounts.users = {
+            token: user.model_copy(update={"locale": "en"}) for token, user in stage.accounts.users.items()
+        }
+    tab = await opened(stage, signed_in=signed_in, size=size, scheme=scheme, language=language)
+    await tab.open(path)
+    assert await tab.inaccessible() == []
+    assert await tab.violations() == []
+    assert await tab.overflow() == 0
+    # A page that says 404 is one that the console reports.
+    assert [text for text in tab.complaints if "Failed to load resource" not in text] == []
+
+
+@pytest.mark.parametrize("look", ["wide and light", "narrow and dark"])
+class TestPages:
+    @pytest.mark.parametrize("path", OF_EVERYONE)
+    async def test_for_everyone(self, opened: Opener, path: str, look: str) -> None:
+        await _is_clean(opened, full(), path, signed_in=False, look=look)
+
+    @pytest.mark.parametrize("path", OF_USERS)
+    async def test_for_users(self, opened: Opener, path: str, look: str) -> None:
+        await _is_clean(opened, full(), path, signed_in=True, look=look)
+
+    @pytest.mark.parametrize("number", [1, 3])
+    async def test_a_notification(self, opened: Opener, number: int, look: str) -> None:
+        stage = full()
+        path = f"/notifications/{stage.notifications.items[number].id}"
+        await _is_clean(opened, stage, path, signed_in=True, look=look)
+
+    @pytest.mark.parametrize(
+        ("scene", "path"),
+        [
+            (first_run, "/"),
+            (first_run, "/guilds"),
+            (first_run, "/notifications"),
+            (silent, "/"),
+            (silent, "/guilds"),
+            (silent, f"/guilds/{ACTIVE}"),
+            (silent, "/notifications"),
+        ],
+    )
+    async def test_in_other_circumstances(
+        self, opened: Opener, scene: Callable[[], Stage], path: str, look: str
+    ) -> None:
+        await _is_clean(opened, scene(), path, signed_in=True, look=look)

@@ -1,0 +1,90 @@
+"""Signing in, sending and choosing, with scripts and without."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from services.dashboard.tests.browser.conftest import Opener
+from services.dashboard.tests.browser.scenes import full
+from services.dashboard.tests.fakes import PASSWORD
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+
+
+class TestSigningIn:
+    @SCRIPTS
+    async def test_a_wrong_password_is_said_and_the_address_kept(self, opened: Opener, scripts: bool) -> None:
+        tab = await opened(full(), signed_in=False, scripts=scripts)
+        await tab.open("/login")
+        await tab.page.fill("#f-email", "mina@example.com")
+        await tab.page.fill("#f-password", "something else")
+        await tab.page.click("#login button")
+        await expect(tab.page.locator("#login")).to_contain_text("이메일 또는 비밀번호가 맞지 않습니다")
+        await expect(tab.page.locator("#f-email")).to_have_value("mina@example.com")
+
+    @SCRIPTS
+    async def test_a_sign_up_ends_at_the_mail(self, opened: Opener, scripts: bool) -> None:
+        tab = await opened(full(), signed_in=False, scripts=scripts)
+        await tab.open("/register")
+        await tab.page.fill("#f-email", "new@example.com")
+        await tab.page.fill("#f-password", PASSWORD)
+        await tab.page.click("#register button")
+        await expect(tab.page.locator("#sent")).to_contain_text("new@example.com")
+        assert await tab.inaccessible() == [] if scripts else True
+
+
+class TestSending:
+    @SCRIPTS
+    async def test_a_test_is_sent_and_followed(self, opened: Opener, scripts: bool) -> None:
+        stage = full()
+        tab = await opened(stage, scripts=scripts)
+        await tab.open("/notifications/new")
+        await tab.page.fill("#f-subject", "시험입니다")
+        await tab.page.click("#send button")
+        await expect(tab.page).to_have_url(re.compile(r"/notifications/[0-9a-f-]{36}$"))
+        await expect(tab.page.locator("h1")).to_have_text("시험입니다")
+        assert len(stage.notifications.sent) == 1
+
+    async def test_its_status_changes_by_itself(self, opened: Opener) -> None:
+        stage = full()
+        tab = await opened(stage)
+        item = stage.notifications.items[0]
+        await tab.open(f"/notifications/{item.id}")
+        await expect(tab.page.locator("header [role=status]")).to_have_text("대기 중")
+        stage.notifications.items[0] = item.model_copy(update={"status": "delivered"})
+        await expect(tab.page.locator("header [role=status]")).to_have_text("전달됨")
+        await expect(tab.page.locator("#detail")).not_to_have_attribute("hx-get", re.compile(".*"))
+
+
+class TestChoosing:
+    @SCRIPTS
+    async def test_the_theme_is_chosen(self, opened: Opener, scripts: bool) -> None:
+        tab = await opened(full(), scripts=scripts, scheme="light")
+        await tab.open("/guilds?show=active")
+        await tab.page.click("button[value=dark]")
+        await expect(tab.page.locator("html")).to_have_attribute("data-theme", "dark")
+        await expect(tab.page).to_have_url(re.compile(r"/guilds\?show=active$"))
+
+    @SCRIPTS
+    async def test_the_language_is_chosen(self, opened: Opener, scripts: bool) -> None:
+        tab = await opened(full(), scripts=scripts)
+        await tab.open("/guilds")
+        await tab.page.click("button[value=en]")
+        await expect(tab.page.locator("h1")).to_have_text("My servers")
+
+    async def test_the_system_is_followed_until_then(self, opened: Opener) -> None:
+        colours = []
+        for scheme in ("light", "dark"):
+            tab = await opened(full(), scheme=scheme)
+            await tab.open("/guilds")
+            colours.append(await tab.page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        assert colours[0] != colours[1]
+
+    async def test_times_are_said_in_the_readers_zone(self, opened: Opener) -> None:
+        stage = full()
+        tab = await opened(stage)
+        await tab.open(f"/notifications/{stage.notifications.items[1].id}")
+        assert "UTC" not in await tab.page.inner_text(".timeline")
