@@ -78,6 +78,20 @@ class TestLink:
             answer = await browser.get(stage.providers.allow(begun.json()["authorization_url"], Person()))
         assert (answer.status_code, answer.json()["code"]) == (400, "state_refused")
 
+    @pytest.mark.parametrize("how", ["DELETE /auth/sessions", "POST /auth/logout"])
+    async def test_flow_ends_with_the_session_in_which_it_began(self, stage: Stage, how: str) -> None:
+        """Else whoever had the session for a moment could make a way in of their own after it was taken away."""
+        user, person = await stage.user(), Person()
+        async with stage.signed_in_browser(user) as thief:
+            begun = await thief.post("/auth/identities/discord/link", json={})
+            if how == "POST /auth/logout":
+                await thief.post("/auth/logout")
+            else:
+                await stage.client.delete("/auth/sessions", headers=await stage.signed_in(user))
+            answer = await thief.get(stage.providers.allow(begun.json()["authorization_url"], person))
+        assert (answer.status_code, answer.json()["code"]) == (400, "state_refused")
+        assert await LinkedAccount.row_count() == 0
+
     async def test_account_of_another_user_is_refused(self, each_stage: Stage) -> None:
         """Attack 25."""
         stage, person = each_stage, Person(email=each_stage.new_address())

@@ -176,11 +176,11 @@ async def _sign_in(
 async def _link(
     wiring: Wiring, request: Request, provider: Provider, taken: Taken, grant: Grant, next_path: str
 ) -> Response:
-    user_id = taken.purpose.user_id
+    user_id, session_id = taken.purpose.user_id, taken.purpose.session_id
     assert user_id is not None  # noqa: S101 - a flow of this kind is begun by a user
     arrival = await wiring.flows.arrival(provider, taken, grant)
     actor = Actor(user_id, address=wiring.identity.address(request))
-    await _repeated(wiring, lambda: wiring.oauth.link(arrival, user_id, actor))
+    await _repeated(wiring, lambda: wiring.oauth.link(arrival, user_id, session_id, actor))
     return _see(destinations.with_query(next_path, linked=provider.name))
 
 

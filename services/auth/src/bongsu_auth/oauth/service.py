@@ -11,7 +11,7 @@ from bongsu.identity.models import ApiKey, LinkedAccount, Revocation, User, User
 from bongsu.identity.revocations import revoke_user
 from bongsu.mixins import uuid7
 from bongsu_auth.accounts.models import Registration
-from bongsu_auth.errors import AccountBlocked, AnotherLinked, LinkedElsewhere, LoginToLink
+from bongsu_auth.errors import AccountBlocked, AnotherLinked, LinkedElsewhere, LoginToLink, StateRefused
 from bongsu_auth.oauth import profiles
 from bongsu_auth.oauth.grants import Grants
 from bongsu_auth.oauth.port import Grant, Profile, ProviderAccount
@@ -97,14 +97,18 @@ class OAuth:
         await profiles.fill(user, *arrival.profiles)
         return SignedIn(user, await self._sessions.open(user, how), revocation)
 
-    async def link(self, arrival: Arrival, user_id: UUID, actor: Actor) -> None:
+    async def link(self, arrival: Arrival, user_id: UUID, session_id: UUID | None, actor: Actor) -> None:
         """Links it to a user who is signed in; an account that is linked to them already gets the new grant.
 
+        :param session_id: in which session the user asked for it.
+        :raises StateRefused: that session has ended, and with it what was begun in it.
         :raises LinkedElsewhere: it is another user's.
         :raises AnotherLinked: the user has another account of this provider linked.
         :raises AccountBlocked: the user is blocked.
         :raises Overtaken: as in `sign_in`, and so is `bongsu.mixins.Conflict`.
         """
+        if not await self._sessions.is_open(session_id, user_id):
+            raise StateRefused
         user = await User.get(user_id)
         _require_active(user)
         linked = await _linked(arrival)

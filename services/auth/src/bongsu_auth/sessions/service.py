@@ -123,6 +123,11 @@ class Sessions:
         shown = await self._shown(text)
         return shown.session if shown is not None and _is_open(shown.session, datetime.now(UTC)) else None
 
+    async def is_open(self, session_id: UUID | None, user_id: UUID) -> bool:
+        """Whether it is a session of the user that has not ended; it does not end before the unit does."""
+        session = await UserSession.filter_by(id=session_id, user_id=user_id).lock(read=True).one_or_none()
+        return session is not None and _is_open(session, datetime.now(UTC))
+
     async def reauthenticate(self, session_id: UUID, user: User, how: str) -> str:
         """Notes that the user has just proven who they are in a session; an access token that says so.
 
