@@ -87,8 +87,9 @@ class Upstream:
     def __init__(self, service: str, client: httpx.AsyncClient) -> None:
         self.service = service
         self._client = client
-        # One client serves every browser: it must keep nobody's cookies.
-        client.cookies = httpx.Cookies(CookieJar(DefaultCookiePolicy(allowed_domains=[])))
+        # One client serves every browser, so it must keep nobody's cookies. The jar itself is given, and not an
+        # httpx.Cookies of it: that would be copied into a jar that keeps them.
+        client.cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
     async def call(  # noqa: PLR0913 - each is one part of a request
         self,

@@ -3,10 +3,10 @@ import re
 import pytest
 
 from services.dashboard.tests.fakes import JUN, MINA, FakeBot, FakeDirectory, a_guild, a_notification, a_summary, a_user
+from services.dashboard.tests.notifications.attempts import attempt_of
 from services.dashboard.tests.stage import FakeBrowser, Stage, text_of
 
 FIRST, SECOND, THEIRS = 8 << 22, 9 << 22, 77 << 22
-ATTEMPT = re.compile(r'name="attempt" value="([^"]+)"')
 
 
 @pytest.fixture
@@ -33,9 +33,8 @@ def _states(html: str) -> dict[str, str]:
 
 async def _remove(browser: FakeBrowser, guild_id: int, name: str, **more: object) -> int:
     page = await browser.get(f"/guilds/{guild_id}")
-    attempt = ATTEMPT.search(page.text)
-    assert attempt is not None
-    fields: dict[str, str | list[str]] = {"name": name, "attempt": attempt[1]}
+    attempt = attempt_of(page.text)
+    fields: dict[str, str | list[str]] = {"name": name, "attempt": attempt}
     return (await browser.post(f"/guilds/{guild_id}/bot/remove", fields, htmx=bool(more.get("htmx")))).status_code
 
 
@@ -262,23 +261,21 @@ class TestRemoving:
     async def test_sent_twice_it_leaves_once(self, stage: Stage) -> None:
         browser = stage.mina()
         page = await browser.get(f"/guilds/{FIRST}")
-        attempt = ATTEMPT.search(page.text)
-        assert attempt is not None
-        fields: dict[str, str | list[str]] = {"name": "봉수대 개발팀", "attempt": attempt[1]}
+        attempt = attempt_of(page.text)
+        fields: dict[str, str | list[str]] = {"name": "봉수대 개발팀", "attempt": attempt}
         answers = [(await browser.post(f"/guilds/{FIRST}/bot/remove", fields)).status_code for _ in range(2)]
         assert (answers, stage.bot.left) == ([303, 303], [FIRST])
 
     async def test_a_silent_bot_is_said_and_the_form_can_be_sent_again_as_the_same(self, stage: Stage) -> None:
         browser = stage.mina()
         page = await browser.get(f"/guilds/{FIRST}")
-        attempt = ATTEMPT.search(page.text)
-        assert attempt is not None
+        attempt = attempt_of(page.text)
         stage.bot.silent = True
-        fields: dict[str, str | list[str]] = {"name": "봉수대 개발팀", "attempt": attempt[1]}
+        fields: dict[str, str | list[str]] = {"name": "봉수대 개발팀", "attempt": attempt}
         answer = await browser.post(f"/guilds/{FIRST}/bot/remove", fields)
         assert answer.status_code == 503
         assert "봇이 응답하지 않아 내보내지 못했습니다" in text_of(answer.text)
-        assert f'value="{attempt[1]}"' in answer.text
+        assert f'value="{attempt}"' in answer.text
 
     async def test_only_where_the_bot_is_can_it_be_removed(self, stage: Stage) -> None:
         assert "위험 구역" not in text_of((await stage.mina().get(f"/guilds/{SECOND}")).text)

@@ -5,9 +5,8 @@ import pytest
 
 from bongsu_dashboard.notifications.notification import Failure
 from services.dashboard.tests.fakes import MINA, a_notification
+from services.dashboard.tests.notifications.attempts import attempt_of
 from services.dashboard.tests.stage import Stage, text_of
-
-ATTEMPT = re.compile(r'name="attempt" value="([^"]+)"')
 
 
 class TestFeed:
@@ -89,14 +88,13 @@ class TestSending:
     async def test_a_test_goes_out_and_is_followed(self, stage: Stage) -> None:
         browser = stage.mina()
         page = (await browser.get("/notifications/new")).text
-        attempt = ATTEMPT.search(page)
-        assert attempt is not None
+        attempt = attempt_of(page)
         assert 'value="mina@example.com"' in page
         fields: dict[str, str | list[str]] = {
             "email": "mina@example.com",
             "subject": "안녕, 쉼표",
             "text": "첫 줄\r\n둘째 줄",
-            "attempt": attempt[1],
+            "attempt": attempt,
         }
         answers = [await browser.post("/notifications", fields) for _ in range(2)]
         made = stage.notifications.items[0]
@@ -130,9 +128,7 @@ class TestSending:
         await browser.post("/notifications", fields)
         answer = await browser.post("/notifications", {**fields, "subject": "other"})
         assert answer.status_code == 409
-        attempt = ATTEMPT.search(answer.text)
-        assert attempt is not None
-        assert attempt[1] != "a" * 24
+        assert attempt_of(answer.text) != "a" * 24
 
     async def test_nobody_sends_without_signing_in(self, stage: Stage) -> None:
         browser = stage.mina()

@@ -1,0 +1,185 @@
+"""The dashboard over the real auth and notify: that both sides mean the same by their contracts."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from bongsu import outbox
+from bongsu.broker.memory import MemoryBroker
+from bongsu.identity.callers import Identity
+from bongsu.identity.key_source import ensure_signing_key
+from bongsu.identity.vault import Vault
+from bongsu.mixins import Database
+from bongsu.runtime.migrations import upgrade
+from bongsu_auth import app as auth
+from bongsu_auth.settings import AuthSettings
+from bongsu_dashboard.app import create_app
+from bongsu_dashboard.settings import DashboardSettings
+from bongsu_notify import app as notify
+from bongsu_notify.settings import NotifySettings
+from services.auth.tests.providers import Providers
+from services.auth.tests.stage import Stage as AuthStage
+from services.dashboard.tests.fakes import PASSWORD
+from services.dashboard.tests.notifications.attempts import attempt_of
+from services.dashboard.tests.stage import FakeBrowser, text_of
+
+URL = "http://localhost:8000"
+EMAIL = "new@example.com"
+
+
+@dataclass
+class Whole:
+    """Auth, notify and the dashboard behind one address."""
+
+    site: httpx.ASGITransport
+    auth: AuthStage
+
+    def browser(self) -> FakeBrowser:
+        headers = {"Accept-Language": "ko", "Sec-Fetch-Site": "same-origin", "User-Agent": "Firefox/150.0 (Linux)"}
+        return FakeBrowser(httpx.AsyncClient(transport=self.site, base_url=URL, headers=headers))
+
+    async def signed_in(self) -> FakeBrowser:
+        user = await self.auth.user(EMAIL)
+        browser = self.browser()
+        await browser.get("/login")
+        answer = await browser.post("/login", {"email": user.email, "password": "correct horse battery", "next": "/"})
+        assert answer.status_code == 303, text_of(answer.text)
+        await browser.get("/account")
+        return browser
+
+
+@pytest.fixture
+async def whole(sqlite_database_url: str) -> AsyncIterator[Whole]:
+    database, vault, broker = Database(sqlite_database_url), Vault.parse(Vault.new_key()), MemoryBroker()
+    await broker.connect()
+    await upgrade(database.engine, [auth.MIGRATIONS, outbox.MIGRATIONS, notify.MIGRATIONS])
+    await ensure_signing_key(vault)
+    identity = Identity(vault=vault, public_url=URL, trusted_proxies=["127.0.0.1/32"])
+    providers = Providers()
+    auth_app = auth.create_app(
+        settings=AuthSettings(new_accounts="live"),
+        identity=identity,
+        database=database,
+        vault=vault,
+        public_url=URL,
+        providers_transport=providers.transport,
+    )
+    notify_app = notify.create_app(settings=NotifySettings(), identity=identity, database=database, broker=broker)
+    async with (
+        auth_app.router.lifespan_context(auth_app),
+        notify_app.router.lifespan_context(notify_app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(auth_app), base_url=URL) as auth_client,
+        httpx.AsyncClient(transport=httpx.ASGITransport(notify_app), base_url=URL) as notify_client,
+    ):
+        pages = create_app(
+            settings=DashboardSettings(), public_url=URL, auth=auth_client, notify=notify_client, broker=broker
+        )
+
+        async def site(scope: Scope, receive: Receive, send: Send) -> None:
+            await (auth_app if scope["path"].startswith("/auth/") else pages)(scope, receive, send)
+
+        stage = AuthStage(auth_app, auth_client, database, vault, providers)
+        yield Whole(httpx.ASGITransport(site), stage)
+    await broker.close()
+    await database.dispose()
+
+
+class TestSignUp:
+    async def test_somebody_signs_up_confirms_and_signs_in(self, whole: Whole) -> None:
+        browser = whole.browser()
+        await browser.get("/register")
+        await browser.post("/register", {"name": "이하늘", "email": EMAIL, "password": PASSWORD})
+        mail = (await whole.auth.mails())[0]
+        page = await browser.get(mail.link.removeprefix(URL))
+        assert 'type="password"' not in page.text
+        verified = await browser.post("/verify", {"token": mail.token})
+        assert (verified.status_code, verified.headers["location"]) == (303, "/login")
+        await browser.get("/login?next=/account")
+        answer = await browser.post("/login", {"email": EMAIL, "password": PASSWORD, "next": "/account"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/account")
+        text = text_of((await browser.get("/account")).text)
+        assert "이하늘" in text
+        assert "Firefox · Linux" in text
+
+    async def test_another_browser_needs_the_password(self, whole: Whole) -> None:
+        first, second = whole.browser(), whole.browser()
+        await first.get("/register")
+        await first.post("/register", {"email": EMAIL, "password": PASSWORD})
+        mail = (await whole.auth.mails())[0]
+        await second.get(mail.link.removeprefix(URL))
+        assert (await second.post("/verify", {"token": mail.token})).status_code == 422
+        assert (await second.post("/verify", {"token": mail.token, "password": "another one"})).status_code == 400
+        assert (await second.post("/verify", {"token": mail.token, "password": PASSWORD})).status_code == 303
+
+    async def test_a_wrong_password_is_one(self, whole: Whole) -> None:
+        browser = whole.browser()
+        await browser.get("/login")
+        answer = await browser.post("/login", {"email": EMAIL, "password": "wrong", "next": "/"})
+        assert answer.status_code == 401
+
+
+class TestSession:
+    async def test_a_session_is_renewed_on_the_way_to_a_page(self, whole: Whole) -> None:
+        browser = await whole.signed_in()
+        browser.client.cookies.delete("access-8000")
+        answer = await browser.get("/account?x=1", follow=True)
+        assert (answer.status_code, answer.url.path) == (200, "/account")
+
+    async def test_without_one_it_is_the_sign_in(self, whole: Whole) -> None:
+        answer = await whole.browser().get("/guilds", follow=True)
+        assert (answer.url.path, answer.url.params["next"]) == ("/login", "/guilds")
+
+    async def test_signing_out_ends_it(self, whole: Whole) -> None:
+        browser = await whole.signed_in()
+        await browser.post("/logout")
+        answer = await browser.get("/account", follow=True)
+        assert answer.url.path == "/login"
+
+    async def test_another_device_is_signed_out(self, whole: Whole) -> None:
+        here = await whole.signed_in()
+        elsewhere = whole.browser()
+        await elsewhere.get("/login")
+        await elsewhere.post("/login", {"email": EMAIL, "password": "correct horse battery", "next": "/"})
+        await here.post("/account/sessions/end-others")
+        assert (await elsewhere.get("/account", follow=True)).url.path == "/login"
+        assert (await here.get("/account")).status_code == 200
+
+    async def test_a_name_is_changed(self, whole: Whole) -> None:
+        browser = await whole.signed_in()
+        await browser.post("/account/profile", {"name": "봉수대지기", "locale": "ko"})
+        assert "봉수대지기" in text_of((await browser.get("/account")).text)
+
+
+class TestDiscord:
+    async def test_without_it_there_is_a_way_to_link_it(self, whole: Whole) -> None:
+        browser = await whole.signed_in()
+        assert "디스코드 계정을 연결해 주십시오" in text_of((await browser.get("/guilds")).text)
+
+
+class TestNotifications:
+    async def test_a_test_is_accepted_listed_and_cancelled(self, whole: Whole) -> None:
+        browser = await whole.signed_in()
+        attempt = attempt_of((await browser.get("/notifications/new")).text)
+        fields: dict[str, str | list[str]] = {"email": EMAIL, "subject": "시험", "text": "본문", "attempt": attempt}
+        sent = await browser.post("/notifications", fields)
+        again = await browser.post("/notifications", fields)
+        assert (sent.status_code, sent.headers["location"]) == (303, again.headers["location"])
+        assert "시험 new@example.com 접수됨" in text_of((await browser.get("/notifications")).text)
+        detail = await browser.get(sent.headers["location"])
+        assert "접수됨" in text_of(detail.text)
+        await browser.post(f"{sent.headers['location']}/cancel")
+        assert "취소됨" in text_of((await browser.get(sent.headers["location"])).text)
+
+    async def test_anothers_is_not_there(self, whole: Whole) -> None:
+        browser = await whole.signed_in()
+        attempt = attempt_of((await browser.get("/notifications/new")).text)
+        fields: dict[str, str | list[str]] = {"email": EMAIL, "subject": "s", "text": "t", "attempt": attempt}
+        made = (await browser.post("/notifications", fields)).headers["location"]
+        other = await whole.auth.user()
+        second = whole.browser()
+        await second.get("/login")
+        await second.post("/login", {"email": other.email, "password": "correct horse battery", "next": "/"})
+        assert (await second.get(made)).status_code == 404
