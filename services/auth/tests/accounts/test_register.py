@@ -4,6 +4,7 @@ import asyncio
 import json
 import statistics
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event
@@ -211,3 +212,20 @@ class TestMailLimit:
         answers = [await stage.register("a@example.com") for _ in range(4)]
         assert {(answer.status_code, answer.content) for answer in answers} == {(202, answers[0].content)}
         assert len(await stage.mails()) == 2
+
+    async def test_mails_that_are_asked_for_again_count_as_well(self, each_stage: Stage) -> None:
+        """Else each sign-up by a stranger would be good for some more mails to the same address."""
+        for _ in range(4):
+            async with each_stage.browser() as browser:
+                await browser.post("/auth/register", json={"email": "a@example.com", "password": PASSWORD})
+                await browser.post("/auth/verify/resend", json={"email": "a@example.com"})
+        assert len(await each_stage.mails()) == 2
+
+    async def test_after_an_hour_there_may_be_more(self, stage: Stage) -> None:
+        for _ in range(3):
+            await stage.register("a@example.com")
+        await Registration.filter_by(email_norm="a@example.com").update(
+            updated_at=datetime.now(UTC) - timedelta(hours=1)
+        )
+        await stage.client.post("/auth/verify/resend", json={"email": "a@example.com"})
+        assert len(await stage.mails()) == 3

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bongsu.identity.models import UserSession
+from bongsu.identity.models import AuditEntry, Revocation, UserSession
 from services.auth.tests.stage import PASSWORD, Stage, bearer
 
 
@@ -21,6 +21,15 @@ class TestLogout:
         answer = await stage.client.post("/auth/logout", json={"refresh_token": tokens["refresh_token"]})
         assert answer.status_code == 204
         assert (await stage.client.get("/auth/me", headers=bearer(tokens["access_token"]))).status_code == 401
+
+    async def test_refresh_token_ends_its_session_once_and_the_audit_log_tells(self, stage: Stage) -> None:
+        user = await stage.user()
+        body = {"refresh_token": (await stage.login(user.email)).json()["refresh_token"]}
+        answers = [await stage.client.post("/auth/logout", json=body) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [204, 204, 204]
+        assert await Revocation.row_count() == 1
+        [entry] = await AuditEntry.filter_by(action="session.ended").all()
+        assert (entry.actor_id, entry.subject_id, entry.address) == (user.id, user.id, "127.0.0.1")
 
     async def test_stranger_is_refused(self, stage: Stage) -> None:
         assert (await stage.client.post("/auth/logout")).status_code == 401

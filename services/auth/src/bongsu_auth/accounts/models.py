@@ -26,7 +26,7 @@ class Registration(AuthModel):
     attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
     """Wrong passwords given with the token."""
     mails: Mapped[int] = mapped_column(SmallInteger, default=1)
-    """Mails asked for so far."""
+    """Mails sent so far."""
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime())
 
     __table_args__ = (

@@ -71,7 +71,7 @@ async def register(sign_up: SignUp, mails: Mails) -> None:
     """Takes a sign-up: the same statements whether the address is known or not, and one mail to it."""
     now = datetime.now(UTC)
     token = secrets.token_urlsafe(32)
-    recent = await Registration.filter_by(email_norm=sign_up.email, created_at__gt=now - timedelta(hours=1)).count()
+    may_write = await _mails_lately(sign_up.email, now) < mails.per_hour
     known = await User.filter_by(email_norm=sign_up.email).exists()
     registration_id = uuid7()
     await Registration.create(
@@ -83,9 +83,10 @@ async def register(sign_up: SignUp, mails: Mails) -> None:
         token_digest=digest(token),
         sealed_token=mails.vault.seal(token, aad=_token_context(registration_id)),
         browser_digest=digest(sign_up.browser),
+        mails=int(may_write),
         expires_at=now + mails.registration_lifetime,
     )
-    if recent < mails.per_hour:
+    if may_write:
         await _write(mails, to=sign_up.email, locale=sign_up.locale, token=None if known else token)
 
 
@@ -93,7 +94,7 @@ async def resend(email: str, browser: str | None, mails: Mails) -> None:
     """Sends the link of a waiting sign-up again: of this browser's, else of the newest. Without one, nothing."""
     now = datetime.now(UTC)
     waiting = await Registration.filter_by(email_norm=email, expires_at__gt=now).order_by("-id").limit(20).all()
-    if not waiting:
+    if not waiting or await _mails_lately(email, now) >= mails.per_hour:
         return
     chosen = next((one for one in waiting if browser is not None and is_of_browser(one, browser)), waiting[0])
     if not await Registration.filter_by(id=chosen.id, mails__lt=MAX_MAILS).update(mails=Registration.mails + 1):
@@ -233,6 +234,12 @@ async def sweep_registrations() -> int:
 def digest(secret: str) -> str:
     """How a random secret is stored: it has too many possible values to be guessed from its hash."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+async def _mails_lately(email: str, now: datetime) -> int:
+    """The sign-up mails to an address within the last hour; with them the earlier ones of a sign-up asked for again."""
+    lately = Registration.filter_by(email_norm=email, updated_at__gt=now - timedelta(hours=1))
+    return int((await lately.aggregate(total=("sum", "mails")))["total"] or 0)
 
 
 async def _write(mails: Mails, *, to: str, locale: str, token: str | None) -> None:

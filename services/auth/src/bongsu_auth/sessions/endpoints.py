@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from bongsu.identity.caller import Caller, require_account
-from bongsu.identity.models import User
+from bongsu.identity.models import Revocation, User
 from bongsu.runtime.errors import Unauthorised
 from bongsu.runtime.problems import problems
 from bongsu_auth.errors import AccountBlocked, LoginRefused, RefreshRefused
@@ -58,7 +58,7 @@ def create_router(wiring: Wiring) -> APIRouter:
         """End the session of the access token, or of the refresh token where the access token has expired."""
         given = body.refresh_token if body is not None else None
         caller = await _caller_or_none(wiring, request)
-        await _logout(wiring, caller, given or request.cookies.get(cookies.refresh) or "")
+        await _logout(wiring, request, caller, given or request.cookies.get(cookies.refresh) or "")
         cookies.clear(response, cookies.access)
         cookies.clear(response, cookies.refresh)
 
@@ -121,17 +121,17 @@ async def _login(wiring: Wiring, body: LoginIn, request: Request) -> tuple[User,
         raise LoginRefused from None
 
 
-async def _logout(wiring: Wiring, caller: Caller | None, refresh_token: str) -> None:
+async def _logout(wiring: Wiring, request: Request, caller: Caller | None, refresh_token: str) -> None:
+    revoked: Revocation | None
     if caller is not None and caller.session_id is not None:
         session_id = caller.session_id
         revoked = await wiring.database.run(lambda: service.end(session_id, caller.user_id, caller.actor))
     else:
-        ended = await wiring.database.run(lambda: wiring.sessions.end_by_token(refresh_token))
-        if ended is None:
-            raise RefreshRefused
-        revoked = ended
-    # What this process wrote itself need not wait for its next poll.
-    wiring.identity.revocations.add(revoked)
+        address = wiring.identity.address(request)
+        revoked = await wiring.database.run(lambda: wiring.sessions.end_by_token(refresh_token, address))
+    if revoked is not None:
+        # What this process wrote itself need not wait for its next poll.
+        wiring.identity.revocations.add(revoked)
 
 
 def _answer(wiring: Wiring, response: Response, tokens: Tokens, *, as_cookie: bool) -> TokenPair | CookiesSet:

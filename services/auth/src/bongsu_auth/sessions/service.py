@@ -14,7 +14,7 @@ from bongsu.identity.scopes import SESSION_SCOPES, Role
 from bongsu.identity.tokens import SigningKey, TokenIssuer, TokenSubject
 from bongsu.identity.vault import SealBroken, Vault
 from bongsu.mixins import uuid7
-from bongsu_auth.errors import AccountBlocked, SessionNotFound
+from bongsu_auth.errors import AccountBlocked, RefreshRefused, SessionNotFound
 from bongsu_auth.sessions import refresh_tokens
 
 KEY_KEPT_FOR = timedelta(seconds=10)
@@ -145,10 +145,20 @@ class Sessions:
         await session.update(auth_time=datetime.now(UTC), amr=" ".join(methods))
         return await self._access_token(session, user)
 
-    async def end_by_token(self, text: str) -> Revocation | None:
-        """Ends the session of a refresh token that was made by us, whatever its generation."""
+    async def end_by_token(self, text: str, address: str | None) -> Revocation | None:
+        """Ends the session of a refresh token, whatever its generation; None where it had ended already.
+
+        :raises RefreshRefused: the token was not made by us.
+        """
         shown = await self._shown(text)
-        return None if shown is None else await self._end(shown.session, "signed_out")
+        if shown is None:
+            raise RefreshRefused
+        session = shown.session
+        if session.ended_at is not None:
+            return None
+        actor = Actor(session.user_id, address=address)
+        await audit.record("session.ended", actor, subject_id=session.user_id, target=f"session:{session.id}")
+        return await self._end(session, "signed_out")
 
     async def _shown(self, text: str) -> "_Shown | None":
         """The session whose refresh token this is, of whatever generation; None if it was not made by us."""
