@@ -151,3 +151,8 @@ class TestGateway:
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
         assert answer.headers["Retry-After"] == "2"
         assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
+
+
+class TestSwarm:
+    def test_it_accepts_the_file_that_both_share(self) -> None:
+        assert "services:" in docker("stack", "config", "--compose-file", "compose.yaml")
