@@ -123,6 +123,11 @@ class TestRateLimit:
         clock.now += 13
         assert (await browser.get(PATH)).status_code == 200
 
+    async def test_wait_that_is_no_number_is_none(self, stage: Stage, browser: httpx.AsyncClient) -> None:
+        stage.providers.faults[DISCORD] = lambda _: httpx.Response(429, content=b'{"retry_after": NaN}')
+        answer = await browser.get(PATH)
+        assert (answer.status_code, answer.json()["code"]) == (503, "discord_unavailable")
+
     async def test_global_limit_holds_for_everybody(
         self, stage: Stage, browser: httpx.AsyncClient, clock: Clock
     ) -> None:

@@ -64,6 +64,20 @@ class TestFailures:
             assert "access-8000" not in browser.cookies
         assert (await User.row_count(), await LinkedAccount.row_count()) == (0, 0)
 
+    @pytest.mark.parametrize("status", [200, 400])
+    @pytest.mark.parametrize("path", [TOKEN, PROFILE])
+    async def test_json_deeper_than_can_be_read_is_a_clean_result(self, stage: Stage, path: str, status: int) -> None:
+        stage.providers.faults[path] = lambda _: httpx.Response(status, content=b"[" * 100_000)
+        answer = await stage.sign_in_with("discord", Person(email=stage.new_address()))
+        assert answer.headers["location"] == "/login?error=provider_error"
+
+    @pytest.mark.parametrize("lifetime", [b"1e18", b"1e400", b"-1e30", b"99999999999999999999"])
+    async def test_token_that_outlives_the_calendar_is_a_clean_result(self, stage: Stage, lifetime: bytes) -> None:
+        body = b'{"access_token": "x", "scope": "identify", "expires_in": ' + lifetime + b"}"
+        stage.providers.faults[TOKEN] = lambda _: httpx.Response(200, content=body)
+        answer = await stage.sign_in_with("discord", Person(email=stage.new_address()))
+        assert answer.headers["location"] == "/login?error=provider_error"
+
     @pytest.mark.parametrize("error", [httpx.ReadTimeout("x"), httpx.ConnectError("x"), httpx.RemoteProtocolError("x")])
     @pytest.mark.parametrize("path", [TOKEN, PROFILE])
     async def test_silence_is_a_clean_result(self, stage: Stage, path: str, error: Exception) -> None:

@@ -27,7 +27,21 @@ TIMEOUT_S = 8.0
 MAX_TOKEN_CHARS = 16_384
 """Discord and Kakao keep to a few hundred characters, yet nobody promises it. Sealed, this much fits a TEXT column."""
 
+YEAR_10_000 = 253_402_300_800
+"""In seconds since 1970: later than any time that can be written down."""
+
 Token = Annotated[str, Field(min_length=1, max_length=MAX_TOKEN_CHARS)]
+
+
+NONSENSE = (
+    HTTPXOAuthError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    OverflowError,  # a time without end
+    RecursionError,  # JSON deeper than can be read
+)
 
 
 class OnOneHttp:
@@ -77,7 +91,7 @@ async def asking(provider: str) -> AsyncIterator[None]:
         raise failure_of(provider, error.response) from None
     except httpx.HTTPError as error:
         raise ProviderUnavailable(f"{provider} cannot be reached: {type(error).__name__}") from None
-    except (HTTPXOAuthError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except NONSENSE as error:
         raise ProviderRefused(f"{provider} answered what makes no sense: {type(error).__name__}") from None
 
 
@@ -115,7 +129,7 @@ class _TokenAnswer(BaseModel):
 
     access_token: Token
     refresh_token: Token | None = None
-    expires_at: int | None = None
+    expires_at: Annotated[int, Field(ge=0, lt=YEAR_10_000)] | None = None
     scope: Annotated[str, Field(max_length=4096)] | None = None
     id_token: Annotated[str, Field(max_length=MAX_TOKEN_CHARS)] | None = None
     guild: _Guild | None = None
@@ -141,7 +155,8 @@ def _retry_after(response: httpx.Response) -> float | None:
     """Discord's body is more exact than its header."""
     for value in (_member(response, "retry_after"), response.headers.get("retry-after")):
         with contextlib.suppress(TypeError, ValueError):
-            return min(max(float(value), 0.0), 3600.0)  # type: ignore[arg-type]  # what is no number raises
+            # In this order, so that what is not a number (NaN) counts as 0.
+            return min(max(0.0, float(value)), 3600.0)  # type: ignore[arg-type]  # what is no number raises
     return None
 
 
@@ -152,6 +167,6 @@ def _error_of(response: httpx.Response) -> object:
 def _member(response: httpx.Response, name: str) -> object:
     try:
         body: object = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return body.get(name) if isinstance(body, dict) else None
