@@ -1,0 +1,61 @@
+import asyncio
+import os
+import socket
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+
+class TestProcess:
+    async def test_without_a_broker_it_starts_and_says_so(self, tmp_path: Path) -> None:
+        port = _free_port()
+        environ = {
+            "PATH": os.environ["PATH"],
+            "PORT": str(port),
+            "BONGSU_PUBLIC_URL": f"http://localhost:{port}",
+            "AMQP_URL": "amqp://guest:guest@127.0.0.1:9/",
+            "DASHBOARD_AUTH_URL": "http://127.0.0.1:9",
+            "DASHBOARD_NOTIFY_URL": "http://127.0.0.1:9",
+        }
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bongsu_dashboard", cwd=tmp_path, env=environ, stderr=asyncio.subprocess.PIPE
+        )
+        try:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+                ready = await _answer(client, "/readyz")
+                assert (ready.status_code, ready.json()["broker"]) == (200, "down")
+                assert (await client.get("/login")).status_code == 200
+                assert (await client.get("/metrics")).status_code == 200
+                down = await client.get("/account", headers={"Cookie": f"access-{port}=x.y.z"})
+                assert down.status_code == 503
+        finally:
+            process.terminate()
+            assert await process.wait() == 0
+
+    async def test_settings_that_are_wrong_are_named_in_one_line(self, tmp_path: Path) -> None:
+        environ = {"PATH": os.environ["PATH"], "DASHBOARD_TIMEOUT_S": "soon", "DASHBOARD_ATUH_URL": "http://a"}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bongsu_dashboard", cwd=tmp_path, env=environ, stderr=asyncio.subprocess.PIPE
+        )
+        _, said = await process.communicate()
+        assert process.returncode == 1
+        assert b"DASHBOARD_TIMEOUT_S" in said
+        assert b"did you mean DASHBOARD_AUTH_URL?" in said
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+async def _answer(client: httpx.AsyncClient, path: str) -> httpx.Response:
+    for _ in range(200):
+        try:
+            return await client.get(path)
+        except httpx.TransportError:
+            await asyncio.sleep(0.05)
+    pytest.fail("the process did not start")
