@@ -1,0 +1,92 @@
+"""The dashboard's heart, in a real Chromium: sign in with Discord, add the bot to a guild that I manage, remove it."""
+
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+from harness.stack import Stack
+from playwright.async_api import Page, async_playwright, expect
+
+from tests.infrastructure.needs import cannot_run
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+GUILD = "Night Market"
+"""A guild of the sandbox that 김민지 manages, and in which the bot is not."""
+
+
+@dataclass
+class Visitor:
+    """Somebody with a browser of their own."""
+
+    page: Page
+    url: str
+
+    async def sign_in_with_discord(self, persona: str) -> None:
+        await self.page.goto(f"{self.url}/login")
+        await self.page.get_by_role("link", name="Discord").click()
+        await self.page.get_by_text(persona, exact=True).click()
+        await self.page.get_by_role("button", name="Allow").click()
+        # From here on, the pages speak the language that Discord told of this person.
+        await expect(self.page.locator('nav a[href="/guilds"]')).to_be_visible()
+
+
+@pytest.fixture
+async def visitors(request: pytest.FixtureRequest, stack: Stack) -> AsyncIterator[list[Visitor]]:
+    """Two people, each with a browser of their own; what a page breaks of its content policy fails the test."""
+    if CHROMIUM is None:
+        cannot_run(request.node, ("Chromium", "install chromium"))
+    broken: list[str] = []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        made = []
+        for _ in range(2):
+            context = await browser.new_context(locale="en-GB")
+            page = await context.new_page()
+            page.set_default_timeout(15_000)
+            page.on(
+                "console", lambda message: broken.append(message.text) if "Content Security" in message.text else None
+            )
+            page.on("pageerror", lambda error: broken.append(str(error)))
+            made.append(Visitor(page, stack.url))
+        yield made
+        await browser.close()
+    assert broken == []
+
+
+class TestBotInAGuild:
+    @pytest.mark.timeout(120)
+    async def test_it_is_added_seen_and_removed_by_who_manages_the_guild(self, visitors: list[Visitor]) -> None:
+        manager, stranger = visitors
+        page = manager.page
+        await manager.sign_in_with_discord("김민지")
+
+        await page.goto(f"{manager.url}/guilds")
+        cards = page.locator("li.guild")
+        await expect(cards).to_have_count(3)
+        card = cards.filter(has_text=GUILD)
+        await expect(card).to_have_attribute("data-state", "not_added")
+
+        await card.get_by_role("button").click()
+        await page.get_by_text("김민지", exact=True).click()
+        await page.get_by_role("button", name="Allow").click()
+        await expect(page.locator("#state")).to_have_attribute("data-state", "active", timeout=20_000)
+        guild_address = page.url.split("?")[0]
+        await page.goto(f"{manager.url}/guilds")
+        await expect(card).to_have_attribute("data-state", "active")
+
+        await stranger.sign_in_with_discord("이하늘")
+        answer = await stranger.page.goto(guild_address)
+        assert answer is not None
+        assert answer.status == 404
+
+        await page.goto(guild_address)
+        danger = page.locator("section.danger")
+        await danger.get_by_role("textbox").fill("night something")
+        await danger.get_by_role("button").click()
+        await expect(danger).to_be_visible()
+        await danger.get_by_role("textbox").fill(GUILD)
+        await danger.get_by_role("button").click()
+        await expect(danger).to_have_count(0)
+        await page.goto(f"{manager.url}/guilds")
+        await expect(card).to_have_attribute("data-state", "not_added")
