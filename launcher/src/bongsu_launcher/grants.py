@@ -86,8 +86,8 @@ async def apply(engine: AsyncEngine, passwords: Mapping[str, str]) -> list[str]:
 
 
 async def _ensure_user(connection: AsyncConnection, user: str, password: str) -> None:
-    # Accounts and grants are statements of their own, which no model stands for.
     for statement in ("CREATE USER IF NOT EXISTS", "ALTER USER"):
+        # Accounts and grants are statements of their own, which no model stands for.
         await connection.execute(
             text(f"{statement} :user@'%' IDENTIFIED BY :password"), {"user": user, "password": password}
         )

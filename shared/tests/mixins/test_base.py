@@ -24,7 +24,7 @@ class Bicycle(Vehicle):
 class Lorry(Vehicle):
     __tablename__ = "lorries"
     __mapper_args__ = {"polymorphic_identity": "lorry"}  # noqa: RUF012  # the same
-    id: Mapped[Vehicle.id.type.python_type] = mapped_column(ForeignKey("vehicles.id"), primary_key=True)  # type: ignore[name-defined]
+    id: Mapped[Vehicle.id.type.python_type] = mapped_column(ForeignKey("vehicles.id"), primary_key=True)  # type: ignore[name-defined]  # only SQLAlchemy reads it
 
 
 class TestTableName:
@@ -69,7 +69,7 @@ class TestInit:
 
 class TestNames:
     def test_constraints_have_predictable_names(self) -> None:
-        names = {str(constraint.name) for constraint in Author.__table__.constraints if constraint.name}  # type: ignore[attr-defined]
+        names = {str(constraint.name) for constraint in Author.__table__.constraints if constraint.name}  # type: ignore[attr-defined]  # a table, not any FROM clause
         assert names >= {
             "uq_authors_email",
             "uq_authors_country_rank",
