@@ -14,6 +14,10 @@ from harness.people import Person, sign_up
 from harness.stack import EmbeddedStack, Stack
 
 
+ONE_PROCESS_FIXTURES = {"new_stack"}
+ONE_PROCESS_MODULES = {"test_processes.py", "test_readme.py"}
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--stack",
@@ -29,17 +33,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """The tests of the containers themselves are for whoever asks for containers."""
-    is_theirs = collection_path == Path(__file__).parent / "compose"
-    return True if is_theirs and config.getoption("--stack") != "compose" else None
+    """The tests of the containers themselves are for whoever asks for containers, and those of the one process not."""
+    if config.getoption("--stack") == "compose":
+        return True if collection_path.name in ONE_PROCESS_MODULES else None
+    return True if collection_path == Path(__file__).parent / "compose" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On compose, the first test also builds images, and every one shares a slower stack."""
-    if config.getoption("--stack") == "compose":
-        for item in items:
-            if not item.get_closest_marker("timeout"):
-                item.add_marker(pytest.mark.timeout(300))
+    """On compose, the first test also builds images, and every one shares a slower stack.
+
+    Tests that break a one-process stack of their own are about that mode, and are left out.
+    """
+    if config.getoption("--stack") != "compose":
+        return
+    others = [item for item in items if ONE_PROCESS_FIXTURES & set(getattr(item, "fixturenames", ()))]
+    items[:] = [item for item in items if item not in others]
+    config.hook.pytest_deselected(items=others)
+    for item in items:
+        if not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(300))
 
 
 @pytest.fixture(scope="session")
@@ -61,10 +73,8 @@ def composed(stack: Stack) -> compose.ComposeStack:
 
 
 @pytest.fixture
-def new_stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., EmbeddedStack]]:
+def new_stack(tmp_path: Path) -> Iterator[Callable[..., EmbeddedStack]]:
     """Makes stacks that are the test's own, to be broken and started again. Settings are given as arguments."""
-    if request.config.getoption("--stack") == "compose":
-        pytest.skip("about the one-process mode")
     made: list[EmbeddedStack] = []
 
     def make(**environ: str) -> EmbeddedStack:
