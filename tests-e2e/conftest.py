@@ -13,7 +13,6 @@ from harness import compose
 from harness.people import Person, sign_up
 from harness.stack import EmbeddedStack, Stack
 
-
 ONE_PROCESS_FIXTURES = {"new_stack"}
 ONE_PROCESS_MODULES = {"test_processes.py", "test_readme.py"}
 
