@@ -107,10 +107,11 @@ class OAuth:
         :raises AccountBlocked: the user is blocked.
         :raises Overtaken: as in `sign_in`, and so is `bongsu.mixins.Conflict`.
         """
+        # The user first and the session second, in the order in which blocking locks them.
+        user = await User.filter_by(id=user_id).lock().one()
+        _require_active(user)
         if not await self._sessions.is_open(session_id, user_id):
             raise StateRefused
-        user = await User.get(user_id)
-        _require_active(user)
         linked = await _linked(arrival)
         if linked is None:
             if await _has_another(user_id, arrival):
