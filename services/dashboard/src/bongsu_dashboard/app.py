@@ -105,6 +105,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
     for_everyone = [Depends(own_form)]
     for_users = [Depends(own_form_of_user)]
     app.include_router(sign_in.create_router(ports.accounts), dependencies=for_everyone)
+    app.include_router(sign_in.create_sign_out_router(ports.accounts), dependencies=for_users)
     app.include_router(preferences.create_router(ports.accounts), dependencies=for_everyone)
     app.include_router(home.create_router(guild_pages), dependencies=for_users)
     app.include_router(guilds.create_router(guild_pages), dependencies=for_users)

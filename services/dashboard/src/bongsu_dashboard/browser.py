@@ -42,7 +42,8 @@ class Browser:
             "X-Request-Id": self.request_id,
             "Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()) or None,
         }
-        return {name: value for name, value in given.items() if value is not None}
+        # A browser may send bytes that are no text; nothing that is known here by its header holds any.
+        return {name: value.encode("ascii", "ignore").decode() for name, value in given.items() if value is not None}
 
     @property
     def session_id(self) -> str:
@@ -54,6 +55,6 @@ def _claims(token: str) -> dict[str, object]:
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (IndexError, ValueError, binascii.Error):
+    except (IndexError, ValueError, binascii.Error, RecursionError):
         return {}
     return claims if isinstance(claims, dict) else {}

@@ -4,7 +4,9 @@ from bongsu_dashboard.pages.addresses import oauth_url, path_of, safe_path, with
 
 
 class TestSafePath:
-    @pytest.mark.parametrize("path", ["/", "/guilds", "/guilds/1?show=all&q=a%20b", "/a/b#c", "/한글", "/@x", "/a//b"])
+    @pytest.mark.parametrize(
+        "path", ["/", "/guilds", "/guilds/1?show=all&q=a%20b", "/a/b#c", "/한글", "/@x", "/a?b=//c"]
+    )
     def test_a_path_of_ours_is_kept(self, path: str) -> None:
         assert safe_path(path) == path
 
@@ -19,6 +21,10 @@ class TestSafePath:
             "/\\evil.example",
             "\\\\evil.example",
             "/a\\b",
+            "/a//b",
+            "/%09/evil.example",
+            "/.//evil.example",
+            "/%2f/evil.example",
             "https://evil.example",
             "javascript:alert(1)",
             "data:text/html,x",

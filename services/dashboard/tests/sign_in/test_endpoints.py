@@ -172,6 +172,15 @@ class TestLogout:
         assert answer.status_code == 303
         assert any("access-80" in cookie for cookie in answer.headers.get_list("set-cookie"))
 
+    async def test_where_the_access_token_ran_out_the_session_is_renewed_first(self, stage: Stage) -> None:
+        browser = stage.mina()
+        await browser.get("/account")
+        browser.client.cookies.delete("access-80")
+        answer = await browser.post("/logout")
+        assert answer.status_code == 303
+        assert answer.headers["location"].startswith("/auth/session/renew")
+        assert not any("refresh-80" in cookie for cookie in answer.headers.get_list("set-cookie"))
+
     async def test_a_get_signs_nobody_out(self, stage: Stage) -> None:
         await stage.mina().get("/logout")
         assert stage.accounts.calls == []

@@ -15,6 +15,7 @@ from fastapi.responses import RedirectResponse
 from bongsu import mixins
 from bongsu.identity import audit
 from bongsu.identity.audit import Actor
+from bongsu.identity.destinations import safe_or_home
 from bongsu.identity.tokens import TokenRefused
 from bongsu.runtime.errors import ServiceError
 from bongsu.runtime.logging import get_logger
@@ -71,7 +72,7 @@ def create_router(wiring: Wiring) -> APIRouter:
     )
     async def authorize(provider: str, next_path: Annotated[Next, Query(alias="next")] = None) -> Response:
         """Sign in with an account at a provider: open this address in a browser."""
-        purpose = Purpose(provider, "login", destinations.safe_or_home(next_path))
+        purpose = Purpose(provider, "login", safe_or_home(next_path))
         departure = await wiring.flows.begin(purpose)
         response = _see(departure.authorization_url)
         put_flow(wiring, response, departure)
@@ -125,7 +126,7 @@ async def _finished(
 ) -> Response:
     purpose = taken.purpose
     # It was checked before it was written down. Checked again, no row that got there otherwise leads astray.
-    next_path = destinations.safe_or_home(purpose.next_path)
+    next_path = safe_or_home(purpose.next_path)
 
     def page(code: str) -> str:
         if purpose.flow == "login":

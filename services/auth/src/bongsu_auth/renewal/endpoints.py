@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
+from bongsu.identity.destinations import safe_or_home
 from bongsu.runtime.errors import Unavailable
 from bongsu_auth.oauth import destinations
 from bongsu_auth.sessions.browser import put_tokens
@@ -30,7 +31,7 @@ def create_router(wiring: Wiring) -> APIRouter:
 
         For navigation only: open it at the top level, not from a script.
         """
-        target = destinations.safe_or_home(next_path)
+        target = safe_or_home(next_path)
         try:
             wiring.identity.revocations.require_fresh()
         except Unavailable:

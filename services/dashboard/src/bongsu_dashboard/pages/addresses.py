@@ -2,19 +2,12 @@
 
 from urllib.parse import quote, urlsplit
 
-HOME = "/"
+from bongsu.identity.destinations import HOME, is_safe
 
 
 def safe_path(wish: str | None, otherwise: str = HOME) -> str:
-    """A path of ours as it was asked for, or the other one where it could lead elsewhere.
-
-    A path begins with one `/` that no `/` or `\\` follows, and holds no control characters, whitespace or backslashes.
-    """
-    if wish is None or not wish.startswith("/") or wish[1:2] in ("/", "\\") or len(wish) > 2000:
-        return otherwise
-    if "\\" in wish or any(not char.isprintable() or char.isspace() for char in wish):
-        return otherwise
-    return wish
+    """A path of ours as it was asked for, or the other one where it could lead elsewhere."""
+    return wish if wish is not None and is_safe(wish) else otherwise
 
 
 def path_of(url: str | None, origin_host: str, otherwise: str = HOME) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import jinja2
 from fastapi import Request, Response
@@ -22,6 +22,8 @@ from bongsu_dashboard.pages.cookies import FLASH_S, YEAR_S, PageCookies
 Theme = Literal["system", "light", "dark"]
 THEMES: Final[tuple[Theme, ...]] = ("system", "light", "dark")
 FLASH_TONES: Final = {"ok": "ok", "note": "note", "bad": "bad"}
+URL_CHARS: Final = ":/%#?=@[]!$&'()*+,;"
+"""What an address keeps as it is in a header; everything else is encoded, as in a `Location`."""
 PAGE_HEADERS: Final = {"Cache-Control": "no-store", "Vary": "HX-Request, Cookie, Accept-Language"}
 
 
@@ -108,7 +110,9 @@ class Render:
         """
         response: Response
         if self.is_htmx:
-            response = Response(status_code=204 if status == 303 else status, headers={"HX-Redirect": to})
+            response = Response(
+                status_code=204 if status == 303 else status, headers={"HX-Redirect": quote(to, safe=URL_CHARS)}
+            )
         else:
             response = RedirectResponse(to, status_code=status)
         response.headers.update(PAGE_HEADERS)

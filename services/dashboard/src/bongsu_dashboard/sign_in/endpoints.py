@@ -29,6 +29,12 @@ def create_router(accounts: Accounts) -> APIRouter:
     _add_sign_in(router, accounts)
     _add_register(router, accounts)
     _add_verify(router, accounts)
+    return router
+
+
+def create_sign_out_router(accounts: Accounts) -> APIRouter:
+    """The routes for who is signed in."""
+    router = APIRouter(include_in_schema=False)
     _add_sign_out(router, accounts)
     return router
 
