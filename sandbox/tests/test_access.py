@@ -35,6 +35,18 @@ class TestAccess:
         async with client_at(opened, "10.0.0.5") as client:
             assert (await client.get("/sandbox/mailbox")).status_code == 200
 
+    @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8000", "[", ""])
+    async def test_a_page_whose_name_was_made_to_resolve_here_reads_nothing(self, app: FastAPI, host: str) -> None:
+        async with client_at(app, "127.0.0.1") as client:
+            answer = await client.get("/sandbox/mailbox", headers={"Host": host})
+        assert (answer.status_code, answer.json()["code"]) == (403, "not_local")
+
+    async def test_containers_call_it_by_its_name(self, settings: SandboxSettings) -> None:
+        opened = create_app(settings.model_copy(update={"allow_remote": True}), PlatformSettings())
+        async with client_at(opened, "10.0.0.5") as client:
+            assert (await client.get("/sandbox/mailbox", headers={"Host": "sandbox:8000"})).status_code == 200
+            assert (await client.get("/sandbox/mailbox", headers={"Host": "evil.example"})).status_code == 403
+
     async def test_other_sites_change_nothing(self, app: FastAPI) -> None:
         async with client_at(app, "127.0.0.1") as client:
             answer = await client.post("/sandbox/mailbox/clear", headers={"Origin": "https://evil.example"})

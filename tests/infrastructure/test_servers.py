@@ -25,7 +25,7 @@ def test_holds_the_server_until_it_is_told_to_stop(mysql_server_url):
 """
 
 
-def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 30) -> None:
+def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not come about in {timeout_s} s"
@@ -89,7 +89,7 @@ class TestPrivateServers:
         assert is_open(port)
 
         run_that_holds_a_server.send_signal(how)
-        run_that_holds_a_server.wait(timeout=30)
+        run_that_holds_a_server.wait(timeout=60)
 
         wait_for(lambda: not is_open(port), "the end of the server")
         wait_for(lambda: not list(tmp_path.glob("bongsu-tests-*/mysql")), "the removal of its files")

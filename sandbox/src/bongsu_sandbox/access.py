@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bongsu.runtime.errors import Forbidden
 from bongsu.runtime.problems import problem_response
-from bongsu_sandbox.settings import is_loopback
+from bongsu_sandbox.settings import is_local_host, is_loopback
 
 TRANSPORT = "bongsu_sandbox.transport"
 """Key in the ASGI scope: the server's transport of this connection, or None where the server does not show it."""
@@ -41,9 +41,28 @@ class Access:
             return Forbidden(
                 "The sandbox answers only this machine (SANDBOX_ALLOW_REMOTE=true opens it)", code="not_local"
             )
+        if not self._is_local(_host(scope)):
+            return Forbidden("The sandbox is asked by a local name, such as localhost", code="not_local")
         if scope["method"] not in {"GET", "HEAD"} and _from_another_site(scope):
             return Forbidden("Another site's page may not change the sandbox", code="cross_site")
         return None
+
+    def _is_local(self, host: str) -> bool:
+        """Whether a Host is none of another site's, whose name was made to resolve to this machine.
+
+        Containers call one another by names without a dot.
+        """
+        return is_local_host(host) or (self.allow_remote and "." not in host)
+
+
+def _host(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"host":
+            try:
+                return urlsplit(f"//{value.decode('latin-1')}").hostname or ""
+            except ValueError:
+                return ""
+    return ""
 
 
 def _addresses(scope: Scope) -> Iterator[str]:

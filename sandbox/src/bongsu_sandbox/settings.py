@@ -59,7 +59,11 @@ def require_local(public_url: str) -> None:
 
 def is_local_url(url: str) -> bool:
     """Whether a URL's host means this machine."""
-    host = urlsplit(url).hostname or ""
+    return is_local_host(urlsplit(url).hostname or "")
+
+
+def is_local_host(host: str) -> bool:
+    """Whether a host's name or address means this machine."""
     return host == "localhost" or host.endswith(".localhost") or is_loopback(host)
 
 

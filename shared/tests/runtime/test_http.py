@@ -151,6 +151,12 @@ class TestBodyLimit:
         assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 
+class TestHeaderLimit:
+    async def test_more_header_fields_than_anybody_needs_are_refused(self, client: httpx.AsyncClient) -> None:
+        answer = await client.get("/healthz", headers={f"x-{number}": "y" * 1000 for number in range(70)})
+        assert (answer.status_code, answer.json()["code"]) == (431, "headers_too_large")
+
+
 class TestRequestId:
     async def test_a_request_gets_an_id(self, client: httpx.AsyncClient) -> None:
         first, second = await client.get("/healthz"), await client.get("/healthz")

@@ -21,7 +21,7 @@ async def given(sandbox: RunningSandbox, connect: Connect, answer: Answer, **fie
         body = command | {"unregistered": True, "options": {"topic": "billing"}} | fields
         giving = asyncio.create_task(sandbox.http.post(f"{CONTROL}/interactions", json=body))
         event = await socket.until("INTERACTION_CREATE")
-        async with httpx.AsyncClient(base_url=sandbox.url) as http:
+        async with httpx.AsyncClient(base_url=sandbox.url, timeout=30) as http:
             await answer(http, event)
         found: dict[str, Any] = (await giving).json()
     return found

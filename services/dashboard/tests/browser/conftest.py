@@ -94,7 +94,7 @@ async def opened(chromium: Browser) -> AsyncIterator[Opener]:
                 java_script_enabled=scripts,
             )
             stack.push_async_callback(context.close)
-            context.set_default_timeout(10_000)
+            context.set_default_timeout(30_000)
             if signed_in:
                 await context.add_cookies([{"name": site.access_cookie, "value": MINA, "url": site.url}])
             await context.add_init_script(LISTEN)

@@ -83,6 +83,13 @@ class TooLarge(ServiceError):
     title = "Too large"
 
 
+class HeadersTooLarge(ServiceError):
+    """The request's header fields are larger than what is accepted."""
+
+    code = "headers_too_large"
+    title = "Headers too large"
+
+
 class TooMany(ServiceError):
     """A limit is spent; `retry_after_s` says for how long."""
 

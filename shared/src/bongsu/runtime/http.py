@@ -12,6 +12,7 @@ from starlette.types import Lifespan
 
 from bongsu import mixins
 from bongsu.runtime import errors
+from bongsu.runtime.documentation import add_documentation
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.metrics import CONTENT_TYPE, Metrics
 from bongsu.runtime.problems import problem_response
@@ -41,12 +42,14 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
         version=version,
         description=description,
         openapi_url=None if prefix is None else f"{prefix}/openapi.json",
-        docs_url=None if prefix is None else f"{prefix}/docs",
+        docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
     )
     app.state.metrics = metrics
+    if prefix is not None:
+        add_documentation(app, prefix)
     app.add_exception_handler(errors.ServiceError, _service_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)

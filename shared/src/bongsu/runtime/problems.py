@@ -17,6 +17,7 @@ STATUS: Mapping[type[errors.ServiceError], int] = {
     errors.Conflict: 409,
     errors.TooLarge: 413,
     errors.TooMany: 429,
+    errors.HeadersTooLarge: 431,
     errors.Unavailable: 503,
 }
 """The HTTP edge's one table from kind to status."""

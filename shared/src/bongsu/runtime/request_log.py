@@ -12,6 +12,8 @@ from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.problems import problem_response
 
 log = get_logger(API)
+MAX_HEADER_BYTES = 64 * 1024
+"""The server reads as many as come; a gateway in front refuses earlier."""
 
 
 class RequestLog:
@@ -40,10 +42,9 @@ class RequestLog:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id), self.metrics.in_flight.track_inprogress():
             try:
-                if _content_length(scope) > self.max_body_bytes:
-                    raise errors.TooLarge(f"The body is larger than {self.max_body_bytes:,} bytes")  # noqa: TRY301 - one exit
+                self._refuse_large(scope)
                 await self.app(scope, _limited(receive, self.max_body_bytes), send_with_id)
-            except errors.TooLarge as error:
+            except (errors.TooLarge, errors.HeadersTooLarge) as error:
                 if not status:
                     await problem_response(error, request_id=request_id)(scope, receive, send_with_id)
             except Exception as error:
@@ -56,6 +57,12 @@ class RequestLog:
                 await problem_response(crash, request_id=request_id, status=500)(scope, receive, send_with_id)
             finally:
                 self._finish(scope, status, time.perf_counter() - started)
+
+    def _refuse_large(self, scope: Scope) -> None:
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADER_BYTES:
+            raise errors.HeadersTooLarge(f"The header fields are larger than {MAX_HEADER_BYTES:,} bytes")
+        if _content_length(scope) > self.max_body_bytes:
+            raise errors.TooLarge(f"The body is larger than {self.max_body_bytes:,} bytes")
 
     def _finish(self, scope: Scope, status: int, elapsed_s: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")

@@ -1,0 +1,39 @@
+"""The pages that show an API's OpenAPI document. Their files are here: no other site's script runs on our origin."""
+
+from html import escape
+from importlib.resources import files
+from typing import Final
+
+from fastapi import FastAPI, Response
+from fastapi.responses import HTMLResponse
+
+from bongsu.runtime.errors import NotFound
+
+_FOLDER: Final = files("bongsu.runtime") / "api_docs"
+_TYPES: Final = {
+    "swagger-ui-bundle.js": "text/javascript",
+    "swagger-ui.css": "text/css",
+    "start.js": "text/javascript",
+}
+# The library writes styles into its elements; scripts come from here only.
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+
+
+def add_documentation(app: FastAPI, prefix: str) -> None:
+    """Add `{prefix}/docs` and the files that it needs below it."""
+
+    @app.get(f"{prefix}/docs", include_in_schema=False)
+    def page() -> HTMLResponse:
+        html = (_FOLDER / "page.html").read_text(encoding="utf-8").replace("{title}", escape(app.title))
+        return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"})
+
+    @app.get(f"{prefix}/docs/{{name}}", include_in_schema=False)
+    def file(name: str) -> Response:
+        if name not in _TYPES:
+            raise NotFound("There is nothing at this address")
+        content = (_FOLDER / name).read_bytes()
+        headers = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
+        return Response(content, media_type=_TYPES[name], headers=headers)

@@ -1,0 +1,52 @@
+import hashlib
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from bongsu.runtime.http import create_api
+from bongsu.runtime.metrics import Metrics
+
+
+@asynccontextmanager
+async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    yield
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    app = create_api(
+        title="Kitchen <1>", version="1", prefix="/kitchen", metrics=Metrics("kitchen"), lifespan=_lifespan
+    )
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kitchen") as client:
+        yield client
+
+
+class TestDocumentation:
+    async def test_everything_that_the_page_loads_is_ours(self, client: httpx.AsyncClient) -> None:
+        page = await client.get("/kitchen/docs")
+        loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+        assert [address for address in loaded if "//" in address] == []
+        for address in loaded:
+            if not address.startswith("data:"):
+                assert (await client.get(f"/kitchen/{address}")).status_code == 200
+        assert (await client.get("/kitchen/openapi.json")).json()["info"]["title"] == "Kitchen <1>"
+
+    async def test_no_other_sites_script_may_run(self, client: httpx.AsyncClient) -> None:
+        page = await client.get("/kitchen/docs")
+        assert "script-src 'self';" in page.headers["content-security-policy"]
+        assert "<title>Kitchen &lt;1&gt;</title>" in page.text
+
+    @pytest.mark.parametrize("name", ["page.html", "README.md", "..%2Fhttp.py", "nothing"])
+    async def test_only_the_files_of_the_page_are_served(self, client: httpx.AsyncClient, name: str) -> None:
+        assert (await client.get(f"/kitchen/docs/{name}")).status_code == 404
+
+    def test_the_vendored_files_are_as_they_were_published(self) -> None:
+        folder = files("bongsu.runtime") / "api_docs"
+        for line in (folder / "SHA256SUMS").read_text().splitlines():
+            digest, name = line.split()
+            assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
