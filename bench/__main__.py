@@ -1,6 +1,7 @@
-"""``python -m bench [--only WORD] [--rounds N] [--json FILE]``: run the benchmarks.
+"""``python -m bench [--only WORD] [--rounds N] [--json FILE] [--no-peers]``: run the benchmarks.
 
-The exit code is 1 if a budget is missed.
+The exit code is 1 if a budget is missed. The comparison of the mixins with other libraries has no budget, and a library
+that cannot be installed (no network) is a line of the table that says so: `--no-peers` does not try.
 """
 
 import argparse
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from bench import mixins, tokens
 from bench.measure import run
+from bench.peers import comparison
 from bench.report import as_json, table
 
 BENCHMARKS = (*mixins.BENCHMARKS, *tokens.BENCHMARKS)
@@ -20,18 +22,28 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="WORD", help="the benchmarks whose name contains WORD")
     parser.add_argument("--rounds", type=int, default=15, help="how often each side is measured (default: 15)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to FILE, or to - for stdout")
+    parser.add_argument(
+        "--no-peers", dest="peers", action="store_false", help="leave the comparison with other libraries out"
+    )
     arguments = parser.parse_args()
     chosen = [benchmark for benchmark in BENCHMARKS if arguments.only in benchmark.name]
-    if not chosen:
-        parser.error(f"no benchmark is called {arguments.only!r}: " + ", ".join(b.name for b in BENCHMARKS))
+    with_peers = arguments.peers and arguments.only in comparison.NAME
+    names = [benchmark.name for benchmark in chosen] + [comparison.NAME] * with_peers
+    if not names:
+        every = [benchmark.name for benchmark in BENCHMARKS] + [comparison.NAME] * arguments.peers
+        parser.error(f"no benchmark is called {arguments.only!r}: " + ", ".join(every))
     results = []
     for number, benchmark in enumerate(chosen, 1):
-        sys.stderr.write(f"[{number}/{len(chosen)}] {benchmark.name}\n")
+        sys.stderr.write(f"[{number}/{len(names)}] {benchmark.name}\n")
         results.append(asyncio.run(run(benchmark, arguments.rounds)))
+    peers = []
+    if with_peers:
+        sys.stderr.write(f"[{len(names)}/{len(names)}] {comparison.NAME}\n")
+        peers = comparison.compare(arguments.rounds)
     if arguments.json is None or str(arguments.json) != "-":
-        print(table(results))
+        print("\n\n".join(([table(results)] if results else []) + ([comparison.as_table(peers)] if peers else [])))
     if arguments.json is not None:
-        text = as_json(results) + "\n"
+        text = as_json(results, comparison.as_document(peers)) + "\n"
         if str(arguments.json) == "-":
             sys.stdout.write(text)
         else:

@@ -44,7 +44,7 @@ def table(results: Sequence[Result]) -> str:
     )
 
 
-def as_json(results: Sequence[Result]) -> str:
+def as_json(results: Sequence[Result], peers: Sequence[dict[str, object]] = ()) -> str:
     document = {
         "python": platform.python_version(),
         "machine": platform.machine(),
@@ -62,5 +62,6 @@ def as_json(results: Sequence[Result]) -> str:
             }
             for result in results
         ],
+        "peers": list(peers),
     }
     return json.dumps(document, indent=2)
