@@ -1,0 +1,105 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.peers import comparison, environments
+from bench.peers.comparison import Cost, Measured, Worker, WorkerFailed, as_document, as_table, compare
+from bench.peers.environments import NotInstalled, interpreter
+
+COSTS = {"create": Cost(0.0006, 0.0002), "get": Cost(0.0003, 0.0002), "filter": Cost(0.0002, 0.0002)}
+PEER = Measured("other", {"other": "2.0", "sqlalchemy": "2.1.9"}, "has no async form", COSTS)
+
+
+@pytest.fixture
+def peers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder where peers are looked for, instead of the real one."""
+    monkeypatch.setattr(environments, "PEERS", tmp_path / "peers")
+    monkeypatch.setattr(environments, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(comparison, "PEERS", tmp_path / "peers")
+    (tmp_path / "peers" / "other").mkdir(parents=True)
+    return tmp_path / "peers"
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What uv was told to do, instead of doing it."""
+    commands: list[str] = []
+
+    def uv(command: str, *arguments: str) -> None:
+        commands.append(command)
+        if command == "venv":
+            Path(arguments[-1]).mkdir()
+
+    monkeypatch.setattr(environments, "_uv", uv)
+    return commands
+
+
+class TestInterpreter:
+    def test_without_requirements_it_is_ours(self, peers: Path) -> None:
+        assert not (peers / "other" / "requirements.txt").exists()
+        assert interpreter("other") == Path(sys.executable)
+
+    def test_an_environment_is_made_once(self, peers: Path, installed: list[str]) -> None:
+        (peers / "other" / "requirements.txt").write_text("other==2.0\n")
+        assert interpreter("other") == interpreter("other") == environments.CACHE / "other" / "bin" / "python"
+        assert installed == ["venv", "pip"]
+
+    def test_it_is_made_again_when_its_requirements_changed(self, peers: Path, installed: list[str]) -> None:
+        for wanted in ("other==2.0\n", "other==2.1\n"):
+            (peers / "other" / "requirements.txt").write_text(wanted)
+            interpreter("other")
+        assert installed == ["venv", "pip"] * 2
+
+    def test_what_the_installer_said_is_told(self, peers: Path) -> None:
+        (peers / "other" / "requirements.txt").write_text("this is no requirement\n")
+        with pytest.raises(NotInstalled, match=r"uv pip: ."):
+            interpreter("other")
+
+    def test_every_version_is_exact(self) -> None:
+        files = sorted(environments.PEERS.glob("*/requirements.txt"))
+        assert len(files) == 3
+        for file in files:
+            assert all("==" in line for line in file.read_text().splitlines()), file
+
+
+class TestWorker:
+    def test_it_measures_both_sides(self) -> None:
+        with Worker("ours") as worker:
+            assert "sqlalchemy" in worker.hello["versions"]
+            for side in comparison.SIDES:
+                for work in comparison.WORKS:
+                    assert worker.measure(side, work, 2) > 0
+
+    def test_one_that_ends_early_says_why(self, peers: Path) -> None:
+        (peers / "other" / "worker.py").write_text("raise SystemExit('it answers 1, and Core 2')\n")
+        with pytest.raises(WorkerFailed, match="it answers 1, and Core 2"), Worker("other"):
+            pass
+
+
+class TestCompare:
+    def test_a_peer_that_cannot_be_measured_is_a_line_that_says_why(
+        self, peers: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (peers / "other" / "worker.py").write_text("raise SystemExit('no such package')\n")
+        monkeypatch.setattr(comparison, "TITLES", {"other": "other"})
+        assert compare(rounds=1) == [Measured("other", problem="no such package")]
+
+
+class TestAsTable:
+    def test_a_line_has_versions_ratios_times_and_the_note(self) -> None:
+        line = " ".join(as_table([PEER]).splitlines()[2].split())
+        assert line == "other 2.0 2.1.9 3.00x 600 µs 1.50x 300 µs 1.00x 200 µs has no async form"
+
+    def test_what_is_missing_is_named(self) -> None:
+        table = as_table([Measured("other", problem="no network")])
+        assert table.splitlines()[2].split()[-4:] == ["not", "measured:", "no", "network"]
+
+
+class TestAsDocument:
+    def test_times_and_ratio_are_in_it(self) -> None:
+        (document,) = as_document([PEER])
+        assert document["versions"] == PEER.versions
+        costs = document["costs"]
+        assert isinstance(costs, dict)
+        assert costs["get"] == {"peer_s": 0.0003, "core_s": 0.0002, "ratio": pytest.approx(1.5)}
