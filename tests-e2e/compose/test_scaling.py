@@ -1,17 +1,18 @@
 """Any number of replicas of any service."""
 
+import re
 from collections.abc import Iterator
 from functools import partial
 
 import pytest
 from harness.compose import ComposeStack, docker
 from harness.crowd import duplicates_once_all_are_sent, submit
-from harness.people import email, new_address, sign_up
+from harness.people import PASSWORD, email, new_address, sign_up
 from harness.stack import wait_until
 
 pytestmark = pytest.mark.timeout(300)
 
-REPLICAS = {"auth": 2, "notify": 2, "notify_worker": 3, "relay": 2}
+REPLICAS = {"auth": 2, "notify": 2, "notify_worker": 3, "relay": 2, "dashboard": 2}
 REVOKED_WITHIN_S = 5.0
 
 
@@ -60,6 +61,18 @@ class TestScale:
         assert scaled.ask(first, *parts) == 202
         assert scaled.ask(second, *parts) == 401
         assert scaled.ask(first, *parts) == 401
+
+    def test_a_form_that_one_dashboard_showed_is_taken_by_another(self, scaled: ComposeStack) -> None:
+        person = sign_up(scaled)
+        before = {one: _requests_seen(one) for one in scaled.containers("dashboard")}
+        for _ in range(10):
+            with scaled.client() as client:
+                found = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/login").text)
+                assert found is not None
+                fields = {"csrf_token": found[1], "email": person.email, "password": PASSWORD, "next": "/"}
+                answer = client.post("/login", data=fields, headers={"Origin": scaled.url})
+                assert (answer.status_code, answer.headers.get("location")) == (303, "/")
+        assert all(_requests_seen(one) > seen for one, seen in before.items())
 
     def test_a_session_that_one_auth_ended_is_refused_by_every_service(self, scaled: ComposeStack) -> None:
         person = sign_up(scaled)
