@@ -10,14 +10,18 @@ import pytest
 from harness.people import wait_for_mail
 from harness.stack import EmbeddedStack, environment
 
+from tests.infrastructure.needs import cannot_run
+
 README = Path(__file__).parent.parent / "README.md"
 BLOCK = re.compile(r"<!-- The end-to-end tests run this block as it stands. -->\n```sh\n(.*?)```", re.DOTALL)
 TOOLS = ("sh", "curl", "openssl", "sed", "grep")
 
 
 class TestTryIt:
-    @pytest.mark.skipif(not all(map(shutil.which, TOOLS)), reason=f"needs {', '.join(TOOLS)}")
-    def test_its_commands_send_a_mail(self, tmp_path: Path) -> None:
+    def test_its_commands_send_a_mail(self, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+        missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+        if missing:
+            cannot_run(request.node, *((tool, f"install {tool}") for tool in missing))
         found = BLOCK.search(README.read_text(encoding="utf-8"))
         assert found is not None, "the README has no block to try"
         with EmbeddedStack(tmp_path) as stack:
