@@ -70,7 +70,12 @@ class TestPrivateServers:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TEST_")}
         environment |= {"PYTHONPATH": str(pytestconfig.rootpath), "TMPDIR": str(tmp_path)}
         environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.infrastructure.servers", "test_hold.py"]
+        # What a shell starts in the background ignores SIGINT, and so do its children unless they say otherwise.
+        program = (
+            "import signal, sys, pytest; signal.signal(signal.SIGINT, signal.default_int_handler);"
+            "sys.exit(pytest.main(['-q', '-p', 'tests.infrastructure.servers', 'test_hold.py']))"
+        )
+        command = [sys.executable, "-c", program]
         return subprocess.Popen(  # noqa: S603 - our own pytest on our own test
             command,
             cwd=tmp_path,
