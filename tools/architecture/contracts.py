@@ -5,6 +5,7 @@ contracts here name what is allowed; the third gives a module's name its place i
 """
 
 import sys
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 
 from grimp import ImportGraph
@@ -39,8 +40,9 @@ class ImportRule(Contract):
 
     guidance = fields.StringField(required=False)
 
+    @abstractmethod
     def find(self, graph: ImportGraph) -> Iterator[Import]:
-        raise NotImplementedError
+        """The imports that break it."""
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: ARG002 - the signature is import-linter's
         broken = sorted(set(self.find(graph)))

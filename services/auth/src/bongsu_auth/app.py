@@ -1,7 +1,6 @@
 """Builds auth's API."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -14,6 +13,7 @@ from bongsu.identity.nonces import sweep_nonces
 from bongsu.identity.revocations import sweep_revocations
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, MixinError
+from bongsu.runtime.background import in_background
 from bongsu.runtime.errors import ServiceError
 from bongsu.runtime.http import add_health, create_api, request_id_of
 from bongsu.runtime.logging import get_logger
@@ -77,7 +77,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with identity.following(), wiring.providers_http, _sweeping(wiring):
+        async with identity.following(), wiring.providers_http, in_background(_sweep(wiring), name="auth sweep"):
             try:
                 yield
             finally:
@@ -120,19 +120,8 @@ async def _bad_request(request: Request, error: Exception) -> Response:
     return problem_response(error, request_id=request_id_of(request), status=400)
 
 
-@asynccontextmanager
-async def _sweeping(wiring: Wiring) -> AsyncIterator[None]:
-    """Removes what has expired, and tries again what failed, in the background. Any number of replicas may do it."""
-    task = asyncio.create_task(_sweep(wiring), name="auth sweep")
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
 async def _sweep(wiring: Wiring) -> None:
+    """Removes what has expired, and tries again what failed. Any number of replicas may do it."""
     sweeps: tuple[Callable[[], Awaitable[int]], ...] = (
         sweep_nonces,
         sweep_revocations,

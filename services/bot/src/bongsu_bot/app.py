@@ -1,7 +1,5 @@
 """Builds the bot, and the HTTP side that answers for its health."""
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -12,6 +10,7 @@ from bongsu.contracts.rpc import BOT_AUDIENCE
 from bongsu.identity.assertions import AssertionVerifier
 from bongsu.identity.callers import Identity
 from bongsu.mixins import Database
+from bongsu.runtime.background import in_background
 from bongsu.runtime.http import add_health, create_api
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.migrations import MigrationSet
@@ -59,14 +58,12 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
     assertions = AssertionVerifier(public_url, BOT_AUDIENCE, identity.key_source, identity.revocations)
     departures = DepartureHandler(database, RestGuildDirectory(runner.http), assertions)
     handler = RpcHandler(broker, database, departures, settings, connected=runner.connected, metrics=metrics)
-    async with recorder.running(), serving(broker, handler, settings):
-        task = asyncio.create_task(runner.run(), name="bot runner")
-        try:
-            yield runner
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+    async with (
+        recorder.running(),
+        serving(broker, handler, settings),
+        in_background(runner.run(), name="bot runner"),
+    ):
+        yield runner
 
 
 def create_app(

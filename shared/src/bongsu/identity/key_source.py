@@ -14,6 +14,7 @@ from bongsu.identity.models import SigningKeyRow
 from bongsu.identity.tokens import MAX_LIFETIME_S, SigningKey, public_jwk
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Conflict, MixinError
+from bongsu.runtime.background import in_background
 from bongsu.runtime.errors import Unavailable
 
 JWKS_MAX_AGE_S = 300
@@ -59,13 +60,8 @@ class DatabaseKeySource:
     async def following(self) -> AsyncIterator[None]:
         """Reads the table in the background for as long as the block runs, at first once, whose failure is no error."""
         await self._refresh_once()
-        task = asyncio.create_task(self._follow(), name="signing keys")
-        try:
+        async with in_background(self._follow(), name="signing keys"):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def _follow(self) -> None:
         while True:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bongsu.identity.models import Revocation, RevokedKind, User
 from bongsu.identity.tokens import MAX_LIFETIME_S
 from bongsu.mixins import MixinError
+from bongsu.runtime.background import in_background
 from bongsu.runtime.errors import Unavailable
 from bongsu.runtime.logging import get_logger
 
@@ -106,13 +107,8 @@ class RevocationFeed:
     async def following(self) -> AsyncIterator[None]:
         """Polls in the background for as long as the block runs. It begins with a poll, whose failure is no error."""
         await self._poll_once()
-        task = asyncio.create_task(self._follow(), name="revocations")
-        try:
+        async with in_background(self._follow(), name="revocations"):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def _follow(self) -> None:
         while True:

@@ -10,6 +10,7 @@ from bongsu.broker import Broker, BrokerError, Message
 from bongsu.contracts.guilds import GUILD_EVENT, GuildEvent
 from bongsu.contracts.queues import GUILD_EVENTS
 from bongsu.mixins import Database, MixinError
+from bongsu.runtime.background import in_background
 from bongsu.runtime.logging import get_logger
 
 log = get_logger(__name__)
@@ -43,13 +44,8 @@ class GuildRecorder:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Make the changes for as long as the block runs."""
-        task = asyncio.create_task(self._run(), name="guild recorder")
-        try:
+        async with in_background(self._run(), name="guild recorder"):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def _run(self) -> None:
         while True:

@@ -1,0 +1,70 @@
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from bongsu.runtime.background import in_background
+
+
+class TestInBackground:
+    async def test_work_runs_beside_the_block(self) -> None:
+        done = asyncio.Event()
+
+        async def work() -> None:
+            done.set()
+
+        async with in_background(work(), name="work"):
+            await done.wait()
+
+    async def test_work_has_ended_when_the_block_has(self) -> None:
+        ended: list[str] = []
+
+        async def work() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0)
+                ended.append("work")
+
+        async with in_background(work(), name="work"):
+            await asyncio.sleep(0)
+        assert ended == ["work"]
+
+    async def test_failure_is_logged_at_once_and_raised_at_the_end(self) -> None:
+        failed = asyncio.Event()
+
+        async def work() -> None:
+            failed.set()
+            raise LookupError("gone")
+
+        async def block() -> None:
+            async with in_background(work(), name="poller"):
+                await failed.wait()
+                await asyncio.sleep(0)
+                assert [(entry["event"], entry["task"]) for entry in logs] == [("background.failed", "poller")]
+
+        with capture_logs() as logs, pytest.raises(LookupError):
+            await block()
+
+    async def test_who_is_cancelled_while_it_ends_is_cancelled(self) -> None:
+        entered, ending, may_end = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def work() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ending.set()
+                await may_end.wait()
+
+        async def block() -> None:
+            async with in_background(work(), name="work"):
+                await asyncio.sleep(0)
+                entered.set()
+
+        task = asyncio.create_task(block())
+        await entered.wait()
+        await ending.wait()
+        task.cancel()
+        may_end.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
