@@ -4,6 +4,8 @@ import asyncio
 import os
 import socket
 import struct
+from collections.abc import Coroutine
+from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -27,20 +29,21 @@ class Reset(Response):
 
 
 class Silence(Response):
-    """Keeps the connection open without an answer until the client gives up or `until` is done; then cuts it."""
+    """Keeps the connection open without an answer until the client gives up or one of `until` is done; then cuts it."""
 
-    def __init__(self, until: asyncio.Future[None]) -> None:
+    def __init__(self, *until: Coroutine[Any, Any, object]) -> None:
         super().__init__()
         self.until = until
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        left = asyncio.ensure_future(disconnected(receive))
+        left = asyncio.create_task(disconnected(receive))
+        waits = [left, *(asyncio.create_task(one) for one in self.until)]
         try:
-            await asyncio.wait({left, self.until}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             gone = left.done()
         finally:
-            left.cancel()
-            self.until.cancel()
+            for wait in waits:
+                wait.cancel()
         if not gone:
             await Reset()(scope, receive, send)
 

@@ -5,7 +5,6 @@ or an object that says more: `{"route": "/users/@me/guilds", "times": "2", "stat
 `route` is the beginning of the path behind `/api/v10`, `times` how often it strikes before it is over.
 """
 
-import asyncio
 from collections.abc import Mapping
 
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -116,17 +115,7 @@ class DiscordFaults:
 
     def _silence(self, fault: Fault, options: Mapping[str, str]) -> Silence:
         at_most_s = float(options["seconds"]) if "seconds" in options else None
-
-        async def until() -> None:
-            ended = asyncio.create_task(fault.ended(at_most_s))
-            stopped = asyncio.create_task(self._stop.wait())
-            try:
-                await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                ended.cancel()
-                stopped.cancel()
-
-        return Silence(asyncio.ensure_future(until()))
+        return Silence(fault.ended(at_most_s), self._stop.wait())
 
 
 def too_many(retry_after_s: float, *, is_global: bool = False) -> JSONResponse:

@@ -1,6 +1,5 @@
 """What can go wrong with SES, on request."""
 
-import asyncio
 import random
 from collections.abc import Iterable, Mapping
 
@@ -115,17 +114,7 @@ class SesFaults:
 
     def _silence(self, fault: Fault) -> Silence:
         at_most_s = fault.detail if isinstance(fault.detail, float) else None
-
-        async def until() -> None:
-            ended = asyncio.create_task(fault.ended(at_most_s))
-            stopped = asyncio.create_task(self._stop.wait())
-            try:
-                await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                ended.cancel()
-                stopped.cancel()
-
-        return Silence(asyncio.ensure_future(until()))
+        return Silence(fault.ended(at_most_s), self._stop.wait())
 
 
 def _bare(address: str) -> str:
