@@ -1,3 +1,4 @@
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -44,7 +45,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     machine = Machine(ours=0.003, baseline=0.001)
     monkeypatch.setattr(measure.Clock, "read", lambda _clock: machine.now)
     # In the process of a whole test run it takes long, and this machine's work leaves nothing to collect.
-    monkeypatch.setattr(measure.gc, "collect", lambda: 0)
+    monkeypatch.setattr(gc, "collect", lambda: 0)
     return machine
 
 
