@@ -29,7 +29,9 @@ class NotifySettings(Settings):
     lease_s: float = Field(default=60.0, ge=1, le=600, description="How long a worker may hold a delivery, seconds")
     max_attempts: int = Field(default=8, ge=1, le=50, description="Sends tried before a notification fails")
     batch: int = Field(default=32, ge=1, le=500, description="Deliveries claimed in one transaction")
-    concurrency: int = Field(default=16, ge=1, le=500, description="Calls to a provider at once, a worker")
+    concurrency: int = Field(
+        default=16, ge=1, le=500, description="Calls to a provider at once, a worker; a quarter for high priority only"
+    )
     send_timeout_s: float = Field(default=10.0, gt=0, le=60, description="How long a provider may take to answer")
 
     def with_stand_ins(self, sandbox_url: str | None) -> "NotifySettings":

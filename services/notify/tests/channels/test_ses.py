@@ -77,8 +77,8 @@ async def _channel(url: str, *, concurrency: int = 16) -> AsyncIterator[SesChann
     await channel.close()
 
 
-def _message(text: str = "봉수") -> Outgoing:
-    return Outgoing(uuid7(), 1, "someone@example.com", None, "a@b.test", None, "안녕", text, None)
+def _message(text: str = "봉수", *, urgent: bool = False) -> Outgoing:
+    return Outgoing(uuid7(), 1, "someone@example.com", None, "a@b.test", None, "안녕", text, None, urgent=urgent)
 
 
 async def _outcome(url: str) -> Outcome:
@@ -119,6 +119,28 @@ class TestSend:
         async with _provider(answer) as url, _channel(url) as channel:
             outcomes = await channel.send([_message(), _message("strange"), _message()], cutoff=asyncio.Event())
         assert [type(outcome) for outcome in outcomes] == [Sent, OutcomeUnknown, Sent]
+
+
+class TestUrgent:
+    async def test_it_waits_for_nothing_that_hangs_and_is_not_urgent(self) -> None:
+        cutoff, hanging = asyncio.Event(), asyncio.Semaphore(0)
+
+        async def answer(request: str, writer: asyncio.StreamWriter) -> None:
+            if "hang" in request:
+                hanging.release()
+                await asyncio.sleep(60)
+            await _accept(request, writer)
+
+        async with _provider(answer) as url, _channel(url, concurrency=4) as channel, asyncio.timeout(10):
+            batch = [_message("hang") for _ in range(8)]
+            bulk = asyncio.create_task(channel.send(batch, cutoff=cutoff))
+            for _ in range(3):
+                await hanging.acquire()
+            (outcome,) = await channel.send([_message(urgent=True)], cutoff=asyncio.Event())
+            cutoff.set()
+            outcomes = await bulk
+        assert outcome == Sent("m-1")
+        assert [type(outcome) for outcome in outcomes].count(OutcomeUnknown) == 3
 
 
 class TestCutoff:

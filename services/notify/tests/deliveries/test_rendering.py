@@ -40,6 +40,12 @@ class TestRender:
         assert isinstance(out, Outgoing)
         assert out.sender == "a@b.test"
 
+    @pytest.mark.parametrize(("priority", "urgent"), [("high", True), ("normal", False), ("bulk", False)])
+    def test_what_has_high_priority_is_urgent(self, vault: Vault, priority: str, urgent: bool) -> None:
+        out = Renderer(vault=vault, sender=SENDER).render(_notification(subject="x", text="y", priority=priority))
+        assert isinstance(out, Outgoing)
+        assert out.urgent is urgent
+
     @pytest.mark.parametrize(("locale", "words"), [("ko", "확인"), ("en", "Confirm")])
     def test_sealed_variables_are_opened_into_the_template(self, vault: Vault, locale: str, words: str) -> None:
         one = _notification(template="verify-email", locale=locale)

@@ -9,7 +9,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A rendered message, ready for a provider. Addresses are plain; names are not yet encoded."""
+    """A rendered message, ready for a provider. Addresses are plain; names are not yet encoded.
+
+    What is `urgent` waits for nothing that is not.
+    """
 
     notification_id: UUID
     attempt: int
@@ -21,6 +24,7 @@ class Outgoing:
     text: str | None
     html: str | None
     tags: dict[str, str] = field(default_factory=dict)
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

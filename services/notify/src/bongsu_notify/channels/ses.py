@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.utils import formataddr
@@ -48,13 +48,26 @@ _QUOTA_PAUSE_S = 900.0
 _OPERATOR_PAUSE_S = 120.0
 
 
+class _Slots:
+    """Calls at once, a quarter of them for urgent messages only: what hangs in another lane never fills them all."""
+
+    def __init__(self, count: int) -> None:
+        self._all = asyncio.Semaphore(count)
+        self._not_urgent = asyncio.Semaphore(count - count // 4)
+
+    @asynccontextmanager
+    async def of(self, message: Outgoing) -> AsyncIterator[None]:
+        async with nullcontext() if message.urgent else self._not_urgent, self._all:
+            yield
+
+
 class SesChannel:
     """One client a process; calls are bounded by `NOTIFY_CONCURRENCY`."""
 
     def __init__(self, settings: NotifySettings) -> None:
         self._settings = settings
         self._stack = AsyncExitStack()
-        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._slots = _Slots(settings.concurrency)
         self._client: Any = None  # botocore makes its clients' types when the program runs
 
     async def open(self) -> None:
@@ -102,7 +115,7 @@ class SesChannel:
     async def _send_one(self, message: Outgoing, cutoff: asyncio.Event) -> Outcome:
         begun = False
         try:
-            async with self._slots:
+            async with self._slots.of(message):
                 if not cutoff.is_set():
                     begun = True
                     return await self._call(message)

@@ -33,6 +33,7 @@ class Renderer:
             subject=content.subject,
             text=content.text,
             html=content.html,
+            urgent=one.priority == "high",
         )
 
     def _content(self, one: Notification) -> Rendered:
