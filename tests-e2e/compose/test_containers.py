@@ -2,9 +2,13 @@
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import httpx
 import pytest
 from harness.compose import ComposeStack, docker
+from harness.people import PASSWORD, Person, sign_up
 from harness.stack import StackFailed, wait_until
 
 pytestmark = pytest.mark.timeout(300)
@@ -24,6 +28,38 @@ THEIRS = ("gateway", "mysql", "rabbitmq")
 
 def _in(container: str, script: str) -> str:
     return docker("exec", container, "python", "-c", script)
+
+
+def _sign_in(client: httpx.Client, person: Person, headers: dict[str, str]) -> None:
+    answer = client.post("/auth/login", json={"email": person.email, "password": PASSWORD}, headers=headers)
+    assert answer.status_code == 200, answer.text
+
+
+def _addresses(person: Person) -> list[str]:
+    return [one["address"] for one in person.client.get("/auth/sessions").json()["items"]]
+
+
+@contextmanager
+def _gateway_behind_us(composed: ComposeStack) -> Iterator[str]:
+    """A second gateway that takes this machine for its load balancer."""
+    (first,) = composed.containers("gateway")
+    ((_, network),) = composed.inspect(first)["NetworkSettings"]["Networks"].items()
+    run = ("run", "--rm", "--detach", "--no-deps", f"--env=GATEWAY_TRUSTED_PROXIES={network['Gateway']}/32", "gateway")
+    container = composed.compose(*run).strip()
+    try:
+        (second,) = composed.inspect(container)["NetworkSettings"]["Networks"].values()
+        url = f"http://{second['IPAddress']}:8000"
+        wait_until(lambda: _answers(url), 30, "the second gateway answers")
+        yield url
+    finally:
+        docker("rm", "--force", container)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 @pytest.fixture(params=OURS)
@@ -133,6 +169,21 @@ class TestGateway:
                 'a"b\\',
             }
         assert len(made) == 36
+
+    def test_a_client_cannot_choose_its_address(self, composed: ComposeStack) -> None:
+        person = sign_up(composed)
+        with composed.client() as client:
+            _sign_in(client, person, {"X-Forwarded-For": "1.2.3.4"})
+        assert "1.2.3.4" not in _addresses(person)
+
+    def test_behind_a_load_balancer_a_client_has_the_address_that_the_balancer_saw(
+        self, composed: ComposeStack
+    ) -> None:
+        person = sign_up(composed)
+        with _gateway_behind_us(composed) as url, httpx.Client(base_url=url, timeout=15) as balancer:
+            # The client, itself in a private network, claims to be somebody else; the balancer appends what it saw.
+            _sign_in(balancer, person, {"X-Forwarded-For": "1.2.3.4, 10.9.9.9"})
+        assert "10.9.9.9" in _addresses(person)
 
     def test_a_body_that_is_too_large_is_a_clear_error(self, composed: ComposeStack) -> None:
         with composed.client() as client:
