@@ -176,6 +176,32 @@ class TestStranded:
         assert await relay.turn() == 2
         assert (numbers(counting), await due_in_s(row_id)) == ([0, 1], 61)
 
+    async def test_what_waits_in_a_long_queue_is_put_off_with_the_first_of_it(
+        self, database: Database, counting: CountingBroker
+    ) -> None:
+        await append_some(database, 12)
+        relay = Relay(database, counting, batch=4)
+        for _ in range(3):
+            await relay.turn()
+        await let_time_pass(61)
+        (new,) = await append_some(database, 1)
+        assert [await relay.turn(), await relay.turn()] == [4, 1]
+        assert numbers(counting) == [*range(12), 0]
+        assert await OutboxMessage.filter_by(id=new, published_at__isnull=False).exists()
+
+    async def test_what_waits_in_a_queue_but_was_lost_long_ago_is_not_put_off(
+        self, database: Database, counting: CountingBroker
+    ) -> None:
+        await append_some(database, 1)
+        relay = Relay(database, counting, batch=1)
+        await relay.turn()
+        await let_time_pass(850)
+        await append_some(database, 1)
+        await relay.turn()
+        await let_time_pass(61)
+        assert [await relay.turn() for _ in range(3)] == [1, 1, 0]
+        assert numbers(counting) == [0, 0, 0]
+
     async def test_message_published_long_ago_is_published_again_all_the_same(
         self, database: Database, counting: CountingBroker
     ) -> None:
@@ -415,6 +441,15 @@ class TestMeasure:
         await relay.measure()
         assert registry.get_sample_value("outbox_pending_messages", {"lane": "2"}) == 0
         assert registry.get_sample_value("outbox_published_total", {"queue": QUEUE}) == 3
+
+    async def test_what_waits_for_its_consumer_is_not_pending(self, database: Database, broker: MemoryBroker) -> None:
+        registry = CollectorRegistry()
+        relay = Relay(database, broker, registry=registry)
+        await append_some(database, 1)
+        await relay.turn()
+        await let_time_pass(61)
+        await relay.measure()
+        assert registry.get_sample_value("outbox_pending_messages", {"lane": "1"}) == 0
 
     async def test_refusals_and_losses_are_counted(self, database: Database, broker: MemoryBroker) -> None:
         registry = CollectorRegistry()

@@ -3,11 +3,15 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from bongsu.broker import Message
 from bongsu.mixins import Database, utc_now
 from bongsu.outbox.models import LANES, OutboxMessage
+
+PUT_OFF_AT_ONCE = 1_000
+"""In one transaction: a consumer that settles one of them waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,19 @@ class Claims:
         """Nothing was done with them. They come back after a while, as they were."""
         await self._end(claimed, visible_at=utc_now(delay_s), claimed_until=None)
 
+    async def put_off(self, queue: str, *, published_within_s: float, delay_s: float) -> int:
+        """Let what is due and was published into a queue, no longer ago than that, wait on: unread, as it may be much.
+
+        :returns: how many.
+        """
+        count = 0
+        for lane in LANES:
+            while part := await self._database.run(partial(_put_off, lane, queue, published_within_s, delay_s)):
+                count += part
+                if part < PUT_OFF_AT_ONCE:
+                    break
+        return count
+
     async def published_before(self, claimed: Sequence[Claimed], *, age_s: float) -> set[UUID]:
         """Which of them were published longer ago than that."""
         ids = [one.id for one in claimed]
@@ -99,3 +116,14 @@ class Claims:
                 await OutboxMessage.filter_by(id__in=ids, claimed_until=until).update(**values)
 
         await self._database.run(update)
+
+
+async def _put_off(lane: int, queue: str, published_within_s: float, delay_s: float) -> int:
+    due = OutboxMessage.filter_by(
+        lane=lane, queue=queue, visible_at__le=utc_now(), published_at__ge=utc_now(-published_within_s)
+    )
+    ids = await due.order_by("visible_at", "id").limit(PUT_OFF_AT_ONCE).lock(skip_locked=True).pluck("id")
+    if not ids:
+        return 0
+    await OutboxMessage.filter_by(id__in=ids).update(visible_at=utc_now(delay_s), claimed_until=None)
+    return len(ids)

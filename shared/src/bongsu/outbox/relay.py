@@ -112,7 +112,7 @@ class Relay:
     async def measure(self) -> None:
         """Bring the gauges up to date."""
         for lane in LANES:
-            due = OutboxMessage.filter_by(lane=lane, visible_at__le=utc_now())
+            due = OutboxMessage.filter_by(lane=lane, visible_at__le=utc_now(), published_at__isnull=True)
             self._metrics.pending.labels(lane).set(await due.limit(COUNT_AT_MOST).count())
             oldest: list[datetime] = await due.order_by("visible_at").limit(1).pluck("visible_at")
             age_s = (datetime.now(UTC) - oldest[0]).total_seconds() if oldest else 0.0
@@ -173,6 +173,9 @@ class Relay:
         lost = [one for one in stranded if one.queue in empty or one.id in overdue]
         lost_ids = {one.id for one in lost}
         await self._claims.put_back([one for one in stranded if one.id not in lost_ids], delay_s=self._stranded_after_s)
+        for queue in {one.queue for one in stranded} - empty:
+            # With these, all the others: a consumer that is far behind must not keep the relay reading what waits.
+            await self._claims.put_off(queue, published_within_s=LOST_AFTER_S, delay_s=self._stranded_after_s)
         if lost:
             log.warning("outbox.stranded_found", count=len(lost), queues=sorted({one.queue for one in lost}))
         for one in lost:
