@@ -149,7 +149,8 @@ class Relay:
     async def _keep_measuring(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             try:
-                await self.measure()
+                async with asyncio.timeout(TURN_S):
+                    await self.measure()
             except DATABASE_TROUBLE as error:
                 self._tell_once("outbox.database_unavailable", reason=type(error).__name__)
             await _wait_for_one(stopping, timeout_s=MEASURE_S)
