@@ -9,7 +9,7 @@ import httpx
 import pytest
 from harness.compose import ComposeStack, docker
 from harness.people import PASSWORD, Person, sign_up
-from harness.stack import StackFailed, wait_until
+from harness.stack import StackFailed, free_port, wait_until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -43,12 +43,11 @@ def _addresses(person: Person) -> list[str]:
 def _gateway_behind_us(composed: ComposeStack) -> Iterator[str]:
     """A second gateway that takes this machine for its load balancer."""
     (first,) = composed.containers("gateway")
-    ((_, network),) = composed.inspect(first)["NetworkSettings"]["Networks"].items()
-    run = ("run", "--rm", "--detach", "--no-deps", f"--env=GATEWAY_TRUSTED_PROXIES={network['Gateway']}/32", "gateway")
-    container = composed.compose(*run).strip()
+    (network,) = composed.inspect(first)["NetworkSettings"]["Networks"].values()
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    run = ("run", "--rm", "--detach", "--no-deps", f"--publish=127.0.0.1:{port}:8000")
+    container = composed.compose(*run, f"--env=GATEWAY_TRUSTED_PROXIES={network['Gateway']}/32", "gateway").strip()
     try:
-        (second,) = composed.inspect(container)["NetworkSettings"]["Networks"].values()
-        url = f"http://{second['IPAddress']}:8000"
         wait_until(lambda: _answers(url), 30, "the second gateway answers")
         yield url
     finally:
