@@ -62,3 +62,7 @@ class EagerBroker(CountingBroker):
         for _, message in items:
             await self._consume(UUID(message.id))
         return results
+
+
+def numbers(broker: CountingBroker) -> list[object]:
+    return [message.body["n"] for message in broker.published]

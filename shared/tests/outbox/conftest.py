@@ -9,6 +9,7 @@ from bongsu.broker.memory import MemoryBroker
 from bongsu.mixins import Database
 from bongsu.outbox import MIGRATIONS
 from bongsu.runtime.migrations import upgrade
+from shared.tests.outbox.brokers import CountingBroker
 
 QUEUE = "jobs"
 
@@ -24,6 +25,15 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def broker() -> AsyncIterator[MemoryBroker]:
     broker = MemoryBroker()
+    await broker.connect()
+    await broker.declare(QueueSpec(QUEUE))
+    yield broker
+    await broker.close()
+
+
+@pytest.fixture
+async def counting() -> AsyncIterator[CountingBroker]:
+    broker = CountingBroker()
     await broker.connect()
     await broker.declare(QueueSpec(QUEUE))
     yield broker
