@@ -14,7 +14,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from uuid import UUID
 
 from bongsu.identity.vault import SealBroken, Vault
-from bongsu.mixins import Conflict, Database
+from bongsu.mixins import Database
 from bongsu_auth.errors import TooManyLogins
 from bongsu_auth.sessions.models import LoginFailures
 
@@ -98,14 +98,7 @@ def is_device_of(vault: Vault, cookie: str | None, user_id: UUID | None) -> bool
 
 async def _count(subject: str, free: int) -> None:
     now = datetime.now(UTC)
-    row = await LoginFailures.filter_by(subject=subject).lock().one_or_none()
-    if row is None:
-        try:
-            await LoginFailures.create(subject=subject, failures=1, expires_at=now + REMEMBERED_FOR)
-        except Conflict:
-            # Counted by another request at the same moment: missing one failure is no harm.
-            return
-        return
+    row = await _locked(subject, now)
     failures = 1 if row.expires_at <= now else row.failures + 1
     beyond = failures - free
     wait_s = min(LONGEST_WAIT_S, 2.0 ** min(beyond, 20)) if beyond >= 0 else 0
@@ -114,6 +107,15 @@ async def _count(subject: str, free: int) -> None:
         blocked_until=now + timedelta(seconds=wait_s) if wait_s else None,
         expires_at=now + REMEMBERED_FOR,
     )
+
+
+async def _locked(subject: str, now: datetime) -> LoginFailures:
+    """The counter of a subject, made if there is none. Whoever counts the same waits until the unit ends."""
+    # Not found or made, and locked then: of several who make it at once, the later ones would hold a shared lock each
+    # and wait for one another's. This takes the row for itself whether it is new or not.
+    fresh = {"subject": subject, "failures": 0, "expires_at": now + REMEMBERED_FOR}
+    await LoginFailures.upsert(fresh, by="subject", update=[])
+    return await LoginFailures.filter_by(subject=subject).lock().one()
 
 
 def _network(address: str | None) -> str:
