@@ -66,6 +66,19 @@ class TestRotateSigningKey:
         row = await SigningKeyRow.get(kid=second)
         assert row.signs_from > datetime.now(UTC) + timedelta(seconds=JWKS_MAX_AGE_S)
 
+    async def test_of_many_at_once_each_tells_a_key_that_is_there(self, each_database: Database, vault: Vault) -> None:
+        first = await ensure_signing_key(vault)
+        connected = asyncio.Barrier(4)
+
+        async def rotated() -> str:
+            await each_database.ping()  # each has a connection, so that they meet
+            await connected.wait()
+            async with each_database.unit():
+                return await rotate_signing_key(vault)
+
+        kids = await asyncio.gather(*(rotated() for _ in range(4)))
+        assert {first, *kids} == set(await SigningKeyRow.query().pluck("kid"))
+
     async def test_old_tokens_verify_after_the_rotation(self, database: Database, vault: Vault) -> None:
         await ensure_signing_key(vault)
         token = TokenIssuer(ISSUER).issue(await current_signing_key(vault), SUBJECT)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bongsu.identity.models import SigningKeyRow
 from bongsu.identity.tokens import MAX_LIFETIME_S, SigningKey, public_jwk
 from bongsu.identity.vault import Vault
-from bongsu.mixins import Conflict, MixinError
+from bongsu.mixins import MixinError
 from bongsu.runtime.background import in_background
 from bongsu.runtime.errors import Unavailable
 
@@ -113,17 +113,17 @@ async def current_signing_key(vault: Vault) -> SigningKey:
 async def _add(vault: Vault, *, generation: int, signs_from: datetime) -> SigningKeyRow:
     key = SigningKey.generate()
     public = base64.urlsafe_b64encode(key.private_key.public_key().public_bytes_raw()).decode()
-    try:
-        return await SigningKeyRow.create(
-            generation=generation,
-            kid=key.kid,
-            public_key=public,
-            sealed_private_key=vault.seal(key.private_key.private_bytes_raw(), aad=_context(key.kid)),
-            signs_from=signs_from,
-        )
-    except Conflict:
-        # Another process made this generation a moment ago: its key is the one.
-        return await SigningKeyRow.filter_by(generation=generation).one()
+    # Another process may make this generation at the same moment: then its key is the one.
+    row, _ = await SigningKeyRow.get_or_create(
+        {
+            "kid": key.kid,
+            "public_key": public,
+            "sealed_private_key": vault.seal(key.private_key.private_bytes_raw(), aad=_context(key.kid)),
+            "signs_from": signs_from,
+        },
+        generation=generation,
+    )
+    return row
 
 
 def _context(kid: str) -> str:
