@@ -1,10 +1,13 @@
 """The app as a whole: its documents, its answers to what is not there, its log."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 import structlog
 
+from bongsu.runtime.background import in_background
+from bongsu_auth import app
 from bongsu_auth.settings import AuthSettings
 from services.auth.tests.stage import PASSWORD, Stage, bearer
 
@@ -47,6 +50,34 @@ class TestHealth:
         metrics = (await stage.client.get("/metrics")).text
         assert 'route="/auth/login"' in metrics
         assert "nobody" not in metrics
+
+
+class TestSweep:
+    async def test_sweep_that_hangs_or_breaks_keeps_the_others_from_nothing(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        swept, hanging, turns = asyncio.Event(), asyncio.Event(), []
+
+        async def hung() -> int:
+            await hanging.wait()
+            return 0
+
+        async def broken() -> int:
+            raise ZeroDivisionError
+
+        async def done() -> int:
+            turns.append(1)
+            if len(turns) == 2:
+                swept.set()
+            return 1
+
+        monkeypatch.setattr(app, "SWEEP_EVERY_S", 0.01)
+        monkeypatch.setattr(app, "SWEEP_TIMEOUT_S", 0.05)
+        monkeypatch.setattr(app, "sweep_nonces", hung)
+        monkeypatch.setattr(app, "sweep_revocations", broken)
+        monkeypatch.setattr(app, "sweep_states", done)
+        async with in_background(app._sweep(stage.wiring), name="sweep"), asyncio.timeout(5):
+            await swept.wait()
 
 
 class TestProblems:

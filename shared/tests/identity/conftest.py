@@ -38,6 +38,13 @@ async def each_database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
+async def mysql_database(mysql_database_url: str) -> AsyncIterator[Database]:
+    """MySQL or MariaDB, for what only a server over a network can do."""
+    async for database in connected(mysql_database_url):
+        yield database
+
+
+@pytest.fixture
 def vault() -> Vault:
     return Vault.parse(Vault.new_key())
 

@@ -3,10 +3,12 @@
 import asyncio
 import time
 import uuid
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bongsu.identity import key_source
 from bongsu.identity.key_source import (
     JWKS_MAX_AGE_S,
     DatabaseKeySource,
@@ -21,6 +23,7 @@ from bongsu.identity.tokens import TokenIssuer, TokenRefused, TokenSubject, Toke
 from bongsu.identity.vault import SealBroken, Vault
 from bongsu.mixins import Database
 from bongsu.runtime.errors import Unavailable
+from shared.tests.identity.seeds import eventually
 
 ISSUER = "https://api.example.com"
 SUBJECT = TokenSubject(uuid.uuid4(), uuid.uuid4(), Role.USER, SESSION_SCOPES, int(time.time()), ("pwd",))
@@ -120,6 +123,28 @@ class TestDatabaseKeySource:
         await source.refresh()
         with pytest.raises(TokenRefused):
             await verifier.verify(token)
+
+    @pytest.mark.parametrize("trouble", [asyncio.Event().wait, NotImplementedError])
+    async def test_poll_that_hangs_or_breaks_is_not_the_last(
+        self, database: Database, vault: Vault, monkeypatch: pytest.MonkeyPatch, trouble: Callable[[], Awaitable[bool]]
+    ) -> None:
+        del database
+        source = DatabaseKeySource(poll_every_s=0.01)
+        refresh, troubles = source.refresh, [trouble]
+
+        async def troubled_once() -> None:
+            while troubles:
+                raised = troubles.pop()()
+                if isinstance(raised, Exception):
+                    raise raised
+                await raised
+            await refresh()
+
+        monkeypatch.setattr(key_source, "POLL_TIMEOUT_S", 0.05)
+        monkeypatch.setattr(source, "refresh", troubled_once)
+        kid = await ensure_signing_key(vault)
+        async with source.following():
+            await eventually(lambda: source.find(kid) is not None)
 
     async def test_known_keys_outlive_the_database(self, database: Database, vault: Vault) -> None:
         kid = await ensure_signing_key(vault)

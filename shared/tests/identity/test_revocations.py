@@ -1,5 +1,6 @@
 """What has been revoked, and who knows it."""
 
+import asyncio
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -7,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bongsu.contracts.tokens import AccessClaims
+from bongsu.identity import revocations
 from bongsu.identity.models import Revocation
 from bongsu.identity.revocations import (
     STALE_AFTER_S,
@@ -17,6 +19,7 @@ from bongsu.identity.revocations import (
 )
 from bongsu.mixins import Database
 from bongsu.runtime.errors import Unavailable
+from shared.tests.identity.proxy import proxied
 from shared.tests.identity.seeds import Seeds, eventually
 
 
@@ -45,6 +48,11 @@ def claims(
         auth_time=issued_at,
         amr=("pwd",),
     )
+
+
+def revocation_of(session_id: uuid.UUID) -> Revocation:
+    expires_at = datetime.now(UTC) + timedelta(minutes=15)
+    return Revocation(kind="session", subject_id=session_id, denied_until=2**53, expires_at=expires_at)
 
 
 class TestRevokeSession:
@@ -175,6 +183,36 @@ class TestFreshness:
             again = Database(sqlite_database_url)
             await eventually(lambda: feed.is_fresh)
         await again.dispose()
+
+    async def test_feed_recovers_from_connections_that_went_silent(
+        self, mysql_database: Database, mysql_database_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(revocations, "POLL_TIMEOUT_S", 0.4)
+        session_id = uuid.uuid4()
+        async with proxied(mysql_database_url) as (proxy, url):
+            database, feed = Database(url), RevocationFeed(poll_every_s=0.05)
+            await asyncio.gather(*(database.ping() for _ in range(4)))
+            async with feed.following():
+                assert feed.is_fresh
+                proxy.silence()
+                async with mysql_database.session() as session:
+                    await revocation_of(session_id).save(session, auto_commit=True)
+                await eventually(lambda: feed.denies(claims(session_id=session_id)))
+            await database.dispose()
+
+    async def test_poll_that_breaks_is_not_the_last(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        del database
+        feed = RevocationFeed(poll_every_s=0.01)
+        poll, defects = feed.poll, [ZeroDivisionError]
+
+        async def broken_once() -> None:
+            if defects:
+                raise defects.pop()
+            await poll()
+
+        monkeypatch.setattr(feed, "poll", broken_once)
+        async with feed.following():
+            await eventually(lambda: feed.is_fresh)
 
     async def test_following_learns_of_a_revocation_by_itself(self, database: Database) -> None:
         session_id, feed = uuid.uuid4(), RevocationFeed(poll_every_s=0.01)

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from bongsu import mixins
-from bongsu.runtime import errors
+from bongsu.runtime import errors, http
 from bongsu.runtime.http import add_health, create_api
 from bongsu.runtime.metrics import Metrics
 
@@ -201,6 +202,14 @@ class TestHealth:
         add_health(app, required={"database": no}, reported={})
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://k") as client:
             assert (await client.get("/readyz")).status_code == 503
+
+    async def test_a_check_that_never_answers_says_no_in_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(http, "CHECK_TIMEOUT_S", 0.05)
+        app = create_api(title="K", version="1", prefix="/k", metrics=Metrics("k"), lifespan=_lifespan)
+        add_health(app, required={"database": lambda: asyncio.get_running_loop().create_future()}, reported={})
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://k") as client:
+            answer = await client.get("/readyz")
+        assert (answer.status_code, answer.json()["database"]) == (503, "down")
 
     async def test_requests_are_measured_by_route(self, client: httpx.AsyncClient) -> None:
         await client.get("/fails/missing")

@@ -45,6 +45,8 @@ log = get_logger(__name__)
 MIGRATIONS = MigrationSet("auth", "bongsu_auth.migrations")
 MAX_BODY_BYTES = 64 * 1024
 SWEEP_EVERY_S = 60.0
+SWEEP_TIMEOUT_S = 60.0
+"""How long one sweep may take; the next goes on with it. A connection may have gone silent."""
 
 DESCRIPTION = """Accounts, sessions and API keys.
 
@@ -135,9 +137,13 @@ async def _sweep(wiring: Wiring) -> None:
         await asyncio.sleep(SWEEP_EVERY_S)
         for sweep in sweeps:
             try:
-                removed = await sweep()
+                async with asyncio.timeout(SWEEP_TIMEOUT_S):
+                    removed = await sweep()
             except (SQLAlchemyError, MixinError, OSError) as error:
                 log.warning("sweep.failed", what=sweep.__name__, error=type(error).__name__)
+            except Exception:
+                # The others, and the next time, are not to be missed for a defect of this one.
+                log.exception("sweep.failed", what=sweep.__name__)
             else:
                 if removed:
                     log.debug("sweep.done", what=sweep.__name__, removed=removed)

@@ -16,11 +16,16 @@ from bongsu.identity.vault import Vault
 from bongsu.mixins import MixinError
 from bongsu.runtime.background import in_background
 from bongsu.runtime.errors import Unavailable
+from bongsu.runtime.logging import get_logger
+
+log = get_logger(__name__)
 
 JWKS_MAX_AGE_S = 300
 """How long others may keep the published keys; a new key signs no earlier than this after it is published."""
 
 POLL_EVERY_S = 2.0
+POLL_TIMEOUT_S = 2.0
+"""How long a poll may take: as for revocations, a connection may have gone silent."""
 _MARGIN = timedelta(seconds=60)
 
 
@@ -69,8 +74,14 @@ class DatabaseKeySource:
             await self._refresh_once()
 
     async def _refresh_once(self) -> None:
-        with contextlib.suppress(SQLAlchemyError, MixinError, OSError):  # the database log has each failure
-            await self.refresh()
+        try:
+            # The database log has each failure.
+            with contextlib.suppress(SQLAlchemyError, MixinError, OSError):
+                async with asyncio.timeout(POLL_TIMEOUT_S):
+                    await self.refresh()
+        except Exception:
+            # A poller that ended by a defect would miss every key from then on.
+            log.exception("signing_keys.poll_failed")
 
 
 async def ensure_signing_key(vault: Vault) -> str:

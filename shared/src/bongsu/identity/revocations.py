@@ -25,6 +25,9 @@ log = get_logger(__name__)
 
 POLL_EVERY_S = 1.0
 STALE_AFTER_S = 5.0
+POLL_TIMEOUT_S = 2.0
+"""How long a poll may take. A connection that went silent would be waited for until the system gives it up, after a
+quarter of an hour: the driver has no time limit of its own."""
 OVERLAP = timedelta(seconds=60)
 """Rows are read again for this long: a slow transaction, or a clock that is behind, shows a row late."""
 
@@ -118,11 +121,15 @@ class RevocationFeed:
     async def _poll_once(self) -> None:
         was_fresh = self.is_fresh
         try:
-            await self.poll()
+            async with asyncio.timeout(POLL_TIMEOUT_S):
+                await self.poll()
         except (SQLAlchemyError, MixinError, OSError) as error:
             # Told once, when it begins to matter; the database log has each failure.
             if was_fresh and not self.is_fresh:
                 log.warning("revocations.became_stale", error=type(error).__name__)
+        except Exception:
+            # A poll that ended by a defect would refuse every change until the process is started anew.
+            log.exception("revocations.poll_failed")
 
     def _is_denied(self, kind: RevokedKind, subject_id: UUID, issued_at: int) -> bool:
         denied = self._denied.get((kind, subject_id))

@@ -1,5 +1,6 @@
 """The HTTP edge that every service has: problem+json, request ids, one log line and one measurement a request."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ from bongsu.runtime.problems import problem_response
 from bongsu.runtime.request_log import RequestLog
 
 RETRY_AFTER_S = 2.0
+CHECK_TIMEOUT_S = 2.0
+"""How long a check of `/readyz` may take; without an answer in time, its answer is no."""
 Check = Callable[[], Awaitable[bool]]
 
 
@@ -90,7 +93,8 @@ def add_health(app: FastAPI, *, required: Mapping[str, Check], reported: Mapping
 
 async def _answers(check: Check) -> bool:
     try:
-        return await check()
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            return await check()
     except Exception:  # noqa: BLE001 - whatever a check raises, its answer is no
         return False
 
