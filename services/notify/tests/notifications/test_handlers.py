@@ -102,3 +102,25 @@ class TestJobHandler:
                 await asyncio.sleep(0.01)
         await consumer.cancel()
         assert not failures
+
+    async def test_a_job_that_the_database_refuses_is_dead_lettered_in_the_end_and_not_lost(
+        self,
+        each_database: Database,
+        broker: MemoryBroker,
+        vault: Vault,
+        stop: StopSignal,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        async def refused(_asked: NotificationJob) -> None:
+            raise OperationalError("INSERT", {}, Exception(1054, "Unknown column"))
+
+        monkeypatch.setattr(service, "submit_job", refused)
+        await _ask(each_database, _job(vault))
+        consumer = await broker.consume(NOTIFY_JOBS, JobHandler(each_database, stop), prefetch=4)
+        async with Relay(each_database, broker).running(), asyncio.timeout(10):
+            while not await broker.dead_letters(NOTIFY_JOBS):
+                await asyncio.sleep(0.01)
+        await consumer.cancel()
+        (dead,) = await broker.dead_letters(NOTIFY_JOBS)
+        assert dead.reason == "delivery_limit"
+        assert await OutboxMessage.row_count() == 1
