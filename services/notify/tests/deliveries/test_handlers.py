@@ -1,7 +1,7 @@
 """Long, as every way that a delivery can go wrong is tried here, with the same workers and channels."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import pytest
@@ -9,10 +9,9 @@ from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 
 from bongsu import outbox
-from bongsu.broker import Broker, Delivery, Message
+from bongsu.broker import Delivery, Message
 from bongsu.broker.memory import MemoryBroker
 from bongsu.contracts.jobs import DeliveryWakeup
-from bongsu.contracts.queues import DELIVER
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, utc_now, uuid7
 from bongsu.outbox.models import OutboxMessage
@@ -25,28 +24,12 @@ from bongsu_notify.deliveries.rendering import Renderer
 from bongsu_notify.notifications.models import Notification
 from bongsu_notify.settings import NotifySettings
 from services.notify.tests.conftest import RememberingChannel
-
-QUEUE = DELIVER["normal"]
+from services.notify.tests.deliveries.delivering import QUEUE, accepted, deliver, status_is
 
 
 @pytest.fixture
 def database(each_database: Database) -> Database:
     return each_database
-
-
-async def _accepted(database: Database, **values: object) -> Notification:
-    given: dict[str, object] = {
-        "principal": "user:1",
-        "channel": "email",
-        "recipient": "someone@example.com",
-        "subject": "안녕",
-        "text": "봉수",
-    }
-    async with database.unit():
-        one = await Notification(**(given | values)).save()
-        body = DeliveryWakeup(notification_id=one.id).model_dump(mode="json")
-        await outbox.append(QUEUE, body)
-        return one
 
 
 @pytest.fixture
@@ -67,52 +50,34 @@ def handler(
     )
 
 
-async def _deliver(
-    broker: Broker, database: Database, handler: DeliveryHandler, *, until: Callable[[], Awaitable[bool]]
-) -> None:
-    """Relay and consume until something has happened."""
-    consumer = await broker.consume(QUEUE, handler, prefetch=64, batch_max=32)
-    async with Relay(database, broker).running(), asyncio.timeout(10):
-        while not await until():
-            await asyncio.sleep(0.01)
-    await consumer.cancel()
-
-
-def _status_is(one: Notification, *statuses: str) -> Callable[[], Awaitable[bool]]:
-    async def reached() -> bool:
-        return (await Notification.get(one.id)).status in statuses
-
-    return reached
-
-
 class TestDelivery:
     async def test_an_accepted_notification_is_sent_once_and_its_wake_up_is_forgotten(
         self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, channel: RememberingChannel
     ) -> None:
-        one = await _accepted(database)
-        await _deliver(broker, database, handler, until=_status_is(one, "sent"))
+        one = await accepted(database)
+        await deliver(broker, database, handler, until=status_is(one, "sent"))
         assert [message.notification_id for message in channel.sent] == [one.id]
         assert await OutboxMessage.row_count() == 0
 
     async def test_the_same_wake_up_twice_sends_once(
         self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, channel: RememberingChannel
     ) -> None:
-        one = await _accepted(database)
+        one = await accepted(database)
         async with database.unit():
             await outbox.append(QUEUE, DeliveryWakeup(notification_id=one.id).model_dump(mode="json"))
 
         async def all_settled() -> bool:
             return await OutboxMessage.row_count() == 0
 
-        await _deliver(broker, database, handler, until=all_settled)
+        await deliver(broker, database, handler, until=all_settled)
         assert len(channel.sent) == 1
 
     async def test_one_to_try_later_keeps_its_wake_up_for_then(
         self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, channel: RememberingChannel
     ) -> None:
-        one = await _accepted(database)
+        one = await accepted(database)
         channel.answers = [TryLater("provider_error", "500", delay_s=30)]
-        await _deliver(broker, database, handler, until=_status_is(one, "retry_wait"))
+        await deliver(broker, database, handler, until=status_is(one, "retry_wait"))
         row = await OutboxMessage.filter_by().one()
         assert row.published_at is None
         assert await OutboxMessage.filter_by(visible_at__gt=utc_now(20)).exists()
@@ -120,9 +85,9 @@ class TestDelivery:
     async def test_it_is_sent_when_then_has_come(
         self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, channel: RememberingChannel
     ) -> None:
-        one = await _accepted(database)
+        one = await accepted(database)
         channel.answers = [TryLater("provider_error", "500", delay_s=0.3)]
-        await _deliver(broker, database, handler, until=_status_is(one, "sent"))
+        await deliver(broker, database, handler, until=status_is(one, "sent"))
         assert len(channel.sent) == 2
         assert (await Notification.get(one.id)).attempt == 2
 
@@ -134,18 +99,18 @@ class TestDelivery:
         channel: RememberingChannel,
         simulated: RememberingChannel,
     ) -> None:
-        test = await _accepted(database, mode="test")
-        address = await _accepted(database, recipient="delivered@simulator.bongsu.test")
-        await _deliver(broker, database, handler, until=_status_is(test, "sent"))
-        await _deliver(broker, database, handler, until=_status_is(address, "sent"))
+        test = await accepted(database, mode="test")
+        address = await accepted(database, recipient="delivered@simulator.bongsu.test")
+        await deliver(broker, database, handler, until=status_is(test, "sent"))
+        await deliver(broker, database, handler, until=status_is(address, "sent"))
         assert channel.sent == []
         assert len(simulated.sent) == 2
 
     async def test_what_cannot_be_rendered_fails_without_a_call(
         self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, channel: RememberingChannel
     ) -> None:
-        one = await _accepted(database, template="verify-email", sealed_variables="k9.broken")
-        await _deliver(broker, database, handler, until=_status_is(one, "failed"))
+        one = await accepted(database, template="verify-email", sealed_variables="k9.broken")
+        await deliver(broker, database, handler, until=status_is(one, "failed"))
         assert channel.sent == []
 
     async def test_a_body_that_is_no_wake_up_is_dead_lettered(
@@ -159,7 +124,7 @@ class TestDelivery:
         async def all_are_dead_and_forgotten() -> bool:
             return len(await broker.dead_letters(QUEUE)) == 3 and await OutboxMessage.row_count() == 0
 
-        await _deliver(broker, database, handler, until=all_are_dead_and_forgotten)
+        await deliver(broker, database, handler, until=all_are_dead_and_forgotten)
 
 
 class _Counting(RememberingChannel):
@@ -188,13 +153,13 @@ class TestLargeContent:
         )
         half = "x" * (handlers.PART_BYTES // 2)
         ones = [
-            await _accepted(database, text=text, html=html) for text, html in ((half, None), ("t", half), (half, "h"))
+            await accepted(database, text=text, html=html) for text, html in ((half, None), ("t", half), (half, "h"))
         ]
 
         async def sent() -> bool:
             return await Notification.filter_by(status="sent").count() == len(ones)
 
-        await _deliver(broker, database, handler, until=sent)
+        await deliver(broker, database, handler, until=sent)
         assert channel.counts == [1, 1, 1]
 
 
@@ -203,7 +168,7 @@ class TestLostClaim:
         self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:
         """The first worker stalls until its lease is over, and ends after the second has taken the notification."""
-        one = await _accepted(database)
+        one = await accepted(database)
         first = _Held()
         stalled = DeliveryHandler(
             database=database,
@@ -226,7 +191,7 @@ class TestLostClaim:
     async def test_a_mark_whose_commit_was_not_confirmed_keeps_the_wake_up(
         self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, channel: RememberingChannel
     ) -> None:
-        one = await _accepted(database)
+        one = await accepted(database)
         channel.answers = [TryLater("provider_error", "503", delay_s=30)]
         lose_once = [OperationalError("COMMIT", {}, Exception("gone away"))]
 
@@ -241,7 +206,7 @@ class TestLostClaim:
             if statement.startswith("UPDATE notifications") and "CASE" in statement:
                 connection.info["marked"] = True
 
-        await _deliver(broker, database, handler, until=_status_is(one, "retry_wait"))
+        await deliver(broker, database, handler, until=status_is(one, "retry_wait"))
         assert not lose_once
         assert await OutboxMessage.filter_by(visible_at__gt=utc_now(20)).exists()
 
@@ -255,7 +220,7 @@ class TestDatabaseDown:
         channel: RememberingChannel,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        one = await _accepted(database)
+        one = await accepted(database)
         real, failures = service.mark, [OperationalError("UPDATE", {}, Exception("gone away")) for _ in range(2)]
 
         async def flaky(
@@ -266,7 +231,7 @@ class TestDatabaseDown:
             return await real(claims, outcomes, max_attempts=max_attempts)
 
         monkeypatch.setattr(service, "mark", flaky)
-        await _deliver(broker, database, handler, until=_status_is(one, "sent"))
+        await deliver(broker, database, handler, until=status_is(one, "sent"))
         assert len(channel.sent) == 1
         assert not failures
 
@@ -278,7 +243,7 @@ class TestDatabaseDown:
         stop: StopSignal,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        one = await _accepted(database)
+        one = await accepted(database)
         real, failures = service.mark, [OperationalError("UPDATE", {}, Exception(1213, "Deadlock found"))]
 
         async def deadlocked(
@@ -290,13 +255,13 @@ class TestDatabaseDown:
             return await real(claims, outcomes, max_attempts=max_attempts)
 
         monkeypatch.setattr(service, "mark", deadlocked)
-        await _deliver(broker, database, handler, until=_status_is(one, "sent"))
+        await deliver(broker, database, handler, until=status_is(one, "sent"))
         assert not failures
 
     async def test_nothing_is_claimed_after_the_stop(
         self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, stop: StopSignal
     ) -> None:
-        one = await _accepted(database)
+        one = await accepted(database)
         stop.set()
         await broker.publish(QUEUE, Message(body=DeliveryWakeup(notification_id=one.id).model_dump(mode="json")))
         handled = asyncio.Event()
@@ -320,7 +285,7 @@ class TestDatabaseDown:
         stop: StopSignal,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        one = await _accepted(database)
+        one = await accepted(database)
         tried = asyncio.Event()
 
         async def down(*_arguments: object, **_options: object) -> service.Claims:
@@ -378,7 +343,7 @@ class TestDeadline:
     async def test_a_provider_that_hangs_is_given_up_within_the_lease(
         self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:
-        one = await _accepted(database)
+        one = await accepted(database)
         handler = DeliveryHandler(
             database=database,
             channels={"email": _Slow()},
@@ -386,7 +351,7 @@ class TestDeadline:
             settings=NotifySettings(lease_s=1),
             stop=stop,
         )
-        await _deliver(broker, database, handler, until=_status_is(one, "unknown"))
+        await deliver(broker, database, handler, until=status_is(one, "unknown"))
 
     async def test_what_was_sent_before_the_cutoff_is_written_down(
         self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
@@ -422,7 +387,7 @@ class TestDeadline:
         *,
         lease_s: float,
     ) -> None:
-        ones = [await _accepted(database) for _ in range(2)]
+        ones = [await accepted(database) for _ in range(2)]
         handler = DeliveryHandler(
             database=database,
             channels={"email": channel},
@@ -435,7 +400,7 @@ class TestDeadline:
             rows = await Notification.filter_by(id__in=[one.id for one in ones]).all()
             return sorted((row.status, row.attempt) for row in rows) == [("retry_wait", 0), ("sent", 1)]
 
-        await _deliver(broker, database, handler, until=written)
+        await deliver(broker, database, handler, until=written)
 
 
 class TestManyWorkers:
@@ -453,7 +418,7 @@ class TestManyWorkers:
             )
             for _ in range(3)
         ]
-        ids: set[UUID] = {(await _accepted(database)).id for _ in range(200)}
+        ids: set[UUID] = {(await accepted(database)).id for _ in range(200)}
         consumers = [await broker.consume(QUEUE, handler, prefetch=64, batch_max=32) for handler in handlers]
         async with Relay(database, broker).running(), Relay(database, broker).running(), asyncio.timeout(30):
             while await Notification.filter_by(status="sent").count() < len(ids):

@@ -5,6 +5,7 @@ A wake-up's message id is the id of its outbox row, which lives until the notifi
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
@@ -14,13 +15,13 @@ from bongsu.contracts.jobs import DeliveryWakeup
 from bongsu.mixins import Database, uuid7
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.stop import StopSignal
-from bongsu_notify.channels.port import Channel, Outcome, OutcomeUnknown, Outgoing, Refused, TryLater
+from bongsu_notify.channels.port import Channel, Outcome, OutcomeUnknown, Outgoing, TryLater
 from bongsu_notify.channels.simulated import is_simulated
 from bongsu_notify.dead_letters import give_up
 from bongsu_notify.deliveries import service
 from bongsu_notify.deliveries.rendering import Renderer
 from bongsu_notify.deliveries.service import Claims, Marked
-from bongsu_notify.holding import until_database_answers
+from bongsu_notify.holding import Abandoned, until_database_answers
 from bongsu_notify.notifications.models import Notification
 from bongsu_notify.settings import NotifySettings
 
@@ -69,11 +70,36 @@ class DeliveryHandler:
         owner = uuid7()
         claims, claimed_at = await until_database_answers(lambda: self._claim(jobs, owner), self._stop)
         outcomes = await self._send(claims.claimed, claimed_at)
-        if claims.claimed:
+        unwritten = await self._write_down(jobs, claims, outcomes) if claims.claimed else frozenset()
+        await asyncio.gather(
+            *(
+                delivery.reject(requeue=True) if key in unwritten else delivery.ack()
+                for key, copies in jobs.items()
+                for delivery in copies
+            )
+        )
+
+    async def _write_down(
+        self, jobs: Mapping[UUID, Sequence[Delivery]], claims: Claims, outcomes: Mapping[UUID, Outcome]
+    ) -> frozenset[UUID]:
+        """Mark all, and where that fails each alone, so that one odd row does not have the others sent again.
+
+        :returns: those that could not be marked.
+        """
+        try:
             # Sent but not written down would be sent again: held unacked and tried until the database answers.
             marked = await until_database_answers(lambda: self._mark(jobs, claims, outcomes), self._stop)
-            self._log(claims, outcomes, marked)
-        await asyncio.gather(*(delivery.ack() for copies in jobs.values() for delivery in copies))
+        except Abandoned:
+            raise
+        except Exception:
+            ids = [one.id for one in claims.claimed]
+            log.exception("delivery.not_marked", notification_ids=[str(key) for key in ids][:10], count=len(ids))
+            if len(ids) == 1:
+                return frozenset(ids)
+            alone = [replace(claims, claimed=[one]) for one in claims.claimed]
+            return frozenset().union(*[await self._write_down(jobs, one, outcomes) for one in alone])
+        self._log(claims, outcomes, marked)
+        return frozenset()
 
     async def _read(self, deliveries: Sequence[Delivery]) -> dict[UUID, list[Delivery]]:
         """The wake-ups by notification; what is not one is dead-lettered, as no retry can mend it."""
@@ -118,16 +144,28 @@ class DeliveryHandler:
         outcomes: dict[UUID, Outcome] = {}
         parts: dict[str, list[Outgoing]] = {}
         for one in claimed:
-            rendered = self._renderer.render(one)
-            if isinstance(rendered, Refused):
-                outcomes[one.id] = rendered
-                continue
-            simulated = one.mode == "test" or is_simulated(one.recipient)
-            parts.setdefault("simulated" if simulated else one.channel, []).append(rendered)
+            name = "simulated" if one.mode == "test" or is_simulated(one.recipient) else one.channel
+            made = self._render(one, name)
+            if isinstance(made, Outgoing):
+                parts.setdefault(name, []).append(made)
+            else:
+                outcomes[one.id] = made
         answers = await asyncio.gather(*(self._call(name, part, claimed_at) for name, part in parts.items()))
         for part, answer in zip(parts.values(), answers, strict=True):
             outcomes |= {message.notification_id: outcome for message, outcome in zip(part, answer, strict=True)}
         return outcomes
+
+    def _render(self, one: Notification, channel: str) -> Outgoing | Outcome:
+        """The message for a channel, or what becomes of this one: the rest of its batch has no part in it."""
+        if channel not in self._channels:
+            # A newer worker may know it, and an upgrade is over long before the attempts are. That it spends them is
+            # what ends it where none does.
+            return TryLater("channel_unknown", f"this worker has no channel {channel!r}")
+        try:
+            return self._renderer.render(one)
+        except Exception as error:
+            log.exception("delivery.not_rendered", notification_id=str(one.id))
+            return TryLater("render_failed", type(error).__name__)
 
     async def _call(self, name: str, part: Sequence[Outgoing], claimed_at: float) -> Sequence[Outcome]:
         cut_off_at = claimed_at + self._settings.lease_s * CUT_OFF
@@ -137,11 +175,18 @@ class DeliveryHandler:
         clock = asyncio.create_task(self._cut_off(cutoff, cut_off_at))
         try:
             async with asyncio.timeout_at(claimed_at + self._settings.lease_s * GIVEN_UP):
-                return await self._channels[name].send(part, cutoff=cutoff)
+                answers = await self._channels[name].send(part, cutoff=cutoff)
         except TimeoutError:
             return [OutcomeUnknown("the provider did not answer in time") for _ in part]
+        except Exception as error:
+            log.exception("channel.failed", channel=name, count=len(part))
+            return [OutcomeUnknown(type(error).__name__) for _ in part]
         finally:
             clock.cancel()
+        if len(answers) != len(part):
+            log.error("channel.miscounted", channel=name, count=len(part), answers=len(answers))
+            return [OutcomeUnknown("it is not known which answer is whose") for _ in part]
+        return answers
 
     async def _cut_off(self, cutoff: asyncio.Event, at: float) -> None:
         now = asyncio.get_running_loop().time

@@ -5,6 +5,7 @@ marked by compare-and-set on that claim. Each function needs an open unit of wor
 """
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,8 @@ from bongsu_notify.notifications.statuses import FINAL, Status
 BACK_OFF_S = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)
 UNKNOWN_S = (30.0, 600.0)
 """How long a delivery whose outcome is unknown waits at least, and at most, before it is sent again."""
+LONGEST_DETAIL = 500
+LONGEST_MESSAGE_ID = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +201,9 @@ def _change(one: Notification, outcome: Outcome, max_attempts: int) -> _Change:
         values={
             "status": last,
             "attempt": attempt,
-            "provider_message_id": message_id,
+            "provider_message_id": _key(message_id) if message_id else None,
             "error_code": code,
-            "error_detail": detail[:500] if detail else None,
+            "error_detail": _words(detail) if detail else None,
             "next_attempt_at": None if wake_after_s is None else utc_now(wake_after_s),
             # Secrets are kept no longer than they can be needed.
             "sealed_variables": one.sealed_variables if wake_after_s is not None else None,
@@ -212,12 +215,22 @@ def _change(one: Notification, outcome: Outcome, max_attempts: int) -> _Change:
                 "notification_id": one.id,
                 "status": status,
                 "attempt": one.attempt,
-                "detail": note[:500] if note else None,
+                "detail": _words(note) if note else None,
             }
             for status, note in steps
         ],
         wake_after_s=wake_after_s,
     )
+
+
+def _key(text: str) -> str:
+    """A provider's id as its column holds it: printable ASCII. Providers may say anything, and it was sent."""
+    return re.sub(r"[^\x21-\x7e]", "?", text)[:LONGEST_MESSAGE_ID]
+
+
+def _words(text: str) -> str:
+    """A provider's words as their column holds them: without what UTF-8 cannot carry, and without NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "")[:LONGEST_DETAIL]
 
 
 def _back_off(attempt: int) -> float:

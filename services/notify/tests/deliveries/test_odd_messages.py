@@ -1,0 +1,150 @@
+"""What is odd about one message is its own matter: the others of its batch are sent once, and written down."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+
+from bongsu.broker.memory import MemoryBroker
+from bongsu.identity.vault import Vault
+from bongsu.mixins import Database
+from bongsu.runtime.stop import StopSignal
+from bongsu_notify.channels.port import Channel, Outcome, Outgoing, Refused, Sent
+from bongsu_notify.deliveries import service
+from bongsu_notify.deliveries.handlers import DeliveryHandler
+from bongsu_notify.deliveries.rendering import Renderer
+from bongsu_notify.notifications.models import Notification, NotificationEvent
+from bongsu_notify.settings import NotifySettings
+from services.notify.tests.conftest import RememberingChannel
+from services.notify.tests.deliveries.delivering import accepted, deliver
+
+ODD = "odd"
+
+
+class _Answering(RememberingChannel):
+    """Says of the odd one what it was told to, and of the others that they were sent."""
+
+    def __init__(self, answer: Outcome) -> None:
+        super().__init__()
+        self._answer = answer
+
+    async def send(self, batch: Sequence[Outgoing], *, cutoff: asyncio.Event) -> Sequence[Outcome]:
+        plain = await super().send(batch, cutoff=cutoff)
+        return [
+            self._answer if message.subject == ODD else outcome for message, outcome in zip(batch, plain, strict=True)
+        ]
+
+
+class _Raising(RememberingChannel):
+    async def send(self, batch: Sequence[Outgoing], *, cutoff: asyncio.Event) -> Sequence[Outcome]:
+        await super().send(batch, cutoff=cutoff)
+        raise KeyError("defect")
+
+
+class _Miscounting(RememberingChannel):
+    async def send(self, batch: Sequence[Outgoing], *, cutoff: asyncio.Event) -> Sequence[Outcome]:
+        return (await super().send(batch, cutoff=cutoff))[1:]
+
+
+@dataclass
+class Worker:
+    """Delivers twenty of which one is odd."""
+
+    database: Database
+    broker: MemoryBroker
+    vault: Vault
+    stop: StopSignal
+
+    def handler(self, channel: Channel) -> DeliveryHandler:
+        return DeliveryHandler(
+            database=self.database,
+            channels={"email": channel},
+            renderer=Renderer(vault=self.vault, sender="no-reply@bongsu.test"),
+            settings=NotifySettings(),
+            stop=self.stop,
+        )
+
+    async def deliver(self, by: RememberingChannel, *, until: str, **odd_values: object) -> Notification:
+        """The odd one, once it has that status and all the others were sent once."""
+        ones = [await accepted(self.database, **({"subject": ODD} | odd_values if at == 3 else {})) for at in range(20)]
+        odd = ones.pop(3)
+
+        async def done() -> bool:
+            sent = await Notification.filter_by(id__in=[one.id for one in ones], status="sent").count()
+            return sent == len(ones) and await Notification.filter_by(id=odd.id, status=until).exists()
+
+        await deliver(self.broker, self.database, self.handler(by), until=done)
+        received = [message.notification_id for message in by.sent if message.subject != ODD]
+        assert sorted(received) == sorted(one.id for one in ones)
+        return await Notification.get(odd.id)
+
+
+@pytest.fixture
+def worker(each_database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal) -> Worker:
+    return Worker(each_database, broker, vault, stop)
+
+
+class TestOddMessages:
+    async def test_a_channel_that_this_worker_does_not_know_leaves_the_others_alone(
+        self, worker: Worker, channel: RememberingChannel
+    ) -> None:
+        odd = await worker.deliver(channel, until="retry_wait", channel="pigeon")
+        assert (odd.error_code, odd.attempt) == ("channel_unknown", 1)
+
+    async def test_a_defect_in_rendering_is_of_that_message_only(
+        self, worker: Worker, channel: RememberingChannel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = Renderer.render
+
+        def render(self: Renderer, one: Notification) -> Outgoing | Refused:
+            if one.subject == ODD:
+                raise ZeroDivisionError
+            return real(self, one)
+
+        monkeypatch.setattr(Renderer, "render", render)
+        odd = await worker.deliver(channel, until="retry_wait")
+        assert (odd.error_code, odd.error_detail) == ("render_failed", "ZeroDivisionError")
+
+    @pytest.mark.parametrize(("message_id", "stored"), [("mé\ud800\0 ", "m????"), ("한" * 300, "?" * 128), ("", None)])
+    async def test_an_id_that_no_column_can_hold_is_written_down_as_well_as_can_be(
+        self, worker: Worker, message_id: str, stored: str | None
+    ) -> None:
+        odd = await worker.deliver(_Answering(Sent(message_id, detail="\ud800 taken\0")), until="sent")
+        assert odd.provider_message_id == stored
+        assert await NotificationEvent.filter_by(notification_id=odd.id, detail="? taken").exists()
+
+    async def test_words_that_no_column_can_hold_are_written_down_as_well_as_can_be(self, worker: Worker) -> None:
+        odd = await worker.deliver(_Answering(Refused("provider_refused", "\ud800\0" + "길" * 600)), until="failed")
+        assert odd.error_detail == "?" + "길" * 499
+
+    async def test_what_cannot_be_marked_does_not_have_the_others_sent_again(
+        self, worker: Worker, channel: RememberingChannel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = service.mark
+
+        async def mark(
+            claims: service.Claims, outcomes: Mapping[UUID, Outcome], *, max_attempts: int
+        ) -> service.Marked:
+            if any(one.subject == ODD for one in claims.claimed):
+                raise ValueError("this row cannot be written")
+            return await real(claims, outcomes, max_attempts=max_attempts)
+
+        monkeypatch.setattr(service, "mark", mark)
+        odd = await worker.deliver(channel, until="sending")
+        assert odd.lease_owner is not None
+
+    @pytest.mark.parametrize("kind", [_Raising, _Miscounting])
+    async def test_a_channel_that_breaks_its_promise_may_have_sent_them(
+        self, worker: Worker, kind: type[RememberingChannel]
+    ) -> None:
+        channel = kind()
+        for _ in range(3):
+            await accepted(worker.database)
+
+        async def all_are_unknown() -> bool:
+            return await Notification.filter_by(status="unknown").count() == 3
+
+        await deliver(worker.broker, worker.database, worker.handler(channel), until=all_are_unknown)
+        assert len(channel.sent) == 3
