@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -115,6 +117,21 @@ class TestCreateOrUpdate:
         found, was_made = await Author.create_or_update(by="age", age=3, name="Lee")
         assert (was_made, found.email, found.name) == (False, "lee", "Lee")
         assert (await Author.get(made.id)).age == 2
+
+    @pytest.mark.mysql
+    @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
+    async def test_a_value_that_others_changed_meanwhile_is_written(self, db: Database) -> None:
+        await Author.create(email="kim", age=1)
+
+        async def elsewhere() -> None:
+            async with db.unit():
+                await Author.filter_by(email="kim").update(age=7)
+
+        async with db.unit():
+            await Author.get(email="kim")
+            await asyncio.create_task(elsewhere())
+            await Author.create_or_update(email="kim", age=1)
+        assert (await Author.get(email="kim")).age == 1
 
     async def test_it_must_know_by_what(self) -> None:
         with pytest.raises(WrongValueForLookup, match="say by="):

@@ -208,6 +208,72 @@ class TestLock:
             assert await asyncio.create_task(others()) == ["c", "d"]
         assert [book.title for book in mine] == ["b", "a"]
 
+    @pytest.mark.mysql
+    @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
+    async def test_rows_whose_fields_alone_are_read_are_locked_too(self, shelf: Database) -> None:
+        async with shelf.unit():
+            assert await Book.order_by("id").limit(2).lock().pluck("title") == ["b", "a"]
+
+            async def others() -> list[str]:
+                async with shelf.unit():
+                    return await Book.order_by("id").lock(skip_locked=True).pluck("title")
+
+            assert await asyncio.create_task(others()) == ["c", "d"]
+
+    @pytest.mark.mysql
+    @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
+    @pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ"])
+    async def test_a_loaded_object_shows_what_others_committed_before_its_row_was_locked(
+        self, shelf: Database, isolation: str
+    ) -> None:
+        async with shelf.unit(isolation=isolation):
+            before = await Book.get(title="a")
+            await asyncio.create_task(_write_elsewhere(shelf, price=Decimal("9.00")))
+            locked = await Book.filter_by(title="a").lock().one()
+            assert locked is before
+            assert locked.price == Decimal("9.00")
+            await locked.update(price=locked.price + 1)
+        assert (await Book.get(title="a")).price == Decimal("10.00")
+
+    @pytest.mark.mysql
+    @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
+    async def test_a_relation_is_let_go_when_the_row_now_refers_to_another(self, shelf: Database) -> None:
+        async with shelf.unit():
+            book = await Book.filter_by(title="a").load("author", "tags").one()
+            assert book.author is not None
+            lee = await Author.get(email="lee")
+            await asyncio.create_task(_write_elsewhere(shelf, author_id=lee.id))
+            await Book.filter_by(title="a").lock().one()
+            assert "author" not in book.__dict__
+            assert [tag.label for tag in book.tags] == ["red"]
+            assert await Book.filter_by(title="a").lock().load("author").one() is book
+            assert book.author is lee
+
+    async def test_relations_that_were_loaded_stay_loaded(self, shelf: Database) -> None:
+        async with shelf.unit():
+            book = await Book.filter_by(title="a").load("author", "tags").one()
+            other = await Book.filter_by(title="c").load("author").one()
+            await Book.filter_by(title="a").lock().one()
+            assert book.author is not None
+            assert book.author is other.author
+            assert [tag.label for tag in book.tags] == ["red"]
+
+    @pytest.mark.parametrize("autoflush", [True, False])
+    async def test_what_the_unit_itself_has_not_written_yet_is_kept(self, shelf: Database, autoflush: bool) -> None:
+        async with shelf.unit() as unit:
+            unit.session.sync_session.autoflush = autoflush
+            book = await Book.filter_by(title="a").load("author").one()
+            book.fill(text="new", author=None)
+            locked = await Book.filter_by(title="a").lock().one()
+            assert (locked.text, locked.author) == ("new", None)
+        loaded = await Book.get(title="a")
+        assert (loaded.text, loaded.author_id) == ("new", None)
+
+
+async def _write_elsewhere(db: Database, **values: object) -> None:
+    async with db.unit():
+        await Book.filter_by(title="a").update(**values)
+
 
 class TestUsing:
     async def test_a_given_session_is_used(self, shelf: Database) -> None:

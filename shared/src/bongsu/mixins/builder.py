@@ -112,7 +112,10 @@ class Builder(Generic[M]):
         return self._with(_distinct=True)
 
     def lock(self, *, skip_locked: bool = False, nowait: bool = False, read: bool = False) -> Self:
-        """Locks the rows until the unit of work ends; needs one. On SQLite a unit that writes is alone anyway."""
+        """Locks the rows until the unit of work ends; needs one. On SQLite a unit that writes is alone anyway.
+
+        Objects that the unit has loaded take the rows' values as of the lock; what they have unsaved is written first.
+        """
         return self._with(_lock=Lock(skip_locked, nowait, read))
 
     def using(self, session: AsyncSession | None) -> Self:
@@ -137,12 +140,7 @@ class Builder(Generic[M]):
         statement = self._ordered(select(self._model).where(*self._conditions()))
         if self._loads:
             statement = statement.options(*self._loads)
-        if self._lock is not None:
-            lock = self._lock
-            statement = statement.with_for_update(
-                skip_locked=lock.skip_locked, nowait=lock.nowait, read=lock.read, of=self._model
-            )
-        return statement
+        return self._locked(statement)
 
     def __bool__(self) -> bool:
         raise TypeError("a query is not its result: await .exists(), .first() or .all()")
@@ -173,6 +171,15 @@ class Builder(Generic[M]):
         if self._offset is not None:
             statement = statement.offset(self._offset)
         return statement.distinct() if self._distinct else statement
+
+    def _locked(self, statement: Select[Any]) -> Select[Any]:
+        lock = self._lock
+        if lock is None:
+            return statement
+        # A row that the session knows is read anew: SQLAlchemy would keep the values from before the lock.
+        return statement.with_for_update(
+            skip_locked=lock.skip_locked, nowait=lock.nowait, read=lock.read, of=self._model
+        ).execution_options(populate_existing=True)
 
     def _order_clause(self, term: Order, entities: dict[tuple[str, ...], Any]) -> ColumnElement[Any]:
         if term.expression is not None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from sqlalchemy import Select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
@@ -12,6 +11,7 @@ from bongsu.mixins.base import Base
 from bongsu.mixins.errors import WrongValueForLookup
 from bongsu.mixins.fields import Fields, fields_of
 from bongsu.mixins.instances import set_values
+from bongsu.mixins.loaded import read_anew
 from bongsu.mixins.query import Query
 from bongsu.mixins.sessions import write
 from bongsu.mixins.values import coerced, coercion
@@ -55,7 +55,7 @@ async def find_or_insert(
         found = open_session.scalars(query.limit(2).statement).first()
         if found is not None:
             return found, False
-        return _insert_or_find(open_session, query.statement, model, values)
+        return _insert_or_find(open_session, query, model, values)
 
     return await write(model, session, work)
 
@@ -66,13 +66,13 @@ async def insert_or_update(
     """Updates the row that `by` finds, else inserts one; and whether it was inserted."""
     names = _identifying(fields_of(model), by, values)
     query = Query(model).filter_by(**{name: values[name] for name in names}).with_deleted()
-    statement = query.statement.with_for_update()
+    statement = query.lock().statement
 
     def work(open_session: Session) -> tuple[M, bool]:
-        found = open_session.scalars(statement).first()
+        found = next(iter(read_anew(open_session, model, statement)), None)
         made = False
         if found is None:
-            found, made = _insert_or_find(open_session, query.statement, model, values)
+            found, made = _insert_or_find(open_session, query, model, values)
         if not made:
             set_values(found, {name: value for name, value in values.items() if name not in names})
             open_session.flush()
@@ -81,16 +81,14 @@ async def insert_or_update(
     return await write(model, session, work)
 
 
-def _insert_or_find(
-    session: Session, statement: Select[M], model: type[M], values: Mapping[str, object]
-) -> tuple[M, bool]:
+def _insert_or_find(session: Session, query: Query[M], model: type[M], values: Mapping[str, object]) -> tuple[M, bool]:
     instance = model(**values)
     try:
         with session.begin_nested():
             session.add(instance)
     except IntegrityError:
         # Somebody else was faster. A locking read sees their row whatever the isolation level.
-        winner = session.scalars(statement.with_for_update(read=True)).first()
+        winner = next(iter(read_anew(session, model, query.lock(read=True).statement)), None)
         if winner is None:
             raise
         return winner, False

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from bongsu.mixins.builder import Builder, M
 from bongsu.mixins.errors import LockOutsideUnit, MultipleFound, NotFound, WrongValueForLookup
+from bongsu.mixins.loaded import read_anew
 from bongsu.mixins.paths import to_one_path
 from bongsu.mixins.sessions import in_unit, read
 
@@ -105,10 +106,12 @@ class Reads(Builder[M]):
         if not names:
             raise WrongValueForLookup("name the fields to read")
         paths = [to_one_path(self._model, name) for name in names]
-        statement = self._ordered(select(self._model).where(*self._conditions()), paths)
+        statement = self._locked(self._ordered(select(self._model).where(*self._conditions()), paths))
         return await self._read(lambda session: [tuple(row) for row in session.execute(statement)])
 
     async def _fetch(self, statement: Select[M]) -> list[M]:
+        if self._lock is not None:
+            return await self._read(lambda session: list(read_anew(session, self._model, statement)))
         if self._is_joined:  # a JOIN repeats the row for each related one
             return await self._read(lambda session: list(session.scalars(statement).unique()))
         return await self._read(lambda session: list(session.scalars(statement)))
