@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bongsu.identity.models import User
+from bongsu.identity.models import AuditEntry, Revocation, User
 from bongsu.identity.scopes import Role
 from bongsu.identity.signatures import RequestSigner
 from bongsu.runtime.errors import Invalid
@@ -43,6 +43,14 @@ class TestPromote:
         await operations.promote(stage.database, user.email.upper(), Role.STAFF)
         await user.refresh()
         assert user.role == "staff"
+
+    async def test_roles_given_at_once_follow_one_another(self, each_stage: Stage) -> None:
+        user, roles = await each_stage.user(), [Role.STAFF, Role.MANAGER, Role.ADMINISTRATOR]
+        await asyncio.gather(*(operations.promote(each_stage.database, user.email, role) for role in roles))
+        changes = [entry.details for entry in await AuditEntry.filter_by(action="user.role_changed").all()]
+        assert {change["from"] for change in changes if change} | {(await user.refresh()).role} == {"user", *roles}
+        denied = await Revocation.filter_by(subject_id=user.id).pluck("denied_until")
+        assert len(set(denied)) == 3
 
     @pytest.mark.parametrize("email", ["nobody@example.com", "nonsense"])
     async def test_unknown_address_is_told(self, stage: Stage, email: str) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bongsu.identity.models import Revocation, RevokedKind, User
 from bongsu.identity.tokens import MAX_LIFETIME_S
-from bongsu.mixins import MixinError
+from bongsu.mixins import MixinError, utc_now
 from bongsu.runtime.background import in_background
 from bongsu.runtime.errors import Unavailable
 from bongsu.runtime.logging import get_logger
@@ -30,6 +30,11 @@ POLL_TIMEOUT_S = 2.0
 quarter of an hour: the driver has no time limit of its own."""
 OVERLAP = timedelta(seconds=60)
 """Rows are read again for this long: a slow transaction, or a clock that is behind, shows a row late."""
+
+MARGIN_S = 5
+"""How far the clock of whoever issued a token may be ahead of the clock of whoever revokes it. It is well below what
+verifiers accept (`tokens.CLOCK_SKEW_S`), so that the next token, dated past it, works at once everywhere.
+"""
 
 _KEPT_FOR = timedelta(seconds=MAX_LIFETIME_S + 60)
 _FOR_EVER = 2**53
@@ -144,10 +149,13 @@ async def revoke_session(session_id: UUID) -> Revocation:
 async def revoke_user(user: User) -> Revocation:
     """Denies every token that the user has been given so far, in the caller's transaction.
 
-    The user's next token is dated after this second (`tokens_denied_until`), so it is not denied with them.
+    The user's next token is dated after them all (`tokens_denied_until`), so it is not denied with them.
     """
-    # A token that was issued in the second of an earlier revocation is dated one second ahead.
-    until = max(int(time.time()), user.tokens_denied_until + 1)
+    # Of two revocations at once, the second goes by what the first wrote.
+    await User.filter_by(id=user.id).lock().one()
+    await user.refresh("tokens_denied_until")
+    # A token that was issued after an earlier revocation is dated past that one's margin.
+    until = max(int(time.time()) + MARGIN_S, user.tokens_denied_until + 1)
     await user.update(tokens_denied_until=until)
     return await _revoke("user", user.id, until)
 
@@ -158,6 +166,11 @@ async def sweep_revocations() -> int:
 
 
 async def _revoke(kind: RevokedKind, subject_id: UUID, denied_until: int) -> Revocation:
+    # Dated by the database, as every poller looks for what is newer than the newest it has seen.
     return await Revocation.create(
-        kind=kind, subject_id=subject_id, denied_until=denied_until, expires_at=datetime.now(UTC) + _KEPT_FOR
+        kind=kind,
+        subject_id=subject_id,
+        denied_until=denied_until,
+        expires_at=datetime.now(UTC) + _KEPT_FOR,
+        created_at=utc_now(),
     )

@@ -26,8 +26,11 @@ ALGORITHM = "EdDSA"
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type
 MAX_LIFETIME_S = 15 * 60
 MAX_TOKEN_CHARS = 4096
-CLOCK_SKEW_S = 5
-"""How far in the future `iat` and `nbf` may lie: the clocks of two machines are never the same."""
+CLOCK_SKEW_S = 12
+"""How far in the future `iat` and `nbf` may lie: the clocks of two machines are never the same, and a token that
+follows a revocation is dated past its margin (`revocations.MARGIN_S`), some seconds past it where several followed one
+another at once.
+"""
 
 _HEADER_NAMES = {"alg", "typ", "kid"}
 _REQUIRED_CLAIMS = frozenset(AccessClaims.model_fields)

@@ -188,6 +188,8 @@ async def find(email: str) -> User:
 
 async def set_role(user: User, role: Role, actor: Actor = SYSTEM) -> Revocation | None:
     """Gives a role; tokens that tell the old one are denied."""
+    await User.filter_by(id=user.id).lock().one()
+    await user.refresh()  # what the user was until the lock was free
     if user.role == role:
         return None
     before = user.role
