@@ -98,10 +98,10 @@ class TestOddMessages:
     ) -> None:
         real = Renderer.render
 
-        def render(self: Renderer, one: Notification) -> Outgoing | Refused:
+        def render(self: Renderer, one: Notification, content: service.Content) -> Outgoing | Refused:
             if one.subject == ODD:
                 raise ZeroDivisionError
-            return real(self, one)
+            return real(self, one, content)
 
         monkeypatch.setattr(Renderer, "render", render)
         odd = await worker.deliver(channel, until="retry_wait")

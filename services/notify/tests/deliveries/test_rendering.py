@@ -7,6 +7,7 @@ from bongsu.identity.vault import Vault
 from bongsu.mixins import uuid7
 from bongsu_notify.channels.port import Outgoing, Refused
 from bongsu_notify.deliveries.rendering import Renderer
+from bongsu_notify.deliveries.service import Content
 from bongsu_notify.notifications.models import Notification
 
 SENDER = "봉수 <no-reply@bongsu.test>"
@@ -27,22 +28,27 @@ def _sealed(vault: Vault, one: Notification, variables: object) -> str:
     return vault.seal(json.dumps(variables), aad=variables_context(one.id))
 
 
+def _rendered(vault: Vault, one: Notification) -> Outgoing | Refused:
+    content = Content(one.text, one.html, one.sealed_variables)
+    return Renderer(vault=vault, sender=SENDER).render(one, content)
+
+
 class TestRender:
     def test_given_content_goes_out_as_it_is(self, vault: Vault) -> None:
         one = _notification(subject="제목 🔥", text="{{ not a template }}", html="<p>a</p>")
-        out = Renderer(vault=vault, sender=SENDER).render(one)
+        out = _rendered(vault, one)
         assert isinstance(out, Outgoing)
         assert (out.subject, out.text, out.html) == ("제목 🔥", "{{ not a template }}", "<p>a</p>")
         assert out.sender == SENDER
 
     def test_a_sender_of_its_own_is_kept(self, vault: Vault) -> None:
-        out = Renderer(vault=vault, sender=SENDER).render(_notification(subject="x", text="y", sender="a@b.test"))
+        out = _rendered(vault, _notification(subject="x", text="y", sender="a@b.test"))
         assert isinstance(out, Outgoing)
         assert out.sender == "a@b.test"
 
     @pytest.mark.parametrize(("priority", "urgent"), [("high", True), ("normal", False), ("bulk", False)])
     def test_what_has_high_priority_is_urgent(self, vault: Vault, priority: str, urgent: bool) -> None:
-        out = Renderer(vault=vault, sender=SENDER).render(_notification(subject="x", text="y", priority=priority))
+        out = _rendered(vault, _notification(subject="x", text="y", priority=priority))
         assert isinstance(out, Outgoing)
         assert out.urgent is urgent
 
@@ -50,7 +56,7 @@ class TestRender:
     def test_sealed_variables_are_opened_into_the_template(self, vault: Vault, locale: str, words: str) -> None:
         one = _notification(template="verify-email", locale=locale)
         one.sealed_variables = _sealed(vault, one, {"link": "http://x/verify?token=a&b=c"})
-        out = Renderer(vault=vault, sender=SENDER).render(one)
+        out = _rendered(vault, one)
         assert isinstance(out, Outgoing)
         assert words in out.subject
         assert "http://x/verify?token=a&b=c" in (out.text or "")
@@ -59,7 +65,7 @@ class TestRender:
     def test_variables_of_another_notification_do_not_open(self, vault: Vault) -> None:
         other, one = _notification(), _notification(template="verify-email")
         one.sealed_variables = _sealed(vault, other, {"link": "x"})
-        out = Renderer(vault=vault, sender=SENDER).render(one)
+        out = _rendered(vault, one)
         assert isinstance(out, Refused)
         assert out.code == "variables_unreadable"
 
@@ -72,7 +78,7 @@ class TestRender:
     ) -> None:
         one = _notification(template=template)
         one.sealed_variables = _sealed(vault, one, variables)
-        out = Renderer(vault=vault, sender=SENDER).render(one)
+        out = _rendered(vault, one)
         assert isinstance(out, Refused)
         assert out.code == "template_fault"
         assert told in out.detail

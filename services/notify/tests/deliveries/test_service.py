@@ -7,7 +7,7 @@ import time_machine
 from bongsu.mixins import Database, utc_now, uuid7
 from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, TryLater
 from bongsu_notify.deliveries import service
-from bongsu_notify.deliveries.service import Claims
+from bongsu_notify.deliveries.service import Claims, Content
 from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.statuses import Guarantee, Status
 
@@ -42,6 +42,12 @@ async def _timeline(one: Notification) -> list[tuple[Status, int]]:
     return [(event.status, event.attempt) for event in events]
 
 
+async def _secrets(one: Notification) -> str | None:
+    (secrets,) = await Notification.filter_by(id=one.id).pluck("sealed_variables")
+    assert secrets is None or isinstance(secrets, str)
+    return secrets
+
+
 class TestClaim:
     async def test_a_waiting_notification_is_claimed_under_a_lease(self, database: Database) -> None:
         one = await _notification()
@@ -53,6 +59,15 @@ class TestClaim:
             lease_until__gt=utc_now(LEASE_S - 5), lease_until__lt=utc_now(LEASE_S + 5)
         ).exists()
         assert await _timeline(one) == [("sending", 1)]
+
+    async def test_what_is_claimed_comes_with_its_content(self, database: Database) -> None:
+        one = await _notification(html="<p>봉수</p>")
+        other = await _notification(text=None, template="verify-email", sealed_variables="k1.secret")
+        claims = await _claim(database, one.id, other.id)
+        assert claims.contents == {
+            one.id: Content("봉수", "<p>봉수</p>", None),
+            other.id: Content(None, None, "k1.secret"),
+        }
 
     async def test_what_another_worker_holds_is_looked_at_again_later(self, database: Database) -> None:
         one = await _notification()
@@ -129,7 +144,7 @@ class TestClaim:
         one = await _notification(expires_at=_ago(1), sealed_variables="k1.secret")
         claims = await _claim(database, one.id)
         row = await Notification.get(one.id)
-        assert (row.status, row.sealed_variables) == ("expired", None)
+        assert (row.status, await _secrets(one)) == ("expired", None)
         assert claims.settled == {one.id}
         assert await _timeline(one) == [("expired", 0)]
 
@@ -159,7 +174,7 @@ class TestMark:
         marked = await self._mark(database, one, Sent("ses-1"))
         row = await Notification.get(one.id)
         assert (row.status, row.provider_message_id) == ("sent", "ses-1")
-        assert (row.lease_owner, row.lease_until, row.sealed_variables) == (None, None, None)
+        assert (row.lease_owner, row.lease_until, await _secrets(one)) == (None, None, None)
         assert marked.settled == {one.id}
         assert await _timeline(one) == [("sending", 1), ("sent", 1)]
 
@@ -178,7 +193,7 @@ class TestMark:
         one = await _notification(sealed_variables="k1.secret")
         marked = await self._mark(database, one, TryLater("provider_error", "500"))
         row = await Notification.get(one.id)
-        assert (row.status, row.attempt, row.sealed_variables) == ("retry_wait", 1, "k1.secret")
+        assert (row.status, row.attempt, await _secrets(one)) == ("retry_wait", 1, "k1.secret")
         assert marked.later[one.id] == pytest.approx(5, rel=0.21)
 
     async def test_being_too_fast_spends_no_attempt(self, database: Database) -> None:

@@ -2,13 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import Connection, event
 
 from bongsu.broker.memory import MemoryBroker
 from bongsu.contracts.queues import DELIVER
@@ -79,9 +81,10 @@ class TestSubmit:
         made = answer.json()
         assert (answer.status_code, made["status"]) == (202, "accepted")
         assert answer.headers["location"] == f"/v1/notifications/{made['id']}"
-        row = await Notification.get_or_none(made_id := UUID(made["id"]))
-        assert row is not None
-        assert (row.subject, row.text, row.recipient_name) == ("안녕하세요 🔥", "봉수가 올랐습니다", "받는 이")
+        rows = await Notification.filter_by(id=(made_id := UUID(made["id"]))).values_list(
+            "subject", "text", "recipient_name"
+        )
+        assert rows == [("안녕하세요 🔥", "봉수가 올랐습니다", "받는 이")]
         wake_up = await OutboxMessage.filter_by().one()
         assert (wake_up.queue, wake_up.body["notification_id"]) == (DELIVER["normal"], str(made_id))
 
@@ -239,6 +242,36 @@ class TestIdempotency:
             answer = await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": key})
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["loc"] == ["header", "idempotency-key"]
+
+
+@pytest.fixture
+def bodies_read(database: Database) -> Iterator[list[str]]:
+    """The statements that read a body."""
+    found: list[str] = []
+
+    @event.listens_for(database.engine.sync_engine, "before_cursor_execute")
+    def note(_connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
+        columns = statement.partition(" FROM ")[0]
+        if statement.startswith("SELECT") and re.search(r"\b(text|html|sealed_variables)\b", columns):
+            found.append(statement)
+
+    yield found
+    event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+
+
+class TestBodies:
+    """A body may take megabytes, and a page has hundreds."""
+
+    async def test_what_shows_no_body_reads_none(self, api: Api, bodies_read: list[str]) -> None:
+        once = {"Idempotency-Key": "once"}
+        async with await api.client_of("me@example.com") as client:
+            made = [(await client.post("/v1/notifications", json=BODY, headers=once)).json()["id"] for _ in range(2)]
+            assert (await client.get("/v1/notifications")).json()["items"]
+            assert (await client.get(f"/v1/notifications/{made[0]}")).status_code == 200
+            assert (await client.post(f"/v1/notifications/{made[0]}/cancel")).status_code == 200
+            await Notification.filter_by(status="cancelled").update(status="failed")
+            assert (await client.post(f"/v1/notifications/{made[0]}/retry")).status_code == 202
+        assert bodies_read == []
 
 
 class TestDetail:

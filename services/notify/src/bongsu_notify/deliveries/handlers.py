@@ -20,7 +20,7 @@ from bongsu_notify.channels.simulated import is_simulated
 from bongsu_notify.dead_letters import give_up
 from bongsu_notify.deliveries import service
 from bongsu_notify.deliveries.rendering import Renderer
-from bongsu_notify.deliveries.service import Claims, Marked
+from bongsu_notify.deliveries.service import Claims, Content, Marked
 from bongsu_notify.holding import Abandoned, until_database_answers
 from bongsu_notify.notifications.models import Notification
 from bongsu_notify.settings import NotifySettings
@@ -69,7 +69,7 @@ class DeliveryHandler:
     async def _handle(self, jobs: Mapping[UUID, Sequence[Delivery]]) -> None:
         owner = uuid7()
         claims, claimed_at = await until_database_answers(lambda: self._claim(jobs, owner), self._stop)
-        outcomes = await self._send(claims.claimed, claimed_at)
+        outcomes = await self._send(claims, claimed_at)
         unwritten = await self._write_down(jobs, claims, outcomes) if claims.claimed else frozenset()
         await asyncio.gather(
             *(
@@ -139,13 +139,13 @@ class DeliveryHandler:
         # Repeated here after a deadlock: `until_database_answers` gives up at the stop, and this has been sent.
         return await self._database.run(mark)
 
-    async def _send(self, claimed: Sequence[Notification], claimed_at: float) -> dict[UUID, Outcome]:
+    async def _send(self, claims: Claims, claimed_at: float) -> dict[UUID, Outcome]:
         """Render and hand each to its channel; a channel gets its part of the batch in one call."""
         outcomes: dict[UUID, Outcome] = {}
         parts: dict[str, list[Outgoing]] = {}
-        for one in claimed:
+        for one in claims.claimed:
             name = "simulated" if one.mode == "test" or is_simulated(one.recipient) else one.channel
-            made = self._render(one, name)
+            made = self._render(one, claims.contents[one.id], name)
             if isinstance(made, Outgoing):
                 parts.setdefault(name, []).append(made)
             else:
@@ -155,14 +155,14 @@ class DeliveryHandler:
             outcomes |= {message.notification_id: outcome for message, outcome in zip(part, answer, strict=True)}
         return outcomes
 
-    def _render(self, one: Notification, channel: str) -> Outgoing | Outcome:
+    def _render(self, one: Notification, content: Content, channel: str) -> Outgoing | Outcome:
         """The message for a channel, or what becomes of this one: the rest of its batch has no part in it."""
         if channel not in self._channels:
             # A newer worker may know it, and an upgrade is over long before the attempts are. That it spends them is
             # what ends it where none does.
             return TryLater("channel_unknown", f"this worker has no channel {channel!r}")
         try:
-            return self._renderer.render(one)
+            return self._renderer.render(one, content)
         except Exception as error:
             log.exception("delivery.not_rendered", notification_id=str(one.id))
             return TryLater("render_failed", type(error).__name__)

@@ -3,6 +3,7 @@
 from bongsu.contracts.jobs import variables_context
 from bongsu.identity.vault import Vault, VaultError
 from bongsu_notify.channels.port import Outgoing, Refused
+from bongsu_notify.deliveries.service import Content
 from bongsu_notify.notifications.models import Notification
 from bongsu_notify.templates import service as templates
 from bongsu_notify.templates.service import Rendered, TemplateFault
@@ -15,10 +16,10 @@ class Renderer:
         self._vault = vault
         self._sender = sender
 
-    def render(self, one: Notification) -> Outgoing | Refused:
+    def render(self, one: Notification, content: Content) -> Outgoing | Refused:
         """The message, or why it can never be made."""
         try:
-            content = self._content(one)
+            rendered = self._rendered(one, content)
         except TemplateFault as fault:
             return Refused("template_fault", str(fault))
         except VaultError:
@@ -30,16 +31,16 @@ class Renderer:
             to_name=one.recipient_name,
             sender=one.sender or self._sender,
             reply_to=one.reply_to,
-            subject=content.subject,
-            text=content.text,
-            html=content.html,
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
             urgent=one.priority == "high",
         )
 
-    def _content(self, one: Notification) -> Rendered:
+    def _rendered(self, one: Notification, content: Content) -> Rendered:
         if one.template is None:
-            return Rendered(one.subject or "", one.text, one.html)
-        if one.sealed_variables is None:
+            return Rendered(one.subject or "", content.text, content.html)
+        if content.sealed_variables is None:
             raise TemplateFault("the variables are gone")
-        opened = self._vault.open(one.sealed_variables, aad=variables_context(one.id))
+        opened = self._vault.open(content.sealed_variables, aad=variables_context(one.id))
         return templates.render(one.template, one.locale, templates.variables_of(opened))

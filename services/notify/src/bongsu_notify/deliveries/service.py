@@ -26,10 +26,20 @@ LONGEST_MESSAGE_ID = 128
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """What a notification says: its own text, or the variables of its template."""
+
+    text: str | None
+    html: str | None
+    sealed_variables: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Claims:
     """What became of a batch of wake-ups: `claimed` to send, `settled` to forget, `later` to wake again (seconds)."""
 
     claimed: Sequence[Notification]
+    contents: Mapping[UUID, Content]
     owner: UUID
     settled: frozenset[UUID]
     later: Mapping[UUID, float]
@@ -79,9 +89,17 @@ async def claim(ids: Sequence[UUID], *, lease_s: float, max_attempts: int, owner
     await NotificationEvent.bulk_create(
         [{"notification_id": one.id, "status": "sending", "attempt": one.attempt} for one in claimed]
     )
+    contents = await _contents([one.id for one in claimed])
     rest = set(ids) - {one.id for one in claimed}
     settled, later = await _explain(rest, lease_s=lease_s, max_attempts=max_attempts)
-    return Claims(claimed, owner, frozenset(settled), later)
+    return Claims(claimed, contents, owner, frozenset(settled), later)
+
+
+async def _contents(ids: Sequence[UUID]) -> Mapping[UUID, Content]:
+    if not ids:
+        return {}
+    rows = await Notification.filter_by(id__in=ids).values_list("id", "text", "html", "sealed_variables")
+    return {key: Content(*parts) for key, *parts in rows}
 
 
 async def release() -> int:
@@ -174,7 +192,7 @@ class _Change:
 
 
 def _change(one: Notification, outcome: Outcome, max_attempts: int) -> _Change:
-    """What an outcome makes of a row. Every row gets the same columns, so that all fit in one statement."""
+    """What an outcome makes of a row."""
     steps: list[tuple[Status, str | None]]
     code: str | None = None
     detail: str | None = None
@@ -197,16 +215,17 @@ def _change(one: Notification, outcome: Outcome, max_attempts: int) -> _Change:
             wake_after_s = _jittered(delay_s if delay_s is not None else _back_off(attempt))
             attempt = attempt if spends else attempt - 1
     last = steps[-1][0]
+    # Secrets are kept no longer than they can be needed.
+    secrets: dict[str, object] = {"sealed_variables": None} if wake_after_s is None else {}
     return _Change(
         values={
+            **secrets,
             "status": last,
             "attempt": attempt,
             "provider_message_id": _key(message_id) if message_id else None,
             "error_code": code,
             "error_detail": _words(detail) if detail else None,
             "next_attempt_at": None if wake_after_s is None else utc_now(wake_after_s),
-            # Secrets are kept no longer than they can be needed.
-            "sealed_variables": one.sealed_variables if wake_after_s is not None else None,
             "lease_owner": None,
             "lease_until": None,
         },

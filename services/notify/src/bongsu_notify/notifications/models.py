@@ -24,7 +24,11 @@ class NotifyModel(BaseModel):
 
 
 class Notification(NotifyModel):
-    """One message to one recipient."""
+    """One message to one recipient.
+
+    Its bodies may take megabytes, and only who sends it needs them: no object has them that was read from the
+    database. `Query.values_list` reads them.
+    """
 
     __tablename__ = "notifications"
 
@@ -42,10 +46,10 @@ class Notification(NotifyModel):
 
     template: Mapped[str | None] = mapped_column(AsciiKey(64))
     locale: Mapped[str] = mapped_column(AsciiKey(8), default="ko")
-    sealed_variables: Mapped[str | None] = mapped_column(LONG_TEXT)
+    sealed_variables: Mapped[str | None] = mapped_column(LONG_TEXT, deferred=True, deferred_raiseload=True)
     subject: Mapped[str | None] = mapped_column(String(998))
-    text: Mapped[str | None] = mapped_column(LONG_TEXT)
-    html: Mapped[str | None] = mapped_column(LONG_TEXT)
+    text: Mapped[str | None] = mapped_column(LONG_TEXT, deferred=True, deferred_raiseload=True)
+    html: Mapped[str | None] = mapped_column(LONG_TEXT, deferred=True, deferred_raiseload=True)
 
     category: Mapped[str] = mapped_column(AsciiKey(16), default="transactional")
     topic: Mapped[str | None] = mapped_column(AsciiKey(64))

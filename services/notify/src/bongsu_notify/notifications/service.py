@@ -12,6 +12,7 @@ from bongsu import outbox
 from bongsu.contracts.jobs import DeliveryWakeup, NotificationJob
 from bongsu.contracts.queues import DELIVER, LANES, Priority
 from bongsu.identity.models import User
+from bongsu.mixins import Q
 from bongsu_notify.channels.simulated import is_simulated
 from bongsu_notify.errors import (
     IdempotencyMismatch,
@@ -218,7 +219,6 @@ async def cancel(notification_id: UUID, principal: Principal) -> Notification:
     changed = await Notification.filter_by(id=found.id, status__in=sorted(WAITING)).update(
         status="cancelled", next_attempt_at=None, sealed_variables=None, updated_at=datetime.now(UTC)
     )
-    await found.refresh()
     if not changed:
         raise NotCancellable(found.status)
     await NotificationEvent.create(notification_id=found.id, status="cancelled", attempt=found.attempt)
@@ -234,22 +234,12 @@ async def retry(notification_id: UUID, principal: Principal) -> Notification:
     found = await find(notification_id, principal)
     if found.guarantee == "at-most-once" and found.error_code == "outcome_unknown":
         raise MaySendTwice
-    gone = found.template is not None and found.sealed_variables is None
-    changed = (
-        0
-        if gone
-        else await Notification.filter_by(id=found.id, status__in=sorted(RETRYABLE)).update(
-            status="queued",
-            attempt=0,
-            expires_at=None,
-            error_code=None,
-            error_detail=None,
-            updated_at=datetime.now(UTC),
-        )
+    can_be_made = Q(template=None) | Q(sealed_variables__isnull=False)
+    changed = await Notification.filter_by(can_be_made, id=found.id, status__in=sorted(RETRYABLE)).update(
+        status="queued", attempt=0, expires_at=None, error_code=None, error_detail=None, updated_at=datetime.now(UTC)
     )
     if not changed:
         raise NotRetryable(found.status)
-    await found.refresh()
     await NotificationEvent.create(notification_id=found.id, status="queued", detail="retried by hand")
     await _wake(found.id, found.priority)
     return found
