@@ -81,6 +81,26 @@ class TestGet:
         assert await Author.get_or_none(email="x") is None
         assert await Author.get_or_none(None) is None
 
+    async def test_a_value_that_is_missing_finds_no_row(self) -> None:
+        await Author.create(email="kim", country="KR", name=None)
+        assert await Author.get_or_none(name=None) is None
+        assert await Author.get_or_none(name__eq=None, country="KR") is None
+        assert await Author.get_or_none(None, country="KR") is None
+        assert await Author.get_or_none(mentor=None) is None
+        with pytest.raises(NotFound, match="no Author with name=None"):
+            await Author.get(name=None)
+        assert (await Author.get(name__isnull=True)).email == "kim"
+
+    async def test_a_misspelled_field_is_refused_whatever_its_value(self) -> None:
+        with pytest.raises(UnknownField, match="did you mean 'email'"):
+            await Author.get_or_none(emial=None)
+
+    async def test_neither_a_key_nor_a_field_is_refused(self) -> None:
+        await Author.create(email="kim")
+        for search in (Author.get, Author.get_or_none):
+            with pytest.raises(WrongValueForLookup, match=r"give the key of Author \(id\) or unique values of it"):
+                await search()
+
     async def test_several_rows_are_refused(self) -> None:
         await Author.create(email="a", age=1)
         await Author.create(email="b", age=1)

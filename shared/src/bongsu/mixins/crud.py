@@ -78,7 +78,10 @@ class CRUDMixin(NamesMixin):
 
     @classmethod
     async def get(cls, *key: object, session: AsyncSession | None = None, **unique: object) -> Self:
-        """The row with this key (a part a column), or with these values; `NotFound`, `MultipleFound`."""
+        """The row with this key (a part a column), or with these values; `NotFound`, `MultipleFound`.
+
+        None is no value to find a row by: `get(email=None)` finds nothing; `get(email__isnull=True)` asks for NULL.
+        """
         found = await cls.get_or_none(*key, session=session, **unique)
         if found is None:
             wanted = ", ".join([*map(repr, key), *(f"{name}={value!r}" for name, value in unique.items())])
@@ -88,10 +91,15 @@ class CRUDMixin(NamesMixin):
     @classmethod
     async def get_or_none(cls, *key: object, session: AsyncSession | None = None, **unique: object) -> Self | None:
         """As `get`, None without a row."""
-        if unique or not key:
-            keyed = dict(zip(fields_of(cls).primary_key, key, strict=False))
-            return await Query(cls).filter_by(**keyed, **unique).using(session).one_or_none()
-        return await read(cls, session, load_by_key(cls, key))
+        if not unique:
+            return await read(cls, session, load_by_key(cls, key))
+        keyed = dict(zip(fields_of(cls).primary_key, key, strict=False))
+        query = Query(cls).filter_by(**keyed, **unique).using(session)
+        # As a filter, None asks for NULL: `get(email=None)` would be whoever has no address.
+        missing = [name for name, value in (keyed | unique).items() if value is None and not name.endswith("__ne")]
+        if missing:
+            return None
+        return await query.one_or_none()
 
     @classmethod
     async def get_or_create(

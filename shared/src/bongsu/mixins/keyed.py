@@ -22,6 +22,10 @@ M = TypeVar("M", bound=Base)
 def load_by_key(model: type[M], key: tuple[object, ...]) -> Callable[[Session], M | None]:
     """What loads the row with this primary key, or takes it from the session that has it already."""
     fields = fields_of(model)
+    if not key:
+        raise WrongValueForLookup(
+            f"give the key of {model.__name__} ({', '.join(fields.primary_key)}) or unique values of it, by name"
+        )
     if len(key) != len(fields.primary_key):
         raise WrongValueForLookup(
             f"the key of {model.__name__} is ({', '.join(fields.primary_key)}), not {len(key)} values"
