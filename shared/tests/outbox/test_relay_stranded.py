@@ -149,7 +149,7 @@ class TestConsumerThatIsFaster:
     async def test_postponed_row_stays_postponed(self, database: Database) -> None:
         async def consume(row_id: UUID) -> None:
             async with database.unit():
-                await postpone([row_id], delay_s=5)
+                await postpone({row_id: 5})
 
         (row_id,) = await append_some(database, 1)
         broker = await consuming_broker(consume)

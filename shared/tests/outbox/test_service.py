@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy import Connection, event
 
 from bongsu.mixins import Conflict, Database, utc_now, uuid7
 from bongsu.outbox import append, nudge, postpone, release, service, settle
@@ -101,14 +102,27 @@ class TestPostpone:
             published_at=utc_now(), claimed_until=utc_now(30), strandings=3
         )
         async with database.unit():
-            assert await postpone(ids, delay_s=15) == 1
+            assert await postpone({ids[0]: 15}) == 1
         row = await only_row()
         assert (row.published_at, row.claimed_until, row.strandings) == (None, None, 0)
         assert await due_in_s(row.id) == 15.5
 
     async def test_nothing_to_postpone_is_fine(self, database: Database) -> None:
         async with database.unit():
-            assert await postpone([], delay_s=1) == 0
+            assert await postpone({}) == 0
+
+    async def test_each_has_a_delay_of_its_own_in_one_statement(self, database: Database) -> None:
+        delays_s = dict(zip(await append_some(database, 3), (1.0, 15.0, 60.0), strict=True))
+        statements: list[str] = []
+
+        @event.listens_for(database.engine.sync_engine, "before_cursor_execute")
+        def note(_connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
+            statements.append(statement)
+
+        async with database.unit():
+            assert await postpone({**delays_s, uuid7(): 5.0}) == 3
+        assert len(statements) == 1
+        assert [await due_in_s(key) for key in delays_s] == [1.5, 15.5, 61.0]
 
 
 class TestRelease:
@@ -126,9 +140,9 @@ class TestNudge:
     async def test_every_relay_of_the_process_wakes(self) -> None:
         wake_ups = [service.wake_up(), service.wake_up()]
         nudge()
-        assert all(event.is_set() for event in wake_ups)
-        for event in wake_ups:
-            service.forget(event)
+        assert all(wake_up.is_set() for wake_up in wake_ups)
+        for wake_up in wake_ups:
+            service.forget(wake_up)
 
     async def test_forgotten_relay_is_left_alone(self) -> None:
         event: asyncio.Event = service.wake_up()

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from pydantic import JsonValue
+from sqlalchemy import case
 
 from bongsu.mixins import Q, utc_now, uuid7
 from bongsu.outbox.models import LANES, OutboxMessage
@@ -59,15 +60,16 @@ async def settle(ids: Sequence[UUID]) -> int:
     return await OutboxMessage.filter_by(id__in=list(ids)).delete() if ids else 0
 
 
-async def postpone(ids: Sequence[UUID], *, delay_s: float) -> int:
-    """The consumer wants these again later: the same message, after so many seconds by the database's clock.
+async def postpone(delays_s: Mapping[UUID, float]) -> int:
+    """The consumer wants these again later: the same messages, each after so many seconds by the database's clock.
 
     :returns: how many were there.
     """
-    if not ids:
+    if not delays_s:
         return 0
-    return await OutboxMessage.filter_by(id__in=list(ids)).update(
-        visible_at=utc_now(delay_s), published_at=None, claimed_until=None, strandings=0
+    visible_at = case(*((OutboxMessage.id == key, utc_now(delay_s)) for key, delay_s in delays_s.items()))
+    return await OutboxMessage.filter_by(id__in=list(delays_s)).update(
+        visible_at=visible_at, published_at=None, claimed_until=None, strandings=0
     )
 
 

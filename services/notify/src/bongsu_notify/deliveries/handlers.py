@@ -225,5 +225,6 @@ async def _forward(
 ) -> None:
     """Forget the wake-ups of what ended; put off those of what waits."""
     await outbox.settle([UUID(delivery.message.id) for key in settled for delivery in jobs[key]])
-    for key, delay_s in later.items():
-        await outbox.postpone([UUID(delivery.message.id) for delivery in jobs[key]], delay_s=delay_s)
+    await outbox.postpone(
+        {UUID(delivery.message.id): delay_s for key, delay_s in later.items() for delivery in jobs[key]}
+    )
