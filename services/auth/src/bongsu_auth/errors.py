@@ -31,6 +31,17 @@ class TooManyLogins(TooMany):
         super().__init__("Too many failed attempts; wait before the next", retry_after_s=retry_after_s)
 
 
+class TooManySignUps(TooMany):
+    """Too many sign-ups from one network of late."""
+
+    code = "too_many_sign_ups"
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(
+            "Too many sign-ups came from your network within an hour; wait before the next", retry_after_s=retry_after_s
+        )
+
+
 class RefreshRefused(Unauthorised):
     """The refresh token is unknown, expired, used before, or its session has ended."""
 

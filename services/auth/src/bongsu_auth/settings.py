@@ -34,6 +34,12 @@ class AuthSettings(Settings):
     mails_per_hour: int = Field(
         default=10, ge=1, le=1000, description="Sign-up mails to one address within an hour; more are not sent"
     )
+    sign_ups_per_hour: int = Field(
+        default=300,
+        ge=1,
+        le=1_000_000,
+        description="Sign-ups, and their mails asked for again, from one address within an hour; more get 429",
+    )
     new_accounts: Literal["trial", "live"] = Field(
         default="trial", description="Whether a new account sends to itself only until an administrator approves it"
     )

@@ -11,6 +11,7 @@ from bongsu.identity.callers import Identity
 from bongsu.identity.tokens import TokenIssuer
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
+from bongsu_auth.accounts.limits import SignUpLimit
 from bongsu_auth.accounts.passwords import PasswordHasher
 from bongsu_auth.accounts.service import Mails
 from bongsu_auth.accounts.users import UserDatabase, UserManager
@@ -41,6 +42,7 @@ class Wiring:
     mails: Mails
     sessions: Sessions
     limits: LoginLimits
+    sign_ups: SignUpLimit
     providers_http: httpx.AsyncClient
     grants: Grants
     flows: Flows
@@ -95,6 +97,7 @@ class Wiring:
                 per_account=settings.login_failures_account,
                 per_address=settings.login_failures_address,
             ),
+            sign_ups=SignUpLimit(per_hour=settings.sign_ups_per_hour),
             providers_http=http,
             grants=grants,
             flows=Flows(

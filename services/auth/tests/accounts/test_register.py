@@ -6,12 +6,14 @@ import statistics
 import time
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from sqlalchemy import event
 
 from bongsu.identity.models import User
 from bongsu.outbox.models import OutboxMessage
 from bongsu_auth.accounts.models import Registration
+from bongsu_auth.sessions.models import LoginFailures
 from bongsu_auth.settings import AuthSettings
 from services.auth.tests.stage import PASSWORD, Stage, error_fields
 
@@ -229,3 +231,57 @@ class TestMailLimit:
         )
         await stage.client.post("/auth/verify/resend", json={"email": "a@example.com"})
         assert len(await stage.mails()) == 3
+
+    async def test_nothing_is_kept_of_what_no_mail_is_written_for(self, stage: Stage) -> None:
+        for _ in range(5):
+            await stage.register("a@example.com")
+        assert await Registration.row_count() == 2
+
+
+class TestSignUpLimit:
+    @pytest.fixture
+    def settings(self) -> AuthSettings:
+        return AuthSettings(sign_ups_per_hour=3)
+
+    async def sign_up(self, stage: Stage, email: str, *, address: str = "192.0.2.1") -> httpx.Response:
+        async with stage.browser(address=address) as browser:
+            return await browser.post("/auth/register", json={"email": email, "password": PASSWORD})
+
+    async def test_one_caller_signs_up_only_so_many(self, each_stage: Stage) -> None:
+        stage = each_stage
+        answers = [await self.sign_up(stage, stage.new_address()) for _ in range(5)]
+        assert [answer.status_code for answer in answers] == [202, 202, 202, 429, 429]
+        refused = answers[-1]
+        assert refused.json()["code"] == "too_many_sign_ups"
+        assert 3500 < int(refused.headers["retry-after"]) <= 3600
+        assert len(await stage.mails()) == 3
+        assert (await self.sign_up(stage, stage.new_address(), address="192.0.2.2")).status_code == 202
+
+    async def test_many_at_once_are_counted_one_by_one(self, each_stage: Stage) -> None:
+        answers = await asyncio.gather(*(self.sign_up(each_stage, f"{number}@example.com") for number in range(8)))
+        assert sorted(answer.status_code for answer in answers) == [202] * 3 + [429] * 5
+
+    async def test_known_and_unknown_addresses_are_refused_alike_and_without_work(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        user = await stage.user()
+        for _ in range(3):
+            await self.sign_up(stage, stage.new_address())
+        monkeypatch.setattr(stage.wiring.hasher, "hash", None)  # whoever called it would fail
+        refused = [(await self.sign_up(stage, email)).json() for email in (user.email, stage.new_address())]
+        assert refused[0] | {"request_id": ""} == refused[1] | {"request_id": ""}
+
+    async def test_mails_asked_for_again_count_as_well(self, stage: Stage) -> None:
+        async with stage.browser() as browser:
+            codes = [
+                (await browser.post("/auth/verify/resend", json={"email": stage.new_address()})).status_code
+                for _ in range(4)
+            ]
+        assert codes == [202, 202, 202, 429]
+
+    async def test_next_hour_begins_anew(self, stage: Stage) -> None:
+        for _ in range(3):
+            await self.sign_up(stage, stage.new_address())
+        await LoginFailures.query().unfiltered().update(expires_at=datetime.now(UTC))
+        codes = [(await self.sign_up(stage, stage.new_address())).status_code for _ in range(4)]
+        assert codes == [202, 202, 202, 429]

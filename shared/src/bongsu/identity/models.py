@@ -111,7 +111,10 @@ class UserSession(AuthModel):
     ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
     end_reason: Mapped[str | None] = mapped_column(AsciiKey(32))
 
-    __table_args__ = (Index("ix_sessions_user", "user_id", "id"), Index("ix_sessions_expires", "expires_at"))
+    __table_args__ = (
+        Index("ix_sessions_user_ended", "user_id", "ended_at", "id"),
+        Index("ix_sessions_expires", "expires_at"),
+    )
 
 
 class LinkedAccount(AuthModel):

@@ -29,12 +29,13 @@ def create_router(wiring: Wiring) -> APIRouter:
     router = APIRouter(prefix="/auth", tags=["accounts"])
     cookies = wiring.identity.cookies
 
-    @router.post("/register", status_code=202, responses=problems(400, 413, 422, 503))
+    @router.post("/register", status_code=202, responses=problems(400, 413, 422, 429, 503))
     async def register(body: RegisterIn, request: Request, response: Response) -> Accepted:
         """Sign up. The answer is the same whether the address is known or not; a mail tells its owner what to do next.
 
         The account is there once the link in the mail was followed (`POST /auth/verify`).
         """
+        await wiring.sign_ups.count(wiring.identity.address(request), wiring.database)
         browser = secrets.token_urlsafe(32)
         sign_up = service.SignUp(
             email=body.email,
@@ -60,10 +61,11 @@ def create_router(wiring: Wiring) -> APIRouter:
         cookies.clear(response, cookies.registration)
         return Verified()
 
-    @router.post("/verify/resend", status_code=202, responses=problems(400, 413, 422, 503))
+    @router.post("/verify/resend", status_code=202, responses=problems(400, 413, 422, 429, 503))
     async def resend(body: ResendIn, request: Request) -> Accepted:
         """Ask for the mail of a sign-up once more. The answer is the same whether there is one or not."""
         answer_at = time.monotonic() + RESEND_ANSWERED_AFTER_S
+        await wiring.sign_ups.count(wiring.identity.address(request), wiring.database)
         browser = request.cookies.get(cookies.registration)
         await wiring.database.run(lambda: service.resend(body.email, browser, wiring.mails))
         await asyncio.sleep(answer_at - time.monotonic())

@@ -31,6 +31,6 @@ class Registration(AuthModel):
 
     __table_args__ = (
         UniqueConstraint("token_digest", name="uq_registrations_token_digest"),
-        Index("ix_registrations_email", "email_norm", "created_at"),
+        Index("ix_registrations_email", "email_norm", "updated_at"),
         Index("ix_registrations_expires", "expires_at"),
     )

@@ -68,10 +68,14 @@ class Mails:
 
 
 async def register(sign_up: SignUp, mails: Mails) -> None:
-    """Takes a sign-up: the same statements whether the address is known or not, and one mail to it."""
+    """Takes a sign-up: the same statements whether the address is known or not, and one mail to it.
+
+    Of more than may be written to the address nothing is kept: nobody could prove the address with it.
+    """
     now = datetime.now(UTC)
+    if await _mails_lately(sign_up.email, now) >= mails.per_hour:
+        return
     token = secrets.token_urlsafe(32)
-    may_write = await _mails_lately(sign_up.email, now) < mails.per_hour
     known = await User.filter_by(email_norm=sign_up.email).exists()
     registration_id = uuid7()
     await Registration.create(
@@ -83,11 +87,10 @@ async def register(sign_up: SignUp, mails: Mails) -> None:
         token_digest=digest(token),
         sealed_token=mails.vault.seal(token, aad=_token_context(registration_id)),
         browser_digest=digest(sign_up.browser),
-        mails=int(may_write),
+        mails=1,
         expires_at=now + mails.registration_lifetime,
     )
-    if may_write:
-        await _write(mails, to=sign_up.email, locale=sign_up.locale, token=None if known else token)
+    await _write(mails, to=sign_up.email, locale=sign_up.locale, token=None if known else token)
 
 
 async def resend(email: str, browser: str | None, mails: Mails) -> None:

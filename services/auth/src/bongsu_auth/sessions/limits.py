@@ -63,16 +63,16 @@ class LoginLimits:
 
     async def forget(self, attempt: Attempt) -> None:
         """A success: the account's failures from this address no longer count."""
-        await LoginFailures.filter_by(subject=_subject("both", attempt.email, _network(attempt.address))).delete()
+        await LoginFailures.filter_by(subject=subject_of("both", attempt.email, network_of(attempt.address))).delete()
 
     def _subjects(self, attempt: Attempt) -> dict[str, int]:
-        address = _network(attempt.address)
+        address = network_of(attempt.address)
         subjects = {
-            _subject("both", attempt.email, address): self.per_account_and_address,
-            _subject("address", address): self.per_address,
+            subject_of("both", attempt.email, address): self.per_account_and_address,
+            subject_of("address", address): self.per_address,
         }
         if not attempt.known_device:
-            subjects[_subject("account", attempt.email)] = self.per_account
+            subjects[subject_of("account", attempt.email)] = self.per_account
         return subjects
 
 
@@ -98,7 +98,7 @@ def is_device_of(vault: Vault, cookie: str | None, user_id: UUID | None) -> bool
 
 async def _count(subject: str, free: int) -> None:
     now = datetime.now(UTC)
-    row = await _locked(subject, now)
+    row = await counter(subject, now)
     failures = 1 if row.expires_at <= now else row.failures + 1
     beyond = failures - free
     wait_s = min(LONGEST_WAIT_S, 2.0 ** min(beyond, 20)) if beyond >= 0 else 0
@@ -109,7 +109,7 @@ async def _count(subject: str, free: int) -> None:
     )
 
 
-async def _locked(subject: str, now: datetime) -> LoginFailures:
+async def counter(subject: str, now: datetime) -> LoginFailures:
     """The counter of a subject, made if there is none. Whoever counts the same waits until the unit ends."""
     # Not found or made, and locked then: of several who make it at once, the later ones would hold a shared lock each
     # and wait for one another's. This takes the row for itself whether it is new or not.
@@ -118,7 +118,7 @@ async def _locked(subject: str, now: datetime) -> LoginFailures:
     return await LoginFailures.filter_by(subject=subject).lock().one()
 
 
-def _network(address: str | None) -> str:
+def network_of(address: str | None) -> str:
     """What counts as one address: of IPv6 the block of 2^64 that one customer has to choose from."""
     parsed = ip_address(address) if address is not None else None
     if isinstance(parsed, IPv6Address):
@@ -126,5 +126,5 @@ def _network(address: str | None) -> str:
     return str(parsed or "")
 
 
-def _subject(*parts: str) -> str:
+def subject_of(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,4 +1,4 @@
-"""Counters of failed sign-ins."""
+"""Counters of failed sign-ins, and of sign-ups."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from bongsu.mixins import AsciiKey, UTCDateTime
 
 
 class LoginFailures(AuthModel):
-    """Failed sign-ins of one account, one address, or one account from one address."""
+    """Failed sign-ins of one account, one address, or one account from one address; or sign-ups from one address."""
 
     __tablename__ = "login_failures"
 
