@@ -201,6 +201,42 @@ class TestMark:
         await self._mark(database, one, TryLater("provider_throttled", "", delay_s=1, spends_attempt=False))
         assert (await Notification.get(one.id)).attempt == 0
 
+    async def test_being_put_off_again_and_again_is_told_once(self, database: Database) -> None:
+        one = await _notification()
+        for _ in range(5):
+            await self._put_off(database, one, "provider_throttled")
+        assert await _timeline(one) == [("sending", 1), ("retry_wait", 1)]
+        await self._put_off(database, one, "provider_quota")
+        await self._mark(database, one, Sent("ses-1"))
+        assert await _timeline(one) == [
+            *[("sending", 1), ("retry_wait", 1)],
+            *[("sending", 1), ("retry_wait", 1)],
+            *[("sending", 1), ("sent", 1)],
+        ]
+
+    async def test_an_attempt_that_fails_as_the_one_before_is_told(self, database: Database) -> None:
+        one = await _notification()
+        for _ in range(2):
+            await self._mark(database, one, TryLater("provider_error", "500"))
+            await Notification.filter_by(id=one.id).update(next_attempt_at=utc_now(-1))
+        assert await _timeline(one) == [("sending", 1), ("retry_wait", 1), ("sending", 2), ("retry_wait", 2)]
+
+    @pytest.mark.parametrize(
+        ("accepted_ago_s", "due_ago_s", "delay_s"), [(0, None, 1), (40, None, 10), (3600, None, 15), (3600, 0, 1)]
+    )
+    async def test_what_is_put_off_comes_back_soon_at_first_and_then_less_often(
+        self, database: Database, accepted_ago_s: float, due_ago_s: float | None, delay_s: float
+    ) -> None:
+        send_at = None if due_ago_s is None else _ago(due_ago_s)
+        one = await _notification(created_at=_ago(accepted_ago_s), send_at=send_at)
+        marked = await self._put_off(database, one, "provider_throttled")
+        assert marked.later[one.id] == pytest.approx(delay_s, rel=0.4)
+
+    async def test_a_channel_that_asks_for_longer_gets_it(self, database: Database) -> None:
+        one = await _notification(created_at=_ago(3600))
+        marked = await self._mark(database, one, TryLater("provider_quota", "", delay_s=900, spends_attempt=False))
+        assert marked.later[one.id] == pytest.approx(900, rel=0.21)
+
     async def test_the_last_failed_attempt_fails_for_good(self, database: Database) -> None:
         one = await _notification(attempt=MAX_ATTEMPTS - 1)
         marked = await self._mark(database, one, TryLater("provider_error", "500"))
@@ -265,6 +301,11 @@ class TestMark:
             await service.mark(claims, outcomes, max_attempts=MAX_ATTEMPTS)
         rows = [await Notification.get(one.id) for one in ones]
         assert [row.status for row in rows] == ["sent", "failed", "retry_wait", "unknown"]
+
+    async def _put_off(self, database: Database, one: Notification, code: str) -> service.Marked:
+        marked = await self._mark(database, one, TryLater(code, "", delay_s=1, spends_attempt=False))
+        await Notification.filter_by(id=one.id).update(next_attempt_at=utc_now(-1))
+        return marked
 
     async def _mark(self, database: Database, one: Notification, outcome: Outcome) -> service.Marked:
         claims = await _claim(database, one.id)

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, event
 
 from bongsu.mixins import Database, uuid7
 from bongsu_notify.notifications import service
-from bongsu_notify.notifications.models import Notification
+from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.service import Filters, Principal
 
 USER = uuid7()
@@ -27,6 +27,17 @@ def plans(database: Database) -> Iterator[list[str]]:
 
     yield found
     event.remove(database.engine.sync_engine, "before_cursor_execute", explain)
+
+
+@pytest.mark.usefixtures("database")
+class TestTimeline:
+    async def test_of_a_long_one_the_newest_steps_are_told_in_order(self) -> None:
+        one = await Notification(principal="user", channel="email", recipient="a@example.com").save()
+        attempts = range(service.TIMELINE_AT_MOST + 5)
+        await NotificationEvent.bulk_create(
+            [{"notification_id": one.id, "status": "sending", "attempt": attempt} for attempt in attempts]
+        )
+        assert [step.attempt for step in await service.timeline(one.id)] == [*attempts][5:]
 
 
 @pytest.mark.usefixtures("database")

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import func
 
-from bongsu.mixins import Q, utc_now, uuid7
+from bongsu.mixins import Q, python_now, utc_now, uuid7
 from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, TryLater
 from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.statuses import FINAL, Status
@@ -21,6 +21,10 @@ from bongsu_notify.notifications.statuses import FINAL, Status
 BACK_OFF_S = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)
 UNKNOWN_S = (30.0, 600.0)
 """How long a delivery whose outcome is unknown waits at least, and at most, before it is sent again."""
+LONGEST_PUT_OFF_S = 15.0
+"""How long a delivery waits at most that was put off without an attempt, where the channel asks for no longer."""
+PUT_OFF_PART = 0.25
+"""It waits for this part of the time that the notification has waited already: briefly at first, then less often."""
 LONGEST_DETAIL = 500
 LONGEST_MESSAGE_ID = 128
 
@@ -40,6 +44,8 @@ class Claims:
 
     claimed: Sequence[Notification]
     contents: Mapping[UUID, Content]
+    begun: Mapping[UUID, UUID]
+    """The steps of their timelines that say so, by notification."""
     owner: UUID
     settled: frozenset[UUID]
     later: Mapping[UUID, float]
@@ -86,13 +92,17 @@ async def claim(ids: Sequence[UUID], *, lease_s: float, max_attempts: int, owner
         updated_at=utc_now(),
     )
     claimed = await Notification.filter_by(id__in=ids, lease_owner=owner).all() if taken else []
+    begun = {one.id: uuid7() for one in claimed}
     await NotificationEvent.bulk_create(
-        [{"notification_id": one.id, "status": "sending", "attempt": one.attempt} for one in claimed]
+        [
+            {"id": begun[one.id], "notification_id": one.id, "status": "sending", "attempt": one.attempt}
+            for one in claimed
+        ]
     )
     contents = await _contents([one.id for one in claimed])
     rest = set(ids) - {one.id for one in claimed}
     settled, later = await _explain(rest, lease_s=lease_s, max_attempts=max_attempts)
-    return Claims(claimed, contents, owner, frozenset(settled), later)
+    return Claims(claimed, contents, begun, owner, frozenset(settled), later)
 
 
 async def _contents(ids: Sequence[UUID]) -> Mapping[UUID, Content]:
@@ -179,6 +189,10 @@ async def mark(claims: Claims, outcomes: Mapping[UUID, Outcome], *, max_attempts
             [{"id": key, **change.values} for key, change in changes.items()], lease_owner=claims.owner
         )
         await NotificationEvent.bulk_create([event for change in changes.values() for event in change.events])
+        # What was put off as it was before is no news: the timeline would grow for as long as the provider is busy.
+        stale = [claims.begun[key] for key, change in changes.items() if not change.events]
+        if stale:
+            await NotificationEvent.filter_by(id__in=stale).delete()
     settled = {key for key, change in changes.items() if change.wake_after_s is None}
     later = {key: change.wake_after_s for key, change in changes.items() if change.wake_after_s is not None}
     return Marked(frozenset(settled), later)
@@ -192,7 +206,7 @@ class _Change:
 
 
 def _change(one: Notification, outcome: Outcome, max_attempts: int) -> _Change:
-    """What an outcome makes of a row."""
+    """What an outcome makes of a row, and of its timeline: nothing, where it is put off for the same reason again."""
     steps: list[tuple[Status, str | None]]
     code: str | None = None
     detail: str | None = None
@@ -212,9 +226,13 @@ def _change(one: Notification, outcome: Outcome, max_attempts: int) -> _Change:
             steps = [("failed", f"attempts_exhausted: {code}")]
         case TryLater(code, detail, delay_s, spends):
             steps = [("retry_wait", f"{code}: {detail}")]
-            wake_after_s = _jittered(delay_s if delay_s is not None else _back_off(attempt))
-            attempt = attempt if spends else attempt - 1
+            wake_after_s = delay_s if delay_s is not None else _back_off(attempt)
+            if not spends:
+                attempt -= 1
+                wake_after_s = max(wake_after_s, _put_off(one))
+            wake_after_s = _jittered(wake_after_s)
     last = steps[-1][0]
+    is_news = attempt == one.attempt or code != one.error_code
     # Secrets are kept no longer than they can be needed.
     secrets: dict[str, object] = {"sealed_variables": None} if wake_after_s is None else {}
     return _Change(
@@ -237,6 +255,7 @@ def _change(one: Notification, outcome: Outcome, max_attempts: int) -> _Change:
                 "detail": _words(note) if note else None,
             }
             for status, note in steps
+            if is_news
         ],
         wake_after_s=wake_after_s,
     )
@@ -254,6 +273,11 @@ def _words(text: str) -> str:
 
 def _back_off(attempt: int) -> float:
     return BACK_OFF_S[min(attempt, len(BACK_OFF_S)) - 1]
+
+
+def _put_off(one: Notification) -> float:
+    waited_s = (python_now() - max(one.created_at, one.send_at or one.created_at)).total_seconds()
+    return min(waited_s * PUT_OFF_PART, LONGEST_PUT_OFF_S)
 
 
 def _after_unknown(attempt: int) -> float:

@@ -28,6 +28,7 @@ from bongsu_notify.notifications.schemas import NotificationIn
 from bongsu_notify.notifications.statuses import WAITING, Status
 
 IDEMPOTENCY_WINDOW = timedelta(hours=24)
+TIMELINE_AT_MOST = 200
 RETRYABLE: frozenset[Status] = frozenset({"failed", "expired"})
 
 
@@ -180,8 +181,9 @@ async def find(notification_id: UUID, principal: Principal) -> Notification:
 
 
 async def timeline(notification_id: UUID) -> Sequence[NotificationEvent]:
-    """Everything that happened to a notification, oldest first."""
-    return await NotificationEvent.filter_by(notification_id=notification_id).order_by("id").all()
+    """What happened to a notification, oldest first: all of it, or the newest `TIMELINE_AT_MOST` steps."""
+    steps = NotificationEvent.filter_by(notification_id=notification_id).order_by("-id").limit(TIMELINE_AT_MOST)
+    return (await steps.all())[::-1]
 
 
 async def listed(
