@@ -1,12 +1,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from enum import StrEnum
+from typing import Literal
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from structlog.testing import capture_logs
 
 from bongsu import mixins
@@ -15,10 +18,16 @@ from bongsu.runtime.http import add_health, create_api
 from bongsu.runtime.metrics import Metrics
 
 
+class Heat(StrEnum):
+    MILD = "mild"
+    HOT = "hot"
+
+
 class Order(BaseModel):
     model_config = ConfigDict(extra="forbid")
     dish: str
     amount: int = 1
+    heat: Literal[Heat.MILD, Heat.HOT] = Heat.MILD
 
 
 @asynccontextmanager
@@ -26,14 +35,15 @@ async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-def _api() -> FastAPI:
+def _api(*, max_body_bytes: int = 100, answer_s: float | None = 30) -> FastAPI:
     app = create_api(
         title="Kitchen",
         version="1",
         prefix="/kitchen",
         metrics=Metrics("kitchen"),
         lifespan=_lifespan,
-        max_body_bytes=100,
+        max_body_bytes=max_body_bytes,
+        answer_s=answer_s,
     )
 
     async def yes() -> bool:
@@ -64,6 +74,7 @@ FAILURES: dict[str, Exception] = {
     "too-many": errors.TooMany("Slower", retry_after_s=7),
     "unavailable": errors.Unavailable("Cold", retry_after_s=2.4),
     "database": OperationalError("SELECT secret", {}, Exception("password=hunter2")),
+    "too-long": DataError("INSERT secret", {}, Exception("password=hunter2")),
     "no-row": mixins.NotFound("Dish", ("no such",)),
     "bug": RuntimeError("password=hunter2"),
 }
@@ -88,6 +99,7 @@ class TestProblems:
             ("too-many", 429, "too_many_requests"),
             ("unavailable", 503, "unavailable"),
             ("database", 503, "database_unavailable"),
+            ("too-long", 422, "value_too_large"),
             ("no-row", 404, "not_found"),
             ("bug", 500, "internal"),
         ],
@@ -137,6 +149,64 @@ class TestProblems:
         assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed")
         assert wrong.headers["allow"] == "POST"
 
+    async def test_where_the_body_ends_to_be_json_is_not_a_fields_name(self, client: httpx.AsyncClient) -> None:
+        answer = await client.post("/orders", content=b'{"dish" 1}', headers={"content-type": "application/json"})
+        assert (answer.json()["detail"], answer.json()["errors"][0]["loc"]) == ("Wrong input: body", ["body"])
+
+    async def test_json_that_is_not_said_to_be_json_is_told_how(self, client: httpx.AsyncClient) -> None:
+        headers = {"content-type": "application/x-www-form-urlencoded"}  # curl's, where none is given
+        answer = await client.post("/orders", content=b'{"dish": "bibimbap"}', headers=headers)
+        assert answer.status_code == 422
+        assert "`Content-Type: application/json`" in answer.json()["errors"][0]["msg"]
+
+    @pytest.mark.parametrize(
+        ("body", "reason"),
+        [
+            (b'{"dish": "\xff"}', "not UTF-8"),
+            (b'{"amount": ' + b"1" * 5000 + b"}", "too many digits"),
+            (b"[" * 5000, "nested too deeply"),
+        ],
+    )
+    async def test_why_a_body_cannot_be_read_is_told(self, body: bytes, reason: str) -> None:
+        app = _api(max_body_bytes=10_000)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://k") as client:
+            answer = await client.post("/orders", content=body, headers={"content-type": "application/json"})
+        assert answer.status_code == 400
+        assert reason in answer.json()["detail"]
+
+    async def test_members_of_an_enumeration_are_told_as_they_are_written(self, client: httpx.AsyncClient) -> None:
+        answer = await client.post("/orders", json={"dish": "bibimbap", "heat": "cold"})
+        assert answer.json()["errors"][0]["msg"] == "Input should be 'mild' or 'hot'"
+
+
+class TestTimeLimit:
+    async def test_a_request_that_comes_to_no_end_is_given_up(self) -> None:
+        app = _api(answer_s=0.05)
+
+        @app.get("/forever")
+        async def forever() -> None:
+            await asyncio.get_running_loop().create_future()
+
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://k") as client:
+            answer = await client.get("/forever")
+        assert (answer.status_code, answer.json()["code"]) == (503, "too_slow")
+        assert answer.headers["retry-after"] == "2"
+
+    async def test_what_has_begun_may_take_longer(self) -> None:
+        app = _api(answer_s=0.05)
+
+        async def events() -> AsyncIterator[bytes]:
+            yield b"one"
+            await asyncio.sleep(0.1)
+            yield b"two"
+
+        @app.get("/events")
+        async def stream() -> StreamingResponse:
+            return StreamingResponse(events())
+
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://k") as client:
+            assert (await client.get("/events")).text == "onetwo"
+
 
 class TestBodyLimit:
     async def test_a_body_that_says_it_is_too_long_is_refused(self, client: httpx.AsyncClient) -> None:
@@ -185,6 +255,9 @@ class TestApiLog:
 
 
 class TestHealth:
+    async def test_a_load_balancer_may_ask_without_wanting_a_body(self, client: httpx.AsyncClient) -> None:
+        assert (await client.head("/healthz")).status_code == 200
+
     async def test_alive(self, client: httpx.AsyncClient) -> None:
         assert (await client.get("/healthz")).json() == {"status": "ok"}
 

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
@@ -35,6 +36,14 @@ class TestConfigureLogging:
         configure_logging()
         logging.getLogger("some.library").warning("took %d s", 7)
         assert json.loads(capsys.readouterr().err)["event"] == "took 7 s"
+
+    def test_a_request_that_was_open_at_the_stop_is_no_traceback(self, capsys: pytest.CaptureFixture[str]) -> None:
+        configure_logging()
+        server = logging.getLogger("uvicorn.error")
+        server.error("Exception in ASGI application", exc_info=asyncio.CancelledError("cut off"))
+        assert capsys.readouterr().err == ""
+        server.error("Exception in ASGI application", exc_info=RuntimeError("a defect"))
+        assert "a defect" in capsys.readouterr().err
 
     def test_below_the_level_nothing_is_written(self, capsys: pytest.CaptureFixture[str]) -> None:
         configure_logging(level="WARNING")

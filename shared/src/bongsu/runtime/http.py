@@ -1,6 +1,7 @@
 """The HTTP edge that every service has: problem+json, request ids, one log line and one measurement a request."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -20,9 +21,13 @@ from bongsu.runtime.problems import problem_response
 from bongsu.runtime.request_log import RequestLog
 
 RETRY_AFTER_S = 2.0
+ANSWER_S = 30.0
+"""How long a request may take until its answer begins: a database that fell silent would be waited for for ever."""
 CHECK_TIMEOUT_S = 2.0
 """How long a check of `/readyz` may take; without an answer in time, its answer is no."""
 Check = Callable[[], Awaitable[bool]]
+_MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
+"""How pydantic shows a member of an enumeration."""
 
 
 def create_api(  # noqa: PLR0913 - each is one fact about the service
@@ -34,11 +39,13 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
     lifespan: Lifespan[FastAPI],
     description: str = "",
     max_body_bytes: int = 1024 * 1024,
+    answer_s: float | None = ANSWER_S,
 ) -> FastAPI:
     """An empty API with the edge's conventions.
 
     :param prefix: where its OpenAPI document and pages are, e.g. `/auth` for `/auth/openapi.json`; None for neither.
     :param max_body_bytes: a larger body is refused with 413 before it is read whole.
+    :param answer_s: a request whose answer has not begun by then is given up with 503; None for never.
     """
     app = FastAPI(
         title=title,
@@ -65,14 +72,15 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
         ConnectionError,
     ):
         app.add_exception_handler(kind, _database_down)
-    app.add_middleware(RequestLog, metrics=metrics, max_body_bytes=max_body_bytes)
+    app.add_exception_handler(sqlalchemy_errors.DataError, _value_too_large)
+    app.add_middleware(RequestLog, metrics=metrics, max_body_bytes=max_body_bytes, answer_s=answer_s)
     return app
 
 
 def add_health(app: FastAPI, *, required: Mapping[str, Check], reported: Mapping[str, Check]) -> None:
     """Add `/healthz` (alive), `/readyz` (what is required answers; the rest is told) and `/metrics`."""
 
-    @app.get("/healthz", include_in_schema=False)
+    @app.api_route("/healthz", methods=["GET", "HEAD"], include_in_schema=False)
     async def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
@@ -118,9 +126,21 @@ async def _service_error(request: Request, error: Exception) -> Response:
 
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
-    found = [errors.FieldError(loc=tuple(item["loc"]), msg=_message(item)) for item in error.errors()]
+    found = [errors.FieldError(loc=_loc(item), msg=_message(item)) for item in error.errors()]
+    if found[0].loc == ("body",) and not _says_json(request):
+        found = [errors.FieldError(("body",), "Send JSON, and say so: `Content-Type: application/json`")]
     names = ", ".join(dict.fromkeys(".".join(str(part) for part in item.loc[1:]) or str(item.loc[0]) for item in found))
     return _answer(request, errors.Invalid(f"Wrong input: {names}", errors=found))
+
+
+def _says_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or kind.endswith("+json")
+
+
+def _loc(item: Mapping[str, Any]) -> tuple[str | int, ...]:
+    # Of what is no JSON, FastAPI adds where it ends to be: no field has that name.
+    return ("body",) if item["type"] == "json_invalid" else tuple(item["loc"])
 
 
 def _message(item: Mapping[str, Any]) -> str:
@@ -128,7 +148,7 @@ def _message(item: Mapping[str, Any]) -> str:
         return "There is no such field; remove it"
     if item["type"] == "json_invalid":
         return f"The body is not JSON: {item.get('ctx', {}).get('error', 'it cannot be read')}"
-    return str(item["msg"]).removeprefix("Value error, ")
+    return _MEMBER.sub(r"\1", str(item["msg"])).removeprefix("Value error, ")
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:
@@ -139,13 +159,30 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     known: dict[int, errors.ServiceError] = {
         404: errors.NotFound("There is nothing at this address"),
         405: errors.Invalid(f"{request.method} is not possible here", code="method_not_allowed"),
-        400: errors.Invalid("The body cannot be read", code="bad_request"),
+        400: errors.Invalid(f"The body cannot be read{_reason(error.__cause__)}", code="bad_request"),
     }
     shown = known.get(error.status_code, errors.ServiceError(str(error.detail)))
     answer = _answer(request, shown, error.status_code)
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
     return answer
+
+
+def _reason(cause: BaseException | None) -> str:
+    match cause:
+        case UnicodeDecodeError():
+            return ": it is not UTF-8"
+        case RecursionError():
+            return ": it is nested too deeply"
+        case ValueError():
+            return ": a number in it has too many digits"
+        case _:
+            return ""
+
+
+async def _value_too_large(request: Request, error: Exception) -> Response:
+    get_logger(__name__).warning("database.value_refused", error=type(error).__name__)
+    return _answer(request, errors.Invalid("A value is longer or larger than can be stored", code="value_too_large"))
 
 
 async def _mixin_error(request: Request, error: Exception) -> Response:

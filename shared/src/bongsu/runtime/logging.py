@@ -4,6 +4,7 @@ Two of them are special, as operators look for them by name: `bongsu.api` (one l
 (slow and failed statements). A token, secret, address or body is never a field.
 """
 
+import asyncio
 import logging
 import sys
 from typing import Any, Protocol
@@ -28,6 +29,11 @@ def get_logger(name: str) -> Logger:
     """A logger by its dotted name."""
     logger: Logger = structlog.get_logger(name)
     return logger
+
+
+def _is_no_cut(record: logging.LogRecord) -> bool:
+    """Not the traceback of a request that was still open at the stop: the API log has its line."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], asyncio.CancelledError)
 
 
 def configure_logging(*, level: str = "INFO", as_json: bool = True) -> None:
@@ -70,6 +76,7 @@ def configure_logging(*, level: str = "INFO", as_json: bool = True) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.getLogger("uvicorn.error").addFilter(_is_no_cut)
     # These report each step of their work at INFO, some with addresses in it.
     for noisy in ("alembic", "aiobotocore", "botocore", "httpx", "httpcore", "aiormq", "aio_pika", "uvicorn"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))

@@ -1,5 +1,6 @@
 """What happens around every request: its id, its size limit, its log line, its measurement."""
 
+import asyncio
 import time
 import uuid
 
@@ -16,13 +17,18 @@ MAX_HEADER_BYTES = 64 * 1024
 """The server reads as many as come; a gateway in front refuses earlier."""
 
 
-class RequestLog:
-    """ASGI middleware: gives each request its id, refuses large bodies, logs one line and measures."""
+class _TooSlow(errors.Unavailable):
+    code = "too_slow"
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, max_body_bytes: int) -> None:
+
+class RequestLog:
+    """ASGI middleware: gives each request its id, its limits of size and time, one line in the log, one measurement."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, max_body_bytes: int, answer_s: float | None) -> None:
         self.app = app
         self.metrics = metrics
         self.max_body_bytes = max_body_bytes
+        self.answer_s = answer_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -43,20 +49,33 @@ class RequestLog:
         with structlog.contextvars.bound_contextvars(request_id=request_id), self.metrics.in_flight.track_inprogress():
             try:
                 self._refuse_large(scope)
-                await self.app(scope, _limited(receive, self.max_body_bytes), send_with_id)
-            except (errors.TooLarge, errors.HeadersTooLarge) as error:
+                await self._in_time(scope, _limited(receive, self.max_body_bytes), send_with_id)
+            except (errors.TooLarge, errors.HeadersTooLarge, _TooSlow) as error:
                 if not status:
                     await problem_response(error, request_id=request_id)(scope, receive, send_with_id)
             except Exception as error:
                 get_logger(__name__).exception("request.crashed", error=type(error).__name__)
                 if status:
                     raise
-                crash = errors.ServiceError(
-                    "Something went wrong on our side; the log has this request's id", code="internal"
-                )
-                await problem_response(crash, request_id=request_id, status=500)(scope, receive, send_with_id)
+                await problem_response(_CRASH, request_id=request_id, status=500)(scope, receive, send_with_id)
             finally:
                 self._finish(scope, status, time.perf_counter() - started)
+
+    async def _in_time(self, scope: Scope, receive: Receive, send: Send) -> None:
+        limit = asyncio.timeout(self.answer_s)
+
+        async def send_in_time(message: Message) -> None:
+            if message["type"] == "http.response.start" and not limit.expired():
+                limit.reschedule(None)  # what has begun may take its time: an event stream has no end
+            await send(message)
+
+        try:
+            async with limit:
+                await self.app(scope, receive, send_in_time)
+        except TimeoutError:
+            if limit.expired():
+                raise _TooSlow("There was no answer in time; try again", retry_after_s=2.0) from None
+            raise
 
     def _refuse_large(self, scope: Scope) -> None:
         if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADER_BYTES:
@@ -74,6 +93,9 @@ class RequestLog:
             status=status,
             elapsed_ms=round(elapsed_s * 1000, 1),
         )
+
+
+_CRASH = errors.ServiceError("Something went wrong on our side; the log has this request's id", code="internal")
 
 
 def _request_id(scope: Scope) -> str:
