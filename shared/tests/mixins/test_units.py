@@ -1,10 +1,14 @@
 import asyncio
+import contextlib
+import datetime as dt
+from uuid import UUID
 
 import pytest
+from sqlalchemy.exc import IntegrityError, OperationalError, PendingRollbackError, StatementError
 
-from bongsu.mixins import Conflict, Database, NotFound, TransactionLost, UnitClosed
+from bongsu.mixins import Conflict, Database, NotFound, TransactionLost, UnitClosed, UnitFailed, uuid7
 from shared.tests.mixins.conftest import Statements
-from shared.tests.mixins.library import Author
+from shared.tests.mixins.library import Author, Book
 
 
 class Boom(Exception):
@@ -122,6 +126,96 @@ class TestNesting:
                     await Author.create(email="kim")
                 raise Boom
         assert await Author.row_count() == 0
+
+
+class TestFailedUnit:
+    async def test_what_follows_a_caught_conflict_is_told_what_to_do(self, db: Database) -> None:
+        await Author.create(email="kim")
+        with pytest.raises(UnitFailed, match=r"Conflict has ended .*unit\.savepoint\(\)") as caught:  # noqa: PT012  # the block under test raises
+            async with db.unit():
+                with pytest.raises(Conflict) as first:
+                    await Author.create(email="kim")
+                await Author.row_count()
+        assert caught.value.__cause__ is first.value
+        assert await Author.row_count() == 1
+
+    async def test_its_commit_is_told_too_and_keeps_nothing(self, db: Database) -> None:
+        await Author.create(email="kim")
+        with pytest.raises(UnitFailed, match="get_or_create") as caught:  # noqa: PT012  # the block under test raises
+            async with db.unit():
+                await Author.create(email="lee")
+                with pytest.raises(Conflict) as first:
+                    await Author.create(email="kim")
+        assert caught.value.__cause__ is first.value
+        assert await Author.row_count() == 1
+
+    async def test_a_savepoint_comes_too_late_after_it(self, db: Database) -> None:
+        await Author.create(email="kim")
+        with pytest.raises(UnitFailed):  # noqa: PT012  # the block under test raises
+            async with db.unit() as unit:
+                with pytest.raises(Conflict):
+                    await Author.create(email="kim")
+                async with unit.savepoint():
+                    await Author.create(email="lee")
+
+    async def test_inside_a_savepoint_only_that_is_lost(self, db: Database) -> None:
+        async with db.unit() as unit:
+            await Author.create(email="kim")
+            with pytest.raises(UnitFailed):  # noqa: PT012  # the block under test raises
+                async with unit.savepoint():
+                    with pytest.raises(Conflict):
+                        await Author.create(email="kim")
+            await Author.create(email="lee")
+        assert await Author.row_count() == 2
+
+    async def test_a_failure_that_went_past_the_library_is_not_taken_for_an_older_one(self, db: Database) -> None:
+        async with db.session() as session:
+            await Author.create(session, email="kim")
+            with pytest.raises(Conflict):
+                await Author.create(session, email="kim")
+            await session.rollback()
+            session.add(Book(title="x", author_id=uuid7()))
+            with pytest.raises(IntegrityError):
+                await session.flush()
+            with pytest.raises(UnitFailed) as caught:
+                await Author.row_count(session)
+        assert isinstance(caught.value.__cause__, PendingRollbackError)
+
+    async def test_another_error_of_a_write_ends_it_too(self, db: Database) -> None:
+        with pytest.raises(UnitFailed, match="StatementError"):  # noqa: PT012  # the block under test raises
+            async with db.unit():
+                with pytest.raises(StatementError):
+                    await Author.create(email="kim", seen_at=dt.datetime(2026, 11, 24))  # noqa: DTZ001  # under test
+                await Author.create(email="lee")
+
+    async def test_a_conflict_of_a_bulk_write_does_not_end_it(self, db: Database) -> None:
+        await Author.create(email="kim")
+        async with db.unit():
+            with pytest.raises(Conflict):
+                await Author.bulk_create([{"email": "kim"}])
+            await Author.create(email="lee")
+        assert await Author.row_count() == 2
+
+    @pytest.mark.mysql
+    @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
+    async def test_after_a_caught_deadlock_the_whole_unit_is_repeated(self, db: Database) -> None:
+        authors = [await Author.create(email="1"), await Author.create(email="2")]
+        both_hold_one, runs = asyncio.Barrier(2), 0
+
+        async def cross(keys: list[UUID]) -> None:
+            nonlocal runs
+            runs += 1
+            one, other = await Author.get(keys[0]), await Author.get(keys[1])
+            await one.update(age=one.age + 1)
+            if runs <= 2:
+                await both_hold_one.wait()
+            with contextlib.suppress(OperationalError):
+                await other.update(age=other.age + 1)
+            await Author.row_count()
+
+        keys = [author.id for author in authors]
+        await asyncio.gather(db.run(lambda: cross(keys), retries=5), db.run(lambda: cross(keys[::-1]), retries=5))
+        assert runs >= 3
 
 
 class TestOnCommit:

@@ -26,6 +26,9 @@ class MultipleFound(MixinError):
 class Conflict(MixinError):
     """The database refused a write because of a constraint.
 
+    Of an object's write (`create`, `save`, `update`, `delete`) it ends the unit of work, caught or not, unless it is
+    raised out of a `unit.savepoint()`: what follows in the unit is `UnitFailed`.
+
     `constraint` is the constraint's name as the model declares it (None where the database does not tell),
     `columns` are the columns it covers (empty where the database does not tell), `kind` is what sort it is.
     """
@@ -79,6 +82,10 @@ class UnfilteredWrite(MixinError):
 
 class TransactionLost(MixinError):
     """The database gave up this transaction, or a statement of it, so it must not be committed."""
+
+
+class UnitFailed(MixinError):
+    """A write of this unit of work failed before, and ended it; that write's error is the cause."""
 
 
 class UnitClosed(MixinError):

@@ -3,6 +3,7 @@
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from sqlalchemy import (
     CheckConstraint,
@@ -14,11 +15,13 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
 )
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
-from bongsu.mixins.errors import Conflict, ConflictKind, MixinError, StaleVersion, TransactionLost
+from bongsu.mixins.errors import Conflict, ConflictKind, MixinError, StaleVersion, TransactionLost, UnitFailed
 
+_FIRST_FAILURE = "bongsu_first_failure"  # in a session's info: the transaction that was ended, and by what
 _PRIMARY = "PRIMARY"  # how MySQL calls every primary key, and so do we
 _LOCK_TIMEOUT, _DEADLOCK, _CHANGED_SINCE_READ = 1205, 1213, 1020
 _MYSQL_KINDS: dict[int, ConflictKind] = {
@@ -58,6 +61,43 @@ def may_be_repeated(error: BaseException | None) -> bool:
 def is_deadlock(error: BaseException) -> bool:
     """Whether the database broke a deadlock by rolling this transaction back."""
     return isinstance(error, DBAPIError) and _mysql_number(error.orig) == _DEADLOCK
+
+
+@contextmanager
+def translating(metadata: MetaData, session: AsyncSession | None) -> Iterator[None]:
+    """Raises the library's own error for what the work on a session raises, where it has one."""
+    try:
+        yield
+    except Exception as error:
+        better: Exception | None = translated(error, metadata)
+        cause: BaseException = error
+        if session is not None and not session.is_active:  # a flush has failed, now or before
+            first = _first_failure(session, better or error)
+            if isinstance(error, PendingRollbackError):
+                better, cause = _ended_by(first), first
+        if better is None:
+            raise
+        raise better from cause
+
+
+def _first_failure(session: AsyncSession, error: Exception) -> Exception:
+    """The error that ended the session's transaction: this one, unless another is noted."""
+    transaction = session.sync_session.get_nested_transaction() or session.sync_session.get_transaction()
+    ended, first = session.info.get(_FIRST_FAILURE, (None, error))
+    if ended is not transaction:
+        session.info[_FIRST_FAILURE] = (transaction, error)
+        return error
+    failure: Exception = first
+    return failure
+
+
+def _ended_by(first: Exception) -> MixinError:
+    if may_be_repeated(first):
+        return TransactionLost(f"the database gave up a write of this unit, so all of it is undone: {first}")
+    return UnitFailed(
+        f"{type(first).__name__} has ended this unit of work ({first}). Put a write that may fail into "
+        "`async with unit.savepoint():`, or use `get_or_create`; a session of your own is to be rolled back."
+    )
 
 
 def translated(error: Exception, metadata: MetaData) -> MixinError | None:

@@ -3,12 +3,10 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
-from sqlalchemy.orm.exc import StaleDataError
 
-from bongsu.mixins.failures import translated
+from bongsu.mixins.failures import translating
 from bongsu.mixins.unit import ambient_unit, is_in_unit
 
 if TYPE_CHECKING:
@@ -32,21 +30,17 @@ async def write(
 async def _run(
     model: "type[Base]", session: AsyncSession | None, work: Callable[[Session], T], *, write: bool, commit: bool
 ) -> T:
-    try:
-        if session is None:
-            database = model.database()
-            unit = ambient_unit(database)
-            if unit is None:
+    if session is None:
+        database = model.database()
+        unit = ambient_unit(database)
+        if unit is None:
+            with translating(model.metadata, None):
                 return await database.alone(work, write=write)
-            return await unit.session.run_sync(work)
+        session = unit.session
+    with translating(model.metadata, session):
         result = await session.run_sync(work)
         if commit and not is_in_unit(session):  # a unit commits once, at its end
             await session.commit()
-    except (DBAPIError, StaleDataError) as error:
-        better = translated(error, model.metadata)
-        if better is None:
-            raise
-        raise better from error
     return result
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from functools import wraps
 from types import TracebackType
@@ -14,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 from sqlalchemy.orm import Session, SessionTransaction
 
 from bongsu.mixins.engine import lost_transaction
-from bongsu.mixins.errors import SessionSharedAcrossTasks, TransactionLost, UnitClosed
-from bongsu.mixins.failures import may_be_repeated, translated
+from bongsu.mixins.errors import SessionSharedAcrossTasks, TransactionLost, UnitClosed, UnitFailed
+from bongsu.mixins.failures import may_be_repeated, translating
 
 if TYPE_CHECKING:
     from bongsu.mixins.database import Database
@@ -93,8 +94,10 @@ class Unit:
         self.outer = _innermost.get()
         self._parent = self._enclosing()
         if self._parent is not None:
-            self._savepoint = await self._parent.session.begin_nested()
-            self._session = self._parent.session
+            session = self._parent.session
+            with self._translating(session):
+                self._savepoint = await session.begin_nested()
+            self._session = session
         else:
             session = self.database.new_session(sync_session_class=UnitSession)
             session.info[_UNIT] = self
@@ -115,7 +118,7 @@ class Unit:
         if session is None:
             return
         if self._savepoint is not None:
-            await self._end_savepoint(error, callbacks)
+            await self._end_savepoint(session, error, callbacks)
             return
         try:
             if error is None:
@@ -155,35 +158,34 @@ class Unit:
             unit = unit.outer
         return unit
 
+    def _translating(self, session: AsyncSession) -> AbstractContextManager[None]:
+        return translating(self.database.base.metadata, session)
+
     async def _set_isolation(self, session: AsyncSession, isolation: str) -> None:
         # SQLite's transactions are serializable whatever one asks for.
         if self.database.dialect_name != "sqlite":
             await session.connection(execution_options={"isolation_level": isolation})
 
     async def _commit(self, session: AsyncSession) -> None:
-        try:
+        with self._translating(session):
             await session.flush()
             _refuse_lost(session)
             await session.commit()
-        except Exception as error:
-            better = translated(error, self.database.base.metadata)
-            if better is None:
-                raise
-            raise better from error
 
-    async def _end_savepoint(self, error: BaseException | None, callbacks: list[Callable[[], None]]) -> None:
+    async def _end_savepoint(
+        self, session: AsyncSession, error: BaseException | None, callbacks: list[Callable[[], None]]
+    ) -> None:
         savepoint, self._savepoint = self._savepoint, None
         parent, self._parent = self._parent, None
         if savepoint is None or parent is None:
             return
         if error is None:
             try:
-                await savepoint.commit()
-            except Exception as failure:
-                better = translated(failure, self.database.base.metadata)
-                if better is None:
-                    raise
-                raise better from failure
+                with self._translating(session):
+                    await savepoint.commit()
+            except (UnitFailed, TransactionLost):
+                await savepoint.rollback()  # a write had ended it before, and the outer unit goes on without it
+                raise
             for callback in callbacks:
                 parent.on_commit(callback)
             return
