@@ -30,6 +30,9 @@ class AuthSettings(Settings):
     refresh_grace_s: float = Field(
         default=10, ge=0, le=60, description="How long a refresh token works after its successor was used, seconds"
     )
+    max_sessions: int = Field(
+        default=100, ge=1, le=10_000, description="Open sessions a user; a sign-in beyond ends the one longest unused"
+    )
     registration_hours: float = Field(default=24, gt=0, le=168, description="How long a sign-up waits for its link")
     mails_per_hour: int = Field(
         default=10, ge=1, le=1000, description="Sign-up mails to one address within an hour; more are not sent"

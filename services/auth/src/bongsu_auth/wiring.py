@@ -74,6 +74,7 @@ class Wiring:
                 absolute=timedelta(days=settings.refresh_absolute_days),
                 grace=timedelta(seconds=settings.refresh_grace_s),
             ),
+            max_open=settings.max_sessions,
         )
         http, grants = make_http(providers_transport), Grants(vault, database)
         discord = _discord(settings, http)

@@ -1,9 +1,28 @@
 """Signing out, and the list of where one is signed in."""
 
-import pytest
+import asyncio
+from datetime import UTC, datetime, timedelta
 
-from bongsu.identity.models import AuditEntry, Revocation, UserSession
+import pytest
+from sqlalchemy import event
+
+from bongsu.identity.models import AuditEntry, Revocation, User, UserSession
+from bongsu_auth.settings import AuthSettings
 from services.auth.tests.stage import PASSWORD, Stage, bearer
+
+
+def idle_session(user: User, *, idle_expires_at: datetime, generation: int) -> dict[str, object]:
+    signed_in_at = idle_expires_at - timedelta(days=14)
+    return {
+        "user_id": user.id,
+        "sealed_refresh_key": "x",
+        "generation": generation,
+        "rotated_at": signed_in_at,
+        "auth_time": signed_in_at,
+        "amr": "pwd",
+        "idle_expires_at": idle_expires_at,
+        "expires_at": signed_in_at + timedelta(days=90),
+    }
 
 
 class TestLogout:
@@ -95,7 +114,75 @@ class TestRevoke:
             assert (await each_stage.client.get("/auth/me", headers=headers)).status_code == 401
         assert (await each_stage.client.get("/auth/me", headers=mine)).status_code == 200
 
+    async def test_those_long_dead_are_ended_without_a_revocation_and_all_by_few_statements(
+        self, each_stage: Stage
+    ) -> None:
+        user = await each_stage.user()
+        mine = await each_stage.signed_in(user)
+        now, day = datetime.now(UTC), timedelta(days=1)
+        for idle_expires_at, generation, how_many in ((now - day, 2, 250), (now + day, 1, 50), (now + day, 2, 20)):
+            session = idle_session(user, idle_expires_at=idle_expires_at, generation=generation)
+            await UserSession.bulk_create([session] * how_many)
+        statements: list[str] = []
+        event.listen(
+            each_stage.database.engine.sync_engine,
+            "before_cursor_execute",
+            lambda _c, _cursor, statement, *_rest: statements.append(statement),
+        )
+        assert (await each_stage.client.delete("/auth/sessions", headers=mine)).status_code == 204
+        assert len([one for one in statements if "revocations.expires_at >" not in one]) < 12
+        assert await UserSession.filter_by(user_id=user.id, ended_at__isnull=True).count() == 1
+        assert await Revocation.row_count() == 20
+        [entry] = await AuditEntry.filter_by(action="session.others_ended").all()
+        assert entry.details == {"sessions": 320}
+
+    async def test_session_that_idled_out_a_moment_ago_may_have_a_live_token(self, stage: Stage) -> None:
+        user = await stage.user()
+        theirs, mine = await stage.signed_in(user), await stage.signed_in(user)
+        oldest = await UserSession.order_by("id").first()
+        assert oldest is not None
+        await oldest.update(idle_expires_at=datetime.now(UTC) - timedelta(minutes=10))
+        await stage.client.delete("/auth/sessions", headers=mine)
+        assert (await stage.client.get("/auth/me", headers=theirs)).status_code == 401
+
     @pytest.mark.parametrize("session_id", ["x", "0", "%00", "00000000-0000-0000-0000-00000000000g"])
     async def test_what_is_no_id_is_named(self, stage: Stage, session_id: str) -> None:
         headers = await stage.signed_in(await stage.user())
         assert (await stage.client.delete(f"/auth/sessions/{session_id}", headers=headers)).status_code == 422
+
+
+class TestMaxSessions:
+    @pytest.fixture
+    def settings(self) -> AuthSettings:
+        return AuthSettings(max_sessions=3)
+
+    async def test_sign_in_beyond_ends_the_session_longest_unused(self, each_stage: Stage) -> None:
+        user = await each_stage.user()
+        used = (await each_stage.login(user.email)).json()
+        unused = await each_stage.signed_in(user)
+        await each_stage.signed_in(user)
+        again = await each_stage.client.post("/auth/refresh", json={"refresh_token": used["refresh_token"]})
+        newest = await each_stage.signed_in(user)
+        await each_stage.identity.revocations.poll()
+        codes = [
+            (await each_stage.client.get("/auth/me", headers=headers)).status_code
+            for headers in (unused, bearer(again.json()["access_token"]), newest)
+        ]
+        assert codes == [401, 200, 200]
+        assert await UserSession.filter_by(user_id=user.id, ended_at__isnull=True).count() == 3
+        [ended] = await UserSession.filter_by(user_id=user.id, ended_at__isnull=False).all()
+        assert ended.end_reason == "too_many_sessions"
+
+    async def test_many_sign_ins_at_once_leave_no_more(self, each_stage: Stage) -> None:
+        user = await each_stage.user()
+        answers = await asyncio.gather(*(each_stage.login(user.email) for _ in range(8)))
+        assert {answer.status_code for answer in answers} == {200}
+        await each_stage.signed_in(user)
+        assert await UserSession.filter_by(user_id=user.id, ended_at__isnull=True).count() == 3
+
+    async def test_other_users_have_room_of_their_own(self, stage: Stage) -> None:
+        kept = await stage.signed_in(await stage.user())
+        user = await stage.user()
+        for _ in range(4):
+            await stage.signed_in(user)
+        assert (await stage.client.get("/auth/me", headers=kept)).status_code == 200

@@ -7,7 +7,7 @@ asks to change something is refused with 503 until it does; reading goes on.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -36,7 +36,9 @@ MARGIN_S = 5
 verifiers accept (`tokens.CLOCK_SKEW_S`), so that the next token, dated past it, works at once everywhere.
 """
 
-_KEPT_FOR = timedelta(seconds=MAX_LIFETIME_S + 60)
+KEPT_FOR = timedelta(seconds=MAX_LIFETIME_S + 60)
+"""No token works longer: neither an access token, nor an assertion that was issued for one at its end."""
+
 _FOR_EVER = 2**53
 
 
@@ -146,6 +148,26 @@ async def revoke_session(session_id: UUID) -> Revocation:
     return await _revoke("session", session_id, _FOR_EVER)
 
 
+async def revoke_sessions(session_ids: Sequence[UUID]) -> list[Revocation]:
+    """Denies every token of the sessions, in the caller's transaction: however many, by few statements."""
+    if not session_ids:
+        return []
+    first = await revoke_session(session_ids[0])
+    # The time of the database is known by now.
+    rest = [
+        Revocation(
+            kind=first.kind,
+            subject_id=session_id,
+            denied_until=first.denied_until,
+            expires_at=first.expires_at,
+            created_at=first.created_at,
+        )
+        for session_id in session_ids[1:]
+    ]
+    await Revocation.bulk_create(rest)
+    return [first, *rest]
+
+
 async def revoke_user(user: User) -> Revocation:
     """Denies every token that the user has been given so far, in the caller's transaction.
 
@@ -171,6 +193,6 @@ async def _revoke(kind: RevokedKind, subject_id: UUID, denied_until: int) -> Rev
         kind=kind,
         subject_id=subject_id,
         denied_until=denied_until,
-        expires_at=datetime.now(UTC) + _KEPT_FOR,
+        expires_at=datetime.now(UTC) + KEPT_FOR,
         created_at=utc_now(),
     )

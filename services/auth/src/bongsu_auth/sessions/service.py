@@ -9,15 +9,16 @@ from bongsu.identity import audit
 from bongsu.identity.audit import Actor
 from bongsu.identity.key_source import current_signing_key
 from bongsu.identity.models import Revocation, User, UserSession
-from bongsu.identity.revocations import revoke_session
+from bongsu.identity.revocations import KEPT_FOR, revoke_session, revoke_sessions
 from bongsu.identity.scopes import SESSION_SCOPES, Role
 from bongsu.identity.tokens import SigningKey, TokenIssuer, TokenSubject
 from bongsu.identity.vault import SealBroken, Vault
-from bongsu.mixins import uuid7
+from bongsu.mixins import Q, Query, uuid7
 from bongsu_auth.errors import AccountBlocked, RefreshRefused, SessionNotFound
 from bongsu_auth.sessions import refresh_tokens
 
 KEY_KEPT_FOR = timedelta(seconds=10)
+ENDED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,14 @@ class Sessions:
     :param vault: seals the sessions' keys, and opens the signing key.
     :param issuer: makes access tokens.
     :param lifetimes: how long what lasts.
+    :param max_open: how many sessions a user may have; of more, the one longest unused ends.
     """
 
-    def __init__(self, vault: Vault, issuer: TokenIssuer, lifetimes: Lifetimes) -> None:
+    def __init__(self, vault: Vault, issuer: TokenIssuer, lifetimes: Lifetimes, *, max_open: int) -> None:
         self._vault = vault
         self._issuer = issuer
         self._lifetimes = lifetimes
+        self._max_open = max_open
         self._signing_key: tuple[datetime, SigningKey] | None = None
 
     async def open(self, user: User, how: SignIn) -> Tokens:
@@ -95,6 +98,7 @@ class Sessions:
             expires_at=now + self._lifetimes.absolute,
         )
         await session.save()
+        await self._make_room(session)
         return await self._tokens(session, user, key)
 
     async def refresh(self, text: str) -> tuple[Tokens | None, Revocation | None]:
@@ -139,7 +143,7 @@ class Sessions:
         session = (
             await UserSession.filter_by(id=session_id, user_id=user.id, ended_at__isnull=True).lock().one_or_none()
         )
-        if session is None:
+        if session is None or not _is_open(session, datetime.now(UTC)):
             raise SessionNotFound
         methods = dict.fromkeys([*session.amr.split(), how])
         await session.update(auth_time=datetime.now(UTC), amr=" ".join(methods))
@@ -159,6 +163,14 @@ class Sessions:
         actor = Actor(session.user_id, address=address)
         await audit.record("session.ended", actor, subject_id=session.user_id, target=f"session:{session.id}")
         return await self._end(session, "signed_out")
+
+    async def _make_room(self, opened: UserSession) -> None:
+        """Ends what is beyond the user's limit: some clients sign in for every call, and never out."""
+        others = UserSession.filter_by(user_id=opened.user_id, ended_at__isnull=True, id__ne=opened.id)
+        beyond = others.order_by("-rotated_at").offset(self._max_open - 1).limit(ENDED_AT_ONCE)
+        if ids := await beyond.pluck("id"):
+            # This process, too, learns of the revocations by its next poll: what goes has not been used for long.
+            await _end_all(others.filter_by(id__in=ids), opened.user_id, "too_many_sessions")
 
     async def _shown(self, text: str) -> "_Shown | None":
         """The session whose refresh token this is, of whatever generation; None if it was not made by us."""
@@ -260,18 +272,32 @@ async def end_others(user_id: UUID, kept: UUID | None, actor: Actor) -> list[Rev
     query = UserSession.filter_by(user_id=user_id, ended_at__isnull=True)
     if kept is not None:
         query = query.filter_by(id__ne=kept)
-    ended = await query.all()
-    if not ended:
-        return []
-    ids = [session.id for session in ended]
-    await UserSession.filter_by(id__in=ids).update(ended_at=datetime.now(UTC), end_reason="signed_out")
-    await audit.record("session.others_ended", actor, subject_id=user_id, details={"sessions": len(ids)})
-    return [await revoke_session(session_id) for session_id in ids]
+    ended, revocations = await _end_all(query, user_id, "signed_out")
+    if ended:
+        await audit.record("session.others_ended", actor, subject_id=user_id, details={"sessions": ended})
+    return revocations
 
 
 async def sweep_sessions() -> int:
     """Removes sessions that are over for good, a week after; how many."""
     return await UserSession.filter_by(expires_at__lt=datetime.now(UTC) - timedelta(days=7)).delete()
+
+
+async def _end_all(query: Query[UserSession], user_id: UUID, reason: str) -> tuple[int, list[Revocation]]:
+    """Ends the sessions of a user that a query gives; how many, and the revocations of those that had live tokens."""
+    now = datetime.now(UTC)
+    ended = await query.update(ended_at=now, end_reason=reason)
+    since = now - KEPT_FOR
+    # Asked for afterwards: none that was opened meanwhile is missed. Where no refresh token was ever used, the only
+    # token is that of the sign-in.
+    lately = UserSession.filter_by(
+        Q(generation__gt=1) | Q(auth_time__gt=since),
+        user_id=user_id,
+        ended_at=now,
+        idle_expires_at__gt=since,
+        expires_at__gt=since,
+    )
+    return ended, await revoke_sessions(await lately.pluck("id") if ended else [])
 
 
 async def _as_is_now(user: User) -> User:
