@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bongsu.broker import opening as brokers
 from bongsu.identity import opening as identities
+from bongsu.identity.sealing import require_opens
 from bongsu.runtime import database as databases
 from bongsu.runtime.logging import configure_logging
 from bongsu.runtime.migrations import require_current
@@ -27,13 +28,15 @@ async def api(stop: StopSignal) -> None:
     platform, settings = load(PlatformSettings, NotifySettings, dotenv=DOTENV, required=REQUIRED)
     settings = settings.with_stand_ins(platform.sandbox_url)
     configure_logging(level=platform.log_level, as_json=platform.log_json)
-    identity = identities.identity_of(platform, identities.vault_of(platform))
+    vault = identities.vault_of(platform)
+    identity = identities.identity_of(platform, vault)
     sock = listen(platform.host, platform.port)
     async with (
         databases.opened(databases.database_url(platform), slow_ms=platform.slow_query_ms) as database,
         brokers.opened(platform, required=False) as broker,
     ):
         await require_current(database.engine, [MIGRATIONS])
+        await require_opens(vault)
         app = create_app(settings=settings, identity=identity, database=database, broker=broker)
         await serve(app, sock, stop)
 
@@ -56,6 +59,7 @@ async def worker(stop: StopSignal) -> None:
         brokers.opened(platform, stop=stop) as broker,
     ):
         await require_current(database.engine, [MIGRATIONS])
+        await require_opens(vault)
         app = create_worker(database=database, broker=broker, vault=vault, settings=settings, stop=stop)
         await serve(app, sock, stop)
 

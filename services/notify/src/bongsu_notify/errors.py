@@ -12,13 +12,20 @@ class NotificationNotFound(NotFound):
         super().__init__("There is no such notification")
 
 
+class WrongTime(Invalid):
+    """A time that could be meant, but not now."""
+
+    def __init__(self, field: str, fix: str) -> None:
+        super().__init__(f"Wrong input: {field}", errors=[FieldError(loc=("body", field), msg=f"{field} {fix}")])
+
+
 class IdempotencyMismatch(Invalid):
-    """The key came with another body before."""
+    """The key came with another request before."""
 
     code = "idempotency_mismatch"
 
     def __init__(self) -> None:
-        detail = "This Idempotency-Key was used with another body in the last 24 hours; use a new key"
+        detail = "This Idempotency-Key was used for another request in the last 24 hours; use a new key"
         super().__init__(detail, errors=[FieldError(loc=("header", "idempotency-key"), msg=detail)])
 
 

@@ -22,7 +22,9 @@ from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, utc_now
 from bongsu.outbox.models import OutboxMessage
 from bongsu_notify.app import create_app
-from bongsu_notify.notifications.models import Notification, NotificationEvent
+from bongsu_notify.notifications import service
+from bongsu_notify.notifications.models import Notification, NotificationEvent, RetryKey
+from bongsu_notify.notifications.schemas import NotificationIn
 from bongsu_notify.settings import NotifySettings
 from services.notify.tests.keys import make_key
 
@@ -133,9 +135,25 @@ class TestSubmit:
             answer = await client.post("/v1/notifications", content=raw, headers={"content-type": "application/json"})
         assert answer.status_code == 422, answer.text
 
-    async def test_a_past_expiry_is_refused(self, api: Api) -> None:
+    @pytest.mark.parametrize(
+        ("field", "at"),
+        [
+            ("expires_at", "2020-01-01T00:00:00Z"),
+            ("expires_at", "9000-01-01T00:00:00Z"),
+            ("send_at", "9000-01-01T00:00:00Z"),
+        ],
+    )
+    async def test_a_time_that_cannot_be_meant_is_named(self, api: Api, field: str, at: str) -> None:
         async with await api.client_of("me@example.com") as client:
-            answer = await client.post("/v1/notifications", json=BODY | {"expires_at": "2020-01-01T00:00:00Z"})
+            answer = await client.post("/v1/notifications", json=BODY | {field: at}, headers={"Idempotency-Key": "k"})
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["loc"] == ["body", field]
+        assert await Notification.row_count() == 0
+
+    async def test_an_expiry_before_the_sending_is_refused(self, api: Api) -> None:
+        times = {"send_at": "2027-01-02T00:00:00Z", "expires_at": "2027-01-01T00:00:00Z"}
+        async with await api.client_of("me@example.com") as client:
+            answer = await client.post("/v1/notifications", json=BODY | times)
         assert answer.status_code == 422
         assert "expires_at" in answer.text
 
@@ -235,6 +253,25 @@ class TestIdempotency:
             )
         assert second.status_code == 202
         assert first.json()["id"] != second.json()["id"]
+
+    async def test_a_repetition_after_its_times_have_passed_is_still_one(self, each_api: Api) -> None:
+        late = BODY | {"send_at": "2020-01-01T00:00:00Z", "expires_at": "2020-01-02T00:00:00Z"}
+        async with await each_api.client_of("me@example.com") as client:
+            first = await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "once"})
+            # As if it had been this body, when its times lay ahead.
+            made_from = service.fingerprint(NotificationIn.model_validate(late))
+            await Notification.filter_by(idempotency_key="once").update(fingerprint=made_from)
+            second = await client.post("/v1/notifications", json=late, headers={"Idempotency-Key": "once"})
+        assert (second.status_code, second.json()["id"]) == (202, first.json()["id"])
+
+    async def test_a_repetition_by_an_account_that_may_no_longer_send_is_still_one(self, each_api: Api) -> None:
+        async with await each_api.client_of("me@example.com") as client:
+            first = await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "once"})
+            await User.filter_by(email_norm="me@example.com").update(sending="trial")
+            second = await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "once"})
+            third = await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "another"})
+        assert (second.status_code, second.json()["id"]) == (202, first.json()["id"])
+        assert third.status_code == 403
 
     @pytest.mark.parametrize("key", ["", "two words", "x" * 256])
     async def test_an_unusable_key_is_named(self, each_api: Api, key: str) -> None:
@@ -400,3 +437,47 @@ class TestRetry:
             await Notification.filter_by(status="accepted").update(status="failed", error_code="outcome_unknown")
             answer = await client.post(f"/v1/notifications/{made['id']}/retry")
         assert (answer.status_code, answer.json()["code"]) == (409, "may_send_twice")
+
+    @staticmethod
+    async def _failed(client: httpx.AsyncClient, **headers: str) -> str:
+        """A notification that failed."""
+        made = str((await client.post("/v1/notifications", json=BODY, headers=headers)).json()["id"])
+        await Notification.filter_by(id=UUID(made)).update(status="failed")
+        return made
+
+    async def test_the_same_key_retries_once(self, each_api: Api) -> None:
+        async with await each_api.client_of("me@example.com") as client:
+            made = await self._failed(client)
+            answers = await asyncio.gather(
+                *(client.post(f"/v1/notifications/{made}/retry", headers={"Idempotency-Key": "k"}) for _ in range(10))
+            )
+            assert {(answer.status_code, answer.json()["id"]) for answer in answers} == {(202, made)}
+            await Notification.filter_by(id=UUID(made)).update(status="failed")
+            again = await client.post(f"/v1/notifications/{made}/retry", headers={"Idempotency-Key": "k"})
+            assert (again.status_code, again.json()["status"]) == (202, "failed")
+            other = await client.post(f"/v1/notifications/{made}/retry", headers={"Idempotency-Key": "l"})
+            assert (other.status_code, other.json()["status"]) == (202, "queued")
+        assert await NotificationEvent.filter_by(status="queued").count() == 2
+
+    async def test_a_key_of_another_request_is_refused(self, each_api: Api) -> None:
+        async with await each_api.client_of("me@example.com") as client:
+            first, second = await self._failed(client), await self._failed(client, **{"Idempotency-Key": "made"})
+            used = {"Idempotency-Key": "retried"}
+            assert (await client.post(f"/v1/notifications/{first}/retry", headers=used)).status_code == 202
+            answers = [
+                await client.post(f"/v1/notifications/{second}/retry", headers=used),
+                await client.post(f"/v1/notifications/{second}/retry", headers={"Idempotency-Key": "made"}),
+                await client.post("/v1/notifications", json=BODY, headers=used),
+            ]
+        assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [
+            (422, "idempotency_mismatch")
+        ] * 3
+        assert (await Notification.get(UUID(second))).status == "failed"
+
+    async def test_after_a_day_the_key_is_free_again(self, each_api: Api) -> None:
+        once = {"Idempotency-Key": "once"}
+        async with await each_api.client_of("me@example.com") as client:
+            for made in (await self._failed(client), await self._failed(client)):
+                assert (await client.post(f"/v1/notifications/{made}/retry", headers=once)).status_code == 202
+                await RetryKey.filter_by(idempotency_key="once").update(created_at=utc_now(-25 * 3600))
+        assert await RetryKey.row_count() == 1

@@ -2,11 +2,13 @@ from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
+from pydantic import Field
 from sqlalchemy import Connection, event
 
 from bongsu.mixins import Database, uuid7
 from bongsu_notify.notifications import service
 from bongsu_notify.notifications.models import Notification, NotificationEvent
+from bongsu_notify.notifications.schemas import NotificationIn
 from bongsu_notify.notifications.service import Filters, Principal
 
 USER = uuid7()
@@ -27,6 +29,18 @@ def plans(database: Database) -> Iterator[list[str]]:
 
     yield found
     event.remove(database.engine.sync_engine, "before_cursor_execute", explain)
+
+
+class TestFingerprint:
+    def test_one_more_optional_field_in_the_next_release_changes_nothing(self) -> None:
+        class Next(NotificationIn):
+            colour: str | None = None
+            labels: list[str] = Field(default_factory=list)
+
+        body = {"channel": "email", "to": {"email": "a@b.test"}, "content": {"subject": "x", "text": "y"}}
+        now, later = NotificationIn.model_validate(body), Next.model_validate(body)
+        assert service.fingerprint(now) == service.fingerprint(later)
+        assert service.fingerprint(now) != service.fingerprint(Next.model_validate(body | {"colour": "red"}))
 
 
 @pytest.mark.usefixtures("database")
@@ -68,6 +82,7 @@ class TestListed:
         ("filters", "columns"),
         [
             (Filters(status="failed"), "status=?"),
+            (Filters(channel="email"), "channel=?"),
             (Filters(topic="billing"), "topic=?"),
             (Filters(recipient="someone@example.com"), "recipient=?"),
         ],

@@ -1,5 +1,6 @@
 """`/v1/notifications`."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from bongsu import mixins
 from bongsu.identity.caller import Caller, require_scope
 from bongsu.identity.scopes import Scope
 from bongsu.mixins import Database
-from bongsu.runtime.errors import Conflict
+from bongsu.runtime.errors import Conflict, ServiceError
 from bongsu.runtime.problems import problems
 from bongsu_notify.notifications import service
 from bongsu_notify.notifications.access import principal_of
@@ -25,7 +26,7 @@ from bongsu_notify.notifications.schemas import (
     TimelineEntry,
     Topic,
 )
-from bongsu_notify.notifications.service import Filters, Principal, Rules
+from bongsu_notify.notifications.service import Filters, Rules
 from bongsu_notify.notifications.statuses import Status
 
 Reader = Annotated[Caller, Depends(require_scope(Scope.NOTIFICATIONS_READ))]
@@ -51,7 +52,13 @@ def create_router(database: Database, rules: Rules) -> APIRouter:
         body: NotificationIn, caller: Writer, response: Response, idempotency_key: IdempotencyKey = None
     ) -> NotificationOut:
         """Accept a notification. Once this answers 202, it will end in a final state."""
-        made = await _accept(database, rules, body, principal_of(caller), idempotency_key)
+        principal = principal_of(caller)
+        made = await _once(
+            database,
+            idempotency_key,
+            make=lambda: service.submit(body, principal, rules, idempotency_key=idempotency_key),
+            replay=lambda key: service.replay(body, principal, idempotency_key=key),
+        )
         response.headers["Location"] = f"/v1/notifications/{made.id}"
         return _shown(made)
 
@@ -87,29 +94,42 @@ def create_router(database: Database, rules: Rules) -> APIRouter:
             return _shown(await service.cancel(notification_id, principal_of(caller)))
 
     @router.post("/{notification_id}/retry", status_code=202, responses=problems(401, 403, 404, 409, 422, 503))
-    async def retry(notification_id: Id, caller: Writer) -> NotificationOut:
+    async def retry(notification_id: Id, caller: Writer, idempotency_key: IdempotencyKey = None) -> NotificationOut:
         """Try once more what failed or expired."""
-        async with database.unit():
-            return _shown(await service.retry(notification_id, principal_of(caller)))
+        principal = principal_of(caller)
+        retried = await _once(
+            database,
+            idempotency_key,
+            make=lambda: service.retry(notification_id, principal, idempotency_key=idempotency_key),
+            replay=lambda key: service.replay_retry(notification_id, principal, idempotency_key=key),
+        )
+        return _shown(retried)
 
     return router
 
 
-async def _accept(
-    database: Database, rules: Rules, body: NotificationIn, principal: Principal, key: str | None
+async def _once(
+    database: Database,
+    key: str | None,
+    *,
+    make: Callable[[], Awaitable[Notification]],
+    replay: Callable[[str], Awaitable[Notification | None]],
 ) -> Notification:
-    """Accept, or find what this key made before. Two requests with one key at once make one notification."""
+    """What this request makes, or what it made before by the same key. Two at once by one key make one thing."""
     for _ in range(2):
         try:
             async with database.unit():
-                return await service.submit(body, principal, rules, idempotency_key=key)
-        except mixins.Conflict:
-            # In a unit of its own: the one that lost may not see what won (REPEATABLE READ).
+                return await make()
+        except (mixins.Conflict, ServiceError) as error:
             if key is None:
                 raise
+            # Refused perhaps because it was accepted before: its key is taken, its time has passed since. In a unit of
+            # its own: the one that lost may not see what won (REPEATABLE READ).
             async with database.unit():
-                if (found := await service.replay(body, principal, idempotency_key=key)) is not None:
+                if (found := await replay(key)) is not None:
                     return found
+            if isinstance(error, ServiceError):
+                raise
     raise Conflict("This Idempotency-Key is being used by another request; try again", code="idempotency_in_progress")
 
 

@@ -81,6 +81,7 @@ class Notification(NotifyModel):
         Index("ix_notifications_status", "status", "id"),
         Index("ix_notifications_recipient", "recipient", "id"),
         Index("ix_notifications_topic", "topic", "id"),
+        Index("ix_notifications_channel", "channel", "id"),
     )
 
 
@@ -95,3 +96,18 @@ class NotificationEvent(NotifyModel):
     detail: Mapped[str | None] = mapped_column(String(500))
 
     __table_args__ = (Index("ix_notification_events_notification", "notification_id", "id"),)
+
+
+class RetryKey(NotifyModel):
+    """The `Idempotency-Key` of a retry. A submission's is in the notification that it made."""
+
+    __tablename__ = "notification_retry_keys"
+
+    principal: Mapped[str] = mapped_column(AsciiKey(48))
+    idempotency_key: Mapped[str] = mapped_column(AsciiKey(255))
+    notification_id: Mapped[UUID] = mapped_column(UUIDKey(), ForeignKey("notifications.id", ondelete="CASCADE"))
+
+    __table_args__ = (
+        UniqueConstraint("principal", "idempotency_key", name="uq_notification_retry_keys_idempotency"),
+        Index("ix_notification_retry_keys_notification", "notification_id"),
+    )

@@ -22,12 +22,14 @@ from bongsu_notify.errors import (
     NotRetryable,
     OnTrial,
     SenderNotAllowed,
+    WrongTime,
 )
-from bongsu_notify.notifications.models import Notification, NotificationEvent
+from bongsu_notify.notifications.models import Notification, NotificationEvent, RetryKey
 from bongsu_notify.notifications.schemas import NotificationIn
 from bongsu_notify.notifications.statuses import WAITING, Status
 
 IDEMPOTENCY_WINDOW = timedelta(hours=24)
+MAX_AHEAD = timedelta(days=366)
 TIMELINE_AT_MOST = 200
 RETRYABLE: frozenset[Status] = frozenset({"failed", "expired"})
 
@@ -68,8 +70,12 @@ class Filters:
 
 
 def fingerprint(body: NotificationIn) -> str:
-    """Tells two bodies apart, whatever their spacing and the order of their fields."""
-    canonical = json.dumps(body.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    """Tells two bodies apart, whatever their spacing and the order of their fields.
+
+    A field that is at its default counts as left out, so that one more field in the next release changes nothing.
+    """
+    given = body.model_dump(mode="json", exclude_defaults=True)
+    canonical = json.dumps(given, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -79,10 +85,15 @@ async def submit(
     """Accept a notification: the row, its first event and its wake-up, in the caller's transaction.
 
     :raises bongsu.mixins.Conflict: the principal used this idempotency key before; see `replay`.
+    :raises IdempotencyMismatch: it was a retry's.
+    :raises WrongTime: a time has passed, or is too far ahead.
     :raises SenderNotAllowed: `from` is not the operator's address.
     :raises OnTrial: the account may not send to this address yet.
     """
+    _check_times(body)
     await _check_may_send(body, principal, rules)
+    if idempotency_key is not None:
+        await _check_no_use_of(RetryKey, principal, idempotency_key)
     made = Notification(
         user_id=principal.user_id,
         principal=principal.name,
@@ -107,6 +118,21 @@ async def submit(
         status="accepted",
     )
     return await _accept(made)
+
+
+def _check_times(body: NotificationIn) -> None:
+    now = datetime.now(UTC)
+    for name, at in (("send_at", body.send_at), ("expires_at", body.expires_at)):
+        if at is not None and at > now + MAX_AHEAD:
+            raise WrongTime(name, "must be within a year")
+    if body.expires_at is not None and body.expires_at <= now:
+        raise WrongTime("expires_at", "must be later than now")
+
+
+async def _check_no_use_of(model: type[Notification | RetryKey], principal: Principal, idempotency_key: str) -> None:
+    same = model.filter_by(principal=principal.name, idempotency_key=idempotency_key)
+    if await same.filter_by(created_at__ge=datetime.now(UTC) - IDEMPOTENCY_WINDOW).exists():
+        raise IdempotencyMismatch
 
 
 async def _check_may_send(body: NotificationIn, principal: Principal, rules: Rules) -> None:
@@ -227,9 +253,11 @@ async def cancel(notification_id: UUID, principal: Principal) -> Notification:
     return found
 
 
-async def retry(notification_id: UUID, principal: Principal) -> Notification:
+async def retry(notification_id: UUID, principal: Principal, *, idempotency_key: str | None) -> Notification:
     """Try once more what failed or expired, with its attempts counted from nought.
 
+    :raises bongsu.mixins.Conflict: the principal used this idempotency key before; see `replay_retry`.
+    :raises IdempotencyMismatch: it was a submission's.
     :raises NotRetryable: it did not end that way, or its secret variables are gone.
     :raises MaySendTwice: it may have been sent, and may be sent once at most.
     """
@@ -244,4 +272,26 @@ async def retry(notification_id: UUID, principal: Principal) -> Notification:
         raise NotRetryable(found.status)
     await NotificationEvent.create(notification_id=found.id, status="queued", detail="retried by hand")
     await _wake(found.id, found.priority)
+    if idempotency_key is not None:
+        await _check_no_use_of(Notification, principal, idempotency_key)
+        await RetryKey.filter_by(
+            principal=principal.name, created_at__lt=datetime.now(UTC) - IDEMPOTENCY_WINDOW
+        ).delete()
+        await RetryKey.create(principal=principal.name, idempotency_key=idempotency_key, notification_id=found.id)
     return found
+
+
+async def replay_retry(notification_id: UUID, principal: Principal, *, idempotency_key: str) -> Notification | None:
+    """What this key retried before, as it stands now; None if nothing within the window.
+
+    :raises IdempotencyMismatch: it was another notification.
+    """
+    since = datetime.now(UTC) - IDEMPOTENCY_WINDOW
+    used = await RetryKey.filter_by(
+        principal=principal.name, idempotency_key=idempotency_key, created_at__ge=since
+    ).first()
+    if used is None:
+        return None
+    if used.notification_id != notification_id:
+        raise IdempotencyMismatch
+    return await find(notification_id, principal)
