@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from bongsu.identity import opening as identities
+from bongsu.identity.sealing import require_opens
 from bongsu.runtime import database as databases
 from bongsu.runtime.logging import configure_logging
 from bongsu.runtime.migrations import require_current
@@ -30,6 +31,7 @@ async def api(stop: StopSignal) -> None:
     sock = listen(platform.host, platform.port)
     async with databases.opened(databases.database_url(platform), slow_ms=platform.slow_query_ms) as database:
         await require_current(database.engine, [MIGRATIONS])
+        await require_opens(vault)
         app = create_app(settings=settings, identity=identity, database=database, vault=vault, public_url=platform.url)
         await serve(app, sock, stop)
 

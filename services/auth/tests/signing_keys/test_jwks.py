@@ -1,5 +1,6 @@
 """`/.well-known/jwks.json`."""
 
+import asyncio
 from datetime import timedelta
 
 import jwt
@@ -17,10 +18,28 @@ class TestJwks:
     async def test_next_key_is_published_before_it_signs(self, each_stage: Stage) -> None:
         async with each_stage.database.unit():
             second = await rotate_signing_key(each_stage.vault)
+        await each_stage.identity.key_source.refresh()
         keys = (await each_stage.client.get("/.well-known/jwks.json")).json()["keys"]
         token = (await each_stage.login((await each_stage.user()).email)).json()["access_token"]
         assert second in {key["kid"] for key in keys}
         assert jwt.get_unverified_header(token)["kid"] != second
+
+    async def test_new_key_is_published_within_seconds(self, stage: Stage) -> None:
+        async with stage.database.unit():
+            second = await rotate_signing_key(stage.vault)
+        async with asyncio.timeout(10):
+            while second not in (await stage.client.get("/.well-known/jwks.json")).text:
+                await asyncio.sleep(0.1)
+
+    async def test_known_keys_are_told_while_the_database_is_away(self, stage: Stage) -> None:
+        before = await stage.client.get("/.well-known/jwks.json")
+        await stage.database.dispose()
+        during = await stage.client.get("/.well-known/jwks.json")
+        assert (during.status_code, during.json()) == (200, before.json())
+
+    async def test_process_that_started_without_the_database_tells_keys_once_it_is_back(self, stage: Stage) -> None:
+        stage.identity.key_source._known.clear()
+        assert len((await stage.client.get("/.well-known/jwks.json")).json()["keys"]) == 1
 
     async def test_tokens_of_before_a_rotation_go_on_working(self, stage: Stage) -> None:
         headers = bearer((await stage.login((await stage.user()).email)).json()["access_token"])

@@ -5,6 +5,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 
 from bongsu.identity.models import RequestNonce
+from bongsu.identity.sweeps import sweep
 from bongsu.mixins import Conflict, utc_now
 
 LIFETIME = timedelta(seconds=120)
@@ -33,4 +34,4 @@ async def use_nonce(access_key: str, nonce: str) -> bool:
 
 async def sweep_nonces() -> int:
     """Removes nonces that no fresh signature can carry any more; how many."""
-    return await RequestNonce.filter_by(expires_at__lt=utc_now(-SWEEP_LIMIT_S)).delete()
+    return await sweep(RequestNonce, expires_at__lt=utc_now(-SWEEP_LIMIT_S))

@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy.exc import SQLAlchemyError
 
 from bongsu.identity.models import Revocation, RevokedKind, User
+from bongsu.identity.sweeps import sweep
 from bongsu.identity.tokens import MAX_LIFETIME_S
 from bongsu.mixins import MixinError, utc_now
 from bongsu.runtime.background import in_background
@@ -184,7 +185,7 @@ async def revoke_user(user: User) -> Revocation:
 
 async def sweep_revocations() -> int:
     """Removes revocations whose last token has expired; how many."""
-    return await Revocation.filter_by(expires_at__lt=datetime.now(UTC) - OVERLAP).delete()
+    return await sweep(Revocation, expires_at__lt=datetime.now(UTC) - OVERLAP)
 
 
 async def _revoke(kind: RevokedKind, subject_id: UUID, denied_until: int) -> Revocation:

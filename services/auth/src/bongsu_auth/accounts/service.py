@@ -17,6 +17,7 @@ from bongsu.identity.emails import normalise_email
 from bongsu.identity.models import Revocation, User, UserSession
 from bongsu.identity.revocations import revoke_user
 from bongsu.identity.scopes import Role
+from bongsu.identity.sweeps import sweep
 from bongsu.identity.vault import Vault
 from bongsu.mixins import uuid7
 from bongsu_auth.accounts.models import Registration
@@ -233,7 +234,7 @@ async def update_me(user_id: UUID, changes: dict[str, str | None]) -> User:
 
 async def sweep_registrations() -> int:
     """Removes sign-ups that were never proven; how many."""
-    return await Registration.filter_by(expires_at__lt=datetime.now(UTC)).delete()
+    return await sweep(Registration, expires_at__lt=datetime.now(UTC))
 
 
 def digest(secret: str) -> str:

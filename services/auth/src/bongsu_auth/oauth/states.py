@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from bongsu.identity.sweeps import sweep
 from bongsu.identity.vault import SealBroken, Vault
 from bongsu.mixins import uuid7
 from bongsu_auth.accounts.service import digest
@@ -110,7 +111,7 @@ async def take(state: str, provider: str, visitor: Visitor, vault: Vault) -> Tak
 
 async def sweep_states() -> int:
     """Removes flows that nobody came back from; how many."""
-    return await OAuthState.filter_by(expires_at__lt=datetime.now(UTC) - LIFETIME).delete()
+    return await sweep(OAuthState, expires_at__lt=datetime.now(UTC) - LIFETIME)
 
 
 def _is_who_was_sent(visitor: Visitor, state: OAuthState) -> bool:

@@ -13,6 +13,7 @@ from functools import partial
 from ipaddress import IPv6Address, ip_address, ip_network
 from uuid import UUID
 
+from bongsu.identity.sweeps import sweep
 from bongsu.identity.vault import SealBroken, Vault
 from bongsu.mixins import Database
 from bongsu_auth.errors import TooManyLogins
@@ -78,7 +79,7 @@ class LoginLimits:
 
 async def sweep_failures() -> int:
     """Removes counters that no longer count; how many."""
-    return await LoginFailures.filter_by(expires_at__lt=datetime.now(UTC)).delete()
+    return await sweep(LoginFailures, expires_at__lt=datetime.now(UTC))
 
 
 def device_cookie(vault: Vault, user_id: UUID) -> str:

@@ -11,6 +11,7 @@ from bongsu.identity.key_source import current_signing_key
 from bongsu.identity.models import Revocation, User, UserSession
 from bongsu.identity.revocations import KEPT_FOR, revoke_session, revoke_sessions
 from bongsu.identity.scopes import SESSION_SCOPES, Role
+from bongsu.identity.sweeps import sweep
 from bongsu.identity.tokens import SigningKey, TokenIssuer, TokenSubject
 from bongsu.identity.vault import SealBroken, Vault
 from bongsu.mixins import Q, Query, uuid7
@@ -280,7 +281,7 @@ async def end_others(user_id: UUID, kept: UUID | None, actor: Actor) -> list[Rev
 
 async def sweep_sessions() -> int:
     """Removes sessions that are over for good, a week after; how many."""
-    return await UserSession.filter_by(expires_at__lt=datetime.now(UTC) - timedelta(days=7)).delete()
+    return await sweep(UserSession, expires_at__lt=datetime.now(UTC) - timedelta(days=7))
 
 
 async def _end_all(query: Query[UserSession], user_id: UUID, reason: str) -> tuple[int, list[Revocation]]:

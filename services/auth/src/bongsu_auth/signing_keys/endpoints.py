@@ -32,8 +32,10 @@ def create_router(wiring: Wiring) -> APIRouter:
     @router.get("/.well-known/jwks.json", responses=problems(503))
     async def jwks(response: Response) -> JwkSet:
         """The public keys with which access tokens are verified."""
+        # The source follows the table: a new key is there seconds after it was made, long before it signs.
         source = wiring.identity.key_source
-        await source.refresh()
+        if not source.jwks():  # the database was away when this process started: it answers now, or this is a 503
+            await source.refresh()
         response.headers["Cache-Control"] = f"public, max-age={JWKS_MAX_AGE_S}"
         return JwkSet(keys=[Jwk(**key) for key in source.jwks()])
 

@@ -1,0 +1,51 @@
+"""Removing what has expired."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import event
+
+from bongsu.identity import sweeps
+from bongsu.identity.models import RequestNonce
+from bongsu.identity.sweeps import sweep
+from bongsu.mixins import Database, Query, utc_now
+
+EXPIRED = {"expires_at__lt": utc_now()}
+
+
+async def use(how_many: int, *, expires_at: datetime) -> None:
+    start = await RequestNonce.row_count()
+    await RequestNonce.bulk_create(
+        {"digest": f"{number}", "expires_at": expires_at} for number in range(start, start + how_many)
+    )
+
+
+class TestSweep:
+    @pytest.mark.parametrize("expired", [0, 9, 10, 25])
+    async def test_what_expired_goes_in_chunks_and_the_rest_stays(
+        self, each_database: Database, monkeypatch: pytest.MonkeyPatch, expired: int
+    ) -> None:
+        monkeypatch.setattr(sweeps, "CHUNK", 10)
+        now, minute = datetime.now(UTC), timedelta(minutes=1)
+        await use(expired, expires_at=now - minute)
+        await use(5, expires_at=now + minute)
+        committed: list[int] = []
+        event.listen(each_database.engine.sync_engine, "commit", lambda _: committed.append(1))
+        assert await sweep(RequestNonce, **EXPIRED) == expired
+        assert await RequestNonce.row_count() == 5
+        assert len(committed) >= -(-expired // 10)
+
+    async def test_row_that_is_renewed_meanwhile_stays(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await use(2, expires_at=datetime.now(UTC) - timedelta(minutes=1))
+        deleted = Query.delete
+
+        async def renewed(query: Query[RequestNonce], *, hard: bool = False) -> int:
+            await RequestNonce.filter_by(digest="0").update(expires_at=datetime.now(UTC) + timedelta(minutes=1))
+            return await deleted(query, hard=hard)
+
+        del database
+        monkeypatch.setattr(Query, "delete", renewed)
+        assert await sweep(RequestNonce, **EXPIRED) == 1
+        assert await RequestNonce.query().pluck("digest") == ["0"]
