@@ -31,6 +31,34 @@ class TestBulkCreate:
         await author.update(age=8)
         assert (await Author.get(author.id)).age == 8
 
+    async def test_every_column_of_an_object_is_readable_after_it(self, statements: Statements) -> None:
+        authors = [Author(email=str(number)) for number in range(3)]
+        await Author.bulk_create(authors)
+        assert len(statements.take()) == 1
+        assert [author.to_dict() for author in authors] == [
+            loaded.to_dict() for loaded in await Author.order_by("email").all()
+        ]
+        assert (authors[0].age, authors[0].is_active, authors[0].name) == (0, True, None)
+
+    async def test_sql_values_of_objects_are_read_back_by_one_statement_more(self, statements: Statements) -> None:
+        authors = [Author(email=str(number), seen_at=utc_now(60)) for number in range(3)]
+        await Author.bulk_create(authors)
+        assert len(statements.take()) == 3 + 1
+        assert [author.seen_at for author in authors] == await Author.order_by("email").pluck("seen_at")
+
+    async def test_objects_whose_keys_the_database_counts_know_them_after_it(self) -> None:
+        visits = [Visit(), Visit(who="lee")]
+        await Visit.bulk_create(visits)
+        assert [(visit.id, visit.who) for visit in visits] == await Visit.order_by("id").values_list("id", "who")
+        await visits[1].update(who="kim")
+        assert await Visit.order_by("id").pluck("who") == ["nobody", "kim"]
+
+    async def test_a_versioned_object_can_be_written_after_it(self) -> None:
+        counter = Counter(label="x")
+        await Counter.bulk_create([counter])
+        await counter.update(value=3)
+        assert ((await Counter.get(counter.id)).value, counter.version) == (3, 2)
+
     async def test_sql_values_and_integer_keys_are_taken(self) -> None:
         await Author.bulk_create([{"email": func.lower("A"), "seen_at": utc_now()} for _ in range(1)])
         assert (await Author.get(email="a")).seen_at is not None

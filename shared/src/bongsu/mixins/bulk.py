@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Column, CursorResult, bindparam, case, insert, update
+from sqlalchemy import Column, CursorResult, bindparam, case, insert, select, update
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.orm import Session, make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
 
 from bongsu.mixins.base import Base
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.errors import UnknownField, WrongValueForLookup
 from bongsu.mixins.fields import Fields, Initial, fields_of
 from bongsu.mixins.instances import state_of
+from bongsu.mixins.loaded import keys_among, refresh_loaded
 from bongsu.mixins.types import MYSQL_NAMES
 from bongsu.mixins.values import is_expression
-from bongsu.mixins.writes import Writes, refresh_loaded
+from bongsu.mixins.writes import Writes
 
 M = TypeVar("M", bound=Base)
 Row = dict[str, object]
@@ -24,30 +26,85 @@ Row = dict[str, object]
 _MAX_PARAMETERS = 30_000  # SQLite takes 32,766 a statement
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Rows with the same fields, and which of them are objects'."""
+
+    rows: list[Row]
+    objects: list[tuple[int, Base]]
+
+
 def bulk_insert(session: Session, model: type[M], rows: Sequence["Mapping[str, object] | M"]) -> int:
-    """Inserts the rows, one statement for all that have the same fields."""
+    """Inserts the rows, one statement for all that have the same fields; objects get what was made for them."""
     session.flush()
-    fields, now = fields_of(model), python_now()
-    for shape, group in _grouped(fields, rows, now).items():
-        if any(is_expression(group[0][name]) for name in shape):
-            for row in group:  # SQL is part of the statement, so each row needs its own
-                session.execute(insert(fields.table).values(row))
-        else:
-            session.execute(insert(fields.table), group)
-    for given in rows:
-        if isinstance(given, Base):
-            make_transient_to_detached(given)
+    fields = fields_of(model)
+    groups = _grouped(fields, rows, python_now())
+    for names, group in groups.items():
+        made = _insert(session, fields, group, names)
+        for index, instance in group.objects:
+            _complete(fields, instance, made[index])
+    objects = [instance for group in groups.values() for _, instance in group.objects]
+    _read_unknown(session, fields, objects)
+    for instance in objects:
+        make_transient_to_detached(instance)
     return len(rows)
+
+
+def _insert(session: Session, fields: Fields, group: _Group, names: Sequence[str]) -> Sequence[Mapping[str, object]]:
+    """Inserts a group; gives the values of each row, those that its columns' defaults made included."""
+    # SQL is part of the statement, so each row needs its own; and only so is a key known that the database counts.
+    has_sql = any(is_expression(group.rows[0][name]) for name in names)
+    counted = fields.table.autoincrement_column
+    if has_sql or (group.objects and counted is not None and counted.key not in names):
+        return [_insert_one(session, fields, row) for row in group.rows]
+    result = cast("CursorResult[Any]", session.execute(insert(fields.table), group.rows))
+    values = result.last_inserted_params()
+    return values if isinstance(values, list) else [values]
+
+
+def _insert_one(session: Session, fields: Fields, row: Row) -> Mapping[str, object]:
+    result = cast("CursorResult[Any]", session.execute(insert(fields.table).values(row)))
+    key = zip(fields.table.primary_key, result.inserted_primary_key or (), strict=False)
+    made = cast("Row", result.last_inserted_params())
+    return made | {column.key: value for column, value in key if value is not None}
+
+
+def _complete(fields: Fields, instance: Base, made: Mapping[str, object]) -> None:
+    present = state_of(instance).dict
+    for name, column in fields.columns.items():
+        if name not in present and column.key in made:
+            set_committed_value(instance, name, made[column.key])
+
+
+def _read_unknown(session: Session, fields: Fields, objects: Sequence[Base]) -> None:
+    """Reads what only the database knows: the values of SQL, and its own defaults."""
+    by_key: dict[tuple[object, ...], Base] = {}
+    unknown: dict[str, None] = {}
+    for instance in objects:
+        present = state_of(instance).dict
+        names = [name for name in fields.columns if name not in present or is_expression(present[name])]
+        if names and not set(names) & set(fields.primary_key):
+            by_key[tuple(present[name] for name in fields.primary_key)] = instance
+            unknown.update(dict.fromkeys(names))
+    columns, width = [fields.columns[name] for name in (*fields.primary_key, *unknown)], len(fields.primary_key)
+    for condition in keys_among(fields.model, list(by_key)):
+        for row in session.execute(select(*columns).where(condition)):
+            for name, value in zip(unknown, row[width:], strict=True):
+                set_committed_value(by_key[tuple(row[:width])], name, value)
 
 
 def _grouped(
     fields: Fields, rows: Iterable["Mapping[str, object] | M"], now: datetime
-) -> dict[tuple[str, ...], list[Row]]:
+) -> dict[tuple[str, ...], _Group]:
     """The rows by the fields they have, each complete, and under its columns' names."""
-    groups: dict[tuple[str, ...], list[Row]] = {}
+    groups: dict[tuple[str, ...], _Group] = {}
     shapes: dict[tuple[str, ...], _Shape] = {}
     for row in rows:
-        given = _loaded_columns(fields, row) if isinstance(row, Base) else row
+        instance: Base | None = None
+        if isinstance(row, Base):
+            instance, given = row, cast("Mapping[str, object]", _loaded_columns(fields, row))
+        else:
+            given = row
         names = tuple(given)
         shape = shapes.get(names)
         if shape is None:
@@ -57,7 +114,12 @@ def _grouped(
             complete[name] = make(now)
         if shape.renamed:
             complete = {shape.renamed.get(name, name): value for name, value in complete.items()}
-        groups.setdefault(shape.columns, []).append(complete)
+        group = groups.get(shape.columns)
+        if group is None:
+            group = groups[shape.columns] = _Group([], [])
+        if instance is not None:
+            group.objects.append((len(group.rows), instance))
+        group.rows.append(complete)
     return groups
 
 
@@ -169,7 +231,7 @@ def upsert_rows(
             raise UnknownField(model.__name__, name, fields.columns)
     taken = [*taken, *(name for name in ("updated_at",) if taken and name in fields.columns and name not in taken)]
     dialect = session.get_bind().dialect.name
-    for chunk in _chunks(next(iter(groups.values()))):
+    for chunk in _chunks(next(iter(groups.values())).rows):
         if dialect in MYSQL_NAMES:
             session.execute(_mysql_upsert(fields, chunk, taken))
         else:

@@ -149,8 +149,9 @@ class CRUDMixin(NamesMixin):
     ) -> int:
         """Inserts many rows, one statement for all with the same fields; gives how many.
 
-        Objects passed in are not in the session afterwards. A dict's key and defaults are made here; give it
-        `id=uuid7()` to know its key.
+        Objects passed in have every column afterwards, and are not in the session; SQL values are read back, and an
+        object whose key the database counts takes a statement of its own. A dict's key and defaults are made here;
+        give it `id=uuid7()` to know its key.
         """
         given = list(rows)
         return await write(cls, session, lambda open_session: bulk_insert(open_session, cls, given), commit=auto_commit)

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Select, inspect
+from sqlalchemy import ColumnElement, Select, inspect, select, tuple_
 from sqlalchemy.orm import RelationshipProperty, Session
 
 from bongsu.mixins.base import Base
@@ -12,6 +12,8 @@ from bongsu.mixins.fields import fields_of
 from bongsu.mixins.instances import state_of
 
 M = TypeVar("M", bound=Base)
+
+_AT_ONCE = 1000  # keys a statement
 
 
 def loaded_objects(session: Session, model: type[M]) -> list[M]:
@@ -29,6 +31,40 @@ def read_anew(session: Session, model: type[M], statement: Select[M]) -> Sequenc
     with _relations_kept(loaded_objects(session, model)):
         rows = session.scalars(statement, execution_options={"populate_existing": True})
         return rows.unique().all()
+
+
+def refresh_loaded(session: Session, model: type[M]) -> None:
+    """Reads the loaded objects of a model again: a bulk write has changed their rows behind their backs."""
+    for condition in keys_among(model, [_key(instance) for instance in loaded_objects(session, model)]):
+        read_anew(session, model, select(model).where(condition))
+
+
+def forget_deleted(session: Session, model: type[M]) -> None:
+    """Takes the loaded objects whose rows are gone out of the session."""
+    gone = {_key(instance): instance for instance in loaded_objects(session, model)}
+    for condition in keys_among(model, list(gone)):
+        for row in session.execute(select(*model.__mapper__.primary_key).where(condition)):
+            del gone[tuple(row)]
+    for instance in gone.values():
+        session.expunge(instance)
+
+
+def key_of(model: type[Base]) -> Any:  # noqa: ANN401  # a column or a tuple of columns
+    """The primary key as SQL."""
+    columns = model.__mapper__.primary_key
+    return columns[0] if len(columns) == 1 else tuple_(*columns)
+
+
+def keys_among(model: type[Base], keys: Sequence[tuple[object, ...]]) -> Iterator[ColumnElement[bool]]:
+    """Conditions for the rows with these keys, each for as many as one statement should take."""
+    is_single = len(model.__mapper__.primary_key) == 1
+    for start in range(0, len(keys), _AT_ONCE):
+        part = keys[start : start + _AT_ONCE]
+        yield key_of(model).in_([key[0] for key in part] if is_single else part)
+
+
+def _key(instance: Base) -> tuple[object, ...]:
+    return tuple(instance.__mapper__.primary_key_from_instance(instance))
 
 
 @contextmanager

@@ -1,9 +1,8 @@
 """The ends of a query that write many rows in one statement."""
 
-from collections.abc import Sequence
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Delete, Select, Update, delete, inspect, select, tuple_, update
+from sqlalchemy import ColumnElement, CursorResult, Delete, Select, Update, delete, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.selectable import SelectBase
@@ -12,6 +11,7 @@ from bongsu.mixins.builder import Builder, M
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.errors import UnfilteredWrite, UnknownField
 from bongsu.mixins.fields import fields_of
+from bongsu.mixins.loaded import forget_deleted, key_of, refresh_loaded
 from bongsu.mixins.paths import FieldTest, resolve_lookup
 from bongsu.mixins.sessions import write
 from bongsu.mixins.values import coerced
@@ -70,7 +70,7 @@ class Writes(Builder[M]):
         # is free, so that of two who want the same rows the second gets none of them.
         keys: Select[Any] = select(*self._model.__mapper__.primary_key)
         rows = self._ordered(keys.where(*conditions)).subquery()
-        return (*plain, _key_of(self._model).in_(select(*rows.c)))
+        return (*plain, key_of(self._model).in_(select(*rows.c)))
 
     def _assignments(self, values: dict[str, object]) -> dict[str, object]:
         fields = fields_of(self._model)
@@ -93,45 +93,3 @@ def _holds_subquery(condition: ColumnElement[bool]) -> bool:
 def _row_count(session: Session, statement: "Update | Delete") -> int:
     result = session.execute(statement, execution_options={"synchronize_session": False})
     return cast("CursorResult[Any]", result).rowcount
-
-
-def _key_of(model: type[M]) -> Any:  # noqa: ANN401  # a column or a tuple of columns
-    columns = model.__mapper__.primary_key
-    return columns[0] if len(columns) == 1 else tuple_(*columns)
-
-
-def _key_in(model: type[M], keys: Sequence[tuple[Any, ...]]) -> ColumnElement[bool]:
-    is_single = len(model.__mapper__.primary_key) == 1
-    condition: ColumnElement[bool] = _key_of(model).in_([key[0] for key in keys] if is_single else keys)
-    return condition
-
-
-def refresh_loaded(session: Session, model: type[M]) -> None:
-    """Reads the loaded objects of a model again: a bulk write has changed their rows behind their backs."""
-    loaded = _loaded(session, model)
-    if loaded:
-        mapper = model.__mapper__
-        keys = [tuple(mapper.primary_key_from_instance(instance)) for instance in loaded]
-        statement = select(model).where(_key_in(model, keys))
-        session.scalars(statement, execution_options={"populate_existing": True}).all()
-
-
-def forget_deleted(session: Session, model: type[M]) -> None:
-    """Takes the loaded objects whose rows are gone out of the session."""
-    loaded = _loaded(session, model)
-    if loaded:
-        mapper = model.__mapper__
-        keys = {tuple(mapper.primary_key_from_instance(instance)): instance for instance in loaded}
-        statement = select(*mapper.primary_key).where(_key_in(model, list(keys)))
-        kept = {tuple(row) for row in session.execute(statement)}
-        for key, instance in keys.items():
-            if key not in kept:
-                session.expunge(instance)
-
-
-def _loaded(session: Session, model: type[M]) -> list[M]:
-    return [
-        instance
-        for instance in session.identity_map.values()
-        if isinstance(instance, model) and not inspect(instance).deleted
-    ]
