@@ -38,7 +38,8 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
-        description="The same key within 24 hours answers with what it made the first time",
+        description="The same key with the same request within 24 hours answers with what it made the first time. "
+        "A field that is left out and one at its default are the same; another request is refused",
     ),
 ]
 
