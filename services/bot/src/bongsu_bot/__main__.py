@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bongsu.broker import opening as brokers
 from bongsu.identity import opening as identities
+from bongsu.identity.sealing import require_opens
 from bongsu.runtime import database as databases
 from bongsu.runtime.errors import StartError
 from bongsu.runtime.logging import configure_logging, get_logger
@@ -34,7 +35,8 @@ async def bot(stop: StopSignal) -> None:
     platform, settings = load(PlatformSettings, BotSettings, dotenv=DOTENV, required=REQUIRED)
     settings = settings.with_stand_ins(platform.sandbox_url)
     configure_logging(level=platform.log_level, as_json=platform.log_json)
-    identity = identities.identity_of(platform, identities.vault_of(platform))
+    vault = identities.vault_of(platform)
+    identity = identities.identity_of(platform, vault)
     sock = listen(platform.host, platform.port)
     metrics = Metrics("bot")
     runners: list[Runner] = []
@@ -44,6 +46,7 @@ async def bot(stop: StopSignal) -> None:
         )
         broker = await stack.enter_async_context(brokers.opened(platform, required=False))
         await require_current(database.engine, [MIGRATIONS])
+        await require_opens(vault)
         app = create_app(
             identity=identity,
             database=database,
