@@ -4,6 +4,11 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from email.header import decode_header, make_header
+from email.headerregistry import Address
+from email.utils import parseaddr
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -119,6 +124,27 @@ class TestSend:
         async with _provider(answer) as url, _channel(url) as channel:
             outcomes = await channel.send([_message(), _message("strange"), _message()], cutoff=asyncio.Event())
         assert [type(outcome) for outcome in outcomes] == [Sent, OutcomeUnknown, Sent]
+
+
+class TestMailboxes:
+    @pytest.mark.parametrize("name", ["봉수 🔥", "김" * 150, "Kim, Chul-soo", 'a "b" \\ c'])
+    async def test_a_name_arrives_whatever_is_in_it(self, name: str) -> None:
+        asked: list[Any] = []
+
+        async def answer(request: str, writer: asyncio.StreamWriter) -> None:
+            asked.append(json.loads(request))
+            await _accept(request, writer)
+
+        sender = str(Address(name, addr_spec="a@b.test"))
+        async with _provider(answer) as url, _channel(url) as channel:
+            await channel.send([replace(_message(), sender=sender, to_name=name)], cutoff=asyncio.Event())
+        (request,) = asked
+        for mailbox in (request["FromEmailAddress"], *request["Destination"]["ToAddresses"]):
+            assert mailbox.isascii()
+            assert all(len(word) <= 75 for word in mailbox.split() if word.startswith("=?"))
+            parsed, address = parseaddr(mailbox)
+            assert str(make_header(decode_header(parsed))) == name
+            assert address in ("a@b.test", "someone@example.com")
 
 
 class TestUrgent:

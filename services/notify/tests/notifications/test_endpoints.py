@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from email.utils import parseaddr
 from uuid import UUID
 
 import httpx
@@ -101,6 +102,7 @@ class TestSubmit:
             ({"content": {"subject": "a\nb", "text": "x"}}, ["body", "content", "subject"]),
             ({"content": {"subject": "a"}}, ["body", "content"]),
             ({"content": {"subject": "", "text": "x"}}, ["body", "content", "subject"]),
+            ({"to": {"email": "a" * 65 + "@example.com"}}, ["body", "to", "email"]),
             ({"channel": "pigeon"}, ["body", "channel"]),
             ({"priority": "urgent"}, ["body", "priority"]),
             ({"send_at": "2020-13-01T00:00:00Z"}, ["body", "send_at"]),
@@ -128,6 +130,7 @@ class TestSubmit:
                 "/v1/notifications", content=raw % value, headers={"content-type": "application/json"}
             )
         assert answer.status_code == 422, answer.text
+        assert answer.json()["errors"][0]["loc"] == ["body", "metadata"]
 
     async def test_lone_surrogates_anywhere_are_refused(self, api: Api) -> None:
         raw = '{"channel":"email","to":{"email":"a@example.com"},"content":{"subject":"\\ud83d","text":"\\ud800"}}'
@@ -155,7 +158,7 @@ class TestSubmit:
         async with await api.client_of("me@example.com") as client:
             answer = await client.post("/v1/notifications", json=BODY | times)
         assert answer.status_code == 422
-        assert "expires_at" in answer.text
+        assert answer.json()["errors"] == [{"loc": ["body", "expires_at"], "msg": "must be later than send_at"}]
 
     async def test_a_schedule_is_kept_for_then(self, api: Api) -> None:
         async with await api.client_of("me@example.com") as client:
@@ -168,11 +171,14 @@ class TestSubmit:
             answer = await client.post("/v1/notifications", json=BODY | {"from": {"email": "ceo@bank.example"}})
         assert (answer.status_code, answer.json()["code"]) == (403, "sender_not_allowed")
 
-    async def test_the_operators_own_sender_may_be_named(self, api: Api) -> None:
-        async with await api.client_of("me@example.com") as client:
-            sender = {"email": "No-Reply@bongsu.test", "name": "봉수"}
+    @pytest.mark.parametrize("name", ["봉수", "김" * 150, '"' * 150, "🔥" * 150, "김, 철수 <a@b.test>"])
+    async def test_the_operators_own_sender_may_be_named(self, each_api: Api, name: str) -> None:
+        async with await each_api.client_of("me@example.com") as client:
+            sender = {"email": "No-Reply@bongsu.test", "name": name}
             answer = await client.post("/v1/notifications", json=BODY | {"from": sender})
         assert answer.status_code == 202
+        kept = (await Notification.filter_by(id=UUID(answer.json()["id"])).one()).sender
+        assert parseaddr(kept or "") == (name, "no-reply@bongsu.test")
 
     async def test_without_a_credential_it_is_401(self, api: Api) -> None:
         async with api.client() as client:

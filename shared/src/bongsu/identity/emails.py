@@ -14,7 +14,12 @@ def normalise_email(value: str) -> str:
     try:
         # `test_environment` lets `.test` through, which is where demos and simulator addresses live.
         found = validate_email(
-            value, allow_smtputf8=False, allow_empty_local=False, check_deliverability=False, test_environment=True
+            value,
+            allow_smtputf8=False,
+            allow_empty_local=False,
+            check_deliverability=False,
+            test_environment=True,
+            strict=True,  # the part before the @ has at most 64 characters
         )
     except EmailNotValidError as error:
         raise ValueError(f"is not an email address: {error}") from error

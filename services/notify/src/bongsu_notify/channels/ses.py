@@ -5,8 +5,8 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
-from email.headerregistry import Address
-from email.utils import formataddr
+from email.header import Header
+from email.utils import formataddr, parseaddr
 from typing import Any
 
 import aioboto3
@@ -174,7 +174,7 @@ def _request(message: Outgoing, configuration_set: str | None) -> dict[str, Any]
         body["Html"] = {"Data": message.html, "Charset": "UTF-8"}
     tags = {"notification_id": str(message.notification_id), "attempt": str(message.attempt), **message.tags}
     request: dict[str, Any] = {
-        "FromEmailAddress": message.sender,
+        "FromEmailAddress": _mailbox(*parseaddr(message.sender)),
         "Destination": {"ToAddresses": [_mailbox(message.to_name, message.to_email)]},
         "Content": {"Simple": {"Subject": {"Data": message.subject, "Charset": "UTF-8"}, "Body": body}},
         "EmailTags": [{"Name": name, "Value": value} for name, value in tags.items()],
@@ -187,8 +187,10 @@ def _request(message: Outgoing, configuration_set: str | None) -> dict[str, Any]
 
 
 def _mailbox(name: str | None, email: str) -> str:
-    """`Name <address>` with the name as an encoded word where it is not ASCII."""
-    return formataddr((name, Address(addr_spec=email).addr_spec), "utf-8") if name else email
+    """`Name <address>` with the name as encoded words (RFC 2047, each of at most 75 characters) if it is not ASCII."""
+    if name and not name.isascii():
+        return f"{Header(name, 'utf-8', maxlinelen=75).encode(linesep='')} <{email}>"
+    return formataddr((name, email)) if name else email
 
 
 def _classify(error: ClientError) -> Outcome:

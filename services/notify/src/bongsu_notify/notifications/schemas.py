@@ -5,7 +5,17 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.functional_serializers import PlainSerializer
 
 from bongsu.contracts.queues import Priority
@@ -28,6 +38,17 @@ def _in_utc(value: datetime) -> datetime:
         raise ValueError("must lie between the years 1 and 9999 in UTC") from None
 
 
+def _small_json(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    try:
+        size_bytes = len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
+    except ValueError:
+        # Python's reader lets through what JSON cannot carry.
+        raise ValueError("must be JSON: without NaN, Infinity and lone surrogates") from None
+    if size_bytes > MAX_METADATA_BYTES:
+        raise ValueError(f"must be at most {MAX_METADATA_BYTES:,} bytes as JSON")
+    return value
+
+
 Email = Annotated[str, Field(max_length=320), AfterValidator(normalise_email)]
 Line = Annotated[str, AfterValidator(_single_line)]
 Instant = Annotated[
@@ -35,6 +56,7 @@ Instant = Annotated[
     PlainSerializer(lambda at: at.astimezone(UTC).isoformat().replace("+00:00", "Z"), return_type=str),
 ]
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Metadata = Annotated[dict[str, JsonValue], AfterValidator(_small_json)]
 Topic = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
@@ -55,7 +77,7 @@ class EmailFrom(Body):
     """Who sends it; another address than the operator's needs a verified domain."""
 
     email: Email
-    name: Line | None = Field(default=None, max_length=200)
+    name: Line | None = Field(default=None, max_length=150)
 
 
 class EmailContent(Body):
@@ -86,21 +108,16 @@ class NotificationIn(Body):
     guarantee: Guarantee = "at-least-once"
     send_at: Moment | None = None
     expires_at: Moment | None = None
-    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    metadata: Metadata = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _times_make_sense(self) -> Self:
+    @field_validator("expires_at")
+    @classmethod
+    def _is_after_the_sending(cls, value: datetime | None, others: ValidationInfo) -> datetime | None:
         # Against the clock they are checked where it is known to be a new one: what was accepted before stays so.
-        if self.expires_at is not None and self.send_at is not None and self.expires_at <= self.send_at:
-            raise ValueError("expires_at must be later than send_at")
-        return self
-
-    @model_validator(mode="after")
-    def _metadata_is_small(self) -> Self:
-        # Refuses what JSON cannot carry, too: NaN and lone surrogates, which Python's reader lets through.
-        if len(json.dumps(self.metadata, ensure_ascii=False, allow_nan=False).encode()) > MAX_METADATA_BYTES:
-            raise ValueError(f"metadata must be at most {MAX_METADATA_BYTES:,} bytes as JSON")
-        return self
+        send_at: datetime | None = others.data.get("send_at")
+        if value is not None and send_at is not None and value <= send_at:
+            raise ValueError("must be later than send_at")
+        return value
 
 
 class TimelineEntry(BaseModel):

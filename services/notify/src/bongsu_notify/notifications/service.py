@@ -5,7 +5,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import formataddr, parseaddr
+from email.headerregistry import Address
+from email.utils import parseaddr
 from uuid import UUID
 
 from bongsu import outbox
@@ -103,7 +104,7 @@ async def submit(
         channel=body.channel,
         recipient=body.to.email,
         recipient_name=body.to.name,
-        sender=formataddr((body.sender.name, body.sender.email), "utf-8") if body.sender else None,
+        sender=str(Address(body.sender.name or "", addr_spec=body.sender.email)) if body.sender else None,
         reply_to=body.reply_to,
         subject=body.content.subject,
         text=body.content.text,
