@@ -2,7 +2,7 @@ import asyncio
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import func
+from sqlalchemy import create_engine, event, func
 
 from bongsu.mixins import (
     Conflict,
@@ -14,7 +14,9 @@ from bongsu.mixins import (
     uuid7,
 )
 from shared.tests.mixins.conftest import Statements
-from shared.tests.mixins.library import Author, Book, Counter, Visit
+from shared.tests.mixins.library import Author, Book, Counter, Tag, Visit
+
+MANY = 150  # more objects than are all read again after any write
 
 
 @pytest.mark.usefixtures("db")
@@ -130,6 +132,19 @@ class TestBulkUpdate:
             author = await Author.create(email="a", age=1)
             await Author.bulk_update([{"id": author.id, "age": 5}])
             assert author.age == 5
+
+    @pytest.mark.parametrize("by", ["id", "email"])
+    async def test_of_many_loaded_objects_those_named_are_read_again(
+        self, db: Database, statements: Statements, by: str
+    ) -> None:
+        await Author.bulk_create([{"email": str(number), "age": number} for number in range(MANY)])
+        async with db.unit():
+            authors = await Author.order_by("age").all()
+            rows = [{by: getattr(author, by), "name": "x"} for author in authors[:3]]
+            statements.take()
+            assert await Author.bulk_update(rows, by=by, age__ge=1) == 2
+            assert len(statements.take()) == 3
+            assert [author.name for author in authors] == [None, "x", "x"] + [None] * (MANY - 3)
 
     async def test_versions_count_up(self) -> None:
         counter = await Counter.create(label="x")
@@ -252,6 +267,83 @@ class TestQueryUpdate:
             await Author.filter_by(email="a").update(age=5, seen_at=utc_now())
             assert author.age == 5
             assert author.seen_at is not None
+
+    async def test_an_object_named_by_its_key_is_read_again_whether_it_matched_or_not(self, db: Database) -> None:
+        async with db.unit() as unit:
+            author = await Author.create(email="a", age=1)
+            await unit.session.execute(Author.__table__.update().values(age=2))  # type: ignore[attr-defined]  # a table's
+            assert await Author.filter_by(id=author.id, age=1).update(name="x") == 0
+            assert author.age == 2
+
+    async def test_relations_stay_loaded_unless_their_foreign_key_was_written(self, db: Database) -> None:
+        await Book.create(title="x", author=Author(email="a"), tags=[Tag(label="red")])
+        async with db.unit():
+            book = await Book.filter_by(title="x").load("author", "tags").one()
+            await Book.filter_by(title="x").update(text="new")
+            assert (book.text, book.author.email if book.author else None) == ("new", "a")
+            await Book.filter_by(title="x").update(author_id=None)
+            assert "author" not in book.__dict__
+            assert [tag.label for tag in book.tags] == ["red"]
+
+    async def test_of_many_loaded_objects_only_those_that_matched_are_read_again(
+        self, db: Database, statements: Statements
+    ) -> None:
+        await Author.bulk_create([{"email": str(number), "age": number} for number in range(MANY)])
+        async with db.unit() as unit:
+            authors = await Author.order_by("age").all()
+            await unit.session.execute(Author.__table__.update().values(name="behind"))  # type: ignore[attr-defined]  # as above
+            statements.take()
+            assert await Author.filter_by(age__gt=MANY - 3).update(country="KR") == 2
+            assert len(statements.take()) == 3
+            assert [author.name for author in authors] == [None] * (MANY - 2) + ["behind"] * 2
+            assert [author.country for author in authors] == [None] * (MANY - 2) + ["KR"] * 2
+            assert await Author.filter_by(email="none").update(country="US") == 0
+            assert len(statements.take()) == 2
+
+    async def test_however_many_objects_are_loaded_a_statement_reads_a_thousand(
+        self, db: Database, statements: Statements
+    ) -> None:
+        await Author.bulk_create([{"email": str(number), "age": number} for number in range(2500)])
+        async with db.unit() as unit:
+            authors = await Author.order_by("age").all()
+            statements.take()
+            assert await Author.query().unfiltered().update(age=Author.age + 1) == 2500
+            assert len(statements.take()) == 1 + 1 + 3
+            assert [author.age for author in authors] == list(range(1, 2501))
+            assert await Author.filter_by(age__gt=500).delete() == 2000
+            assert len(statements.take()) == 1 + 3
+            assert [author.age for author in authors if author in unit.session] == list(range(1, 501))
+
+    @pytest.mark.parametrize("bound", ["limit", "relation"])
+    async def test_many_loaded_objects_are_right_after_a_bounded_update(self, db: Database, bound: str) -> None:
+        await Author.bulk_create([{"email": str(number), "age": number} for number in range(MANY)])
+        mentor = await Author.get(email="0")
+        await Author.filter_by(age__gt=0).update(mentor_id=mentor.id)
+        async with db.unit():
+            authors = await Author.order_by("age").all()
+            query = Author.filter_by(age__ge=0).order_by("-age").limit(2)
+            changed = query if bound == "limit" else Author.filter_by(mentor__email="0", age__gt=MANY - 3)
+            assert await changed.update(name="x") == 2
+            assert [author.name for author in authors] == [None] * (MANY - 2) + ["x"] * 2
+
+    @pytest.mark.mysql
+    @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
+    async def test_a_row_that_begins_to_match_at_the_last_moment_shows_in_its_object(self, db: Database) -> None:
+        await Author.bulk_create([{"email": str(number), "age": number} for number in range(MANY)])
+        others = create_engine(db.engine.url.set(drivername="mysql+pymysql"))
+
+        def join(connection: object, cursor: object, statement: str, *rest: object) -> None:
+            del connection, cursor, rest
+            if statement.startswith("UPDATE"):
+                with others.begin() as other:
+                    other.exec_driver_sql("UPDATE authors SET country = 'KR' WHERE email = '7'")
+
+        async with db.unit():
+            authors = await Author.order_by("age").all()
+            event.listen(db.engine.sync_engine, "before_cursor_execute", join)
+            assert await Author.filter_by(country="KR").update(name="x") == 1
+            assert [author.age for author in authors if author.name == "x"] == [7]
+        others.dispose()
 
     async def test_values_are_checked(self) -> None:
         with pytest.raises(UnknownField, match="did you mean 'age'"):

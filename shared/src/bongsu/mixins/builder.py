@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Select, asc, desc, select
+from sqlalchemy import BinaryExpression, BindParameter, ColumnElement, Select, asc, desc, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload, selectinload
 from sqlalchemy.orm.attributes import QueryableAttribute
 from sqlalchemy.orm.interfaces import ORMOption
+from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import True_
 
 from bongsu.mixins.base import Base
 from bongsu.mixins.errors import WrongValueForLookup
 from bongsu.mixins.fields import fields_of
+from bongsu.mixins.loaded import Key
 from bongsu.mixins.paths import relation_path, to_one_path
 from bongsu.mixins.q import Clause, Q, Where, compile_lookups, negated
 
@@ -151,6 +153,17 @@ class Builder(Generic[M]):
             return self._where
         column = getattr(self._model, deleted_at)
         return (*self._where, column.is_not(None) if self._deleted else column.is_(None))
+
+    def _named_keys(self) -> list[Key] | None:
+        """The keys that the query names (`id=…`, `id__in=[…]`): it is about no other rows. None where it names none."""
+        columns = self._model.__mapper__.primary_key
+        for condition in self._where if len(columns) == 1 else ():
+            if not isinstance(condition, BinaryExpression) or not isinstance(condition.right, BindParameter):
+                continue
+            if condition.operator in (operators.eq, operators.in_op) and columns[0].compare(condition.left):
+                value: Any = condition.right.value
+                return [(value,)] if condition.operator is operators.eq else [(one,) for one in value]
+        return None
 
     def _ordered(self, statement: Select[Any], names: Sequence[tuple[tuple[str, ...], str]] = ()) -> Select[Any]:
         """Adds the order, the bounds, and the columns of `names`, joining what these are read from."""

@@ -15,7 +15,7 @@ from bongsu.mixins.clock import python_now
 from bongsu.mixins.errors import UnknownField, WrongValueForLookup
 from bongsu.mixins.fields import Fields, Initial, fields_of
 from bongsu.mixins.instances import state_of
-from bongsu.mixins.loaded import keys_among, refresh_loaded
+from bongsu.mixins.loaded import Key, are_many_loaded, keys_among, refresh_loaded
 from bongsu.mixins.types import MYSQL_NAMES
 from bongsu.mixins.values import is_expression
 from bongsu.mixins.writes import Writes
@@ -168,8 +168,19 @@ def bulk_set(session: Session, query: "Writes[M]", rows: Sequence["Mapping[str, 
     for chunk in _chunks(given):
         matched += _set_chunk(session, query, chunk, by)
     if given:
-        refresh_loaded(session, model)
+        keys = _keys_by(session, model, by, given) if are_many_loaded(session, model) else None
+        refresh_loaded(session, model, keys)
     return matched
+
+
+def _keys_by(session: Session, model: type[Base], by: str, rows: Sequence[Row]) -> list[Key]:
+    """The keys of the rows that have these rows' values of `by`."""
+    column, keys = fields_of(model).columns[by], list[Key]()
+    for chunk in _chunks(rows):
+        values = [row[by] for row in chunk]
+        found = session.execute(select(*model.__mapper__.primary_key).where(column.in_(values)))
+        keys += [tuple(row) for row in found]
+    return keys
 
 
 def _chunks(rows: Sequence[Row]) -> Iterable[Sequence[Row]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, inspect, select, tuple_
@@ -13,35 +14,53 @@ from bongsu.mixins.instances import state_of
 
 M = TypeVar("M", bound=Base)
 
+Key = tuple[object, ...]
+
 _AT_ONCE = 1000  # keys a statement
+_MANY = 100
 
 
-def loaded_objects(session: Session, model: type[M]) -> list[M]:
-    """The objects of a model that a session holds."""
-    return [
-        instance
-        for instance in session.identity_map.values()
-        if isinstance(instance, model) and not inspect(instance).deleted
-    ]
+def loaded_objects(session: Session, model: type[M], keys: Iterable[Key] | None = None) -> list[M]:
+    """The objects of a model that a session holds: those with the keys, or all."""
+    if keys is None:
+        return [
+            instance
+            for instance in session.identity_map.values()
+            if isinstance(instance, model) and not inspect(instance).deleted
+        ]
+    identity = model.__mapper__.identity_key_from_primary_key
+    found = [session.identity_map.get(identity(key)) for key in keys]
+    return [instance for instance in found if isinstance(instance, model)]
 
 
-def read_anew(session: Session, model: type[M], statement: Select[M]) -> Sequence[M]:
-    """The rows, with objects that are loaded already brought up to date. What they have unsaved is written first."""
+def are_many_loaded(session: Session, model: type[Base]) -> bool:
+    """Whether asking which loaded objects a write is about is cheaper than reading all of them again."""
+    identified_by = model.__mapper__.identity_key_from_primary_key(())[0]
+    # A copy, as the garbage collector may take objects out meanwhile.
+    known = (key for key in list(session.identity_map.keys()) if key[0] is identified_by)
+    return next(islice(known, _MANY, None), None) is not None
+
+
+def read_anew(session: Session, instances: Iterable[Base], statement: Select[M]) -> Sequence[M]:
+    """The rows. Objects that are loaded (`instances`) write what they have unsaved, and take their rows' values."""
     session.flush()
-    with _relations_kept(loaded_objects(session, model)):
+    with _relations_kept(instances):
         rows = session.scalars(statement, execution_options={"populate_existing": True})
         return rows.unique().all()
 
 
-def refresh_loaded(session: Session, model: type[M]) -> None:
-    """Reads the loaded objects of a model again: a bulk write has changed their rows behind their backs."""
-    for condition in keys_among(model, [_key(instance) for instance in loaded_objects(session, model)]):
-        read_anew(session, model, select(model).where(condition))
+def refresh_loaded(session: Session, model: type[M], keys: Iterable[Key] | None = None) -> None:
+    """Reads loaded objects again, those with the keys or all: a bulk write has changed rows behind their backs."""
+    instances = loaded_objects(session, model, keys)
+    with _relations_kept(instances):
+        for condition in keys_among(model, [_key(instance) for instance in instances]):
+            statement = select(model).where(condition)
+            session.scalars(statement, execution_options={"populate_existing": True}).all()
 
 
-def forget_deleted(session: Session, model: type[M]) -> None:
-    """Takes the loaded objects whose rows are gone out of the session."""
-    gone = {_key(instance): instance for instance in loaded_objects(session, model)}
+def forget_deleted(session: Session, model: type[M], keys: Iterable[Key] | None = None) -> None:
+    """Takes loaded objects whose rows are gone, of those with the keys or of all, out of the session."""
+    gone = {_key(instance): instance for instance in loaded_objects(session, model, keys)}
     for condition in keys_among(model, list(gone)):
         for row in session.execute(select(*model.__mapper__.primary_key).where(condition)):
             del gone[tuple(row)]
@@ -55,7 +74,7 @@ def key_of(model: type[Base]) -> Any:  # noqa: ANN401  # a column or a tuple of 
     return columns[0] if len(columns) == 1 else tuple_(*columns)
 
 
-def keys_among(model: type[Base], keys: Sequence[tuple[object, ...]]) -> Iterator[ColumnElement[bool]]:
+def keys_among(model: type[Base], keys: Sequence[Key]) -> Iterator[ColumnElement[bool]]:
     """Conditions for the rows with these keys, each for as many as one statement should take."""
     is_single = len(model.__mapper__.primary_key) == 1
     for start in range(0, len(keys), _AT_ONCE):
@@ -63,7 +82,7 @@ def keys_among(model: type[Base], keys: Sequence[tuple[object, ...]]) -> Iterato
         yield key_of(model).in_([key[0] for key in part] if is_single else part)
 
 
-def _key(instance: Base) -> tuple[object, ...]:
+def _key(instance: Base) -> Key:
     return tuple(instance.__mapper__.primary_key_from_instance(instance))
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from bongsu.mixins.builder import Builder, M
 from bongsu.mixins.errors import LockOutsideUnit, MultipleFound, NotFound, WrongValueForLookup
-from bongsu.mixins.loaded import read_anew
+from bongsu.mixins.loaded import loaded_objects, read_anew
 from bongsu.mixins.paths import to_one_path
 from bongsu.mixins.sessions import in_unit, read
 
@@ -111,10 +111,13 @@ class Reads(Builder[M]):
 
     async def _fetch(self, statement: Select[M]) -> list[M]:
         if self._lock is not None:
-            return await self._read(lambda session: list(read_anew(session, self._model, statement)))
+            return await self._read(lambda session: list(read_anew(session, self._known_in(session), statement)))
         if self._is_joined:  # a JOIN repeats the row for each related one
             return await self._read(lambda session: list(session.scalars(statement).unique()))
         return await self._read(lambda session: list(session.scalars(statement)))
+
+    def _known_in(self, session: Session) -> list[M]:
+        return loaded_objects(session, self._model, self._named_keys())
 
     async def _read(self, work: Callable[[Session], T]) -> T:
         if self._lock is not None and not in_unit(self._model, self._session):

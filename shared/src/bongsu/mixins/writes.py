@@ -11,7 +11,7 @@ from bongsu.mixins.builder import Builder, M
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.errors import UnfilteredWrite, UnknownField
 from bongsu.mixins.fields import fields_of
-from bongsu.mixins.loaded import forget_deleted, key_of, refresh_loaded
+from bongsu.mixins.loaded import Key, are_many_loaded, forget_deleted, key_of, refresh_loaded
 from bongsu.mixins.paths import FieldTest, resolve_lookup
 from bongsu.mixins.sessions import write
 from bongsu.mixins.values import coerced
@@ -25,15 +25,23 @@ class Writes(Builder[M]):
     async def update(self, **values: object) -> int:
         """Sets the values on every row; gives how many rows matched. Values may be SQL: `count=Model.count + 1`.
 
-        One statement; `updated_at` and a version column move too. Objects of this model that the unit has loaded are
-        read again, by one more statement.
+        One statement; `updated_at` and a version column move too. Objects that the unit has loaded are read again, by
+        one statement more a thousand of them: those whose keys the filter names (`id=…`, `id__in=[…]`), matching or
+        not; else those that match, before which their keys are asked for (and locked) where many objects are loaded.
         """
         assignments = self._assignments(values)
-        model = self._model
+        model, named = self._model, self._named_keys()
+        statement = cast("Update", self._targeted(update(model))).values(assignments)
 
         def work(session: Session) -> int:
-            matched = _row_count(session, cast("Update", self._targeted(update(model))).values(assignments))
-            refresh_loaded(session, model)
+            session.flush()  # what is unsaved may match, or be written again
+            keys = named
+            if keys is None and are_many_loaded(session, model) and self._is_plain():
+                keys = self._matching_keys(session)
+            matched = _row_count(session, statement)
+            if named is None and keys is not None and len(keys) != matched:
+                keys = None  # more match than objects are loaded, or began to since they were asked for
+            refresh_loaded(session, model, keys)
             return matched
 
         return await write(model, self._session, work)
@@ -43,11 +51,11 @@ class Writes(Builder[M]):
         deleted_at = fields_of(self._model).deleted_at
         if deleted_at is not None and not hard:
             return await self.update(**{deleted_at: python_now()})
-        model = self._model
+        model, named = self._model, self._named_keys()
 
         def work(session: Session) -> int:
             matched = _row_count(session, self._targeted(delete(model)))
-            forget_deleted(session, model)
+            forget_deleted(session, model, named)
             return matched
 
         return await write(model, self._session, work)
@@ -63,7 +71,7 @@ class Writes(Builder[M]):
         """The conditions as an UPDATE or DELETE can have them."""
         conditions = self._conditions()
         plain = tuple(condition for condition in conditions if not _holds_subquery(condition))
-        if self._limit is None and self._offset is None and len(plain) == len(conditions):
+        if not self._is_bounded() and len(plain) == len(conditions):
             return conditions
         # MySQL takes no LIMIT in a subquery of IN, and no subquery on the written table, unless it is a derived table.
         # The plain conditions come again beside it: they are tested once more when a row that somebody else had locked
@@ -71,6 +79,19 @@ class Writes(Builder[M]):
         keys: Select[Any] = select(*self._model.__mapper__.primary_key)
         rows = self._ordered(keys.where(*conditions)).subquery()
         return (*plain, key_of(self._model).in_(select(*rows.c)))
+
+    def _matching_keys(self, session: Session) -> list[Key]:
+        """The keys of rows that match, locked so that they go on matching; at most one more than objects are loaded."""
+        query = self.lock().limit(len(session.identity_map) + 1)
+        keys = query._ordered(select(*self._model.__mapper__.primary_key).where(*self._conditions()))  # noqa: SLF001  # its own
+        return [tuple(row) for row in session.execute(query._locked(keys))]  # noqa: SLF001  # the same
+
+    def _is_plain(self) -> bool:
+        # Which rows a limit or a subquery picks can change although these rows are locked.
+        return not self._is_bounded() and not any(_holds_subquery(condition) for condition in self._where)
+
+    def _is_bounded(self) -> bool:
+        return self._limit is not None or self._offset is not None
 
     def _assignments(self, values: dict[str, object]) -> dict[str, object]:
         fields = fields_of(self._model)
