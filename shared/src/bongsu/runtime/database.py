@@ -1,15 +1,20 @@
 """Opening the database that the settings name."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
 
 from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bongsu.mixins import Database
+from bongsu.mixins import Database, TransactionLost
 from bongsu.runtime.database_log import log_statements
 from bongsu.runtime.errors import StartError
 from bongsu.runtime.settings import PlatformSettings, SettingsError
+
+USABLE: Final = "sqlite+aiosqlite:///FILE or mysql+aiomysql://USER:PASSWORD@HOST:PORT/DATABASE"
 
 
 def database_url(platform: PlatformSettings) -> URL:
@@ -40,23 +45,44 @@ async def opened(url: URL | str, *, slow_ms: float) -> AsyncIterator[Database]:
         target = make_url(url)
         # An error that reaches the log says which statement failed, and not with whose address or secret.
         database = Database(target, hide_parameters=True)
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
-        raise StartError(f"The database URL cannot be used: {error}") from error
+    except (SQLAlchemyError, ImportError, ValueError) as error:
+        # The ValueError is that of a port; it may quote a part of the password.
+        reason = "its port is no number" if isinstance(error, ValueError) else str(error.args[0]).rstrip(".")
+        raise StartError(f"The database URL cannot be used ({reason}); write {USABLE}") from error
     try:
-        log_statements(database.engine, slow_ms=slow_ms)
         try:
             await database.ping()
-        except (DBAPIError, OSError) as error:
-            raise StartError(f"Cannot reach the database at {_place(target)}: {_reason(error)}") from error
+        except (SQLAlchemyError, OSError, ValueError, TypeError) as error:
+            # The last two are what drivers make of a host or of parameters that cannot be.
+            raise _start_error(target, error, otherwise="Cannot reach") from error
+        log_statements(database.engine, slow_ms=slow_ms)
         yield database
     finally:
         await database.dispose()
 
 
+@contextmanager
+def told_plainly(engine: AsyncEngine) -> Iterator[None]:
+    """For what is done before a process is up, and for commands: what the database raises is told in one line.
+
+    :raises StartError: in its place.
+    """
+    try:
+        yield
+    except (DBAPIError, TransactionLost) as error:
+        raise _start_error(engine.url, error, otherwise="Cannot work with") from error
+
+
+def _start_error(url: URL, error: Exception, *, otherwise: str) -> StartError:
+    original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    reason = str(original.args[-1] if original.args else original)
+    # Its subclasses are for what goes wrong with a sound file.
+    if type(original) is sqlite3.DatabaseError:
+        return StartError(
+            f"The database {url.database} is damaged ({reason}): put a backup of it back, or move it away to begin anew"
+        )
+    return StartError(f"{otherwise} the database at {_place(url)}: {reason}")
+
+
 def _place(url: URL) -> str:
     return f"{url.host}:{url.port or 3306}/{url.database}" if url.host else str(url.database)
-
-
-def _reason(error: DBAPIError | OSError) -> str:
-    original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    return str(original.args[-1] if original.args else original)

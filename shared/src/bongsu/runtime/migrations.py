@@ -9,9 +9,11 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, RevisionStep, StampStep
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bongsu.runtime.database import told_plainly
 from bongsu.runtime.errors import StartError
 from bongsu.runtime.logging import get_logger
 
@@ -33,7 +35,10 @@ class MigrationSet:
 
 
 async def upgrade(engine: AsyncEngine, sets: Sequence[MigrationSet], *, revision: str = "head") -> None:
-    """Bring each owner's tables up to `revision`. Safe to call from several processes at once."""
+    """Bring each owner's tables up to `revision`. Safe to call from several processes at once.
+
+    :raises StartError: the database does not let it, or holds tables of a version that is not known here.
+    """
     await _each(engine, sets, revision, forward=True)
 
 
@@ -54,8 +59,9 @@ async def pending(engine: AsyncEngine, sets: Sequence[MigrationSet]) -> list[str
                     behind.append(one.owner)
         return behind
 
-    async with engine.connect() as connection:
-        return await connection.run_sync(look)
+    with told_plainly(engine):
+        async with engine.connect() as connection:
+            return await connection.run_sync(look)
 
 
 async def require_current(engine: AsyncEngine, sets: Sequence[MigrationSet]) -> None:
@@ -69,6 +75,11 @@ async def require_current(engine: AsyncEngine, sets: Sequence[MigrationSet]) -> 
 
 
 async def _each(engine: AsyncEngine, sets: Sequence[MigrationSet], revision: str, *, forward: bool) -> None:
+    with told_plainly(engine):
+        await _each_in_turn(engine, sets, revision, forward=forward)
+
+
+async def _each_in_turn(engine: AsyncEngine, sets: Sequence[MigrationSet], revision: str, *, forward: bool) -> None:
     async with engine.connect() as connection:
         mysql = connection.dialect.name in ("mysql", "mariadb")
         if mysql:
@@ -93,7 +104,13 @@ def _migrate(connection: Connection, one: MigrationSet, revision: str, forward: 
         def steps(current: tuple[str, ...], _context: MigrationContext) -> Sequence[StampStep | RevisionStep]:
             # What alembic's own `upgrade` and `downgrade` commands call; it has no public name.
             find = script._upgrade_revs if forward else script._downgrade_revs  # noqa: SLF001 - no public way
-            found = [*find(revision, current or "base")]  # type: ignore[arg-type] # alembic's annotations differ by direction
+            try:
+                found = [*find(revision, current or "base")]  # type: ignore[arg-type] # alembic's annotations differ by direction
+            except CommandError as error:
+                raise StartError(
+                    f"The tables of {one.owner} are of a version that is not known here ({', '.join(current)}): "
+                    "run the newer Bongsu that made them, or use another database"
+                ) from error
             for step in found:
                 log.info("migration.applied", owner=one.owner, step=str(step))
             return found

@@ -5,13 +5,14 @@ Each class is a frozen pydantic-settings model with a prefix. A value comes from
 """
 
 import difflib
+import ipaddress
 import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypedDict, TypeVar, Unpack, overload
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -37,6 +38,26 @@ def split_commas(value: object) -> object:
 
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
 """A comma-separated value."""
+
+
+def _known_networks(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if not _is_network(value):
+            raise ValueError(f"{value!a} is no network; write an address or a CIDR block such as 10.0.0.0/8")
+    return values
+
+
+def _is_network(value: str) -> bool:
+    try:
+        ipaddress.ip_network(value)
+    except ValueError:
+        return False
+    # It also takes a zone and a mask written as an address, which nothing else here does.
+    return "%" not in value and ("/" not in value or value.rpartition("/")[2].isdigit())
+
+
+NetworkList = Annotated[CommaList, AfterValidator(_known_networks)]
+"""Comma-separated addresses and CIDR blocks."""
 
 
 class SettingsError(StartError):
@@ -104,7 +125,7 @@ class PlatformSettings(Settings):
         pattern=r"^https?://[^/?#@\s]+$",
         description="Scheme, host and port of a sandbox, which stands in for each provider without credentials",
     )
-    trusted_proxies: CommaList = Field(
+    trusted_proxies: NetworkList = Field(
         default=(),
         validation_alias="BONGSU_TRUSTED_PROXIES",
         description="Networks (CIDR) whose X-Forwarded-For is believed",
