@@ -9,6 +9,7 @@ from bongsu.identity.scopes import Role
 from bongsu.identity.signatures import RequestSigner
 from bongsu.runtime.errors import Invalid
 from bongsu_auth import operations
+from bongsu_auth.api_keys.service import KeyFacts
 from bongsu_auth.errors import AddressTaken, TooManyKeys, UserNotFound
 from services.auth.tests.stage import PASSWORD, Stage
 
@@ -30,11 +31,25 @@ class TestCreateUser:
         assert [isinstance(one, AddressTaken) for one in made].count(True) == 3
         assert await User.row_count() == 1
 
-    @pytest.mark.parametrize(("email", "password"), [("x", PASSWORD), ("a@example.com", "short")])
-    async def test_bad_input_is_told(self, stage: Stage, email: str, password: str) -> None:
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("email", "x"),
+            ("email", "a\udcff@example.com"),
+            ("password", "short"),
+            ("password", "correct-horse-\udcff"),
+            ("password", "kim@example.com"),
+            ("name", "x" * 101),
+            ("name", "김\x1b[31m"),
+            ("name", "\udcff"),
+            ("name", " "),
+        ],
+    )
+    async def test_bad_input_is_told_by_its_name(self, stage: Stage, field: str, value: str) -> None:
+        given = {"email": "kim@example.com", "password": PASSWORD, "name": "김", field: value}
         with pytest.raises(Invalid) as caught:
-            await operations.create_user(stage.database, email, password)
-        assert caught.value.errors
+            await operations.create_user(stage.database, given["email"], given["password"], name=given["name"])
+        assert [error.loc for error in caught.value.errors] == [("body", field)]
 
 
 class TestPromote:
@@ -71,3 +86,10 @@ class TestCreateKey:
             await operations.create_key(stage.database, stage.vault, user.email)
         with pytest.raises(TooManyKeys):
             await operations.create_key(stage.database, stage.vault, user.email)
+
+    @pytest.mark.parametrize("memo", ["x" * 201, "\x00", "\udcff"])
+    async def test_memo_that_the_api_would_refuse_is_refused(self, stage: Stage, memo: str) -> None:
+        user = await stage.user()
+        with pytest.raises(Invalid) as caught:
+            await operations.create_key(stage.database, stage.vault, user.email, KeyFacts(memo=memo))
+        assert [error.loc for error in caught.value.errors] == [("body", "memo")]
