@@ -1,5 +1,9 @@
+import json
 from pathlib import Path
 
+import pytest
+
+from bongsu.runtime.errors import StartError
 from bongsu_sandbox.line_file import LineFile
 
 
@@ -33,4 +37,16 @@ class TestLineFile:
         path.write_bytes(b"{")
         file = LineFile(path)
         assert file.lines() == []
+        file.close()
+
+
+class TestEntries:
+    @pytest.mark.parametrize("newest_first", [False, True])
+    def test_a_line_that_cannot_be_read_is_told_with_the_file(self, newest_first: bool, tmp_path: Path) -> None:
+        (tmp_path / "lines").write_bytes(b"1\n\xff\n3\n")
+        file = LineFile(tmp_path / "lines")
+        entries = file.entries(json.loads, newest_first=newest_first)
+        assert next(entries) == ((b"3", 3) if newest_first else (b"1", 1))
+        with pytest.raises(StartError, match=r"Cannot read line 2 of .*lines: mend it, or remove the file"):
+            next(entries)
         file.close()

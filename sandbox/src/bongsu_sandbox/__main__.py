@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-from bongsu.runtime.errors import StartError
 from bongsu.runtime.logging import configure_logging
 from bongsu.runtime.server import listen, run, serve
 from bongsu.runtime.settings import PlatformSettings, load
@@ -15,14 +14,12 @@ from bongsu_sandbox.settings import SandboxSettings
 async def main(stop: StopSignal) -> None:
     """Serve until told to stop.
 
-    :raises StartError: a setting is missing or wrong, the port is taken, or the public URL is not local.
+    :raises StartError: a setting is missing or wrong, the port is taken, the public URL is not local, or the data
+        cannot be used.
     """
     platform, settings = load(PlatformSettings, SandboxSettings, dotenv=Path(".env"))
     configure_logging(level=platform.log_level, as_json=platform.log_json)
-    try:
-        app = create_app(settings, platform, stop=stop)
-    except OSError as error:
-        raise StartError(f"Cannot use {error.filename or settings.data_dir}: {error.strerror}") from error
+    app = create_app(settings, platform, stop=stop)
     await serve(app, listen(platform.host, platform.port), stop)
 
 

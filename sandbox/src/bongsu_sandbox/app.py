@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from bongsu.runtime.errors import StartError
 from bongsu.runtime.http import add_health, create_api
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.settings import PlatformSettings
@@ -35,9 +36,19 @@ def create_app(settings: SandboxSettings, platform: PlatformSettings, *, stop: S
     """The sandbox; every route begins with `/sandbox`, but for the health routes.
 
     :param stop: ends the requests that a fault holds open, when the process is to end.
-    :raises StartError: the public URL is not local.
+    :raises StartError: the public URL is not local, or a file of the data folder cannot be used.
     """
     require_local(platform.url)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        return _create_app(settings, platform, stop or StopSignal())
+    except OSError as error:
+        raise StartError(
+            f"Cannot use {error.filename or settings.data_dir} ({error.strerror}): mend or remove it"
+        ) from error
+
+
+def _create_app(settings: SandboxSettings, platform: PlatformSettings, stop: StopSignal) -> FastAPI:
     mailbox = Mailbox(
         settings.data_dir / "mailbox", max_mails=settings.mailbox_max_mails, max_bytes=settings.mailbox_max_bytes
     )
@@ -56,7 +67,6 @@ def create_app(settings: SandboxSettings, platform: PlatformSettings, *, stop: S
         pages=pages, mailbox=mailbox, ledger=ledger, account=account, faults=faults, public_url=platform.url
     )
 
-    stop = stop or StopSignal()
     discord = create_discord(settings, faults, pages, stop)
 
     @asynccontextmanager

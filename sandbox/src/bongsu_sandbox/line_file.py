@@ -1,7 +1,13 @@
 """An append-only file of JSON lines that survives `kill -9`."""
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
+
+from bongsu.runtime.errors import StartError
+
+Entry = TypeVar("Entry")
 
 
 class LineFile:
@@ -52,6 +58,19 @@ class LineFile:
     def lines(self) -> list[bytes]:
         """All lines, oldest first, without their newlines."""
         return self.read(0, self.size_bytes).splitlines()
+
+    def entries(self, read: Callable[[bytes], Entry], *, newest_first: bool = False) -> Iterator[tuple[bytes, Entry]]:
+        """Each line and what `read` makes of it, which raises ValueError for one that it cannot read.
+
+        :raises StartError: there is such a line.
+        """
+        numbered = [*enumerate(self.lines(), start=1)]
+        for number, line in reversed(numbered) if newest_first else numbered:
+            try:
+                entry = read(line)
+            except ValueError as error:
+                raise StartError(f"Cannot read line {number} of {self.path}: mend it, or remove the file") from error
+            yield line, entry
 
     def close(self) -> None:
         """Close the file; nothing else may be called afterwards."""

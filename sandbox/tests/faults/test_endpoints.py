@@ -51,6 +51,25 @@ class TestSetFault:
         assert words in error["msg"]
         assert (await http.get(PATH)).json()["items"] == []
 
+    @pytest.mark.parametrize("target", ["ses", "gateway"])
+    @pytest.mark.parametrize(
+        "detail",
+        ['"\\ud800"', '["MessageRejected", "\\ud800"]', '{"\\ud800": "SUCCESS"}', '{"a@b.co": "\\ud800"}'],
+    )
+    async def test_half_a_character_in_the_detail_is_refused(
+        self, http: httpx.AsyncClient, target: str, detail: str
+    ) -> None:
+        body = f'{{"target": "{target}", "kind": "error", "detail": {detail}}}'
+        answer = await http.post(PATH, content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 422
+        assert {error["loc"][1] for error in answer.json()["errors"]} == {"detail"}
+
+    @pytest.mark.parametrize("field", ["target", "kind", "\\ud800"])
+    async def test_half_a_character_elsewhere_is_refused(self, http: httpx.AsyncClient, field: str) -> None:
+        body = f'{{"target": "ses", "kind": "error", "{field}": "\\ud800"}}'
+        answer = await http.post(PATH, content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 422
+
 
 class TestClearFaults:
     async def test_one_kind_or_all_are_cleared(self, http: httpx.AsyncClient) -> None:

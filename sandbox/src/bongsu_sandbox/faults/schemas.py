@@ -1,8 +1,8 @@
 """Faults as they are asked for and shown."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from bongsu_sandbox.times import Timestamp
 
@@ -22,7 +22,16 @@ Kind = Literal[
     "unavailable",
     "per_entry",
 ]
-Detail = str | float | list[str] | dict[str, str] | None
+
+
+def _encodable(value: str) -> str:
+    if any("\ud800" <= char <= "\udfff" for char in value):
+        raise ValueError("must not hold half a character (a lone surrogate)")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+Detail = Text | float | list[Text] | dict[Text, Text] | None
 
 
 class FaultRequest(BaseModel):

@@ -44,8 +44,7 @@ class Ledger:
     def recipients_since_a_day(self) -> Iterator[tuple[datetime, int]]:
         """When and to how many, for each send of the last 24 hours: what a restarted account counts on from."""
         start = datetime.now(UTC) - timedelta(days=1)
-        for line in reversed(self._file.lines()):
-            entry = _ENTRY.validate_json(line)
+        for _, entry in self._file.entries(_ENTRY.validate_json, newest_first=True):
             if entry.accepted_at < start:
                 return
             yield entry.accepted_at, len(entry.to)

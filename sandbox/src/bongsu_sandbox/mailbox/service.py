@@ -40,8 +40,7 @@ class Segment:
         self.envelopes: list[Envelope] = []
         self.attachment_bytes = 0
         offset = 0
-        for line in self.file.lines():
-            mail = _MAIL.validate_json(line)
+        for line, mail in self.file.entries(_MAIL.validate_json):
             self._note(mail, offset, len(line))
             self.attachment_bytes += sum(item.size_bytes for item in mail.attachments)
             offset += len(line) + 1
@@ -100,7 +99,7 @@ class Mailbox:
         self._folder = folder
         self._max_mails = max_mails
         self._max_bytes = max_bytes
-        self._segments = [Segment(path) for path in sorted(folder.iterdir()) if path.is_dir()]
+        self._segments = [Segment(path) for path in sorted(folder.iterdir()) if path.name.isdigit()]
         self._places = {mail.id: (part, mail) for part in self._segments for mail in part.envelopes}
 
     def __len__(self) -> int:

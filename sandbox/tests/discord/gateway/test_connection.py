@@ -1,4 +1,5 @@
 import asyncio
+import time
 from typing import Any
 
 import aiohttp
@@ -61,6 +62,15 @@ class TestProtocol:
             await socket.next()
             await socket.send(1, None)
             assert (await socket.next())["op"] == 11
+
+    async def test_an_acknowledgement_comes_no_faster_than_over_a_network(self, connect: Connect) -> None:
+        async with connect() as socket:
+            await socket.next()
+            sent_at = time.monotonic()
+            await socket.send(1, None)
+            await socket.next()
+            # Less than py-cord's thread needs to note when it sent, and the latency would be an interval too long.
+            assert time.monotonic() - sent_at >= 0.04
 
     async def test_a_connection_without_heartbeats_is_ended(self, connect: Connect, sandbox: RunningSandbox) -> None:
         await sandbox.http.patch(f"{CONTROL}/gateway", json={"heartbeat_ms": 100})

@@ -70,8 +70,8 @@ class Messages:
         self._channels: dict[int, deque[Message]] = {}
         self._nonces: dict[tuple[int, int, str], tuple[float, Message]] = {}
         self.count = 0
-        for line in self._file.lines():
-            self._keep(Message.model_validate_json(line))
+        for _, message in self._file.entries(Message.model_validate_json):
+            self._keep(message)
 
     def of(self, channel_id: int) -> list[Message]:
         """A channel's newest messages, oldest first."""
