@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from bongsu.identity.scopes import KEY_SCOPES, Role, Scope
+from bongsu.identity.sealing import require_opens
 from bongsu.runtime.errors import ServiceError, StartError
 from bongsu.runtime.stop import StopSignal
 from bongsu_auth import operations
@@ -53,6 +54,7 @@ async def _promote(options: argparse.Namespace) -> None:
 async def _create_key(options: argparse.Namespace) -> None:
     facts = KeyFacts(memo=options.memo, mode=options.mode, scopes=_scopes(options.scopes))
     async with operator_database.opened(options.database_url) as (database, vault):
+        await require_opens(vault)
         key, secret = await operations.create_key(database, vault, options.email, facts)
         # As lines that a shell can take over: eval "$(bongsu key create me@example.com)".
         print(f"export BONGSU_ACCESS_KEY={key.access_key}")

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import math
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -82,7 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     send.add_argument("--url", help="the API's public URL; else BONGSU_PUBLIC_URL or http://localhost:PORT")
     send.add_argument("--access-key", default=os.environ.get("BONGSU_ACCESS_KEY"), help="else BONGSU_ACCESS_KEY")
     send.add_argument("--secret-key", default=os.environ.get("BONGSU_SECRET_KEY"), help="else BONGSU_SECRET_KEY")
-    send.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="how long to follow it")
+    send.add_argument("--timeout", type=_seconds, default=30.0, metavar="SECONDS", help="how long to follow it")
 
     slash = commands.add_parser("commands", help="the bot's slash commands").add_subparsers(
         dest="action", required=True, metavar="ACTION"
@@ -92,6 +93,13 @@ def build_parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="check settings, database, broker and providers, and say what to do")
     _with_database(doctor)
     return parser
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds greater than 0")
+    return value
 
 
 def _with_database(parser: argparse.ArgumentParser) -> None:

@@ -9,17 +9,19 @@ from typing import Literal
 
 from bongsu.broker import opening as brokers
 from bongsu.identity import opening as identities
+from bongsu.identity.sealing import require_opens
+from bongsu.identity.vault import Vault
 from bongsu.runtime import database as databases
 from bongsu.runtime import migrations
 from bongsu.runtime.errors import StartError
 from bongsu.runtime.logging import configure_logging
-from bongsu.runtime.settings import SettingsError
+from bongsu.runtime.settings import SettingsError, load
 from bongsu.runtime.stop import StopSignal
 from bongsu_bot.login import bot_name
-from bongsu_bot.settings import DISCORD_API_URL
+from bongsu_bot.settings import DISCORD_API_URL, BotSettings
 from bongsu_launcher.operator_database import chosen_url
 from bongsu_launcher.owners import MIGRATIONS
-from bongsu_launcher.settings import Composed, compose
+from bongsu_launcher.settings import DOTENV, Composed, compose
 from bongsu_notify.channels import ses
 
 MARKS = {"ok": "ok  ", "note": "note", "bad": "BAD "}
@@ -55,8 +57,8 @@ def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[Non
 
 async def _findings(database_url: str | None) -> AsyncIterator[Finding]:
     try:
-        composed = compose()
-        identities.vault_of(composed.platform)
+        composed = compose(make_keys=False)
+        vault = identities.vault_of(composed.platform) if composed.platform.vault_keys is not None else None
     except SettingsError as error:
         for problem in error.problems:
             yield Finding("bad", "settings", problem)
@@ -66,7 +68,7 @@ async def _findings(database_url: str | None) -> AsyncIterator[Finding]:
         return
     yield Finding("ok", "settings", f"every name is known; public URL {composed.platform.url}")
     yield _port(composed)
-    yield await _database(composed, database_url)
+    yield await _database(composed, database_url, vault)
     yield await _broker(composed)
     yield await _ses(composed)
     yield await _bot(composed)
@@ -82,16 +84,24 @@ def _port(composed: Composed) -> Finding:
     return Finding("ok", "port", f"{platform.port} is free")
 
 
-async def _database(composed: Composed, database_url: str | None) -> Finding:
+async def _database(composed: Composed, database_url: str | None, vault: Vault | None) -> Finding:
     url = chosen_url(composed.platform, database_url)
     shown = url.rsplit("@", maxsplit=1)[-1]
+    if url == composed.state.database_url and not composed.state.database_file.exists():
+        # Not opened: that would make it.
+        return Finding("note", "database", f"{composed.state.database_file} is not there yet: `bongsu up` makes it")
     try:
         async with AsyncExitStack() as stack:
             opening = databases.opened(url, slow_ms=composed.platform.slow_query_ms)
             database = await stack.enter_async_context(opening)
             behind = await migrations.pending(database.engine, MIGRATIONS)
+            if not behind and vault is not None:
+                with databases.told_plainly(database.engine):
+                    await require_opens(vault)
     except StartError as error:
-        return Finding("bad", "database", f"{error}; check MYSQL_HOST, MYSQL_PORT, MYSQL_USER and MYSQL_PASSWORD")
+        of_settings = database_url is None and composed.platform.mysql_host is not None
+        advice = "; check MYSQL_HOST, MYSQL_PORT, MYSQL_USER and MYSQL_PASSWORD" if of_settings else ""
+        return Finding("bad", "database", f"{error}{advice}")
     if not behind:
         return Finding("ok", "database", f"{shown} answers and its tables are up to date")
     advice = "run `bongsu migrate`" if composed.platform.mysql_host else "`bongsu up` makes them"
@@ -129,11 +139,15 @@ async def _ses(composed: Composed) -> Finding:
 async def _bot(composed: Composed) -> Finding:
     if composed.bot.token is None:
         return Finding("note", "bot", "BOT_TOKEN is not set: the rest works without it")
-    if composed.bot.api_url != DISCORD_API_URL:
+    (given,) = load(BotSettings, dotenv=DOTENV)
+    if given.token is None:
         return Finding(
             "note", "bot", "not configured: the sandbox stands in for Discord; set BOT_TOKEN to log in there"
         )
+    real = composed.bot.api_url == DISCORD_API_URL
+    known_by = "Discord" if real else f"BOT_API_URL ({composed.bot.api_url})"
+    advice = "" if real else f"; BOT_API_URL is {composed.bot.api_url}, not Discord's"
     try:
-        return Finding("ok", "bot", f"Discord knows it as {await bot_name(composed.bot)}")
+        return Finding("ok", "bot", f"{known_by} knows it as {await bot_name(composed.bot)}")
     except StartError as error:
-        return Finding("bad", "bot", str(error))
+        return Finding("bad", "bot", f"{error}{advice}")

@@ -14,6 +14,7 @@ from bongsu.contracts.queues import ALL_QUEUES
 from bongsu.identity import opening as identities
 from bongsu.identity.callers import Identity
 from bongsu.identity.key_source import ensure_signing_key
+from bongsu.identity.sealing import require_opens
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu.outbox.relay import Relay
@@ -64,7 +65,8 @@ async def up(composed: Composed, stop: StopSignal) -> None:
         opening = databases.opened(composed.database_url, slow_ms=platform.slow_query_ms)
         database = await stack.enter_async_context(opening)
         vault = identities.vault_of(platform)
-        await _prepare(database, composed, vault)
+        with databases.told_plainly(database.engine):
+            await _prepare(database, composed, vault)
         broker = MemoryBroker()
         await broker.connect()
         stack.push_async_callback(broker.close)
@@ -104,6 +106,7 @@ async def _prepare(database: Database, composed: Composed, vault: Vault) -> None
     """Tables, the first signing key, the demo users; and what the last run left with its broker is due again."""
     await migrations.upgrade(database.engine, MIGRATIONS)
     await ensure_signing_key(vault)
+    await require_opens(vault)
     if composed.notify.sandbox:
         await demo.seed(database)
     if composed.owns_database:

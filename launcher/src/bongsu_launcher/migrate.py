@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Awaitable, Callable
 
 from bongsu.identity.key_source import ensure_signing_key
+from bongsu.identity.sealing import require_opens
 from bongsu.runtime import migrations
 from bongsu.runtime.settings import load
 from bongsu.runtime.stop import StopSignal
@@ -28,6 +29,7 @@ def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[Non
             await migrations.upgrade(database.engine, MIGRATIONS)
             print(f"Migrated: {', '.join(behind)}." if behind else "The tables are up to date.")
             await ensure_signing_key(vault)
+            await require_opens(vault)
             if options.credentials is not None:
                 users = await grants.apply(database.engine, credentials.mysql_passwords(options.credentials))
                 print(f"Users with their grants: {', '.join(users)}.")

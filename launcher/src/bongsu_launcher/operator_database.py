@@ -32,10 +32,11 @@ async def opened(database_url: str | None, *, current: bool = True) -> AsyncIter
     :raises StartError: it cannot be used as it is.
     """
     (platform,) = load(LauncherSettings, dotenv=DOTENV)
-    configure_logging(level="WARNING", as_json=False)
+    configure_logging(level="ERROR", as_json=False)
     url = chosen_url(platform, database_url)
     vault = identities.vault_of(with_vault_keys(platform))
     async with databases.opened(url, slow_ms=platform.slow_query_ms) as database:
         if current:
             await migrations.require_current(database.engine, MIGRATIONS)
-        yield database, vault
+        with databases.told_plainly(database.engine):
+            yield database, vault

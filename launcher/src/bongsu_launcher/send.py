@@ -1,6 +1,8 @@
 """`bongsu send`: an email through the API, followed to its end. Also an example of a signed client."""
 
 import argparse
+import re
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,11 +17,14 @@ from bongsu_launcher.settings import DOTENV, LauncherSettings
 ENDED = frozenset({"sent", "delivered", "bounced", "complained", "failed", "suppressed", "cancelled", "expired"})
 POLL_S = 0.2
 
+_BASE_URL = re.compile(r"https?://[^/?#@\s]+/?")
+_KEY = re.compile(r"[!-~]+")
+
 
 def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:
     """Sends and follows one email.
 
-    :raises StartError: no key, no API, or the API refused.
+    :raises StartError: no key, no API, the API refused, or the mail was not sent in time.
     """
 
     async def send(stop: StopSignal) -> None:
@@ -30,6 +35,7 @@ def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[Non
             )
         (platform,) = load(LauncherSettings, dotenv=DOTENV)
         url = options.url or platform.url
+        _require_sendable(options, url)
         signer = RequestSigner(options.access_key, options.secret_key)
         body = {
             "channel": "email",
@@ -38,22 +44,38 @@ def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[Non
         }
         try:
             async with httpx.AsyncClient(base_url=url, auth=signer, timeout=10) as client:
-                made = _checked(await client.post("/v1/notifications", json=body))
+                made = _checked(await client.post("/v1/notifications", json=body), "id", "status")
                 print(f"{made['id']}  {made['status']}")
                 await _follow(client, made["id"], made["status"], options.timeout, stop)
-        except httpx.TransportError as error:
+        except (httpx.RequestError, httpx.InvalidURL) as error:
             raise StartError(f"{url} does not answer ({type(error).__name__}); is `bongsu up` running?") from error
 
     return send
 
 
+def _require_sendable(options: argparse.Namespace, url: str) -> None:
+    for name, key in (("--access-key", options.access_key), ("--secret-key", options.secret_key)):
+        if _KEY.fullmatch(key) is None:
+            raise StartError(f"{name} holds characters that no key has: give it as `bongsu key create` printed it")
+    if _BASE_URL.fullmatch(url) is None or not url.isprintable():
+        raise StartError(f"--url: {url!a} is not http(s)://HOST:PORT")
+    for name, text in (("TO", options.to), ("--subject", options.subject), ("--text", options.text)):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise StartError(f"{name} is not UTF-8 text") from error
+
+
 async def _follow(
     client: httpx.AsyncClient, notification_id: str, status: str, timeout_s: float, stop: StopSignal
 ) -> None:
-    waited = 0.0
-    while status not in ENDED and waited < timeout_s and not await stop.sleep(POLL_S):
-        waited += POLL_S
-        shown = _checked(await client.get(f"/v1/notifications/{notification_id}"))
+    deadline = time.monotonic() + timeout_s
+    while status not in ENDED:
+        left_s = deadline - time.monotonic()
+        if left_s <= 0 or await stop.sleep(min(POLL_S, left_s)):
+            waited = "" if stop.is_set() else f" after {timeout_s:g} s (--timeout)"
+            raise StartError(f"The notification is still {status}{waited}; Bongsu goes on with it")
+        shown = _checked(await client.get(f"/v1/notifications/{notification_id}"), "status", "error")
         if shown["status"] != status:
             status = shown["status"]
             error = shown["error"]
@@ -62,8 +84,28 @@ async def _follow(
         raise StartError(f"The notification ended as {status}")
 
 
-def _checked(answer: httpx.Response) -> dict[str, Any]:
-    body: dict[str, Any] = answer.json()
+def _checked(answer: httpx.Response, *names: str) -> dict[str, Any]:
+    """The body of an answer that has these members.
+
+    :raises StartError: the API refused, or it is not the API that answers.
+    """
+    try:
+        body = answer.json()
+    except ValueError:
+        body = None
     if answer.is_error:
-        raise StartError(f"The API answered {answer.status_code}: {body.get('detail', answer.text)}")
+        raise StartError(f"The API answered {answer.status_code}: {_refusal(body) or answer.reason_phrase}")
+    if not isinstance(body, dict) or not set(names) <= body.keys():
+        raise StartError(f"{answer.url.copy_with(path='/')} answers, but is not Bongsu's API; check --url")
     return body
+
+
+def _refusal(body: object) -> str | None:
+    """What a problem document says, with what is wrong about each field."""
+    match body:
+        case {"detail": str(detail), "errors": [*errors]}:
+            wrong = [str(error["msg"]) for error in errors if isinstance(error, dict) and "msg" in error]
+            return f"{detail} ({'; '.join(wrong)})" if wrong else detail
+        case {"detail": str(detail)}:
+            return detail
+    return None

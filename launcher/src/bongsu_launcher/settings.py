@@ -22,11 +22,17 @@ class LauncherSettings(PlatformSettings):
     var: Path = Field(default=Path("var"), validation_alias="BONGSU_VAR", description="Folder of the data")
 
 
-def with_vault_keys(platform: LauncherSettings) -> LauncherSettings:
-    """The settings with the data folder's own key, where the environment names none."""
+def with_vault_keys(platform: LauncherSettings, *, make: bool = True) -> LauncherSettings:
+    """The settings with the data folder's own key, where the environment names none.
+
+    :param make: make it where there is no database yet; else it stays out.
+    :raises StartError: the folder or its key cannot be used.
+    """
     if platform.vault_keys is not None:
         return platform
-    return platform.model_copy(update={"vault_keys": SecretStr(StateFolder(platform.var).vault_keys())})
+    state = StateFolder(platform.var)
+    keys = state.ensure_vault_keys() if make else state.vault_keys()
+    return platform.model_copy(update={"vault_keys": SecretStr(keys) if keys is not None else None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +54,10 @@ class Composed:
         return self.database_url == self.state.database_url
 
 
-def compose(database_url: str | None = None) -> Composed:
+def compose(database_url: str | None = None, *, make_keys: bool = True) -> Composed:
     """Read the environment and `.env`, and fill in stand-ins for what is missing.
 
+    :param make_keys: make the data folder's vault key where there is none yet; else `vault_keys` may be None.
     :raises SettingsError: every missing or wrong name.
     :raises StartError: the data folder cannot be used.
     """
@@ -64,7 +71,7 @@ def compose(database_url: str | None = None) -> Composed:
         dotenv=DOTENV,
     )
     state = StateFolder(platform.var)
-    platform = with_vault_keys(platform)
+    platform = with_vault_keys(platform, make=make_keys)
     if "log_json" not in platform.model_fields_set:
         platform = platform.model_copy(update={"log_json": False})
     own_sandbox_url = f"http://127.0.0.1:{platform.port}" if is_local_url(platform.url) else None
