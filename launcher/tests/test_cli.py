@@ -1,13 +1,9 @@
 """The commands on data and with arguments that are not as they must be: one line that says what to do."""
 
-import contextlib
-import logging
 import os
 import shutil
-import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,24 +13,17 @@ from bongsu.identity.vault import Vault
 from bongsu.runtime.errors import StartError
 from bongsu_launcher.cli import main
 from bongsu_launcher.settings import compose
+from launcher.tests.conftest import Run, logging_kept
 
 PASSWORD = "correct-horse-battery"
-LEVELS = ("alembic", "aiobotocore", "botocore", "httpx", "httpcore", "aiormq", "aio_pika", "uvicorn")
-
-Run = Callable[..., str]
-"""Runs a command that must fail; the line that it says."""
-
-
-@pytest.fixture
-def var(tmp_path: Path) -> Path:
-    return tmp_path / "var"
+pytestmark = pytest.mark.usefixtures("surroundings")
 
 
 @pytest.fixture(scope="module")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with tables and an account, to be copied."""
     folder = tmp_path_factory.mktemp("migrated")
-    with pytest.MonkeyPatch.context() as patch, _logging_kept():
+    with pytest.MonkeyPatch.context() as patch, logging_kept():
         patch.setenv("BONGSU_VAR", str(folder))
         patch.chdir(folder)
         assert main(["migrate"]) == 0
@@ -42,49 +31,11 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, var: Path) -> Iterator[None]:
-    monkeypatch.chdir(tmp_path)
-    for name in ("BONGSU_PUBLIC_URL", "MYSQL_HOST", "BONGSU_VAULT_KEYS", "BONGSU_PASSWORD"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("BONGSU_VAR", str(var))
-    monkeypatch.setenv("LOG_LEVEL", "ERROR")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("PORT", str(free.getsockname()[1]))
-    with _logging_kept():
-        yield
-
-
-@contextlib.contextmanager
-def _logging_kept() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    levels = {name: logging.getLogger(name).level for name in LEVELS}
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name, before in levels.items():
-        logging.getLogger(name).setLevel(before)
-
-
 @pytest.fixture
 def data(migrated: Path, var: Path) -> Path:
     """The data folder, with tables and an account in it."""
     shutil.copytree(migrated, var)
     return var
-
-
-@pytest.fixture
-def refused(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*arguments: str) -> str:
-        assert main(arguments) == 1
-        said = capsys.readouterr().err.splitlines()
-        assert len(said) == 1, said
-        assert said[0].startswith("bongsu: ")
-        return said[0]
-
-    return run
 
 
 def _spoil(path: Path) -> None:

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -47,7 +48,7 @@ def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[Non
                 made = _checked(await client.post("/v1/notifications", json=body), "id", "status")
                 print(f"{made['id']}  {made['status']}")
                 await _follow(client, made["id"], made["status"], options.timeout, stop)
-        except (httpx.RequestError, httpx.InvalidURL) as error:
+        except httpx.RequestError as error:
             raise StartError(f"{url} does not answer ({type(error).__name__}); is `bongsu up` running?") from error
 
     return send
@@ -57,13 +58,22 @@ def _require_sendable(options: argparse.Namespace, url: str) -> None:
     for name, key in (("--access-key", options.access_key), ("--secret-key", options.secret_key)):
         if _KEY.fullmatch(key) is None:
             raise StartError(f"{name} holds characters that no key has: give it as `bongsu key create` printed it")
-    if _BASE_URL.fullmatch(url) is None or not url.isprintable():
-        raise StartError(f"--url: {url!a} is not http(s)://HOST:PORT")
+    if not _is_base_url(url):
+        raise StartError(f"--url: {url!r} is not http(s)://HOST:PORT")
     for name, text in (("TO", options.to), ("--subject", options.subject), ("--text", options.text)):
         try:
             text.encode()
         except UnicodeEncodeError as error:
             raise StartError(f"{name} is not UTF-8 text") from error
+
+
+def _is_base_url(url: str) -> bool:
+    try:
+        httpx.URL(url)
+        in_range = urlsplit(url).port != 0
+    except (httpx.InvalidURL, ValueError):
+        return False
+    return in_range and _BASE_URL.fullmatch(url) is not None
 
 
 async def _follow(

@@ -1,0 +1,64 @@
+"""Fixtures for tests that run a command in this process."""
+
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bongsu_launcher.cli import main
+
+LEVELS = ("alembic", "aiobotocore", "botocore", "httpx", "httpcore", "aiormq", "aio_pika", "uvicorn")
+
+Run = Callable[..., str]
+"""Runs a command that must fail; the one line that it says."""
+
+
+@contextlib.contextmanager
+def logging_kept() -> Iterator[None]:
+    """Undo what a command sets up."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    levels = {name: logging.getLogger(name).level for name in LEVELS}
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name, before in levels.items():
+        logging.getLogger(name).setLevel(before)
+
+
+@pytest.fixture
+def var(tmp_path: Path) -> Path:
+    """The data folder, which is not there yet."""
+    return tmp_path / "var"
+
+
+@pytest.fixture
+def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, var: Path) -> Iterator[None]:
+    """A folder, a port and an environment of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("BONGSU_PUBLIC_URL", "MYSQL_HOST", "BONGSU_VAULT_KEYS", "BONGSU_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("BONGSU_VAR", str(var))
+    monkeypatch.setenv("LOG_LEVEL", "ERROR")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("PORT", str(free.getsockname()[1]))
+    with logging_kept():
+        yield
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command that must fail."""
+
+    def run(*arguments: str) -> str:
+        assert main(arguments) == 1
+        said = capsys.readouterr().err.splitlines()
+        assert len(said) == 1, said
+        assert said[0].startswith("bongsu: ")
+        return said[0]
+
+    return run
