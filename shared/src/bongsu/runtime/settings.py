@@ -43,7 +43,7 @@ CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
 def _known_networks(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
         if not _is_network(value):
-            raise ValueError(f"{value!a} is no network; write an address or a CIDR block such as 10.0.0.0/8")
+            raise ValueError(f"{value!r} is no network; write an address or a CIDR block such as 10.0.0.0/8")
     return values
 
 
