@@ -98,27 +98,22 @@ def _grouped(
 ) -> dict[tuple[str, ...], _Group]:
     """The rows by the fields they have, each complete, and under its columns' names."""
     groups: dict[tuple[str, ...], _Group] = {}
-    shapes: dict[tuple[str, ...], _Shape] = {}
+    known: dict[tuple[str, ...], tuple[_Shape, _Group]] = {}
     for row in rows:
-        instance: Base | None = None
-        if isinstance(row, Base):
-            instance, given = row, cast("Mapping[str, object]", _loaded_columns(fields, row))
-        else:
-            given = row
+        given = _loaded_columns(fields, row) if isinstance(row, Base) else row
         names = tuple(given)
-        shape = shapes.get(names)
-        if shape is None:
-            shape = shapes[names] = _shape_of(fields, names)
+        found = known.get(names)
+        if found is None:
+            shape = _shape_of(fields, names)
+            found = known[names] = (shape, groups.setdefault(shape.columns, _Group([], [])))
+        shape, group = found
         complete = {**given}
         for name, make in shape.missing:
             complete[name] = make(now)
         if shape.renamed:
             complete = {shape.renamed.get(name, name): value for name, value in complete.items()}
-        group = groups.get(shape.columns)
-        if group is None:
-            group = groups[shape.columns] = _Group([], [])
-        if instance is not None:
-            group.objects.append((len(group.rows), instance))
+        if given is not row:
+            group.objects.append((len(group.rows), cast("Base", row)))
         group.rows.append(complete)
     return groups
 
