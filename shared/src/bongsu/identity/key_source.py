@@ -24,7 +24,7 @@ JWKS_MAX_AGE_S = 300
 """How long others may keep the published keys; a new key signs no earlier than this after it is published."""
 
 POLL_EVERY_S = 2.0
-POLL_TIMEOUT_S = 2.0
+POLL_TIMEOUT_S = 5.0
 """How long a poll may take: as for revocations, a connection may have gone silent."""
 _MARGIN = timedelta(seconds=60)
 
@@ -36,7 +36,7 @@ class _Known:
 
 
 class DatabaseKeySource:
-    """The public keys of the table, kept in memory. Satisfies `tokens.KeySource`.
+    """The public keys of the table, kept in memory. Satisfies `verification.KeySource`.
 
     While the database is down, the keys that are known go on being trusted.
     """

@@ -26,7 +26,7 @@ log = get_logger(__name__)
 
 POLL_EVERY_S = 1.0
 STALE_AFTER_S = 5.0
-POLL_TIMEOUT_S = 2.0
+POLL_TIMEOUT_S = STALE_AFTER_S
 """How long a poll may take. A connection that went silent would be waited for until the system gives it up, after a
 quarter of an hour: the driver has no time limit of its own."""
 OVERLAP = timedelta(seconds=60)
@@ -34,7 +34,7 @@ OVERLAP = timedelta(seconds=60)
 
 MARGIN_S = 5
 """How far the clock of whoever issued a token may be ahead of the clock of whoever revokes it. It is well below what
-verifiers accept (`tokens.CLOCK_SKEW_S`), so that the next token, dated past it, works at once everywhere.
+verifiers accept (`verification.CLOCK_SKEW_S`), so that the next token, dated past it, works at once everywhere.
 """
 
 KEPT_FOR = timedelta(seconds=MAX_LIFETIME_S + 60)
@@ -60,7 +60,7 @@ class RevocableClaims(Protocol):
 
 
 class RevocationFeed:
-    """What has been revoked, as this process knows it. Satisfies `tokens.Denials`.
+    """What has been revoked, as this process knows it. Satisfies `verification.Denials`.
 
     :param poll_every_s: at most 2 s, so that a revocation works everywhere within 5 s.
     :param monotonic: a clock that never goes back, in seconds.
