@@ -309,8 +309,6 @@ async def _as_is_now(user: User) -> User:
     found = await User.filter_by(id=user.id).lock(read=True).one_or_none()
     if found is None:
         raise AccountBlocked("The account is gone")
-    # The lock alone does not read again what this unit has read before.
-    await found.refresh()
     if not found.is_active:
         raise AccountBlocked("The account is blocked")
     return found
