@@ -258,6 +258,13 @@ class TestLock:
             assert book.author is other.author
             assert [tag.label for tag in book.tags] == ["red"]
 
+    async def test_relations_of_what_is_loaded_with_the_row_stay_loaded(self, shelf: Database) -> None:
+        async with shelf.unit():
+            kim = await Author.filter_by(email="kim").load("books").one()
+            book = await Book.filter_by(title="a").lock().load("author").one()
+            assert book.author is kim
+            assert [one.title for one in kim.books] == ["a", "c"]
+
     @pytest.mark.parametrize("autoflush", [True, False])
     async def test_what_the_unit_itself_has_not_written_yet_is_kept(self, shelf: Database, autoflush: bool) -> None:
         async with shelf.unit() as unit:

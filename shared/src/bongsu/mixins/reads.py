@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Select, func, literal, select
 from sqlalchemy.orm import Session
 
+from bongsu.mixins.base import Base
 from bongsu.mixins.builder import Builder, M
 from bongsu.mixins.errors import LockOutsideUnit, MultipleFound, NotFound, WrongValueForLookup
 from bongsu.mixins.loaded import loaded_objects, read_anew
@@ -116,7 +117,10 @@ class Reads(Builder[M]):
             return await self._read(lambda session: list(session.scalars(statement).unique()))
         return await self._read(lambda session: list(session.scalars(statement)))
 
-    def _known_in(self, session: Session) -> list[M]:
+    def _known_in(self, session: Session) -> Sequence[Base]:
+        """The objects of the session that the query may read again; related ones too, where it loads relations."""
+        if self._loads:
+            return loaded_objects(session, Base)
         return loaded_objects(session, self._model, self._named_keys())
 
     async def _read(self, work: Callable[[Session], T]) -> T:
