@@ -191,9 +191,8 @@ async def find(email: str) -> User:
 
 
 async def set_role(user: User, role: Role, actor: Actor = SYSTEM) -> Revocation | None:
-    """Gives a role; tokens that tell the old one are denied."""
-    await User.filter_by(id=user.id).lock().one()
-    await user.refresh()  # what the user was until the lock was free
+    """Gives a role to a user of this unit; tokens that tell the old one are denied."""
+    await User.filter_by(id=user.id).lock().one()  # the user is read again with it
     if user.role == role:
         return None
     before = user.role
