@@ -4,6 +4,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import Final
 
+from bongsu.identity.models import User
 from bongsu.identity.scopes import Role
 from bongsu.mixins import Database
 from bongsu_auth import operations
@@ -29,6 +30,9 @@ USERS: Final = (
 
 async def seed(database: Database) -> None:
     """Make the people who are not there yet; what was changed about them since is kept."""
+    there = await User.filter_by(email_norm__in=[user.email for user in USERS]).pluck("email_norm")
     for user in USERS:
-        with contextlib.suppress(AddressTaken):
+        if user.email in there:
+            continue
+        with contextlib.suppress(AddressTaken):  # another process makes them too
             await operations.create_user(database, user.email, PASSWORD, name=user.name, role=user.role)
