@@ -243,7 +243,7 @@ def _explain(cls: type[Settings], error: ValidationError) -> list[str]:
         if problem["type"] == "missing":
             lines.append(_missing(name, [cls]))
         else:
-            lines.append(f"{name or cls.__name__}: {problem['msg']}")
+            lines.append(f"{name or cls.__name__}: {problem['msg'].removeprefix('Value error, ')}")
     return lines
 
 
