@@ -18,11 +18,9 @@ from bongsu.runtime.documentation import add_documentation
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.metrics import CONTENT_TYPE, Metrics
 from bongsu.runtime.problems import problem_response
-from bongsu.runtime.request_log import RequestLog
+from bongsu.runtime.request_log import ANSWER_S, RequestLog
 
 RETRY_AFTER_S = 2.0
-ANSWER_S = 30.0
-"""How long a request may take until its answer begins: a database that fell silent would be waited for for ever."""
 CHECK_TIMEOUT_S = 2.0
 """How long a check of `/readyz` may take; without an answer in time, its answer is no."""
 Check = Callable[[], Awaitable[bool]]

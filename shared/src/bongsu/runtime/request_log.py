@@ -15,6 +15,8 @@ from bongsu.runtime.problems import problem_response
 log = get_logger(API)
 MAX_HEADER_BYTES = 64 * 1024
 """The server reads as many as come; a gateway in front refuses earlier."""
+ANSWER_S = 30.0
+"""How long a request may take until its answer begins: a database that fell silent would be waited for for ever."""
 
 
 class _TooSlow(errors.Unavailable):
@@ -24,7 +26,9 @@ class _TooSlow(errors.Unavailable):
 class RequestLog:
     """ASGI middleware: gives each request its id, its limits of size and time, one line in the log, one measurement."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, max_body_bytes: int, answer_s: float | None) -> None:
+    def __init__(
+        self, app: ASGIApp, *, metrics: Metrics, max_body_bytes: int, answer_s: float | None = ANSWER_S
+    ) -> None:
         self.app = app
         self.metrics = metrics
         self.max_body_bytes = max_body_bytes
