@@ -1,0 +1,22 @@
+"""The API on a database of the test's own."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bongsu.broker.memory import MemoryBroker
+from bongsu.identity.vault import Vault
+from bongsu.mixins import Database
+from services.notify.tests.notifications.api import Api, served
+
+
+@pytest.fixture
+async def api(database: Database, broker: MemoryBroker, vault: Vault) -> AsyncIterator[Api]:
+    async for one in served(database, broker, vault):
+        yield one
+
+
+@pytest.fixture
+async def each_api(each_database: Database, broker: MemoryBroker, vault: Vault) -> AsyncIterator[Api]:
+    async for one in served(each_database, broker, vault):
+        yield one
