@@ -5,7 +5,10 @@ from collections.abc import Awaitable, Callable
 
 from bongsu.broker import Delivery, JsonObject, Message
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
+"""How long a test waits for what must come: as long as a machine may stall. No test passes by using it up."""
+LONG_S = 4 * PATIENCE_S
+"""A limit of the code's own, for what must fail or happen at once: nobody waits until it is over."""
 
 
 class Recorder:

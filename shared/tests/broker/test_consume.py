@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from bongsu.broker import Broker, Delivery, Message, QueueMissing
-from shared.tests.broker.recorder import Recorder, eventually, numbered
+from shared.tests.broker.recorder import LONG_S, PATIENCE_S, Recorder, eventually, numbered
 from shared.tests.broker.servers import BrokerServer
 
 
@@ -75,41 +75,44 @@ class TestConsume:
 
     async def test_batch_is_filled_up_to_its_maximum(self, server: BrokerServer, broker: Broker) -> None:
         queue, received = await server.queue(broker), Recorder()
-        await broker.publish_many([(queue, message) for message in numbered(10)])
-        await broker.consume(queue, received, prefetch=20, batch_max=4, batch_wait_s=0.3)
-        await received.take(10)
-        assert sorted(len(batch) for batch in received.batches) == [2, 4, 4]
+        await broker.publish_many([(queue, message) for message in numbered(12)])
+        await broker.consume(queue, received, prefetch=20, batch_max=4, batch_wait_s=LONG_S)
+        await received.take(12)
+        assert [len(batch) for batch in received.batches] == [4, 4, 4]
 
     async def test_batch_does_not_wait_for_more_than_its_time(self, server: BrokerServer, broker: Broker) -> None:
         queue, received = await server.queue(broker), Recorder()
         await broker.consume(queue, received, prefetch=20, batch_max=20, batch_wait_s=0.02)
         await broker.publish(queue, Message(body={}))
-        async with asyncio.timeout(2):
-            await received.next()
+        await received.next()
         assert [len(batch) for batch in received.batches] == [1]
 
     async def test_full_batch_does_not_wait(self, server: BrokerServer, broker: Broker) -> None:
         queue, received = await server.queue(broker), Recorder()
-        await broker.consume(queue, received, prefetch=2, batch_max=2, batch_wait_s=30)
+        await broker.consume(queue, received, prefetch=2, batch_max=2, batch_wait_s=LONG_S)
         await broker.publish_many([(queue, message) for message in numbered(2)])
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE_S):
             await received.take(2)
 
     async def test_what_a_failing_handler_left_unsettled_is_delivered_again(
         self, server: BrokerServer, broker: Broker
     ) -> None:
-        queue, seen = await server.queue(broker), Recorder()
+        queue, seen, failed = await server.queue(broker), Recorder(), asyncio.Event()
 
         async def fail_first(deliveries: list[Delivery]) -> None:
-            if deliveries[0].delivery_count == 0:
+            if not failed.is_set():
+                failed.set()
                 await deliveries[0].ack()
                 raise ValueError("a defect")
             await seen(deliveries)
 
         await broker.publish_many([(queue, message) for message in numbered(2)])
-        await broker.consume(queue, fail_first, prefetch=2, batch_max=2, batch_wait_s=0.5)
-        again = await seen.next()
-        assert (again.message.body, again.delivery_count) == ({"n": 1}, 1)
+        await broker.consume(queue, fail_first, prefetch=2, batch_max=2, batch_wait_s=LONG_S)
+        async with asyncio.timeout(PATIENCE_S):
+            await failed.wait()
+        await broker.publish(queue, Message(body={"n": 2}))  # with which the next batch is full
+        again = await seen.take(2)
+        assert sorted((str(one.message.body["n"]), one.delivery_count) for one in again) == [("1", 1), ("2", 0)]
         await eventually(lambda: depth_is(broker, queue, 0))
 
     async def test_consumer_survives_a_failing_handler(self, server: BrokerServer, broker: Broker) -> None:

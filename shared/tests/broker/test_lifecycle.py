@@ -1,7 +1,7 @@
 import asyncio
 
 from bongsu.broker import Broker, Consumer, Delivery, Message
-from shared.tests.broker.recorder import Recorder, eventually, numbered
+from shared.tests.broker.recorder import PATIENCE_S, Recorder, eventually, numbered
 from shared.tests.broker.servers import BrokerServer
 
 
@@ -159,7 +159,7 @@ class TestCancel:
         done = asyncio.Event()
         consumers.append(await broker.consume(queue, cancel, prefetch=1))
         await broker.publish(queue, Message(body={}))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await done.wait()
         assert await broker.depth(queue) == 0
 

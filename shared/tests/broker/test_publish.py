@@ -4,7 +4,7 @@ from typing import cast
 import pytest
 
 from bongsu.broker import Broker, BrokerUnavailable, InvalidMessage, JsonObject, Message, Unroutable
-from shared.tests.broker.recorder import Recorder, eventually, numbered
+from shared.tests.broker.recorder import LONG_S, PATIENCE_S, Recorder, eventually, numbered
 from shared.tests.broker.servers import BrokerServer
 
 ANYTHING: JsonObject = {
@@ -95,9 +95,9 @@ class TestPublish:
         queue = await server.queue(broker)
         server.cut()
         await eventually(lambda: not broker.connected)
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(PATIENCE_S):
             with pytest.raises(BrokerUnavailable):
-                await broker.publish(queue, Message(body={}), timeout_s=30)
+                await broker.publish(queue, Message(body={}), timeout_s=LONG_S)
 
     async def test_publish_after_close_fails(self, server: BrokerServer, broker: Broker) -> None:
         queue = await server.queue(broker)

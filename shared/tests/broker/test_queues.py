@@ -1,7 +1,7 @@
 import pytest
 
 from bongsu.broker import Broker, BrokerUnavailable, Message, QueueMismatch, QueueMissing, QueueSpec, dead_letter_queue
-from shared.tests.broker.recorder import Recorder, eventually, numbered
+from shared.tests.broker.recorder import PATIENCE_S, Recorder, eventually, numbered
 from shared.tests.broker.servers import BrokerServer
 
 
@@ -40,7 +40,7 @@ class TestDeclare:
         with pytest.raises(BrokerUnavailable):
             await broker.declare(spec)
         server.restore()
-        assert await broker.wait_connected(5)
+        assert await broker.wait_connected(PATIENCE_S)
         assert await broker.depth(spec.name) == 0
 
 

@@ -1,7 +1,7 @@
 import asyncio
 
 from bongsu.broker import Broker, Delivery, Message, PublishError, QueueSpec
-from shared.tests.broker.recorder import Recorder, TopicRecorder, eventually, numbered
+from shared.tests.broker.recorder import PATIENCE_S, Recorder, TopicRecorder, eventually, numbered
 from shared.tests.broker.servers import BrokerServer
 
 
@@ -10,7 +10,7 @@ async def reconnect(server: BrokerServer, *brokers: Broker) -> None:
     await eventually(lambda: not any(broker.connected for broker in brokers))
     server.restore()
     for broker in brokers:
-        assert await broker.wait_connected(5)
+        assert await broker.wait_connected(PATIENCE_S)
 
 
 class TestConnected:
@@ -20,7 +20,7 @@ class TestConnected:
         await eventually(lambda: not broker.connected)
         assert not await broker.wait_connected(0.01)
         server.restore()
-        assert await broker.wait_connected(5)
+        assert await broker.wait_connected(PATIENCE_S)
         assert broker.connected
 
 
@@ -100,10 +100,10 @@ class TestReconnect:
         consumer = await broker.consume(queue, Recorder(), prefetch=3)
         server.cut()
         await eventually(lambda: not broker.connected)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await consumer.cancel()
         server.restore()
-        assert await broker.wait_connected(5)
+        assert await broker.wait_connected(PATIENCE_S)
         await broker.publish(queue, Message(body={}))
         assert await broker.depth(queue) == 1
 
@@ -113,7 +113,7 @@ class TestReconnect:
         await eventually(lambda: not broker.connected)
         await broker.consume(queue, received, prefetch=3)
         server.restore()
-        assert await broker.wait_connected(5)
+        assert await broker.wait_connected(PATIENCE_S)
         await broker.publish(queue, Message(body={}))
         await received.next()
 
@@ -132,13 +132,13 @@ class TestReconnect:
             return {"echo": request.body}
 
         serving = await broker.serve(queue, answer)  # type: ignore[arg-type] # a dict of objects that are JSON
-        await caller.call(queue, Message(body={"n": 1}), deadline_s=5)
+        await caller.call(queue, Message(body={"n": 1}), deadline_s=PATIENCE_S)
         await reconnect(server, broker, caller)
         await eventually(lambda: serving.running)
 
         async def answered() -> bool:
             try:
-                return await caller.call(queue, Message(body={"n": 2}), deadline_s=5) == {"echo": {"n": 2}}
+                return await caller.call(queue, Message(body={"n": 2}), deadline_s=PATIENCE_S) == {"echo": {"n": 2}}
             except PublishError:  # its inbox is not open again yet
                 return False
 

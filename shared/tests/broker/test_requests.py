@@ -9,6 +9,7 @@ from bongsu.broker.memory import MemoryBroker
 from bongsu.broker.requests import ask
 from bongsu.contracts.queues import BOT_RPC
 from bongsu.contracts.rpc import GuildCountRequest, GuildListRequest
+from shared.tests.broker.recorder import PATIENCE_S
 
 
 @pytest.fixture
@@ -31,20 +32,20 @@ async def answering(broker: MemoryBroker, answer: JsonObject | RpcError) -> Cons
 class TestAsk:
     async def test_the_answer_has_the_request_s_type(self, broker: MemoryBroker) -> None:
         await answering(broker, {"guilds": 3, "shards_answered": 1, "shards": 2})
-        answer = await ask(broker, GuildCountRequest(), deadline_s=2)
+        answer = await ask(broker, GuildCountRequest(), deadline_s=PATIENCE_S)
         assert (answer.guilds, answer.shards_answered, answer.shards) == (3, 1, 2)
 
     async def test_a_refusal_keeps_its_code(self, broker: MemoryBroker) -> None:
         await answering(broker, RpcError("forbidden", "Only who manages the server may do this"))
         with pytest.raises(RpcError) as caught:
-            await ask(broker, GuildListRequest(), deadline_s=2)
+            await ask(broker, GuildListRequest(), deadline_s=PATIENCE_S)
         assert caught.value.code == "forbidden"
 
     async def test_an_answer_of_another_shape_is_an_error(self, broker: MemoryBroker) -> None:
         await answering(broker, {"guilds": "many"})
         with pytest.raises(RpcError, match="invalid_answer"):
-            await ask(broker, GuildCountRequest(), deadline_s=2)
+            await ask(broker, GuildCountRequest(), deadline_s=PATIENCE_S)
 
     async def test_without_a_bot_it_fails_at_once(self, broker: MemoryBroker) -> None:
         with pytest.raises(Unroutable):
-            await ask(broker, GuildCountRequest(), deadline_s=2)
+            await ask(broker, GuildCountRequest(), deadline_s=PATIENCE_S)

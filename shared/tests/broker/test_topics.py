@@ -4,7 +4,7 @@ from typing import cast
 import pytest
 
 from bongsu.broker import Broker, BrokerUnavailable, InvalidMessage, JsonObject, Message
-from shared.tests.broker.recorder import TopicRecorder, eventually
+from shared.tests.broker.recorder import LONG_S, PATIENCE_S, TopicRecorder, eventually
 from shared.tests.broker.servers import BrokerServer
 
 
@@ -37,9 +37,9 @@ class TestBroadcast:
     async def test_disconnected_broadcast_fails_at_once(self, server: BrokerServer, broker: Broker) -> None:
         server.cut()
         await eventually(lambda: not broker.connected)
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(PATIENCE_S):
             with pytest.raises(BrokerUnavailable):
-                await broker.broadcast(server.name("events"), Message(body={}), timeout_s=30)
+                await broker.broadcast(server.name("events"), Message(body={}), timeout_s=LONG_S)
 
     async def test_body_that_json_cannot_hold_is_refused(self, server: BrokerServer, broker: Broker) -> None:
         with pytest.raises(InvalidMessage):
