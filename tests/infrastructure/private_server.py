@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-START_TIMEOUT_S = 90
+START_TIMEOUT_S = 300
 POLL_S = 0.05
 # Debian installs servers there, which is not on an ordinary user's PATH.
 SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin")

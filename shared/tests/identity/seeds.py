@@ -14,8 +14,8 @@ from bongsu.mixins import uuid7
 
 
 async def eventually(holds: Callable[[], bool]) -> None:
-    """Waits until it holds, at most five seconds."""
-    async with asyncio.timeout(5):
+    """Waits until it holds, however slow the machine is: at most half a minute."""
+    async with asyncio.timeout(30):
         while True:
             if holds():
                 return

@@ -12,7 +12,7 @@ from bongsu.runtime.database_log import log_statements
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     database = Database(database_url)
-    log_statements(database.engine)
+    log_statements(database.engine, slow_ms=60_000)
     yield database
     await database.dispose()
 

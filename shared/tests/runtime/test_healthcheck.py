@@ -30,11 +30,11 @@ async def port(request: pytest.FixtureRequest) -> AsyncIterator[int]:
 class TestIsAlive:
     @pytest.mark.parametrize("port", [b"HTTP/1.1 200 OK\r\n\r\n"], indirect=True)
     async def test_what_answers_200_is(self, port: int) -> None:
-        assert await asyncio.to_thread(is_alive, port)
+        assert await asyncio.to_thread(is_alive, port, timeout_s=30)
 
     @pytest.mark.parametrize("port", [b"HTTP/1.1 503 Service Unavailable\r\n\r\n", b"", b"200\r\n"], indirect=True)
     async def test_what_answers_anything_else_is_not(self, port: int) -> None:
-        assert not await asyncio.to_thread(is_alive, port)
+        assert not await asyncio.to_thread(is_alive, port, timeout_s=30)
 
     @pytest.mark.parametrize("port", [None], indirect=True)
     async def test_what_does_not_answer_in_time_is_not(self, port: int) -> None:

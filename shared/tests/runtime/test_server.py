@@ -12,6 +12,8 @@ from contextlib import contextmanager
 
 import httpx
 
+from bongsu.runtime.server import GRACE_S
+
 PROGRAM = textwrap.dedent(
     """
     import asyncio, sys
@@ -105,11 +107,12 @@ class TestStop:
                 next(chunks)
                 begun = time.monotonic()
                 process.send_signal(signal.SIGINT)
-                for _ in chunks:
+                for _ in chunks:  # a stream that is cut off, as the one below, is an error here
                     pass
+                ended_after_s = time.monotonic() - begun
                 process.wait(timeout=6)
         assert process.returncode == 0
-        assert time.monotonic() - begun < 2
+        assert ended_after_s < GRACE_S
 
     def test_an_event_stream_that_does_not_is_cut_within_five_seconds(self) -> None:
         port = _free_port()
@@ -132,8 +135,8 @@ class TestStop:
                 while process.poll() is None and httpx_refuses(port) is False:
                     pass
                 process.send_signal(signal.SIGTERM)
-                process.wait(timeout=2)
-        assert process.returncode == 1
+                process.wait(timeout=6)
+        assert process.returncode == 1  # which is at once: whoever waits for the stream ends with 0
 
 
 def httpx_refuses(port: int) -> bool:
