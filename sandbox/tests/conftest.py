@@ -1,6 +1,7 @@
 """A sandbox of each test's own: as an ASGI app, and behind a real server for AWS's SDK."""
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import aioboto3
@@ -53,6 +54,20 @@ def aws() -> aioboto3.Session:
 @pytest.fixture
 async def ses(sandbox: RunningSandbox, aws: aioboto3.Session) -> AsyncIterator[SesClient]:
     """AWS's own client."""
-    config = AioConfig(retries={"total_max_attempts": 1}, read_timeout=1, connect_timeout=1)
-    async with aws.client("sesv2", endpoint_url=sandbox.ses_url, config=config) as client:
+    async with _client(aws, sandbox, read_timeout_s=30) as client:
         yield client
+
+
+@pytest.fixture
+async def impatient_ses(sandbox: RunningSandbox, aws: aioboto3.Session) -> AsyncIterator[SesClient]:
+    """AWS's own client, for requests that are never answered."""
+    async with _client(aws, sandbox, read_timeout_s=1) as client:
+        yield client
+
+
+def _client(
+    aws: aioboto3.Session, sandbox: RunningSandbox, *, read_timeout_s: float
+) -> AbstractAsyncContextManager[SesClient]:
+    config = AioConfig(retries={"total_max_attempts": 1}, read_timeout=read_timeout_s, connect_timeout=30)
+    client: AbstractAsyncContextManager[SesClient] = aws.client("sesv2", endpoint_url=sandbox.ses_url, config=config)
+    return client

@@ -67,7 +67,7 @@ async def running(settings: SandboxSettings) -> AsyncIterator[RunningSandbox]:
     waiter = asyncio.create_task(started.wait())
     try:
         await asyncio.wait({server, waiter}, return_when=asyncio.FIRST_COMPLETED)
-        async with httpx.AsyncClient(base_url=url) as client:
+        async with httpx.AsyncClient(base_url=url, timeout=60) as client:
             yield RunningSandbox(url, client)
     finally:
         waiter.cancel()

@@ -30,7 +30,7 @@ class Socket:
 
     async def next(self) -> dict[str, Any]:
         """The next message; a close is `{"close": code}`."""
-        message = await self._socket.receive(timeout=10)
+        message = await self._socket.receive(timeout=30)
         if message.type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR}:
             return {"close": self._socket.close_code}
         data = message.data

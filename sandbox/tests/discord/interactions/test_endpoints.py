@@ -13,9 +13,15 @@ from sandbox.tests.discord.conftest import API, APPLICATION, BOT, CONTROL, Conne
 Answer = Callable[[httpx.AsyncClient, dict[str, Any]], Awaitable[None]]
 
 
+@pytest.fixture(autouse=True)
+def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The three seconds are one test's subject, which has a time of its own."""
+    monkeypatch.setattr("bongsu_sandbox.discord.interactions.service.FIRST_ANSWER_S", 30.0)
+
+
 async def given(sandbox: RunningSandbox, connect: Connect, answer: Answer, **fields: object) -> dict[str, Any]:
     """What becomes of a command that a bot answers like this."""
-    command = {"command": "notify subscribe", "user_id": str(MINJI), "guild_id": str(SEOUL_DEVELOPERS)}
+    command = {"command": "notify subscribe", "user_id": str(MINJI), "guild_id": str(SEOUL_DEVELOPERS), "wait_s": 30}
     async with connect() as socket:
         await socket.identify()
         body = command | {"unregistered": True, "options": {"topic": "billing"}} | fields
