@@ -60,7 +60,7 @@ class Discord:
 
     async def give(self, command: str, **fields: object) -> dict[str, Any]:
         """Give a slash command and wait for the answer."""
-        body = {"command": command, "user_id": str(MINJI), "guild_id": str(SEOUL_DEVELOPERS), **fields}
+        body = {"command": command, "user_id": str(MINJI), "guild_id": str(SEOUL_DEVELOPERS), "wait_s": 30, **fields}
         found: dict[str, Any] = await self._asked("POST", "/interactions", body)
         return found
 
@@ -68,7 +68,7 @@ class Discord:
         """Have something go wrong."""
         await self.sandbox.fault(kind, target=target, **fields)
 
-    async def until(self, *path: str, reaches: int, within_s: float = 10.0) -> None:
+    async def until(self, *path: str, reaches: int, within_s: float = 60.0) -> None:
         """Wait until a count of the state is at least this."""
         async with asyncio.timeout(within_s):
             while True:

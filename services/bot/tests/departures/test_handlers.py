@@ -22,7 +22,7 @@ from services.bot.tests.discord import (
 )
 
 pytestmark = pytest.mark.usefixtures("bot")
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 
 async def is_in(discord: Discord, guild_id: int) -> bool:

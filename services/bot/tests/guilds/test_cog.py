@@ -23,7 +23,7 @@ class Heard:
 
     async def next(self) -> tuple[str, int, str]:
         """Kind, guild and status of the next one."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             event = await self._events.get()
         return event.kind, event.guild.id, event.guild.status
 
