@@ -38,7 +38,7 @@ class TestUntilDatabaseAnswers:
                 await asyncio.Event().wait()
             return "done"
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await until_database_answers(work, stop) == "done"
 
     async def test_the_stop_ends_it(self, stop: StopSignal) -> None:
@@ -61,7 +61,7 @@ class TestUntilDatabaseAnswers:
             async with each_database.engine.connect() as connection:
                 await connection.execute(text("SELECT no_such_column FROM (SELECT 1 AS one) AS x"))
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             with pytest.raises(OperationalError):
                 await until_database_answers(work, stop)
 

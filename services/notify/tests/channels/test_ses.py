@@ -157,7 +157,7 @@ class TestUrgent:
                 await asyncio.sleep(60)
             await _accept(request, writer)
 
-        async with _provider(answer) as url, _channel(url, concurrency=4) as channel, asyncio.timeout(10):
+        async with _provider(answer) as url, _channel(url, concurrency=4) as channel, asyncio.timeout(30):
             batch = [_message("hang") for _ in range(8)]
             bulk = asyncio.create_task(channel.send(batch, cutoff=cutoff))
             for _ in range(3):
@@ -179,7 +179,7 @@ class TestCutoff:
                 await asyncio.sleep(60)
             await _accept(request, writer)
 
-        async with _provider(answer) as url, _channel(url, concurrency=1) as channel, asyncio.timeout(10):
+        async with _provider(answer) as url, _channel(url, concurrency=1) as channel, asyncio.timeout(30):
             batch = [_message(), _message("hang"), _message()]
             sending = asyncio.create_task(channel.send(batch, cutoff=cutoff))
             await hangs.wait()
@@ -197,7 +197,7 @@ class TestCutoff:
             begun.set()
             await asyncio.sleep(60)
 
-        async with _provider(answer) as url, _channel(url) as channel, asyncio.timeout(10):
+        async with _provider(answer) as url, _channel(url) as channel, asyncio.timeout(30):
             sending = asyncio.create_task(channel.send([_message()], cutoff=asyncio.Event()))
             await begun.wait()
             sending.cancel()

@@ -36,7 +36,7 @@ async def deliver(
 ) -> None:
     """Relay and consume until something has happened."""
     consumer = await broker.consume(QUEUE, handler, prefetch=64, batch_max=32)
-    async with Relay(database, broker).running(), asyncio.timeout(10):
+    async with Relay(database, broker).running(), asyncio.timeout(30):
         while not await until():
             await asyncio.sleep(0.01)
     await consumer.cancel()

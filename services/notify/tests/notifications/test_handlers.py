@@ -42,7 +42,7 @@ class TestJobHandler:
         await _ask(each_database, job)
         await _ask(each_database, job)
         consumer = await broker.consume(NOTIFY_JOBS, JobHandler(each_database, stop), prefetch=4)
-        async with Relay(each_database, broker).running(), asyncio.timeout(10):
+        async with Relay(each_database, broker).running(), asyncio.timeout(30):
             while await OutboxMessage.filter_by(queue=NOTIFY_JOBS).exists() or await broker.depth(NOTIFY_JOBS):
                 await asyncio.sleep(0.01)
         await consumer.cancel()
@@ -55,7 +55,7 @@ class TestJobHandler:
     ) -> None:
         await broker.publish(NOTIFY_JOBS, Message(id=str(uuid7()), body={"template": "verify-email"}))
         consumer = await broker.consume(NOTIFY_JOBS, JobHandler(each_database, stop), prefetch=4)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not await broker.dead_letters(NOTIFY_JOBS):
                 await asyncio.sleep(0.01)
         await consumer.cancel()
@@ -67,7 +67,7 @@ class TestJobHandler:
         job = _job(vault).model_copy(update={"to": EmailRecipient(email="한글@example.com")})
         await _ask(each_database, job)
         consumer = await broker.consume(NOTIFY_JOBS, JobHandler(each_database, stop), prefetch=4)
-        async with Relay(each_database, broker).running(), asyncio.timeout(10):
+        async with Relay(each_database, broker).running(), asyncio.timeout(30):
             while await OutboxMessage.row_count():
                 await asyncio.sleep(0.01)
         await consumer.cancel()
@@ -93,7 +93,7 @@ class TestJobHandler:
         monkeypatch.setattr(service, "submit_job", flaky)
         await broker.publish(NOTIFY_JOBS, Message(id=str(uuid7()), body=job.model_dump(mode="json")))
         consumer = await broker.consume(NOTIFY_JOBS, JobHandler(each_database, stop), prefetch=4)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not await Notification.filter_by(id=job.id).exists():
                 await asyncio.sleep(0.01)
         await consumer.cancel()
@@ -113,7 +113,7 @@ class TestJobHandler:
         monkeypatch.setattr(service, "submit_job", refused)
         await _ask(each_database, _job(vault))
         consumer = await broker.consume(NOTIFY_JOBS, JobHandler(each_database, stop), prefetch=4)
-        async with Relay(each_database, broker).running(), asyncio.timeout(10):
+        async with Relay(each_database, broker).running(), asyncio.timeout(30):
             while not await broker.dead_letters(NOTIFY_JOBS):
                 await asyncio.sleep(0.01)
         await consumer.cancel()
