@@ -37,13 +37,14 @@ async def visitors(request: pytest.FixtureRequest, stack: Stack) -> AsyncIterato
     if CHROMIUM is None:
         cannot_run(request.node, ("Chromium", "install chromium"))
     broken: list[str] = []
+    expect.set_options(timeout=30_000)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         made = []
         for _ in range(2):
             context = await browser.new_context(locale="en-GB")
             page = await context.new_page()
-            page.set_default_timeout(15_000)
+            page.set_default_timeout(30_000)
             page.on(
                 "console", lambda message: broken.append(message.text) if "Content Security" in message.text else None
             )
@@ -70,7 +71,7 @@ class TestBotInAGuild:
         await card.get_by_role("button").click()
         await page.get_by_text("김민지", exact=True).click()
         await page.get_by_role("button", name="Allow").click()
-        await expect(page.locator("#state")).to_have_attribute("data-state", "active", timeout=20_000)
+        await expect(page.locator("#state")).to_have_attribute("data-state", "active")
         guild_address = page.url.split("?")[0]
         await page.goto(f"{manager.url}/guilds")
         await expect(card).to_have_attribute("data-state", "active")

@@ -23,8 +23,8 @@ class TestProcess:
             sys.executable, "-m", "bongsu_dashboard", cwd=tmp_path, env=environ, stderr=asyncio.subprocess.PIPE
         )
         try:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-                ready = await _answer(client, "/readyz")
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+                ready = await _answer(client, "/readyz", process)
                 assert (ready.status_code, ready.json()["broker"]) == (200, "down")
                 assert (await client.get("/login")).status_code == 200
                 assert (await client.get("/metrics")).status_code == 200
@@ -52,10 +52,10 @@ def _free_port() -> int:
         return port
 
 
-async def _answer(client: httpx.AsyncClient, path: str) -> httpx.Response:
-    for _ in range(200):
+async def _answer(client: httpx.AsyncClient, path: str, process: asyncio.subprocess.Process) -> httpx.Response:
+    while process.returncode is None:
         try:
             return await client.get(path)
         except httpx.TransportError:
             await asyncio.sleep(0.05)
-    pytest.fail("the process did not start")
+    pytest.fail("the process ended")

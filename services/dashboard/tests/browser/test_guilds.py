@@ -53,7 +53,7 @@ class TestAdding:
         stage.settings = stage.settings.model_copy(update={"install_wait_s": 5})
         tab = await opened(stage)
         await tab.open(f"/guilds/{ABSENT}/added")
-        await expect(tab.page.locator("#state")).to_contain_text("봇이 아직 보이지 않습니다", timeout=12_000)
+        await expect(tab.page.locator("#state")).to_contain_text("봇이 아직 보이지 않습니다", timeout=30_000)
         await expect(tab.page.locator("#state button")).to_have_text("봇 추가")
 
 

@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bongsu.broker import JsonObject, Message, RpcError
+from bongsu.broker import JsonObject, Message, RpcError, Unroutable
 from bongsu.broker.memory import MemoryBroker
 from bongsu.contracts.queues import BOT_RPC
 from bongsu.contracts.rpc import BOT_REQUEST, GuildLeaveRequest, GuildListRequest
@@ -24,7 +24,7 @@ async def broker() -> AsyncIterator[MemoryBroker]:
 
 @pytest.fixture
 def bot(broker: MemoryBroker) -> RpcBot:
-    return RpcBot(broker, timeout_s=0.3, leave_timeout_s=0.3)
+    return RpcBot(broker, timeout_s=30, leave_timeout_s=30)
 
 
 async def _serve(broker: MemoryBroker, *, refuses: str | None = None) -> list[object]:
@@ -59,8 +59,9 @@ class TestAsking:
         assert asked[0].ids == (GUILD,)
 
     async def test_no_bot_is_a_silent_bot_at_once(self, bot: RpcBot) -> None:
-        with pytest.raises(BotSilent):
+        with pytest.raises(BotSilent) as caught:
             await bot.count()
+        assert isinstance(caught.value.__cause__, Unroutable)
 
     @pytest.mark.parametrize("code", ["bot_not_ready", "shard_unavailable", "discord_unavailable", "internal"])
     async def test_a_bot_that_cannot_tell_is_silent(self, broker: MemoryBroker, bot: RpcBot, code: str) -> None:
