@@ -76,7 +76,7 @@ class TestSweep:
         monkeypatch.setattr(app, "sweep_nonces", hung)
         monkeypatch.setattr(app, "sweep_revocations", broken)
         monkeypatch.setattr(app, "sweep_states", done)
-        async with in_background(app._sweep(stage.wiring), name="sweep"), asyncio.timeout(5):
+        async with in_background(app._sweep(stage.wiring), name="sweep"), asyncio.timeout(30):
             await swept.wait()
 
 

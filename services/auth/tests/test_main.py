@@ -16,7 +16,7 @@ def run(folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
         env=kept | environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
         check=False,
     )
 

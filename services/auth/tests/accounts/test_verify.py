@@ -1,13 +1,15 @@
 """`POST /auth/verify` and `/auth/verify/resend`."""
 
 import asyncio
-import time
 from datetime import UTC, datetime, timedelta
+
+import httpx
 
 from bongsu.identity.models import AuditEntry, User
 from bongsu_auth.accounts.models import Registration
 from bongsu_auth.accounts.service import MAX_ATTEMPTS, MAX_MAILS
 from services.auth.tests.stage import PASSWORD, Stage
+from services.auth.tests.timing import took
 
 
 class TestVerify:
@@ -49,13 +51,12 @@ class TestVerify:
     async def test_wrong_password_and_unknown_token_take_the_same_time(self, stage: Stage) -> None:
         await stage.register("a@example.com")
         [mail] = await stage.mails()
-        took = []
+        worked_s = []
         for token in ("unknown", mail.token):
-            await stage.client.post("/auth/verify", json={"token": token, "password": "wrong password"})
-            started = time.perf_counter()
-            await stage.client.post("/auth/verify", json={"token": token, "password": "wrong password"})
-            took.append(time.perf_counter() - started)
-        assert min(took) > 0.01  # argon2 ran both times
+            body = {"token": token, "password": "wrong password"}
+            await stage.client.post("/auth/verify", json=body)
+            worked_s.append((await took(stage.client.post("/auth/verify", json=body))).worked_s)
+        assert min(worked_s) > 0.01  # argon2 ran both times
 
     async def test_token_makes_an_account_of_its_own_sign_up_only(self, stage: Stage) -> None:
         """A squatter signs up with the victim's address first: the victim's link must not arm that password."""
@@ -107,15 +108,18 @@ class TestResend:
         assert first == second
 
     async def test_address_that_is_not_waiting_gets_the_same_answer_and_no_mail(self, stage: Stage) -> None:
-        await stage.register("a@example.com")
-        answers, took = [], []
-        for email in ("a@example.com", "b@example.com"):
-            started = time.perf_counter()
+        async def resend(email: str) -> None:
             answers.append(await stage.client.post("/auth/verify/resend", json={"email": email}))
-            took.append(time.perf_counter() - started)
-        assert answers[0].content == answers[1].content
-        assert abs(took[0] - took[1]) < 0.05
-        assert len(await stage.mails()) == 2
+
+        answers: list[httpx.Response] = []
+        waiting, not_waiting = [], []
+        for number in range(3):
+            await stage.register(f"a{number}@example.com")
+            waiting.append((await took(resend(f"a{number}@example.com"))).elapsed_s)
+            not_waiting.append((await took(resend(f"b{number}@example.com"))).elapsed_s)
+        assert len({answer.content for answer in answers}) == 1
+        assert abs(min(waiting) - min(not_waiting)) < 0.05  # a machine that stalls does not do so six times
+        assert len(await stage.mails()) == 2 * 3
 
     async def test_mails_for_one_sign_up_are_limited(self, stage: Stage) -> None:
         await stage.register("a@example.com")

@@ -20,7 +20,7 @@ CLAIMS: Json = {
     "aud": CLIENT_ID,
     "sub": "1",
     "iat": NOW,
-    "exp": NOW + 600,
+    "exp": NOW + 24 * 3600,  # a whole run may take long
     "nonce": "n",
 }
 WRONG: dict[str, Json] = {
