@@ -40,7 +40,7 @@ class TestInterrupt:
         program = sign_up(stack).program()
         set_fault(program.client, "accept_then_hang")
         program.accepted(email(new_address()))
-        wait_until(lambda: len(items(program.client, "/sandbox/ledger")) >= 2, 10, "a send hangs")
+        wait_until(lambda: len(items(program.client, "/sandbox/ledger")) >= 2, 30, "a send hangs")
         assert stack.interrupt(5) == 0
         assert "Traceback" not in stack.log()
 
@@ -52,7 +52,7 @@ class TestInterrupt:
         made = program.accepted(email(to))
         assert stack.interrupt(5) == 0
         stack.start()
-        program.when(made["id"], "sent", limit_s=20)
+        program.when(made["id"], "sent", limit_s=60)
         assert len(items(program.client, "/sandbox/mailbox", to=to)) == 1
 
 
@@ -66,7 +66,7 @@ class TestKill:
         made = submit(program, waiting)
         stack.kill()
         stack.start()
-        arrived = wait_until(lambda: sent_to(program, waiting), 40, "all 200 arrive")
+        arrived = wait_until(lambda: sent_to(program, waiting), 60, "all 200 arrive")
         assert arrived == Counter(waiting)
         for notification_id in made:
             program.when(notification_id, "sent")
@@ -76,7 +76,7 @@ class TestKill:
         program = sign_up(stack).program()
         waiting = [f"flowing-{number}@example.com" for number in range(200)]
         submit(program, waiting)
-        wait_until(lambda: len(items(program.client, "/sandbox/ledger")) > 60, 20, "some are sent")
+        wait_until(lambda: len(items(program.client, "/sandbox/ledger")) > 60, 60, "some are sent")
         stack.kill()
         stack.start()
         arrived = wait_until(lambda: sent_to(program, waiting), 60, "all 200 arrive")

@@ -35,7 +35,7 @@ class TestLostAnswer:
         set_fault(program, kind)
         to = new_address()
         made = program.accepted(email(to, guarantee="at-most-once"))
-        found = program.when(made["id"], "failed", limit_s=30)
+        found = program.when(made["id"], "failed", limit_s=60)
         assert "outcome_unknown" in str(found["error"])
         assert len(items(program.client, "/sandbox/mailbox", to=to)) == 1
 
@@ -54,14 +54,14 @@ class TestRefusedAnswer:
         wait_until(lambda: hits(program) >= 1, 10, "the provider refuses")
         assert items(program.client, "/sandbox/mailbox", to=to) == []
         program.client.delete("/sandbox/faults").raise_for_status()
-        program.when(made["id"], "sent", "unknown", limit_s=30)
+        program.when(made["id"], "sent", "unknown", limit_s=60)
 
     def test_throttling_spends_no_attempt(self, program: Program) -> None:
         set_fault(program, "throttle")
         made = program.accepted(email(new_address()))
         wait_until(lambda: hits(program) >= 3, 20, "it is throttled three times")
         program.client.delete("/sandbox/faults").raise_for_status()
-        assert program.when(made["id"], "sent", limit_s=20)["attempt"] == 1
+        assert program.when(made["id"], "sent", limit_s=60)["attempt"] == 1
 
     def test_a_refused_message_fails_with_its_reason(self, program: Program) -> None:
         set_fault(program, "error", detail="MessageRejected")

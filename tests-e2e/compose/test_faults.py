@@ -136,7 +136,7 @@ class TestServiceKilled:
     def test_it_comes_back_by_itself(self, composed: ComposeStack, service: str) -> None:
         (container,) = composed.containers(service)
         composed.kill(container)
-        wait_until(lambda: composed.inspect(container)["RestartCount"] >= 1, 10, f"{service} is started again")
+        wait_until(lambda: composed.inspect(container)["RestartCount"] >= 1, 30, f"{service} is started again")
         wait_until(
             lambda: composed.inspect(container)["State"]["Health"]["Status"] == "healthy", 60, f"{service} is healthy"
         )

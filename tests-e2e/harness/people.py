@@ -19,7 +19,7 @@ from faker import Faker
 from harness.stack import Stack, items, wait_until
 
 PASSWORD = "오늘도 봉화를 올립니다 7"
-MAIL_LIMIT_S = 10.0
+MAIL_LIMIT_S = 30.0
 _TOKEN = re.compile(r"token=([A-Za-z0-9_-]+)")
 _fake = Faker(["ko_KR", "en_US"])
 

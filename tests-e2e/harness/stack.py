@@ -16,7 +16,7 @@ import httpx
 
 T = TypeVar("T")
 BONGSU = Path(sys.executable).with_name("bongsu")
-START_LIMIT_S = 30.0
+START_LIMIT_S = 90.0
 _POLL_S = 0.02
 _NO_POOL = httpx.Limits(max_keepalive_connections=0)
 """A connection a request: clients need no closing, and a stack that was started again is never met by an old one."""
@@ -61,7 +61,7 @@ class EmbeddedStack:
 
     def client(self) -> httpx.Client:
         """A new client."""
-        return httpx.Client(base_url=self.url, timeout=10, limits=_NO_POOL, verify=_NO_TLS)
+        return httpx.Client(base_url=self.url, timeout=30, limits=_NO_POOL, verify=_NO_TLS)
 
     def log(self) -> str:
         """Everything that was written since the first start."""
@@ -154,7 +154,7 @@ def run_bongsu(*arguments: str, folder: Path, **environ: str) -> tuple[int, str]
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=30,
+        timeout=90,
         check=False,
     )
     return done.returncode, done.stdout.decode()
