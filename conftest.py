@@ -1,11 +1,18 @@
-"""Fixtures that every test may use: `tests/infrastructure/servers.py` lists them. And what keeps a long run fast."""
+"""Fixtures that every test may use: `tests/infrastructure/servers.py` lists them. And what keeps a long run fast, and a slow one whole."""
 
 import gc
 
 import pytest
 from fastapi.dependencies import models
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["pytester", "tests.infrastructure.servers"]
+
+# How long an example takes tells how busy the machine is.
+settings.register_profile(
+    "patient", parent=settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("patient")
 
 # FastAPI (0.165) remembers the last 4,096 endpoints, and with an endpoint its app, the app's database and its engines.
 ENDPOINT_CACHES = [value for value in vars(models).values() if hasattr(value, "cache_clear")]
