@@ -11,8 +11,7 @@ locks and fewer deadlocks than under the default, REPEATABLE READ, and a unit se
 meantime; a unit that needs one snapshot asks for it (`db.unit(isolation="REPEATABLE READ")`).
 No intersections of indexes: for a page in the order of the key they read every row that matches, and not a page.
 `CLIENT.FOUND_ROWS` is set by SQLAlchemy for both drivers, so a row count is that of the rows matched, changed
-or not, as SQLite's is. `pool_pre_ping` costs a round trip a checkout, and saves the first statement after a
-server restart.
+or not, as SQLite's is.
 """
 
 import asyncio
@@ -27,6 +26,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 from sqlalchemy.util import await_only
 
 from bongsu.mixins.failures import may_be_repeated
+from bongsu.mixins.pooling import spare_round_trips
 from bongsu.mixins.types import MYSQL_NAMES
 
 READING = {"bongsu_reading": True}  # execution options of an engine that SQLite needs no transaction for
@@ -36,13 +36,14 @@ _HOLDS_LOCK = "bongsu_holds_write_lock"
 
 _MYSQL_SESSION = "SET time_zone = '+00:00', optimizer_switch = 'index_merge_intersection=off'"
 _MYSQL_OPTIONS: dict[str, object] = {
-    "pool_pre_ping": True,
     "pool_recycle": 1800,
     "pool_size": 10,
     "max_overflow": 10,
     "pool_timeout": 10,
     "isolation_level": "READ COMMITTED",
 }
+
+_OWN_RESET: dict[str, object] = {"pool_reset_on_return": None}  # `spare_round_trips` does it
 
 
 class _SqliteDriver(Protocol):
@@ -52,6 +53,14 @@ class _SqliteDriver(Protocol):
     def create_function(
         self, name: str, arguments: int, function: Callable[[object], object], deterministic: bool
     ) -> Awaitable[None]: ...
+    @property
+    def in_transaction(self) -> bool: ...
+
+
+class _MySqlDriver(Protocol):
+    """What is used of aiomysql's and asyncmy's connections."""
+
+    def get_transaction_status(self) -> bool: ...
 
 
 class _Adapted(Protocol):
@@ -66,14 +75,17 @@ def build_engine(url: URL, busy_timeout_s: float, options: dict[str, Any]) -> As
     backend = url.get_backend_name()
     if backend in MYSQL_NAMES:
         connect_args = {"charset": "utf8mb4", "init_command": _MYSQL_SESSION} | connect_args
-        engine = create_async_engine(url, connect_args=connect_args, **(_MYSQL_OPTIONS | options))
+        options = _MYSQL_OPTIONS | _OWN_RESET | options
+        engine = create_async_engine(url, connect_args=connect_args, **options)
+        spare_round_trips(engine, _mysql_in_transaction, ping=not options.get("pool_pre_ping"))
     elif backend == "sqlite":
         connect_args = {"timeout": busy_timeout_s, "isolation_level": None} | connect_args
         if url.database in (None, "", ":memory:"):
             # One connection is the whole database: its users take turns.
             options = {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0} | options
-        engine = create_async_engine(url, connect_args=connect_args, **options)
+        engine = create_async_engine(url, connect_args=connect_args, **(_OWN_RESET | options))
         _prepare_sqlite(engine, busy_timeout_s)
+        spare_round_trips(engine, _sqlite_in_transaction, ping=False)
     else:
         engine = create_async_engine(url, connect_args=connect_args, **options)
     event.listen(engine.sync_engine, "begin", _forget_lost)
@@ -95,6 +107,14 @@ def _note_lost(context: ExceptionContext) -> None:
     # After a lock time-out MySQL rolls back the statement only, and a COMMIT would keep half of the transaction.
     if context.connection is not None and may_be_repeated(context.original_exception):
         context.connection.info[_LOST] = context.original_exception
+
+
+def _mysql_in_transaction(driver: object) -> bool:
+    return cast("_MySqlDriver", driver).get_transaction_status()
+
+
+def _sqlite_in_transaction(driver: object) -> bool:
+    return cast("_SqliteDriver", driver).in_transaction
 
 
 def _prepare_sqlite(engine: AsyncEngine, busy_timeout_s: float) -> None:
