@@ -63,7 +63,10 @@ def _insert(session: Session, fields: Fields, group: _Group, names: Sequence[str
 
 
 def _insert_one(session: Session, fields: Fields, row: Row) -> Mapping[str, object]:
-    result = cast("CursorResult[Any]", session.execute(insert(fields.table).values(row)))
+    # Only the SQL is in the statement, the rest are its parameters: SQLAlchemy compiles it once for all rows.
+    computed = {name: value for name, value in row.items() if is_expression(value)}
+    plain = {name: value for name, value in row.items() if name not in computed}
+    result = cast("CursorResult[Any]", session.execute(insert(fields.table).values(computed), plain))
     key = zip(fields.table.primary_key, result.inserted_primary_key or (), strict=False)
     made = cast("Row", result.last_inserted_params())
     return made | {column.key: value for column, value in key if value is not None}
