@@ -7,6 +7,7 @@ import httpx
 from fastapi import FastAPI
 
 from bongsu.broker.memory import MemoryBroker
+from bongsu.identity.api_keys import KeyDirectory
 from bongsu.identity.callers import Identity
 from bongsu.identity.models import User
 from bongsu.identity.signatures import RequestSigner
@@ -43,6 +44,10 @@ class Api:
 
     async def client_of(self, email: str, **values: object) -> httpx.AsyncClient:
         return self.client(await make_key(await self.user(email, **values), self.vault))
+
+    def forget_keys(self) -> None:
+        """As it is some seconds later: what was read of the keys and their owners is read again."""
+        self.app.state.identity.keys = KeyDirectory(self.vault)
 
 
 async def served(database: Database, broker: MemoryBroker, vault: Vault) -> AsyncIterator[Api]:

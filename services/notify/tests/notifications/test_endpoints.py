@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from bongsu.contracts.queues import DELIVER
+from bongsu.identity.models import User
 from bongsu.identity.scopes import Role
 from bongsu.mixins import Database, utc_now
 from bongsu.outbox.models import OutboxMessage
@@ -141,6 +142,14 @@ class TestTrial:
                 for to in ("someone@example.com", "me@example.com", "delivered@simulator.bongsu.test")
             ]
         assert codes == [403, 202, 202]
+
+    async def test_one_that_is_approved_sends_to_anybody_within_seconds(self, api: Api) -> None:
+        async with await api.client_of("me@example.com", sending="trial") as client:
+            before = await client.post("/v1/notifications", json=BODY)
+            await User.filter_by(email_norm="me@example.com").update(sending="live")
+            api.forget_keys()
+            after = await client.post("/v1/notifications", json=BODY)
+        assert (before.status_code, after.status_code) == (403, 202)
 
     async def test_a_test_key_is_never_on_trial(self, api: Api) -> None:
         user = await api.user("me@example.com", sending="trial")

@@ -25,6 +25,7 @@ class KnownKey:
 
     :param secrets: the secret; and the one before it, while a rotation lets it work.
     :param allowlist: CIDR blocks; empty means any address.
+    :param off_trial: whether the owner's account may send to anybody.
     """
 
     id: UUID
@@ -34,6 +35,7 @@ class KnownKey:
     mode: KeyMode
     secrets: tuple[str, ...]
     allowlist: tuple[str, ...]
+    off_trial: bool
 
 
 def secret_context(key_id: UUID) -> str:
@@ -103,4 +105,5 @@ class KeyDirectory:
             mode=key.mode,
             secrets=tuple(self._vault.open_text(text, aad=secret_context(key.id)) for text in sealed),
             allowlist=tuple(entry.cidr for entry in entries),
+            off_trial=user.sending == "live",
         )

@@ -14,7 +14,7 @@ from bongsu.identity.audit import Actor
 from bongsu.identity.cookies import CookieJar
 from bongsu.identity.key_source import DatabaseKeySource
 from bongsu.identity.models import KeyMode
-from bongsu.identity.nonces import use_nonce
+from bongsu.identity.nonces import NonceWriter
 from bongsu.identity.revocations import RevocationFeed
 from bongsu.identity.scopes import Permission, Role, Scope, parse_scopes
 from bongsu.identity.signature_base import HttpRequest, Origin
@@ -40,6 +40,7 @@ class Caller:
     :param auth_time: when the user signed in, in seconds since 1970, or None for a key.
     :param method: how the caller is known.
     :param address: the address that our proxies saw, or None.
+    :param off_trial: whether the account is known to be off trial and may send to anybody; False where nobody looked.
     """
 
     user_id: UUID
@@ -51,6 +52,7 @@ class Caller:
     auth_time: int | None
     method: Method
     address: str | None = None
+    off_trial: bool = False
 
     def may(self, permission: Permission) -> bool:
         """Whether the role has the permission."""
@@ -87,6 +89,7 @@ class Identity:
         self.revocations = revocations or RevocationFeed()
         self.tokens = TokenVerifier(public_url, self.key_source, self.revocations)
         self._signatures = SignatureVerifier(public_url)
+        self._nonces = NonceWriter()
         self._trusted_proxies = tuple(trusted_proxies)
 
     @contextlib.asynccontextmanager
@@ -182,7 +185,7 @@ class Identity:
         address = self.address(request)
         if not allows(key.allowlist, address):
             raise Forbidden("This key may not be used from this address", code="address_not_allowed")
-        if not await use_nonce(claim.key_id, claim.nonce):
+        if not await self._nonces.use(claim.key_id, claim.nonce):
             raise _signature_refused()
         return Caller(
             user_id=key.user_id,
@@ -194,6 +197,7 @@ class Identity:
             auth_time=None,
             method="signature",
             address=address,
+            off_trial=key.off_trial,
         )
 
 
