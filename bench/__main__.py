@@ -6,15 +6,29 @@ that cannot be installed (no network) is a line of the table that says so: `--no
 
 import argparse
 import asyncio
+import contextlib
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from bench import mixins, tokens
+from bench import accept, login, mixins, tokens
+from bench.databases import MYSQL_VARIABLE, has_mysql
 from bench.measure import run
 from bench.peers import comparison
 from bench.report import as_json, table
+from bongsu.runtime.logging import configure_logging
 
-BENCHMARKS = (*mixins.BENCHMARKS, *tokens.BENCHMARKS)
+BENCHMARKS = (*mixins.BENCHMARKS, *tokens.BENCHMARKS, *login.BENCHMARKS, *accept.BENCHMARKS)
+
+
+@contextlib.contextmanager
+def logging_as_a_process_does() -> Iterator[None]:
+    """A line of JSON a request costs what it costs; nobody wants to read them here."""
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        with contextlib.redirect_stderr(nowhere):
+            configure_logging()
+        yield
 
 
 def main() -> int:
@@ -29,13 +43,16 @@ def main() -> int:
     chosen = [benchmark for benchmark in BENCHMARKS if arguments.only in benchmark.name]
     with_peers = arguments.peers and arguments.only in comparison.NAME
     names = [benchmark.name for benchmark in chosen] + [comparison.NAME] * with_peers
+    if not has_mysql():
+        sys.stderr.write(f"Not measured on MySQL: set {MYSQL_VARIABLE}\n")
     if not names:
         every = [benchmark.name for benchmark in BENCHMARKS] + [comparison.NAME] * arguments.peers
         parser.error(f"no benchmark is called {arguments.only!r}: " + ", ".join(every))
     results = []
-    for number, benchmark in enumerate(chosen, 1):
-        sys.stderr.write(f"[{number}/{len(names)}] {benchmark.name}\n")
-        results.append(asyncio.run(run(benchmark, arguments.rounds)))
+    with logging_as_a_process_does():
+        for number, benchmark in enumerate(chosen, 1):
+            sys.stderr.write(f"[{number}/{len(names)}] {benchmark.name}\n")
+            results.append(asyncio.run(run(benchmark, arguments.rounds)))
     peers = []
     if with_peers:
         sys.stderr.write(f"[{len(names)}/{len(names)}] {comparison.NAME}\n")

@@ -1,0 +1,129 @@
+"""`POST /v1/notifications`, signed and idempotent, against a bare handler that does the same INSERTs."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import httpx
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from bench.calling import Call, at_once, json_bytes, post
+from bench.databases import MakeDatabase, has_mysql, mysql, sqlite
+from bench.measure import Benchmark, Clock, Pair, at_least
+from bongsu.broker.memory import MemoryBroker
+from bongsu.identity.callers import Identity
+from bongsu.identity.key_source import ensure_signing_key
+from bongsu.identity.models import RequestNonce
+from bongsu.identity.signatures import RequestSigner
+from bongsu.identity.vault import Vault
+from bongsu.mixins import Database, uuid7
+from bongsu.outbox.models import OutboxMessage
+from bongsu_auth import operations as auth_operations
+from bongsu_notify.app import create_app
+from bongsu_notify.notifications.models import Notification, NotificationEvent
+from bongsu_notify.settings import NotifySettings
+
+URL = "http://localhost:8000"
+PATH = "/v1/notifications"
+BODY = json_bytes(
+    {
+        "channel": "email",
+        "to": {"email": "a@example.com", "name": "봉수"},
+        "content": {"subject": "The beacons are lit", "text": "봉화가 올랐다", "html": "<p>봉화가 올랐다</p>"},
+    }
+)
+
+
+class To(BaseModel):
+    email: str
+    name: str | None = None
+
+
+class Content(BaseModel):
+    subject: str
+    text: str | None = None
+    html: str | None = None
+
+
+class Body(BaseModel):
+    channel: str
+    to: To
+    content: Content
+
+
+def bare(database: Database) -> FastAPI:
+    """What somebody would write who checks no signature, and nothing of the body but its types."""
+    app = FastAPI()
+
+    @app.post(PATH, status_code=202)
+    async def submit(body: Body) -> dict[str, str]:
+        now, key = datetime.now(UTC), uuid7().hex
+        made = Notification(
+            principal="bare",
+            idempotency_key=key,
+            fingerprint=key,
+            channel=body.channel,
+            recipient=body.to.email,
+            recipient_name=body.to.name,
+            subject=body.content.subject,
+            text=body.content.text,
+            html=body.content.html,
+        )
+        async with database.session() as session, session.begin():
+            session.add(RequestNonce(digest=key, expires_at=now + timedelta(minutes=2)))
+            session.add(made)
+            session.add(NotificationEvent(notification_id=made.id, status="accepted"))
+            session.add(
+                OutboxMessage(
+                    lane=1,
+                    queue="bare",
+                    body={"notification_id": str(made.id)},
+                    headers={},
+                    visible_at=now,
+                    attempts=0,
+                    strandings=0,
+                )
+            )
+        return {"id": str(made.id), "status": made.status}
+
+    return app
+
+
+@asynccontextmanager
+async def accepting(make_database: MakeDatabase) -> AsyncIterator[Pair]:
+    """Both sides are sent the same signed requests, on one database."""
+    async with make_database() as database:
+        vault = Vault.parse(Vault.new_key())
+        await ensure_signing_key(vault)
+        await auth_operations.create_user(database, "a@example.com", "correct horse battery")
+        key, secret = await auth_operations.create_key(database, vault, "a@example.com")
+        signer, broker = RequestSigner(key.access_key, secret), MemoryBroker()
+        app = create_app(
+            settings=NotifySettings(),
+            identity=Identity(vault=vault, public_url=URL),
+            database=database,
+            broker=broker,
+        )
+        plain = bare(database)
+
+        def call() -> Call:
+            request = httpx.Request("POST", URL + PATH, content=BODY, headers={"Idempotency-Key": uuid7().hex})
+            signer.sign(request)
+            wanted = ("signature", "signature-input", "content-digest", "idempotency-key")
+            return Call(PATH, BODY, [(name.encode(), request.headers[name].encode()) for name in wanted])
+
+        async def ours(operations: int) -> None:
+            await at_once(operations, lambda _: post(app, call(), expects=202))
+
+        async def baseline(operations: int) -> None:
+            await at_once(operations, lambda _: post(plain, call(), expects=202))
+
+        async with app.router.lifespan_context(app):
+            yield Pair(ours, baseline)
+
+
+BENCHMARKS = (
+    Benchmark("accept: SQLite", lambda: accepting(sqlite), None, Clock.WALL, round_s=1.0),
+    *([Benchmark("accept: MySQL", lambda: accepting(mysql), at_least(0.75), Clock.WALL, round_s=1.0)] * has_mysql()),
+)
