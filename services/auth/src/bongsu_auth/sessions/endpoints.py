@@ -108,13 +108,12 @@ async def _login(wiring: Wiring, body: LoginIn, request: Request) -> tuple[User,
     how = SignIn(amr=("pwd",), address=address, user_agent=user_agent_of(request))
 
     async def opened() -> Tokens:
-        if failed_before:
+        # Others may have guessed at the same time, all of them let in before one was counted: what is right counts
+        # only while there was still a guess left.
+        if await wiring.limits.require_open(attempt):
             await wiring.limits.forget(attempt)
         return await wiring.sessions.open(user, how)
 
-    # Others may have guessed at the same time, all of them let in before one was counted: what is right counts only
-    # while there was still a guess left.
-    failed_before = await wiring.limits.require_open(attempt)
     try:
         return user, await wiring.database.run(opened)
     except AccountBlocked:
