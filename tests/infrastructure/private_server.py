@@ -107,8 +107,12 @@ def start_mysql(folder: Path) -> StartedServer:
         prepare += ["--auth-root-authentication-method=normal", "--force"]  # the machine's name need not resolve
     else:
         prepare = [server, "--no-defaults", f"--datadir={data}", "--initialize-insecure", *user]
+    # Of its own: MariaDB, when it starts, removes the temporary tables of every other one from where they share it.
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    environment = os.environ | {"TMPDIR": str(temporary)}
     with log.open("ab") as output:
-        prepared = subprocess.run(prepare, stdout=output, stderr=output, check=False)  # noqa: S603 - programs found on PATH, our own arguments
+        prepared = subprocess.run(prepare, env=environment, stdout=output, stderr=output, check=False)  # noqa: S603 - programs found on PATH, our own arguments
     if prepared.returncode:
         raise StartError(f"{prepare[0]} ended with {prepared.returncode}:\n{last_lines(log)}")
     accounts = folder / "accounts.sql"
@@ -136,7 +140,7 @@ def start_mysql(folder: Path) -> StartedServer:
         *user,
     ]
     with log.open("ab") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)  # noqa: S603 - as above
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)  # noqa: S603 - as above
     greeting = lambda data: len(data) > 4 and data[4] == 10  # noqa: E731 - the protocol version in the first packet
     wait_until_ready(process, log, lambda: answers(port, b"", greeting))
     return StartedServer(f"mysql://test:test@127.0.0.1:{port}", [process])
