@@ -43,7 +43,11 @@ class TestFailures:
     async def test_a_wrong_method_says_so(self, stage: Stage) -> None:
         answer = await stage.mina().client.put("/account")
         assert answer.status_code == 405
-        assert "allow" in answer.headers
+        assert answer.headers["allow"] == "GET"
+
+    async def test_a_wrong_method_names_every_right_one(self, stage: Stage) -> None:
+        answer = await stage.browser().client.put("/login")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
 
     async def test_to_htmx_it_is_a_notice_above_the_page(self, stage: Stage) -> None:
         stage.notifications.down = True

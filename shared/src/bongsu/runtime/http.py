@@ -19,6 +19,7 @@ from bongsu.runtime.logging import get_logger
 from bongsu.runtime.metrics import CONTENT_TYPE, Metrics
 from bongsu.runtime.problems import problem_response
 from bongsu.runtime.request_log import ANSWER_S, RequestLog
+from bongsu.runtime.routes import headers_of
 
 RETRY_AFTER_S = 2.0
 CHECK_TIMEOUT_S = 2.0
@@ -161,8 +162,7 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     }
     shown = known.get(error.status_code, errors.ServiceError(str(error.detail)))
     answer = _answer(request, shown, error.status_code)
-    for name, value in (error.headers or {}).items():
-        answer.headers[name] = value
+    answer.headers.update(headers_of(request, error))
     return answer
 
 

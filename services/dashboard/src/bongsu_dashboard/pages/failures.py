@@ -14,6 +14,7 @@ from bongsu.runtime.errors import Invalid, NotFound, ServiceError, TooLarge
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.problems import STATUS
+from bongsu.runtime.routes import headers_of
 from bongsu_dashboard.forms.refusals import FormRefused, UnsupportedForm
 from bongsu_dashboard.pages.addresses import with_next
 from bongsu_dashboard.pages.cookies import RENEWING_S
@@ -68,7 +69,8 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     cause = error.__cause__
     if isinstance(cause, TooLarge):
         return await show(render_of(request), cause, 413)
-    return await show(render_of(request), ServiceError(str(error.detail)), error.status_code, error.headers)
+    shown = ServiceError(str(error.detail))
+    return await show(render_of(request), shown, error.status_code, headers_of(request, error))
 
 
 async def show(render: Render, error: ServiceError, status: int, headers: Mapping[str, str] | None = None) -> Response:
