@@ -19,6 +19,16 @@ ANSWER_S = 30.0
 """How long a request may take until its answer begins: a database that fell silent would be waited for for ever."""
 
 
+SINGLETONS = frozenset({b"authorization", b"content-type", b"host", b"idempotency-key"})
+"""Header fields that a request has once at most: of two, each reader would have to guess which is meant, and a proxy
+may guess another than we do. A second Content-Length never comes this far, and a signature may be in several fields.
+"""
+
+
+class _Repeated(errors.Invalid):
+    code = "header_repeated"
+
+
 class _TooSlow(errors.Unavailable):
     code = "too_slow"
 
@@ -53,10 +63,13 @@ class RequestLog:
         with structlog.contextvars.bound_contextvars(request_id=request_id), self.metrics.in_flight.track_inprogress():
             try:
                 self._refuse_large(scope)
+                _refuse_repeated(scope)
                 await self._in_time(scope, _limited(receive, self.max_body_bytes), send_with_id)
-            except (errors.TooLarge, errors.HeadersTooLarge, _TooSlow) as error:
+            except (errors.TooLarge, errors.HeadersTooLarge, _Repeated, _TooSlow) as error:
                 if not status:
-                    await problem_response(error, request_id=request_id)(scope, receive, send_with_id)
+                    refused_as = 400 if isinstance(error, _Repeated) else None
+                    answer = problem_response(error, request_id=request_id, status=refused_as)
+                    await answer(scope, receive, send_with_id)
             except Exception as error:
                 get_logger(__name__).exception("request.crashed", error=type(error).__name__)
                 if status:
@@ -108,6 +121,16 @@ def _request_id(scope: Scope) -> str:
             given: str = value.decode()
             return given
     return uuid.uuid4().hex
+
+
+def _refuse_repeated(scope: Scope) -> None:
+    seen: set[bytes] = set()
+    for name, _ in scope["headers"]:
+        if name in SINGLETONS:
+            if name in seen:
+                shown = name.decode().title()
+                raise _Repeated(f"The header field {shown} is there more than once; send it once")
+            seen.add(name)
 
 
 def _content_length(scope: Scope) -> int:
