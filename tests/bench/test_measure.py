@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bench import measure
-from bench.measure import Benchmark, Budget, Clock, Pair, Result, Work, at_least, at_most, run
+from bench.measure import Benchmark, Budget, Clock, Pair, Result, Staged, Work, at_least, at_most, run
 from bench.report import as_json, duration, table
 
 RESULT = Result("mixins: get", Clock.CPU, ours_s=0.00022, baseline_s=0.0002, ratio=1.1, budget=at_most(1.15))
@@ -50,6 +50,29 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 class TestRun:
+    async def test_what_is_made_ready_is_made_as_often_and_not_measured(self, machine: Machine) -> None:
+        made: list[int] = []
+        machine_s_ours = machine.work("ours")
+
+        async def prepare(operations: int) -> None:
+            made.append(operations)
+            machine.now += 100
+
+        @asynccontextmanager
+        async def pair() -> AsyncIterator[Pair]:
+            yield Pair(Staged(prepare, machine_s_ours), machine.work("baseline"))
+
+        result = await run(Benchmark("staged", pair, at_most(9)), rounds=3)
+        assert result.ratio == pytest.approx(3)
+        assert len(made) == machine.worked.count("ours")
+
+    async def test_a_benchmark_has_rounds_of_its_own_length(self, machine: Machine) -> None:
+        await run(Benchmark("long", machine.pair(), at_most(9), round_s=measure.ROUND_S * 10), rounds=1)
+        long = machine.now
+        machine.now = 0.0
+        await run(Benchmark("short", machine.pair(), at_most(9)), rounds=1)
+        assert long > machine.now * 5
+
     async def test_the_two_sides_take_turns(self, machine: Machine) -> None:
         await run(Benchmark("turns", machine.pair(), at_most(9)), rounds=4)
         assert machine.worked[-8:] == ["ours", "baseline"] * 4

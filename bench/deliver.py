@@ -1,0 +1,159 @@
+"""Delivering, against a loop that consumes, sends and acknowledges and has no database.
+
+Both sides consume from a broker in this process and send to the same stand-in for SES, which is a process of its own.
+"""
+
+import asyncio
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aioboto3
+import httpx
+from botocore.config import Config
+
+from bench.databases import MakeDatabase, has_mysql, mysql, sqlite
+from bench.measure import Benchmark, Clock, Pair, Staged, at_least
+from bongsu.broker import Delivery, Message, QueueSpec
+from bongsu.broker.memory import MemoryBroker
+from bongsu.contracts.jobs import DeliveryWakeup
+from bongsu.contracts.queues import DELIVER
+from bongsu.identity.vault import Vault
+from bongsu.mixins import uuid7
+from bongsu.runtime.stop import StopSignal
+from bongsu_notify.notifications.models import Notification
+from bongsu_notify.settings import STAND_IN_CREDENTIAL, NotifySettings
+from bongsu_notify.worker import consuming
+
+BARE_QUEUE = "bench.bare"
+SENDER = "no-reply@bongsu.test"
+START_S = 30.0
+
+
+@asynccontextmanager
+async def ses() -> AsyncIterator[str]:
+    """The stand-in's address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="bongsu-bench-") as folder:
+        environment = os.environ | {"PORT": str(port), "HOST": "127.0.0.1", "LOG_LEVEL": "ERROR", "BONGSU_VAR": folder}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bongsu_sandbox", cwd=folder, env=environment, stderr=asyncio.subprocess.DEVNULL
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            await _answers(url)
+            yield url
+        finally:
+            process.terminate()
+            await process.wait()
+
+
+async def _answers(url: str) -> None:
+    async with asyncio.timeout(START_S), httpx.AsyncClient() as client:
+        while True:
+            try:
+                if (await client.get(f"{url}/healthz")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def delivering(make_database: MakeDatabase) -> AsyncIterator[Pair]:
+    """An operation is one mail of the normal lane, from its message to its settling."""
+    async with make_database() as database, ses() as url:
+        settings = NotifySettings().with_stand_ins(url)
+        broker, stop = MemoryBroker(), StopSignal()
+        await broker.connect()
+        await broker.declare(QueueSpec(BARE_QUEUE))
+        waiting: list[Message] = []
+
+        async def make_notifications(operations: int) -> None:
+            made = [
+                Notification(
+                    principal="bench",
+                    channel="email",
+                    recipient="a@example.com",
+                    subject="The beacons are lit",
+                    text="봉화가 올랐다",
+                    status="accepted",
+                )
+                for _ in range(operations)
+            ]
+            await Notification.bulk_create(made)
+            waiting[:] = [
+                Message(id=str(uuid7()), body=DeliveryWakeup(notification_id=one.id).model_dump(mode="json"))
+                for one in made
+            ]
+
+        async def ours(_operations: int) -> None:
+            await broker.publish_many([(DELIVER["normal"], message) for message in waiting])
+            # The database is asked, as it alone knows.
+            while await Notification.filter_by(status__in=["accepted", "queued", "sending"]).exists():  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
+        left, all_sent = 0, asyncio.Event()
+
+        async def baseline(operations: int) -> None:
+            nonlocal left
+            left = operations
+            all_sent.clear()
+            await broker.publish_many([(BARE_QUEUE, Message(id=str(uuid7()), body={})) for _ in range(operations)])
+            await all_sent.wait()
+
+        async with (
+            consuming(
+                database=database, broker=broker, vault=Vault.parse(Vault.new_key()), settings=settings, stop=stop
+            ),
+            _client(settings) as client,
+        ):
+
+            async def send(deliveries: list[Delivery]) -> None:
+                nonlocal left
+                for delivery in deliveries:
+                    await client.send_email(
+                        FromEmailAddress=SENDER,
+                        Destination={"ToAddresses": ["a@example.com"]},
+                        Content={
+                            "Simple": {
+                                "Subject": {"Data": "The beacons are lit"},
+                                "Body": {"Text": {"Data": "봉화가 올랐다"}},
+                            }
+                        },
+                    )
+                    await delivery.ack()
+                    left -= 1
+                    if left == 0:
+                        all_sent.set()
+
+            await broker.consume(BARE_QUEUE, send, prefetch=settings.concurrency)
+            yield Pair(Staged(make_notifications, ours), baseline)
+        await broker.close()
+
+
+def _client(settings: NotifySettings) -> Any:  # noqa: ANN401 - botocore makes its clients' types when it runs
+    session = aioboto3.Session(
+        aws_access_key_id=STAND_IN_CREDENTIAL,
+        aws_secret_access_key=STAND_IN_CREDENTIAL,
+        region_name=settings.ses_region,
+    )
+    return session.client(
+        "sesv2",
+        endpoint_url=settings.ses_endpoint_url,
+        config=Config(retries={"total_max_attempts": 1}, max_pool_connections=settings.concurrency),
+    )
+
+
+BENCHMARKS = (
+    Benchmark("deliver, normal lane: SQLite", lambda: delivering(sqlite), None, Clock.WALL, round_s=1.0),
+    *(
+        [Benchmark("deliver, normal lane: MySQL", lambda: delivering(mysql), at_least(0.6), Clock.WALL, round_s=1.0)]
+        * has_mysql()
+    ),
+)
