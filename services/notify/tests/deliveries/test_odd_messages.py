@@ -1,15 +1,19 @@
 """What is odd about one message is its own matter: the others of its batch are sent once, and written down."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from bongsu.broker import Message
 from bongsu.broker.memory import MemoryBroker
+from bongsu.contracts.jobs import DeliveryWakeup
 from bongsu.identity.vault import Vault
-from bongsu.mixins import Database
+from bongsu.mixins import Database, utc_now, uuid7
+from bongsu.outbox.models import OutboxMessage
 from bongsu.runtime.stop import StopSignal
 from bongsu_notify.channels.port import Channel, Outcome, Outgoing, Refused, Sent
 from bongsu_notify.deliveries import service
@@ -18,7 +22,7 @@ from bongsu_notify.deliveries.rendering import Renderer
 from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.settings import NotifySettings
 from services.notify.tests.conftest import RememberingChannel
-from services.notify.tests.deliveries.delivering import accepted, deliver
+from services.notify.tests.deliveries.delivering import QUEUE, accepted, deliver
 
 ODD = "odd"
 
@@ -81,6 +85,57 @@ class Worker:
         return await Notification.get(odd.id)
 
 
+class _WakeUp:
+    """A delivery in the handler's hands, that remembers what became of it."""
+
+    queue, delivery_count, lost = QUEUE, 0, False
+
+    def __init__(self, one: Notification, row: UUID | None = None) -> None:
+        body = DeliveryWakeup(notification_id=one.id).model_dump(mode="json")
+        self.message = Message(id=str(row or uuid7()), body=body)
+        self.outcome = "held"
+
+    @property
+    def settled(self) -> bool:
+        """Whether it was acknowledged or rejected."""
+        return self.outcome != "held"
+
+    async def ack(self) -> None:
+        """Done."""
+        assert not self.settled
+        self.outcome = "done"
+
+    async def reject(self, *, requeue: bool) -> None:
+        """Not done."""
+        assert not self.settled
+        self.outcome = "requeued" if requeue else "dead"
+
+
+def _claiming(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    refuse: Callable[[service.Claims], bool] = lambda _claims: False,
+    failures: Sequence[Exception] = (),
+) -> list[int]:
+    """Claims fail as told.
+
+    :returns: how many were to be claimed at once, one try after another.
+    """
+    real, coming, tried = service.claim, [*failures], list[int]()
+
+    async def claim(ids: Sequence[UUID], *, lease_s: float, max_attempts: int, owner: UUID | None) -> service.Claims:
+        tried.append(len(ids))
+        if coming:
+            raise coming.pop()
+        claims = await real(ids, lease_s=lease_s, max_attempts=max_attempts, owner=owner)
+        if refuse(claims):
+            raise ValueError("this row cannot be read")
+        return claims
+
+    monkeypatch.setattr(service, "claim", claim)
+    return tried
+
+
 @pytest.fixture
 def worker(each_database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal) -> Worker:
     return Worker(each_database, broker, vault, stop)
@@ -118,6 +173,51 @@ class TestOddMessages:
     async def test_words_that_no_column_can_hold_are_written_down_as_well_as_can_be(self, worker: Worker) -> None:
         odd = await worker.deliver(_Answering(Refused("provider_refused", "\ud800\0" + "길" * 600)), until="failed")
         assert odd.error_detail == "?" + "길" * 499
+
+    async def test_what_cannot_be_claimed_spends_nothing_of_the_others(
+        self, worker: Worker, channel: RememberingChannel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tried = _claiming(monkeypatch, refuse=lambda claims: any(one.subject == ODD for one in claims.claimed))
+        ones = [await accepted(worker.database, **({"subject": ODD} if at == 3 else {})) for at in range(20)]
+        wake_ups = [_WakeUp(one) for one in ones]
+        await worker.handler(channel)(wake_ups)
+        assert [one.outcome for one in wake_ups] == ["requeued" if at == 3 else "done" for at in range(20)]
+        assert sorted(message.notification_id for message in channel.sent) == sorted(
+            one.id for one in ones if one.subject != ODD
+        )
+        assert await Notification.filter_by(status="sent", attempt=1).count() == 19
+        odd = await Notification.get(ones[3].id)
+        assert (odd.status, odd.attempt, odd.lease_owner) == ("accepted", 0, None)
+        assert tried == [20] + [1] * 20
+
+    async def test_what_the_others_wake_up_for_is_still_told_when_each_is_claimed_alone(
+        self, worker: Worker, channel: RememberingChannel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _claiming(monkeypatch, refuse=lambda claims: any(one.subject == ODD for one in claims.claimed))
+        odd = await accepted(worker.database, subject=ODD)
+        ended = await accepted(worker.database, status="cancelled")
+        waits = await accepted(worker.database, status="retry_wait", next_attempt_at=utc_now(3600))
+        rows = await OutboxMessage.filter_by().all()
+        wake_ups = {
+            one.id: _WakeUp(one, next(row.id for row in rows if row.body["notification_id"] == str(one.id)))
+            for one in (odd, ended, waits)
+        }
+        await worker.handler(channel)([*wake_ups.values()])
+        assert [one.outcome for one in wake_ups.values()] == ["requeued", "done", "done"]
+        left = {row.body["notification_id"]: row for row in await OutboxMessage.filter_by().all()}
+        assert left.keys() == {str(odd.id), str(waits.id)}
+        assert await OutboxMessage.filter_by(visible_at__gt=utc_now(3000)).count() == 1
+        assert channel.sent == []
+
+    async def test_a_database_that_is_away_at_the_claim_leaves_the_batch_together(
+        self, worker: Worker, channel: RememberingChannel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        failures = [ConnectionResetError(), OperationalError("UPDATE", {}, Exception("gone away"))]
+        tried = _claiming(monkeypatch, failures=failures)
+        wake_ups = [_WakeUp(await accepted(worker.database)) for _ in range(5)]
+        await worker.handler(channel)(wake_ups)
+        assert [one.outcome for one in wake_ups] == ["done"] * 5
+        assert tried == [5, 5, 5]
 
     async def test_what_cannot_be_marked_does_not_have_the_others_sent_again(
         self, worker: Worker, channel: RememberingChannel, monkeypatch: pytest.MonkeyPatch

@@ -67,17 +67,40 @@ class DeliveryHandler:
             await self._handle(part)
 
     async def _handle(self, jobs: Mapping[UUID, Sequence[Delivery]]) -> None:
-        owner = uuid7()
-        claims, claimed_at = await until_database_answers(lambda: self._claim(jobs, owner), self._stop)
+        claims, claimed_at, unclaimed = await self._take(jobs, uuid7())
         outcomes = await self._send(claims, claimed_at)
         unwritten = await self._write_down(jobs, claims, outcomes) if claims.claimed else frozenset()
+        failed = unclaimed | unwritten
         await asyncio.gather(
             *(
-                delivery.reject(requeue=True) if key in unwritten else delivery.ack()
+                delivery.reject(requeue=True) if key in failed else delivery.ack()
                 for key, copies in jobs.items()
                 for delivery in copies
             )
         )
+
+    async def _take(
+        self, jobs: Mapping[UUID, Sequence[Delivery]], owner: UUID
+    ) -> tuple[Claims, float, frozenset[UUID]]:
+        """Claim all, and where that fails each alone, so that one odd row does not spend the others' delivery limit.
+
+        :returns: the claims, when the first of their leases began, and those that could not be claimed.
+        """
+        try:
+            claims, claimed_at = await until_database_answers(lambda: self._claim(jobs, owner), self._stop)
+        except Abandoned:
+            raise
+        except Exception:
+            log.exception("delivery.not_claimed", notification_ids=[str(key) for key in jobs][:10], count=len(jobs))
+            if len(jobs) == 1:
+                return _together([], owner), asyncio.get_running_loop().time(), frozenset(jobs)
+            parts = [await self._take({key: copies}, owner) for key, copies in jobs.items()]
+            return (
+                _together([claims for claims, _, _ in parts], owner),
+                min(claimed_at for _, claimed_at, _ in parts),
+                frozenset().union(*(unclaimed for _, _, unclaimed in parts)),
+            )
+        return claims, claimed_at, frozenset()
 
     async def _write_down(
         self, jobs: Mapping[UUID, Sequence[Delivery]], claims: Claims, outcomes: Mapping[UUID, Outcome]
@@ -218,6 +241,17 @@ def _parts(
         part[key] = copies
         total += size
     yield part
+
+
+def _together(parts: Sequence[Claims], owner: UUID) -> Claims:
+    return Claims(
+        claimed=[one for part in parts for one in part.claimed],
+        contents={key: content for part in parts for key, content in part.contents.items()},
+        begun={key: step for part in parts for key, step in part.begun.items()},
+        owner=owner,
+        settled=frozenset().union(*(part.settled for part in parts)),
+        later={key: delay_s for part in parts for key, delay_s in part.later.items()},
+    )
 
 
 async def _forward(
