@@ -17,12 +17,6 @@ class Pooled(PooledBase, BaseModel):
     label: Mapped[str]
 
 
-INSERT = (
-    "INSERT INTO pooleds (id, label, created_at, updated_at)"
-    " VALUES ('0123456789abcdef', 'x', '2026-01-01 00:00:00', '2026-01-01 00:00:00')"
-)
-
-
 @pytest.fixture
 async def pool_of_one(url: URL) -> AsyncIterator[Database]:
     """Every use is of the same connection."""
@@ -33,13 +27,6 @@ async def pool_of_one(url: URL) -> AsyncIterator[Database]:
     await database.dispose()
 
 
-async def rollbacks(database: Database) -> int:
-    """How many ROLLBACKs MySQL has had on the one connection."""
-    async with database.engine.connect() as connection:
-        row = (await connection.execute(text("SHOW SESSION STATUS LIKE 'Com_rollback'"))).one()
-    return int(row[1])
-
-
 async def is_killed_on_the_server(database: Database, url: URL) -> None:
     other = Database(url, PooledBase)
     async with database.engine.connect() as connection:
@@ -48,30 +35,6 @@ async def is_killed_on_the_server(database: Database, url: URL) -> None:
         await connection.execute(text(f"KILL {number:d}"))
     await other.dispose()
     PooledBase.__database__ = database
-
-
-class TestReset:
-    @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
-    async def test_what_was_committed_is_not_rolled_back_too(self, pool_of_one: Database) -> None:
-        before = await rollbacks(pool_of_one)
-        for _ in range(3):
-            await Pooled.create(label="x")
-        # The reading of the number itself is ended by one.
-        assert await rollbacks(pool_of_one) - before == 1
-
-    async def test_a_transaction_left_open_is_rolled_back(self, pool_of_one: Database) -> None:
-        async with pool_of_one.engine.connect() as connection:
-            driver = (await connection.get_raw_connection()).driver_connection
-            assert driver is not None
-            # Behind SQLAlchemy's back, which knows of no transaction.
-            if pool_of_one.dialect_name == "sqlite":
-                await driver.execute("BEGIN")
-                await driver.execute(INSERT)
-            else:
-                await driver.query(INSERT)
-        assert await Pooled.row_count() == 0
-        await Pooled.create(label="y")
-        assert await Pooled.row_count() == 1
 
 
 @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)

@@ -14,7 +14,7 @@ from bongsu.identity.audit import Actor
 from bongsu.identity.cookies import CookieJar
 from bongsu.identity.key_source import DatabaseKeySource
 from bongsu.identity.models import KeyMode
-from bongsu.identity.nonces import NonceWriter
+from bongsu.identity.nonces import use_nonce
 from bongsu.identity.revocations import RevocationFeed
 from bongsu.identity.scopes import Permission, Role, Scope, parse_scopes
 from bongsu.identity.signature_base import HttpRequest, Origin
@@ -89,7 +89,6 @@ class Identity:
         self.revocations = revocations or RevocationFeed()
         self.tokens = TokenVerifier(public_url, self.key_source, self.revocations)
         self._signatures = SignatureVerifier(public_url)
-        self._nonces = NonceWriter()
         self._trusted_proxies = tuple(trusted_proxies)
 
     @contextlib.asynccontextmanager
@@ -185,7 +184,7 @@ class Identity:
         address = self.address(request)
         if not allows(key.allowlist, address):
             raise Forbidden("This key may not be used from this address", code="address_not_allowed")
-        if not await self._nonces.use(claim.key_id, claim.nonce):
+        if not await use_nonce(claim.key_id, claim.nonce):
             raise _signature_refused()
         return Caller(
             user_id=key.user_id,

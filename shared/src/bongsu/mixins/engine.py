@@ -26,7 +26,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 from sqlalchemy.util import await_only
 
 from bongsu.mixins.failures import may_be_repeated
-from bongsu.mixins.pooling import spare_round_trips
+from bongsu.mixins.pooling import ping_what_lay_idle
 from bongsu.mixins.types import MYSQL_NAMES
 
 READING = {"bongsu_reading": True}  # execution options of an engine that SQLite needs no transaction for
@@ -43,8 +43,6 @@ _MYSQL_OPTIONS: dict[str, object] = {
     "isolation_level": "READ COMMITTED",
 }
 
-_OWN_RESET: dict[str, object] = {"pool_reset_on_return": None}  # `spare_round_trips` does it
-
 
 class _SqliteDriver(Protocol):
     """What is used of aiosqlite's connection."""
@@ -53,14 +51,6 @@ class _SqliteDriver(Protocol):
     def create_function(
         self, name: str, arguments: int, function: Callable[[object], object], deterministic: bool
     ) -> Awaitable[None]: ...
-    @property
-    def in_transaction(self) -> bool: ...
-
-
-class _MySqlDriver(Protocol):
-    """What is used of aiomysql's and asyncmy's connections."""
-
-    def get_transaction_status(self) -> bool: ...
 
 
 class _Adapted(Protocol):
@@ -75,17 +65,16 @@ def build_engine(url: URL, busy_timeout_s: float, options: dict[str, Any]) -> As
     backend = url.get_backend_name()
     if backend in MYSQL_NAMES:
         connect_args = {"charset": "utf8mb4", "init_command": _MYSQL_SESSION} | connect_args
-        options = _MYSQL_OPTIONS | _OWN_RESET | options
-        engine = create_async_engine(url, connect_args=connect_args, **options)
-        spare_round_trips(engine, _mysql_in_transaction, ping=not options.get("pool_pre_ping"))
+        engine = create_async_engine(url, connect_args=connect_args, **(_MYSQL_OPTIONS | options))
+        if not options.get("pool_pre_ping"):
+            ping_what_lay_idle(engine)
     elif backend == "sqlite":
         connect_args = {"timeout": busy_timeout_s, "isolation_level": None} | connect_args
         if url.database in (None, "", ":memory:"):
             # One connection is the whole database: its users take turns.
             options = {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0} | options
-        engine = create_async_engine(url, connect_args=connect_args, **(_OWN_RESET | options))
+        engine = create_async_engine(url, connect_args=connect_args, **options)
         _prepare_sqlite(engine, busy_timeout_s)
-        spare_round_trips(engine, _sqlite_in_transaction, ping=False)
     else:
         engine = create_async_engine(url, connect_args=connect_args, **options)
     event.listen(engine.sync_engine, "begin", _forget_lost)
@@ -107,14 +96,6 @@ def _note_lost(context: ExceptionContext) -> None:
     # After a lock time-out MySQL rolls back the statement only, and a COMMIT would keep half of the transaction.
     if context.connection is not None and may_be_repeated(context.original_exception):
         context.connection.info[_LOST] = context.original_exception
-
-
-def _mysql_in_transaction(driver: object) -> bool:
-    return cast("_MySqlDriver", driver).get_transaction_status()
-
-
-def _sqlite_in_transaction(driver: object) -> bool:
-    return cast("_SqliteDriver", driver).in_transaction
 
 
 def _prepare_sqlite(engine: AsyncEngine, busy_timeout_s: float) -> None:
