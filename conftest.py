@@ -1,4 +1,7 @@
-"""Fixtures that every test may use: `tests/infrastructure/servers.py` lists them. And what keeps a long run fast, and a slow one whole."""
+"""Fixtures that every test may use: `tests/infrastructure/servers.py` lists them.
+
+And what keeps a long run fast, and a slow one whole.
+"""
 
 import gc
 

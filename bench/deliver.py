@@ -94,8 +94,7 @@ async def delivering(make_database: MakeDatabase) -> AsyncIterator[Pair]:
 
         async def ours(_operations: int) -> None:
             await broker.publish_many([(DELIVER["normal"], message) for message in waiting])
-            # The database is asked, as it alone knows.
-            while await Notification.filter_by(status__in=["accepted", "queued", "sending"]).exists():  # noqa: ASYNC110
+            while await Notification.filter_by(status__in=["accepted", "queued", "sending"]).exists():  # noqa: ASYNC110 - it alone knows
                 await asyncio.sleep(0.005)
 
         left, all_sent = 0, asyncio.Event()

@@ -172,7 +172,6 @@ async def submit_job(job: NotificationJob) -> Notification | None:
 
 async def _accept(made: Notification) -> Notification:
     await made.save()
-    # As a row: nobody needs the object.
     await NotificationEvent.bulk_create([{"notification_id": made.id, "status": made.status}])
     await _wake(made.id, made.priority, at=made.send_at)
     return made
