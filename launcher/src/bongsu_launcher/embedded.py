@@ -83,7 +83,14 @@ async def up(composed: Composed, stop: StopSignal) -> None:
             # Only now, because a delivery and the bot may call the sandbox, which is on our own port.
             await stack.enter_async_context(Relay(database, broker, queues=queues).running())
             await stack.enter_async_context(
-                worker.consuming(database=database, broker=broker, vault=vault, settings=composed.notify, stop=stop)
+                worker.consuming(
+                    database=database,
+                    broker=broker,
+                    vault=vault,
+                    settings=composed.notify,
+                    stop=stop,
+                    registry=parts[1].app.state.metrics.registry,
+                )
             )
             if composed.bot.token is not None:
                 await stack.enter_async_context(

@@ -3,6 +3,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 from pymysql import err as mysql
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -11,10 +12,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from bongsu.mixins import Database, TransactionLost
 from bongsu.runtime.stop import StopSignal
 from bongsu_notify import holding
-from bongsu_notify.holding import Abandoned, is_away, until_database_answers
+from bongsu_notify.holding import Abandoned, Holding, is_away
 
 
-class TestUntilDatabaseAnswers:
+class TestHolding:
     async def test_work_is_repeated_until_it_succeeds(self, stop: StopSignal) -> None:
         failures = [OperationalError("SELECT", {}, Exception("gone away")), ConnectionResetError()]
 
@@ -23,7 +24,7 @@ class TestUntilDatabaseAnswers:
                 raise failures.pop()
             return "done"
 
-        assert await until_database_answers(work, stop) == "done"
+        assert await Holding(stop).until_database_answers(work) == "done"
 
     async def test_a_database_that_vanished_is_given_up_and_tried_again(
         self, stop: StopSignal, monkeypatch: pytest.MonkeyPatch
@@ -39,7 +40,7 @@ class TestUntilDatabaseAnswers:
             return "done"
 
         async with asyncio.timeout(30):
-            assert await until_database_answers(work, stop) == "done"
+            assert await Holding(stop).until_database_answers(work) == "done"
 
     async def test_the_stop_ends_it(self, stop: StopSignal) -> None:
         async def work() -> None:
@@ -47,14 +48,41 @@ class TestUntilDatabaseAnswers:
             raise ConnectionResetError
 
         with pytest.raises(Abandoned):
-            await until_database_answers(work, stop)
+            await Holding(stop).until_database_answers(work)
+
+    async def test_it_tells_that_it_holds_until_the_last_is_through(self, stop: StopSignal) -> None:
+        registry = CollectorRegistry()
+        holding, database = Holding(stop, registry), _Away()
+        assert registry.get_sample_value("notify_holding") == 0
+        first = asyncio.create_task(holding.until_database_answers(database.work))
+        second = asyncio.create_task(holding.until_database_answers(database.work))
+        async with asyncio.timeout(30):
+            await database.tried(2)
+            assert registry.get_sample_value("notify_holding") == 1
+            database.back = 1
+            await asyncio.wait([first, second], return_when=asyncio.FIRST_COMPLETED)
+            assert registry.get_sample_value("notify_holding") == 1
+            database.back = 1
+            await asyncio.gather(first, second)
+        assert registry.get_sample_value("notify_holding") == 0
+
+    async def test_what_is_given_up_is_held_no_longer(self, stop: StopSignal) -> None:
+        registry = CollectorRegistry()
+
+        async def work() -> None:
+            stop.set()
+            raise ConnectionResetError
+
+        with pytest.raises(Abandoned):
+            await Holding(stop, registry).until_database_answers(work)
+        assert registry.get_sample_value("notify_holding") == 0
 
     async def test_a_defect_is_raised(self, stop: StopSignal) -> None:
         async def work() -> None:
             raise KeyError("x")
 
         with pytest.raises(KeyError):
-            await until_database_answers(work, stop)
+            await Holding(stop).until_database_answers(work)
 
     async def test_what_the_database_refuses_is_raised(self, each_database: Database, stop: StopSignal) -> None:
         async def work() -> None:
@@ -63,7 +91,27 @@ class TestUntilDatabaseAnswers:
 
         async with asyncio.timeout(30):
             with pytest.raises(OperationalError):
-                await until_database_answers(work, stop)
+                await Holding(stop).until_database_answers(work)
+
+
+class _Away:
+    """A database that is away, but for as much work as it is said to be back for."""
+
+    def __init__(self) -> None:
+        self.back = 0
+        self._tries = asyncio.Semaphore(0)
+
+    async def tried(self, times: int) -> None:
+        """Once work was tried that often."""
+        for _ in range(times):
+            await self._tries.acquire()
+
+    async def work(self) -> None:
+        """Succeeds, or finds nobody there."""
+        self._tries.release()
+        if self.back == 0:
+            raise ConnectionResetError
+        self.back -= 1
 
 
 def _of_mysql(*arguments: object) -> OperationalError:

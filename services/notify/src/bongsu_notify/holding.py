@@ -2,9 +2,11 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Final, TypeVar
 
+from prometheus_client import CollectorRegistry, Gauge
 from sqlalchemy import exc as sqlalchemy_errors
 
 from bongsu.mixins import may_be_repeated
@@ -49,27 +51,54 @@ class Abandoned(Exception):
     """The process ends while the database is away: the broker hands the job out again."""
 
 
-async def until_database_answers(work: Callable[[], Awaitable[T]], stop: StopSignal) -> T:
-    """Do something again and again until the database answers. The consumer's prefetch bounds how much is held.
+class Holding:
+    """Does what needs the database again and again until it answers, and tells whether anything waits for that.
 
-    What the database refuses (a column that is not there, say) is raised: no waiting mends it, and the job is to go
-    the way of every job that fails.
-
-    :param work: a whole unit of work, which may be repeated.
-    :raises Abandoned: the process is to end.
+    :param registry: where its metric goes.
     """
-    tried = 0
-    while True:
+
+    def __init__(self, stop: StopSignal, registry: CollectorRegistry | None = None) -> None:
+        self._stop = stop
+        self._held = 0
+        gauge = Gauge(
+            "notify_holding",
+            "Whether jobs are held because the database does not answer",
+            registry=registry or CollectorRegistry(),
+        )
+        gauge.set_function(lambda: float(self._held > 0))
+
+    async def until_database_answers(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do something until the database answers. The consumer's prefetch bounds how much is held.
+
+        What the database refuses (a column that is not there, say) is raised: no waiting mends it, and the job is to
+        go the way of every job that fails.
+
+        :param work: a whole unit of work, which may be repeated.
+        :raises Abandoned: the process is to end.
+        """
+        tried = 0
+        with ExitStack() as held:
+            while True:
+                try:
+                    async with asyncio.timeout(ANSWER_S):
+                        return await work()
+                except Exception as error:
+                    if not is_away(error):
+                        raise
+                    if not tried:
+                        held.enter_context(self._holding())
+                    log.warning("job.held", error=type(error).__name__, tried=tried + 1)
+                    if await self._stop.sleep(PAUSES_S[min(tried, len(PAUSES_S) - 1)]):
+                        raise Abandoned from error
+                    tried += 1
+
+    @contextmanager
+    def _holding(self) -> Iterator[None]:
+        self._held += 1
         try:
-            async with asyncio.timeout(ANSWER_S):
-                return await work()
-        except Exception as error:
-            if not is_away(error):
-                raise
-            log.warning("job.held", error=type(error).__name__, tried=tried + 1)
-            if await stop.sleep(PAUSES_S[min(tried, len(PAUSES_S) - 1)]):
-                raise Abandoned from error
-            tried += 1
+            yield
+        finally:
+            self._held -= 1
 
 
 def is_away(error: Exception) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 
 from bongsu.broker import Broker, Consumer, QueueSpec
 from bongsu.contracts.queues import ALL_QUEUES, DELIVER, NOTIFY_JOBS, Priority
@@ -19,6 +20,7 @@ from bongsu_notify.channels.ses import SesChannel
 from bongsu_notify.channels.simulated import SimulatedChannel
 from bongsu_notify.deliveries.handlers import DeliveryHandler
 from bongsu_notify.deliveries.rendering import Renderer
+from bongsu_notify.holding import Holding
 from bongsu_notify.notifications.handlers import JobHandler
 from bongsu_notify.settings import NotifySettings
 
@@ -29,10 +31,20 @@ HANDLERS: Mapping[Priority, int] = {"high": 2, "normal": 2, "bulk": 1}
 
 
 @asynccontextmanager
-async def consuming(
-    *, database: Database, broker: Broker, vault: Vault, settings: NotifySettings, stop: StopSignal
+async def consuming(  # noqa: PLR0913 - each is something that is given to the whole process
+    *,
+    database: Database,
+    broker: Broker,
+    vault: Vault,
+    settings: NotifySettings,
+    stop: StopSignal,
+    registry: CollectorRegistry | None = None,
 ) -> AsyncIterator[None]:
-    """Consume for as long as the context is open; then finish what runs and give the rest back."""
+    """Consume for as long as the context is open; then finish what runs and give the rest back.
+
+    :param registry: where its metrics go.
+    """
+    holding = Holding(stop, registry)
     channels: dict[str, Channel] = {"email": SesChannel(settings), "simulated": SimulatedChannel()}
     handler = DeliveryHandler(
         database=database,
@@ -40,13 +52,14 @@ async def consuming(
         renderer=Renderer(vault=vault, sender=settings.sender),
         settings=settings,
         stop=stop,
+        holding=holding,
     )
     async with AsyncExitStack() as stack:
         for channel in channels.values():
             await channel.open()
             stack.push_async_callback(channel.close)
         await broker.declare(*(QueueSpec(name) for name in ALL_QUEUES))
-        consumers = [await broker.consume(NOTIFY_JOBS, JobHandler(database, stop), prefetch=16)]
+        consumers = [await broker.consume(NOTIFY_JOBS, JobHandler(database, stop, holding), prefetch=16)]
         for priority, queue in DELIVER.items():
             lane = await broker.consume(
                 queue,
@@ -72,14 +85,16 @@ def create_worker(
 ) -> FastAPI:
     """The worker as a process of its own: it consumes while the app's lifespan is open."""
 
+    metrics = Metrics("notify-worker")
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with consuming(database=database, broker=broker, vault=vault, settings=settings, stop=stop):
+        async with consuming(
+            database=database, broker=broker, vault=vault, settings=settings, stop=stop, registry=metrics.registry
+        ):
             yield
 
-    app = create_api(
-        title="Bongsu notify worker", version="1", prefix=None, metrics=Metrics("notify-worker"), lifespan=lifespan
-    )
+    app = create_api(title="Bongsu notify worker", version="1", prefix=None, metrics=metrics, lifespan=lifespan)
 
     async def broker_answers() -> bool:
         return broker.connected

@@ -21,7 +21,7 @@ from bongsu_notify.dead_letters import give_up
 from bongsu_notify.deliveries import service
 from bongsu_notify.deliveries.rendering import Renderer
 from bongsu_notify.deliveries.service import Claims, Content, Marked
-from bongsu_notify.holding import Abandoned, until_database_answers
+from bongsu_notify.holding import Abandoned, Holding
 from bongsu_notify.notifications.models import Notification
 from bongsu_notify.settings import NotifySettings
 
@@ -40,7 +40,7 @@ STOP_GRACE_S = 2.0
 class DeliveryHandler:
     """Handles batches of wake-ups. `channels` are by name; `simulated` serves test mode and simulator addresses."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is something that is given to the whole process
         self,
         *,
         database: Database,
@@ -48,19 +48,21 @@ class DeliveryHandler:
         renderer: Renderer,
         settings: NotifySettings,
         stop: StopSignal,
+        holding: Holding | None = None,
     ) -> None:
         self._database = database
         self._channels = channels
         self._renderer = renderer
         self._settings = settings
         self._stop = stop
+        self._holding = holding or Holding(stop)
 
     async def __call__(self, deliveries: Sequence[Delivery]) -> None:
         """Bring a batch as far as it can be brought now."""
         jobs = await self._read(deliveries)
         if not jobs:
             return
-        sizes = await until_database_answers(lambda: service.sizes([*jobs]), self._stop)
+        sizes = await self._holding.until_database_answers(lambda: service.sizes([*jobs]))
         for part in _parts(jobs, sizes):
             if self._stop.is_set():
                 return  # left unacknowledged: the broker gives it to another worker once this one is gone
@@ -87,7 +89,7 @@ class DeliveryHandler:
         :returns: the claims, when the first of their leases began, and those that could not be claimed.
         """
         try:
-            claims, claimed_at = await until_database_answers(lambda: self._claim(jobs, owner), self._stop)
+            claims, claimed_at = await self._holding.until_database_answers(lambda: self._claim(jobs, owner))
         except Abandoned:
             raise
         except Exception:
@@ -111,7 +113,7 @@ class DeliveryHandler:
         """
         try:
             # Sent but not written down would be sent again: held unacked and tried until the database answers.
-            marked = await until_database_answers(lambda: self._mark(jobs, claims, outcomes), self._stop)
+            marked = await self._holding.until_database_answers(lambda: self._mark(jobs, claims, outcomes))
         except Abandoned:
             raise
         except Exception:
@@ -133,7 +135,7 @@ class DeliveryHandler:
                 wakeup = DeliveryWakeup.model_validate(delivery.message.body)
             except ValueError as error:
                 log.error("wakeup.malformed", message_id=delivery.message.id, error=type(error).__name__)
-                await until_database_answers(partial(give_up, self._database, delivery), self._stop)
+                await self._holding.until_database_answers(partial(give_up, self._database, delivery))
             else:
                 jobs.setdefault(wakeup.notification_id, []).append(delivery)
         return jobs

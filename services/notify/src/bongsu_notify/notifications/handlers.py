@@ -12,7 +12,7 @@ from bongsu.mixins import Database
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.stop import StopSignal
 from bongsu_notify.dead_letters import give_up
-from bongsu_notify.holding import until_database_answers
+from bongsu_notify.holding import Holding
 from bongsu_notify.notifications import service
 
 log = get_logger(__name__)
@@ -21,14 +21,14 @@ log = get_logger(__name__)
 class JobHandler:
     """Accepts `NotificationJob`s: a job that comes twice makes one notification."""
 
-    def __init__(self, database: Database, stop: StopSignal) -> None:
+    def __init__(self, database: Database, stop: StopSignal, holding: Holding | None = None) -> None:
         self._database = database
-        self._stop = stop
+        self._holding = holding or Holding(stop)
 
     async def __call__(self, deliveries: list[Delivery]) -> None:
         """Accept each job in a transaction of its own; what cannot be read is dead-lettered."""
         for delivery in deliveries:
-            await until_database_answers(partial(self._handle, delivery), self._stop)
+            await self._holding.until_database_answers(partial(self._handle, delivery))
 
     async def _handle(self, delivery: Delivery) -> None:
         try:

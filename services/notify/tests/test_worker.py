@@ -1,0 +1,65 @@
+"""The worker as a process of its own, and what its port tells."""
+
+import asyncio
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy.exc import OperationalError
+
+from bongsu.broker import Message
+from bongsu.broker.memory import MemoryBroker
+from bongsu.contracts.jobs import EmailRecipient, NotificationJob
+from bongsu.contracts.queues import NOTIFY_JOBS
+from bongsu.identity.vault import Vault
+from bongsu.mixins import Database, uuid7
+from bongsu.runtime.stop import StopSignal
+from bongsu_notify.notifications import service
+from bongsu_notify.settings import NotifySettings
+from bongsu_notify.worker import create_worker
+
+
+def _settings() -> NotifySettings:
+    return NotifySettings().with_stand_ins("http://127.0.0.1:9")
+
+
+async def _holding(client: httpx.AsyncClient) -> float:
+    families = text_string_to_metric_families((await client.get("/metrics")).text)
+    (value,) = [sample.value for family in families for sample in family.samples if sample.name == "notify_holding"]
+    return value
+
+
+class TestMetrics:
+    async def test_that_jobs_are_held_is_told_until_the_database_answers(
+        self,
+        database: Database,
+        broker: MemoryBroker,
+        vault: Vault,
+        stop: StopSignal,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        answers, accepted = asyncio.Event(), asyncio.Event()
+
+        async def submit_job(_job: NotificationJob) -> None:
+            if not answers.is_set():
+                raise OperationalError("INSERT", {}, Exception("gone away"))
+            accepted.set()
+
+        monkeypatch.setattr(service, "submit_job", submit_job)
+        app = create_worker(database=database, broker=broker, vault=vault, settings=_settings(), stop=stop)
+        job = NotificationJob(
+            id=uuid7(), template="verify-email", to=EmailRecipient(email="new@example.com"), sealed_variables="x"
+        )
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://worker") as client,
+            asyncio.timeout(30),
+        ):
+            assert await _holding(client) == 0
+            await broker.publish(NOTIFY_JOBS, Message(id=str(uuid7()), body=job.model_dump(mode="json")))
+            while await _holding(client) != 1:
+                await asyncio.sleep(0.01)
+            answers.set()
+            await accepted.wait()
+            while await _holding(client) != 0:
+                await asyncio.sleep(0.01)
