@@ -1,7 +1,9 @@
 """The commands on data and with arguments that are not as they must be: one line that says what to do."""
 
+import contextlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +47,15 @@ def _spoil(path: Path) -> None:
         file.write(os.urandom(size_bytes - 4096))
 
 
+def _spoil_table(path: Path, name: str) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        (page_bytes,) = database.execute("PRAGMA page_size").fetchone()
+        (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * page_bytes)
+        file.write(os.urandom(page_bytes))
+
+
 NEED_DATABASE = (
     ["up"],
     ["migrate"],
@@ -59,6 +70,14 @@ class TestDamagedData:
     def test_a_damaged_database_is_told(self, command: list[str], data: Path, refused: Run) -> None:
         _spoil(data / "bongsu.sqlite3")
         assert "bongsu.sqlite3 is damaged" in refused(*command)
+
+    @pytest.mark.parametrize("table", ["alembic_version_auth", "signing_keys", "outbox"])
+    def test_a_damaged_table_is_told_in_one_line_and_not_in_the_log(
+        self, table: str, data: Path, refused: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("LOG_LEVEL", "INFO")
+        _spoil_table(data / "bongsu.sqlite3", table)
+        assert "bongsu.sqlite3 is damaged" in refused("up")
 
     @pytest.mark.parametrize("command", NEED_DATABASE, ids=" ".join)
     def test_a_lost_vault_key_is_told_and_none_is_made(self, command: list[str], data: Path, refused: Run) -> None:

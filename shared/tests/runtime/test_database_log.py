@@ -1,4 +1,6 @@
+import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -6,7 +8,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from bongsu.mixins import Database
-from bongsu.runtime.database_log import log_statements
+from bongsu.runtime.database_log import damage_told, log_statements
 
 
 @pytest.fixture
@@ -31,3 +33,45 @@ class TestLogStatements:
             async with database.engine.connect() as connection:
                 assert not await connection.run_sync(lambda sync: inspect(sync).has_table("missing"))
         assert lines == []
+
+
+class TestDamageTold:
+    async def test_what_is_told_of_a_damaged_file_is_not_logged_beside(self, tmp_path: Path) -> None:
+        with structlog.testing.capture_logs() as lines, damage_told():
+            await _read_damaged(tmp_path / "data.sqlite3")
+        assert lines == []
+
+    async def test_damage_that_nobody_tells_is_logged(self, tmp_path: Path) -> None:
+        with damage_told():
+            pass
+        with structlog.testing.capture_logs() as lines:
+            await _read_damaged(tmp_path / "data.sqlite3")
+        assert [(line["event"], line["error"]) for line in lines] == [("statement.failed", "DatabaseError")]
+
+    async def test_other_failures_are_logged_all_the_same(self, database: Database) -> None:
+        with structlog.testing.capture_logs() as lines, damage_told():
+            async with database.engine.connect() as connection:
+                with pytest.raises(DBAPIError):
+                    await connection.execute(text("SELECT 1 FROM missing"))
+        assert [line["event"] for line in lines] == ["statement.failed"]
+
+
+async def _read_damaged(path: Path) -> None:
+    database = Database(f"sqlite+aiosqlite:///{path}")
+    log_statements(database.engine, slow_ms=60_000)
+    async with database.engine.begin() as connection:
+        await connection.execute(text("CREATE TABLE things (name TEXT)"))
+        page = (await connection.execute(text("SELECT rootpage FROM sqlite_master"))).scalar_one()
+        page_bytes = (await connection.execute(text("PRAGMA page_size"))).scalar_one()
+    await database.dispose()
+    await asyncio.to_thread(_spoil, path, (page - 1) * page_bytes, page_bytes)
+    async with database.engine.connect() as connection:
+        with pytest.raises(DBAPIError):
+            await connection.execute(text("SELECT name FROM things"))
+    await database.dispose()
+
+
+def _spoil(path: Path, begin: int, size_bytes: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(begin)
+        file.write(b"\xff" * size_bytes)

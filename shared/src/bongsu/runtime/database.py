@@ -1,6 +1,5 @@
 """Opening the database that the settings name."""
 
-import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
@@ -10,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bongsu.mixins import Database, TransactionLost
-from bongsu.runtime.database_log import log_statements
+from bongsu.runtime.database_log import damage_told, is_damage, log_statements
 from bongsu.runtime.errors import StartError
 from bongsu.runtime.settings import PlatformSettings, SettingsError
 
@@ -68,7 +67,8 @@ def told_plainly(engine: AsyncEngine) -> Iterator[None]:
     :raises StartError: in its place.
     """
     try:
-        yield
+        with damage_told():
+            yield
     except (DBAPIError, TransactionLost) as error:
         raise _start_error(engine.url, error, otherwise="Cannot work with") from error
 
@@ -76,8 +76,7 @@ def told_plainly(engine: AsyncEngine) -> Iterator[None]:
 def _start_error(url: URL, error: Exception, *, otherwise: str) -> StartError:
     original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     reason = str(original.args[-1] if original.args else original)
-    # Its subclasses are for what goes wrong with a sound file.
-    if type(original) is sqlite3.DatabaseError:
+    if is_damage(original):
         return StartError(
             f"The database {url.database} is damaged ({reason}): put a backup of it back, or move it away to begin anew"
         )

@@ -1,6 +1,11 @@
 """The database log: statements that were slow or failed, without their values."""
 
+import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, ExceptionContext
@@ -12,6 +17,22 @@ from bongsu.runtime.logging import DATABASE, get_logger
 log = get_logger(DATABASE)
 
 NO_SUCH_TABLE = 1146
+_damage_is_told: Final = ContextVar("damage_is_told", default=False)
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Whether a driver's error says that the file is no sound database; its subclasses are for sound ones."""
+    return type(error) is sqlite3.DatabaseError
+
+
+@contextmanager
+def damage_told() -> Iterator[None]:
+    """For whoever tells a damaged file to the operator: the log says nothing of it beside."""
+    token = _damage_is_told.set(True)
+    try:
+        yield
+    finally:
+        _damage_is_told.reset(token)
 
 
 def log_statements(engine: AsyncEngine, *, slow_ms: float = 200.0) -> None:
@@ -55,6 +76,8 @@ def log_statements(engine: AsyncEngine, *, slow_ms: float = 200.0) -> None:
         number = arguments[0] if arguments and isinstance(arguments[0], int) else None
         if number == NO_SUCH_TABLE and (context.statement or "").startswith("DESCRIBE "):
             return  # SQLAlchemy asked whether a table exists, and this is how MySQL says no
+        if _damage_is_told.get() and is_damage(context.original_exception):
+            return
         log.warning(
             "statement.failed",
             statement=context.statement,
