@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 
-from bongsu.identity.models import AuditEntry, LinkedAccount, User
+from bongsu.identity.models import AuditEntry, LinkedAccount, User, UserSession
 from services.auth.tests.providers import Person
 from services.auth.tests.stage import Stage
 
@@ -100,7 +100,21 @@ class TestCallback:
             assert (await stage.sign_in_with("discord", person)).headers["location"] == "/"
         assert await User.row_count() == 1
         actions = [entry.action for entry in await AuditEntry.order_by("id").all()]
-        assert actions == ["account.created", "identity.linked"]
+        assert actions == ["account.created", "identity.linked", "session.opened", "session.opened"]
+
+    async def test_sign_in_is_audited_with_its_provider(self, each_stage: Stage) -> None:
+        await each_stage.sign_in_with("kakao", Person(email=each_stage.new_address()))
+        user, session = await User.query().one(), await UserSession.query().one()
+        entry = await AuditEntry.filter_by(action="session.opened").one()
+        assert (entry.actor_id, entry.subject_id, entry.address) == (user.id, user.id, "127.0.0.1")
+        assert (entry.target, entry.details) == (f"session:{session.id}", {"how": "fed", "provider": "kakao"})
+
+    async def test_sign_in_that_is_refused_is_not_audited(self, stage: Stage) -> None:
+        person = Person(email=stage.new_address())
+        await stage.sign_in_with("discord", person)
+        await (await User.query().one()).update(status="blocked")
+        assert (await stage.sign_in_with("discord", person)).headers["location"] != "/"
+        assert await AuditEntry.filter_by(action="session.opened").count() == 1
 
     async def test_access_token_tells_that_it_was_a_provider(self, stage: Stage) -> None:
         async with stage.browser() as browser:

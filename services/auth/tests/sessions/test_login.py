@@ -8,7 +8,9 @@ import httpx
 import jwt
 import pytest
 
-from bongsu.identity.models import User, UserSession
+from bongsu.identity import audit
+from bongsu.identity.models import AuditEntry, User, UserSession
+from bongsu_auth.sessions.models import LoginFailures
 from bongsu_auth.settings import AuthSettings
 from services.auth.tests.stage import PASSWORD, Stage, bearer, error_fields
 from services.auth.tests.timing import assert_alike, took
@@ -58,6 +60,26 @@ class TestLogin:
                     )
                 )
         assert {(answer.status_code, answer.content) for answer in answers} == {(401, answers[0].content)}
+
+    async def test_only_a_sign_in_that_succeeds_is_audited_and_a_refused_one_is_counted(self, stage: Stage) -> None:
+        user = await stage.user()
+        assert (await stage.login(user.email, WRONG)).status_code == 401
+        assert await AuditEntry.filter_by(action="session.opened").count() == 0
+        assert await LoginFailures.row_count() > 0
+        assert (await stage.login(user.email)).status_code == 200
+        assert await AuditEntry.filter_by(action="session.opened").count() == 1
+
+    async def test_session_that_cannot_be_told_of_is_not_opened(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        user = await stage.user()
+
+        async def record(*_arguments: object, **_options: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(audit, "record", record)
+        assert (await stage.login(user.email)).status_code == 500
+        assert await UserSession.row_count() == 0
 
     async def test_address_is_the_same_however_it_is_spelt(self, stage: Stage) -> None:
         user = await stage.user()

@@ -162,7 +162,8 @@ async def _sign_in(
     wiring: Wiring, request: Request, provider: Provider, taken: Taken, grant: Grant, next_path: str
 ) -> Response:
     arrival = await wiring.flows.arrival(provider, taken, grant)
-    how = SignIn(amr=("fed",), address=wiring.identity.address(request), user_agent=user_agent_of(request))
+    address = wiring.identity.address(request)
+    how = SignIn(amr=("fed",), address=address, user_agent=user_agent_of(request), provider=provider.name)
     signed_in = await _repeated(wiring, lambda: wiring.oauth.sign_in(arrival, how))
     if signed_in.revocation is not None:
         wiring.identity.revocations.add(signed_in.revocation)

@@ -1,6 +1,6 @@
 """The rules of sessions. Each function needs an open unit of work, but for those that only read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -39,6 +39,13 @@ class SignIn:
     amr: tuple[str, ...]
     address: str | None
     user_agent: str | None
+    provider: str | None = None
+    """Whose word it was, where it was not a password."""
+
+    @property
+    def told(self) -> Mapping[str, str]:
+        """How, for the audit log."""
+        return {"how": " ".join(self.amr)} | ({"provider": self.provider} if self.provider is not None else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,9 @@ class Sessions:
             expires_at=now + self._lifetimes.absolute,
         )
         await session.save()
+        actor = Actor(user.id, address=how.address)
+        target = f"session:{session_id}"
+        await audit.record("session.opened", actor, subject_id=user.id, target=target, details=how.told)
         await self._make_room(session)
         return await self._tokens(session, user, key)
 
