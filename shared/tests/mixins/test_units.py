@@ -15,6 +15,17 @@ class Boom(Exception):
     pass
 
 
+class TestRun:
+    async def test_run_passes_arguments_on_as_to_thread_does(self, db: Database) -> None:
+        async def rename(author: Author, *, to: str) -> str:
+            await author.update(email=to)
+            return to
+
+        author = await Author.create(email="kim")
+        assert await db.run(rename, author, to="lee") == "lee"
+        assert (await Author.get(author.id)).email == "lee"
+
+
 class TestUnit:
     async def test_it_commits_once_at_its_end(self, db: Database) -> None:
         async with db.unit():

@@ -1,7 +1,8 @@
 """The database of a base: its engine, its sessions and its units of work."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, ParamSpec, TypeVar, overload
 
 from sqlalchemy import URL, literal, make_url, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -12,6 +13,7 @@ from bongsu.mixins.engine import READING, build_engine
 from bongsu.mixins.failures import is_deadlock
 from bongsu.mixins.unit import Unit, ambient_unit
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _OWN_RETRIES = 2
@@ -46,9 +48,28 @@ class Database:
         """
         return Unit(self, retries=retries, isolation=isolation)
 
-    async def run(self, function: Callable[[], Awaitable[T]], *, retries: int = 3, isolation: str | None = None) -> T:
-        """Runs `function()` as a unit; repeats all of it after a deadlock, a lock time-out or SQLite's busy."""
-        return await Unit(self, retries=retries, isolation=isolation).run(function)
+    @overload
+    async def run(
+        self, function: Callable[[], Awaitable[T]], *, retries: int = 3, isolation: str | None = None
+    ) -> T: ...
+
+    @overload
+    async def run(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T: ...
+
+    async def run(  # type: ignore[misc]  # a function's own `retries` or `isolation` is not passed on
+        self,
+        function: Callable[..., Awaitable[T]],
+        *args: Any,  # the overloads type them
+        retries: int = 3,
+        isolation: str | None = None,
+        **kwargs: Any,
+    ) -> T:
+        """Run `function(*args, **kwargs)` as a unit of work, as `asyncio.to_thread` runs one in a thread.
+
+        After a deadlock, a lock time-out or SQLite's busy all of it is repeated, up to `retries` times. `retries` and
+        `isolation` (an isolation level, MySQL and MariaDB) are this method's own and are not passed on.
+        """
+        return await Unit(self, retries=retries, isolation=isolation).run(partial(function, *args, **kwargs))
 
     def ambient(self) -> Unit | None:
         """The open unit of work that the running code is in, None outside of one."""
