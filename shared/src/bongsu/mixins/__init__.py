@@ -27,7 +27,7 @@ from bongsu.mixins.errors import (
     WrongCursor,
     WrongValueForLookup,
 )
-from bongsu.mixins.failures import may_be_repeated
+from bongsu.mixins.failures import is_unavailable, may_be_repeated
 from bongsu.mixins.keys import uuid7
 from bongsu.mixins.model import BaseModel, IntegerBaseModel, IntegerKeyMixin, TimestampMixin, UUIDKeyMixin
 from bongsu.mixins.paging import CursorPage, Page
@@ -85,6 +85,7 @@ __all__ = [
     "WrongValueForLookup",
     "acting_as",
     "current_actor",
+    "is_unavailable",
     "json_value",
     "may_be_repeated",
     "owned_tables",

@@ -1,9 +1,10 @@
-"""Reads database errors: which constraint was broken, and which errors mean "do the whole transaction again"."""
+"""Reads database errors: the broken constraint, "repeat the whole transaction", and "the database is unavailable"."""
 
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from sqlalchemy import (
     CheckConstraint,
@@ -15,7 +16,8 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
 )
-from sqlalchemy.exc import DBAPIError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -45,6 +47,52 @@ _SQLITE_MESSAGE = re.compile(r"^(UNIQUE|NOT NULL|FOREIGN KEY|CHECK) constraint f
 _STATEMENT_TABLE = re.compile(
     r"^\s*(?:INSERT\s+(?:\w+\s+)?INTO|UPDATE|DELETE\s+FROM|REPLACE\s+INTO)\s+[`\"]?(\w+)", re.IGNORECASE
 )
+
+UNAVAILABLE_CODES: Final = frozenset(
+    {
+        *(2002, 2003, 2005, 2006, 2013, 2014, 2055),  # client: cannot connect, or the connection was lost
+        *(1042, 1043, 1152, 1154, 1158, 1159, 1160, 1161, 1184),  # the same, as the server reports it
+        *(1040, 1129, 1130, 1203, 1226),  # too many connections, or none allowed from this host
+        *(1044, 1045, 1049, 1698),  # login refused: a password is being rotated, or the server is not set up yet
+        *(1053, 1077, 1079, 1080, 1317, 1927, 4031),  # shutting down, or the connection or query was killed
+        *(1290, 1792, 1836, 3100, 3101, 1047),  # read-only: a failover
+        *(1021, 1037, 1038, 1041, 1114),  # disk or memory full
+        *(1205, 1213, 3024, 3572, 1969),  # too busy: a lock wait, a deadlock, a statement time limit
+    }
+)
+"""MySQL and MariaDB error numbers that mean "try again later", not "this statement is wrong"."""
+_SQLITE_UNAVAILABLE: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether an error means that the database cannot be used now, rather than that it refuses the statement."""
+    if isinstance(error, PoolTimeout | ConnectionError | TimeoutError) or may_be_repeated(error):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated:
+        return True
+    cause = error.orig
+    if isinstance(cause, sqlite3.Error):
+        # The low byte is the primary result code. Errors that the driver itself raises have no code.
+        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _SQLITE_UNAVAILABLE
+    number = _mysql_number(cause)
+    if number:
+        return number in UNAVAILABLE_CODES
+    # Errors from the server have a number; without one the driver raised it, on a failed or closed connection.
+    return isinstance(error, OperationalError | InterfaceError)
 
 
 def may_be_repeated(error: BaseException | None) -> bool:

@@ -62,7 +62,7 @@ class DeliveryHandler:
         jobs = await self._read(deliveries)
         if not jobs:
             return
-        sizes = await self._holding.until_database_answers(lambda: service.sizes([*jobs]))
+        sizes = await self._holding.retry_while_unavailable(lambda: service.sizes([*jobs]))
         for part in _parts(jobs, sizes):
             if self._stop.is_set():
                 return  # left unacknowledged: the broker gives it to another worker once this one is gone
@@ -89,7 +89,7 @@ class DeliveryHandler:
         :returns: the claims, when the first of their leases began, and those that could not be claimed.
         """
         try:
-            claims, claimed_at = await self._holding.until_database_answers(lambda: self._claim(jobs, owner))
+            claims, claimed_at = await self._holding.retry_while_unavailable(lambda: self._claim(jobs, owner))
         except Abandoned:
             raise
         except Exception:
@@ -113,7 +113,7 @@ class DeliveryHandler:
         """
         try:
             # Sent but not written down would be sent again: held unacked and tried until the database answers.
-            marked = await self._holding.until_database_answers(lambda: self._mark(jobs, claims, outcomes))
+            marked = await self._holding.retry_while_unavailable(lambda: self._mark(jobs, claims, outcomes))
         except Abandoned:
             raise
         except Exception:
@@ -135,7 +135,7 @@ class DeliveryHandler:
                 wakeup = DeliveryWakeup.model_validate(delivery.message.body)
             except ValueError as error:
                 log.error("wakeup.malformed", message_id=delivery.message.id, error=type(error).__name__)
-                await self._holding.until_database_answers(partial(give_up, self._database, delivery))
+                await self._holding.retry_while_unavailable(partial(give_up, self._database, delivery))
             else:
                 jobs.setdefault(wakeup.notification_id, []).append(delivery)
         return jobs
@@ -161,7 +161,7 @@ class DeliveryHandler:
             await _forward(jobs, marked.settled, marked.later)
             return marked
 
-        # Repeated here after a deadlock: `until_database_answers` gives up at the stop, and this has been sent.
+        # Repeated here after a deadlock: `retry_while_unavailable` gives up at the stop, and this has been sent.
         return await self._database.run(mark)
 
     async def _send(self, claims: Claims, claimed_at: float) -> dict[UUID, Outcome]:

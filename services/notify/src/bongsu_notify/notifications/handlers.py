@@ -28,7 +28,7 @@ class JobHandler:
     async def __call__(self, deliveries: list[Delivery]) -> None:
         """Accept each job in a transaction of its own; what cannot be read is dead-lettered."""
         for delivery in deliveries:
-            await self._holding.until_database_answers(partial(self._handle, delivery))
+            await self._holding.retry_while_unavailable(partial(self._handle, delivery))
 
     async def _handle(self, delivery: Delivery) -> None:
         try:
