@@ -36,6 +36,7 @@ class TestLanguage:
             ("en-GB,ko;q=0.9", "en"),
             ("fr,ko;q=0.1", "ko"),
             ("ja", "en"),
+            ("ko;q=0", "en"),
             ("", "en"),
         ],
     )

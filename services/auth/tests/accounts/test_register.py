@@ -171,7 +171,9 @@ class TestRegister:
         [mail] = await stage.mails()
         assert mail.to == "a@xn--9t4b11yi5a.example" or mail.to.startswith("a@xn--")
 
-    @pytest.mark.parametrize(("header", "locale"), [("ko-KR,ko;q=0.9,en;q=0.8", "ko"), ("en-US", "en"), ("fr", "ko")])
+    @pytest.mark.parametrize(
+        ("header", "locale"), [("ko-KR,ko;q=0.9,en;q=0.8", "ko"), ("en-US", "en"), ("fr", "ko"), ("ko;q=0, en", "en")]
+    )
     async def test_language_follows_the_browser(self, stage: Stage, header: str, locale: str) -> None:
         await stage.client.post(
             "/auth/register",

@@ -12,6 +12,7 @@ from bongsu.identity.audit import Actor
 from bongsu.identity.caller import Caller, require_account
 from bongsu.identity.models import User
 from bongsu.runtime.errors import Unauthorised
+from bongsu.runtime.negotiation import preferred_language
 from bongsu.runtime.problems import problems
 from bongsu_auth.accounts import service
 from bongsu_auth.accounts.schemas import Accepted, Me, MePatch, RegisterIn, ResendIn, Verified, VerifyIn
@@ -41,7 +42,8 @@ def create_router(wiring: Wiring) -> APIRouter:
             email=body.email,
             hashed_password=await wiring.hasher.hash(body.password.get_secret_value()),
             name=body.name,
-            locale=body.locale or preferred_locale(request.headers.get("accept-language")),
+            locale=body.locale
+            or preferred_language(request.headers.get("accept-language"), ("ko", "en"), default="ko"),
             browser=browser,
         )
         await wiring.database.run(lambda: service.register(sign_up, wiring.mails))
@@ -109,12 +111,3 @@ async def _verify(wiring: Wiring, body: VerifyIn, browser: str | None, address: 
     except mixins.Conflict:
         # Another sign-up for the address was proven at this very moment.
         raise VerificationRefused from None
-
-
-def preferred_locale(accept_language: str | None) -> str:
-    """`ko` or `en`, whichever comes first in the header; `ko` where neither does."""
-    for part in (accept_language or "").lower().split(","):
-        language = part.strip().partition(";")[0].partition("-")[0]
-        if language in ("ko", "en"):
-            return language
-    return "ko"

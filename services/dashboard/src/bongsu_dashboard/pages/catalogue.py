@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Final
 
+from bongsu.runtime.negotiation import preferred_language
+
 LANGUAGES: Final = ("ko", "en")
 DEFAULT_LANGUAGE: Final = "ko"
 
@@ -64,23 +66,10 @@ def number(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def preferred_language(*wishes: str | None, accept: str | None) -> str:
-    """The first wish that is a language of ours, else the browser's first, else Korean."""
-    for wish in wishes:
-        if wish in LANGUAGES:
-            return str(wish)
-    ranked = []
-    for place, part in enumerate((accept or "").lower().split(",")[:32]):
-        tag, _, parameter = part.strip().partition(";")
-        language = tag.strip().partition("-")[0]
-        quality = parameter.strip().removeprefix("q=") if parameter else "1"
-        if language in LANGUAGES:
-            try:
-                ranked.append((-float(quality), place, language))
-            except ValueError:
-                continue
-    best = min(ranked, default=None)
-    return best[2] if best is not None and best[0] < 0 else DEFAULT_LANGUAGE
+def choose_language(*wishes: str | None, accept: str | None) -> str:
+    """Return the first wish that is one of our languages, else the language that the browser prefers."""
+    chosen = next((wish for wish in wishes if wish in LANGUAGES), None)
+    return chosen or preferred_language(accept, LANGUAGES, default=DEFAULT_LANGUAGE)
 
 
 def _flat(tree: Mapping[str, object], prefix: str = "") -> dict[str, Entry]:

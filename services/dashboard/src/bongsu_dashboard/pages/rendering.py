@@ -16,7 +16,7 @@ from bongsu_dashboard.forms.problems import FieldProblem
 from bongsu_dashboard.pages import guards, moments
 from bongsu_dashboard.pages.addresses import oauth_url, path_of, with_next
 from bongsu_dashboard.pages.assets import Assets
-from bongsu_dashboard.pages.catalogue import Catalogue, Words, number, preferred_language
+from bongsu_dashboard.pages.catalogue import Catalogue, Words, choose_language, number
 from bongsu_dashboard.pages.cookies import FLASH_S, YEAR_S, PageCookies
 
 Theme = Literal["system", "light", "dark"]
@@ -137,7 +137,7 @@ class Render:
         chosen = self.request.cookies.get(self.pages.cookies.language)
         own = self.user.locale if self.user is not None else None
         accept = self.request.headers.get("accept-language")
-        return self.pages.catalogue.words(preferred_language(chosen, own, accept=accept))
+        return self.pages.catalogue.words(choose_language(chosen, own, accept=accept))
 
     @property
     def theme(self) -> Theme:
