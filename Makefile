@@ -29,7 +29,7 @@ export UV_PYTHON_DOWNLOADS := never
 $(if $(wildcard $(VENV)),$(shell { test -x $(BIN)/python && { test ! -e $(VENV)/.made-in || test "$$(cat $(VENV)/.made-in)" = '$(CURDIR)'; }; } || rm -rf $(VENV)))
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check check-format check-lint check-source check-types check-imports check-deps check-lock bench e2e e2e-faults environment fmt sync
+.PHONY: help up test fuzz check check-format check-lint check-source check-types check-imports check-deps check-lock bench e2e e2e-faults environment fmt sync
 .SUFFIXES:
 
 help: ## Show this list
@@ -41,6 +41,9 @@ up: $(RUN_STAMP) ## Run everything in one process on http://localhost:8000 (no a
 
 test: $(DEV_STAMP) ## Run every test that needs no Docker; names at the end what could not be run
 	@exec $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+fuzz: $(DEV_STAMP) ## Run the property tests with many random examples; a failure shows how to reproduce it
+	@exec $(BIN)/python -m pytest -n $(JOBS) -m hypothesis --hypothesis-profile=fuzz --timeout=1800 $(ARGS)
 
 CHECKS := check-lock check-format check-lint check-source check-imports check-deps check-types
 

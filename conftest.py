@@ -9,13 +9,27 @@ import pytest
 from fastapi.dependencies import models
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["pytester", "tests.infrastructure.servers"]
+pytest_plugins = ["pytester", "tests.infrastructure.servers", "tests.fake"]
 
-# How long an example takes tells how busy the machine is.
+# A property test tries the same examples in every run, so that its verdict never depends on chance. An example has no
+# deadline: how long it takes depends on how busy the machine is.
 settings.register_profile(
-    "patient", parent=settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "repeatable",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
-settings.load_profile("patient")
+# `make fuzz` tries random examples, reports how to reproduce a failure, and replays it in its next run.
+settings.register_profile(
+    "fuzz",
+    derandomize=False,
+    max_examples=1_000,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("repeatable")
 
 # FastAPI (0.165) remembers the last 4,096 endpoints, and with an endpoint its app, the app's database and its engines.
 ENDPOINT_CACHES = [value for value in vars(models).values() if hasattr(value, "cache_clear")]

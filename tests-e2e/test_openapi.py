@@ -15,9 +15,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.schemas import APIOperation
 
 MODEST = settings(
-    max_examples=25,
-    deadline=None,
-    database=None,
+    max_examples=settings().max_examples // 4,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
@@ -26,6 +24,7 @@ MODEST = settings(
 class TestNoServerError:
     """schemathesis's own pytest plugin is not used: it does not know pytest 9's items."""
 
+    @pytest.mark.hypothesis
     @pytest.mark.timeout(240)
     @pytest.mark.parametrize("document", ["/auth/openapi.json", "/v1/openapi.json"])
     def test_no_operation_crashes(self, stack: Stack, subtests: pytest.Subtests, document: str) -> None:

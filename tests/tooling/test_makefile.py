@@ -41,7 +41,7 @@ class TestHelp:
         result = make(project)
 
         assert result.returncode == 0
-        for command in ("up", "test", "check", "bench", "fmt"):
+        for command in ("up", "test", "fuzz", "check", "bench", "fmt"):
             assert f"\n  make {command} " in result.stdout
         assert not (project / ".venv").exists()
 

@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from sqlalchemy import URL
@@ -181,19 +181,12 @@ class AuthorTable(RuleBasedStateMachine):
         assert self.do(Author.query().count_by("age")) == {age: ages.count(age) for age in ages}
 
 
+@pytest.mark.hypothesis
 @pytest.mark.timeout(240)
 def test_random_chains_give_the_answers_of_the_model(url: URL, backend: str) -> None:
     class Machine(AuthorTable):
         pass
 
     Machine.url = url
-    examples = 60 if backend == "sqlite" else 25
-    run_state_machine_as_test(
-        Machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=25,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow],
-        ),
-    )
+    examples = settings().max_examples // (2 if backend == "sqlite" else 4)
+    run_state_machine_as_test(Machine, settings=settings(max_examples=examples, stateful_step_count=25))
