@@ -1,6 +1,5 @@
 """What the sandbox is told."""
 
-import ipaddress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -8,6 +7,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from bongsu.runtime.errors import StartError
+from bongsu.runtime.networks import parse_address
 from bongsu.runtime.settings import CommaList, Settings
 
 MEBIBYTE = 1024 * 1024
@@ -70,8 +70,6 @@ def is_local_host(host: str) -> bool:
 def is_loopback(address: str) -> bool:
     """Whether a textual IP address is a loopback one (also IPv4 mapped into IPv6)."""
     try:
-        ip = ipaddress.ip_address(address)
+        return parse_address(address).is_loopback
     except ValueError:
         return False
-    mapped = getattr(ip, "ipv4_mapped", None)
-    return bool((mapped or ip).is_loopback)

@@ -21,7 +21,18 @@ class TestFind:
         found = await KeyDirectory(vault).find("bak_test")
         assert found is not None
         assert (found.id, found.user_id, found.role, found.mode) == (key.id, user.id, Role.STAFF, "live")
-        assert (found.secrets, found.scopes, found.allowlist) == ((SECRET,), KEY_SCOPES, ("203.0.113.0/24",))
+        assert (found.secrets, found.scopes) == ((SECRET,), KEY_SCOPES)
+        assert found.is_usable_from("203.0.113.7")
+        assert not found.is_usable_from("203.0.114.7")
+        assert not found.is_usable_from(None)
+
+    @pytest.mark.usefixtures("database")
+    async def test_key_works_from_every_address_when_its_allowlist_is_empty(self, seeds: Seeds, vault: Vault) -> None:
+        await seeds.key((await seeds.user()).id)
+        found = await KeyDirectory(vault).find("bak_test")
+        assert found is not None
+        assert found.is_usable_from("203.0.113.7")
+        assert found.is_usable_from(None)
 
     @pytest.mark.usefixtures("each_database")
     @pytest.mark.parametrize("access_key", ["bak_TEST", "bak_test ", "bak_tést", "bak_other", ""])

@@ -12,6 +12,7 @@ from uuid import UUID
 from bongsu.identity.models import AllowlistEntry, ApiKey, KeyMode, User
 from bongsu.identity.scopes import Role, Scope, parse_scopes
 from bongsu.identity.vault import Vault
+from bongsu.runtime.networks import IPNetwork, is_within, parse_network
 
 KEPT_FOR_S = 2.0
 """How long a key is believed to be as it was read: what changes works everywhere within this time."""
@@ -24,7 +25,7 @@ class KnownKey:
     """A key that may be used now.
 
     :param secrets: the secret; and the one before it, while a rotation lets it work.
-    :param allowlist: CIDR blocks; empty means any address.
+    :param networks: the allow-list; empty means any address.
     :param off_trial: whether the owner's account may send to anybody.
     """
 
@@ -34,8 +35,12 @@ class KnownKey:
     scopes: frozenset[Scope]
     mode: KeyMode
     secrets: tuple[str, ...]
-    allowlist: tuple[str, ...]
+    networks: tuple[IPNetwork, ...]
     off_trial: bool
+
+    def is_usable_from(self, address: str | None) -> bool:
+        """Whether the allow-list contains the address; with an empty one every address is, even an unknown one."""
+        return not self.networks or is_within(address, self.networks)
 
 
 def secret_context(key_id: UUID) -> str:
@@ -104,6 +109,6 @@ class KeyDirectory:
             scopes=parse_scopes(key.scopes),
             mode=key.mode,
             secrets=tuple(self._vault.open_text(text, aad=secret_context(key.id)) for text in sealed),
-            allowlist=tuple(entry.cidr for entry in entries),
+            networks=tuple(parse_network(entry.cidr) for entry in entries),
             off_trial=user.sending == "live",
         )

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from starlette.requests import Request
 
-from bongsu.identity.allowlists import allows, client_address
 from bongsu.identity.api_keys import KeyDirectory
 from bongsu.identity.audit import Actor
 from bongsu.identity.cookies import CookieJar
@@ -22,6 +21,7 @@ from bongsu.identity.signatures import DUMMY_SECRET, SignatureMalformed, Signatu
 from bongsu.identity.tokens import TokenRefused, TokenVerifier
 from bongsu.identity.vault import Vault
 from bongsu.runtime.errors import Forbidden, Unauthorised
+from bongsu.runtime.networks import client_address, parse_network
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 Method = Literal["bearer", "signature", "cookie"]
@@ -89,7 +89,7 @@ class Identity:
         self.revocations = revocations or RevocationFeed()
         self.tokens = TokenVerifier(public_url, self.key_source, self.revocations)
         self._signatures = SignatureVerifier(public_url)
-        self._trusted_proxies = tuple(trusted_proxies)
+        self._trusted_proxies = tuple(parse_network(text) for text in trusted_proxies)
 
     @contextlib.asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
@@ -182,7 +182,7 @@ class Identity:
         if key is None or not borne_out:
             raise _signature_refused()
         address = self.address(request)
-        if not allows(key.allowlist, address):
+        if not key.is_usable_from(address):
             raise Forbidden("This key may not be used from this address", code="address_not_allowed")
         if not await use_nonce(claim.key_id, claim.nonce):
             raise _signature_refused()

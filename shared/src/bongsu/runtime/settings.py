@@ -5,7 +5,6 @@ Each class is a frozen pydantic-settings model with a prefix. A value comes from
 """
 
 import difflib
-import ipaddress
 import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from pydantic_settings import (
 )
 
 from bongsu.runtime.errors import StartError
+from bongsu.runtime.networks import parse_network
 
 A = TypeVar("A", bound="Settings")
 B = TypeVar("B", bound="Settings")
@@ -40,23 +40,16 @@ CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
 """A comma-separated value."""
 
 
-def _known_networks(values: tuple[str, ...]) -> tuple[str, ...]:
+def _check_networks(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
-        if not _is_network(value):
-            raise ValueError(f"{value!r} is no network; write an address or a CIDR block such as 10.0.0.0/8")
+        try:
+            parse_network(value)
+        except ValueError as error:
+            raise ValueError(f"{value!r} {error}") from None
     return values
 
 
-def _is_network(value: str) -> bool:
-    try:
-        ipaddress.ip_network(value)
-    except ValueError:
-        return False
-    # It also takes a zone and a mask written as an address, which nothing else here does.
-    return "%" not in value and ("/" not in value or value.rpartition("/")[2].isdigit())
-
-
-NetworkList = Annotated[CommaList, AfterValidator(_known_networks)]
+NetworkList = Annotated[CommaList, AfterValidator(_check_networks)]
 """Comma-separated addresses and CIDR blocks."""
 
 

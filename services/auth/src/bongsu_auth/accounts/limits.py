@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bongsu.mixins import Database
+from bongsu.runtime.networks import client_network
 from bongsu_auth.errors import TooManySignUps
-from bongsu_auth.sessions.limits import counter, network_of, subject_of
+from bongsu_auth.sessions.limits import counter, subject_of
 
 WINDOW = timedelta(hours=1)
 
@@ -21,7 +22,7 @@ class SignUpLimit:
 
         :raises TooManySignUps: there were as many as an hour may have; it is not counted.
         """
-        subject = subject_of("register", network_of(address))
+        subject = subject_of("register", client_network(address))
 
         async def counted() -> timedelta:
             """How long to wait; nothing for one that was let in."""

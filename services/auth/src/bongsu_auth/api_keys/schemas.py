@@ -6,9 +6,9 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
 
-from bongsu.identity.allowlists import parse_entry
 from bongsu.identity.models import AllowlistEntry, ApiKey, KeyMode, KeyStatus
 from bongsu.identity.scopes import KEY_SCOPES, Scope, parse_scopes
+from bongsu.runtime.networks import parse_network
 from bongsu_auth.accounts.schemas import Strict
 
 KeyScope = Literal[
@@ -44,7 +44,7 @@ ExpiresAt = Annotated[AwareDatetime, AfterValidator(_lies_ahead)]
 Cidr = Annotated[
     str,
     StringConstraints(max_length=64),
-    AfterValidator(lambda value: str(parse_entry(value))),
+    AfterValidator(lambda value: str(parse_network(value))),
     Field(description="An address or a CIDR block", examples=["203.0.113.0/24", "2001:db8::/32"]),
 ]
 

@@ -10,12 +10,12 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from ipaddress import IPv6Address, ip_address, ip_network
 from uuid import UUID
 
 from bongsu.identity.sweeps import sweep
 from bongsu.identity.vault import SealBroken, Vault
 from bongsu.mixins import Database
+from bongsu.runtime.networks import client_network
 from bongsu_auth.errors import TooManyLogins
 from bongsu_auth.sessions.models import LoginFailures
 
@@ -64,10 +64,12 @@ class LoginLimits:
 
     async def forget(self, attempt: Attempt) -> None:
         """A success: the account's failures from this address no longer count."""
-        await LoginFailures.filter_by(subject=subject_of("both", attempt.email, network_of(attempt.address))).delete()
+        await LoginFailures.filter_by(
+            subject=subject_of("both", attempt.email, client_network(attempt.address))
+        ).delete()
 
     def _subjects(self, attempt: Attempt) -> dict[str, int]:
-        address = network_of(attempt.address)
+        address = client_network(attempt.address)
         subjects = {
             subject_of("both", attempt.email, address): self.per_account_and_address,
             subject_of("address", address): self.per_address,
@@ -117,14 +119,6 @@ async def counter(subject: str, now: datetime) -> LoginFailures:
     fresh = {"subject": subject, "failures": 0, "expires_at": now + REMEMBERED_FOR}
     await LoginFailures.upsert(fresh, by="subject", update=[])
     return await LoginFailures.filter_by(subject=subject).lock().one()
-
-
-def network_of(address: str | None) -> str:
-    """What counts as one address: of IPv6 the block of 2^64 that one customer has to choose from."""
-    parsed = ip_address(address) if address is not None else None
-    if isinstance(parsed, IPv6Address):
-        return str(ip_network((parsed, 64), strict=False))
-    return str(parsed or "")
 
 
 def subject_of(*parts: str) -> str:
