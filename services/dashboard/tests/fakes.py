@@ -11,7 +11,7 @@ from bongsu.identity.scopes import Role
 from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, ServiceError, TooMany, Unauthorised
 from bongsu_dashboard.accounts.port import Cookies
 from bongsu_dashboard.accounts.user import Identity, Session, User
-from bongsu_dashboard.browser import Browser, Departure, SetCookie
+from bongsu_dashboard.browser import Browser, Redirect, SetCookie
 from bongsu_dashboard.errors import BotSilent, DiscordNotLinked, ServiceDown
 from bongsu_dashboard.guilds.guild import ManagedGuild, ManagedGuilds
 from bongsu_dashboard.notifications.notification import Detail, Failure, Notification, Page, Recipient, Step
@@ -135,11 +135,11 @@ class FakeAccounts:
         self._called(browser, "identities")
         return self.linked
 
-    async def link(self, browser: Browser, provider: str, next_path: str) -> Departure:
+    async def link(self, browser: Browser, provider: str, next_path: str) -> Redirect:
         self._called(browser, "link", provider, next_path)
         if not self.recent:
             raise Forbidden("Too long ago", code="reauthentication_required")
-        return Departure("https://discord.com/oauth2/authorize?link", (SetCookie("flow-80=f; Path=/auth"),))
+        return Redirect("https://discord.com/oauth2/authorize?link", (SetCookie("flow-80=f; Path=/auth"),))
 
     async def reauthenticate(self, browser: Browser, password: str) -> None:
         self._called(browser, "reauthenticate")
@@ -179,11 +179,11 @@ class FakeDirectory:
         items = tuple(known.get(token, ()))
         return ManagedGuilds(items=items, fetched_at=now() - timedelta(minutes=12), stale=self.stale)
 
-    async def install(self, browser: Browser, guild_id: int, next_path: str) -> Departure:
+    async def install(self, browser: Browser, guild_id: int, next_path: str) -> Redirect:
         del browser
         self.installs.append((guild_id, next_path))
         url = f"https://discord.com/oauth2/authorize?client_id=1&guild_id={guild_id}&disable_guild_select=true"
-        return Departure(url, (SetCookie("flow-80=f; HttpOnly; Path=/auth; SameSite=lax"),))
+        return Redirect(url, (SetCookie("flow-80=f; HttpOnly; Path=/auth; SameSite=lax"),))
 
     async def assertion(self, browser: Browser, *, method: str, guild_id: int) -> str:
         self.assertions.append((method, guild_id))

@@ -88,23 +88,23 @@ class TestCall:
                 await Upstream("auth", client).call(Browser(), "GET", "/")
 
     async def test_what_is_new_in_an_answer_is_passed_over(self, upstream: Upstream) -> None:
-        assert (await upstream.call(Browser(), "GET", "/thing")).parsed(Thing).name == "x"
+        assert (await upstream.call(Browser(), "GET", "/thing")).parse(Thing).name == "x"
 
     async def test_an_answer_of_another_shape_is_a_service_that_is_down(self, upstream: Upstream) -> None:
         reply = await upstream.call(Browser(), "GET", "/text/200")
         with pytest.raises(ServiceDown):
-            reply.parsed(Thing)
+            reply.parse(Thing)
 
     async def test_one_browsers_cookies_never_go_with_anothers_request(self, upstream: Upstream) -> None:
         first = await upstream.call(Browser(), "GET", "/cookie")
         second = await upstream.call(Browser(), "GET", "/cookie")
         third = await upstream.call(Browser(cookies={"device": "d"}), "GET", "/cookie")
         assert first.cookies[0].startswith("access=mina")
-        assert [reply.parsed(Thing).name for reply in (first, second, third)] == ["none", "none", "device=d"]
+        assert [reply.parse(Thing).name for reply in (first, second, third)] == ["none", "none", "device=d"]
 
     async def test_it_says_on_whose_behalf_it_asks(self, upstream: Upstream) -> None:
         browser = Browser("token", "203.0.113.7, 10.0.0.1", "Firefox", "en", "request-1")
-        sent = json.loads((await upstream.call(browser, "GET", "/headers")).parsed(Thing).name)
+        sent = json.loads((await upstream.call(browser, "GET", "/headers")).parse(Thing).name)
         assert sent["authorization"] == "Bearer token"
         assert sent["x-forwarded-for"] == "203.0.113.7, 10.0.0.1"
         assert (sent["user-agent"], sent["accept-language"], sent["x-request-id"]) == ("Firefox", "en", "request-1")

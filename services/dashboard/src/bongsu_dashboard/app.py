@@ -1,7 +1,5 @@
 """Builds the dashboard."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -9,27 +7,32 @@ import httpx
 from fastapi import Depends, FastAPI
 
 from bongsu.broker import Broker
+from bongsu.runtime.dependencies import provide
 from bongsu.runtime.http import add_health
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.request_log import RequestLog
 from bongsu_dashboard.accounts import endpoints as accounts
-from bongsu_dashboard.accounts.http import HttpAccounts
-from bongsu_dashboard.accounts.port import Accounts
+from bongsu_dashboard.accounts.http import HttpAuthClient
+from bongsu_dashboard.accounts.port import AuthClient
+from bongsu_dashboard.accounts.service import Accounts
 from bongsu_dashboard.guilds import endpoints as guilds
 from bongsu_dashboard.guilds.http import HttpGuildDirectory
 from bongsu_dashboard.guilds.port import Bot, GuildDirectory
 from bongsu_dashboard.guilds.rpc import RpcBot
 from bongsu_dashboard.home import endpoints as home
+from bongsu_dashboard.home.service import Home
 from bongsu_dashboard.notifications import endpoints as notifications
 from bongsu_dashboard.notifications.http import HttpNotifications
 from bongsu_dashboard.notifications.port import Notifications
-from bongsu_dashboard.pages.dependencies import own_form, own_form_of_user
+from bongsu_dashboard.pages import assets
+from bongsu_dashboard.pages.dependencies import require_own_form, require_own_form_of_user
 from bongsu_dashboard.pages.failures import LastResort, add_failures
 from bongsu_dashboard.pages.guards import SecurityHeaders, security_headers
 from bongsu_dashboard.pages.rendering import Pages
 from bongsu_dashboard.preferences import endpoints as preferences
 from bongsu_dashboard.settings import DashboardSettings
 from bongsu_dashboard.sign_in import endpoints as sign_in
+from bongsu_dashboard.sign_in.service import SignIn
 from bongsu_dashboard.upstream import Upstream
 
 MAX_BODY_BYTES = 256 * 1024
@@ -37,9 +40,9 @@ MAX_BODY_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What the dashboard needs of the outside."""
+    """The services that the dashboard calls."""
 
-    accounts: Accounts
+    auth: AuthClient
     directory: GuildDirectory
     notifications: Notifications
     bot: Bot
@@ -48,10 +51,10 @@ class Ports:
     def over(
         cls, settings: DashboardSettings, *, auth: httpx.AsyncClient, notify: httpx.AsyncClient, broker: Broker
     ) -> "Ports":
-        """The real ones. Whoever made the clients and the broker closes them."""
+        """Connect the adapters. The caller closes the clients and the broker."""
         auth_api = Upstream("auth", auth)
         return cls(
-            accounts=HttpAccounts(auth_api),
+            auth=HttpAuthClient(auth_api),
             directory=HttpGuildDirectory(auth_api),
             notifications=HttpNotifications(Upstream("notify", notify)),
             bot=RpcBot(broker, timeout_s=settings.bot_timeout_s, leave_timeout_s=settings.leave_timeout_s),
@@ -66,7 +69,7 @@ def create_app(
     notify: httpx.AsyncClient,
     broker: Broker,
 ) -> FastAPI:
-    """The pages, over the HTTP APIs of auth and notify and the broker. Whoever calls this closes all three."""
+    """Build the dashboard over the HTTP APIs of auth and notify, and the broker. The caller closes all three."""
     ports = Ports.over(settings, auth=auth, notify=notify, broker=broker)
     app = create_pages(settings=settings, public_url=public_url, ports=ports)
 
@@ -78,11 +81,7 @@ def create_app(
 
 
 def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) -> FastAPI:
-    """The pages, over any ports."""
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
+    """Build the pages over any ports."""
 
     app = FastAPI(
         title="Bongsu dashboard",
@@ -90,28 +89,35 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=lifespan,
     )
     pages = Pages(public_url=public_url, cdn_url=settings.discord_cdn_url)
-    metrics = Metrics("dashboard")
-    app.state.metrics = metrics
-    app.state.pages = pages
-    app.state.accounts = ports.accounts
-    add_failures(app)
-
     guild_pages = guilds.GuildPages(
         directory=ports.directory, bot=ports.bot, notifications=ports.notifications, wait_s=settings.install_wait_s
     )
-    for_everyone = [Depends(own_form)]
-    for_users = [Depends(own_form_of_user)]
-    app.include_router(sign_in.create_router(ports.accounts), dependencies=for_everyone)
-    app.include_router(sign_in.create_sign_out_router(ports.accounts), dependencies=for_users)
-    app.include_router(preferences.create_router(ports.accounts), dependencies=for_everyone)
-    app.include_router(home.create_router(guild_pages), dependencies=for_users)
-    app.include_router(guilds.create_router(guild_pages), dependencies=for_users)
-    app.include_router(notifications.create_router(ports.notifications), dependencies=for_users)
-    app.include_router(accounts.create_router(ports.accounts), dependencies=for_users)
-    app.include_router(pages.assets.create_router())
+    provide(
+        app,
+        pages,
+        pages.assets,
+        Accounts(ports.auth),
+        SignIn(ports.auth),
+        Home(ports.directory, ports.bot, ports.notifications),
+        guild_pages,
+    )
+    metrics = Metrics("dashboard")
+    app.state.metrics = metrics
+    add_failures(app)
+
+    for public in (sign_in.router, preferences.router):
+        app.include_router(public, dependencies=[Depends(require_own_form)])
+    for private in (
+        sign_in.sign_out_router,
+        home.router,
+        guilds.create_router(guild_pages),
+        notifications.create_router(ports.notifications),
+        accounts.router,
+    ):
+        app.include_router(private, dependencies=[Depends(require_own_form_of_user)])
+    app.include_router(assets.router)
 
     last_page = pages.html("failures/last.html", {})
     app.add_middleware(LastResort, page=last_page)

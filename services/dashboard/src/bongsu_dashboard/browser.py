@@ -11,8 +11,8 @@ SetCookie = NewType("SetCookie", str)
 
 
 @dataclass(frozen=True, slots=True)
-class Departure:
-    """Where the browser has to go, and the cookies by which it is known again when it comes back."""
+class Redirect:
+    """An address on another site to send the browser to, and the cookies that identify the browser on its return."""
 
     url: str
     cookies: tuple[SetCookie, ...] = ()

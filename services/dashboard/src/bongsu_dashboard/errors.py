@@ -1,37 +1,50 @@
-"""The dashboard's error kinds."""
+"""The dashboard's errors."""
 
-from bongsu.runtime.errors import Forbidden, Invalid, NotFound, ServiceError, Unauthorised, Unavailable
+from collections.abc import Mapping, Sequence
+
+from bongsu.runtime.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    ServiceError,
+    TooMany,
+    Unauthorised,
+    Unavailable,
+)
+from bongsu_dashboard.forms.problems import FieldProblem
+from bongsu_dashboard.forms.refusals import FormError
 
 
-class SignInNeeded(Unauthorised):
-    """Nobody is signed in, or no longer: the edge sends the browser to where that is mended."""
+class SignInRequired(Unauthorised):
+    """No valid session. The HTTP edge redirects the browser to renew it or to sign in."""
 
-    code = "sign_in_needed"
+    code = "sign_in_required"
 
     def __init__(self) -> None:
         super().__init__("Sign in to see this page")
 
 
-class RoleNeeded(Forbidden):
+class RoleRequired(Forbidden):
     """The page is for a higher role."""
 
-    code = "role_needed"
+    code = "role_required"
 
     def __init__(self, role: str) -> None:
-        super().__init__(f"This page is for the role {role}")
+        super().__init__(f"You need the role {role}")
 
 
-class CrossSite(Forbidden):
-    """A form of another site, or one whose token is not this browser's."""
+class CrossSiteRequest(Forbidden):
+    """A form from another site, or with a token of another browser or session."""
 
-    code = "cross_site"
+    code = "cross_site_request"
 
     def __init__(self) -> None:
-        super().__init__("This form is out of date or came from another site; load the page again")
+        super().__init__("Reload the page and send the form again")
 
 
 class ServiceDown(Unavailable):
-    """Another service does not answer, or not with what was agreed."""
+    """Another service does not answer, or answers outside its contract."""
 
     code = "service_down"
 
@@ -40,20 +53,98 @@ class ServiceDown(Unavailable):
         self.service = service
 
 
+class LoginRefused(FormError, Unauthorised):
+    """Wrong address or password."""
+
+    code = "login_refused"
+
+    def __init__(self) -> None:
+        super().__init__("The email or the password is wrong")
+
+
+class SecondFactorRequired(FormError, Forbidden):
+    """The account signs in with a second factor."""
+
+    code = "second_factor_required"
+
+    def __init__(self) -> None:
+        super().__init__("This account signs in with a second factor")
+
+
+class TooManyLogins(FormError, TooMany):
+    """Too many wrong passwords."""
+
+    code = "too_many_logins"
+
+    def __init__(self, error: TooMany) -> None:
+        super().__init__("Too many attempts", retry_after_s=error.retry_after_s or 60)
+
+
+class _AsksPassword(FormError):
+    field = "password"
+
+    def problems_for(self, values: Mapping[str, Sequence[str]]) -> tuple[FieldProblem, ...]:
+        """Report the password as missing only to a form that had the field."""
+        return (FieldProblem(self.field, "missing"),) if self.field in values else ()
+
+
+class PasswordRequired(_AsksPassword, Forbidden):
+    """The last authentication is too old: the user confirms the password."""
+
+    code = "password_required"
+
+    def __init__(self) -> None:
+        super().__init__("Confirm your password")
+
+
+class VerificationPasswordRequired(_AsksPassword, Invalid):
+    """Another browser than the one that signed up: the user enters the password of the sign-up."""
+
+    code = "verification_password_required"
+
+    def __init__(self) -> None:
+        super().__init__("Enter the password that you chose at sign-up")
+
+
+class VerificationRefused(FormError):
+    """A used or unknown link, or the wrong password. Answered with 400."""
+
+    code = "verification_refused"
+
+    def __init__(self) -> None:
+        super().__init__("The link does not work, or the password is wrong")
+
+
+class WrongPassword(FormError, Forbidden):
+    """The confirmation of a password failed."""
+
+    code = "wrong_password"
+    field = "password"
+
+    def __init__(self) -> None:
+        super().__init__("The password is wrong")
+
+
+class NoPassword(FormError, Conflict):
+    """The account has no password to confirm."""
+
+    code = "no_password"
+
+    def __init__(self) -> None:
+        super().__init__("This account has no password")
+
+
 class GuildNotFound(NotFound):
-    """There is no such guild among those that the caller manages."""
+    """No such guild among those that the user manages."""
 
     code = "guild_not_found"
 
     def __init__(self) -> None:
-        super().__init__("There is no such server among those that you manage")
+        super().__init__("Server not found among those that you manage")
 
 
 class DiscordNotLinked(ServiceError):
-    """The account has no Discord identity, so it has no guilds. Not a failure: a page of its own.
-
-    `again`: it had one, which Discord no longer honours.
-    """
+    """The account has no Discord identity, or Discord revoked its grant (`again`)."""
 
     code = "discord_not_linked"
     title = "Discord is not linked"
@@ -64,7 +155,7 @@ class DiscordNotLinked(ServiceError):
 
 
 class BotSilent(Unavailable):
-    """The bot does not answer; everything else works."""
+    """The bot does not answer in time."""
 
     code = "bot_silent"
 
@@ -78,4 +169,4 @@ class NameNotTyped(Invalid):
     code = "name_not_typed"
 
     def __init__(self) -> None:
-        super().__init__("Type the server's name as it is shown")
+        super().__init__("Type the server's name as shown")

@@ -66,10 +66,10 @@ class Reply:
     cookies: tuple[SetCookie, ...]
     service: str
 
-    def parsed(self, kind: type[T]) -> T:
-        """The body.
+    def parse(self, kind: type[T]) -> T:
+        """Return the body.
 
-        :raises ServiceDown: it is not of this shape.
+        :raises ServiceDown: the body has another shape.
         """
         try:
             return kind.model_validate_json(self.content)

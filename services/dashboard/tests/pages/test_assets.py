@@ -4,6 +4,8 @@ from importlib import resources
 
 import pytest
 
+from bongsu.runtime.dependencies import find
+from bongsu_dashboard.pages.assets import Assets
 from services.dashboard.tests.stage import Stage
 
 STATIC = resources.files("bongsu_dashboard").joinpath("static")
@@ -25,7 +27,7 @@ class TestVendoredFiles:
 
 class TestAssets:
     async def test_an_address_holds_the_digest_and_is_kept_for_ever(self, stage: Stage) -> None:
-        url = stage.app().state.pages.assets.url("dashboard.css")
+        url = find(stage.app(), Assets).url("dashboard.css")
         answer = await stage.browser().get(url)
         assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
         assert answer.headers["content-type"] == "text/css; charset=utf-8"
@@ -36,7 +38,7 @@ class TestAssets:
         assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-cache")
 
     async def test_it_is_compressed_for_who_can_read_that(self, stage: Stage) -> None:
-        url = stage.app().state.pages.assets.url("vendor/htmx-4.0.1.min.js")
+        url = find(stage.app(), Assets).url("vendor/htmx-4.0.1.min.js")
         client = stage.browser().client
         packed, plain = [
             await client.get(url, headers={"Accept-Encoding": encoding}) for encoding in ("gzip", "identity")
@@ -49,7 +51,7 @@ class TestAssets:
         assert (await stage.browser().get(f"/static/0000000000000000/{name}")).status_code == 404
 
     async def test_a_page_with_all_that_it_loads_stays_under_60_kilobytes(self, stage: Stage) -> None:
-        assets = stage.app().state.pages.assets
+        assets = find(stage.app(), Assets)
         names = ["vendor/htmx-4.0.1.min.js", "vendor/basecoat-nova-1.0.2.min.css", "tokens.css"]
         names += ["dashboard.css", "dashboard.js", "mark.svg"]
         total = sum(len(gzip.compress(STATIC.joinpath(name).read_bytes(), 9)) for name in names)

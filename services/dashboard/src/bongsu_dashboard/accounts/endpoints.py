@@ -1,109 +1,88 @@
-"""`/account`: who I am, and where I am signed in."""
+"""`/account`: profile, sessions and linked accounts."""
 
-import asyncio
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Response
-from pydantic import BaseModel, ConfigDict
 
-from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, TooMany
-from bongsu_dashboard.accounts import linking
-from bongsu_dashboard.accounts.port import Accounts
-from bongsu_dashboard.accounts.schemas import LinkForm, ProfileForm
+from bongsu.runtime.dependencies import Provided
+from bongsu.runtime.errors import NotFound
+from bongsu_dashboard.accounts.schemas import EndSessionForm, LinkForm, ProfileForm
+from bongsu_dashboard.accounts.service import Accounts, flash_of_linking
 from bongsu_dashboard.accounts.user import User
-from bongsu_dashboard.forms import Draft, FieldProblem, HxDraft, HxForm
+from bongsu_dashboard.forms import Draft, FormError, HxDraft, HxForm
 from bongsu_dashboard.pages.addresses import safe_path
 from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
+from bongsu_dashboard.pages.failures import status_of
 from bongsu_dashboard.pages.rendering import Render
 
+router = APIRouter(prefix="/account", include_in_schema=False)
+
+AccountsService = Annotated[Accounts, Provided(Accounts)]
 Provider = Annotated[str, Path(pattern="^[a-z]{2,20}$")]
 
 
-class EndForm(BaseModel):
-    """Nothing but the form's own token."""
+@router.get("")
+async def show_account(
+    render: Rendering, user: SignedIn, accounts: AccountsService, linked: str | None = None, error: str | None = None
+) -> Response:
+    if linked is not None or error is not None:
+        return render.redirect("/account", flash=flash_of_linking(error))
+    return await _account_page(render, user, accounts, Draft())
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+@router.post("/profile")
+async def save_profile(
+    render: Rendering, user: SignedIn, accounts: AccountsService, form: HxDraft[ProfileForm]
+) -> Response:
+    try:
+        profile = form.accept()
+        await accounts.update_profile(render.browser, profile)
+    except FormError as error:
+        return await _account_page(render, user, accounts, form.refused_by(error), status_of(error))
+    return render.remember(render.redirect("/account", flash="ok.saved"), language=profile.locale)
 
 
-def create_router(accounts: Accounts) -> APIRouter:
-    """The routes, for who is signed in."""
-    router = APIRouter(prefix="/account", include_in_schema=False)
+@router.post("/sessions/end-others")
+async def end_other_sessions(
+    render: Rendering, _user: SignedIn, accounts: AccountsService, _form: HxForm[EndSessionForm]
+) -> Response:
+    await accounts.end_other_sessions(render.browser)
+    return render.redirect("/account", flash="ok.sessions_ended")
 
-    async def page(render: Render, user: User, form: Draft[ProfileForm], status: int = 200) -> Response:
-        sessions, identities, providers = await asyncio.gather(
-            accounts.sessions(render.browser), accounts.identities(render.browser), accounts.providers()
-        )
+
+@router.post("/sessions/{session_id}/end")
+async def end_session(
+    render: Rendering, _user: SignedIn, accounts: AccountsService, _form: HxForm[EndSessionForm], session_id: UUID
+) -> Response:
+    try:
+        await accounts.end_session(render.browser, session_id)
+    except NotFound:
+        return render.redirect("/account", flash="note.session_gone")
+    return render.redirect("/account", flash="ok.session_ended")
+
+
+@router.post("/link/{provider}")
+async def link(
+    render: Rendering, _user: SignedIn, accounts: AccountsService, form: HxDraft[LinkForm], provider: Provider
+) -> Response:
+    next_path = safe_path(form.value("next"), "/account")
+    password = form.model.password.get_secret_value() if form.model is not None else ""
+    try:
+        redirect = await accounts.start_linking(render.browser, provider, next_path, password)
+    except FormError as error:
         return render(
-            "accounts/account.html",
-            status=status,
-            form=form,
-            account=user,
-            sessions=sessions,
-            identities=identities,
-            linkable=[name for name in providers if name not in {one.provider for one in identities}],
+            "accounts/confirm.html",
+            status=status_of(error),
+            form=form.refused_by(error),
+            provider=provider,
+            next=next_path,
         )
-
-    @router.get("")
-    async def account(
-        render: Rendering, user: SignedIn, linked: str | None = None, error: str | None = None
-    ) -> Response:
-        if linked is not None or error is not None:
-            return render.redirect("/account", flash=linking.flash_of(error))
-        return await page(render, user, Draft())
-
-    @router.post("/profile")
-    async def profile(render: Rendering, user: SignedIn, form: HxDraft[ProfileForm]) -> Response:
-        if form.model is None:
-            return await page(render, user, form, 422)
-        try:
-            await accounts.update(render.browser, {"name": form.model.name or None, "locale": form.model.locale})
-        except Invalid as error:
-            return await page(render, user, form.refused_by(error), 422)
-        return render.remember(render.redirect("/account", flash="ok.saved"), language=form.model.locale)
-
-    @router.post("/sessions/end-others")
-    async def end_others(render: Rendering, _user: SignedIn, _form: HxForm[EndForm]) -> Response:
-        await accounts.end_other_sessions(render.browser)
-        return render.redirect("/account", flash="ok.sessions_ended")
-
-    @router.post("/sessions/{session_id}/end")
-    async def end(
-        render: Rendering, _user: SignedIn, _form: HxForm[EndForm], session_id: Annotated[UUID, Path()]
-    ) -> Response:
-        try:
-            await accounts.end_session(render.browser, session_id)
-        except NotFound:
-            # It ended meanwhile, which is what was asked for.
-            return render.redirect("/account", flash="note.session_gone")
-        return render.redirect("/account", flash="ok.session_ended")
-
-    _add_linking(router, accounts)
-    return router
+    return render.pass_on(render.redirect(redirect.url), redirect.cookies)
 
 
-def _add_linking(router: APIRouter, accounts: Accounts) -> None:
-    @router.post("/link/{provider}")
-    async def link(render: Rendering, _user: SignedIn, form: HxDraft[LinkForm], provider: Provider) -> Response:
-        """To the provider; by way of the password, where the sign-in is too long ago."""
-        to = safe_path(form.value("next"), "/account")
-        password = form.model.password.get_secret_value() if form.model is not None else ""
-
-        def confirm(*problems: FieldProblem, status: int) -> Response:
-            shown = form.refused(*problems)
-            return render("accounts/confirm.html", status=status, form=shown, provider=provider, next=to)
-
-        try:
-            if password:
-                await accounts.reauthenticate(render.browser, password)
-            departure = await accounts.link(render.browser, provider, to)
-        except TooMany as error:
-            facts = {"seconds": round(error.retry_after_s or 60)}
-            return confirm(FieldProblem("", "too_many_logins", facts), status=429)
-        except Conflict:
-            return confirm(FieldProblem("", "no_password"), status=409)
-        except Forbidden as error:
-            if error.code == "reauthentication_required":
-                return confirm(status=403)
-            return confirm(FieldProblem("password", "wrong_password"), status=403)
-        return render.pass_on(render.redirect(departure.url), departure.cookies)
+async def _account_page(
+    render: Render, user: User, accounts: Accounts, form: Draft[ProfileForm], status: int = 200
+) -> Response:
+    overview = await accounts.load_overview(render.browser)
+    return render("accounts/account.html", status=status, form=form, account=user, overview=overview)

@@ -1,85 +1,86 @@
-"""What the dashboard needs of auth about accounts and sessions."""
+"""The port to auth: accounts, sessions and linked identities."""
 
 from typing import Protocol
 from uuid import UUID
 
 from bongsu_dashboard.accounts.user import Identity, Session, User
-from bongsu_dashboard.browser import Browser, Departure, SetCookie
+from bongsu_dashboard.browser import Browser, Redirect, SetCookie
 
 Cookies = tuple[SetCookie, ...]
 
 
-class Accounts(Protocol):
-    """Accounts and sessions. Each method raises ServiceDown where auth does not answer."""
+class AuthClient(Protocol):
+    """Auth's API for accounts and sessions. Every method raises ServiceDown while auth does not answer."""
 
     async def me(self, browser: Browser) -> User:
-        """Whoever is signed in.
+        """Return the signed-in user.
 
-        :raises Unauthorised: nobody is, or no longer.
+        :raises Unauthorised: the access token is missing, expired or revoked.
         """
 
     async def update(self, browser: Browser, changes: dict[str, str | None]) -> User:
-        """Change `name` or `locale`; a name of None takes it away.
+        """Change `name` or `locale`; a name of None removes it.
 
         :raises Invalid: `errors` names the fields.
         """
 
     async def register(self, browser: Browser, *, email: str, password: str, name: str | None) -> Cookies:
-        """Sign up: a mail goes to the address, whatever is known of it.
+        """Sign up. The answer is the same whether or not the address has an account.
 
         :raises Invalid: `errors` names the fields.
         """
 
     async def resend(self, browser: Browser, email: str) -> None:
-        """Send the mail of a sign-up again, if one waits."""
+        """Send the verification mail of a pending sign-up again."""
 
     async def verify(self, browser: Browser, token: str, password: str | None) -> Cookies:
-        """Prove an address by the token of a mail.
+        """Verify an address with the token of a mail.
 
         :raises ServiceError: code `password_required` (another browser than the one that signed up) or
-            `verification_refused` (the link is of no use, or the password is wrong).
+            `verification_refused` (used or unknown token, or wrong password).
         """
 
     async def sign_in(self, browser: Browser, *, email: str, password: str) -> Cookies:
         """Sign in with a password.
 
         :raises Unauthorised: the address or the password is wrong.
-        :raises TooMany: too many attempts; `retry_after_s` says how long to wait.
+        :raises Forbidden: the account has a second factor.
+        :raises TooMany: too many attempts; `retry_after_s` is the delay.
         """
 
     async def sign_out(self, browser: Browser) -> Cookies:
         """End this browser's session.
 
-        :raises Unauthorised: there is none.
+        :raises Unauthorised: the session has ended already.
         """
 
     async def sessions(self, browser: Browser) -> list[Session]:
-        """Where the user is signed in, newest first."""
+        """List the user's sessions, newest first."""
 
     async def end_session(self, browser: Browser, session_id: UUID) -> None:
-        """Sign out somewhere else.
+        """End one session of the user.
 
-        :raises NotFound: there is no such session, or it is another's.
+        :raises NotFound: unknown session, or another user's.
         """
 
     async def end_other_sessions(self, browser: Browser) -> None:
-        """Sign out everywhere but here."""
+        """End every session of the user but this one."""
 
     async def identities(self, browser: Browser) -> list[Identity]:
-        """The accounts at providers by which the user can sign in."""
+        """List the linked accounts at providers."""
 
-    async def link(self, browser: Browser, provider: str, next_path: str) -> Departure:
-        """Where the browser has to go to link an account at a provider.
+    async def link(self, browser: Browser, provider: str, next_path: str) -> Redirect:
+        """Start linking an account at a provider.
 
-        :raises Forbidden: code `reauthentication_required`: the sign-in is too long ago.
+        :raises Forbidden: code `reauthentication_required`: the last authentication is too old.
         """
 
     async def reauthenticate(self, browser: Browser, password: str) -> None:
-        """Prove once more who is signed in.
+        """Confirm the signed-in user's password.
 
         :raises Forbidden: the password is wrong.
-        :raises Conflict: the account has none.
+        :raises Conflict: the account has no password.
         """
 
     async def providers(self) -> tuple[str, ...]:
-        """The OAuth providers that are configured, such as `discord`; none where that cannot be told now."""
+        """List the configured OAuth providers, such as `discord`."""

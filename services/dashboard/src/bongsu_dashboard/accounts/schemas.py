@@ -1,4 +1,4 @@
-"""The forms about one's own account."""
+"""The forms that change an account."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from bongsu_dashboard.accounts.user import Locale
 
 
 class LinkForm(BaseModel):
-    """Linking an account at a provider; the password where it is asked for once more."""
+    """A request to link a provider's account, with the password where auth requires it again."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -17,9 +17,15 @@ class LinkForm(BaseModel):
 
 
 class ProfileForm(BaseModel):
-    """What one may change of oneself. An empty name takes the name away."""
+    """The profile. An empty name removes the name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, max_length=100)] = ""
     locale: Locale = Field(default="ko")
+
+
+class EndSessionForm(BaseModel):
+    """No fields besides the CSRF token."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

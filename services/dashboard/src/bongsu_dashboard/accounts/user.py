@@ -1,4 +1,4 @@
-"""What is known of an account."""
+"""An account as auth describes it."""
 
 from datetime import datetime
 from typing import Literal
@@ -8,44 +8,6 @@ from bongsu.identity.scopes import Role
 from bongsu_dashboard.upstream import Received
 
 Locale = Literal["ko", "en"]
-
-
-class User(Received):
-    """Who is signed in."""
-
-    id: UUID
-    email: str | None
-    email_verified: bool
-    name: str | None
-    locale: str
-    role: Role
-    sending: str
-    created_at: datetime
-
-    @property
-    def shown_name(self) -> str:
-        """What to call them."""
-        return self.name or (self.email or "").partition("@")[0] or "?"
-
-
-class Session(Received):
-    """One sign-in."""
-
-    id: UUID
-    created_at: datetime
-    last_used_at: datetime
-    user_agent: str | None
-    address: str | None
-    current: bool
-
-    @property
-    def device(self) -> str:
-        """The browser and the system in a few words, as far as they can be told."""
-        agent = self.user_agent or ""
-        browser = next((name for mark, name in _BROWSERS if mark in agent), None)
-        system = next((name for mark, name in _SYSTEMS if mark in agent), None)
-        return " · ".join(part for part in (browser, system) if part) or agent.split(" ")[0][:40]
-
 
 _BROWSERS = (
     ("Edg/", "Edge"),
@@ -64,6 +26,43 @@ _SYSTEMS = (
     ("Mac OS X", "macOS"),
     ("Linux", "Linux"),
 )
+
+
+class User(Received):
+    """The signed-in user."""
+
+    id: UUID
+    email: str | None
+    email_verified: bool
+    name: str | None
+    locale: str
+    role: Role
+    sending: str
+    created_at: datetime
+
+    @property
+    def display_name(self) -> str:
+        """The name, or the first part of the address."""
+        return self.name or (self.email or "").partition("@")[0] or "?"
+
+
+class Session(Received):
+    """One sign-in."""
+
+    id: UUID
+    created_at: datetime
+    last_used_at: datetime
+    user_agent: str | None
+    address: str | None
+    current: bool
+
+    @property
+    def device(self) -> str:
+        """Browser and system, as far as the user agent names them."""
+        agent = self.user_agent or ""
+        browser = next((name for mark, name in _BROWSERS if mark in agent), None)
+        system = next((name for mark, name in _SYSTEMS if mark in agent), None)
+        return " · ".join(part for part in (browser, system) if part) or agent.split(" ")[0][:40]
 
 
 class Identity(Received):

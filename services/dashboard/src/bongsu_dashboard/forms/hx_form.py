@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 
-from bongsu.runtime.errors import Invalid
 from bongsu_dashboard.forms.decoding import Undecodable, decode, group, read_pairs, slots_of
 from bongsu_dashboard.forms.problems import FieldProblem, problems_of
-from bongsu_dashboard.forms.refusals import FormRefused, UnsupportedForm
+from bongsu_dashboard.forms.refusals import FormError, FormRefused, UnsupportedForm
 
 CSRF_FIELD = "csrf_token"
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -38,15 +37,22 @@ class Draft(Generic[M]):
         """What is wrong with a field."""
         return next((problem for problem in self.problems if problem.field == name), None)
 
+    def accept(self) -> M:
+        """Return the model.
+
+        :raises FormRefused: the form has problems.
+        """
+        if self.model is None:
+            raise FormRefused({**self.values}, self.problems)
+        return self.model
+
     def refused(self, *problems: FieldProblem) -> "Draft[M]":
-        """The same form, with what another service found wrong with it."""
+        """Return the same form with more problems."""
         return Draft(None, self.values, (*self.problems, *problems))
 
-    def refused_by(self, error: Invalid) -> "Draft[M]":
-        """The same form, with the fields that another service named."""
-        names = [str(item.loc[-1]) for item in error.errors if item.loc]
-        found = [FieldProblem(name if name in self.values else "", "refused") for name in names]
-        return self.refused(*(found or [FieldProblem("", "refused")]))
+    def refused_by(self, error: FormError) -> "Draft[M]":
+        """Return the same form with the problems of an error."""
+        return self.refused(*error.problems_for(self.values))
 
 
 async def read_form(request: Request) -> dict[str, list[str]]:
@@ -97,10 +103,7 @@ def hx_form(model: type[M]) -> Callable[[Request], Awaitable[M]]:
     read = hx_draft(model)
 
     async def form(request: Request) -> M:
-        draft = await read(request)
-        if draft.model is None:
-            raise FormRefused(draft.values, draft.problems)
-        return draft.model
+        return (await read(request)).accept()
 
     return form
 

@@ -25,7 +25,7 @@ KINDS: Final[Mapping[str, str]] = {
     "less_than_equal": "too_large",
     "enum": "not_a_choice",
     "literal_error": "not_a_choice",
-    "uuid_parsing": "invalid",
+    "is_the_address": "is_the_address",
 }
 """Pydantic's name of a fault, and ours; what is not here is `invalid`."""
 

@@ -13,7 +13,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from bongsu.runtime.errors import Unavailable
-from bongsu_dashboard.accounts import linking
+from bongsu_dashboard.accounts.service import flash_of_linking
 from bongsu_dashboard.errors import BotSilent, DiscordNotLinked, NameNotTyped
 from bongsu_dashboard.forms import Draft, FieldProblem, HxDraft, HxForm
 from bongsu_dashboard.guilds import pending, service
@@ -89,7 +89,7 @@ def create_router(pages: GuildPages) -> APIRouter:
         error: str | None = None,
     ) -> Response:
         if linked is not None or error is not None:
-            return render.redirect("/guilds", flash=linking.flash_of(error))
+            return render.redirect("/guilds", flash=flash_of_linking(error))
         remembered = frozenset(pages.pending(render))
         try:
             found, count, summary = await asyncio.gather(

@@ -2,7 +2,7 @@
 
 from bongsu.contracts.rpc import BOT_AUDIENCE, guild_target
 from bongsu.runtime.errors import Conflict
-from bongsu_dashboard.browser import Browser, Departure
+from bongsu_dashboard.browser import Browser, Redirect
 from bongsu_dashboard.errors import DiscordNotLinked
 from bongsu_dashboard.guilds.guild import ManagedGuild, ManagedGuilds
 from bongsu_dashboard.upstream import Received, Upstream
@@ -37,17 +37,17 @@ class HttpGuildDirectory:
             reply = await self._auth.call(browser, "GET", "/auth/identities/discord/guilds", query=query)
         except Conflict as error:
             raise DiscordNotLinked(again=error.code == "discord_relink_needed") from error
-        found = reply.parsed(_Guilds)
+        found = reply.parse(_Guilds)
         mine = tuple(guild for guild in found.items if guild.manageable)
         return ManagedGuilds(items=mine, fetched_at=found.fetched_at, stale=found.stale)
 
-    async def install(self, browser: Browser, guild_id: int, next_path: str) -> Departure:
+    async def install(self, browser: Browser, guild_id: int, next_path: str) -> Redirect:
         """Where the browser has to go to add the bot."""
         body = {"guild_id": str(guild_id), "next": next_path}
         reply = await self._auth.call(browser, "POST", "/auth/discord/installs", body=body)
-        return Departure(reply.parsed(_Install).authorization_url, reply.cookies)
+        return Redirect(reply.parse(_Install).authorization_url, reply.cookies)
 
     async def assertion(self, browser: Browser, *, method: str, guild_id: int) -> str:
         """The user's word, for one action."""
         body = {"audience": BOT_AUDIENCE, "method": method, "target": guild_target(guild_id)}
-        return (await self._auth.call(browser, "POST", "/auth/assertions", body=body)).parsed(_Assertion).assertion
+        return (await self._auth.call(browser, "POST", "/auth/assertions", body=body)).parse(_Assertion).assertion

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.rpc import GuildCount
-from bongsu_dashboard.browser import Browser, Departure
+from bongsu_dashboard.browser import Browser, Redirect
 from bongsu_dashboard.guilds.guild import ManagedGuilds
 
 
@@ -19,7 +19,7 @@ class GuildDirectory(Protocol):
         :raises Unavailable: Discord does not answer.
         """
 
-    async def install(self, browser: Browser, guild_id: int, next_path: str) -> Departure:
+    async def install(self, browser: Browser, guild_id: int, next_path: str) -> Redirect:
         """Where the browser has to go to add the bot; it comes back to `next_path`."""
 
     async def assertion(self, browser: Browser, *, method: str, guild_id: int) -> str:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict
 
 from bongsu.runtime.errors import Conflict, Forbidden, Invalid
-from bongsu_dashboard.forms import Draft, FieldProblem, HxDraft, HxForm
+from bongsu_dashboard.forms import Draft, FieldProblem, FieldsRefused, HxDraft, HxForm
 from bongsu_dashboard.notifications.notification import STATUSES
 from bongsu_dashboard.notifications.port import Notifications
 from bongsu_dashboard.notifications.schemas import SendForm
@@ -102,7 +102,7 @@ def _add_sending(router: APIRouter, notifications: Notifications) -> None:
                 # The form was changed after it had been sent: that is another mail.
                 values = {name: value for name, value in form.values.items() if name != "attempt"}
                 return page(render, Draft(None, values, (FieldProblem("", "sent_before"),)), 409)
-            return page(render, form.refused_by(error), 422)
+            return page(render, form.refused_by(FieldsRefused(error)), 422)
         return render.redirect(f"/notifications/{made.id}", flash="ok.sent")
 
 

@@ -24,21 +24,21 @@ class HttpNotifications:
             query["status"] = status
         if after is not None:
             query["after"] = after
-        return (await self._notify.call(browser, "GET", "/v1/notifications", query=query)).parsed(Page)
+        return (await self._notify.call(browser, "GET", "/v1/notifications", query=query)).parse(Page)
 
     async def find(self, browser: Browser, notification_id: UUID) -> Detail:
         """One, with its timeline."""
-        return (await self._notify.call(browser, "GET", f"/v1/notifications/{notification_id}")).parsed(Detail)
+        return (await self._notify.call(browser, "GET", f"/v1/notifications/{notification_id}")).parse(Detail)
 
     async def cancel(self, browser: Browser, notification_id: UUID) -> Notification:
         """Keep one that waits from being sent."""
         reply = await self._notify.call(browser, "POST", f"/v1/notifications/{notification_id}/cancel")
-        return reply.parsed(Notification)
+        return reply.parse(Notification)
 
     async def retry(self, browser: Browser, notification_id: UUID) -> Notification:
         """Try once more what failed or expired."""
         reply = await self._notify.call(browser, "POST", f"/v1/notifications/{notification_id}/retry")
-        return reply.parsed(Notification)
+        return reply.parse(Notification)
 
     async def send(self, browser: Browser, *, email: str, subject: str, text: str, key: str) -> Notification:
         """Send a mail."""
@@ -50,4 +50,4 @@ class HttpNotifications:
         reply = await self._notify.call(
             browser, "POST", "/v1/notifications", body=body, headers={"Idempotency-Key": key}
         )
-        return reply.parsed(Notification)
+        return reply.parse(Notification)

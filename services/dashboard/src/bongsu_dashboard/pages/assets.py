@@ -5,10 +5,11 @@ import hashlib
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Request, Response
 
+from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import NotFound
 
 PREFIX: Final = "/static"
@@ -51,30 +52,35 @@ class Assets:
         """The address of a file."""
         return f"{PREFIX}/{self._files[name].digest}/{name}"
 
-    def create_router(self) -> APIRouter:
-        """The routes of the files."""
-        router = APIRouter(include_in_schema=False)
+    def find(self, name: str) -> Asset | None:
+        """Return a file by its name."""
+        return self._files.get(name)
 
-        @router.get(PREFIX + "/{digest}/{name:path}")
-        async def asset(digest: str, name: str, request: Request) -> Response:
-            found = self._files.get(name)
-            if found is None:
-                raise NotFound("There is no such file")
-            # Another digest: a page of another version asks, while replicas are being replaced.
-            caching = _FOR_EVER if digest == found.digest else "no-cache"
-            headers = {"Cache-Control": caching, "Vary": "Accept-Encoding", "ETag": f'"{found.digest}"'}
-            if request.headers.get("if-none-match") == headers["ETag"]:
-                return Response(status_code=304, headers=headers)
-            if "gzip" in request.headers.get("accept-encoding", ""):
-                headers["Content-Encoding"] = "gzip"
-                return Response(found.compressed, media_type=found.media_type, headers=headers)
-            return Response(found.content, media_type=found.media_type, headers=headers)
 
-        @router.get("/favicon.ico")
-        async def favicon() -> Response:
-            mark = self._files["mark.svg"]
-            return Response(
-                mark.content, media_type=mark.media_type, headers={"Cache-Control": "public, max-age=86400"}
-            )
+router = APIRouter(include_in_schema=False)
 
-        return router
+
+@router.get(PREFIX + "/{digest}/{name:path}")
+async def serve_asset(
+    digest: str, name: str, request: Request, assets: Annotated[Assets, Provided(Assets)]
+) -> Response:
+    found = assets.find(name)
+    if found is None:
+        raise NotFound("File not found")
+    # Another digest comes from a page of another version while replicas are being replaced.
+    caching = _FOR_EVER if digest == found.digest else "no-cache"
+    headers = {"Cache-Control": caching, "Vary": "Accept-Encoding", "ETag": f'"{found.digest}"'}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        return Response(found.compressed, media_type=found.media_type, headers=headers)
+    return Response(found.content, media_type=found.media_type, headers=headers)
+
+
+@router.get("/favicon.ico")
+async def serve_favicon(assets: Annotated[Assets, Provided(Assets)]) -> Response:
+    mark = assets.find("mark.svg")
+    if mark is None:
+        raise NotFound("File not found")
+    return Response(mark.content, media_type=mark.media_type, headers={"Cache-Control": "public, max-age=86400"})

@@ -11,10 +11,10 @@ from urllib.parse import parse_qs
 from fastapi import Depends, Request
 
 from bongsu.identity.scopes import Role
-from bongsu.runtime.errors import Forbidden, Unauthorised
-from bongsu_dashboard.accounts.port import Accounts
+from bongsu.runtime.dependencies import Provided, find
+from bongsu_dashboard.accounts.service import Accounts
 from bongsu_dashboard.accounts.user import User
-from bongsu_dashboard.errors import CrossSite, RoleNeeded, SignInNeeded
+from bongsu_dashboard.errors import CrossSiteRequest, RoleRequired, SignInRequired
 from bongsu_dashboard.forms.hx_form import CSRF_FIELD, FORM_TYPE
 from bongsu_dashboard.pages.guards import CSRF_HEADER
 from bongsu_dashboard.pages.rendering import Pages, Render
@@ -26,8 +26,7 @@ def render(request: Request) -> Render:
     """What answers this request with pages."""
     made: Render | None = getattr(request.state, "render", None)
     if made is None:
-        pages: Pages = request.app.state.pages
-        made = Render(request, pages)
+        made = Render(request, find(request.app, Pages))
         request.state.render = made
     return made
 
@@ -35,15 +34,10 @@ def render(request: Request) -> Render:
 Rendering = Annotated[Render, Depends(render)]
 
 
-async def current_user(request: Request, render: Rendering) -> User | None:
-    """Whoever is signed in, if somebody is."""
-    if render.user is None and render.browser.access_token is not None:
-        accounts: Accounts = request.app.state.accounts
-        try:
-            render.user = await accounts.me(render.browser)
-        except (Unauthorised, Forbidden):
-            # A blocked account is signed out, too: its tokens open nothing.
-            return None
+async def current_user(render: Rendering, accounts: Annotated[Accounts, Provided(Accounts)]) -> User | None:
+    """Return the signed-in user, if any."""
+    if render.user is None:
+        render.user = await accounts.find_user(render.browser)
     return render.user
 
 
@@ -53,10 +47,10 @@ MaybeSignedIn = Annotated[User | None, Depends(current_user)]
 async def current_user_or_sign_in(user: MaybeSignedIn) -> User:
     """Whoever is signed in.
 
-    :raises SignInNeeded: nobody is; the browser is sent to renew its session, and if it has none, to sign in.
+    :raises SignInRequired: nobody is; the browser is sent to renew its session, and if it has none, to sign in.
     """
     if user is None:
-        raise SignInNeeded
+        raise SignInRequired
     return user
 
 
@@ -68,32 +62,32 @@ def require_role(role: Role) -> Callable[[User], Awaitable[User]]:
 
     async def user_with_role(user: SignedIn) -> User:
         if not user.role.includes(role):
-            raise RoleNeeded(role)
+            raise RoleRequired(role)
         return user
 
     return user_with_role
 
 
-async def own_form(request: Request, render: Rendering) -> None:
+async def require_own_form(request: Request, render: Rendering) -> None:
     """Whatever changes something comes from a page of ours, in this browser and this session.
 
-    :raises CrossSite: it does not.
+    :raises CrossSiteRequest: it does not.
     """
     if request.method in SAFE_METHODS:
         return
     if not render.is_own_form or not render.is_token(await _sent_token(request)):
-        raise CrossSite
+        raise CrossSiteRequest
 
 
-async def own_form_of_user(request: Request, render: Rendering) -> None:
-    """As `own_form`, for what only users do: a form of a session that ran out leads to the sign-in.
+async def require_own_form_of_user(request: Request, render: Rendering) -> None:
+    """As `require_own_form`, for what only users do: a form of a session that ran out leads to the sign-in.
 
-    :raises SignInNeeded: the session ran out.
-    :raises CrossSite: the form is not ours.
+    :raises SignInRequired: the session ran out.
+    :raises CrossSiteRequest: the form is not ours.
     """
     if request.method not in SAFE_METHODS and render.browser.access_token is None:
-        raise SignInNeeded
-    await own_form(request, render)
+        raise SignInRequired
+    await require_own_form(request, render)
 
 
 async def _sent_token(request: Request) -> str:

@@ -10,11 +10,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bongsu.runtime.dependencies import find
 from bongsu.runtime.errors import Invalid, NotFound, ServiceError, TooLarge
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.problems import STATUS
 from bongsu.runtime.routes import headers_of
+from bongsu_dashboard.accounts.service import Accounts
+from bongsu_dashboard.errors import VerificationRefused
 from bongsu_dashboard.forms.refusals import FormRefused, UnsupportedForm
 from bongsu_dashboard.pages.addresses import with_next
 from bongsu_dashboard.pages.cookies import RENEWING_S
@@ -39,6 +42,14 @@ _SHOWN: Final[Mapping[int, str]] = {
 }
 
 
+_STATUS: Final[Mapping[type[ServiceError], int]] = {**STATUS, UnsupportedForm: 415, VerificationRefused: 400}
+
+
+def status_of(error: ServiceError) -> int:
+    """Return the status of an error's kind."""
+    return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
+
+
 def add_failures(app: FastAPI) -> None:
     """Have the app answer each failure as a page."""
     app.add_exception_handler(ServiceError, _service_error)
@@ -48,10 +59,8 @@ def add_failures(app: FastAPI) -> None:
 
 async def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)  # noqa: S101 - registered for this type
-    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
-    if isinstance(error, UnsupportedForm):
-        status = 415
     render = render_of(request)
+    status = status_of(error)
     if status == 401:
         return _sign_in(render)
     return await show(render, error, status)
@@ -77,7 +86,7 @@ async def show(render: Render, error: ServiceError, status: int, headers: Mappin
     """A failure as a page, or as a notice above the page that htmx is on."""
     with contextlib.suppress(ServiceError):
         # Only for the menu: an address that leads nowhere has asked for nobody yet.
-        await current_user(render.request, render)
+        await current_user(render, find(render.request.app, Accounts))
     metrics: Metrics = render.request.app.state.metrics
     metrics.errors.labels(metrics.service, error.code).inc()
     given = dict(headers or {})

@@ -1,30 +1,34 @@
-"""`/preferences/…`: the switches in every page's foot."""
+"""`/preferences`: the switches in every page's footer."""
 
 import contextlib
+from typing import Annotated
 
 from fastapi import APIRouter, Response
 
+from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import ServiceError
-from bongsu_dashboard.accounts.port import Accounts
+from bongsu_dashboard.accounts.service import Accounts
 from bongsu_dashboard.forms import HxForm
 from bongsu_dashboard.pages.dependencies import MaybeSignedIn, Rendering
 from bongsu_dashboard.preferences.schemas import LanguageForm, ThemeForm
 
+router = APIRouter(prefix="/preferences", include_in_schema=False)
 
-def create_router(accounts: Accounts) -> APIRouter:
-    """The routes for everyone."""
-    router = APIRouter(prefix="/preferences", include_in_schema=False)
 
-    @router.post("/theme")
-    async def theme(render: Rendering, form: HxForm[ThemeForm]) -> Response:
-        return render.remember(render.redirect(render.here), theme=form.theme)
+@router.post("/theme")
+async def set_theme(render: Rendering, form: HxForm[ThemeForm]) -> Response:
+    return render.remember(render.redirect(render.here), theme=form.theme)
 
-    @router.post("/language")
-    async def language(render: Rendering, user: MaybeSignedIn, form: HxForm[LanguageForm]) -> Response:
-        if user is not None and user.locale != form.language:
-            # The mails of the account follow; the page does, whether or not that works now.
-            with contextlib.suppress(ServiceError):
-                await accounts.update(render.browser, {"locale": form.language})
-        return render.remember(render.redirect(render.here), language=form.language)
 
-    return router
+@router.post("/language")
+async def set_language(
+    render: Rendering,
+    user: MaybeSignedIn,
+    accounts: Annotated[Accounts, Provided(Accounts)],
+    form: HxForm[LanguageForm],
+) -> Response:
+    if user is not None and user.locale != form.language:
+        # The page follows the choice even if auth cannot store it for the account's mails.
+        with contextlib.suppress(ServiceError):
+            await accounts.update_locale(render.browser, form.language)
+    return render.remember(render.redirect(render.here), language=form.language)

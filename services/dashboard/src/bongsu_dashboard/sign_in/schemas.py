@@ -1,8 +1,17 @@
-"""The forms of signing up and in."""
+"""The forms of signing up, in and out."""
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    SecretStr,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from bongsu.identity.emails import normalise_email
 
@@ -17,17 +26,17 @@ class _Form(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-def _given(value: SecretStr) -> SecretStr:
+def _require(value: SecretStr) -> SecretStr:
     if not value.get_secret_value():
-        raise ValueError("missing")
+        raise PydanticCustomError("missing", "required")
     return value
 
 
 class SignInForm(_Form):
-    """A sign-in; `next` is where it leads."""
+    """A sign-in; `next` is the path to continue at."""
 
     email: Email
-    password: Annotated[SecretStr, AfterValidator(_given)]
+    password: Annotated[SecretStr, AfterValidator(_require)]
     next: str = "/"
 
 
@@ -38,19 +47,32 @@ class RegisterForm(_Form):
     email: Email
     password: SecretStr
 
+    @field_validator("password")
+    @classmethod
+    def check_password(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        """Apply auth's rules for passwords, so that the form can name the one that failed."""
+        password, email = value.get_secret_value(), str(info.data.get("email", ""))
+        if len(password) < MIN_PASSWORD_CHARS:
+            raise PydanticCustomError("string_too_short", "too short", {"min_length": MIN_PASSWORD_CHARS})
+        if len(password) > MAX_PASSWORD_CHARS:
+            raise PydanticCustomError("string_too_long", "too long", {"max_length": MAX_PASSWORD_CHARS})
+        if password.strip().casefold() in (email.casefold(), email.partition("@")[0].casefold()):
+            raise PydanticCustomError("is_the_address", "equals the address")
+        return value
+
 
 class ResendForm(_Form):
-    """Whose mail to send again."""
+    """The address whose verification mail is sent again."""
 
     email: Email
 
 
 class VerifyForm(_Form):
-    """The token of a mail's link, and the password where this is another browser than the one that signed up."""
+    """The token of a verification link, with the password where another browser signed up."""
 
     token: Token
     password: SecretStr = SecretStr("")
 
 
 class SignOutForm(_Form):
-    """Nothing but the form's own token."""
+    """No fields besides the CSRF token."""

@@ -1,0 +1,101 @@
+"""The signed-in user's account."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from bongsu.runtime.errors import Conflict, Forbidden, Invalid, TooMany, Unauthorised
+from bongsu_dashboard.accounts.port import AuthClient
+from bongsu_dashboard.accounts.schemas import ProfileForm
+from bongsu_dashboard.accounts.user import Identity, Locale, Session, User
+from bongsu_dashboard.browser import Browser, Redirect
+from bongsu_dashboard.errors import NoPassword, PasswordRequired, TooManyLogins, WrongPassword
+from bongsu_dashboard.forms import FieldsRefused
+
+_LINK_ERRORS: Final = frozenset({"linked_elsewhere", "another_linked"})
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOverview:
+    """What the account page shows. `linkable` are the configured providers that are not linked yet."""
+
+    sessions: list[Session]
+    identities: list[Identity]
+    linkable: list[str]
+
+
+class Accounts:
+    """Reads and changes the signed-in user's account at auth."""
+
+    def __init__(self, auth: AuthClient) -> None:
+        self._auth = auth
+
+    async def find_user(self, browser: Browser) -> User | None:
+        """Return the signed-in user. A blocked account counts as signed out: its tokens open nothing."""
+        if browser.access_token is None:
+            return None
+        try:
+            return await self._auth.me(browser)
+        except (Unauthorised, Forbidden):
+            return None
+
+    async def load_overview(self, browser: Browser) -> AccountOverview:
+        """Load sessions, linked accounts and the providers that can be linked."""
+        sessions, identities, providers = await asyncio.gather(
+            self._auth.sessions(browser), self._auth.identities(browser), self._auth.providers()
+        )
+        linked = {identity.provider for identity in identities}
+        return AccountOverview(sessions, identities, [name for name in providers if name not in linked])
+
+    async def update_profile(self, browser: Browser, form: ProfileForm) -> None:
+        """Save the profile.
+
+        :raises FieldsRefused: auth refused a field.
+        """
+        try:
+            await self._auth.update(browser, {"name": form.name or None, "locale": form.locale})
+        except Invalid as error:
+            raise FieldsRefused(error) from error
+
+    async def update_locale(self, browser: Browser, locale: Locale) -> None:
+        """Change the language of the account's mails."""
+        await self._auth.update(browser, {"locale": locale})
+
+    async def end_session(self, browser: Browser, session_id: UUID) -> None:
+        """End one session.
+
+        :raises NotFound: the session has ended already.
+        """
+        await self._auth.end_session(browser, session_id)
+
+    async def end_other_sessions(self, browser: Browser) -> None:
+        """End every session but this one."""
+        await self._auth.end_other_sessions(browser)
+
+    async def start_linking(self, browser: Browser, provider: str, next_path: str, password: str) -> Redirect:
+        """Return the provider's authorization page, after confirming the password where one is given.
+
+        :raises PasswordRequired: the last authentication is too old; ask for the password.
+        :raises WrongPassword: the password is wrong.
+        :raises NoPassword: the account has no password to confirm.
+        :raises TooManyLogins: too many wrong passwords.
+        """
+        try:
+            if password:
+                await self._auth.reauthenticate(browser, password)
+            return await self._auth.link(browser, provider, next_path)
+        except TooMany as error:
+            raise TooManyLogins(error) from error
+        except Conflict as error:
+            raise NoPassword from error
+        except Forbidden as error:
+            required = error.code == "reauthentication_required"
+            raise (PasswordRequired if required else WrongPassword) from error
+
+
+def flash_of_linking(error: str | None) -> str:
+    """The message for a browser that comes back from linking, by the code that auth put into the address."""
+    if error is None:
+        return "ok.linked"
+    return f"bad.{error}" if error in _LINK_ERRORS else "bad.not_linked"

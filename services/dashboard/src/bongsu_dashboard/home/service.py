@@ -1,0 +1,68 @@
+"""The figures and lists of the first page."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bongsu.contracts.rpc import GuildCount
+from bongsu.runtime.errors import Unavailable
+from bongsu_dashboard.browser import Browser
+from bongsu_dashboard.errors import DiscordNotLinked
+from bongsu_dashboard.guilds import service as guilds
+from bongsu_dashboard.guilds.port import Bot, GuildDirectory
+from bongsu_dashboard.guilds.service import Guilds
+from bongsu_dashboard.notifications.notification import Notification, Page
+from bongsu_dashboard.notifications.port import Notifications
+from bongsu_dashboard.notifications.service import LOOKED_AT, Summary, summarise
+
+RECENT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class HomeOverview:
+    """The first page. A part is None while the service behind it does not answer."""
+
+    linked: bool
+    guilds: Guilds | None
+    recent: list[Notification] | None
+    summary: Summary | None
+    bot_count: GuildCount | None
+
+
+class Home:
+    """Collects the first page from auth, notify and the bot."""
+
+    def __init__(self, directory: GuildDirectory, bot: Bot, notifications: Notifications) -> None:
+        self._directory = directory
+        self._bot = bot
+        self._notifications = notifications
+
+    async def load_overview(self, browser: Browser, *, pending: frozenset[int]) -> HomeOverview:
+        """Load every part at the same time.
+
+        :param pending: guilds that this browser added the bot to a moment ago.
+        """
+        (found, linked), page, count = await asyncio.gather(
+            self._guilds(browser, pending), self._newest(browser), guilds.bot_count(self._bot)
+        )
+        return HomeOverview(
+            linked=linked,
+            guilds=found,
+            recent=page.items[:RECENT] if page is not None else None,
+            summary=summarise(page, datetime.now(UTC)) if page is not None else None,
+            bot_count=count,
+        )
+
+    async def _guilds(self, browser: Browser, pending: frozenset[int]) -> tuple[Guilds | None, bool]:
+        try:
+            return await guilds.listed(self._directory, self._bot, browser, pending=pending), True
+        except DiscordNotLinked:
+            return None, False
+        except Unavailable:
+            return None, True
+
+    async def _newest(self, browser: Browser) -> Page | None:
+        try:
+            return await self._notifications.listed(browser, limit=LOOKED_AT)
+        except Unavailable:
+            return None

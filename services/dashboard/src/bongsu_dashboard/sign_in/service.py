@@ -1,0 +1,85 @@
+"""Signing up, in and out."""
+
+from bongsu.runtime.errors import Forbidden, Invalid, ServiceError, TooMany, Unauthorised
+from bongsu_dashboard.accounts.port import AuthClient, Cookies
+from bongsu_dashboard.browser import Browser
+from bongsu_dashboard.errors import (
+    LoginRefused,
+    SecondFactorRequired,
+    SignInRequired,
+    TooManyLogins,
+    VerificationPasswordRequired,
+    VerificationRefused,
+)
+from bongsu_dashboard.forms import FieldsRefused
+from bongsu_dashboard.sign_in.schemas import RegisterForm, SignInForm, VerifyForm
+
+
+class SignIn:
+    """Creates accounts and sessions at auth, and turns auth's refusals into errors that the forms show."""
+
+    def __init__(self, auth: AuthClient) -> None:
+        self._auth = auth
+
+    async def list_providers(self) -> tuple[str, ...]:
+        """List the providers to sign in with. None while auth is down: the password form works without them."""
+        try:
+            return await self._auth.providers()
+        except ServiceError:
+            return ()
+
+    async def sign_in(self, browser: Browser, form: SignInForm) -> Cookies:
+        """Sign in with a password.
+
+        :raises LoginRefused: the address or the password is wrong, or auth accepts neither.
+        :raises SecondFactorRequired: the account signs in with a second factor.
+        :raises TooManyLogins: too many attempts.
+        """
+        try:
+            return await self._auth.sign_in(browser, email=form.email, password=form.password.get_secret_value())
+        except TooMany as error:
+            raise TooManyLogins(error) from error
+        except Forbidden as error:
+            raise SecondFactorRequired from error
+        except (Unauthorised, Invalid) as error:
+            raise LoginRefused from error
+
+    async def register(self, browser: Browser, form: RegisterForm) -> Cookies:
+        """Sign up.
+
+        :raises FieldsRefused: auth refused a field.
+        """
+        password = form.password.get_secret_value()
+        try:
+            return await self._auth.register(browser, email=form.email, password=password, name=form.name or None)
+        except Invalid as error:
+            raise FieldsRefused(error) from error
+
+    async def resend(self, browser: Browser, email: str) -> None:
+        """Send the verification mail again."""
+        await self._auth.resend(browser, email)
+
+    async def verify(self, browser: Browser, form: VerifyForm) -> Cookies:
+        """Verify an address.
+
+        :raises VerificationPasswordRequired: another browser than the one that signed up.
+        :raises VerificationRefused: the link or the password does not work.
+        """
+        try:
+            return await self._auth.verify(browser, form.token, form.password.get_secret_value() or None)
+        except ServiceError as error:
+            if error.code == "password_required":
+                raise VerificationPasswordRequired from error
+            if error.code == "verification_refused" or isinstance(error, Invalid):
+                raise VerificationRefused from error
+            raise
+
+    async def sign_out(self, browser: Browser) -> Cookies:
+        """End this browser's session.
+
+        :raises SignInRequired: the session has ended already.
+        """
+        try:
+            return await self._auth.sign_out(browser)
+        except (Unauthorised, Forbidden) as error:
+            raise SignInRequired from error
