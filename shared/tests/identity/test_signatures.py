@@ -4,6 +4,7 @@ import hmac
 from collections.abc import AsyncIterator, Callable
 from dataclasses import fields
 
+import http_sf
 import httpx
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ from bongsu.identity.signatures import (
     SignatureMalformed,
     SignatureVerifier,
 )
-from bongsu.identity.structured_fields import Item, serialize_dictionary, serialize_member
+from bongsu.identity.structured_fields import serialize_inner_list
 
 NOW = 1_800_000_000
 URL = "https://api.example.com"
@@ -50,8 +51,8 @@ def handmade(
     inner = covering(names, params)
     mac = hmac.digest(SECRET.encode(), signature_base(request, Origin.of(URL), inner), "sha256")
     headers += [
-        (b"signature-input", f"{label}={serialize_member(inner)}".encode()),
-        (b"signature", serialize_dictionary({label: Item(mac)}).encode()),
+        (b"signature-input", f"{label}={serialize_inner_list(inner)}".encode()),
+        (b"signature", http_sf.ser({label: mac}).encode()),
     ]
     return HttpRequest.of("GET", b"/a", b"", headers, body)
 

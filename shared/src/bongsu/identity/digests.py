@@ -4,12 +4,9 @@ import hashlib
 import hmac
 from typing import Literal
 
-from bongsu.identity.structured_fields import (
-    Item,
-    StructuredFieldError,
-    parse_dictionary,
-    serialize_dictionary,
-)
+import http_sf
+
+from bongsu.identity.structured_fields import StructuredFieldError, parse_dictionary
 
 DigestAlgorithm = Literal["sha-256", "sha-512"]
 
@@ -18,7 +15,7 @@ _HASHES = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}
 
 def content_digest(body: bytes, algorithm: DigestAlgorithm = "sha-256") -> str:
     """The value of the Content-Digest field for a body: `sha-256=:…:`."""
-    return serialize_dictionary({algorithm: Item(_HASHES[algorithm](body).digest())})
+    return http_sf.ser({algorithm: _HASHES[algorithm](body).digest()})
 
 
 def digest_matches(field_value: str, body: bytes) -> bool:
@@ -32,12 +29,10 @@ def digest_matches(field_value: str, body: bytes) -> bool:
         return False
     known = 0
     for algorithm, hash_of in _HASHES.items():
-        member = members.get(algorithm)
-        if member is None:
+        if algorithm not in members:
             continue
-        if not isinstance(member, Item) or not isinstance(member.value, bytes):
-            return False
-        if not hmac.compare_digest(member.value, hash_of(body).digest()):
+        digest = members[algorithm][0]
+        if not isinstance(digest, bytes) or not hmac.compare_digest(digest, hash_of(body).digest()):
             return False
         known += 1
     return known > 0

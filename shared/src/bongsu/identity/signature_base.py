@@ -4,12 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from bongsu.identity.structured_fields import (
-    InnerList,
-    Item,
-    StructuredFieldError,
-    serialize_member,
-)
+import http_sf
+
+from bongsu.identity.structured_fields import InnerList, serialize_inner_list
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -80,26 +77,25 @@ def signature_base(request: HttpRequest, origin: Origin, signed: InnerList) -> b
     derived = _derived(request, origin)
     lines: list[str] = []
     seen: set[str] = set()
-    for component in signed.items:
-        name = component.value
+    for name, params in signed[0]:
         if not isinstance(name, str):
             raise SignatureMalformed("each covered component is a quoted name")
-        if component.params:
+        if params:
             raise SignatureMalformed(f'the component "{name}" has parameters, which are not supported')
         if name in seen:
             raise SignatureMalformed(f'the component "{name}" is covered twice')
         seen.add(name)
-        lines.append(f"{serialize_member(component)}: {_value(name, request, derived)}")
+        lines.append(f"{http_sf.ser(name)}: {_value(name, request, derived)}")
+    lines.append(f'"@signature-params": {serialize_inner_list(signed)}')
     try:
-        lines.append(f'"@signature-params": {serialize_member(signed)}')
         return "\n".join(lines).encode("ascii")
-    except (UnicodeEncodeError, StructuredFieldError):
+    except UnicodeEncodeError:
         raise SignatureMalformed("only ASCII can be signed: percent-encode the path, query and headers") from None
 
 
 def covering(names: Iterable[str], params: Mapping[str, str | int]) -> InnerList:
     """The inner list that covers the named components with the given parameters."""
-    return InnerList(tuple(Item(name) for name in names), dict(params))
+    return [(name, {}) for name in names], dict(params)
 
 
 def _derived(request: HttpRequest, origin: Origin) -> dict[str, str]:

@@ -11,10 +11,12 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable
 from dataclasses import dataclass
 
+import http_sf
 import httpx
+from http_sf.types import ParamsType
 
 from bongsu.identity.digests import DigestAlgorithm, content_digest, digest_matches
 from bongsu.identity.signature_base import (
@@ -24,15 +26,7 @@ from bongsu.identity.signature_base import (
     covering,
     signature_base,
 )
-from bongsu.identity.structured_fields import (
-    InnerList,
-    Item,
-    Member,
-    StructuredFieldError,
-    parse_dictionary,
-    serialize_dictionary,
-    serialize_member,
-)
+from bongsu.identity.structured_fields import Member, StructuredFieldError, parse_dictionary, serialize_inner_list
 
 __all__ = ["DUMMY_SECRET", "RequestSigner", "SignatureClaim", "SignatureMalformed", "SignatureVerifier"]
 
@@ -115,26 +109,28 @@ class SignatureVerifier:
         return parsed[0], parsed[1]
 
     def _claim(self, label: str, signed: Member, signature: Member | None, request: HttpRequest) -> SignatureClaim:
-        if not isinstance(signed, InnerList):
+        components, params = signed
+        if not isinstance(components, list):
             raise SignatureMalformed("Signature-Input must hold a list of components in brackets")
-        if not isinstance(signature, Item) or not isinstance(signature.value, bytes):
+        mac = signature[0] if signature is not None else None
+        if not isinstance(mac, bytes):
             raise SignatureMalformed("Signature has no byte sequence under the label of Signature-Input")
-        _require_coverage(signed, with_body=bool(request.body))
-        alg = signed.params.get("alg", ALGORITHM)
-        if alg != ALGORITHM:
+        covered = {name for name, _ in components if isinstance(name, str)}
+        _require_coverage(covered, with_body=bool(request.body))
+        if params.get("alg", ALGORITHM) != ALGORITHM:
             raise SignatureMalformed(f'the parameter alg must be "{ALGORITHM}" or absent')
-        created = _integer(signed, "created")
-        expires = _integer(signed, "expires") if "expires" in signed.params else None
+        created = _integer(params, "created")
+        expires = _integer(params, "expires") if "expires" in params else None
         now = int(self._now())
         return SignatureClaim(
             label=label,
-            key_id=_text(signed, "keyid", MAX_KEY_ID_CHARS),
-            nonce=_text(signed, "nonce", MAX_NONCE_CHARS),
+            key_id=_text(params, "keyid", MAX_KEY_ID_CHARS),
+            nonce=_text(params, "nonce", MAX_NONCE_CHARS),
             created=created,
             expires=expires,
-            _base=signature_base(request, self._origin, signed),
-            _signature=signature.value,
-            _digest_holds=_digest_holds(signed, request),
+            _base=signature_base(request, self._origin, (components, params)),
+            _signature=mac,
+            _digest_holds=_digest_holds(covered, request),
             _fresh=abs(now - created) <= self._tolerance_s and (expires is None or now <= expires),
         )
 
@@ -199,14 +195,11 @@ class RequestSigner(httpx.Auth):
         path, _, query = request.url.raw_path.partition(b"?")
         sent = HttpRequest.of(request.method, path, query, request.headers.raw, body)
         base = signature_base(sent, self._origin or Origin.of(str(request.url)), signed)
-        request.headers["Signature-Input"] = f"{self._label}={serialize_member(signed)}"
-        request.headers["Signature"] = serialize_dictionary(
-            {self._label: Item(hmac.digest(self._secret_key, base, hashlib.sha256))}
-        )
+        request.headers["Signature-Input"] = f"{self._label}={serialize_inner_list(signed)}"
+        request.headers["Signature"] = http_sf.ser({self._label: hmac.digest(self._secret_key, base, hashlib.sha256)})
 
 
-def _require_coverage(signed: InnerList, *, with_body: bool) -> None:
-    covered = {item.value for item in signed.items}
+def _require_coverage(covered: Collection[str], *, with_body: bool) -> None:
     needed: Iterable[str] = (*REQUIRED_COMPONENTS, "content-digest") if with_body else REQUIRED_COMPONENTS
     missing = [name for name in needed if name not in covered]
     if missing:
@@ -214,22 +207,22 @@ def _require_coverage(signed: InnerList, *, with_body: bool) -> None:
         raise SignatureMalformed(f"the signature must also cover {names}")
 
 
-def _digest_holds(signed: InnerList, request: HttpRequest) -> bool:
+def _digest_holds(covered: Collection[str], request: HttpRequest) -> bool:
     field = request.header("content-digest")
-    if field is None or all(item.value != "content-digest" for item in signed.items):
+    if field is None or "content-digest" not in covered:
         return not request.body
     return digest_matches(field, request.body)
 
 
-def _integer(signed: InnerList, name: str) -> int:
-    value = signed.params.get(name)
+def _integer(params: ParamsType, name: str) -> int:
+    value = params.get(name)
     if not isinstance(value, int) or isinstance(value, bool):
         raise SignatureMalformed(f"the parameter {name} must be there, as an integer")
     return value
 
 
-def _text(signed: InnerList, name: str, max_chars: int) -> str:
-    value = signed.params.get(name)
+def _text(params: ParamsType, name: str, max_chars: int) -> str:
+    value = params.get(name)
     if not isinstance(value, str) or not 1 <= len(value) <= max_chars:
         raise SignatureMalformed(f"the parameter {name} must be there, as a string of 1 to {max_chars} characters")
     return value
