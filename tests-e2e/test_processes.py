@@ -9,7 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 from harness.people import Program, email, new_address, sign_up, wait_for_mail
-from harness.stack import EmbeddedStack, free_port, items, run_bongsu, wait_until
+from harness.stack import EmbeddedStack, free_port, items, run_bongsu
+
+from tests.eventually import wait_until
 
 NewStack = Callable[..., EmbeddedStack]
 

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 from harness.people import Program, email, new_address, sign_up
-from harness.stack import EmbeddedStack, items, wait_until
+from harness.stack import EmbeddedStack, items
+
+from tests.eventually import wait_until
 
 
 @pytest.fixture(scope="module")

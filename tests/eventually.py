@@ -16,78 +16,85 @@ POLL_S = 0.01
 @overload
 async def eventually(
     condition: Callable[[], Awaitable[T]],
-    *,
     within_s: float = WITHIN_S,
-    poll_s: float = POLL_S,
+    what: str = "",
+    *,
     ignoring: tuple[type[Exception], ...] = (),
 ) -> T: ...
 @overload
 async def eventually(
     condition: Callable[[], T],
-    *,
     within_s: float = WITHIN_S,
-    poll_s: float = POLL_S,
+    what: str = "",
+    *,
     ignoring: tuple[type[Exception], ...] = (),
 ) -> T: ...
 async def eventually(
     condition: Callable[[], object],
-    *,
     within_s: float = WITHIN_S,
-    poll_s: float = POLL_S,
+    what: str = "",
+    *,
     ignoring: tuple[type[Exception], ...] = (),
 ) -> object:
     """Call `condition` until its result, awaited if it is awaitable, is true; return that result.
 
-    A failed `assert` inside `condition` counts as "not yet", and so do the exceptions in `ignoring`.
+    A failed `assert` inside `condition` means "not yet", and so do the exceptions in `ignoring`. `what` names the
+    condition in the failure's message.
 
     :raises AssertionError: the deadline passed; the message shows the last result or exception.
     """
-    attempt = _Attempt(within_s, ignoring)
+    attempts = _Attempts(what or getattr(condition, "__qualname__", repr(condition)), within_s, ignoring)
+    deadline = asyncio.timeout(within_s)
     try:
-        async with asyncio.timeout(within_s):
+        async with deadline:
             while True:
-                with attempt:
+                with attempts:
                     result = condition()
-                    attempt.last = await result if inspect.isawaitable(result) else result
-                    if attempt.last:
-                        return attempt.last
-                await asyncio.sleep(poll_s)
+                    attempts.last = await result if inspect.isawaitable(result) else result
+                    if attempts.last:
+                        return attempts.last
+                await asyncio.sleep(attempts.pause_s())
     except TimeoutError:
-        raise attempt.failure(condition) from attempt.error
+        if not deadline.expired():
+            raise
+        raise attempts.failure() from attempts.error
 
 
 def wait_until(
     condition: Callable[[], T],
-    *,
     within_s: float = WITHIN_S,
-    poll_s: float = POLL_S,
+    what: str = "",
+    *,
     ignoring: tuple[type[Exception], ...] = (),
 ) -> T:
     """Do what `eventually` does in a test without an event loop."""
-    attempt = _Attempt(within_s, ignoring)
+    attempts = _Attempts(what or getattr(condition, "__qualname__", repr(condition)), within_s, ignoring)
     deadline = time.monotonic() + within_s
     while True:
-        with attempt:
+        with attempts:
             result = condition()
             if result:
                 return result
-            attempt.last = result
+            attempts.last = result
         if time.monotonic() > deadline:
-            raise attempt.failure(condition) from attempt.error
-        time.sleep(poll_s)
+            raise attempts.failure() from attempts.error
+        time.sleep(attempts.pause_s())
 
 
-class _Attempt:
-    """One call of a condition. As a context manager it keeps the exceptions that mean "not yet"."""
+class _Attempts:
+    """The calls of a condition. Each is made in this context, which keeps the exceptions that mean "not yet"."""
 
-    def __init__(self, within_s: float, ignoring: tuple[type[Exception], ...]) -> None:
+    def __init__(self, what: str, within_s: float, ignoring: tuple[type[Exception], ...]) -> None:
+        self._what = what
         self._within_s = within_s
         self._ignored: tuple[type[Exception], ...] = (AssertionError, *ignoring)
         self.last: object = None
         self.error: BaseException | None = None
+        self._started = 0.0
 
     def __enter__(self) -> None:
         self.error = None
+        self._started = time.monotonic()
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> bool:
         if not isinstance(error, self._ignored):
@@ -95,7 +102,10 @@ class _Attempt:
         self.error = error
         return True
 
-    def failure(self, condition: Callable[[], object]) -> AssertionError:
-        name = getattr(condition, "__qualname__", repr(condition))
+    def pause_s(self) -> float:
+        """As long as the last call took: an expensive condition leaves half of the time to what it waits for."""
+        return max(POLL_S, time.monotonic() - self._started)
+
+    def failure(self) -> AssertionError:
         outcome = f"raised {self.error!r}" if self.error is not None else f"returned {self.last!r}"
-        return AssertionError(f"{name} did not hold within {self._within_s:g} s: the last call {outcome}")
+        return AssertionError(f"not within {self._within_s:g} s: {self._what} (the last call {outcome})")

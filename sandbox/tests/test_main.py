@@ -14,6 +14,7 @@ import pytest
 from bongsu.runtime.server import listen
 from sandbox.tests.letters import simple
 from sandbox.tests.mailbox.test_endpoints import SIGNED
+from tests.eventually import eventually
 
 SEND = "/sandbox/ses/v2/email/outbound-emails"
 
@@ -46,13 +47,12 @@ async def process(folder: Path, **environ: str) -> AsyncIterator[tuple[asyncio.s
 
 
 async def answers(client: httpx.AsyncClient, started: asyncio.subprocess.Process) -> None:
-    while started.returncode is None:
-        try:
-            if (await client.get("/healthz")).status_code == 200:
-                return
-        except httpx.TransportError:
-            await asyncio.sleep(0.05)
-    pytest.fail("the process ended")
+    async def is_healthy() -> bool:
+        if started.returncode is not None:
+            pytest.fail("the process ended")
+        return (await client.get("/healthz")).status_code == 200
+
+    await eventually(is_healthy, ignoring=(httpx.TransportError,))
 
 
 class TestMain:

@@ -9,7 +9,9 @@ import httpx
 import pytest
 from harness.compose import ComposeStack, docker
 from harness.people import PASSWORD, Person, sign_up
-from harness.stack import StackFailed, free_port, wait_until
+from harness.stack import StackFailed, free_port
+
+from tests.eventually import wait_until
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -13,7 +13,8 @@ import pytest
 from harness.compose import ComposeStack, docker
 from harness.crowd import Submitted, duplicates_once_all_are_sent, sends, submit
 from harness.people import Program, sign_up
-from harness.stack import wait_until
+
+from tests.eventually import wait_until
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -8,7 +8,8 @@ import pytest
 from harness.compose import ComposeStack, docker
 from harness.crowd import duplicates_once_all_are_sent, submit
 from harness.people import PASSWORD, email, new_address, sign_up
-from harness.stack import wait_until
+
+from tests.eventually import wait_until
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -10,7 +10,8 @@ from functools import partial
 import httpx
 
 from harness.people import Program, email
-from harness.stack import items, wait_until
+from harness.stack import items
+from tests.eventually import wait_until
 
 _FINAL = {"sent", "delivered", "bounced", "complained", "failed", "suppressed", "cancelled", "expired"}
 
@@ -67,19 +68,16 @@ def sends(program: Program, addresses: Iterable[str]) -> Counter[str]:
 def duplicates_once_all_are_sent(program: Program, submitted: Submitted, *, limit_s: float) -> int:
     """Wait until each accepted notification was sent and says so; how many were sent more than once.
 
-    :raises TimeoutError: some were lost, or take too long.
+    :raises AssertionError: some were lost, or take too long.
     """
     wanted = submitted.accepted
 
-    def missing() -> str:
-        lacking = sorted(set(wanted) - set(sends(program, wanted)))
-        return f"{len(lacking)} of {len(wanted)} are not sent: {lacking[:5]}"
+    def all_are_sent() -> bool:
+        missing = sorted(set(wanted) - set(sends(program, wanted)))
+        assert not missing, f"{len(missing)} of {len(wanted)} are not sent: {missing[:5]}"
+        return True
 
-    ends_at = time.monotonic() + limit_s
-    while set(sends(program, wanted)) != set(wanted):
-        if time.monotonic() > ends_at:
-            raise TimeoutError(f"not within {limit_s:g} s: {missing()}")
-        time.sleep(0.25)
+    wait_until(all_are_sent, limit_s, "all notifications are sent")
     for notification_id in wanted.values():
         wait_until(partial(_is_final, program, notification_id), 60, f"{notification_id} ends")
     return sends(program, wanted).total() - len(wanted)

@@ -16,7 +16,8 @@ from typing import Any
 import httpx
 from faker import Faker
 
-from harness.stack import Stack, items, wait_until
+from harness.stack import Stack, items
+from tests.eventually import wait_until
 
 PASSWORD = "오늘도 봉화를 올립니다 7"
 MAIL_LIMIT_S = 30.0
@@ -114,7 +115,7 @@ class Program:
     def when(self, notification_id: str, *statuses: str, limit_s: float = MAIL_LIMIT_S) -> dict[str, Any]:
         """A notification as soon as it has one of these statuses.
 
-        :raises TimeoutError: it has not in time.
+        :raises AssertionError: it has not in time.
         """
 
         def question() -> dict[str, Any] | None:

@@ -7,17 +7,16 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self
 
 import httpx
 
-T = TypeVar("T")
+from tests.eventually import wait_until
+
 BONGSU = Path(sys.executable).with_name("bongsu")
 START_LIMIT_S = 90.0
-_POLL_S = 0.02
 _NO_POOL = httpx.Limits(max_keepalive_connections=0)
 """A connection a request: clients need no closing, and a stack that was started again is never met by an old one."""
 _NO_TLS = ssl.create_default_context()
@@ -86,7 +85,7 @@ class EmbeddedStack:
         with self.client() as client:
             try:
                 wait_until(lambda: self._answers(client), START_LIMIT_S, "the stack answers /healthz")
-            except TimeoutError as error:
+            except AssertionError as error:
                 self.kill()
                 raise StackFailed(f"{error}\n{self.log()}") from error
         return self
@@ -158,19 +157,6 @@ def run_bongsu(*arguments: str, folder: Path, **environ: str) -> tuple[int, str]
         check=False,
     )
     return done.returncode, done.stdout.decode()
-
-
-def wait_until(question: Callable[[], T], limit_s: float, what: str) -> T:
-    """Ask until the answer is true, and return it.
-
-    :raises TimeoutError: it is not true in time; says what was waited for.
-    """
-    ends_at = time.monotonic() + limit_s
-    while not (answer := question()):
-        if time.monotonic() > ends_at:
-            raise TimeoutError(f"not within {limit_s:g} s: {what}")
-        time.sleep(_POLL_S)
-    return answer
 
 
 def items(client: httpx.Client, path: str, **query: str | int) -> list[dict[str, Any]]:

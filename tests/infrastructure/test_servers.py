@@ -3,8 +3,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,6 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from tests.eventually import wait_until
 from tests.infrastructure import private_server
 from tests.infrastructure.needs import cannot_run
 from tests.infrastructure.servers import MYSQL
@@ -23,13 +22,6 @@ def test_holds_the_server_until_it_is_told_to_stop(mysql_server_url):
     pathlib.Path("url").write_text(mysql_server_url)
     time.sleep(100)
 """
-
-
-def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come about in {timeout_s} s"
-        time.sleep(0.05)
 
 
 def is_open(port: int) -> bool:
@@ -53,8 +45,11 @@ class TestAmqpServerUrl:
     def test_the_server_speaks_amqp(self, amqp_server_url: str) -> None:
         port = urlsplit(amqp_server_url).port
         assert port is not None
-        greeted = lambda data: data[:1] == b"\x01"  # noqa: E731 - what wait_for() asks again and again
-        wait_for(lambda: private_server.answers(port, b"AMQP\x00\x00\x09\x01", greeted), "the answer")
+
+        def answers() -> bool:
+            return private_server.answers(port, b"AMQP\x00\x00\x09\x01", lambda data: data[:1] == b"\x01")
+
+        wait_until(answers)
 
 
 @pytest.mark.mysql
@@ -89,7 +84,7 @@ class TestPrivateServers:
         self, run_that_holds_a_server: "subprocess.Popen[bytes]", tmp_path: Path, how: signal.Signals
     ) -> None:
         url = tmp_path / "url"
-        wait_for(lambda: url.exists() and bool(url.read_text()), "the server")
+        wait_until(lambda: url.exists() and url.read_text(), what="the server starts")
         port = urlsplit(url.read_text()).port
         assert port is not None
         assert is_open(port)
@@ -97,5 +92,5 @@ class TestPrivateServers:
         run_that_holds_a_server.send_signal(how)
         run_that_holds_a_server.wait(timeout=60)
 
-        wait_for(lambda: not is_open(port), "the end of the server")
-        wait_for(lambda: not list(tmp_path.glob("bongsu-tests-*/mysql")), "the removal of its files")
+        wait_until(lambda: not is_open(port), what="the server ends")
+        wait_until(lambda: not list(tmp_path.glob("bongsu-tests-*/mysql")), what="its files are removed")

@@ -1,6 +1,5 @@
 """What tests do to the sandbox's Discord, and see of it."""
 
-import asyncio
 from typing import Any
 
 from bongsu_sandbox.discord.users.personas import (
@@ -14,6 +13,7 @@ from bongsu_sandbox.discord.users.personas import (
     SEOUL_DEVELOPERS,
 )
 from bongsu_sandbox.running import RunningSandbox
+from tests.eventually import eventually
 
 __all__ = [
     "BEACON_HILL",
@@ -70,14 +70,14 @@ class Discord:
 
     async def until(self, *path: str, reaches: int, within_s: float = 60.0) -> None:
         """Wait until a count of the state is at least this."""
-        async with asyncio.timeout(within_s):
-            while True:
-                found: Any = await self.state()
-                for part in path:
-                    found = found.get(part, 0)
-                if found >= reaches:
-                    return
-                await asyncio.sleep(0.02)
+
+        async def is_reached() -> bool:
+            found: Any = await self.state()
+            for part in path:
+                found = found.get(part, 0)
+            return bool(found >= reaches)
+
+        await eventually(is_reached, within_s)
 
     async def _asked(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - whatever JSON holds
         answer = await self._http.request(method, f"/sandbox/discord/control{path}", json=body)

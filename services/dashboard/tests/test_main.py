@@ -7,6 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.eventually import eventually
+
 
 class TestProcess:
     async def test_without_a_broker_it_starts_and_says_so(self, tmp_path: Path) -> None:
@@ -53,9 +55,9 @@ def _free_port() -> int:
 
 
 async def _answer(client: httpx.AsyncClient, path: str, process: asyncio.subprocess.Process) -> httpx.Response:
-    while process.returncode is None:
-        try:
-            return await client.get(path)
-        except httpx.TransportError:
-            await asyncio.sleep(0.05)
-    pytest.fail("the process ended")
+    async def answer() -> list[httpx.Response]:
+        if process.returncode is not None:
+            pytest.fail("the process ended")
+        return [await client.get(path)]  # a response of status 500 is false
+
+    return (await eventually(answer, ignoring=(httpx.TransportError,)))[0]

@@ -1,6 +1,7 @@
 """The worker as a process of its own, and what its port tells."""
 
 import asyncio
+from functools import partial
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from bongsu.runtime.stop import StopSignal
 from bongsu_notify.notifications import service
 from bongsu_notify.settings import NotifySettings
 from bongsu_notify.worker import create_worker
+from tests.eventually import eventually
 
 
 def _settings() -> NotifySettings:
@@ -27,6 +29,10 @@ async def _holding(client: httpx.AsyncClient) -> float:
     families = text_string_to_metric_families((await client.get("/metrics")).text)
     (value,) = [sample.value for family in families for sample in family.samples if sample.name == "notify_holding"]
     return value
+
+
+async def _is_holding(client: httpx.AsyncClient, count: int) -> bool:
+    return await _holding(client) == count
 
 
 class TestMetrics:
@@ -57,9 +63,7 @@ class TestMetrics:
         ):
             assert await _holding(client) == 0
             await broker.publish(NOTIFY_JOBS, Message(id=str(uuid7()), body=job.model_dump(mode="json")))
-            while await _holding(client) != 1:
-                await asyncio.sleep(0.01)
+            await eventually(partial(_is_holding, client, 1))
             answers.set()
             await accepted.wait()
-            while await _holding(client) != 0:
-                await asyncio.sleep(0.01)
+            await eventually(partial(_is_holding, client, 0))

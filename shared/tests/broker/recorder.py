@@ -1,7 +1,6 @@
-"""Handlers for tests, and waiting for what another process does."""
+"""Handlers for tests."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from bongsu.broker import Delivery, JsonObject, Message
 
@@ -61,16 +60,6 @@ class TopicRecorder:
         """The next message that was not asked for yet."""
         async with asyncio.timeout(PATIENCE_S):
             return await self._arrived.get()
-
-
-async def eventually(holds: Callable[[], Awaitable[bool] | bool]) -> None:
-    """Wait until something that nothing tells us about holds, by asking again and again."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            answer = holds()
-            if answer if isinstance(answer, bool) else await answer:
-                return
-            await asyncio.sleep(0.01)
 
 
 def numbered(count: int, start: int = 0) -> list[Message]:

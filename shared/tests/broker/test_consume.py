@@ -3,8 +3,9 @@ import asyncio
 import pytest
 
 from bongsu.broker import Broker, Delivery, Message, QueueMissing
-from shared.tests.broker.recorder import LONG_S, PATIENCE_S, Recorder, eventually, numbered
+from shared.tests.broker.recorder import LONG_S, PATIENCE_S, Recorder, numbered
 from shared.tests.broker.servers import BrokerServer
+from tests.eventually import eventually
 
 
 class Blocking:

@@ -3,8 +3,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bongsu.broker import Broker, Delivery, Message, QueueMissing, Unroutable, dead_letter_queue
-from shared.tests.broker.recorder import Recorder, eventually, numbered
+from shared.tests.broker.recorder import Recorder, numbered
 from shared.tests.broker.servers import BrokerServer
+from tests.eventually import eventually
 
 
 async def reject(deliveries: list[Delivery]) -> None:

@@ -1,8 +1,9 @@
 import asyncio
 
 from bongsu.broker import Broker, Consumer, Delivery, Message
-from shared.tests.broker.recorder import PATIENCE_S, Recorder, eventually, numbered
+from shared.tests.broker.recorder import PATIENCE_S, Recorder, numbered
 from shared.tests.broker.servers import BrokerServer
+from tests.eventually import eventually
 
 
 class Gated:

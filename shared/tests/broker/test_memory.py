@@ -4,7 +4,8 @@ import asyncio
 
 from bongsu.broker import Message, QueueSpec
 from bongsu.broker.memory import MemoryBroker, MemoryHub
-from shared.tests.broker.recorder import Recorder, eventually
+from shared.tests.broker.recorder import Recorder
+from tests.eventually import eventually
 
 
 class TestMemoryHub:

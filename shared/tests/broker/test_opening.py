@@ -7,8 +7,8 @@ from bongsu.broker.opening import opened
 from bongsu.runtime.errors import StartError
 from bongsu.runtime.settings import PlatformSettings, SettingsError
 from bongsu.runtime.stop import StopSignal
-from shared.tests.broker.recorder import eventually
 from shared.tests.broker.servers import RabbitServer
+from tests.eventually import eventually
 
 
 class TestOpened:

@@ -4,8 +4,9 @@ from typing import cast
 import pytest
 
 from bongsu.broker import Broker, BrokerUnavailable, InvalidMessage, JsonObject, Message, Unroutable
-from shared.tests.broker.recorder import LONG_S, PATIENCE_S, Recorder, eventually, numbered
+from shared.tests.broker.recorder import LONG_S, PATIENCE_S, Recorder, numbered
 from shared.tests.broker.servers import BrokerServer
+from tests.eventually import eventually
 
 ANYTHING: JsonObject = {
     "text": "봉수대에서 연기가 오른다 🔥👩‍👩‍👧 é \u2028 \x00",

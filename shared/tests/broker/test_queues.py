@@ -1,8 +1,9 @@
 import pytest
 
 from bongsu.broker import Broker, BrokerUnavailable, Message, QueueMismatch, QueueMissing, QueueSpec, dead_letter_queue
-from shared.tests.broker.recorder import PATIENCE_S, Recorder, eventually, numbered
+from shared.tests.broker.recorder import PATIENCE_S, Recorder, numbered
 from shared.tests.broker.servers import BrokerServer
+from tests.eventually import eventually
 
 
 class TestDeclare:

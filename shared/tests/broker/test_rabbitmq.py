@@ -20,8 +20,9 @@ from bongsu.broker import (
 )
 from bongsu.broker.rabbitmq import RabbitBroker, consumer
 from bongsu.broker.rabbitmq.session import ConsumerSession
-from shared.tests.broker.recorder import LONG_S, PATIENCE_S, Recorder, eventually, numbered
+from shared.tests.broker.recorder import LONG_S, PATIENCE_S, Recorder, numbered
 from shared.tests.broker.servers import RabbitServer
+from tests.eventually import eventually
 
 
 @pytest.fixture

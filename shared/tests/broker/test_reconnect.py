@@ -1,8 +1,9 @@
 import asyncio
 
 from bongsu.broker import Broker, Delivery, Message, PublishError, QueueSpec
-from shared.tests.broker.recorder import PATIENCE_S, Recorder, TopicRecorder, eventually, numbered
+from shared.tests.broker.recorder import PATIENCE_S, Recorder, TopicRecorder, numbered
 from shared.tests.broker.servers import BrokerServer
+from tests.eventually import eventually
 
 
 async def reconnect(server: BrokerServer, *brokers: Broker) -> None:

@@ -17,8 +17,9 @@ from bongsu.broker import (
 )
 from bongsu.broker.rpc import CALL_ID, DEADLINE, REPLY_TO
 from bongsu.runtime.errors import NotFound
-from shared.tests.broker.recorder import LONG_S, PATIENCE_S, eventually
+from shared.tests.broker.recorder import LONG_S, PATIENCE_S
 from shared.tests.broker.servers import BrokerServer
+from tests.eventually import eventually
 
 
 class Server:

@@ -1,8 +1,9 @@
 import pytest
 
 from bongsu.broker import Broker, Delivery, Message
-from shared.tests.broker.recorder import Recorder, eventually, numbered
+from shared.tests.broker.recorder import Recorder, numbered
 from shared.tests.broker.servers import BrokerServer
+from tests.eventually import eventually
 
 
 class Rejecting:

@@ -4,8 +4,9 @@ from typing import cast
 import pytest
 
 from bongsu.broker import Broker, BrokerUnavailable, InvalidMessage, JsonObject, Message
-from shared.tests.broker.recorder import LONG_S, PATIENCE_S, TopicRecorder, eventually
+from shared.tests.broker.recorder import LONG_S, PATIENCE_S, TopicRecorder
 from shared.tests.broker.servers import BrokerServer
+from tests.eventually import eventually
 
 
 class TestBroadcast:

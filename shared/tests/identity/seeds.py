@@ -1,7 +1,5 @@
 """Rows that the tests of identity need."""
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -11,16 +9,6 @@ from bongsu.identity.models import ApiKey, User
 from bongsu.identity.scopes import KEY_SCOPES, Role, format_scopes
 from bongsu.identity.vault import Vault
 from bongsu.mixins import uuid7
-
-
-async def eventually(holds: Callable[[], bool]) -> None:
-    """Waits until it holds, however slow the machine is: at most half a minute."""
-    async with asyncio.timeout(30):
-        while True:
-            if holds():
-                return
-            await asyncio.sleep(0.01)
-
 
 SECRET = "bsk_" + "s" * 43
 

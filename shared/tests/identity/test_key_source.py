@@ -23,7 +23,7 @@ from bongsu.identity.tokens import TokenIssuer, TokenRefused, TokenSubject, Toke
 from bongsu.identity.vault import SealBroken, Vault
 from bongsu.mixins import Database
 from bongsu.runtime.errors import Unavailable
-from shared.tests.identity.seeds import eventually
+from tests.eventually import eventually
 
 ISSUER = "https://api.example.com"
 SUBJECT = TokenSubject(uuid.uuid4(), uuid.uuid4(), Role.USER, SESSION_SCOPES, int(time.time()), ("pwd",))

@@ -25,7 +25,8 @@ from bongsu.identity.tokens import SigningKey, TokenIssuer, TokenRefused, TokenS
 from bongsu.mixins import Database, base
 from bongsu.runtime.errors import Unavailable
 from shared.tests.identity.proxy import proxied
-from shared.tests.identity.seeds import Seeds, eventually
+from shared.tests.identity.seeds import Seeds
+from tests.eventually import eventually
 
 ISSUER = "https://example.com"
 KEY = SigningKey.generate()

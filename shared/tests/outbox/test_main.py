@@ -18,9 +18,9 @@ from bongsu.runtime.errors import StartError
 from bongsu.runtime.migrations import upgrade
 from bongsu.runtime.settings import SettingsError
 from bongsu.runtime.stop import StopSignal
-from shared.tests.broker.recorder import eventually
 from shared.tests.broker.servers import RabbitServer
 from shared.tests.outbox.rows import append_some
+from tests.eventually import eventually
 
 
 @pytest.fixture

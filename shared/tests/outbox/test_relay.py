@@ -10,10 +10,11 @@ from bongsu.mixins import Database
 from bongsu.outbox import append, release, settle
 from bongsu.outbox import relay as relay_module
 from bongsu.outbox.relay import Relay
-from shared.tests.broker.recorder import Recorder, eventually
+from shared.tests.broker.recorder import Recorder
 from shared.tests.outbox.brokers import CountingBroker, HangingBroker, SilentBroker, numbers
 from shared.tests.outbox.conftest import QUEUE
 from shared.tests.outbox.rows import append_some, due_in_s, let_time_pass, only_row, row_count
+from tests.eventually import eventually
 
 
 class TestTurn:

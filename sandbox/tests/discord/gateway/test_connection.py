@@ -1,4 +1,3 @@
-import asyncio
 import time
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 from bongsu_sandbox.discord.users.personas import BEACON_HILL, SEOUL_DEVELOPERS
 from bongsu_sandbox.running import RunningSandbox
 from sandbox.tests.discord.conftest import CONTROL, Connect
+from tests.eventually import eventually
 
 
 async def change(sandbox: RunningSandbox, guild: int, **changes: object) -> None:
@@ -118,9 +118,11 @@ class TestResume:
     async def test_a_session_that_the_bot_ended_is_over(self, connect: Connect, sandbox: RunningSandbox) -> None:
         async with connect() as socket:
             ready = (await socket.identify())["d"]
-        async with asyncio.timeout(30):
-            while (await gateway(sandbox))["sessions"]:
-                await asyncio.sleep(0.01)
+
+        async def session_is_over() -> bool:
+            return not (await gateway(sandbox))["sessions"]
+
+        await eventually(session_is_over)
         async with connect() as again:
             answer = await again.resume(ready["session_id"], 1)
             assert (answer["op"], answer["d"]) == (9, False)

@@ -1,4 +1,3 @@
-import asyncio
 import time
 
 import pytest
@@ -7,6 +6,7 @@ from structlog.testing import capture_logs
 
 from services.bot.tests.conftest import StartBot, becomes
 from services.bot.tests.discord import SEOUL_DEVELOPERS, Discord
+from tests.eventually import eventually
 
 
 class TestLogin:
@@ -19,9 +19,11 @@ class TestLogin:
         async with start_bot() as runner:
             pass
         assert runner.state in {"stopped", "ready"}
-        async with asyncio.timeout(15):
-            while any(session["connected"] for session in (await discord.state())["gateway"]["sessions"]):
-                await asyncio.sleep(0.01)
+
+        async def sessions_are_over() -> bool:
+            return not any(session["connected"] for session in (await discord.state())["gateway"]["sessions"])
+
+        await eventually(sessions_are_over)
 
     async def test_a_wrong_token_is_one_clear_line_and_no_retry(self, discord: Discord, start_bot: StartBot) -> None:
         with capture_logs() as logs:
@@ -63,9 +65,8 @@ class TestLogin:
     ) -> None:
         monkeypatch.setattr("bongsu_sandbox.discord.gateway.hub.SESSION_STARTS", 5)
         with capture_logs() as logs:
-            async with start_bot(until_ready=False) as runner, asyncio.timeout(15):
-                while "gateway.starts_spent" not in [entry["event"] for entry in logs]:
-                    await asyncio.sleep(0.01)
+            async with start_bot(until_ready=False) as runner:
+                await eventually(lambda: "gateway.starts_spent" in [entry["event"] for entry in logs])
                 assert not runner.ready
         assert (await discord.state())["gateway"]["identifies"] == 0
 

@@ -22,6 +22,7 @@ from services.dashboard.tests.fakes import (
     a_summary,
 )
 from services.dashboard.tests.stage import Stage
+from tests.eventually import eventually
 
 ACTIVE, BUSY, ABSENT, OUTAGE, HOSTILE = (number << 22 for number in (8, 17, 28, 39, 53))
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0 Safari/537.36"
@@ -109,8 +110,7 @@ async def running(stage: Stage) -> AsyncIterator[Site]:
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
     server = uvicorn.Server(uvicorn.Config(stage.app(url), log_config=None, lifespan="on", access_log=False))
     task = asyncio.create_task(server.serve(sockets=[sock]))
-    while not server.started:
-        await asyncio.sleep(0.01)
+    await eventually(lambda: server.started)
     try:
         yield Site(url, stage)
     finally:

@@ -1,6 +1,5 @@
 """Accepts notifications as the API does, and delivers them with a relay and a consumer."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from bongsu import outbox
@@ -11,6 +10,7 @@ from bongsu.mixins import Database
 from bongsu.outbox.relay import Relay
 from bongsu_notify.deliveries.handlers import DeliveryHandler
 from bongsu_notify.notifications.models import Notification
+from tests.eventually import eventually
 
 QUEUE = DELIVER["normal"]
 
@@ -36,9 +36,8 @@ async def deliver(
 ) -> None:
     """Relay and consume until something has happened."""
     consumer = await broker.consume(QUEUE, handler, prefetch=64, batch_max=32)
-    async with Relay(database, broker).running(), asyncio.timeout(30):
-        while not await until():
-            await asyncio.sleep(0.01)
+    async with Relay(database, broker).running():
+        await eventually(until)
     await consumer.cancel()
 
 

@@ -25,6 +25,7 @@ from bongsu_notify.notifications.models import Notification
 from bongsu_notify.settings import NotifySettings
 from services.notify.tests.conftest import RememberingChannel
 from services.notify.tests.deliveries.delivering import QUEUE, accepted, deliver, status_is
+from tests.eventually import eventually
 
 
 @pytest.fixture
@@ -427,9 +428,12 @@ class TestManyWorkers:
         ]
         ids: set[UUID] = {(await accepted(database)).id for _ in range(200)}
         consumers = [await broker.consume(QUEUE, handler, prefetch=64, batch_max=32) for handler in handlers]
-        async with Relay(database, broker).running(), Relay(database, broker).running(), asyncio.timeout(90):
-            while await Notification.filter_by(status="sent").count() < len(ids):
-                await asyncio.sleep(0.05)
+
+        async def all_are_sent() -> bool:
+            return await Notification.filter_by(status="sent").count() == len(ids)
+
+        async with Relay(database, broker).running(), Relay(database, broker).running():
+            await eventually(all_are_sent, 90)
         for consumer in consumers:
             await consumer.cancel()
         assert sorted(message.notification_id for message in channel.sent) == sorted(ids)

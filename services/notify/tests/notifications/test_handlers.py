@@ -1,4 +1,3 @@
-import asyncio
 import json
 
 import pytest
@@ -17,6 +16,7 @@ from bongsu.runtime.stop import StopSignal
 from bongsu_notify.notifications import service
 from bongsu_notify.notifications.handlers import JobHandler
 from bongsu_notify.notifications.models import Notification
+from tests.eventually import eventually
 
 
 def _job(vault: Vault) -> NotificationJob:
@@ -42,9 +42,12 @@ class TestJobHandler:
         await _ask(each_database, job)
         await _ask(each_database, job)
         consumer = await broker.consume(NOTIFY_JOBS, JobHandler(each_database, stop), prefetch=4)
-        async with Relay(each_database, broker).running(), asyncio.timeout(30):
-            while await OutboxMessage.filter_by(queue=NOTIFY_JOBS).exists() or await broker.depth(NOTIFY_JOBS):
-                await asyncio.sleep(0.01)
+
+        async def jobs_are_done() -> bool:
+            return not (await OutboxMessage.filter_by(queue=NOTIFY_JOBS).exists() or await broker.depth(NOTIFY_JOBS))
+
+        async with Relay(each_database, broker).running():
+            await eventually(jobs_are_done)
         await consumer.cancel()
         made = await Notification.filter_by(id=job.id).values_list("recipient", "template", "sealed_variables")
         assert made == [("new@example.com", "verify-email", job.sealed_variables)]
@@ -55,9 +58,7 @@ class TestJobHandler:
     ) -> None:
         await broker.publish(NOTIFY_JOBS, Message(id=str(uuid7()), body={"template": "verify-email"}))
         consumer = await broker.consume(NOTIFY_JOBS, JobHandler(each_database, stop), prefetch=4)
-        async with asyncio.timeout(30):
-            while not await broker.dead_letters(NOTIFY_JOBS):
-                await asyncio.sleep(0.01)
+        await eventually(lambda: broker.dead_letters(NOTIFY_JOBS))
         await consumer.cancel()
         assert await Notification.row_count() == 0
 
@@ -67,9 +68,12 @@ class TestJobHandler:
         job = _job(vault).model_copy(update={"to": EmailRecipient(email="한글@example.com")})
         await _ask(each_database, job)
         consumer = await broker.consume(NOTIFY_JOBS, JobHandler(each_database, stop), prefetch=4)
-        async with Relay(each_database, broker).running(), asyncio.timeout(30):
-            while await OutboxMessage.row_count():
-                await asyncio.sleep(0.01)
+
+        async def outbox_is_empty() -> bool:
+            return not await OutboxMessage.row_count()
+
+        async with Relay(each_database, broker).running():
+            await eventually(outbox_is_empty)
         await consumer.cancel()
         (dead,) = await broker.dead_letters(NOTIFY_JOBS)
         assert dead.reason == "rejected"
@@ -93,9 +97,7 @@ class TestJobHandler:
         monkeypatch.setattr(service, "submit_job", flaky)
         await broker.publish(NOTIFY_JOBS, Message(id=str(uuid7()), body=job.model_dump(mode="json")))
         consumer = await broker.consume(NOTIFY_JOBS, JobHandler(each_database, stop), prefetch=4)
-        async with asyncio.timeout(30):
-            while not await Notification.filter_by(id=job.id).exists():
-                await asyncio.sleep(0.01)
+        await eventually(Notification.filter_by(id=job.id).exists)
         await consumer.cancel()
         assert not failures
 
@@ -113,9 +115,8 @@ class TestJobHandler:
         monkeypatch.setattr(service, "submit_job", refused)
         await _ask(each_database, _job(vault))
         consumer = await broker.consume(NOTIFY_JOBS, JobHandler(each_database, stop), prefetch=4)
-        async with Relay(each_database, broker).running(), asyncio.timeout(30):
-            while not await broker.dead_letters(NOTIFY_JOBS):
-                await asyncio.sleep(0.01)
+        async with Relay(each_database, broker).running():
+            await eventually(lambda: broker.dead_letters(NOTIFY_JOBS))
         await consumer.cancel()
         (dead,) = await broker.dead_letters(NOTIFY_JOBS)
         assert dead.reason == "delivery_limit"
