@@ -11,7 +11,6 @@ from pydantic import BaseModel
 from bench.calling import Call, at_once, json_bytes, post
 from bench.databases import MakeDatabase, has_mysql, mysql, sqlite
 from bench.measure import Benchmark, Clock, Pair, at_least
-from bongsu.broker.memory import MemoryBroker
 from bongsu.identity.callers import Identity
 from bongsu.identity.key_source import ensure_signing_key
 from bongsu.identity.models import RequestNonce
@@ -98,12 +97,11 @@ async def accepting(make_database: MakeDatabase) -> AsyncIterator[Pair]:
         await ensure_signing_key(vault)
         await auth_operations.create_user(database, "a@example.com", "correct horse battery")
         key, secret = await auth_operations.create_key(database, vault, "a@example.com")
-        signer, broker = RequestSigner(key.access_key, secret), MemoryBroker()
+        signer = RequestSigner(key.access_key, secret)
         app = create_app(
             settings=NotifySettings(),
             identity=Identity(vault=vault, public_url=URL),
             database=database,
-            broker=broker,
         )
         plain = bare(database)
 

@@ -89,7 +89,7 @@ class TestDamagedData:
     @pytest.mark.usefixtures("data")
     def test_another_vault_key_is_told(self, command: list[str], refused: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("BONGSU_VAULT_KEYS", Vault.new_key())
-        assert "The vault key does not open what is in the database" in refused(*command)
+        assert "The vault key does not decrypt the data in the database" in refused(*command)
 
     @pytest.mark.parametrize(
         ("path", "content"),
@@ -143,7 +143,7 @@ class TestServe:
             check=False,
         )
         assert done.returncode == 1
-        assert done.stderr.count("The vault key does not open what is in the database") == 1
+        assert done.stderr.count("The vault key does not decrypt the data in the database") == 1
         assert "Traceback" not in done.stderr
 
 
@@ -165,7 +165,7 @@ class TestDoctor:
     ) -> None:
         monkeypatch.setenv("BONGSU_VAULT_KEYS", Vault.new_key())
         assert main(["doctor"]) == 1
-        assert "BAD   database   The vault key does not open" in capsys.readouterr().out
+        assert "BAD   database   The vault key does not decrypt" in capsys.readouterr().out
 
     def test_a_damaged_file_is_no_matter_of_mysql(self, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
         _spoil(data / "bongsu.sqlite3")

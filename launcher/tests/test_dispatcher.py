@@ -5,7 +5,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from bongsu.runtime.http import add_health, create_api
+from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
 from bongsu_launcher.dispatcher import Dispatcher, Part
 
@@ -34,7 +34,6 @@ def log() -> list[str]:
 @pytest.fixture
 def dispatcher(log: list[str]) -> Dispatcher:
     operations = _service("operations", "/operations", log)
-    add_health(operations, required={}, reported={})
     parts = [
         Part(_service("auth", "/auth", log), ("/auth", "/.well-known")),
         Part(_service("notify", "/v1", log), ("/v1", "/u")),

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bongsu.runtime.server import listen
+from bongsu.process.server import listen
 from sandbox.tests.letters import simple
 from sandbox.tests.mailbox.test_endpoints import SIGNED
 from tests.eventually import eventually

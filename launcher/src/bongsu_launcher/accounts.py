@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from bongsu.identity.scopes import KEY_SCOPES, Role, Scope
-from bongsu.identity.sealing import require_opens
+from bongsu.process.identity import require_vault_opens
 from bongsu.runtime.errors import ServiceError, StartError
 from bongsu.runtime.stop import StopSignal
 from bongsu_auth import operations
@@ -38,7 +38,7 @@ async def _create_user(options: argparse.Namespace) -> None:
         if not sys.stdin.isatty():
             raise StartError("The account needs a password: give --password or set BONGSU_PASSWORD")
         password = getpass.getpass(f"Password for {options.email}: ")
-    async with operator_database.opened(options.database_url) as (database, _vault):
+    async with operator_database.connect(options.database_url) as (database, _vault):
         user = await operations.create_user(
             database, options.email, password, name=options.name, role=Role(options.role)
         )
@@ -46,15 +46,15 @@ async def _create_user(options: argparse.Namespace) -> None:
 
 
 async def _promote(options: argparse.Namespace) -> None:
-    async with operator_database.opened(options.database_url) as (database, _vault):
+    async with operator_database.connect(options.database_url) as (database, _vault):
         user = await operations.promote(database, options.email, Role(options.role))
         print(f"{user.email} is {user.role} now; tokens that say otherwise stop working within seconds.")
 
 
 async def _create_key(options: argparse.Namespace) -> None:
     facts = KeyFacts(memo=options.memo, mode=options.mode, scopes=_scopes(options.scopes))
-    async with operator_database.opened(options.database_url) as (database, vault):
-        await require_opens(vault)
+    async with operator_database.connect(options.database_url) as (database, vault):
+        await require_vault_opens(vault)
         key, secret = await operations.create_key(database, vault, options.email, facts)
         # As lines that a shell can take over: eval "$(bongsu key create me@example.com)".
         print(f"export BONGSU_ACCESS_KEY={key.access_key}")

@@ -7,7 +7,7 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from bongsu.runtime.server import run
+from bongsu.process.server import run
 from bongsu.runtime.stop import StopSignal
 from bongsu_launcher.serve import SERVICES
 

@@ -3,25 +3,24 @@
 import argparse
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Literal
 
-from bongsu.broker import opening as brokers
-from bongsu.identity import opening as identities
-from bongsu.identity.sealing import require_opens
 from bongsu.identity.vault import Vault
-from bongsu.runtime import database as databases
+from bongsu.process.broker import connect_broker
+from bongsu.process.database import connect_database
+from bongsu.process.identity import read_vault, require_vault_opens
 from bongsu.runtime import migrations
+from bongsu.runtime.database import as_start_error
 from bongsu.runtime.errors import StartError
 from bongsu.runtime.logging import configure_logging
-from bongsu.runtime.settings import SettingsError, load
+from bongsu.runtime.settings import DOTENV, SettingsError, load
 from bongsu.runtime.stop import StopSignal
 from bongsu_bot.login import bot_name
 from bongsu_bot.settings import DISCORD_API_URL, BotSettings
 from bongsu_launcher.operator_database import chosen_url
 from bongsu_launcher.owners import MIGRATIONS
-from bongsu_launcher.settings import DOTENV, Composed, compose
+from bongsu_launcher.settings import Composed, compose
 from bongsu_notify.channels import ses
 
 MARKS = {"ok": "ok  ", "note": "note", "bad": "BAD "}
@@ -58,7 +57,7 @@ def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[Non
 async def _findings(database_url: str | None) -> AsyncIterator[Finding]:
     try:
         composed = compose(make_keys=False)
-        vault = identities.vault_of(composed.platform) if composed.platform.vault_keys is not None else None
+        vault = read_vault(composed.platform) if composed.platform.vault_keys is not None else None
     except SettingsError as error:
         for problem in error.problems:
             yield Finding("bad", "settings", problem)
@@ -91,13 +90,11 @@ async def _database(composed: Composed, database_url: str | None, vault: Vault |
         # Not opened: that would make it.
         return Finding("note", "database", f"{composed.state.database_file} is not there yet: `bongsu up` makes it")
     try:
-        async with AsyncExitStack() as stack:
-            opening = databases.opened(url, slow_ms=composed.platform.slow_query_ms)
-            database = await stack.enter_async_context(opening)
+        async with connect_database(url, slow_query_ms=composed.platform.slow_query_ms) as database:
             behind = await migrations.pending(database.engine, MIGRATIONS)
             if not behind and vault is not None:
-                with databases.told_plainly(database.engine):
-                    await require_opens(vault)
+                with as_start_error(database.engine):
+                    await require_vault_opens(vault)
     except StartError as error:
         of_settings = database_url is None and composed.platform.mysql_host is not None
         advice = "; check MYSQL_HOST, MYSQL_PORT, MYSQL_USER and MYSQL_PASSWORD" if of_settings else ""
@@ -116,7 +113,7 @@ async def _broker(composed: Composed) -> Finding:
             "note", "broker", "AMQP_URL is not set: `bongsu up` uses its own, the services alone need RabbitMQ"
         )
     try:
-        async with brokers.opened(composed.platform) as broker:
+        async with connect_broker(composed.platform) as broker:
             return Finding("ok", "broker", "RabbitMQ answers") if broker.connected else Finding("bad", "broker", "lost")
     except StartError as error:
         return Finding("bad", "broker", f"{error}; check AMQP_URL")

@@ -1,8 +1,8 @@
-"""`bongsu up`: every service in one process, on SQLite and the in-memory broker unless told otherwise."""
+"""`bongsu up`: every service in one process, on the in-memory broker, and on SQLite unless given another database."""
 
 import argparse
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import httpx
 from fastapi import FastAPI
@@ -11,17 +11,18 @@ from bongsu import outbox
 from bongsu.broker import QueueSpec
 from bongsu.broker.memory import MemoryBroker
 from bongsu.contracts.queues import ALL_QUEUES
-from bongsu.identity import opening as identities
 from bongsu.identity.callers import Identity
 from bongsu.identity.key_source import ensure_signing_key
-from bongsu.identity.sealing import require_opens
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu.outbox.relay import Relay
-from bongsu.runtime import database as databases
+from bongsu.process.broker import report_broker
+from bongsu.process.database import open_database
+from bongsu.process.identity import open_identity, read_vault, require_vault_opens
+from bongsu.process.lifecycle import Process, open_process
 from bongsu.runtime import migrations
-from bongsu.runtime.logging import configure_logging, get_logger
-from bongsu.runtime.server import listen, serve
+from bongsu.runtime.database import as_start_error
+from bongsu.runtime.logging import get_logger
 from bongsu.runtime.stop import StopSignal
 from bongsu_auth import app as auth
 from bongsu_bot import app as bot
@@ -38,8 +39,8 @@ from bongsu_sandbox import app as sandbox
 
 log = get_logger(__name__)
 
-WITHIN = "0.0.0.1"
-"""The address from which the services of this process call each other: nobody outside can have it."""
+INTERNAL_CLIENT = "0.0.0.1"
+"""The address from which the services of this process call each other; no outside client can have it."""
 
 
 def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:
@@ -52,37 +53,37 @@ def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[Non
 
 
 async def up(composed: Composed, stop: StopSignal) -> None:
-    """Run everything until told to stop.
+    """Run everything until `stop` is set.
 
     :raises StartError: the port, the data folder or the database cannot be used.
     """
-    platform = composed.platform
-    configure_logging(level=platform.log_level, as_json=platform.log_json)
-    sock = listen(platform.host, platform.port)
-    async with AsyncExitStack() as stack:
-        stack.callback(sock.close)
-        stack.enter_context(composed.state.locked())
-        opening = databases.opened(composed.database_url, slow_ms=platform.slow_query_ms)
-        database = await stack.enter_async_context(opening)
-        vault = identities.vault_of(platform)
-        with databases.told_plainly(database.engine):
-            await _prepare(database, composed, vault)
-        broker = MemoryBroker()
-        await broker.connect()
-        stack.push_async_callback(broker.close)
-        queues = [QueueSpec(name) for name in ALL_QUEUES]
-        await broker.declare(*queues)
-        identity = _identity(composed, vault)
-        parts = _parts(composed, database=database, broker=broker, vault=vault, identity=identity, stop=stop)
-        pages = await _dashboard(stack, composed, auth=parts[0].app, notify=parts[1].app, broker=broker)
-        apps = [*(part.app for part in parts), pages]
-        operations = create_operations(apps, database=database, broker=broker)
-        app = Dispatcher(parts, operations=operations, rest=pages)
+    with composed.state.locked():
+        await _run(composed, stop)
+    log.info("process.ended")
 
-        async def begin_work() -> None:
-            # Only now, because a delivery and the bot may call the sandbox, which is on our own port.
-            await stack.enter_async_context(Relay(database, broker, queues=queues).running())
-            await stack.enter_async_context(
+
+async def _run(composed: Composed, stop: StopSignal) -> None:
+    # The dashboard forwards the browser's address, as a gateway does.
+    trusted = (*composed.platform.trusted_proxies, f"{INTERNAL_CLIENT}/32")
+    platform = composed.platform.model_copy(update={"trusted_proxies": trusted})
+    async with open_process(platform, stop) as process:
+        database = await open_database(process, url=composed.database_url)
+        vault = read_vault(platform)
+        with as_start_error(database.engine):
+            await _prepare(database, composed, vault)
+        broker = await process.enter(_memory_broker())
+        report_broker(process, broker)
+        identity = open_identity(process, vault)
+        parts = _create_parts(composed, database=database, vault=vault, identity=identity, stop=stop)
+        pages = await _create_dashboard(process, composed, auth=parts[0].app, notify=parts[1].app, broker=broker)
+        operations = create_operations([*(part.app for part in parts), pages])
+
+        async def start_work() -> None:
+            # Once the port answers: a delivery and the bot may call the sandbox, which is behind it.
+            queues = [QueueSpec(name) for name in ALL_QUEUES]
+            await broker.declare(*queues)
+            await process.enter(Relay(database, broker, queues=queues).running())
+            await process.enter(
                 worker.consuming(
                     database=database,
                     broker=broker,
@@ -93,7 +94,7 @@ async def up(composed: Composed, stop: StopSignal) -> None:
                 )
             )
             if composed.bot.token is not None:
-                await stack.enter_async_context(
+                await process.enter(
                     bot.running(
                         settings=composed.bot,
                         public_url=platform.url,
@@ -105,40 +106,36 @@ async def up(composed: Composed, stop: StopSignal) -> None:
                 )
             print(banner.text(composed), flush=True)
 
-        await serve(app, sock, stop, started=begin_work)
-    log.info("process.ended")
+        dispatcher = Dispatcher(parts, operations=operations, rest=pages)
+        await process.serve(operations, behind=dispatcher, started=start_work)
+
+
+@asynccontextmanager
+async def _memory_broker() -> AsyncIterator[MemoryBroker]:
+    broker = MemoryBroker()
+    await broker.connect()
+    yield broker
+    await broker.close()
 
 
 async def _prepare(database: Database, composed: Composed, vault: Vault) -> None:
-    """Tables, the first signing key, the demo users; and what the last run left with its broker is due again."""
+    """Migrate the tables, make the first signing key and the demo users, and release what the last run held."""
     await migrations.upgrade(database.engine, MIGRATIONS)
     await ensure_signing_key(vault)
-    await require_opens(vault)
+    await require_vault_opens(vault)
     if composed.notify.sandbox:
         await demo.seed(database)
     if composed.owns_database:
-        # Whoever held a message or a lease was the process before this one: nothing need wait for them to run out.
+        # Only the process before this one can have held a message or a lease: it need not expire first.
         async with database.unit():
             await outbox.release()
             await deliveries.release()
 
 
-def _identity(composed: Composed, vault: Vault) -> Identity:
-    """Believes what the dashboard says of the browser's address, as behind a gateway it believes its proxies."""
-    trusted = (*composed.platform.trusted_proxies, f"{WITHIN}/32")
-    return identities.identity_of(composed.platform.model_copy(update={"trusted_proxies": trusted}), vault)
-
-
-def _parts(  # noqa: PLR0913 - each is one thing that the services are built on
-    composed: Composed,
-    *,
-    database: Database,
-    broker: MemoryBroker,
-    vault: Vault,
-    identity: Identity,
-    stop: StopSignal,
+def _create_parts(
+    composed: Composed, *, database: Database, vault: Vault, identity: Identity, stop: StopSignal
 ) -> list[Part]:
-    """Auth and notify, in this order, and what else has paths of its own."""
+    """Auth and notify, in this order, and the sandbox where it is needed."""
     platform = composed.platform
     parts = [
         Part(
@@ -147,24 +144,21 @@ def _parts(  # noqa: PLR0913 - each is one thing that the services are built on
             ),
             ("/auth", "/.well-known"),
         ),
-        Part(
-            notify.create_app(settings=composed.notify, identity=identity, database=database, broker=broker),
-            ("/v1", "/u"),
-        ),
+        Part(notify.create_app(settings=composed.notify, identity=identity, database=database), ("/v1", "/u")),
     ]
     if composed.sandbox is not None:
         parts.append(Part(sandbox.create_app(composed.sandbox, platform, stop=stop), ("/sandbox",)))
     return parts
 
 
-async def _dashboard(
-    stack: AsyncExitStack, composed: Composed, *, auth: FastAPI, notify: FastAPI, broker: MemoryBroker
+async def _create_dashboard(
+    process: Process, composed: Composed, *, auth: FastAPI, notify: FastAPI, broker: MemoryBroker
 ) -> FastAPI:
-    """The dashboard, which calls the other services' apps without a detour by way of the network."""
+    """The dashboard, which calls the other services' apps directly instead of over the network."""
 
     async def client(app: FastAPI) -> httpx.AsyncClient:
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(WITHIN, 0))
-        return await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url=composed.platform.url))
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(INTERNAL_CLIENT, 0))
+        return await process.enter(httpx.AsyncClient(transport=transport, base_url=composed.platform.url))
 
     return dashboard.create_app(
         settings=composed.dashboard,

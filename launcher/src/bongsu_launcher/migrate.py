@@ -4,13 +4,13 @@ import argparse
 from collections.abc import Awaitable, Callable
 
 from bongsu.identity.key_source import ensure_signing_key
-from bongsu.identity.sealing import require_opens
+from bongsu.process.identity import require_vault_opens
 from bongsu.runtime import migrations
-from bongsu.runtime.settings import load
+from bongsu.runtime.settings import DOTENV, load
 from bongsu.runtime.stop import StopSignal
 from bongsu_launcher import credentials, demo, grants, operator_database
 from bongsu_launcher.owners import MIGRATIONS
-from bongsu_launcher.settings import DOTENV, LauncherSettings
+from bongsu_launcher.settings import LauncherSettings
 
 
 def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:
@@ -20,7 +20,7 @@ def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[Non
     """
 
     async def migrate(_stop: StopSignal) -> None:
-        async with operator_database.opened(options.database_url, current=False) as (database, vault):
+        async with operator_database.connect(options.database_url, current=False) as (database, vault):
             if options.downgrade:
                 await migrations.downgrade(database.engine, MIGRATIONS)
                 print("The tables are gone.")
@@ -29,7 +29,7 @@ def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[Non
             await migrations.upgrade(database.engine, MIGRATIONS)
             print(f"Migrated: {', '.join(behind)}." if behind else "The tables are up to date.")
             await ensure_signing_key(vault)
-            await require_opens(vault)
+            await require_vault_opens(vault)
             if options.credentials is not None:
                 users = await grants.apply(database.engine, credentials.mysql_passwords(options.credentials))
                 print(f"Users with their grants: {', '.join(users)}.")

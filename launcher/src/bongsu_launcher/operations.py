@@ -1,15 +1,12 @@
 """`/healthz`, `/readyz` and `/metrics` of the one-process mode, for all services together."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.registry import Collector
 
-from bongsu.broker import Broker
-from bongsu.mixins import Database
-from bongsu.runtime.http import add_health, create_api
+from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
 
 
@@ -46,22 +43,6 @@ class _Combined(Collector):
         return [*merged.values()]
 
 
-def create_operations(parts: Sequence[FastAPI], *, database: Database, broker: Broker) -> FastAPI:
-    """The health of the whole process."""
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
-
-    metrics = AllMetrics(parts)
-    app = create_api(title="Bongsu", version="1", prefix=None, metrics=metrics, lifespan=lifespan)
-
-    async def database_answers() -> bool:
-        await database.ping()
-        return True
-
-    async def broker_answers() -> bool:
-        return broker.connected
-
-    add_health(app, required={"database": database_answers}, reported={"broker": broker_answers})
-    return app
+def create_operations(parts: Sequence[FastAPI]) -> FastAPI:
+    """The app that answers for the whole process."""
+    return create_api(title="Bongsu", version="1", prefix=None, metrics=AllMetrics(parts))

@@ -11,9 +11,9 @@ import httpx
 
 from bongsu.identity.signatures import RequestSigner
 from bongsu.runtime.errors import StartError
-from bongsu.runtime.settings import load
+from bongsu.runtime.settings import DOTENV, load
 from bongsu.runtime.stop import StopSignal
-from bongsu_launcher.settings import DOTENV, LauncherSettings
+from bongsu_launcher.settings import LauncherSettings
 
 ENDED = frozenset({"sent", "delivered", "bounced", "complained", "failed", "suppressed", "cancelled", "expired"})
 POLL_S = 0.2

@@ -5,15 +5,13 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from bongsu.runtime.settings import PlatformSettings, load
+from bongsu.runtime.settings import DOTENV, PlatformSettings, load
 from bongsu_auth.settings import AuthSettings
 from bongsu_bot.settings import BotSettings
 from bongsu_dashboard.settings import DashboardSettings
 from bongsu_launcher.state import StateFolder
 from bongsu_notify.settings import NotifySettings
 from bongsu_sandbox.settings import SandboxSettings, is_local_url
-
-DOTENV = Path(".env")
 
 
 class LauncherSettings(PlatformSettings):

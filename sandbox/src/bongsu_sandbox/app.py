@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from bongsu.runtime.errors import StartError
-from bongsu.runtime.http import add_health, create_api
+from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.settings import PlatformSettings
 from bongsu.runtime.stop import StopSignal
@@ -89,7 +89,6 @@ def _create_app(settings: SandboxSettings, platform: PlatformSettings, stop: Sto
     )
     app.state.mailbox = mailbox
     app.state.pages = pages
-    add_health(app, required={}, reported={})
     app.include_router(ses_endpoints.create_router(Ses(account, mailbox, ledger), SesFaults(faults, stop)))
     app.include_router(mailbox_endpoints.router)
     app.include_router(ledger_endpoints.create_router(ledger, pages))

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from bongsu.runtime.server import listen, serve
+from bongsu.process.server import listen, serve
 from bongsu.runtime.settings import PlatformSettings
 from bongsu.runtime.stop import StopSignal
 from bongsu_sandbox.app import create_app

@@ -67,7 +67,7 @@ async def whole(sqlite_database_url: str) -> AsyncIterator[Whole]:
         public_url=URL,
         providers_transport=providers.transport,
     )
-    notify_app = notify.create_app(settings=NotifySettings(), identity=identity, database=database, broker=broker)
+    notify_app = notify.create_app(settings=NotifySettings(), identity=identity, database=database)
     async with (
         auth_app.router.lifespan_context(auth_app),
         notify_app.router.lifespan_context(notify_app),

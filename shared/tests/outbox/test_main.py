@@ -37,7 +37,7 @@ def environment(
     """The settings that a relay needs, but for the broker; no `.env`, and its logging left alone."""
     database = urlsplit(mysql_database_url)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("bongsu.outbox.__main__.configure_logging", lambda **_: None)
+    monkeypatch.setattr("bongsu.process.lifecycle.configure_logging", lambda **_: None)
     for name, value in {
         "PORT": str(port),
         "MYSQL_HOST": database.hostname,
@@ -72,10 +72,9 @@ class TestRelay:
         self, environment: pytest.MonkeyPatch, database: Database, rabbit: RabbitServer, port: int
     ) -> None:
         queue = rabbit.name("jobs")
-        environment.setattr("bongsu.outbox.__main__.ALL_QUEUES", (queue,))
         environment.setenv("AMQP_URL", rabbit.proxy.url)
         broker = await rabbit.client()
-        async with relaying(), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        async with relaying(queue), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
 
             async def answers() -> bool:
                 try:
@@ -99,10 +98,9 @@ class TestRelay:
         self, environment: pytest.MonkeyPatch, database: Database, rabbit: RabbitServer
     ) -> None:
         queue = rabbit.name("jobs")
-        environment.setattr("bongsu.outbox.__main__.ALL_QUEUES", (queue,))
         environment.setenv("AMQP_URL", rabbit.proxy.url)
         broker = await rabbit.client()
-        async with relaying():
+        async with relaying(queue):
             await append_some(database, 1, queue=queue)
             await eventually(is_published)
             rabbit.cut()
@@ -139,9 +137,9 @@ async def is_published() -> bool:
 
 
 @asynccontextmanager
-async def relaying() -> AsyncIterator[None]:
+async def relaying(*queues: str) -> AsyncIterator[None]:
     stop = StopSignal()
-    process = asyncio.create_task(relay(stop))
+    process = asyncio.create_task(relay(stop, queues))
     try:
         yield
     finally:

@@ -8,7 +8,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from bongsu.mixins import Database
-from bongsu.runtime.database_log import damage_told, log_statements
+from bongsu.runtime.database_log import log_statements, report_corruption_once
 
 
 @pytest.fixture
@@ -36,20 +36,20 @@ class TestLogStatements:
 
 
 class TestDamageTold:
-    async def test_what_is_told_of_a_damaged_file_is_not_logged_beside(self, tmp_path: Path) -> None:
-        with structlog.testing.capture_logs() as lines, damage_told():
+    async def test_damaged_file_is_not_logged_when_the_caller_reports_it(self, tmp_path: Path) -> None:
+        with structlog.testing.capture_logs() as lines, report_corruption_once():
             await _read_damaged(tmp_path / "data.sqlite3")
         assert lines == []
 
-    async def test_damage_that_nobody_tells_is_logged(self, tmp_path: Path) -> None:
-        with damage_told():
+    async def test_damaged_file_is_logged_when_no_caller_reports_it(self, tmp_path: Path) -> None:
+        with report_corruption_once():
             pass
         with structlog.testing.capture_logs() as lines:
             await _read_damaged(tmp_path / "data.sqlite3")
         assert [(line["event"], line["error"]) for line in lines] == [("statement.failed", "DatabaseError")]
 
     async def test_other_failures_are_logged_all_the_same(self, database: Database) -> None:
-        with structlog.testing.capture_logs() as lines, damage_told():
+        with structlog.testing.capture_logs() as lines, report_corruption_once():
             async with database.engine.connect() as connection:
                 with pytest.raises(DBAPIError):
                     await connection.execute(text("SELECT 1 FROM missing"))

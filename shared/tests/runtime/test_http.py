@@ -13,8 +13,8 @@ from sqlalchemy.exc import DataError, OperationalError
 from structlog.testing import capture_logs
 
 from bongsu import mixins
-from bongsu.runtime import errors, http
-from bongsu.runtime.http import add_health, create_api
+from bongsu.runtime import errors
+from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
 
 
@@ -45,14 +45,6 @@ def _api(*, max_body_bytes: int = 100, answer_s: float | None = 30) -> FastAPI:
         max_body_bytes=max_body_bytes,
         answer_s=answer_s,
     )
-
-    async def yes() -> bool:
-        return True
-
-    async def crash() -> bool:
-        raise ConnectionError
-
-    add_health(app, required={"database": yes}, reported={"broker": crash})
 
     @app.post("/orders")
     async def order(body: Order) -> Order:
@@ -262,29 +254,6 @@ class TestHealth:
 
     async def test_alive(self, client: httpx.AsyncClient) -> None:
         assert (await client.get("/healthz")).json() == {"status": "ok"}
-
-    async def test_what_is_only_reported_does_not_make_it_unready(self, client: httpx.AsyncClient) -> None:
-        answer = await client.get("/readyz")
-        assert answer.status_code == 200
-        assert answer.json() == {"status": "ready", "database": "ok", "broker": "down"}
-
-    async def test_what_is_required_does(self) -> None:
-        app = create_api(title="K", version="1", prefix="/k", metrics=Metrics("k"), lifespan=_lifespan)
-
-        async def no() -> bool:
-            return False
-
-        add_health(app, required={"database": no}, reported={})
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://k") as client:
-            assert (await client.get("/readyz")).status_code == 503
-
-    async def test_a_check_that_never_answers_says_no_in_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(http, "CHECK_TIMEOUT_S", 0.05)
-        app = create_api(title="K", version="1", prefix="/k", metrics=Metrics("k"), lifespan=_lifespan)
-        add_health(app, required={"database": lambda: asyncio.get_running_loop().create_future()}, reported={})
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://k") as client:
-            answer = await client.get("/readyz")
-        assert (answer.status_code, answer.json()["database"]) == (503, "down")
 
     async def test_requests_are_measured_by_route(self, client: httpx.AsyncClient) -> None:
         await client.get("/fails/missing")

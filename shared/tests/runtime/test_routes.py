@@ -6,7 +6,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from starlette.exceptions import HTTPException
 
-from bongsu.runtime.http import add_health, create_api
+from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
 
 
@@ -21,7 +21,6 @@ async def _nothing() -> None: ...
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     app = create_api(title="Kitchen", version="1", prefix="/kitchen", metrics=Metrics("kitchen"), lifespan=_lifespan)
-    add_health(app, required={}, reported={})
     router = APIRouter(prefix="/dishes")
     router.get("")(_nothing)
     router.post("")(_nothing)
@@ -50,7 +49,6 @@ class TestHeadersOf:
             ("POST", "/dishes/soup", "GET"),
             ("POST", "/dishes/today", "GET, DELETE"),
             ("POST", "/healthz", "GET, HEAD"),
-            ("POST", "/readyz", "GET"),
             ("BREW", "/dishes", "GET, POST, PUT"),
         ],
     )

@@ -1,39 +1,32 @@
-"""`python -m bongsu_auth`: the API, on a port of its own."""
+"""Runs the API: `python -m bongsu_auth`."""
 
 import sys
-from pathlib import Path
 
-from bongsu.identity import opening as identities
-from bongsu.identity.sealing import require_opens
-from bongsu.runtime import database as databases
-from bongsu.runtime.logging import configure_logging
-from bongsu.runtime.migrations import require_current
-from bongsu.runtime.server import listen, run, serve
-from bongsu.runtime.settings import PlatformSettings, load
+from bongsu.process.database import open_database
+from bongsu.process.identity import open_identity, open_vault
+from bongsu.process.lifecycle import open_process
+from bongsu.process.server import run
+from bongsu.runtime.settings import DOTENV, PlatformSettings, load
 from bongsu.runtime.stop import StopSignal
 from bongsu_auth.app import MIGRATIONS, create_app
 from bongsu_auth.settings import AuthSettings
 
-DOTENV = Path(".env")
 REQUIRED = ("MYSQL_HOST", "BONGSU_VAULT_KEYS")
 
 
 async def api(stop: StopSignal) -> None:
-    """Serve the API until told to stop.
+    """Serve the API until `stop` is set.
 
-    :raises StartError: settings, port or database are not as they must be.
+    :raises StartError: settings, port or database cannot be used.
     """
     platform, settings = load(PlatformSettings, AuthSettings, dotenv=DOTENV, required=REQUIRED)
     settings = settings.with_stand_ins(platform.sandbox_url, public_url=platform.url)
-    configure_logging(level=platform.log_level, as_json=platform.log_json)
-    vault = identities.vault_of(platform)
-    identity = identities.identity_of(platform, vault)
-    sock = listen(platform.host, platform.port)
-    async with databases.opened(databases.database_url(platform), slow_ms=platform.slow_query_ms) as database:
-        await require_current(database.engine, [MIGRATIONS])
-        await require_opens(vault)
+    async with open_process(platform, stop) as process:
+        database = await open_database(process, MIGRATIONS)
+        vault = await open_vault(process)
+        identity = open_identity(process, vault)
         app = create_app(settings=settings, identity=identity, database=database, vault=vault, public_url=platform.url)
-        await serve(app, sock, stop)
+        await process.serve(app)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, MixinError
 from bongsu.runtime.background import in_background
 from bongsu.runtime.errors import ServiceError
-from bongsu.runtime.http import add_health, create_api, request_id_of
+from bongsu.runtime.http import create_api, request_id_of
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.migrations import MigrationSet
@@ -98,15 +98,6 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
     app.state.wiring = wiring
     for refused in (VerificationRefused, PasswordRequired, StateRefused, StateExpired, IdTokenForged):
         app.add_exception_handler(refused, _bad_request)
-
-    async def database_answers() -> bool:
-        await database.ping()
-        return True
-
-    async def revocations_are_known() -> bool:
-        return identity.revocations.is_fresh
-
-    add_health(app, required={"database": database_answers}, reported={"revocations": revocations_are_known})
     app.include_router(accounts.create_router(wiring))
     app.include_router(sessions.create_router(wiring))
     for feature in (oauth, identities, reauthentication, renewal, guilds, installs, assertions):

@@ -11,7 +11,7 @@ from bongsu.identity.assertions import AssertionVerifier
 from bongsu.identity.callers import Identity
 from bongsu.mixins import Database
 from bongsu.runtime.background import in_background
-from bongsu.runtime.http import add_health, create_api
+from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.migrations import MigrationSet
 from bongsu.runtime.stop import StopSignal
@@ -66,34 +66,12 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
         yield runner
 
 
-def create_app(
-    *, identity: Identity, database: Database, broker: Broker, runner: Callable[[], Runner | None], metrics: Metrics
-) -> FastAPI:
-    """The HTTP side. Whoever calls this owns the database and the broker, and runs the bot beside it.
-
-    :param runner: the bot, once it runs.
-    """
+def create_app(*, identity: Identity, metrics: Metrics) -> FastAPI:
+    """The HTTP side of the process, which keeps `identity` following while it is served."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with identity.following():
             yield
 
-    app = create_api(title="Bongsu bot", version="1", prefix="/bot", metrics=metrics, lifespan=lifespan)
-    app.openapi_url = None
-
-    async def broker_answers() -> bool:
-        return broker.connected
-
-    async def database_answers() -> bool:
-        await database.ping()
-        return True
-
-    async def bot_is_ready() -> bool:
-        found = runner()
-        return found is not None and found.ready
-
-    add_health(
-        app, required={"database": database_answers}, reported={"broker": broker_answers, "discord": bot_is_ready}
-    )
-    return app
+    return create_api(title="Bongsu bot", version="1", prefix=None, metrics=metrics, lifespan=lifespan)

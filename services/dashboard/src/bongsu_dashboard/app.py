@@ -72,11 +72,7 @@ def create_app(
     """Build the dashboard over the HTTP APIs of auth and notify, and the broker. The caller closes all three."""
     ports = Ports.over(settings, auth=auth, notify=notify, broker=broker)
     app = create_pages(settings=settings, public_url=public_url, ports=ports)
-
-    async def broker_answers() -> bool:
-        return broker.connected
-
-    add_health(app, required={}, reported={"broker": broker_answers})
+    add_health(app)
     return app
 
 

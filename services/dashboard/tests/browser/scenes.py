@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import uvicorn
 
-from bongsu.runtime.server import listen
+from bongsu.process.server import listen
 from bongsu_dashboard.notifications.notification import Failure
 from bongsu_dashboard.settings import DashboardSettings
 from services.dashboard.tests.fakes import (

@@ -5,10 +5,9 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from bongsu.broker import Broker
 from bongsu.identity.callers import Identity
 from bongsu.mixins import Database
-from bongsu.runtime.http import add_health, create_api
+from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.migrations import MigrationSet
 from bongsu_notify.notifications import endpoints as notifications
@@ -24,8 +23,8 @@ Sign requests with an API key (RFC 9421, `hmac-sha256`), or send `Authorization:
 means that the notification is stored and will end in a final state, whatever happens to any process."""
 
 
-def create_app(*, settings: NotifySettings, identity: Identity, database: Database, broker: Broker) -> FastAPI:
-    """The API. Whoever calls this owns the database and the broker, and closes them after the app's lifespan."""
+def create_app(*, settings: NotifySettings, identity: Identity, database: Database) -> FastAPI:
+    """The API. Whoever calls this owns the database, and closes it after the app's lifespan."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -42,15 +41,6 @@ def create_app(*, settings: NotifySettings, identity: Identity, database: Databa
         max_body_bytes=MAX_BODY_BYTES,
     )
     app.state.identity = identity
-
-    async def broker_answers() -> bool:
-        return broker.connected
-
-    async def database_answers() -> bool:
-        await database.ping()
-        return True
-
-    add_health(app, required={"database": database_answers}, reported={"broker": broker_answers})
     rules = Rules(sender=settings.sender, everyone_is_live=settings.sandbox)
     app.include_router(notifications.create_router(database, rules))
     return app

@@ -11,7 +11,7 @@ from bongsu.broker import Broker, Consumer, QueueSpec
 from bongsu.contracts.queues import ALL_QUEUES, DELIVER, NOTIFY_JOBS, Priority
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
-from bongsu.runtime.http import add_health, create_api
+from bongsu.runtime.http import create_api
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.stop import StopSignal
@@ -94,14 +94,4 @@ def create_worker(
         ):
             yield
 
-    app = create_api(title="Bongsu notify worker", version="1", prefix=None, metrics=metrics, lifespan=lifespan)
-
-    async def broker_answers() -> bool:
-        return broker.connected
-
-    async def database_answers() -> bool:
-        await database.ping()
-        return True
-
-    add_health(app, required={"database": database_answers}, reported={"broker": broker_answers})
-    return app
+    return create_api(title="Bongsu notify worker", version="1", prefix=None, metrics=metrics, lifespan=lifespan)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import httpx
 from fastapi import FastAPI
 
-from bongsu.broker.memory import MemoryBroker
 from bongsu.identity.api_keys import KeyDirectory
 from bongsu.identity.callers import Identity
 from bongsu.identity.models import User
@@ -50,8 +49,8 @@ class Api:
         self.app.state.identity.keys = KeyDirectory(self.vault)
 
 
-async def served(database: Database, broker: MemoryBroker, vault: Vault) -> AsyncIterator[Api]:
+async def served(database: Database, vault: Vault) -> AsyncIterator[Api]:
     identity = Identity(vault=vault, public_url=URL)
-    app = create_app(settings=NotifySettings(), identity=identity, database=database, broker=broker)
+    app = create_app(settings=NotifySettings(), identity=identity, database=database)
     async with app.router.lifespan_context(app):
         yield Api(app, vault)

@@ -17,22 +17,22 @@ from bongsu.runtime.logging import DATABASE, get_logger
 log = get_logger(DATABASE)
 
 NO_SUCH_TABLE = 1146
-_damage_is_told: Final = ContextVar("damage_is_told", default=False)
+_corruption_is_reported: Final = ContextVar("corruption_is_reported", default=False)
 
 
-def is_damage(error: BaseException | None) -> bool:
-    """Whether a driver's error says that the file is no sound database; its subclasses are for sound ones."""
+def is_corruption(error: BaseException | None) -> bool:
+    """Whether a driver's error means that the SQLite file is damaged; its subclasses mean other things."""
     return type(error) is sqlite3.DatabaseError
 
 
 @contextmanager
-def damage_told() -> Iterator[None]:
-    """For whoever tells a damaged file to the operator: the log says nothing of it beside."""
-    token = _damage_is_told.set(True)
+def report_corruption_once() -> Iterator[None]:
+    """Keep a damaged file out of the log, for code that reports it to the operator itself."""
+    token = _corruption_is_reported.set(True)
     try:
         yield
     finally:
-        _damage_is_told.reset(token)
+        _corruption_is_reported.reset(token)
 
 
 def log_statements(engine: AsyncEngine, *, slow_ms: float = 200.0) -> None:
@@ -76,7 +76,7 @@ def log_statements(engine: AsyncEngine, *, slow_ms: float = 200.0) -> None:
         number = arguments[0] if arguments and isinstance(arguments[0], int) else None
         if number == NO_SUCH_TABLE and (context.statement or "").startswith("DESCRIBE "):
             return  # SQLAlchemy asked whether a table exists, and this is how MySQL says no
-        if _damage_is_told.get() and is_damage(context.original_exception):
+        if _corruption_is_reported.get() and is_corruption(context.original_exception):
             return
         log.warning(
             "statement.failed",

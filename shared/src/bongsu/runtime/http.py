@@ -1,8 +1,7 @@
 """The HTTP edge that every service has: problem+json, request ids, one log line and one measurement a request."""
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -22,9 +21,6 @@ from bongsu.runtime.request_log import ANSWER_S, RequestLog
 from bongsu.runtime.routes import headers_of
 
 RETRY_AFTER_S = 2.0
-CHECK_TIMEOUT_S = 2.0
-"""How long a check of `/readyz` may take; without an answer in time, its answer is no."""
-Check = Callable[[], Awaitable[bool]]
 _MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
 """How pydantic shows a member of an enumeration."""
 
@@ -35,12 +31,12 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
     version: str,
     prefix: str | None,
     metrics: Metrics,
-    lifespan: Lifespan[FastAPI],
+    lifespan: Lifespan[FastAPI] | None = None,
     description: str = "",
     max_body_bytes: int = 1024 * 1024,
     answer_s: float | None = ANSWER_S,
 ) -> FastAPI:
-    """An empty API with the edge's conventions.
+    """Build an empty API with the edge's conventions, `/healthz` and `/metrics`.
 
     :param prefix: where its OpenAPI document and pages are, e.g. `/auth` for `/auth/openapi.json`; None for neither.
     :param max_body_bytes: a larger body is refused with 413 before it is read whole.
@@ -57,6 +53,7 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
         redirect_slashes=False,
     )
     app.state.metrics = metrics
+    add_health(app)
     if prefix is not None:
         add_documentation(app, prefix)
     app.add_exception_handler(errors.ServiceError, _service_error)
@@ -76,34 +73,16 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
     return app
 
 
-def add_health(app: FastAPI, *, required: Mapping[str, Check], reported: Mapping[str, Check]) -> None:
-    """Add `/healthz` (alive), `/readyz` (what is required answers; the rest is told) and `/metrics`."""
+def add_health(app: FastAPI) -> None:
+    """Add `/healthz`, which answers while the process is alive, and `/metrics` with what `app.state.metrics` holds."""
 
     @app.api_route("/healthz", methods=["GET", "HEAD"], include_in_schema=False)
     async def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
-    @app.get("/readyz", include_in_schema=False)
-    async def readyz() -> JSONResponse:
-        needed = {name: await _answers(check) for name, check in required.items()}
-        others = {name: await _answers(check) for name, check in reported.items()}
-        ready = all(needed.values())
-        body = {"status": "ready" if ready else "unavailable"} | {
-            name: "ok" if answers else "down" for name, answers in {**needed, **others}.items()
-        }
-        return JSONResponse(body, status_code=200 if ready else 503, headers={"Cache-Control": "no-store"})
-
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
         return Response(app.state.metrics.render(), media_type=CONTENT_TYPE)
-
-
-async def _answers(check: Check) -> bool:
-    try:
-        async with asyncio.timeout(CHECK_TIMEOUT_S):
-            return await check()
-    except Exception:  # noqa: BLE001 - whatever a check raises, its answer is no
-        return False
 
 
 def request_id_of(request: Request) -> str:

@@ -13,7 +13,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bongsu.runtime.database import told_plainly
+from bongsu.runtime.database import as_start_error
 from bongsu.runtime.errors import StartError
 from bongsu.runtime.logging import get_logger
 
@@ -59,7 +59,7 @@ async def pending(engine: AsyncEngine, sets: Sequence[MigrationSet]) -> list[str
                     behind.append(one.owner)
         return behind
 
-    with told_plainly(engine):
+    with as_start_error(engine):
         async with engine.connect() as connection:
             return await connection.run_sync(look)
 
@@ -75,7 +75,7 @@ async def require_current(engine: AsyncEngine, sets: Sequence[MigrationSet]) -> 
 
 
 async def _each(engine: AsyncEngine, sets: Sequence[MigrationSet], revision: str, *, forward: bool) -> None:
-    with told_plainly(engine):
+    with as_start_error(engine):
         await _each_in_turn(engine, sets, revision, forward=forward)
 
 

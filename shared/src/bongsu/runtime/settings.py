@@ -8,7 +8,7 @@ import difflib
 import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypedDict, TypeVar, Unpack, overload
+from typing import Annotated, Any, Final, TypedDict, TypeVar, Unpack, overload
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
@@ -22,6 +22,8 @@ from pydantic_settings import (
 
 from bongsu.runtime.errors import StartError
 from bongsu.runtime.networks import parse_network
+
+DOTENV: Final = Path(".env")
 
 A = TypeVar("A", bound="Settings")
 B = TypeVar("B", bound="Settings")

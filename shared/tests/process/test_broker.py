@@ -3,7 +3,7 @@ import pytest
 from pydantic import SecretStr
 
 from bongsu.broker import Message, QueueSpec
-from bongsu.broker.opening import opened
+from bongsu.process.broker import connect_broker
 from bongsu.runtime.errors import StartError
 from bongsu.runtime.settings import PlatformSettings, SettingsError
 from bongsu.runtime.stop import StopSignal
@@ -11,13 +11,13 @@ from shared.tests.broker.servers import RabbitServer
 from tests.eventually import eventually
 
 
-class TestOpened:
+class TestConnectBroker:
     async def test_missing_url_is_named(self) -> None:
         with pytest.raises(SettingsError, match="AMQP_URL"):
             await open_and_close(None)
 
     @pytest.mark.parametrize("url", ["localhost:5672", "http://localhost", "amqp://"])
-    async def test_url_that_is_none_is_named(self, url: str) -> None:
+    async def test_malformed_url_is_named(self, url: str) -> None:
         with pytest.raises(SettingsError, match="AMQP_URL"):
             await open_and_close(url)
 
@@ -29,11 +29,11 @@ class TestOpened:
         assert "hunter2" not in str(caught.value)
 
     async def test_broker_is_closed_at_the_end(self, rabbit_server: RabbitServer) -> None:
-        async with opened(platform(rabbit_server.proxy.url)) as broker:
+        async with connect_broker(platform(rabbit_server.proxy.url)) as broker:
             await broker.publish(await rabbit_server.queue(broker), Message(body={}))
         assert not broker.connected
 
-    async def test_process_is_stopped_when_the_broker_is_of_no_use(self, rabbit_server: RabbitServer) -> None:
+    async def test_process_is_stopped_when_no_reconnect_can_help(self, rabbit_server: RabbitServer) -> None:
         name = rabbit_server.name("jobs")
         with pytest.raises(StartError, match=name):
             await run_until_stopped(rabbit_server, name)
@@ -42,7 +42,7 @@ class TestOpened:
 async def run_until_stopped(server: RabbitServer, name: str) -> None:
     """A process whose queue is declared otherwise while it is disconnected."""
     stop = StopSignal()
-    async with opened(platform(server.proxy.url), stop=stop) as broker:
+    async with connect_broker(platform(server.proxy.url), stop=stop) as broker:
         await broker.declare(QueueSpec(name))
         server.cut()
         await eventually(lambda: not broker.connected)
@@ -58,5 +58,5 @@ def platform(url: str | None) -> PlatformSettings:
 
 
 async def open_and_close(url: str | None) -> None:
-    async with opened(platform(url)):
+    async with connect_broker(platform(url)):
         pass

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import httpx
 
-from bongsu.runtime.server import GRACE_S
+from bongsu.process.server import GRACE_S
 
 PROGRAM = textwrap.dedent(
     """
@@ -21,7 +21,7 @@ PROGRAM = textwrap.dedent(
     from fastapi import FastAPI
     from fastapi.responses import StreamingResponse
     from bongsu.runtime.errors import StartError
-    from bongsu.runtime.server import listen, run, serve
+    from bongsu.process.server import listen, run, serve
 
     async def main(stop):
         @asynccontextmanager
