@@ -7,6 +7,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
+    JSON,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -19,7 +20,7 @@ from sqlalchemy import (
     func,
 )
 from sqlalchemy.ext.hybrid import hybrid_property
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column, relationship
 from sqlalchemy.sql.elements import ColumnElement
 
 from bongsu.mixins import (
@@ -136,6 +137,64 @@ class Place(LibraryModel):
     id: Mapped[UUID] = mapped_column(UUIDKey(), primary_key=True)
     shelf: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     label: Mapped[str]
+
+
+class Worker(VersionMixin, LibraryModel):
+    """The parent of models with tables of their own."""
+
+    kind: Mapped[str] = mapped_column(AsciiKey(20))
+    name: Mapped[str]
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "worker"}  # noqa: RUF012  # as SQLAlchemy declares it
+
+
+class Engineer(Worker):
+    __tablename__ = "engineers"
+    __mapper_args__ = {"polymorphic_identity": "engineer"}  # noqa: RUF012  # as SQLAlchemy declares it
+    id: Mapped[UUID] = mapped_column(ForeignKey("workers.id"), primary_key=True)
+    lang: Mapped[str]
+
+
+class Manager(Worker):
+    __tablename__ = "managers"
+    __mapper_args__ = {"polymorphic_identity": "manager"}  # noqa: RUF012  # as SQLAlchemy declares it
+    id: Mapped[UUID] = mapped_column(ForeignKey("workers.id"), primary_key=True)
+    budget: Mapped[int | None]
+
+
+class Vehicle(LibraryModel):
+    """The parent of models in its own table."""
+
+    __table_args__ = (UniqueConstraint("kind", "plate"),)
+    kind: Mapped[str] = mapped_column(AsciiKey(20))
+    plate: Mapped[str]
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "vehicle"}  # noqa: RUF012  # as SQLAlchemy declares it
+
+
+class Van(Vehicle):
+    seats: Mapped[int | None] = mapped_column(default=None)
+    __mapper_args__ = {"polymorphic_identity": "van"}  # noqa: RUF012  # as SQLAlchemy declares it
+
+
+class Lorry(Vehicle):
+    load_t: Mapped[int | None]
+    __mapper_args__ = {"polymorphic_identity": "lorry"}  # noqa: RUF012  # as SQLAlchemy declares it
+
+
+class NamedTable(LibraryModel):
+    """Names the tables of the models on it."""
+
+    __abstract__ = True
+
+    @declared_attr.directive
+    def __tablename__(cls) -> str:  # noqa: N805  # SQLAlchemy calls it with the class
+        return f"{cls.__name__.lower()}_table"
+
+
+class Memo(VersionMixin, NamedTable):
+    __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012  # as SQLAlchemy declares it
+    title: Mapped[str]
+    subtitle: Mapped[str | None]
+    document: Mapped[dict[str, object] | None] = mapped_column(JSON)
 
 
 class Visit(LibraryBase, IntegerBaseModel):

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import Double, Enum, MetaData, String, Table
-from sqlalchemy.orm import DeclarativeBase, Mapper
+from sqlalchemy import Connection, Double, Enum, MetaData, String, Table, event
+from sqlalchemy.orm import DeclarativeBase, Mapper, declared_attr
 from sqlalchemy.orm.attributes import set_attribute
 
 from bongsu.mixins.clock import python_now
@@ -54,15 +54,22 @@ class Base(DeclarativeBase):
 
     __database__: ClassVar["Database | None"] = None
     __owner__: ClassVar[str] = ""
-    """Which part of the system migrates the table; set on the abstract base of each owner."""
+    """The part of the system that migrates the table; set on the abstract base of each owner."""
+    __version_column__: ClassVar[str | None] = None
+    """The column that counts a row's changes; `VersionMixin` sets it."""
 
     def __init_subclass__(cls, **options: object) -> None:
-        own = cls.__dict__
-        is_mapped_by_parent = any("__mapper__" in parent.__dict__ for parent in cls.__mro__[1:])
-        named = "__tablename__" in own or "__table__" in own or own.get("__abstract__", False)
-        if not named and not is_mapped_by_parent and cls.__mro__[1] is not DeclarativeBase:
-            cls.__tablename__ = table_name(cls.__name__)
+        if cls.__dict__.get("__abstract__", False) or cls.__mro__[1] is DeclarativeBase:
+            super().__init_subclass__(**options)
+            return
+        _name_table(cls)
+        declared = cls.__dict__.get("__mapper_args__")
+        _complete_mapper_args(cls)
         super().__init_subclass__(**options)
+        if declared is None:
+            del cls.__mapper_args__  # a subclass must not inherit it
+        else:
+            cls.__mapper_args__ = declared
         mapper: Mapper[Base] | None = cls.__dict__.get("__mapper__")
         if mapper is not None and mapper.version_id_col is None:
             mapper.confirm_deleted_rows = False  # a row that is gone already is no error
@@ -78,8 +85,6 @@ class Base(DeclarativeBase):
         for name in values:
             if name not in fields.settable:
                 raise UnknownField(type(self).__name__, name, fields.settable)
-        # SQLAlchemy would look for what was never set in the database, which an object outside a session cannot do.
-        self.__dict__.update(fields.blank)
         now = python_now()
         for name, make in fields.initial:
             if name not in values:
@@ -94,6 +99,48 @@ class Base(DeclarativeBase):
         if database is None:
             raise NotConnected(f"{cls.__name__} has no database yet: make a `Database(url)` first")
         return database
+
+
+def _name_table(model: type[Base]) -> None:
+    """Gives the model a `__tablename__`, unless it, a mixin or an abstract base declares one."""
+    for parent in model.__mro__:
+        declares = parent.__dict__.keys() & {"__tablename__", "__table__"}
+        if "__mapper__" in parent.__dict__ or declares:  # a subclass of a mapped class shares its table by default
+            return
+    model.__tablename__ = table_name(model.__name__)
+
+
+def _complete_mapper_args(model: type[Base]) -> None:
+    """Adds the version column, and that queries of a parent class load what its subclasses add."""
+    own_table = model.__dict__.keys() & {"__tablename__", "__table__"}
+    is_subclass = any("__mapper__" in parent.__dict__ for parent in model.__mro__)
+    declared: Any = {}
+    for parent in model.__mro__:
+        found = parent.__dict__.get("__mapper_args__")
+        if found is not None and ("__mapper__" not in parent.__dict__ or hasattr(found, "fget")):
+            declared = found
+            break
+
+    def mapper_args(cls: type[Base]) -> dict[str, object]:
+        made: dict[str, object] = {}
+        if is_subclass:
+            made["polymorphic_load"] = "selectin" if own_table else "inline"
+        elif cls.__version_column__ is not None:
+            made["version_id_col"] = getattr(cls, cls.__version_column__)
+        given: dict[str, object] = declared.fget(cls) if hasattr(declared, "fget") else declared
+        return made | given
+
+    model.__mapper_args__ = declared_attr.directive(mapper_args)
+
+
+@event.listens_for(Base, "after_insert", propagate=True)
+def _read_as_null(mapper: Mapper[Base], connection: Connection, instance: Base) -> None:
+    """Makes the columns that an insert left NULL readable, as those of a row that was loaded."""
+    del mapper, connection
+    values = instance.__dict__
+    for name in fields_of(type(instance)).blank:
+        if name not in values:
+            values[name] = None
 
 
 def table_name(class_name: str) -> str:

@@ -38,6 +38,8 @@ def bulk_insert(session: Session, model: type[M], rows: Sequence["Mapping[str, o
     """Inserts the rows, one statement for all that have the same fields; objects get what was made for them."""
     session.flush()
     fields = fields_of(model)
+    if fields.is_joined:
+        return _insert_joined(session, model, rows)
     groups = _grouped(fields, rows, python_now())
     for names, group in groups.items():
         made = _insert(session, fields, group, names)
@@ -48,6 +50,16 @@ def bulk_insert(session: Session, model: type[M], rows: Sequence["Mapping[str, o
     for instance in objects:
         make_transient_to_detached(instance)
     return len(rows)
+
+
+def _insert_joined(session: Session, model: type[M], rows: Sequence["Mapping[str, object] | M"]) -> int:
+    """Inserts rows of several tables each, by the unit of work of SQLAlchemy: one statement a table."""
+    objects = [row if isinstance(row, Base) else model(**row) for row in rows]
+    session.add_all(objects)
+    session.flush()
+    for instance in objects:
+        session.expunge(instance)
+    return len(objects)
 
 
 def _insert(session: Session, fields: Fields, group: _Group, names: Sequence[str]) -> Sequence[Mapping[str, object]]:
@@ -103,7 +115,7 @@ def _grouped(
     groups: dict[tuple[str, ...], _Group] = {}
     known: dict[tuple[str, ...], tuple[_Shape, _Group]] = {}
     for row in rows:
-        given = _loaded_columns(fields, row) if isinstance(row, Base) else row
+        given = _insertable(fields, row) if isinstance(row, Base) else row
         names = tuple(given)
         found = known.get(names)
         if found is None:
@@ -135,6 +147,9 @@ def _shape_of(fields: Fields, names: tuple[str, ...]) -> _Shape:
         if name not in fields.columns:
             raise UnknownField(fields.model.__name__, name, fields.columns)
     missing = tuple((name, make) for name, make in fields.initial if name not in names)
+    if fields.identity is not None and fields.identity[0] not in names:
+        name, identity = fields.identity
+        missing = (*missing, (name, lambda _now: identity))
     every = (*names, *(name for name, _ in missing))
     renamed = {name: fields.columns[name].key for name in every if fields.columns[name].key != name}
     return _Shape(missing, renamed, tuple(sorted(fields.columns[name].key for name in every)))
@@ -143,6 +158,16 @@ def _shape_of(fields: Fields, names: tuple[str, ...]) -> _Shape:
 def _loaded_columns(fields: Fields, row: Base) -> Row:
     loaded = state_of(row).dict
     return {name: loaded[name] for name in fields.columns if name in loaded}
+
+
+def _insertable(fields: Fields, row: Base) -> Row:
+    """An object's columns, those that nothing has set included: rows of one model then share a statement."""
+    loaded = state_of(row).dict
+    return {
+        name: loaded.get(name)
+        for name, column in fields.columns.items()
+        if name in loaded or (name in fields.blank and not column.type.should_evaluate_none)
+    }
 
 
 def _given(fields: Fields, row: "Mapping[str, object] | M") -> Row:
@@ -161,6 +186,8 @@ def bulk_set(session: Session, query: "Writes[M]", rows: Sequence["Mapping[str, 
     if by not in fields.columns:
         raise UnknownField(model.__name__, by, fields.columns)
     session.flush()
+    if fields.is_joined:
+        return sum(_set_joined(session, query, _given(fields, row), by) for row in rows)
     given = [_given(fields, row) for row in rows]
     matched = 0
     for chunk in _chunks(given):
@@ -171,12 +198,16 @@ def bulk_set(session: Session, query: "Writes[M]", rows: Sequence["Mapping[str, 
     return matched
 
 
+def _set_joined(session: Session, query: "Writes[M]", row: Row, by: str) -> int:
+    return query.filter_by(**{by: row.pop(by)}).update_rows(session, row)
+
+
 def _keys_by(session: Session, model: type[Base], by: str, rows: Sequence[Row]) -> list[Key]:
     """The keys of the rows that have these rows' values of `by`."""
     column, keys = fields_of(model).columns[by], list[Key]()
     for chunk in _chunks(rows):
         values = [row[by] for row in chunk]
-        found = session.execute(select(*model.__mapper__.primary_key).where(column.in_(values)))
+        found = session.execute(select(*fields_of(model).key_columns).where(column.in_(values)))
         keys += [tuple(row) for row in found]
     return keys
 
@@ -229,6 +260,10 @@ def upsert_rows(
     fields = fields_of(model)
     if not rows:
         return
+    if fields.is_joined:
+        raise WrongValueForLookup(
+            f"upsert writes one table, and a {model.__name__} is in several: use create_or_update"
+        )
     session.flush()
     names = _conflict_names(fields, by, rows[0])
     groups = _grouped(fields, rows, python_now())

@@ -1,6 +1,6 @@
 """What a model has: columns, relations, hybrids; read once a class."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,7 @@ from sqlalchemy import Column, ColumnElement, Table, UniqueConstraint
 from sqlalchemy import inspect as sqlalchemy_inspect
 from sqlalchemy.ext.hybrid import HybridExtensionType, hybrid_property
 from sqlalchemy.orm import Mapper, RelationshipProperty
+from sqlalchemy.orm.attributes import QueryableAttribute
 
 if TYPE_CHECKING:
     from bongsu.mixins.base import Base
@@ -34,7 +35,7 @@ class Fields:
     settable: frozenset[str]
     primary_key: tuple[str, ...]
     blank: dict[str, None]
-    """The columns that are NULL when nothing sets them: a new object has them from the start, so they can be read."""
+    """The columns that are NULL when nothing sets them: an insert gives objects None for these."""
     initial: tuple[tuple[str, Initial], ...]
     by_server: tuple[str, ...]
     """The columns whose value the database makes."""
@@ -42,6 +43,27 @@ class Fields:
     version: str | None
     deleted_at: str | None
     """The column that marks a row as deleted, where the model has one."""
+    identity: tuple[str, object] | None
+    """The column that names a row's class, and this model's value of it, where models share a table."""
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether a row of the model is spread over several tables (joined inheritance)."""
+        return len(self.mapper.tables) > 1
+
+    def columns_in(self, table: Table) -> "dict[str, Column[Any]]":
+        """The columns of one of the model's tables, by the names of the model."""
+        return {
+            name: column
+            for name in self.columns
+            for column in self.mapper.column_attrs[name].columns
+            if isinstance(column, Column) and column.table is table
+        }
+
+    @property
+    def key_columns(self) -> "list[QueryableAttribute[Any]]":
+        """The primary key as attributes, which select from all tables of the model."""
+        return [getattr(self.model, name) for name in self.primary_key]
 
     @property
     def readable(self) -> list[str]:
@@ -70,7 +92,9 @@ def _read(model: "type[Base]") -> Fields:
         for name, item in mapper.all_orm_descriptors.items()
         if item.extension_type is HybridExtensionType.HYBRID_PROPERTY and not name.startswith("_")
     }
-    names: dict[ColumnElement[Any], str] = {column: name for name, column in columns.items()}
+    names: dict[ColumnElement[Any], str] = {
+        column: name for name in columns for column in mapper.column_attrs[name].columns
+    }
     table = mapper.local_table
     if not isinstance(table, Table):
         raise TypeError(f"{model.__name__} is mapped to {table!r}, which is not a table")
@@ -99,15 +123,25 @@ def _read(model: "type[Base]") -> Fields:
         blank={name: None for name, column in columns.items() if _starts_as_null(column)},
         initial=tuple((name, column.info[INITIAL]) for name, column in columns.items() if INITIAL in column.info),
         by_server=tuple(name for name, column in columns.items() if column.server_default is not None),
-        unique_sets=tuple(_unique_sets(table, names)),
+        unique_sets=tuple(
+            found for each in mapper.tables if isinstance(each, Table) for found in _unique_sets(each, names)
+        ),
         deleted_at="deleted_at" if getattr(model, "__soft_delete__", False) else None,
         version=None if version is None else names.get(version),
+        identity=_identity(mapper, names),
     )
 
 
 def _starts_as_null(column: "Column[Any]") -> bool:
     has_default = column.default is not None or column.server_default is not None or column.computed is not None
     return not (has_default or column.primary_key or INITIAL in column.info)
+
+
+def _identity(mapper: "Mapper[Base]", names: Mapping[ColumnElement[Any], str]) -> tuple[str, object] | None:
+    column = mapper.polymorphic_on
+    if column is None or mapper.polymorphic_identity is None or column not in names:
+        return None
+    return names[column], mapper.polymorphic_identity
 
 
 def _unique_sets(table: Table, names: dict[ColumnElement[Any], str]) -> list[tuple[str, ...]]:

@@ -116,6 +116,8 @@ def column_values(instance: Base, only: Iterable[str] | None, exclude: Iterable[
         if name not in fields.columns:
             raise UnknownField(type(instance).__name__, name, fields.columns)
     wanted = [name for name in names if name not in left_out]
+    if state_of(instance).key is None:  # a new object has None where nothing is set
+        loaded = {**fields.blank, **loaded}
     missing = [name for name in wanted if name not in loaded]
     if missing:
         raise NotLoaded(f"{', '.join(missing)} of {type(instance).__name__} is not loaded: await .refresh() first")

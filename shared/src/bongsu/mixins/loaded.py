@@ -62,7 +62,7 @@ def forget_deleted(session: Session, model: type[M], keys: Iterable[Key] | None 
     """Takes loaded objects whose rows are gone, of those with the keys or of all, out of the session."""
     gone = {_key(instance): instance for instance in loaded_objects(session, model, keys)}
     for condition in keys_among(model, list(gone)):
-        for row in session.execute(select(*model.__mapper__.primary_key).where(condition)):
+        for row in session.execute(select(*fields_of(model).key_columns).where(condition)):
             del gone[tuple(row)]
     for instance in gone.values():
         session.expunge(instance)
@@ -70,16 +70,20 @@ def forget_deleted(session: Session, model: type[M], keys: Iterable[Key] | None 
 
 def key_of(model: type[Base]) -> Any:  # noqa: ANN401  # a column or a tuple of columns
     """The primary key as SQL."""
-    columns = model.__mapper__.primary_key
+    columns = fields_of(model).key_columns
     return columns[0] if len(columns) == 1 else tuple_(*columns)
 
 
 def keys_among(model: type[Base], keys: Sequence[Key]) -> Iterator[ColumnElement[bool]]:
     """Conditions for the rows with these keys, each for as many as one statement should take."""
-    is_single = len(model.__mapper__.primary_key) == 1
+    return among(fields_of(model).key_columns, keys)
+
+
+def among(columns: Sequence[Any], keys: Sequence[Key]) -> Iterator[ColumnElement[bool]]:
+    """As `keys_among`, for the columns of a key."""
     for start in range(0, len(keys), _AT_ONCE):
         part = keys[start : start + _AT_ONCE]
-        yield key_of(model).in_([key[0] for key in part] if is_single else part)
+        yield columns[0].in_([key[0] for key in part]) if len(columns) == 1 else tuple_(*columns).in_(part)
 
 
 def _key(instance: Base) -> Key:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from bongsu.mixins.base import Base
 from bongsu.mixins.builder import Builder, M
 from bongsu.mixins.errors import LockOutsideUnit, MultipleFound, NotFound, WrongValueForLookup
+from bongsu.mixins.fields import fields_of
 from bongsu.mixins.loaded import loaded_objects, read_anew
 from bongsu.mixins.paths import to_one_path
 from bongsu.mixins.sessions import in_unit, read
@@ -131,7 +132,7 @@ class Reads(Builder[M]):
     def _count_statement(self) -> Select[int]:
         if self._limit is None and self._offset is None and not self._distinct:
             return select(func.count()).select_from(self._model).where(*self._conditions())
-        rows = self._ordered(select(*self._model.__mapper__.primary_key).where(*self._conditions())).subquery()
+        rows = self._ordered(select(*fields_of(self._model).key_columns).where(*self._conditions())).subquery()
         return select(func.count()).select_from(rows)
 
     def _own(self, name: str) -> str:

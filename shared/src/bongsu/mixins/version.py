@@ -1,8 +1,8 @@
-"""A version column: of two that change what both have read, the second is told."""
+"""A version column: the second of two writers that read the same version gets an error."""
 
-from collections.abc import Mapping
+from typing import ClassVar
 
-from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 
 class VersionMixin:
@@ -11,8 +11,6 @@ class VersionMixin:
     Bulk updates count it up too, so that objects read before them are known to be old.
     """
 
-    version: Mapped[int] = mapped_column(default=1, sort_order=903)
+    __version_column__: ClassVar[str | None] = "version"
 
-    @declared_attr.directive
-    def __mapper_args__(cls) -> Mapping[str, object]:  # noqa: N805  # SQLAlchemy calls it with the class
-        return {"version_id_col": cls.version}
+    version: Mapped[int] = mapped_column(default=1, sort_order=903)
