@@ -9,7 +9,14 @@ import httpx
 import pytest
 from fastapi import Depends, FastAPI, Request
 
-from bongsu.identity.caller import Caller, CurrentCaller, Identity, require_account, require_permission, require_scope
+from bongsu.identity.dependencies import (
+    Caller,
+    CurrentCaller,
+    Identity,
+    require_account,
+    require_permission,
+    require_scope,
+)
 from bongsu.identity.key_source import current_signing_key, ensure_signing_key
 from bongsu.identity.models import AllowlistEntry, ApiKey, User
 from bongsu.identity.revocations import revoke_user
@@ -18,6 +25,7 @@ from bongsu.identity.signatures import RequestSigner
 from bongsu.identity.tokens import TokenIssuer, TokenSubject
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, uuid7
+from bongsu.runtime.dependencies import provide
 from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
 from shared.tests.identity.seeds import SECRET, Seeds
@@ -30,7 +38,7 @@ def build(identity: Identity) -> FastAPI:
     app = create_api(
         title="t", version="1", prefix="/t", metrics=Metrics("t"), lifespan=lambda _app: identity.following()
     )
-    app.state.identity = identity
+    provide(app, identity)
 
     def shown(caller: Caller) -> dict[str, Any]:
         return {

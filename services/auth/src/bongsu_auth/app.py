@@ -14,6 +14,7 @@ from bongsu.identity.revocations import sweep_revocations
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, MixinError
 from bongsu.runtime.background import in_background
+from bongsu.runtime.dependencies import provide
 from bongsu.runtime.errors import ServiceError
 from bongsu.runtime.http import create_api, request_id_of
 from bongsu.runtime.logging import get_logger
@@ -94,7 +95,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         lifespan=lifespan,
         max_body_bytes=MAX_BODY_BYTES,
     )
-    app.state.identity = identity
+    provide(app, identity)
     app.state.wiring = wiring
     for refused in (VerificationRefused, PasswordRequired, StateRefused, StateExpired, IdTokenForged):
         app.add_exception_handler(refused, _bad_request)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bongsu.identity.destinations import is_safe, safe_or_home
+from bongsu.identity.redirects import is_safe, safe_or_home
 from bongsu_auth.oauth.models import OAuthState
 from services.auth.tests.providers import Person
 from services.auth.tests.stage import Stage

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from bongsu.identity.callers import Identity
 from bongsu.mixins import Database
+from bongsu.runtime.dependencies import provide
 from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.migrations import MigrationSet
@@ -40,7 +41,7 @@ def create_app(*, settings: NotifySettings, identity: Identity, database: Databa
         lifespan=lifespan,
         max_body_bytes=MAX_BODY_BYTES,
     )
-    app.state.identity = identity
+    provide(app, identity)
     rules = Rules(sender=settings.sender, everyone_is_live=settings.sandbox)
     app.include_router(notifications.create_router(database, rules))
     return app

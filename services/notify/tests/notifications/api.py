@@ -12,6 +12,7 @@ from bongsu.identity.models import User
 from bongsu.identity.signatures import RequestSigner
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, utc_now
+from bongsu.runtime.dependencies import find
 from bongsu_notify.app import create_app
 from bongsu_notify.settings import NotifySettings
 from services.notify.tests.keys import make_key
@@ -46,7 +47,7 @@ class Api:
 
     def forget_keys(self) -> None:
         """As it is some seconds later: what was read of the keys and their owners is read again."""
-        self.app.state.identity.keys = KeyDirectory(self.vault)
+        find(self.app, Identity).keys = KeyDirectory(self.vault)
 
 
 async def served(database: Database, vault: Vault) -> AsyncIterator[Api]:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from bongsu.identity.api_keys import KeyDirectory
 from bongsu.identity.audit import Actor
-from bongsu.identity.cookies import CookieJar
+from bongsu.identity.cookies import AuthCookies
 from bongsu.identity.key_source import DatabaseKeySource
 from bongsu.identity.models import KeyMode
 from bongsu.identity.nonces import use_nonce
@@ -83,7 +83,7 @@ class Identity:
     ) -> None:
         origin = Origin.of(public_url)
         self.public_origin = f"{origin.scheme}://{origin.authority}"
-        self.cookies = CookieJar.of(public_url)
+        self.cookies = AuthCookies.of(public_url)
         self.keys = KeyDirectory(vault)
         self.key_source = DatabaseKeySource()
         self.revocations = revocations or RevocationFeed()

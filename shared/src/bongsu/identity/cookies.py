@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 
 @dataclass(frozen=True, slots=True)
-class CookieJar:
+class AuthCookies:
     """Names and attributes of our cookies, which follow from the public URL."""
 
     access: str
@@ -20,7 +20,7 @@ class CookieJar:
     secure: bool
 
     @classmethod
-    def of(cls, public_url: str) -> "CookieJar":
+    def of(cls, public_url: str) -> "AuthCookies":
         """`__Host-` and `__Secure-` names on https; plain ones with the port on http."""
         parts = urlsplit(public_url)
         if parts.scheme == "https":

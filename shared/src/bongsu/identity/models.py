@@ -145,6 +145,12 @@ class LinkedAccount(AuthModel):
         Index("ix_linked_accounts_profile_due", "profile_due_at"),
     )
 
+    @classmethod
+    async def find_subject(cls, user_id: UUID, provider: str) -> str | None:
+        """Return the provider's id of a user's linked account (Discord's is a snowflake), or None."""
+        linked = await cls.filter_by(user_id=user_id, provider=provider).first()
+        return None if linked is None else linked.subject
+
 
 class ApiKey(AuthModel):
     """A key that signs requests."""

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from bongsu import mixins
 from bongsu.identity.audit import Actor
-from bongsu.identity.caller import Caller, require_account
+from bongsu.identity.dependencies import Caller, require_account
 from bongsu.identity.models import User
 from bongsu.runtime.errors import Unauthorised
 from bongsu.runtime.negotiation import preferred_language

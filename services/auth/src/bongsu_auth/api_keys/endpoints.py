@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from bongsu.identity.caller import Caller, require_account
+from bongsu.identity.dependencies import Caller, require_account
 from bongsu.runtime.problems import problems
 from bongsu_auth.api_keys import service
 from bongsu_auth.api_keys.schemas import EntryIn, EntryList, EntryOut, KeyIn, KeyMade, KeyOut, KeyPage, KeyPatch

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from bongsu.identity.assertions import LIFETIME_S
-from bongsu.identity.caller import Caller, require_account
+from bongsu.identity.dependencies import Caller, require_account
 from bongsu.runtime.problems import problems
 from bongsu_auth.assertions import service
 from bongsu_auth.assertions.schemas import AssertionIn, AssertionOut

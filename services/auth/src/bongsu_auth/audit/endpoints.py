@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from bongsu.identity.caller import Caller, require_account
+from bongsu.identity.dependencies import Caller, require_account
 from bongsu.identity.scopes import Permission
 from bongsu.runtime.problems import problems
 from bongsu_auth.audit import service

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from bongsu.identity.caller import Caller, require_account
+from bongsu.identity.dependencies import Caller, require_account
 from bongsu.runtime.problems import problems
 from bongsu_auth.guilds.port import Guild
 from bongsu_auth.guilds.schemas import GuildOut, GuildPage

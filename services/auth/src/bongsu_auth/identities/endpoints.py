@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from bongsu.identity.caller import Caller, require_account
+from bongsu.identity.dependencies import Caller, require_account
 from bongsu.identity.models import LinkedAccount
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.problems import problems

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from bongsu.identity import audit
-from bongsu.identity.caller import Caller, require_account
+from bongsu.identity.dependencies import Caller, require_account
 from bongsu.runtime.problems import problems
 from bongsu_auth.installs.schemas import InstallIn
 from bongsu_auth.oauth.endpoints import put_flow

@@ -1,8 +1,8 @@
-"""The addresses that a browser is sent to at the end of a flow; which ones may be: `bongsu.identity.destinations`."""
+"""The addresses that a browser is sent to at the end of a flow; which ones may be: `bongsu.identity.redirects`."""
 
 from urllib.parse import urlencode
 
-from bongsu.identity.destinations import HOME
+from bongsu.identity.redirects import HOME
 
 LOGIN = "/login"
 

@@ -15,7 +15,7 @@ from fastapi.responses import RedirectResponse
 from bongsu import mixins
 from bongsu.identity import audit
 from bongsu.identity.audit import Actor
-from bongsu.identity.destinations import safe_or_home
+from bongsu.identity.redirects import safe_or_home
 from bongsu.identity.tokens import TokenRefused
 from bongsu.runtime.errors import ServiceError
 from bongsu.runtime.logging import get_logger

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-from bongsu.identity.destinations import MAX_CHARS, is_safe
+from bongsu.identity.redirects import MAX_CHARS, is_safe
 
 
 def _safe(value: str) -> str:

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 
 from bongsu.identity import audit
-from bongsu.identity.caller import Caller, require_account
+from bongsu.identity.dependencies import Caller, require_account
 from bongsu.identity.models import User
 from bongsu.runtime.errors import Unauthorised
 from bongsu.runtime.problems import problems

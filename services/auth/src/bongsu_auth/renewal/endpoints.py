@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from bongsu.identity.destinations import safe_or_home
+from bongsu.identity.redirects import safe_or_home
 from bongsu.runtime.errors import Unavailable
 from bongsu_auth.oauth import destinations
 from bongsu_auth.sessions.browser import put_tokens

@@ -2,11 +2,11 @@
 
 from fastapi import Request, Response
 
-from bongsu.identity.cookies import CookieJar
+from bongsu.identity.cookies import AuthCookies
 from bongsu_auth.sessions.service import Tokens
 
 
-def put_tokens(cookies: CookieJar, response: Response, tokens: Tokens) -> None:
+def put_tokens(cookies: AuthCookies, response: Response, tokens: Tokens) -> None:
     """Hands a session's tokens to a browser, which keeps them from scripts."""
     response.headers["Cache-Control"] = "no-store"
     cookies.set(response, cookies.access, tokens.access_token, max_age_s=tokens.expires_in)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from bongsu.identity.caller import Caller, require_account
+from bongsu.identity.dependencies import Caller, require_account
 from bongsu.identity.models import Revocation, User
 from bongsu.runtime.errors import Unauthorised
 from bongsu.runtime.problems import problems

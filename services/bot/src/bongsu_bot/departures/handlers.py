@@ -6,7 +6,7 @@ from uuid import UUID
 
 from bongsu.contracts.rpc import GuildLeave, GuildLeaveRequest, guild_target
 from bongsu.identity.assertions import AssertionRefused, AssertionVerifier
-from bongsu.identity.linked_accounts import subject_of
+from bongsu.identity.models import LinkedAccount
 from bongsu.identity.nonces import use_nonce
 from bongsu.mixins import Database
 from bongsu.runtime.errors import ServiceError, Unavailable
@@ -91,7 +91,7 @@ class DepartureHandler:
         await self._directory.leave(departure.guild_id)
 
     async def _discord_id(self, user_id: UUID) -> int:
-        subject = await subject_of(user_id, "discord")
+        subject = await LinkedAccount.find_subject(user_id, "discord")
         if subject is None:
             raise NotLinked("Link a Discord account first")
         return int(subject)

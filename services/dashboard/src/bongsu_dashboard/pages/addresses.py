@@ -2,7 +2,7 @@
 
 from urllib.parse import quote, urlsplit
 
-from bongsu.identity.destinations import HOME, is_safe
+from bongsu.identity.redirects import HOME, is_safe
 
 
 def safe_path(wish: str | None, otherwise: str = HOME) -> str:

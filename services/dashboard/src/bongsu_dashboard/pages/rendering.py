@@ -9,7 +9,7 @@ import jinja2
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from bongsu.identity.cookies import CookieJar
+from bongsu.identity.cookies import AuthCookies
 from bongsu_dashboard.accounts.user import User
 from bongsu_dashboard.browser import Browser, SetCookie
 from bongsu_dashboard.forms.problems import FieldProblem
@@ -33,7 +33,7 @@ class Pages:
     def __init__(self, *, public_url: str, cdn_url: str) -> None:
         self.public_url = public_url
         self.cookies = PageCookies.of(public_url)
-        self.token_cookies = CookieJar.of(public_url)
+        self.token_cookies = AuthCookies.of(public_url)
         self.assets = Assets()
         self.catalogue = Catalogue()
         self._environment = jinja2.Environment(

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
 from bongsu import mixins
-from bongsu.identity.caller import Caller, require_scope
+from bongsu.identity.dependencies import Caller, require_scope
 from bongsu.identity.scopes import Scope
 from bongsu.mixins import Database
 from bongsu.runtime.errors import Conflict, ServiceError

@@ -1,6 +1,6 @@
 """FastAPI dependencies: who calls, and whether they may.
 
-`create_app` puts an `Identity` at `app.state.identity`; endpoints ask for an `Annotated[Caller, Depends(…)]`.
+`create_app` provides an `Identity`; endpoints ask for an `Annotated[Caller, Depends(…)]`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,6 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from bongsu.identity.callers import Caller, Identity
 from bongsu.identity.scopes import Permission, Scope
+from bongsu.runtime.dependencies import find
 from bongsu.runtime.errors import Forbidden
 
 __all__ = [
@@ -39,8 +40,7 @@ CallerDependency = Callable[..., Awaitable[Caller]]
 
 def identity_of(request: Request) -> Identity:
     """The app's `Identity`."""
-    identity: Identity = request.app.state.identity
-    return identity
+    return find(request.app, Identity)
 
 
 async def current_caller(
