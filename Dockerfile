@@ -7,7 +7,7 @@ FROM python:3.13-slim AS base
 ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 
-# --- what is installed, and then thrown away with its tools -----------------------------------------------------------
+# --- what is installed; its tools stay behind here --------------------------------------------------------------------
 FROM base AS builder
 ENV UV_PROJECT_ENVIRONMENT=/opt/bongsu \
     UV_PYTHON_DOWNLOADS=never \
@@ -29,17 +29,17 @@ COPY services/bot/pyproject.toml services/bot/
 COPY sandbox/pyproject.toml sandbox/
 COPY launcher/pyproject.toml launcher/
 ARG SERVICE
-# First what others wrote: it changes seldom, and this layer is kept when only our own code does.
+# The dependencies first: this layer is kept when only our own code changes.
 RUN --mount=type=cache,target=/root/.cache/uv \
-    case "$SERVICE" in relay) package=bongsu ;; *) package=bongsu-$SERVICE ;; esac; \
-    uv sync --quiet --frozen --no-dev --no-install-workspace --package "$package"
+    case "$SERVICE" in relay) package="bongsu --extra broker" ;; *) package=bongsu-$SERVICE ;; esac; \
+    uv sync --quiet --frozen --no-dev --no-install-workspace --package $package
 COPY shared/ shared/
 COPY services/ services/
 COPY sandbox/ sandbox/
 COPY launcher/ launcher/
 RUN --mount=type=cache,target=/root/.cache/uv \
-    case "$SERVICE" in relay) package=bongsu ;; *) package=bongsu-$SERVICE ;; esac; \
-    uv sync --quiet --frozen --no-dev --no-editable --package "$package"
+    case "$SERVICE" in relay) package="bongsu --extra broker" ;; *) package=bongsu-$SERVICE ;; esac; \
+    uv sync --quiet --frozen --no-dev --no-editable --package $package
 
 # --- what runs ----------------------------------------------------------------------------------------------------------
 FROM base AS runtime
