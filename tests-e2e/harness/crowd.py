@@ -33,6 +33,7 @@ def submit(program: Program, addresses: Iterable[str], *, threads: int = 6, paus
     lock = threading.Lock()
 
     def work() -> None:
+        # The pause spreads the load; nothing is polled.
         while True:
             with lock:
                 to = next(remaining, None)

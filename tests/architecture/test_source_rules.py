@@ -150,6 +150,95 @@ class TestIgnoresGiveRuleAndReason:
         assert rules_broken_by(tmp_path, "bench/queries.py", 'x = "# noqa"\n') == set()
 
 
+class TestEndpointsImportNoModels:
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "from bongsu_auth.accounts.models import Registration\n",
+            "from bongsu.identity.models import User\n",
+            "from bongsu.identity import models\n",
+            "import bongsu.identity.models\n",
+            "def f():\n    from bongsu.identity.models import User\n",
+        ],
+    )
+    def test_an_import_of_models_is_found(self, tmp_path: Path, code: str) -> None:
+        assert rules_broken_by(tmp_path, f"{FEATURE}/endpoints.py", code) == {"models-in-endpoints"}
+
+    @pytest.mark.parametrize("path", [f"{FEATURE}/service.py", "services/auth/tests/accounts/endpoints.py"])
+    def test_services_and_tests_may_import_models(self, tmp_path: Path, path: str) -> None:
+        assert rules_broken_by(tmp_path, path, "from bongsu.identity.models import User\n") == set()
+
+    def test_schemas_may_be_imported(self, tmp_path: Path) -> None:
+        code = "from bongsu_auth.accounts.schemas import UserOut\n"
+        assert rules_broken_by(tmp_path, f"{FEATURE}/endpoints.py", code) == set()
+
+
+class TestRoutesAreModuleLevel:
+    @pytest.mark.parametrize("decorator", ["router.get('/me')", "app.websocket('/')", "self.router.post('/')"])
+    @pytest.mark.parametrize("keyword", ["def", "async def"])
+    def test_a_route_inside_a_function_is_found(self, tmp_path: Path, decorator: str, keyword: str) -> None:
+        code = f"""
+            def create_router(router):
+                @{decorator}
+                {keyword} me(): ...
+        """
+        assert rules_broken_by(tmp_path, f"{FEATURE}/endpoints.py", code) == {"nested-route"}
+
+    def test_a_route_of_the_module_passes(self, tmp_path: Path) -> None:
+        code = """
+            router = APIRouter()
+
+            @router.get("/me")
+            async def read_me():
+                @functools.cache
+                def inner(): ...
+        """
+        assert rules_broken_by(tmp_path, f"{FEATURE}/endpoints.py", code) == set()
+
+
+class TestLimitsAreArguments:
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "def test(monkeypatch):\n    monkeypatch.setattr(service, 'LIMIT_S', 1)\n",
+            "def test(monkeypatch):\n    monkeypatch.setattr(service, '_CHUNK', 1)\n",
+            "def test(monkeypatch):\n    monkeypatch.setattr('bongsu.broker.WAIT_S', 1)\n",
+            "def test(patch):\n    patch.setattr(service, 'LIMIT_S', 1, raising=False)\n",
+        ],
+    )
+    def test_a_patched_constant_is_found(self, tmp_path: Path, code: str) -> None:
+        assert rules_broken_by(tmp_path, "services/auth/tests/test_limits.py", code) == {"patched-constant"}
+
+    def test_a_patched_function_passes(self, tmp_path: Path) -> None:
+        code = "def test(monkeypatch):\n    monkeypatch.setattr(service, 'submit', None)\n"
+        assert rules_broken_by(tmp_path, "services/auth/tests/test_limits.py", code) == set()
+
+
+class TestTestsWaitWithEventually:
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "async def test():\n    while not done():\n        await asyncio.sleep(0.01)\n",
+            "def test():\n    while True:\n        if done():\n            break\n        time.sleep(PAUSE_S)\n",
+            "async def test():\n    # why\n    while not done():\n        await sleep(1)\n",
+        ],
+    )
+    def test_a_polling_loop_is_found(self, tmp_path: Path, code: str) -> None:
+        assert rules_broken_by(tmp_path, "services/auth/tests/test_limits.py", code) == {"polling-loop"}
+
+    @pytest.mark.parametrize(
+        ("path", "code"),
+        [
+            ("tests/test_a.py", "async def test():\n    while True:\n        await asyncio.sleep(0)\n"),
+            ("tests/test_a.py", "def test():\n    # The pause spreads the load.\n    while True:\n        sleep(1)\n"),
+            ("tests/eventually.py", "def wait():\n    while True:\n        time.sleep(1)\n"),
+            ("bench/load.py", "def wait():\n    while True:\n        time.sleep(1)\n"),
+        ],
+    )
+    def test_other_loops_pass(self, tmp_path: Path, path: str, code: str) -> None:
+        assert rules_broken_by(tmp_path, path, code) == set()
+
+
 class TestMain:
     def test_a_violation_is_printed_with_its_place_and_the_exit_code_is_1(self, root: Path, tmp_path: Path) -> None:
         (tmp_path / "utils.py").touch()
@@ -173,4 +262,5 @@ class TestMain:
         assert violations(tmp_path) == []
 
     def test_each_rule_has_a_planted_violation_here(self) -> None:
-        assert set(RULES) == {"meaningless-name", "file-too-long", "unexplained-ignore", "commit-in-service", "raw-sql"}
+        planted = {name for name in RULES if f'{{"{name}"}}' in Path(__file__).read_text(encoding="utf-8")}
+        assert planted | {"raw-sql"} == set(RULES)

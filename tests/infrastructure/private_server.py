@@ -78,6 +78,7 @@ def answers(port: int, send: bytes, expect: Callable[[bytes], bool]) -> bool:
 
 def wait_until_ready(process: subprocess.Popen[bytes], log: Path, is_ready: Callable[[], bool]) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
+    # This process starts quickly because it imports nothing of ours.
     while not is_ready():
         if process.poll() is not None:
             raise StartError(f"{process.args!s} ended with {process.returncode}:\n{last_lines(log)}")
@@ -228,6 +229,7 @@ def main(kind: str, folder: Path, owner_pid: int) -> None:
     unfinished = folder / "state.new"
     unfinished.write_text(json.dumps(state))
     unfinished.rename(folder / "state.json")
+    # Nothing announces the end of a process that is not our child.
     while processes and is_alive(owner_pid) and all(process.poll() is None for process in processes):
         time.sleep(0.5)
     if not is_alive(owner_pid):

@@ -5,6 +5,7 @@ A private server belongs to the run: all xdist workers share it, it starts in th
 test turns out to need it (tests that need RabbitMQ, the slow one, come last), and the process that runs pytest ends it.
 """
 
+import contextlib
 import json
 import os
 import secrets
@@ -21,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 import pymysql
 import pytest
 
+from tests.eventually import wait_until
 from tests.infrastructure import private_server
 from tests.infrastructure.needs import NotRunSummary, cannot_run
 
@@ -89,9 +91,8 @@ class PrivateServers:
         """Wait until the server answers or has failed."""
         self.start(kind)
         state = self.folder / kind.name / "state.json"
-        deadline = time.monotonic() + private_server.START_TIMEOUT_S + 10
-        while not state.exists() and time.monotonic() < deadline:
-            time.sleep(private_server.POLL_S)
+        with contextlib.suppress(AssertionError):
+            wait_until(state.exists, private_server.START_TIMEOUT_S + 10)
 
     def url(self, kind: ServerKind) -> str:
         self.wait(kind)

@@ -19,6 +19,8 @@ MEANINGLESS_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 # The receivers on which execute() and its kin mean SQL past the mixins.
 SESSION_NAMES = {"session", "connection", "conn"}
 EXECUTING_METHODS = {"execute", "exec_driver_sql", "scalar", "scalars", "stream", "stream_scalars"}
+ROUTING_METHODS = {"get", "post", "put", "patch", "delete", "head", "options", "api_route", "route", "websocket"}
+CONSTANT_NAME = re.compile(r"_?[A-Z][A-Z0-9_]+")
 IGNORE_COMMENT = re.compile(
     r"#\s*(?:ruff:\s*|flake8[:=]\s*)?(?P<kind>noqa|type:\s*ignore|pyright:\s*ignore|mypy:\s*ignore-errors)\b(?P<rest>.*)",
     re.IGNORECASE,
@@ -56,12 +58,12 @@ class Source:
 
     @property
     def is_test(self) -> bool:
-        return any(part in {"tests", "tests-e2e"} for part in self.path.parts)
+        return is_test(self.path)
 
     def calls(self) -> Iterator[ast.Call]:
         return (node for node in ast.walk(self.tree) if isinstance(node, ast.Call))
 
-    def is_explained(self, node: ast.expr) -> bool:
+    def is_explained(self, node: ast.expr | ast.stmt) -> bool:
         """Whether a comment that is more than an ignore stands at ``node``, or right above it or its statement."""
         around = (s for s in ast.walk(self.tree) if isinstance(s, ast.stmt) and encloses(s, node))
         statement = max((s.lineno for s in around), default=node.lineno)
@@ -69,7 +71,11 @@ class Source:
         return any(len(IGNORE_COMMENT.sub("", self.comments.get(line, "")).split()) > 3 for line in lines)
 
 
-def encloses(statement: ast.stmt, node: ast.expr) -> bool:
+def is_test(path: Path) -> bool:
+    return any(part in {"tests", "tests-e2e"} for part in path.parts) or path.name == "conftest.py"
+
+
+def encloses(statement: ast.stmt, node: ast.expr | ast.stmt) -> bool:
     return statement.lineno <= node.lineno and (node.end_lineno or 0) <= (statement.end_lineno or 0)
 
 
@@ -145,12 +151,76 @@ def sql_is_written_in_the_mixins(source: Source) -> Iterator[tuple[int, str]]:
             yield call.lineno, f"{what} outside bongsu.mixins: use the mixins, or say why not in a comment above"
 
 
+def endpoints_import_no_models(source: Source) -> Iterator[tuple[int, str]]:
+    if source.path.name != "endpoints.py" or source.is_test:
+        return
+    for node in ast.walk(source.tree):
+        match node:
+            case ast.ImportFrom(module=str(module), names=names):
+                modules = [module, *(f"{module}.{alias.name}" for alias in names)]
+            case ast.Import(names=names):
+                modules = [alias.name for alias in names]
+            case _:
+                continue
+        if any(module.rpartition(".")[2] == "models" for module in modules):
+            yield node.lineno, "an endpoint knows no tables: call one function of the service"
+
+
+def routes_are_module_level(source: Source) -> Iterator[tuple[int, str]]:
+    if source.path.name != "endpoints.py" or source.is_test:
+        return
+    for outer in ast.walk(source.tree):
+        if not isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        for node in ast.walk(outer):
+            if node is outer or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            for decorator in node.decorator_list:
+                match decorator:
+                    case ast.Call(func=ast.Attribute(attr=method)) if method in ROUTING_METHODS:
+                        yield node.lineno, f"`{node.name}` is a route inside a function: move it to the module's level"
+
+
+def limits_are_arguments(source: Source) -> Iterator[tuple[int, str]]:
+    if not source.is_test:
+        return
+    for call in source.calls():
+        match call:
+            case ast.Call(func=ast.Attribute(attr="setattr"), args=[_, ast.Constant(value=str(name)), *_]):
+                pass
+            case ast.Call(func=ast.Attribute(attr="setattr"), args=[ast.Constant(value=str(path)), *_]):
+                name = path.rpartition(".")[2]
+            case _:
+                continue
+        if CONSTANT_NAME.fullmatch(name):
+            yield call.lineno, f"`{name}` is patched: make the limit an argument of the constructor, and pass it"
+
+
+def tests_wait_with_eventually(source: Source) -> Iterator[tuple[int, str]]:
+    if not source.is_test or source.path.name == "eventually.py":
+        return
+    for loop in ast.walk(source.tree):
+        if not isinstance(loop, ast.While) or source.is_explained(loop):
+            continue
+        for node in ast.walk(loop):
+            match node:
+                case ast.Call(func=ast.Attribute(attr="sleep") | ast.Name(id="sleep"), args=[pause]) if (
+                    ast.unparse(pause) != "0"
+                ):
+                    yield loop.lineno, "a polling loop: use tests.eventually, or say why not in a comment above"
+                    break
+
+
 RULES: dict[str, Rule] = {
     "meaningless-name": names_say_something,
     "file-too-long": files_are_short,
     "unexplained-ignore": ignores_give_rule_and_reason,
     "commit-in-service": services_do_not_commit,
     "raw-sql": sql_is_written_in_the_mixins,
+    "models-in-endpoints": endpoints_import_no_models,
+    "nested-route": routes_are_module_level,
+    "patched-constant": limits_are_arguments,
+    "polling-loop": tests_wait_with_eventually,
 }
 
 

@@ -272,6 +272,7 @@ class TestStorm:
     async def test_event_loop_goes_on_answering(self, stage: Stage) -> None:
         storm = asyncio.gather(*(stage.login("nobody@example.com") for _ in range(100)))
         waited_s = []
+        # Samples the latency of the loop for as long as the storm takes.
         while not storm.done():
             started = time.perf_counter()
             assert (await stage.client.get("/healthz")).status_code == 200

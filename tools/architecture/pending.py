@@ -1,0 +1,46 @@
+"""Files and folders that break a rule still. Each entry goes when its files are rewritten; none is added."""
+
+from tools.architecture.source_rules import Violation
+
+PENDING: dict[str, tuple[str, ...]] = {
+    "patched-constant": (
+        "launcher/tests/",
+        "sandbox/tests/",
+        "services/auth/tests/",
+        "services/bot/tests/",
+        "services/notify/tests/",
+        "shared/tests/",
+        "tests/bench/test_peers.py",
+    ),
+    "nested-route": ("sandbox/src/", "services/auth/src/", "services/dashboard/src/", "services/notify/src/"),
+    "models-in-endpoints": ("sandbox/src/", "services/auth/src/", "services/notify/src/"),
+    "banned-word": (
+        ".env.example",
+        "Makefile",
+        "bench/",
+        "compose.override.yaml",
+        "compose.yaml",
+        "docs/",
+        "launcher/src/",
+        "launcher/tests/",
+        "sandbox/src/",
+        "sandbox/tests/",
+        "services/auth/src/",
+        "services/auth/tests/",
+        "services/bot/src/",
+        "services/bot/tests/",
+        "services/dashboard/src/",
+        "services/dashboard/tests/",
+        "services/notify/src/",
+        "services/notify/tests/",
+        "shared/src/",
+        "shared/tests/",
+        "tests-e2e/",
+        "tests/",
+        "tools/",
+    ),
+}
+
+
+def is_pending(violation: Violation) -> bool:
+    return violation.path.as_posix().startswith(PENDING.get(violation.rule, ()))
