@@ -156,7 +156,7 @@ class TestSession:
 class TestDiscord:
     async def test_without_it_there_is_a_way_to_link_it(self, whole: Whole) -> None:
         browser = await whole.signed_in()
-        assert "디스코드 계정을 연결해 주십시오" in text_of((await browser.get("/guilds")).text)
+        assert "Discord 계정을 연결해 주세요" in text_of((await browser.get("/guilds")).text)
 
 
 class TestNotifications:

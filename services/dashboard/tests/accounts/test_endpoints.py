@@ -14,7 +14,7 @@ class TestAccount:
         assert "mina@example.com" in text
         assert "Chrome · Windows" in text
         assert "Safari · iPhone" in text
-        assert "지금 이 기기" in text
+        assert "현재 기기" in text
 
     async def test_a_name_is_changed_and_can_be_taken_away(self, stage: Stage) -> None:
         browser = stage.mina()
@@ -45,7 +45,7 @@ class TestAccount:
         browser = stage.mina()
         await browser.get("/account")
         await browser.post(f"/account/sessions/{uuid4()}/end")
-        assert "이미 끝난 로그인입니다" in text_of((await browser.get("/account")).text)
+        assert "이미 로그아웃된 기기입니다" in text_of((await browser.get("/account")).text)
 
     async def test_all_others_are_ended(self, stage: Stage) -> None:
         browser = stage.mina()
@@ -70,7 +70,7 @@ class TestLinking:
         asked = await browser.post("/account/link/discord", {"next": "/guilds"})
         assert (asked.status_code, 'type="password"' in asked.text) == (403, True)
         wrong = await browser.post("/account/link/discord", {"next": "/guilds", "password": "wrong"})
-        assert "비밀번호가 맞지 않습니다" in text_of(wrong.text)
+        assert "비밀번호가 올바르지 않습니다" in text_of(wrong.text)
         right = await browser.post("/account/link/discord", {"next": "/guilds", "password": PASSWORD})
         assert right.headers["location"].startswith("https://discord.com/")
 

@@ -22,7 +22,7 @@ class TestSigningIn:
         await tab.page.fill("#f-email", "mina@example.com")
         await tab.page.fill("#f-password", "something else")
         await tab.page.click("#login button")
-        await expect(tab.page.locator("#login")).to_contain_text("이메일 또는 비밀번호가 맞지 않습니다")
+        await expect(tab.page.locator("#login")).to_contain_text("이메일 또는 비밀번호가 올바르지 않습니다")
         await expect(tab.page.locator("#f-email")).to_have_value("mina@example.com")
 
     @SCRIPTS
@@ -73,7 +73,7 @@ class TestChoosing:
         tab = await opened(full(), scripts=scripts)
         await tab.open("/guilds")
         await tab.page.click("button[value=en]")
-        await expect(tab.page.locator("h1")).to_have_text("My servers")
+        await expect(tab.page.locator("h1")).to_have_text("Servers")
 
     async def test_the_system_is_followed_until_then(self, opened: Opener) -> None:
         colours = []

@@ -53,7 +53,7 @@ class TestAdding:
         stage.settings = stage.settings.model_copy(update={"install_wait_s": 5})
         tab = await opened(stage)
         await tab.open(f"/guilds/{ABSENT}/added")
-        await expect(tab.page.locator("#state")).to_contain_text("봇이 아직 보이지 않습니다", timeout=30_000)
+        await expect(tab.page.locator("#state")).to_contain_text("봇이 아직 참여하지 않았습니다", timeout=30_000)
         await expect(tab.page.locator("#state button")).to_have_text("봇 추가")
 
 
@@ -105,7 +105,7 @@ class TestRemoving:
         await tab.open(f"/guilds/{ACTIVE}")
         await tab.page.fill("#f-name", "봉수대")
         await tab.page.click(".danger button")
-        await expect(tab.page.locator("#e-name")).to_contain_text("서버 이름과 다릅니다")
+        await expect(tab.page.locator("#e-name")).to_contain_text("서버 이름이 다릅니다")
         assert stage.bot.left == []
 
     async def test_a_silent_bot_is_said_on_the_page(self, opened: Opener) -> None:
@@ -183,5 +183,5 @@ class TestWhatCanGoWrong:
         await tab.open("/guilds")
         stage.directory.down = True
         await tab.page.locator("#q").press_sequentially("a")
-        await expect(tab.page.locator("#notices")).to_contain_text("지금은 보여 드릴 수 없습니다")
+        await expect(tab.page.locator("#notices")).to_contain_text("지금은 표시할 수 없습니다")
         await expect(tab.page.locator(".guild")).to_have_count(6)

@@ -65,7 +65,7 @@ class TestList:
 
     async def test_a_list_that_discord_told_before_says_from_when(self, stage: Stage) -> None:
         stage.directory.stale = True
-        assert "12분 전의 목록입니다" in text_of((await stage.mina().get("/guilds")).text)
+        assert "12분 전에 불러온 목록입니다" in text_of((await stage.mina().get("/guilds")).text)
 
     async def test_notify_being_down_leaves_its_numbers_out(self, stage: Stage) -> None:
         stage.notifications.down = True
@@ -82,9 +82,9 @@ class TestList:
             a_notification("e", "delivered", minutes=3000),
         ]
         text = text_of((await stage.mina().get("/guilds")).text)
-        assert "보낸 알림 2 지난 24시간" in text
+        assert "전송 2 지난 24시간" in text
         assert "전송 성공률 66.7% 실패 1건" in text
-        assert "기다리는 알림 1" in text
+        assert "대기 중 1" in text
 
     @pytest.mark.parametrize(
         ("query", "names"),
@@ -221,7 +221,7 @@ class TestAdding:
         await browser.get(f"/guilds/{SECOND}/added", follow=True)
         browser.client.cookies.delete("pending-80")
         over = await browser.get(f"/guilds/{SECOND}/state", htmx=True)
-        assert "봇이 아직 보이지 않습니다" in text_of(over.text)
+        assert "봇이 아직 참여하지 않았습니다" in text_of(over.text)
         assert "hx-trigger" not in over.text
 
     async def test_a_bot_that_was_faster_is_active_at_once(self, stage: Stage) -> None:

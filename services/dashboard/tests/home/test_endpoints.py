@@ -6,14 +6,14 @@ class TestHome:
     async def test_who_has_just_come_is_told_what_to_do(self, stage: Stage) -> None:
         stage.directory.linked = False
         text = text_of((await stage.mina().get("/")).text)
-        assert "이제 할 일" in text
-        assert "디스코드 연결하기" in text
+        assert "시작하기" in text
+        assert "Discord 연결하기" in text
 
     async def test_who_has_done_it_all_is_not(self, stage: Stage) -> None:
         stage.directory.managed_by[MINA] = [a_guild(5, "x")]
         stage.bot.known[5] = a_summary(5)
         stage.notifications.items = [a_notification()]
-        assert "이제 할 일" not in text_of((await stage.mina().get("/")).text)
+        assert "시작하기" not in text_of((await stage.mina().get("/")).text)
 
     async def test_every_part_may_be_down(self, stage: Stage) -> None:
         stage.directory.down = stage.notifications.down = stage.bot.silent = True
@@ -21,5 +21,5 @@ class TestHome:
         text = text_of(answer.text)
         assert answer.status_code == 200
         assert "알림 서비스가 응답하지 않습니다" in text
-        assert "서버 목록을 가져오지 못했습니다" in text
+        assert "서버 목록을 불러오지 못했습니다" in text
         assert "봇이 응답하지 않습니다" in text

@@ -1,13 +1,16 @@
 import re
 import string
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from babel.messages.catalog import Catalog, Message
+from babel.messages.pofile import read_po
 
 import bongsu_dashboard
 from bongsu_dashboard.forms.problems import KINDS
 from bongsu_dashboard.notifications.notification import STATUSES
-from bongsu_dashboard.pages.catalogue import LANGUAGES, Catalogue, choose_language
+from bongsu_dashboard.pages.catalogue import LANGUAGES, Catalogue, catalogue_file, choose_language
 from bongsu_dashboard.pages.failures import _SHOWN
 
 PACKAGE = Path(bongsu_dashboard.__file__).parent
@@ -16,6 +19,7 @@ NAMED = re.compile(r"""\bt\(\s*["']([a-z_]+(?:\.[a-z_]+)+)["'](?! ~)""")
 KINDS_NAMED = re.compile(r"""FieldProblem\([^,]+,\s*"([a-z_]+)\"""")
 WRONG = re.compile(r"""_Wrong\("([a-z_]+)"\)""")
 FLASHES = re.compile(r"""flash="(?:ok|note|bad)\.([a-z_]+)\"""")
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -23,60 +27,99 @@ def catalogue() -> Catalogue:
     return Catalogue()
 
 
-def _facts(text: str) -> set[str]:
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+def _messages(language: str) -> dict[str, tuple[str, ...]]:
+    """The forms of each text by its ID."""
+    with catalogue_file(language).open("rb") as file:
+        catalog: Catalog = read_po(file)
+    return {_id(message): _forms(message) for message in catalog if message.id}
+
+
+def _id(message: Message) -> str:
+    return message.id if isinstance(message.id, str) else str(message.id[0])
+
+
+def _forms(message: Message) -> tuple[str, ...]:
+    return (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
+
+
+def _facts(forms: tuple[str, ...]) -> set[str]:
+    return {name for form in forms for _, name, _, _ in string.Formatter().parse(form) if name}
 
 
 class TestCompleteness:
-    def test_both_languages_have_the_same_keys(self, catalogue: Catalogue) -> None:
-        korean, english = (catalogue.words(language).all_keys() for language in LANGUAGES)
-        assert korean ^ english == frozenset()
+    def test_languages_have_the_same_ids(self) -> None:
+        korean, english = (_messages(language) for language in LANGUAGES)
+        assert korean.keys() ^ english.keys() == set()
 
-    def test_both_languages_use_the_same_facts(self, catalogue: Catalogue) -> None:
-        korean, english = (catalogue.words(language) for language in LANGUAGES)
-        differing = {
-            key
-            for key in korean.all_keys()
-            if set().union(*map(_facts, korean.forms(key))) != set().union(*map(_facts, english.forms(key)))
-        }
-        assert differing == set()
+    def test_languages_use_the_same_facts(self) -> None:
+        korean, english = (_messages(language) for language in LANGUAGES)
+        assert {key for key in korean if _facts(korean[key]) != _facts(english[key])} == set()
 
-    def test_no_text_is_empty(self, catalogue: Catalogue) -> None:
-        for language in LANGUAGES:
-            words = catalogue.words(language)
-            assert [key for key in words.all_keys() if not all(form.strip() for form in words.forms(key))] == []
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_every_form_has_text(self, language: str) -> None:
+        assert [key for key, forms in _messages(language).items() if not all(form.strip() for form in forms)] == []
 
     @pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
-    def test_every_key_that_is_named_is_there(self, source: Path, catalogue: Catalogue) -> None:
+    def test_source_names_existing_ids(self, source: Path) -> None:
         text = source.read_text(encoding="utf-8")
         named = set(NAMED.findall(text))
         named |= {f"form.{kind}" for kind in KINDS_NAMED.findall(text) + WRONG.findall(text)}
         named |= {f"flash.{key}" for key in FLASHES.findall(text)}
-        assert named - catalogue.words("ko").all_keys() == set()
+        assert named - _messages("ko").keys() == set()
 
-    def test_every_fault_status_and_failure_has_words(self, catalogue: Catalogue) -> None:
+    def test_problems_statuses_failures_and_roles_have_texts(self) -> None:
         wanted = {f"form.{kind}" for kind in KINDS.values()} | {f"status.{status}" for status in STATUSES}
         wanted |= {f"failure.{kind}.{part}" for kind in (*_SHOWN.values(), "internal") for part in ("title", "lead")}
         wanted |= {f"role.{role}" for role in ("user", "staff", "manager", "administrator")}
-        assert wanted - catalogue.words("en").all_keys() == set()
+        assert wanted - _messages("en").keys() == set()
 
-    def test_korean_is_written_in_polite_plain_style(self, catalogue: Catalogue) -> None:
-        words = catalogue.words("ko")
-        assert [
-            key for key in words.all_keys() for form in words.forms(key) if re.search(r"(해요|돼요|세요\.|어요)", form)
-        ] == []
+    def test_korean_uses_one_style(self) -> None:
+        """Statements end in -습니다, requests in -해 주세요."""
+        informal = re.compile(r"(해요|돼요|어요|아요|예요|에요|십시오)")
+        assert [key for key, forms in _messages("ko").items() for form in forms if informal.search(form)] == []
 
 
-class TestWords:
-    def test_a_count_chooses_its_form(self, catalogue: Catalogue) -> None:
-        words = catalogue.words("en")
-        assert [words("guilds.found", n=n) for n in (0, 1, 2)] == ["0 servers", "1 server", "2 servers"]
+class TestTexts:
+    def test_count_selects_plural_form(self, catalogue: Catalogue) -> None:
+        t = catalogue.texts("en")
+        assert [t("guilds.found", n=n) for n in (0, 1, 2)] == ["0 servers", "1 server", "2 servers"]
 
-    def test_thousands_are_apart(self, catalogue: Catalogue) -> None:
-        assert catalogue.words("ko")("guilds.found", n=12480) == "서버 12,480곳"
+    def test_count_is_formatted_as_number(self, catalogue: Catalogue) -> None:
+        assert catalogue.texts("ko")("guilds.found", n=12480) == "서버 12,480개"
 
-    def test_braces_in_a_fact_are_left_alone(self, catalogue: Catalogue) -> None:
-        assert catalogue.words("en")("guilds.add_to", name="{0.__class__}") == "{0.__class__}: add the bot"
+    def test_braces_in_fact_stay(self, catalogue: Catalogue) -> None:
+        assert catalogue.texts("en")("guilds.manage_of", name="{0.__class__}") == "Manage {0.__class__}"
+
+    def test_unknown_id_raises(self, catalogue: Catalogue) -> None:
+        with pytest.raises(KeyError):
+            catalogue.texts("en")("guilds.nothing")
+        assert "guilds.nothing" not in catalogue.texts("en")
+        assert "guilds.found" in catalogue.texts("en")
+
+
+class TestTimes:
+    @pytest.mark.parametrize(
+        ("seconds", "english", "korean"),
+        [
+            (3, "just now", "방금"),
+            (60, "1 minute ago", "1분 전"),
+            (2_700, "45 minutes ago", "45분 전"),
+            (7_200, "2 hours ago", "2시간 전"),
+            (90_000, "1 day ago", "1일 전"),
+            (3 * 86_400, "3 days ago", "3일 전"),
+            (30 * 86_400, "October 25, 2026", "2026년 10월 25일"),
+            (-30, "in 30 seconds", "30초 후"),
+            (-3_600, "in 1 hour", "1시간 후"),
+        ],
+    )
+    def test_ago_is_relative_when_recent(self, catalogue: Catalogue, seconds: int, english: str, korean: str) -> None:
+        moment = NOW - timedelta(seconds=seconds)
+        assert catalogue.texts("en").ago(moment, now=NOW) == english
+        assert catalogue.texts("ko").ago(moment, now=NOW) == korean
+
+    def test_exact_converts_to_utc(self, catalogue: Catalogue) -> None:
+        exact = catalogue.texts("en").exact(datetime.fromisoformat("2026-11-24T21:00:00+09:00"))
+        assert exact.replace("\u202f", " ") == "Nov 24, 2026, 12:00:00 PM UTC"
 
 
 class TestChooseLanguage:
@@ -90,8 +133,8 @@ class TestChooseLanguage:
             (None, "ko"),
         ],
     )
-    def test_the_browser_is_heard(self, accept: str | None, language: str) -> None:
+    def test_browser_preference_counts_when_nothing_is_chosen(self, accept: str | None, language: str) -> None:
         assert choose_language(accept=accept) == language
 
-    def test_a_choice_counts_before_the_browser(self) -> None:
+    def test_choice_counts_before_browser(self) -> None:
         assert choose_language(None, "xx", "en", accept="ko") == "en"

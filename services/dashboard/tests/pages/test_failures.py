@@ -17,7 +17,7 @@ class TestFailures:
 
     async def test_it_speaks_the_readers_language(self, stage: Stage) -> None:
         answer = await stage.browser(language="en").get("/nothing")
-        assert "Not found" in text_of(answer.text)
+        assert "Page not found" in text_of(answer.text)
 
     async def test_it_has_the_menu_for_who_is_signed_in(self, stage: Stage) -> None:
         assert 'href="/guilds"' in (await stage.mina().get("/nothing")).text
@@ -27,7 +27,7 @@ class TestFailures:
         stage.notifications.down = True
         answer = await stage.mina().get("/notifications")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-        assert "잃어버린 것은 없으며" in text_of(answer.text)
+        assert "사라진 내용은 없습니다" in text_of(answer.text)
 
     async def test_auth_being_down_is_no_sign_out(self, stage: Stage) -> None:
         stage.accounts.down = True

@@ -37,7 +37,7 @@ class TestLanguage:
         await browser.get("/account")
         await browser.post("/preferences/language", {"language": "en"}, headers=HERE)
         assert ("update", "locale=en") in stage.accounts.calls
-        assert "Where you are signed in" in text_of((await browser.get("/account")).text)
+        assert "Linked accounts" in text_of((await browser.get("/account")).text)
 
     async def test_it_works_without_an_account_too(self, stage: Stage) -> None:
         browser = stage.browser(language="ko")

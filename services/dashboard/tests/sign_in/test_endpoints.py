@@ -29,7 +29,7 @@ class TestLogin:
         await browser.get("/login")
         answer = await browser.post("/login", {"email": "mina@example.com", "password": "wrong-one", "next": "/"})
         assert answer.status_code == 401
-        assert "이메일 또는 비밀번호가 맞지 않습니다" in text_of(answer.text)
+        assert "이메일 또는 비밀번호가 올바르지 않습니다" in text_of(answer.text)
         assert 'value="mina@example.com"' in answer.text
         assert "wrong-one" not in answer.text
 
@@ -38,7 +38,7 @@ class TestLogin:
         await browser.get("/login")
         answer = await browser.post("/login", {"email": "a@b.example", "password": "slow-down", "next": "/"})
         assert answer.status_code == 429
-        assert "30초 뒤에" in text_of(answer.text)
+        assert "30초 후에" in text_of(answer.text)
 
     @pytest.mark.parametrize("fields", [{}, {"email": "x", "password": ""}, {"email": "a@b.example", "password": ""}])
     async def test_what_is_missing_is_named(self, stage: Stage, fields: dict[str, str | list[str]]) -> None:
@@ -91,7 +91,7 @@ class TestRegister:
         await browser.get("/register")
         answer = await browser.post("/register", {"name": "", "email": "new@example.com", "password": "x" * 10})
         assert answer.status_code == 200
-        assert "메일을 확인해 주십시오" in text_of(answer.text)
+        assert "메일함을 확인해 주세요" in text_of(answer.text)
         assert stage.accounts.calls == [("register", "new@example.com", "x" * 10, "")]
 
     async def test_the_browser_is_known_again_by_the_page_of_the_link(self, stage: Stage) -> None:
@@ -106,10 +106,10 @@ class TestRegister:
     @pytest.mark.parametrize(
         ("email", "password", "words"),
         [
-            ("nonsense", "x" * 10, "올바른 값이 아닙니다"),
+            ("nonsense", "x" * 10, "형식이 올바르지 않습니다"),
             ("new@example.com", "short", "10자 이상"),
-            ("new@example.com", "x" * 257, "256자까지"),
-            ("longname10@example.com", "longname10", "달라야 합니다"),
+            ("new@example.com", "x" * 257, "256자 이하"),
+            ("longname10@example.com", "longname10", "다른 비밀번호"),
         ],
     )
     async def test_what_is_wrong_is_said(self, stage: Stage, email: str, password: str, words: str) -> None:
@@ -123,7 +123,7 @@ class TestRegister:
         browser = stage.browser()
         await browser.get("/register")
         answer = await browser.post("/register/resend", {"email": "new@example.com"})
-        assert "한 번 더 보냈습니다" in text_of(answer.text)
+        assert "메일을 다시 보냈습니다" in text_of(answer.text)
 
 
 class TestVerify:
@@ -149,7 +149,7 @@ class TestVerify:
         await browser.get(f"/verify?token={token}")
         answer = await browser.post("/verify", {"token": token, "password": password})
         assert answer.status_code == 400
-        assert "링크를 더 쓸 수 없거나" in text_of(answer.text)
+        assert "링크가 만료되었거나" in text_of(answer.text)
 
     async def test_a_link_without_its_token_says_so(self, stage: Stage) -> None:
         assert (await stage.browser().get("/verify")).status_code == 400

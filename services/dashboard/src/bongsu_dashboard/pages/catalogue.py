@@ -1,85 +1,100 @@
-"""The words of the pages, in Korean and in English: `translations/<language>.toml`."""
+"""Texts, numbers and times in the languages of the pages.
 
-import tomllib
-from collections.abc import Mapping
+The texts are gettext catalogues with IDs such as `guilds.title`: `translations/<language>/LC_MESSAGES/messages.po`.
+"""
+
+from datetime import UTC, datetime, timedelta
 from importlib import resources
+from importlib.resources.abc import Traversable
+from io import BytesIO
 from typing import Final
+
+from babel import Locale
+from babel.dates import format_date, format_datetime, format_timedelta
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+from babel.support import Translations
 
 from bongsu.runtime.negotiation import preferred_language
 
 LANGUAGES: Final = ("ko", "en")
 DEFAULT_LANGUAGE: Final = "ko"
+_NOW: Final = timedelta(seconds=45)
+_RECENT: Final = timedelta(days=7)
 
-Entry = str | Mapping[str, str]
-"""A text, or one for each plural form (`one`, `other`)."""
 
+class Texts:
+    """The texts and formats of one language: `t("guilds.title")`, `t("guilds.found", n=3)`."""
 
-class Words:
-    """The words in one language: `words("guilds.title")`, `words("time.minutes", n=3)`."""
-
-    def __init__(self, language: str, entries: Mapping[str, Entry]) -> None:
+    def __init__(self, language: str, catalogue: BytesIO) -> None:
         self.language = language
-        self._entries = entries
+        self._locale = Locale.parse(language)
+        self._translations = Translations(catalogue)
 
     def __call__(self, key: str, /, **facts: object) -> str:
-        """The text of a key, with its facts filled in; `n` chooses the plural form.
+        """Return a text with its facts filled in. `n` selects the plural form and is formatted as a number.
 
-        :raises KeyError: there is no such key.
+        :raises KeyError: the catalogue has no such key.
         """
-        entry = self._entries[key]
-        if not isinstance(entry, str):
-            entry = entry["one" if facts.get("n") == 1 else "other"]
-        return entry.format(**{name: number(value) if name == "n" else value for name, value in facts.items()})
+        text = self._translations.gettext(key)
+        if text == key:
+            raise KeyError(key)
+        if isinstance(n := facts.get("n"), int):
+            text = self._translations.ngettext(key, text, n) if n != 1 else text
+            facts["n"] = self.number(n)
+        return text.format(**facts)
 
     def __contains__(self, key: str) -> bool:
-        return key in self._entries
+        return self._translations.gettext(key) != key
 
-    def all_keys(self) -> frozenset[str]:
-        """Every key."""
-        return frozenset(self._entries)
+    def number(self, value: float) -> str:
+        """Format a number with its separators."""
+        return format_decimal(value, locale=self._locale)
 
-    def forms(self, key: str) -> tuple[str, ...]:
-        """Every form of a text, as it is written."""
-        entry = self._entries[key]
-        return (entry,) if isinstance(entry, str) else tuple(entry.values())
+    def date(self, moment: datetime) -> str:
+        """Format a day."""
+        return format_date(moment, "long", locale=self._locale)
+
+    def ago(self, moment: datetime, *, now: datetime | None = None) -> str:
+        """Format a time relative to now, or as a date once it is more than a week old."""
+        elapsed = (now or datetime.now(UTC)) - moment
+        if timedelta() <= elapsed < _NOW:
+            return self("time.now")
+        if elapsed > _RECENT:
+            return self.date(moment)
+        return format_timedelta(-elapsed, add_direction=True, locale=self._locale)
+
+    def exact(self, moment: datetime) -> str:
+        """Format a time to the second in UTC, which a script replaces by the reader's zone."""
+        return format_datetime(moment.astimezone(UTC), "medium", locale=self._locale) + " UTC"
 
 
 class Catalogue:
-    """Every language that there is."""
+    """The texts of every language, read once a process."""
 
     def __init__(self) -> None:
-        folder = resources.files("bongsu_dashboard").joinpath("translations")
-        self._words = {
-            language: Words(
-                language, _flat(tomllib.loads(folder.joinpath(f"{language}.toml").read_text(encoding="utf-8")))
-            )
-            for language in LANGUAGES
-        }
+        self._texts = {language: Texts(language, _compile(catalogue_file(language))) for language in LANGUAGES}
 
-    def words(self, language: str) -> Words:
-        """The words in a language."""
-        return self._words[language]
+    def texts(self, language: str) -> Texts:
+        """Return the texts of a language."""
+        return self._texts[language]
 
 
-def number(value: object) -> str:
-    """A number with its thousands apart; anything else as it is."""
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+def catalogue_file(language: str) -> Traversable:
+    """Return the gettext catalogue of a language."""
+    return resources.files("bongsu_dashboard").joinpath("translations", language, "LC_MESSAGES", "messages.po")
 
 
-def choose_language(*wishes: str | None, accept: str | None) -> str:
-    """Return the first wish that is one of our languages, else the language that the browser prefers."""
-    chosen = next((wish for wish in wishes if wish in LANGUAGES), None)
+def choose_language(*choices: str | None, accept: str | None) -> str:
+    """Return the first choice that is offered, else the browser's preference, else Korean."""
+    chosen = next((choice for choice in choices if choice in LANGUAGES), None)
     return chosen or preferred_language(accept, LANGUAGES, default=DEFAULT_LANGUAGE)
 
 
-def _flat(tree: Mapping[str, object], prefix: str = "") -> dict[str, Entry]:
-    found: dict[str, Entry] = {}
-    for name, value in tree.items():
-        key = f"{prefix}{name}"
-        if isinstance(value, str):
-            found[key] = value
-        elif isinstance(value, dict) and "other" in value:
-            found[key] = {form: str(text) for form, text in value.items()}
-        elif isinstance(value, dict):
-            found.update(_flat(value, f"{key}."))
-    return found
+def _compile(file: Traversable) -> BytesIO:
+    compiled = BytesIO()
+    with file.open("rb") as source:
+        write_mo(compiled, read_po(source))
+    compiled.seek(0)
+    return compiled

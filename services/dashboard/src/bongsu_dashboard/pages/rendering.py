@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final, Literal
 from urllib.parse import quote, urlsplit
 
@@ -13,10 +14,10 @@ from bongsu.identity.cookies import AuthCookies
 from bongsu_dashboard.accounts.user import User
 from bongsu_dashboard.browser import Browser, SetCookie
 from bongsu_dashboard.forms.problems import FieldProblem
-from bongsu_dashboard.pages import guards, moments
+from bongsu_dashboard.pages import guards
 from bongsu_dashboard.pages.addresses import oauth_url, path_of, with_next
 from bongsu_dashboard.pages.assets import Assets
-from bongsu_dashboard.pages.catalogue import Catalogue, Words, choose_language, number
+from bongsu_dashboard.pages.catalogue import Catalogue, Texts, choose_language
 from bongsu_dashboard.pages.cookies import FLASH_S, YEAR_S, PageCookies
 
 Theme = Literal["system", "light", "dark"]
@@ -43,9 +44,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters.update(
-            oauth_url=oauth_url, number=number, exact=moments.exact, machine=moments.machine
-        )
+        self._environment.filters.update(oauth_url=oauth_url, machine=machine)
         self._environment.globals.update(
             asset=self.assets.url, with_next=with_next, cdn_url=cdn_url.rstrip("/"), themes=THEMES
         )
@@ -78,27 +77,25 @@ class Render:
     ) -> Response:
         """A page; to htmx, only its `fragment`, where it has one."""
         name = fragment if fragment is not None and self.is_partial else template
-        words = self.words
+        texts = self.texts
         html = self.pages.html(
             name,
             {
-                "t": words,
-                "lang": words.language,
+                "t": texts,
+                "lang": texts.language,
                 "theme": self.theme,
                 "user": self.user,
                 "path": self.request.url.path,
                 "here": self.here,
                 "csrf_token": self._form_token,
                 "flash": self._flash(),
-                "ago": lambda moment: moments.ago(moment, words),
-                "date": lambda moment: moments.date(moment, words),
-                "problem": self._said,
+                "problem": self._describe,
                 "request_id": self.request.scope["state"]["request_id"],
                 **context,
             },
         )
         response = HTMLResponse(
-            html, status_code=status, headers={**PAGE_HEADERS, "Content-Language": words.language, **(headers or {})}
+            html, status_code=status, headers={**PAGE_HEADERS, "Content-Language": texts.language, **(headers or {})}
         )
         self._finish(response, is_page=name == template)
         return response
@@ -132,12 +129,12 @@ class Render:
         return self.is_htmx and self.request.headers.get("hx-request-type") != "full"
 
     @property
-    def words(self) -> Words:
-        """In the language that the user chose, or has, or that the browser asks for."""
+    def texts(self) -> Texts:
+        """The texts in the language that this browser chose, or the account has, or the browser prefers."""
         chosen = self.request.cookies.get(self.pages.cookies.language)
         own = self.user.locale if self.user is not None else None
         accept = self.request.headers.get("accept-language")
-        return self.pages.catalogue.words(choose_language(chosen, own, accept=accept))
+        return self.pages.catalogue.texts(choose_language(chosen, own, accept=accept))
 
     @property
     def theme(self) -> Theme:
@@ -166,7 +163,7 @@ class Render:
             access_token=request.cookies.get(tokens.access),
             addresses=", ".join(part for part in (known, peer) if part) or None,
             user_agent=request.headers.get("user-agent"),
-            language=self.words.language,
+            language=self.texts.language,
             request_id=request.scope["state"]["request_id"],
             cookies={
                 name: value
@@ -227,7 +224,7 @@ class Render:
     def _flash(self) -> tuple[str, str] | None:
         """The tone and the key of what happened before this page, if that is to be said and is one of ours."""
         tone, _, key = self.request.cookies.get(self.pages.cookies.flash, "").partition(".")
-        known = tone in FLASH_TONES and f"flash.{key}" in self.words
+        known = tone in FLASH_TONES and f"flash.{key}" in self.texts
         return (tone, f"flash.{key}") if known else None
 
     def _finish(self, response: Response, *, is_page: bool) -> None:
@@ -235,7 +232,11 @@ class Render:
         if is_page and self.pages.cookies.flash in self.request.cookies:
             self.pages.cookies.clear(response, self.pages.cookies.flash)
 
-    def _said(self, problem: FieldProblem) -> str:
-        key = f"form.{problem.kind}"
-        words = self.words
-        return words(key if key in words else "form.invalid", **problem.facts)
+    def _describe(self, problem: FieldProblem) -> str:
+        key, texts = f"form.{problem.kind}", self.texts
+        return texts(key if key in texts else "form.invalid", **problem.facts)
+
+
+def machine(moment: datetime) -> str:
+    """Format a time for the `datetime` attribute."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

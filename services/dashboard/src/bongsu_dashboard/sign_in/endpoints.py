@@ -38,7 +38,7 @@ async def show_login(
         return render.redirect(to)
     form: Draft[SignInForm] = Draft()
     if error is not None:
-        kind = f"provider_{error}" if f"form.provider_{error}" in render.words else "provider_failed"
+        kind = f"provider_{error}" if f"form.provider_{error}" in render.texts else "provider_failed"
         form = form.refused(FieldProblem("", kind))
     return await _login_page(render, sign_in, form, to)
 
