@@ -3,8 +3,6 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect
 from sqlalchemy.ext.asyncio import create_async_engine
 
-import bongsu_bot.departures.models
-import bongsu_bot.guilds.models  # noqa: F401 - the tables
 from bongsu.mixins.base import Base, owned_tables
 from bongsu.runtime import migrations
 from bongsu_bot.app import MIGRATIONS

@@ -36,7 +36,7 @@ class TestAsk:
         assert (answer.guilds, answer.shards_answered, answer.shards) == (3, 1, 2)
 
     async def test_a_refusal_keeps_its_code(self, broker: MemoryBroker) -> None:
-        await answering(broker, RpcError("forbidden", "Only who manages the server may do this"))
+        await answering(broker, RpcError("forbidden", "You need the Manage Server permission"))
         with pytest.raises(RpcError) as caught:
             await ask(broker, GuildListRequest(), deadline_s=PATIENCE_S)
         assert caught.value.code == "forbidden"

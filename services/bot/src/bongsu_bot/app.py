@@ -17,13 +17,16 @@ from bongsu.runtime.migrations import MigrationSet
 from bongsu.runtime.stop import StopSignal
 from bongsu_bot.bot import BongsuBot
 from bongsu_bot.commands.sync import add_commands
-from bongsu_bot.departures.handlers import DepartureHandler
 from bongsu_bot.guilds.cog import GuildListeners
+from bongsu_bot.guilds.handlers import GuildHandlers
 from bongsu_bot.guilds.recorder import GuildRecorder
 from bongsu_bot.guilds.rest import RestGuildDirectory
-from bongsu_bot.rpc.handlers import RpcHandler
-from bongsu_bot.rpc.serving import serving
+from bongsu_bot.leave_requests.handlers import LeaveHandlers
+from bongsu_bot.leave_requests.service import LeaveRequests
+from bongsu_bot.rpc.registry import Registry
+from bongsu_bot.rpc.server import RpcServer
 from bongsu_bot.settings import BotSettings
+from bongsu_bot.shards.assignment import ShardAssignment
 from bongsu_bot.shards.runner import Runner
 
 MIGRATIONS = MigrationSet("bot", "bongsu_bot.migrations")
@@ -55,12 +58,14 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
         return bot
 
     runner = Runner(make, settings, stop, metrics)
+    shards = ShardAssignment(settings.shards, frozenset(settings.own_shards), runner.connected)
+    registry = Registry()
+    GuildHandlers(broker, shards).register(registry)
+    LeaveHandlers(LeaveRequests(database, RestGuildDirectory(runner.http))).register(registry)
     assertions = AssertionVerifier(public_url, BOT_AUDIENCE, identity.key_source, identity.revocations)
-    departures = DepartureHandler(database, RestGuildDirectory(runner.http), assertions)
-    handler = RpcHandler(broker, database, departures, settings, connected=runner.connected, metrics=metrics)
     async with (
         recorder.running(),
-        serving(broker, handler, settings),
+        RpcServer(broker, registry, shards, assertions, metrics).running(),
         in_background(runner.run(), name="bot runner"),
     ):
         yield runner

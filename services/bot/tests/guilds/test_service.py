@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bongsu.contracts.guilds import GuildSummary
 from bongsu.mixins import Database
 from bongsu_bot.guilds import service
 from bongsu_bot.guilds.models import Guild
-from bongsu_bot.guilds.service import Sighting
+from bongsu_bot.guilds.service import GuildSnapshot
 from services.bot.tests.discord import BEACON_HILL, NIGHT_MARKET, SEOUL_DEVELOPERS
 
-SEEN = Sighting(
+SNAPSHOT = GuildSnapshot(
     id=SEOUL_DEVELOPERS,
     name="서울 개발자 모임 🔥",
     icon=None,
@@ -22,7 +23,7 @@ SEEN = Sighting(
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """On each kind of database."""
+    """A database of each supported kind."""
     database = Database(database_url)
     await database.create_all()
     yield database
@@ -30,90 +31,84 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.mark.usefixtures("database")
-class TestSee:
-    async def test_a_new_guild_was_joined(self) -> None:
-        event = await service.see(SEEN)
-        assert event is not None
+class TestUpsert:
+    async def test_upsert_reports_a_join_when_the_guild_is_new(self) -> None:
+        (event,) = await service.upsert(SNAPSHOT)
         assert event.kind == "guild.joined"
-        assert event.guild == (await Guild.get(SEEN.id)).summary
-        assert event.guild.joined_at == SEEN.joined_at
+        assert event.guild == GuildSummary.model_validate(await Guild.get(SNAPSHOT.id))
+        assert event.guild.joined_at == SNAPSHOT.joined_at
 
-    async def test_a_guild_that_is_as_known_is_no_news(self) -> None:
-        await service.see(SEEN)
-        assert await service.see(SEEN) is None
+    async def test_upsert_reports_nothing_when_nothing_changed(self) -> None:
+        await service.upsert(SNAPSHOT)
+        assert await service.upsert(SNAPSHOT) == []
 
-    async def test_another_name_is_an_update(self) -> None:
-        await service.see(SEEN)
-        event = await service.see(replace(SEEN, name="Seoul developers"))
-        assert event is not None
+    async def test_upsert_reports_an_update_when_the_name_changed(self) -> None:
+        await service.upsert(SNAPSHOT)
+        (event,) = await service.upsert(replace(SNAPSHOT, name="Seoul developers"))
         assert (event.kind, event.guild.name) == ("guild.updated", "Seoul developers")
 
-    async def test_what_is_not_known_keeps_what_was(self) -> None:
-        await service.see(SEEN)
-        assert await service.see(replace(SEEN, member_count=None, owner_id=None, joined_at=None)) is None
+    async def test_upsert_keeps_a_stored_value_when_the_new_one_is_unknown(self) -> None:
+        await service.upsert(SNAPSHOT)
+        assert await service.upsert(replace(SNAPSHOT, member_count=None, owner_id=None, joined_at=None)) == []
 
-    async def test_a_guild_that_was_left_is_joined_again(self) -> None:
-        await service.see(SEEN)
-        await service.lose(SEEN.id)
-        event = await service.see(replace(SEEN, joined_at=None))
-        assert event is not None
+    async def test_upsert_reports_a_join_when_the_bot_had_left(self) -> None:
+        await service.upsert(SNAPSHOT)
+        await service.mark_left(SNAPSHOT.id)
+        (event,) = await service.upsert(replace(SNAPSHOT, joined_at=None))
         assert event.kind == "guild.joined"
         assert event.guild.left_at is None
 
 
 @pytest.mark.usefixtures("database")
-class TestSuspend:
+class TestMarkUnavailable:
     async def test_an_outage_and_its_end_are_updates(self) -> None:
-        await service.see(SEEN)
-        outage = await service.suspend(SEEN.id)
-        back = await service.see(SEEN)
-        assert outage is not None
-        assert back is not None
-        assert (outage.guild.status, back.guild.status) == ("unavailable", "active")
-        assert back.kind == "guild.updated"
+        await service.upsert(SNAPSHOT)
+        (outage,) = await service.mark_unavailable(SNAPSHOT.id)
+        (recovery,) = await service.upsert(SNAPSHOT)
+        assert (outage.guild.status, recovery.guild.status) == ("unavailable", "active")
+        assert recovery.kind == "guild.updated"
 
-    async def test_a_guild_that_is_not_known_stays_so(self) -> None:
-        assert await service.suspend(SEEN.id) is None
+    async def test_mark_unavailable_reports_nothing_when_the_guild_is_unknown(self) -> None:
+        assert await service.mark_unavailable(SNAPSHOT.id) == []
 
 
 @pytest.mark.usefixtures("database")
-class TestLose:
-    async def test_it_is_told_once(self) -> None:
-        await service.see(SEEN)
-        event = await service.lose(SEEN.id)
-        assert event is not None
+class TestMarkLeft:
+    async def test_mark_left_reports_the_guild_once(self) -> None:
+        await service.upsert(SNAPSHOT)
+        (event,) = await service.mark_left(SNAPSHOT.id)
         assert (event.kind, event.guild.status) == ("guild.left", "left")
         assert event.guild.left_at is not None
-        assert await service.lose(SEEN.id) is None
+        assert await service.mark_left(SNAPSHOT.id) == []
 
 
 @pytest.mark.usefixtures("database")
-class TestLoseAllBut:
-    async def test_only_the_own_shards_guilds_can_be_missing(self) -> None:
+class TestReconcile:
+    async def test_reconcile_marks_missing_guilds_of_the_own_shards_only(self) -> None:
         for guild in (BEACON_HILL, SEOUL_DEVELOPERS, NIGHT_MARKET):
-            await service.see(replace(SEEN, id=guild))
-        # Of two shards, Seoul's is 0, the others' is 1.
-        events = await service.lose_all_but({BEACON_HILL}, own={1}, shards=2)
+            await service.upsert(replace(SNAPSHOT, id=guild))
+        # Of two shards, Seoul's is 0; the other guilds' is 1.
+        events = await service.reconcile({BEACON_HILL}, own={1}, shards=2)
         assert [event.guild.id for event in events] == [NIGHT_MARKET]
 
 
 @pytest.mark.usefixtures("database")
-class TestPage:
-    async def test_guilds_that_were_left_are_not_listed(self) -> None:
+class TestQueries:
+    async def test_list_page_omits_guilds_that_the_bot_left(self) -> None:
         for guild in (BEACON_HILL, SEOUL_DEVELOPERS, NIGHT_MARKET):
-            await service.see(replace(SEEN, id=guild))
-        await service.lose(BEACON_HILL)
-        found = await service.page(after=0, limit=1)
-        assert [guild.id for guild in found] == [SEOUL_DEVELOPERS]
-        found = await service.page(after=SEOUL_DEVELOPERS, limit=5)
-        assert [guild.id for guild in found] == [NIGHT_MARKET]
+            await service.upsert(replace(SNAPSHOT, id=guild))
+        await service.mark_left(BEACON_HILL)
+        found, following = await service.list_page(after=0, limit=1)
+        assert ([guild.id for guild in found], following) == ([SEOUL_DEVELOPERS], SEOUL_DEVELOPERS)
+        found, following = await service.list_page(after=SEOUL_DEVELOPERS, limit=5)
+        assert ([guild.id for guild in found], following) == ([NIGHT_MARKET], None)
 
-    async def test_they_are_found_by_their_ids(self) -> None:
-        await service.see(SEEN)
-        await service.lose(SEEN.id)
-        assert [guild.status for guild in await service.find([SEEN.id, BEACON_HILL])] == ["left"]
+    async def test_find_includes_guilds_that_the_bot_left(self) -> None:
+        await service.upsert(SNAPSHOT)
+        await service.mark_left(SNAPSHOT.id)
+        assert [guild.status for guild in await service.find([SNAPSHOT.id, BEACON_HILL])] == ["left"]
 
-    async def test_a_shard_counts_its_own(self) -> None:
+    async def test_count_counts_the_guilds_of_one_shard(self) -> None:
         for guild in (BEACON_HILL, SEOUL_DEVELOPERS, NIGHT_MARKET):
-            await service.see(replace(SEEN, id=guild))
+            await service.upsert(replace(SNAPSHOT, id=guild))
         assert (await service.count(0, 2), await service.count(1, 2)) == (1, 2)

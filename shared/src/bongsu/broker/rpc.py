@@ -33,7 +33,7 @@ class Publish(Protocol):
     def __call__(self, queue: str, message: Message, *, timeout_s: float = 5.0) -> Awaitable[None]: ...
 
 
-class Caller:
+class RpcClient:
     """Sends requests and matches the answers that come into one inbox.
 
     `open_inbox` gives the inbox's address, opening it if needed; it is awaited before each call and raises
@@ -91,7 +91,7 @@ def answering(handler: RpcHandler, publish: Publish) -> BatchHandler:
         await delivery.ack()
         request = delivery.message
         reply_to, call_id = request.headers.get(REPLY_TO), request.headers.get(CALL_ID)
-        deadline = _deadline(request)
+        deadline = deadline_of(request)
         if reply_to is None or call_id is None or deadline is None:
             log.warning("rpc.request_malformed", queue=delivery.queue, message_id=request.id)
             return
@@ -143,7 +143,8 @@ def _result(body: JsonObject) -> JsonObject:
             raise RpcError("malformed", "The server's answer cannot be understood")
 
 
-def _deadline(request: Message) -> float | None:
+def deadline_of(request: Message) -> float | None:
+    """The Unix time until which the caller waits. Every request that reaches an `RpcHandler` has one."""
     try:
         return float(request.headers[DEADLINE])
     except (KeyError, ValueError):

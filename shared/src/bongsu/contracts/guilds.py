@@ -1,21 +1,23 @@
-"""What happened to the guilds that the bot is in, sent to every replica of every service on `queues.GUILD_EVENTS`."""
+"""Events about the bot's guilds, broadcast to every replica of every service on `queues.GUILD_EVENTS`."""
 
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainSerializer, TypeAdapter
+from pydantic import ConfigDict, Field, PlainSerializer, TypeAdapter
 
 from bongsu.contracts.wire import Wire
 
 Snowflake = Annotated[int, Field(ge=0, lt=2**64), PlainSerializer(str, return_type=str, when_used="json")]
-"""An id of Discord's: a number here, its digits as a text in JSON (where large numbers lose precision)."""
+"""A Discord ID: an integer in Python, a decimal string in JSON, where large numbers lose precision."""
 
 GuildStatus = Literal["active", "left", "unavailable"]
-"""`unavailable` is an outage at Discord: the bot is still in the guild, and comes back to it."""
+"""`unavailable` means an outage at Discord: the bot is still in the guild."""
 
 
 class GuildSummary(Wire):
     """A guild as the bot knows it. `icon` is Discord's hash; `member_count` may lag behind."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     id: Snowflake
     name: str
@@ -28,7 +30,7 @@ class GuildSummary(Wire):
 
 
 class GuildJoined(Wire):
-    """The bot is in a guild that it was not in before."""
+    """The bot joined a guild."""
 
     kind: Literal["guild.joined"] = "guild.joined"
     guild: GuildSummary
@@ -36,7 +38,7 @@ class GuildJoined(Wire):
 
 
 class GuildLeft(Wire):
-    """The bot left, was put out, or the guild is gone."""
+    """The bot left the guild or was removed from it, or the guild was deleted."""
 
     kind: Literal["guild.left"] = "guild.left"
     guild: GuildSummary
@@ -44,7 +46,7 @@ class GuildLeft(Wire):
 
 
 class GuildUpdated(Wire):
-    """Something of the summary changed; an outage that begins or ends is told so, too."""
+    """A field of the summary changed; the beginning and the end of an outage change `status`."""
 
     kind: Literal["guild.updated"] = "guild.updated"
     guild: GuildSummary

@@ -1,19 +1,18 @@
-"""What is asked of the bot over the broker, and its answers.
+"""Requests to the bot over the broker, and its answers.
 
-Ask on `queues.BOT_RPC` (any of the bot's processes; it passes on what belongs to another one's shard), with
-`bongsu.broker.requests.ask`. The caller gives a deadline, and nothing is done after it. What changes something needs an
-assertion of the acting user (`POST /auth/assertions` with `audience` `BOT_AUDIENCE`, the request's method, and
-`guild_target`) and an idempotency key: the same user's request with the same key is done once, and answered the same.
+Send one with `bongsu.broker.requests.ask`; any of the bot's processes takes it from `queues.BOT_RPC` and forwards it to
+the process that runs the right shard. The caller sets a deadline, and the bot does nothing after it. To add a method,
+define its request and answer here and register its handler in the bot's feature folder.
 
-Error codes, besides `bongsu.broker`'s own: `unknown_method`, `invalid_request`, `assertion_refused`, `not_linked` (the
-user has no Discord account), `forbidden` (no manager of the guild), `guild_not_found` (the bot is not in it),
-`idempotency_key_reused`, `bot_not_ready`, `shard_unavailable`, `discord_unavailable`.
+Error codes, besides those of `bongsu.broker`: `unknown_method`, `invalid_request`, `assertion_refused`, `not_linked`
+(the user has no Discord account), `forbidden` (the user does not manage the guild), `guild_not_found` (the bot is not
+in the guild), `idempotency_key_reused`, `bot_not_ready`, `shard_unavailable`, `discord_unavailable`.
 """
 
 from datetime import datetime
-from typing import Annotated, ClassVar, Final, Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
 from bongsu.contracts.guilds import GuildSummary, Snowflake
 from bongsu.contracts.wire import Wire
@@ -22,53 +21,75 @@ BOT_AUDIENCE: Final = "bot"
 """The audience of assertions for the bot."""
 
 GUILDS_PAGE: Final = 200
-"""At most so many guilds are listed at once."""
+"""The largest number of guilds in one answer."""
 
 
 class RpcAnswer(Wire):
-    """What a request is answered with."""
+    """The root of all answers."""
 
 
 Answer = TypeVar("Answer", bound=RpcAnswer)
 
 
 class RpcRequest(Wire, Generic[Answer]):
-    """A request; `answer_type` is the shape of its answer."""
+    """The root of all requests; any process of the bot can answer it. A subclass sets the default of `method`."""
 
-    answer_type: ClassVar[type[RpcAnswer]]
     version: Literal[1] = 1
+    method: str
+
+    @classmethod
+    def answer_type(cls) -> type[Answer]:
+        """The model of the answer: the type argument with which the request's class was declared."""
+        arguments = (base.__pydantic_generic_metadata__["args"] for base in cls.__mro__ if issubclass(base, RpcRequest))
+        answer: type[Answer] = next(found[0] for found in arguments if found)
+        return answer
+
+
+class ShardRequest(RpcRequest[Answer], Generic[Answer]):
+    """A request to the process that runs `shard`; without a shard, to any process."""
+
+    shard: int | None = Field(default=None, ge=0)
+
+
+class GuildCommand(RpcRequest[Answer], Generic[Answer]):
+    """A change to a guild, on behalf of a user; the process that runs the guild's shard makes it.
+
+    `assertion` is the user's (`POST /auth/assertions` with `audience` `BOT_AUDIENCE`, the request's method, and
+    `guild_target`) and works once. The same user's command with the same `idempotency_key` is run once.
+    """
+
+    guild_id: Snowflake
+    assertion: str = Field(max_length=2048)
+    idempotency_key: str = Field(pattern=r"^[\x21-\x7e]{8,128}$")
 
 
 class GuildCount(RpcAnswer):
-    """How many guilds the bot is in, as far as its shards answered: `shards_answered` of `shards` did."""
+    """The number of guilds on the shards that answered: `shards_answered` of `shards`."""
 
     guilds: int
     shards_answered: int
     shards: int
 
 
-class GuildCountRequest(RpcRequest[GuildCount]):
-    """How many guilds is the bot in? `shard` asks that one only."""
+class GuildCountRequest(ShardRequest[GuildCount]):
+    """Count the guilds that the bot is in, on all shards or on one."""
 
-    answer_type: ClassVar[type[RpcAnswer]] = GuildCount
     method: Literal["guild_count"] = "guild_count"
-    shard: int | None = Field(default=None, ge=0)
 
 
 class GuildList(RpcAnswer):
-    """Guilds by id. `next`: ask again with it as `after`, if there is one."""
+    """Guilds by ID. For the following page, ask with `next` as `after`."""
 
     guilds: tuple[GuildSummary, ...]
     next: Snowflake | None = None
 
 
 class GuildListRequest(RpcRequest[GuildList]):
-    """Which guilds is the bot in? With `ids` only those of them, also those that it left.
+    """List the guilds that the bot is in; with `ids`, those of them that the bot is or was in.
 
-    Answered from what the bot has stored, so also while Discord is down.
+    The answer comes from the bot's database, also while Discord is down.
     """
 
-    answer_type: ClassVar[type[RpcAnswer]] = GuildList
     method: Literal["guild_list"] = "guild_list"
     ids: tuple[Snowflake, ...] | None = Field(default=None, max_length=GUILDS_PAGE)
     after: Snowflake | None = None
@@ -76,31 +97,23 @@ class GuildListRequest(RpcRequest[GuildList]):
 
 
 class GuildLeave(RpcAnswer):
-    """The bot is not in the guild any more, since `left_at`."""
+    """The bot left the guild at `left_at`."""
 
     guild_id: Snowflake
     left_at: datetime
 
 
-class GuildLeaveRequest(RpcRequest[GuildLeave]):
-    """Leave a guild, on behalf of somebody who manages it."""
+class GuildLeaveRequest(GuildCommand[GuildLeave]):
+    """Leave a guild, on behalf of a user who manages it."""
 
-    answer_type: ClassVar[type[RpcAnswer]] = GuildLeave
     method: Literal["guild_leave"] = "guild_leave"
-    guild_id: Snowflake
-    assertion: str = Field(max_length=2048)
-    idempotency_key: str = Field(pattern=r"^[\x21-\x7e]{8,128}$")
 
 
 def guild_target(guild_id: int) -> str:
-    """How an assertion names a guild."""
+    """The target of an assertion about a guild."""
     return f"guild:{guild_id}"
 
 
 def shard_of(guild_id: int, shards: int) -> int:
-    """The shard that a guild belongs to, by Discord's rule."""
+    """The shard of a guild, by Discord's rule."""
     return (guild_id >> 22) % shards
-
-
-BotRequest = Annotated[GuildCountRequest | GuildListRequest | GuildLeaveRequest, Field(discriminator="method")]
-BOT_REQUEST: TypeAdapter[BotRequest] = TypeAdapter(BotRequest)

@@ -1,13 +1,13 @@
-"""Who manages a guild."""
+"""The check that a user manages a guild."""
 
 from bongsu_bot.errors import NotAManager
 from bongsu_bot.guilds.port import ADMINISTRATOR, MANAGE_GUILD, GuildDirectory
 
 
 async def require_manager(directory: GuildDirectory, guild_id: int, user_id: int) -> None:
-    """Refuse whoever is not the owner, an administrator or allowed to manage the guild, at this moment.
+    """Check over REST that a user owns the guild, or has Administrator or Manage Server there now.
 
-    :raises NotAManager: the user is not.
+    :raises NotAManager: the user does not.
     :raises GuildNotFound: the bot is not in the guild.
     :raises Unavailable: Discord does not answer.
     """
@@ -20,4 +20,4 @@ async def require_manager(directory: GuildDirectory, guild_id: int, user_id: int
         for role in {guild_id, *roles}:
             permissions |= guild.roles.get(role, 0)
     if not permissions & (ADMINISTRATOR | MANAGE_GUILD):
-        raise NotAManager("Only who manages the server may do this")
+        raise NotAManager("You need the Manage Server permission")

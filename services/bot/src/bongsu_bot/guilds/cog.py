@@ -6,11 +6,10 @@ import aiohttp
 import discord
 from discord.ext import commands
 
-from bongsu.contracts.guilds import GuildEvent
 from bongsu.runtime.logging import get_logger
 from bongsu_bot.guilds import service
 from bongsu_bot.guilds.recorder import GuildRecorder
-from bongsu_bot.guilds.service import Sighting
+from bongsu_bot.guilds.service import GuildSnapshot
 
 log = get_logger(__name__)
 _PAGE = 200
@@ -31,35 +30,27 @@ class GuildListeners(commands.Cog):
     @commands.Cog.listener()
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """The bot was added."""
-        self._see(guild)
+        self._upsert(guild)
 
     @commands.Cog.listener()
     async def on_guild_available(self, guild: discord.Guild) -> None:
         """A guild came up, at the login or after an outage."""
-        self._see(guild)
+        self._upsert(guild)
 
     @commands.Cog.listener()
     async def on_guild_update(self, _before: discord.Guild, after: discord.Guild) -> None:
         """A guild has another name, icon or owner."""
-        self._see(after)
+        self._upsert(after)
 
     @commands.Cog.listener()
     async def on_guild_unavailable(self, guild: discord.Guild) -> None:
         """An outage: the bot is still in the guild."""
-
-        async def change() -> Sequence[GuildEvent | None]:
-            return [await service.suspend(guild.id)]
-
-        self._recorder.record(change)
+        self._recorder.record(service.mark_unavailable, guild.id)
 
     @commands.Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """The bot left or was put out."""
-
-        async def change() -> Sequence[GuildEvent | None]:
-            return [await service.lose(guild.id)]
-
-        self._recorder.record(change)
+        self._recorder.record(service.mark_left, guild.id)
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:
@@ -70,11 +61,7 @@ class GuildListeners(commands.Cog):
             log.warning("guilds.not_compared", error=type(error).__name__)
             return
         shards = self._bot.shard_count or 1
-
-        async def change() -> Sequence[GuildEvent | None]:
-            return await service.lose_all_but(present, own=self._own_shards, shards=shards)
-
-        self._recorder.record(change)
+        self._recorder.record(service.reconcile, present, own=self._own_shards, shards=shards)
         for guild in self._bot.guilds:
             if guild.id in present and guild.unavailable:
                 await self.on_guild_unavailable(guild)
@@ -89,9 +76,9 @@ class GuildListeners(commands.Cog):
                 return present
             after = max(present)
 
-    def _see(self, guild: discord.Guild) -> None:
+    def _upsert(self, guild: discord.Guild) -> None:
         me = guild.get_member(self._bot.user.id) if self._bot.user is not None else None
-        sighting = Sighting(
+        snapshot = GuildSnapshot(
             id=guild.id,
             name=guild.name,
             icon=guild.icon.key if guild.icon is not None else None,
@@ -99,8 +86,4 @@ class GuildListeners(commands.Cog):
             member_count=guild.member_count,
             joined_at=me.joined_at if me is not None else None,
         )
-
-        async def change() -> Sequence[GuildEvent | None]:
-            return [await service.see(sighting)]
-
-        self._recorder.record(change)
+        self._recorder.record(service.upsert, snapshot)

@@ -1,4 +1,4 @@
-"""The guilds that the bot is in, or was."""
+"""The table of guilds that the bot is or was in."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -6,12 +6,12 @@ from typing import ClassVar
 from sqlalchemy import BigInteger, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from bongsu.contracts.guilds import GuildStatus, GuildSummary
+from bongsu.contracts.guilds import GuildStatus
 from bongsu.mixins import AsciiKey, Base, CRUDMixin, ReprMixin, TimestampMixin, UTCDateTime
 
 
 class Guild(CRUDMixin, ReprMixin, TimestampMixin, Base):
-    """A guild under Discord's own id."""
+    """A guild; `id` is Discord's."""
 
     __tablename__ = "guilds"
     __owner__: ClassVar[str] = "bot"
@@ -26,17 +26,3 @@ class Guild(CRUDMixin, ReprMixin, TimestampMixin, Base):
     left_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
 
     __table_args__ = (Index("ix_guilds_status", "status", "id"),)
-
-    @property
-    def summary(self) -> GuildSummary:
-        """As it is told to others."""
-        return GuildSummary(
-            id=self.id,
-            name=self.name,
-            icon=self.icon,
-            owner_id=self.owner_id,
-            member_count=self.member_count,
-            status=self.status,
-            joined_at=self.joined_at,
-            left_at=self.left_at,
-        )

@@ -1,8 +1,10 @@
-"""Writes down what the gateway tells of guilds: in order, and again until the database takes it."""
+"""Stores what the gateway reports about guilds: in order, with retries while the database is unavailable."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
+from typing import Final, ParamSpec
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -14,18 +16,17 @@ from bongsu.runtime.background import in_background
 from bongsu.runtime.logging import get_logger
 
 log = get_logger(__name__)
+P = ParamSpec("P")
+Change = Callable[[], Awaitable[Sequence[GuildEvent]]]
 
-Change = Callable[[], Awaitable[Sequence[GuildEvent | None]]]
-"""One change, made in a unit of work; it may be made more than once."""
-
-_RETRY_S = 0.25
-_RETRY_MAX_S = 15.0
+_RETRY_S: Final = 0.25
+_RETRY_MAX_S: Final = 15.0
 
 
 class GuildRecorder:
-    """Takes changes at once and makes them one after the other. What it tells, the database holds already.
+    """Queues changes, makes each in its own unit of work, and broadcasts its events after the commit.
 
-    What waits is lost with the process: at the next login everything is compared with what Discord says.
+    A process that ends loses its queue: after the next login, the guilds are reconciled with Discord's list.
     """
 
     def __init__(self, database: Database, broker: Broker) -> None:
@@ -33,17 +34,13 @@ class GuildRecorder:
         self._broker = broker
         self._changes: asyncio.Queue[Change] = asyncio.Queue()
 
-    def record(self, change: Change) -> None:
-        """Make this change, after the ones before it."""
-        self._changes.put_nowait(change)
-
-    async def settled(self) -> None:
-        """Return when all changes have been made."""
-        await self._changes.join()
+    def record(self, change: Callable[P, Awaitable[Sequence[GuildEvent]]], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Queue a change of `guilds.service`, which may run more than once."""
+        self._changes.put_nowait(partial(change, *args, **kwargs))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Make the changes for as long as the block runs."""
+        """Make the changes while the block runs."""
         async with in_background(self._run(), name="guild recorder"):
             yield
 
@@ -51,16 +48,13 @@ class GuildRecorder:
         while True:
             change = await self._changes.get()
             try:
-                for event in await self._made(change):
-                    if event is not None:
-                        await self._tell(event)
+                for event in await self._make(change):
+                    await self._broadcast(event)
             except Exception as error:
-                # Not this change, then: the next ones have to be made all the same.
+                # A defect in one change must not stop those after it.
                 log.exception("guild.not_recorded", error=type(error).__name__)
-            finally:
-                self._changes.task_done()
 
-    async def _made(self, change: Change) -> Sequence[GuildEvent | None]:
+    async def _make(self, change: Change) -> Sequence[GuildEvent]:
         pause_s = _RETRY_S
         while True:
             try:
@@ -70,10 +64,10 @@ class GuildRecorder:
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _RETRY_MAX_S)
 
-    async def _tell(self, event: GuildEvent) -> None:
+    async def _broadcast(self, event: GuildEvent) -> None:
         log.info(event.kind, guild_id=event.guild.id, status=event.guild.status)
         try:
             await self._broker.broadcast(GUILD_EVENTS, Message(body=GUILD_EVENT.dump_python(event, mode="json")))
         except BrokerError as error:
-            # Who missed it asks: the events only save them the asking.
+            # Subscribers can still ask for the guild's state.
             log.warning("guild.event_lost", kind=event.kind, guild_id=event.guild.id, error=str(error))

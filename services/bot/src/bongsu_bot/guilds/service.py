@@ -1,19 +1,20 @@
-"""What is known of the bot's guilds. Each change gives the event that tells it, or None where nothing changed."""
+"""The bot's guilds, as the database holds them. A change returns the events to broadcast; none if nothing changed."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
-from bongsu.contracts.guilds import GuildEvent, GuildJoined, GuildLeft, GuildUpdated
+from bongsu.contracts.guilds import GuildEvent, GuildJoined, GuildLeft, GuildSummary, GuildUpdated
 from bongsu.contracts.rpc import shard_of
 from bongsu_bot.guilds.models import Guild
 
-_MAX_NAME_CHARS = 100
+MAX_NAME_CHARS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
-    """A guild as Discord shows it now. What is None is not known, and keeps what was known before."""
+class GuildSnapshot:
+    """A guild as Discord shows it now. A field that is None is unknown and keeps its stored value."""
 
     id: int
     name: str
@@ -23,70 +24,73 @@ class Sighting:
     joined_at: datetime | None
 
 
-async def see(sighting: Sighting) -> GuildEvent | None:
-    """The bot is in this guild."""
+async def upsert(snapshot: GuildSnapshot) -> list[GuildEvent]:
+    """Store a guild that the bot is in."""
     now = datetime.now(UTC)
-    known = await Guild.get_or_none(sighting.id)
-    name = sighting.name[:_MAX_NAME_CHARS]
+    known = await Guild.get_or_none(snapshot.id)
+    name = snapshot.name[:MAX_NAME_CHARS]
     if known is None or known.status == "left":
         guild, _ = await Guild.create_or_update(
-            id=sighting.id,
+            id=snapshot.id,
             name=name,
-            icon=sighting.icon,
-            owner_id=sighting.owner_id,
-            member_count=sighting.member_count,
+            icon=snapshot.icon,
+            owner_id=snapshot.owner_id,
+            member_count=snapshot.member_count,
             status="active",
-            joined_at=sighting.joined_at or now,
+            joined_at=snapshot.joined_at or now,
             left_at=None,
         )
-        return GuildJoined(guild=guild.summary, at=now)
+        return [GuildJoined(guild=GuildSummary.model_validate(guild), at=now)]
     changed = await known.update(
         name=name,
-        icon=sighting.icon,
-        owner_id=sighting.owner_id or known.owner_id,
-        member_count=known.member_count if sighting.member_count is None else sighting.member_count,
+        icon=snapshot.icon,
+        owner_id=snapshot.owner_id or known.owner_id,
+        member_count=known.member_count if snapshot.member_count is None else snapshot.member_count,
         status="active",
     )
-    return None if changed is None else GuildUpdated(guild=known.summary, at=now)
+    return [] if changed is None else [GuildUpdated(guild=GuildSummary.model_validate(known), at=now)]
 
 
-async def suspend(guild_id: int) -> GuildEvent | None:
-    """Discord has an outage: the bot is in the guild and sees nothing of it."""
+async def mark_unavailable(guild_id: int) -> list[GuildEvent]:
+    """Record an outage at Discord: the bot is in the guild and receives nothing from it."""
     known = await Guild.get_or_none(guild_id)
     if known is None or known.status != "active":
-        return None
+        return []
     await known.update(status="unavailable")
-    return GuildUpdated(guild=known.summary, at=datetime.now(UTC))
+    return [GuildUpdated(guild=GuildSummary.model_validate(known), at=datetime.now(UTC))]
 
 
-async def lose(guild_id: int) -> GuildEvent | None:
-    """The bot is not in the guild any more."""
-    known = await Guild.get_or_none(guild_id)
-    if known is None or known.status == "left":
-        return None
+async def mark_left(*guild_ids: int) -> list[GuildEvent]:
+    """Record that the bot is no longer in these guilds."""
+    events: list[GuildEvent] = []
     now = datetime.now(UTC)
-    await known.update(status="left", left_at=now)
-    return GuildLeft(guild=known.summary, at=now)
+    for guild_id in guild_ids:
+        known = await Guild.get_or_none(guild_id)
+        if known is not None and known.status != "left":
+            await known.update(status="left", left_at=now)
+            events.append(GuildLeft(guild=GuildSummary.model_validate(known), at=now))
+    return events
 
 
-async def lose_all_but(present: Collection[int], *, own: Collection[int], shards: int) -> list[GuildEvent]:
-    """Of the guilds on the shards `own`, the bot is in those in `present` only."""
-    found = await Guild.exclude(status="left").pluck("id")
-    gone = [guild for guild in found if shard_of(guild, shards) in own and guild not in present]
-    return [event for guild in gone if (event := await lose(guild)) is not None]
+async def reconcile(present: Collection[int], *, own: Collection[int], shards: int) -> list[GuildEvent]:
+    """Mark the guilds on the shards `own` as left, unless they are in `present`: the complete list from Discord."""
+    stored = await Guild.exclude(status="left").pluck("id")
+    return await mark_left(*(guild for guild in stored if shard_of(guild, shards) in own and guild not in present))
 
 
 async def count(shard: int, shards: int) -> int:
-    """How many guilds the bot is in, on one shard."""
-    found = await Guild.exclude(status="left").pluck("id")
-    return sum(shard_of(guild, shards) == shard for guild in found)
+    """Count the guilds that the bot is in, on one shard."""
+    stored = await Guild.exclude(status="left").pluck("id")
+    return sum(shard_of(guild, shards) == shard for guild in stored)
 
 
 async def find(ids: Collection[int]) -> list[Guild]:
-    """The guilds among these that the bot is in or was in."""
+    """Return those of the guilds that the bot is or was in."""
     return await Guild.filter_by(id__in=list(ids)).order_by("id").all()
 
 
-async def page(*, after: int, limit: int) -> list[Guild]:
-    """The guilds that the bot is in, by id."""
-    return await Guild.exclude(status="left").filter_by(id__gt=after).order_by("id").limit(limit).all()
+async def list_page(*, after: int, limit: int) -> tuple[list[Guild], int | None]:
+    """Return a page of the guilds that the bot is in, by ID, and the ID after which the following page starts."""
+    found = await Guild.exclude(status="left").filter_by(id__gt=after).order_by("id").limit(limit + 1).all()
+    page = found[:limit]
+    return page, page[-1].id if len(found) > limit else None

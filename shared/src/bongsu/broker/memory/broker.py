@@ -20,7 +20,7 @@ from bongsu.broker.port import (
     TopicHandler,
     dead_letter_queue,
 )
-from bongsu.broker.rpc import INBOX_PREFETCH, Caller, answering
+from bongsu.broker.rpc import INBOX_PREFETCH, RpcClient, answering
 from bongsu.broker.topics import SUBSCRIBER_PREFETCH, in_order
 
 PUBLISHES_A_SLICE = 50
@@ -35,7 +35,7 @@ class MemoryBroker:
         self._up = asyncio.Event()
         self._undeclared: list[QueueSpec] = []
         self._consumers: list[MemoryConsumer] = []
-        self._caller = Caller(self.publish, self._open_inbox)
+        self._rpc_client = RpcClient(self.publish, self._open_inbox)
         self._inbox: MemoryConsumer | None = None
 
     async def connect(self, *, required: bool = True) -> None:  # noqa: ARG002 - the port's; a process reaches itself
@@ -47,14 +47,14 @@ class MemoryBroker:
         await asyncio.gather(*(consumer.cancel(drain_s=drain_s) for consumer in [*self._consumers]))
         self._up.clear()
         self._inbox = None
-        self._caller.fail_all("The broker is closed")
+        self._rpc_client.fail_all("The broker is closed")
 
     def drop_connection(self) -> None:
         """Lose the connection, as a network would cut it; it stays lost until `restore_connection`. For tests."""
         self._up.clear()
         for consumer in self._consumers:
             consumer.connection_lost()
-        self._caller.fail_all("The connection to the broker was lost")
+        self._rpc_client.fail_all("The connection to the broker was lost")
 
     def restore_connection(self) -> None:
         """Undo `drop_connection`."""
@@ -155,7 +155,7 @@ class MemoryBroker:
 
     async def call(self, queue: str, message: Message, *, deadline_s: float) -> JsonObject:
         """Send a request and wait for its answer."""
-        return await self._caller.call(queue, message, deadline_s=deadline_s)
+        return await self._rpc_client.call(queue, message, deadline_s=deadline_s)
 
     async def serve(
         self, queue: str, handler: RpcHandler, *, prefetch: int = 16, exclusive: bool = False
@@ -193,7 +193,7 @@ class MemoryBroker:
     async def _open_inbox(self) -> str:
         self._require_connected()
         if self._inbox is None:
-            runner = BatchRunner("inbox", self._caller.receive, batch_max=1, batch_wait_s=0, concurrency=None)
+            runner = BatchRunner("inbox", self._rpc_client.receive, batch_max=1, batch_wait_s=0, concurrency=None)
             self._inbox = self._start(
                 "inbox",
                 lambda: self.hub.declare_temporary(f"rpc.reply.{uuid4().hex}", exclusive=True),

@@ -17,7 +17,7 @@ from bongsu.broker.rabbitmq.link import Link
 from bongsu.broker.rabbitmq.publishing import Publisher
 from bongsu.broker.rabbitmq.session import Source
 from bongsu.broker.rabbitmq.topology import Topology, declare, declare_inbox, declare_served, declare_subscription
-from bongsu.broker.rpc import INBOX_PREFETCH, Caller, answering
+from bongsu.broker.rpc import INBOX_PREFETCH, RpcClient, answering
 from bongsu.broker.topics import SUBSCRIBER_PREFETCH, in_order
 from bongsu.runtime.logging import get_logger
 
@@ -59,7 +59,7 @@ class RabbitBroker:
         self._consumers: list[RabbitConsumer] = []
         # Calls are over long before a restart of the broker is: storing them on disk would only make them wait.
         self._publish_volatile = partial(self._publisher.publish, persistent=False)
-        self._caller = Caller(self._publish_volatile, self._open_inbox)
+        self._rpc_client = RpcClient(self._publish_volatile, self._open_inbox)
         self._inbox: RabbitConsumer | None = None
         self._inbox_opening = asyncio.Lock()
         self._on_fatal = on_fatal
@@ -78,7 +78,7 @@ class RabbitBroker:
         """Cancel the consumers, let their handlers finish, then disconnect."""
         await asyncio.gather(*(consumer.cancel(drain_s=drain_s) for consumer in [*self._consumers]))
         self._inbox = None
-        self._caller.fail_all("The broker is closed")
+        self._rpc_client.fail_all("The broker is closed")
         await self._disconnect()
 
     @property
@@ -161,7 +161,7 @@ class RabbitBroker:
 
     async def call(self, queue: str, message: Message, *, deadline_s: float) -> JsonObject:
         """Send a request and wait for its answer."""
-        return await self._caller.call(queue, message, deadline_s=deadline_s)
+        return await self._rpc_client.call(queue, message, deadline_s=deadline_s)
 
     async def serve(
         self, queue: str, handler: RpcHandler, *, prefetch: int = 16, exclusive: bool = False
@@ -186,7 +186,7 @@ class RabbitBroker:
     def consumer_lost(self, consumer: RabbitConsumer) -> None:
         """Answers to calls under way went to an inbox that is gone."""
         if consumer is self._inbox:
-            self._caller.fail_all("The connection to the broker was lost")
+            self._rpc_client.fail_all("The connection to the broker was lost")
 
     def consumer_failing(self, consumer: RabbitConsumer, error: BrokerError, failing_s: float) -> None:
         """Give up when it has gone on for too long."""
@@ -213,7 +213,7 @@ class RabbitBroker:
         self._consuming.connection  # noqa: B018 - raises when disconnected
         async with self._inbox_opening:
             if self._inbox is None:
-                runner = BatchRunner("inbox", self._caller.receive, batch_max=1, batch_wait_s=0, concurrency=None)
+                runner = BatchRunner("inbox", self._rpc_client.receive, batch_max=1, batch_wait_s=0, concurrency=None)
                 self._inbox = await self._start(Source("inbox", declare_inbox, INBOX_PREFETCH, temporary=True), runner)
         address = self._inbox.address
         if address is None:

@@ -20,12 +20,6 @@ async def listed(broker: MemoryBroker, count: int) -> None:
         pass
 
 
-@pytest.fixture(autouse=True)
-def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A shard that is slow to answer is not one that is away."""
-    monkeypatch.setattr("bongsu_bot.rpc.handlers._COUNT_S", DEADLINE_S)
-
-
 class TestGuildCount:
     async def test_every_shard_counts(self, discord: Discord, broker: MemoryBroker, start_bot: StartBot) -> None:
         await discord.guild(BEACON_HILL, bot=True)

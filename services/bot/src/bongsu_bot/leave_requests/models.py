@@ -1,4 +1,4 @@
-"""Guilds that somebody had the bot leave: each request once."""
+"""The table of leave requests."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -10,10 +10,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from bongsu.mixins import AsciiKey, BaseModel, UTCDateTime, UUIDKey
 
 
-class Departure(BaseModel):
-    """A request to leave a guild. Without `left_at` somebody is at it, until `claimed_until`."""
+class LeaveRequest(BaseModel):
+    """A user's request to leave a guild. While `left_at` is null, a process holds it until `claimed_until`."""
 
-    __tablename__ = "departures"
+    __tablename__ = "leave_requests"
     __owner__: ClassVar[str] = "bot"
 
     actor_id: Mapped[UUID] = mapped_column(UUIDKey())
@@ -22,4 +22,4 @@ class Departure(BaseModel):
     claimed_until: Mapped[datetime] = mapped_column(UTCDateTime())
     left_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
 
-    __table_args__ = (UniqueConstraint("actor_id", "idempotency_key", name="uq_departures_key"),)
+    __table_args__ = (UniqueConstraint("actor_id", "idempotency_key", name="uq_leave_requests_key"),)

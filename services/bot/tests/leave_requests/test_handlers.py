@@ -9,7 +9,7 @@ from bongsu.contracts.rpc import GuildLeaveRequest
 from bongsu.identity.models import AuditEntry
 from bongsu.identity.tokens import SigningKey
 from bongsu.identity.vault import Vault
-from bongsu_bot.departures.models import Departure
+from bongsu_bot.leave_requests.models import LeaveRequest
 from services.bot.tests.actors import make_actor
 from services.bot.tests.discord import (
     BEACON_HILL,
@@ -107,7 +107,7 @@ class TestAuthority:
         actor = await make_actor(vault, other)
         assert await refused(broker, await actor.leave(SEOUL_DEVELOPERS)) == "forbidden"
         assert await is_in(discord, SEOUL_DEVELOPERS)
-        assert await Departure.row_count() == 0
+        assert await LeaveRequest.row_count() == 0
 
     async def test_authority_is_asked_for_at_that_moment(
         self, discord: Discord, broker: MemoryBroker, vault: Vault

@@ -1,0 +1,21 @@
+"""The IPC method `guild_leave`."""
+
+from bongsu.contracts.rpc import GuildLeave, GuildLeaveRequest
+from bongsu_bot.leave_requests.service import LeaveRequests
+from bongsu_bot.rpc.registry import Call, Registry
+
+
+class LeaveHandlers:
+    """The IPC edge of `LeaveRequests`."""
+
+    def __init__(self, requests: LeaveRequests) -> None:
+        self._requests = requests
+
+    def register(self, registry: Registry) -> None:
+        """Register the methods."""
+        registry.add(GuildLeaveRequest, self.leave)
+
+    async def leave(self, request: GuildLeaveRequest, call: Call) -> GuildLeave:
+        """Leave a guild."""
+        left_at = await self._requests.leave(call.actor_id, request.guild_id, request.idempotency_key)
+        return GuildLeave(guild_id=request.guild_id, left_at=left_at)

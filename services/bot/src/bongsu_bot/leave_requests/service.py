@@ -1,0 +1,117 @@
+"""Leaving a guild on a user's behalf, once for each request."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from bongsu.identity import audit
+from bongsu.identity.audit import Actor
+from bongsu.identity.models import LinkedAccount
+from bongsu.mixins import Database, utc_now
+from bongsu.runtime.errors import ServiceError, Unavailable
+from bongsu.runtime.logging import get_logger
+from bongsu_bot.errors import GuildNotFound, IdempotencyKeyReused, NotLinked
+from bongsu_bot.guilds.authority import require_manager
+from bongsu_bot.guilds.port import GuildDirectory
+from bongsu_bot.leave_requests.models import LeaveRequest
+
+log = get_logger(__name__)
+CLAIM_S: Final = 20.0
+"""Longer than a request may take: after it, the process that claimed the request is gone."""
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A request's row. `is_own`: the caller has to fulfil it. `is_retry`: an earlier attempt may have succeeded."""
+
+    request: LeaveRequest
+    is_own: bool
+    is_retry: bool
+
+
+class LeaveRequests:
+    """Leaves guilds. It opens its own units of work, because it calls Discord between them."""
+
+    def __init__(self, database: Database, directory: GuildDirectory) -> None:
+        self._database = database
+        self._directory = directory
+
+    async def leave(self, actor_id: UUID, guild_id: int, key: str) -> datetime:
+        """Leave a guild, and return when the bot left it: the same time for the same user and key.
+
+        :raises NotLinked: the user has no Discord account.
+        :raises NotAManager: the user does not manage the guild.
+        :raises GuildNotFound: the bot is not in the guild.
+        :raises IdempotencyKeyReused: the key was used for another guild.
+        :raises Unavailable: Discord does not answer; the outcome is unknown.
+        """
+        claim = await self._wait_for_claim(actor_id, guild_id, key)
+        return claim.request.left_at or await self._fulfil(claim)
+
+    async def _wait_for_claim(self, actor_id: UUID, guild_id: int, key: str) -> Claim:
+        """Claim the request, or wait until its owner has fulfilled it. The caller's deadline ends the wait."""
+        while True:
+            claim = await self._database.run(_claim, actor_id, guild_id, key)
+            if claim.is_own or claim.request.left_at is not None:
+                return claim
+            await asyncio.sleep(_POLL_S)
+
+    async def _fulfil(self, claim: Claim) -> datetime:
+        request = claim.request
+        try:
+            await self._leave_guild(claim)
+        except Unavailable:
+            await self._database.run(_release, request)
+            raise
+        except ServiceError:
+            await self._database.run(_delete, request)
+            raise
+        left_at = datetime.now(UTC)
+        log.info("guild.leave_done", guild_id=request.guild_id, actor_id=str(request.actor_id))
+        await self._database.run(_complete, request, left_at)
+        return left_at
+
+    async def _leave_guild(self, claim: Claim) -> None:
+        subject = await LinkedAccount.find_subject(claim.request.actor_id, "discord")
+        if subject is None:
+            raise NotLinked("Link your Discord account first")
+        guild_id = claim.request.guild_id
+        try:
+            await require_manager(self._directory, guild_id, int(subject))
+        except GuildNotFound:
+            if claim.is_retry:
+                return  # the earlier attempt left the guild, and its answer was lost
+            raise
+        await self._directory.leave(guild_id)
+
+
+async def _claim(actor_id: UUID, guild_id: int, key: str) -> Claim:
+    found, is_new = await LeaveRequest.get_or_create(
+        {"guild_id": guild_id, "claimed_until": utc_now(CLAIM_S)}, actor_id=actor_id, idempotency_key=key
+    )
+    if found.guild_id != guild_id:
+        raise IdempotencyKeyReused("This idempotency key was used for another server")
+    if is_new or found.left_at is not None:
+        return Claim(found, is_own=is_new, is_retry=False)
+    claimed = await LeaveRequest.filter_by(id=found.id, left_at=None, claimed_until__lt=utc_now()).update(
+        claimed_until=utc_now(CLAIM_S)
+    )
+    return Claim(found, is_own=claimed == 1, is_retry=True)
+
+
+async def _complete(request: LeaveRequest, left_at: datetime) -> None:
+    await LeaveRequest.filter_by(id=request.id).update(left_at=left_at)
+    await audit.record("guild.left", Actor(request.actor_id), target=f"guild:{request.guild_id}")
+
+
+async def _release(request: LeaveRequest) -> None:
+    """Let the next attempt claim the request at any time: the outcome of this one is unknown."""
+    await LeaveRequest.filter_by(id=request.id, left_at=None).update(claimed_until=utc_now())
+
+
+async def _delete(request: LeaveRequest) -> None:
+    """Forget a request that was refused, so that it can be made again."""
+    await LeaveRequest.filter_by(id=request.id, left_at=None).delete()

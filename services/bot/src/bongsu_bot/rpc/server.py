@@ -1,0 +1,149 @@
+"""The IPC server: takes requests from the broker and runs each on the process that has to answer it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+from prometheus_client import Counter
+
+from bongsu.broker import Broker, BrokerError, JsonObject, Message, RpcError, RpcTimeout, Unroutable
+from bongsu.broker.port import RpcHandler
+from bongsu.broker.rpc import deadline_of
+from bongsu.contracts.queues import BOT_RPC, bot_rpc_shard
+from bongsu.contracts.rpc import GuildCommand, RpcRequest, ShardRequest, guild_target, shard_of
+from bongsu.identity.assertions import AssertionRefused, AssertionVerifier
+from bongsu.identity.nonces import use_nonce
+from bongsu.runtime.errors import ServiceError
+from bongsu.runtime.logging import get_logger
+from bongsu.runtime.metrics import Metrics
+from bongsu_bot.errors import AssertionNotAccepted, ShardUnavailable
+from bongsu_bot.rpc.registry import Call, Registry
+from bongsu_bot.shards.assignment import ShardAssignment
+
+log = get_logger(__name__)
+FORWARDED_FRACTION: Final = 0.8
+"""The part of the caller's time that another process gets."""
+_RETRY_S = 1.0
+
+
+class RpcServer:
+    """Serves the registered methods on the queue that all processes share, and on those of its own shards.
+
+    A request that belongs to another process's shard is forwarded once. The assertion of a `GuildCommand` is verified
+    and used up before its handler runs.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        registry: Registry,
+        shards: ShardAssignment,
+        assertions: AssertionVerifier,
+        metrics: Metrics,
+    ) -> None:
+        self._broker = broker
+        self._registry = registry
+        self._shards = shards
+        self._assertions = assertions
+        self._requests = Counter(
+            "bot_rpc_requests", "Requests over the broker", ("method", "outcome"), registry=metrics.registry
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serve while the block runs.
+
+        A queue that cannot be served yet is retried: the broker may be away, or the process that this one replaces may
+        still hold a shard's queue. Queues that can be served are, when the block starts.
+        """
+        queues: list[tuple[str, RpcHandler, bool]] = [(BOT_RPC, self.answer, False)]
+        queues += [(bot_rpc_shard(shard), partial(self.answer, shard=shard), True) for shard in self._shards.own]
+        async with AsyncExitStack() as stack:
+            tasks = [asyncio.create_task(self._serve(stack, *one), name=f"serve {one[0]}") for one in queues]
+            await asyncio.wait(tasks, timeout=_RETRY_S)
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(self, stack: AsyncExitStack, queue: str, handler: RpcHandler, exclusive: bool) -> None:
+        has_warned = False
+        while True:
+            try:
+                consumer = await self._broker.serve(queue, handler, exclusive=exclusive)
+            except BrokerError as error:
+                if not has_warned:
+                    log.warning("rpc.queue_unavailable", queue=queue, reason=str(error))
+                    has_warned = True
+                await asyncio.sleep(_RETRY_S)
+            else:
+                stack.push_async_callback(consumer.cancel)
+                log.info("rpc.serving", queue=queue)
+                return
+
+    async def answer(self, message: Message, shard: int | None = None) -> JsonObject:
+        """Answer a request.
+
+        :param shard: the shard on whose queue it came; None for the shared queue.
+        """
+        request, handler = self._registry.read(message.body)
+        began = time.monotonic()
+        outcome = "failed"
+        try:
+            home = self._home(request)
+            if home is not None and home not in self._shards.own:
+                answer = await self._forward(message, home, is_forwarded=shard is not None)
+            else:
+                call = Call(_deadline(message), await self._authenticate(request))
+                answer = (await handler(request, call)).model_dump(mode="json")
+            outcome = "answered"
+        except (RpcError, ServiceError) as error:
+            outcome = error.code
+            raise
+        finally:
+            self._requests.labels(request.method, outcome).inc()
+            elapsed_ms = round((time.monotonic() - began) * 1000)
+            log.info("rpc.answered", method=request.method, outcome=outcome, elapsed_ms=elapsed_ms)
+        return answer
+
+    def _home(self, request: RpcRequest[Any]) -> int | None:
+        """The shard whose process answers the request; None where any process does."""
+        if isinstance(request, GuildCommand):
+            return shard_of(request.guild_id, self._shards.total)
+        return request.shard if isinstance(request, ShardRequest) else None
+
+    async def _forward(self, message: Message, home: int, *, is_forwarded: bool) -> JsonObject:
+        if is_forwarded:
+            raise ShardUnavailable("The request was sent to the wrong shard")
+        deadline_s = Call(_deadline(message)).remaining_s * FORWARDED_FRACTION
+        try:
+            return await self._broker.call(bot_rpc_shard(home), Message(body=message.body), deadline_s=deadline_s)
+        except (Unroutable, RpcTimeout) as error:
+            raise ShardUnavailable("The part of the bot that serves this server does not answer") from error
+
+    async def _authenticate(self, request: RpcRequest[Any]) -> UUID | None:
+        if not isinstance(request, GuildCommand):
+            return None
+        try:
+            claims = await self._assertions.verify(
+                request.assertion, method=request.method, target=guild_target(request.guild_id)
+            )
+        except AssertionRefused as error:
+            log.warning("assertion.refused", method=request.method, guild_id=request.guild_id, reason=str(error))
+            raise AssertionNotAccepted("The assertion is not valid for this request") from error
+        if not await use_nonce("assertion", str(claims.jti)):
+            log.warning("assertion.replayed", method=request.method, guild_id=request.guild_id)
+            raise AssertionNotAccepted("The assertion has been used before")
+        return claims.sub
+
+
+def _deadline(message: Message) -> float:
+    deadline = deadline_of(message)
+    assert deadline is not None  # noqa: S101 - the broker hands over no request without one
+    return deadline
