@@ -9,9 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 from harness.people import Program, email, new_address, sign_up, wait_for_mail
-from harness.stack import EmbeddedStack, free_port, items, run_bongsu
+from harness.stack import EmbeddedStack, items, run_bongsu
 
 from tests.eventually import wait_until
+from tests.ports import free_port
 
 NewStack = Callable[..., EmbeddedStack]
 

@@ -2,13 +2,13 @@
 
 import contextlib
 import logging
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from bongsu_launcher.cli import main
+from tests.ports import free_port
 
 LEVELS = ("alembic", "aiobotocore", "botocore", "httpx", "httpcore", "aiormq", "aio_pika", "uvicorn")
 
@@ -43,9 +43,7 @@ def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, var: Path) -> 
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("BONGSU_VAR", str(var))
     monkeypatch.setenv("LOG_LEVEL", "ERROR")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("PORT", str(free.getsockname()[1]))
+    monkeypatch.setenv("PORT", str(free_port()))
     with logging_kept():
         yield
 

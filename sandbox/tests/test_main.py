@@ -11,19 +11,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bongsu.process.server import listen
 from sandbox.tests.letters import simple
 from sandbox.tests.mailbox.test_endpoints import SIGNED
 from tests.eventually import eventually
+from tests.ports import free_port
 
 SEND = "/sandbox/ses/v2/email/outbound-emails"
-
-
-def free_port() -> int:
-    sock = listen("127.0.0.1", 0)
-    port: int = sock.getsockname()[1]
-    sock.close()
-    return port
 
 
 @asynccontextmanager

@@ -9,9 +9,10 @@ import httpx
 import pytest
 from harness.compose import ComposeStack, docker
 from harness.people import PASSWORD, Person, sign_up
-from harness.stack import StackFailed, free_port
+from harness.stack import StackFailed
 
 from tests.eventually import wait_until
+from tests.ports import free_port
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -11,7 +11,8 @@ from typing import Any, Self
 
 import httpx
 
-from harness.stack import StackFailed, free_port
+from harness.stack import StackFailed
+from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 UP_LIMIT_S = 900

@@ -1,9 +1,7 @@
 """A whole Bongsu to test against."""
 
-import contextlib
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -14,6 +12,7 @@ from typing import Any, Protocol, Self
 import httpx
 
 from tests.eventually import wait_until
+from tests.ports import free_port
 
 BONGSU = Path(sys.executable).with_name("bongsu")
 START_LIMIT_S = 90.0
@@ -134,14 +133,6 @@ def environment(**names: str) -> dict[str, str]:
     """An environment without the settings of whoever runs the tests."""
     kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
     return {name: os.environ[name] for name in kept if name in os.environ} | names
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with contextlib.closing(socket.socket()) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def run_bongsu(*arguments: str, folder: Path, **environ: str) -> tuple[int, str]:

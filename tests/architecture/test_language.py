@@ -22,7 +22,7 @@ class TestWords:
     def test_each_word_of_the_list_is_found(self, tmp_path: Path, word: str) -> None:
         assert banned_in(tmp_path, "docs/page.md", f"First line.\nThen {word.upper()}.\n") == [f"2: {word}"]
 
-    @pytest.mark.parametrize("text", ["toldest", "a recommended way", "amendment", "output office", "hours"])
+    @pytest.mark.parametrize("text", ["toldest", "amendment", "output office", "hours", "x is None"])
     def test_a_longer_word_passes(self, tmp_path: Path, text: str) -> None:
         assert banned_in(tmp_path, "docs/page.md", text) == []
 

@@ -1,9 +1,10 @@
 """One private database or broker for a test run, as a process of its own that cannot outlive the run.
 
-Usage: ``python private_server.py mysql|amqp FOLDER OWNER_PID``. The server keeps everything in FOLDER and listens on
-free ports of 127.0.0.1. ``FOLDER/state.json`` appears once the server answers, ``{"url": "..."}``, or once it is clear
-that it will not, ``{"error": "..."}``. The server ends on SIGTERM, and also when the process OWNER_PID is gone: a test
-run killed with SIGKILL leaves nothing behind. Only the standard library is used, so that starting takes no time.
+Usage: ``python -m tests.infrastructure.private_server mysql|amqp FOLDER OWNER_PID``. The server keeps everything in
+FOLDER and listens on free ports of 127.0.0.1. ``FOLDER/state.json`` appears when the server answers, ``{"url": "…"}``,
+or when it is clear that it will not, ``{"error": "…"}``. The server ends on SIGTERM, and also when the process
+OWNER_PID is gone: a test run killed with SIGKILL leaves nothing behind. Only the standard library is imported, so that
+starting takes no time.
 """
 
 import json
@@ -19,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
+
+from tests.ports import free_port
 
 START_TIMEOUT_S = 300
 POLL_S = 0.05
@@ -56,14 +59,6 @@ def find_rabbitmq() -> str | None:
     return find_program(("rabbitmq-server",), RABBITMQ_FOLDERS, first=True)
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(taken.getsockname()[1]) for taken in sockets]
-    for taken in sockets:
-        taken.close()
-    return ports
-
-
 def answers(port: int, send: bytes, expect: Callable[[bytes], bool]) -> bool:
     """Whether the server on ``port`` speaks its protocol: the port opens earlier than that."""
     try:
@@ -78,7 +73,7 @@ def answers(port: int, send: bytes, expect: Callable[[bytes], bool]) -> bool:
 
 def wait_until_ready(process: subprocess.Popen[bytes], log: Path, is_ready: Callable[[], bool]) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
-    # This process starts quickly because it imports nothing of ours.
+    # This process starts quickly because it imports the standard library alone.
     while not is_ready():
         if process.poll() is not None:
             raise StartError(f"{process.args!s} ended with {process.returncode}:\n{last_lines(log)}")
@@ -120,7 +115,7 @@ def start_mysql(folder: Path) -> StartedServer:
     accounts.write_text(
         "CREATE USER 'test'@'%' IDENTIFIED BY 'test';\nGRANT ALL ON *.* TO 'test'@'%' WITH GRANT OPTION;\n"
     )
-    (port,) = free_ports(1)
+    port = free_port()
     command = [
         server,
         "--no-defaults",
@@ -153,7 +148,7 @@ def start_rabbitmq(folder: Path) -> StartedServer:
     if server is None:
         raise StartError("rabbitmq-server was not found")
     log = folder / "log"
-    port, distribution_port, epmd_port = free_ports(3)
+    port, distribution_port, epmd_port = free_port(), free_port(), free_port()
     config = folder / "rabbitmq.conf"
     config.write_text(
         f"listeners.tcp.1 = 127.0.0.1:{port}\n"

@@ -79,10 +79,11 @@ class PrivateServers:
             folder.mkdir()
         except FileExistsError:
             return
-        program = [sys.executable, private_server.__file__, kind.name, str(folder), str(self._owner_pid)]
+        program = [sys.executable, "-m", private_server.__name__, kind.name, str(folder), str(self._owner_pid)]
         # Its own process group: Ctrl-C is for pytest, which then ends it. Its own streams: it must not hold a worker's.
         streams = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
-        pid = os.posix_spawn(sys.executable, program, os.environ, file_actions=streams, setpgroup=0)
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+        pid = os.posix_spawn(sys.executable, program, environment, file_actions=streams, setpgroup=0)
         unfinished = folder / "supervisor.new"
         unfinished.write_text(str(pid))
         unfinished.rename(folder / "supervisor.pid")

@@ -1,6 +1,5 @@
 import asyncio
 import os
-import socket
 import sys
 from pathlib import Path
 
@@ -8,11 +7,12 @@ import httpx
 import pytest
 
 from tests.eventually import eventually
+from tests.ports import free_port
 
 
 class TestProcess:
     async def test_without_a_broker_it_starts_and_says_so(self, tmp_path: Path) -> None:
-        port = _free_port()
+        port = free_port()
         environ = {
             "PATH": os.environ["PATH"],
             "PORT": str(port),
@@ -45,13 +45,6 @@ class TestProcess:
         assert process.returncode == 1
         assert b"DASHBOARD_TIMEOUT_S" in said
         assert b"did you mean DASHBOARD_AUTH_URL?" in said
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 async def _answer(client: httpx.AsyncClient, path: str, process: asyncio.subprocess.Process) -> httpx.Response:

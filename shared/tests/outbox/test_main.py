@@ -1,7 +1,6 @@
 """The relay as a process of its own, here within the test's process: on a real MySQL and RabbitMQ."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,13 +20,12 @@ from bongsu.runtime.stop import StopSignal
 from shared.tests.broker.servers import RabbitServer
 from shared.tests.outbox.rows import append_some
 from tests.eventually import eventually
+from tests.ports import free_port
 
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture

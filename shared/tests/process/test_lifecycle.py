@@ -1,5 +1,4 @@
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -15,6 +14,7 @@ from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.settings import PlatformSettings
 from bongsu.runtime.stop import StopSignal
+from tests.ports import free_port
 
 Open = Callable[[Process], Awaitable[None]]
 
@@ -27,9 +27,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def _get_readyz(open_resources: Open) -> httpx.Response:
     """Run a process until it has answered one request."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     stop = StopSignal()
     answers: list[httpx.Response] = []
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import httpx
 
 from bongsu.process.server import GRACE_S
+from tests.ports import free_port
 
 PROGRAM = textwrap.dedent(
     """
@@ -59,13 +60,6 @@ PROGRAM = textwrap.dedent(
 )
 
 
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
 @contextmanager
 def _process(port: int, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     environment = {**os.environ, "PYTHONWARNINGS": "error"}
@@ -90,7 +84,7 @@ def _wait_until_started(process: subprocess.Popen[str]) -> None:
 
 class TestStop:
     def test_sigterm_drains_and_closes_the_lifespan(self) -> None:
-        port = _free_port()
+        port = free_port()
         with _process(port) as process:
             _wait_until_started(process)
             process.send_signal(signal.SIGTERM)
@@ -99,7 +93,7 @@ class TestStop:
         assert "Traceback" not in err
 
     def test_an_event_stream_that_watches_the_signal_ends_at_once(self) -> None:
-        port = _free_port()
+        port = free_port()
         with _process(port) as process:
             _wait_until_started(process)
             with httpx.stream("GET", f"http://127.0.0.1:{port}/polite") as stream:
@@ -115,7 +109,7 @@ class TestStop:
         assert ended_after_s < GRACE_S
 
     def test_an_event_stream_that_does_not_is_cut_within_five_seconds(self) -> None:
-        port = _free_port()
+        port = free_port()
         with _process(port) as process:
             _wait_until_started(process)
             with httpx.stream("GET", f"http://127.0.0.1:{port}/rude") as stream:
@@ -126,7 +120,7 @@ class TestStop:
         assert time.monotonic() - begun < 5
 
     def test_a_second_signal_ends_it_at_once(self) -> None:
-        port = _free_port()
+        port = free_port()
         with _process(port) as process:
             _wait_until_started(process)
             with httpx.stream("GET", f"http://127.0.0.1:{port}/rude") as stream:
@@ -151,7 +145,7 @@ def httpx_refuses(port: int) -> bool:
 
 class TestStarted:
     def test_work_that_fails_after_the_start_ends_the_process_with_its_reason(self) -> None:
-        with _process(_free_port(), "fail") as process:
+        with _process(free_port(), "fail") as process:
             out, err = process.communicate(timeout=20)
         assert (process.returncode, out) == (1, "lifespan closed\n")
         assert err.strip() == "bongsu: the work after the start failed"

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bongsu.runtime.healthcheck import is_alive, main
-from tests.infrastructure.private_server import free_ports
+from tests.ports import free_port
 
 
 @pytest.fixture
@@ -41,11 +41,11 @@ class TestIsAlive:
         assert not await asyncio.to_thread(is_alive, port, timeout_s=0.05)
 
     def test_where_nobody_listens_nobody_is(self) -> None:
-        assert not is_alive(free_ports(1)[0])
+        assert not is_alive(free_port())
 
 
 class TestMain:
     @pytest.mark.parametrize("port", [b"HTTP/1.1 200 OK\r\n\r\n"], indirect=True)
     async def test_it_asks_on_the_port_that_the_process_was_given(self, port: int) -> None:
         assert await asyncio.to_thread(main, {"PORT": str(port)}) == 0
-        assert main({"PORT": str(free_ports(1)[0])}) == 1
+        assert main({"PORT": str(free_port())}) == 1
