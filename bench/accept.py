@@ -64,10 +64,9 @@ def bare(database: Database) -> FastAPI:
             fingerprint=key,
             channel=body.channel,
             recipient=body.to.email,
-            recipient_name=body.to.name,
+            to=body.to.model_dump(),
             subject=body.content.subject,
-            text=body.content.text,
-            html=body.content.html,
+            content={"text": body.content.text, "html": body.content.html},
         )
         async with database.session() as session, session.begin():
             session.add(RequestNonce(digest=key, expires_at=now + timedelta(minutes=2)))

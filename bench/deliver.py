@@ -80,8 +80,9 @@ async def delivering(make_database: MakeDatabase) -> AsyncIterator[Pair]:
                     principal="bench",
                     channel="email",
                     recipient="a@example.com",
+                    to={"email": "a@example.com", "name": None},
                     subject="The beacons are lit",
-                    text="봉화가 올랐다",
+                    content={"text": "봉화가 올랐다"},
                     status="accepted",
                 )
                 for _ in range(operations)

@@ -21,7 +21,7 @@ from bongsu_bot.settings import DISCORD_API_URL, BotSettings
 from bongsu_launcher.operator_database import chosen_url
 from bongsu_launcher.owners import MIGRATIONS
 from bongsu_launcher.settings import Composed, compose
-from bongsu_notify.channels import ses
+from bongsu_notify.channels.email import ses
 
 MARKS = {"ok": "ok  ", "note": "note", "bad": "BAD "}
 
@@ -123,7 +123,7 @@ async def _ses(composed: Composed) -> Finding:
     if composed.notify.sandbox:
         return Finding("note", "SES", "not configured: the sandbox stands in; set NOTIFY_SES_ACCESS_KEY_ID to send")
     try:
-        account = await ses.account(composed.notify)
+        account = await ses.read_account(composed.notify)
     except ses.AccountUnreadable as error:
         return Finding("bad", "SES", f"{error}; check NOTIFY_SES_ACCESS_KEY_ID, its secret and NOTIFY_SES_REGION")
     if not account.production:

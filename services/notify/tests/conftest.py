@@ -1,4 +1,4 @@
-"""Notify on a real database, with the broker in memory and a channel that remembers."""
+"""Notify on a real database, with the broker in memory and a provider that remembers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -12,22 +12,23 @@ from bongsu.contracts.queues import ALL_QUEUES
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu.runtime.stop import StopSignal
-from bongsu_notify.channels.port import Outcome, Outgoing, Sent
+from bongsu_notify.channels.email.channel import EmailMessage
+from bongsu_notify.channels.port import Outcome, Sent
 from bongsu_notify.settings import NotifySettings
 
 
 @dataclass
-class RememberingChannel:
-    """Takes every message, unless told what to answer."""
+class RememberingProvider:
+    """Accepts every message, unless `answers` has other outcomes."""
 
     answers: list[Outcome] = field(default_factory=list)
-    sent: list[Outgoing] = field(default_factory=list)
+    sent: list[EmailMessage] = field(default_factory=list)
 
     async def open(self) -> None:
         """Nothing to open."""
 
-    async def send(self, batch: Sequence[Outgoing], *, cutoff: asyncio.Event) -> Sequence[Outcome]:  # noqa: ARG002 - the port's
-        """Remember, and answer what was told or a success."""
+    async def send(self, batch: Sequence[EmailMessage], *, deadline: asyncio.Event) -> Sequence[Outcome]:  # noqa: ARG002 - the port's
+        """Remember the batch; return the next of `answers`, or a success."""
         self.sent.extend(batch)
         return [self.answers.pop(0) if self.answers else Sent(f"m-{message.notification_id}") for message in batch]
 
@@ -81,5 +82,5 @@ def stop() -> StopSignal:
 
 
 @pytest.fixture
-def channel() -> RememberingChannel:
-    return RememberingChannel()
+def provider() -> RememberingProvider:
+    return RememberingProvider()

@@ -15,7 +15,7 @@ from bongsu.contracts.queues import NOTIFY_JOBS
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, uuid7
 from bongsu.runtime.stop import StopSignal
-from bongsu_notify.notifications import service
+from bongsu_notify.notifications.service import Notifications
 from bongsu_notify.settings import NotifySettings
 from bongsu_notify.worker import create_worker
 from tests.eventually import eventually
@@ -46,12 +46,12 @@ class TestMetrics:
     ) -> None:
         answers, accepted = asyncio.Event(), asyncio.Event()
 
-        async def submit_job(_job: NotificationJob) -> None:
+        async def submit_job(_self: Notifications, _job: NotificationJob) -> None:
             if not answers.is_set():
                 raise OperationalError("INSERT", {}, Exception("gone away"))
             accepted.set()
 
-        monkeypatch.setattr(service, "submit_job", submit_job)
+        monkeypatch.setattr(Notifications, "submit_job", submit_job)
         app = create_worker(database=database, broker=broker, vault=vault, settings=_settings(), stop=stop)
         job = NotificationJob(
             id=uuid7(), template="verify-email", to=EmailRecipient(email="new@example.com"), sealed_variables="x"

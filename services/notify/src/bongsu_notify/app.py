@@ -11,21 +11,22 @@ from bongsu.runtime.dependencies import provide
 from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.migrations import MigrationSet
+from bongsu_notify.channels.registry import create_channels
 from bongsu_notify.notifications import endpoints as notifications
-from bongsu_notify.notifications.service import Rules
+from bongsu_notify.notifications.service import Notifications
 from bongsu_notify.settings import NotifySettings
 
 MIGRATIONS = MigrationSet("notify", "bongsu_notify.migrations")
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
-DESCRIPTION = """Send notifications and follow them.
+DESCRIPTION = """Send notifications and follow their delivery.
 
 Sign requests with an API key (RFC 9421, `hmac-sha256`), or send `Authorization: Bearer` with an access token. A 202
-means that the notification is stored and will end in a final state, whatever happens to any process."""
+means that the notification is stored and will end in a final status, whatever happens to any process."""
 
 
 def create_app(*, settings: NotifySettings, identity: Identity, database: Database) -> FastAPI:
-    """The API. Whoever calls this owns the database, and closes it after the app's lifespan."""
+    """Build the API. The caller owns the database, and closes it after the app's lifespan."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -41,7 +42,7 @@ def create_app(*, settings: NotifySettings, identity: Identity, database: Databa
         lifespan=lifespan,
         max_body_bytes=MAX_BODY_BYTES,
     )
-    provide(app, identity)
-    rules = Rules(sender=settings.sender, everyone_is_live=settings.sandbox)
-    app.include_router(notifications.create_router(database, rules))
+    service = Notifications(database, create_channels(settings), everyone_is_live=settings.sandbox)
+    provide(app, identity, database, service)
+    app.include_router(notifications.router)
     return app

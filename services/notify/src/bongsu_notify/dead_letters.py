@@ -1,4 +1,4 @@
-"""Giving a message up: for bodies that no retry can mend."""
+"""Dead-letters messages that no retry can fix."""
 
 from uuid import UUID
 
@@ -7,13 +7,12 @@ from bongsu.broker import Delivery
 from bongsu.mixins import Database
 
 
-async def give_up(database: Database, delivery: Delivery) -> None:
-    """Move a message to its dead-letter queue, and forget its outbox row, which would send it again and again."""
-    if not delivery.settled:  # else this is tried again, as the database was down
+async def dead_letter(database: Database, delivery: Delivery) -> None:
+    """Move a message to its dead-letter queue, and delete its outbox row, which would publish it again."""
+    if not delivery.settled:  # a second try, after the database was unavailable
         await delivery.reject(requeue=False)
     try:
         row = UUID(delivery.message.id)
     except ValueError:
         return
-    async with database.unit():
-        await outbox.settle([row])
+    await database.run(outbox.settle, [row])

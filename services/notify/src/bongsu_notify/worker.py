@@ -1,8 +1,9 @@
-"""The worker: consumes jobs and wake-ups, and sends. Its HTTP side answers for its health only."""
+"""The worker: consumes jobs and wake-ups, and sends. It serves HTTP for health and metrics only."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -15,23 +16,24 @@ from bongsu.runtime.http import create_api
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.stop import StopSignal
-from bongsu_notify.channels.port import Channel
-from bongsu_notify.channels.ses import SesChannel
-from bongsu_notify.channels.simulated import SimulatedChannel
+from bongsu_notify.channels.port import Provider
+from bongsu_notify.channels.registry import create_channels
+from bongsu_notify.channels.simulated import SimulatedProvider
+from bongsu_notify.database_retry import DatabaseRetry
 from bongsu_notify.deliveries.handlers import DeliveryHandler
-from bongsu_notify.deliveries.rendering import Renderer
-from bongsu_notify.holding import Holding
+from bongsu_notify.deliveries.service import Deliveries
 from bongsu_notify.notifications.handlers import JobHandler
+from bongsu_notify.notifications.service import Notifications
 from bongsu_notify.settings import NotifySettings
 
 log = get_logger(__name__)
 
 HANDLERS: Mapping[Priority, int] = {"high": 2, "normal": 2, "bulk": 1}
-"""Batches of a lane that a worker handles side by side: a slow bulk lane never holds up a one-time code."""
+"""Concurrent batches of each lane, so that a slow bulk lane never delays a one-time code."""
 
 
 @asynccontextmanager
-async def consuming(  # noqa: PLR0913 - each is something that is given to the whole process
+async def consuming(  # noqa: PLR0913 - the collaborators of the process
     *,
     database: Database,
     broker: Broker,
@@ -40,26 +42,30 @@ async def consuming(  # noqa: PLR0913 - each is something that is given to the w
     stop: StopSignal,
     registry: CollectorRegistry | None = None,
 ) -> AsyncIterator[None]:
-    """Consume for as long as the context is open; then finish what runs and give the rest back.
+    """Consume while the context is open; then finish what runs and requeue the rest.
 
-    :param registry: where its metrics go.
+    :param registry: for the worker's metrics.
     """
-    holding = Holding(stop, registry)
-    channels: dict[str, Channel] = {"email": SesChannel(settings), "simulated": SimulatedChannel()}
+    database_retry = DatabaseRetry(stop, registry)
+    channels = create_channels(settings)
+    providers: dict[str, Provider[Any]] = {name: channel.create_provider() for name, channel in channels.items()}
     handler = DeliveryHandler(
         database=database,
+        deliveries=Deliveries(lease_s=settings.lease_s, max_attempts=settings.max_attempts),
         channels=channels,
-        renderer=Renderer(vault=vault, sender=settings.sender),
-        settings=settings,
+        providers=providers | {"simulated": SimulatedProvider()},
+        vault=vault,
         stop=stop,
-        holding=holding,
+        database_retry=database_retry,
     )
+    notifications = Notifications(database, channels, everyone_is_live=settings.sandbox)
+    jobs = JobHandler(database, notifications, database_retry)
     async with AsyncExitStack() as stack:
-        for channel in channels.values():
-            await channel.open()
-            stack.push_async_callback(channel.close)
+        for provider in providers.values():
+            await provider.open()
+            stack.push_async_callback(provider.close)
         await broker.declare(*(QueueSpec(name) for name in ALL_QUEUES))
-        consumers = [await broker.consume(NOTIFY_JOBS, JobHandler(database, stop, holding), prefetch=16)]
+        consumers = [await broker.consume(NOTIFY_JOBS, jobs, prefetch=16)]
         for priority, queue in DELIVER.items():
             lane = await broker.consume(
                 queue,
@@ -69,7 +75,7 @@ async def consuming(  # noqa: PLR0913 - each is something that is given to the w
                 concurrency=HANDLERS[priority],
             )
             consumers.append(lane)
-        # All at once: a lane that takes its time to drain must not leave the others claiming more.
+        # All at once, so that no lane claims more while a slow one drains.
         stack.push_async_callback(_cancel_all, consumers)
         log.info("worker.started", batch=settings.batch, concurrency=settings.concurrency)
         yield
@@ -83,8 +89,7 @@ async def _cancel_all(consumers: Sequence[Consumer]) -> None:
 def create_worker(
     *, database: Database, broker: Broker, vault: Vault, settings: NotifySettings, stop: StopSignal
 ) -> FastAPI:
-    """The worker as a process of its own: it consumes while the app's lifespan is open."""
-
+    """Build the worker as a process of its own: it consumes while the app's lifespan is open."""
     metrics = Metrics("notify-worker")
 
     @asynccontextmanager

@@ -4,7 +4,7 @@ import pytest
 
 from bongsu.mixins import uuid7
 from bongsu_notify.channels.port import Outgoing, Sent
-from bongsu_notify.channels.simulated import SimulatedChannel, is_simulated
+from bongsu_notify.channels.simulated import SimulatedProvider, is_simulated
 
 
 class TestSend:
@@ -19,8 +19,8 @@ class TestSend:
         ],
     )
     async def test_a_simulator_address_behaves_as_named(self, address: str, status: str) -> None:
-        message = Outgoing(uuid7(), 1, address, None, "a@b.test", None, "s", "t", None)
-        (outcome,) = await SimulatedChannel().send([message], cutoff=asyncio.Event())
+        message = Outgoing(notification_id=uuid7(), attempt=1, recipient=address)
+        (outcome,) = await SimulatedProvider().send([message], deadline=asyncio.Event())
         assert isinstance(outcome, Sent)
         assert outcome.status == status
 

@@ -1,31 +1,57 @@
 """Accepts notifications as the API does, and delivers them with a relay and a consumer."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from bongsu import outbox
 from bongsu.broker import Broker
 from bongsu.contracts.jobs import DeliveryWakeup
 from bongsu.contracts.queues import DELIVER
+from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu.outbox.relay import Relay
+from bongsu.runtime.stop import StopSignal
+from bongsu_notify.channels.port import Provider
+from bongsu_notify.channels.registry import create_channels
+from bongsu_notify.channels.simulated import SimulatedProvider
+from bongsu_notify.database_retry import DatabaseRetry
 from bongsu_notify.deliveries.handlers import DeliveryHandler
+from bongsu_notify.deliveries.service import Deliveries
 from bongsu_notify.notifications.models import Notification
+from bongsu_notify.settings import NotifySettings
+from services.notify.tests.rows import email_row
 from tests.eventually import eventually
 
 QUEUE = DELIVER["normal"]
 
 
+def make_handler(
+    database: Database,
+    vault: Vault,
+    stop: StopSignal,
+    provider: Provider[Any],
+    *,
+    simulated: Provider[Any] | None = None,
+    deliveries: Deliveries | None = None,
+    **limits: Any,  # noqa: ANN401 - the handler's own
+) -> DeliveryHandler:
+    """A handler of mails with the provider in the place of SES."""
+    return DeliveryHandler(
+        database=database,
+        deliveries=deliveries or Deliveries(lease_s=60, max_attempts=8),
+        channels=create_channels(NotifySettings()),
+        providers={"email": provider, "simulated": simulated or SimulatedProvider()},
+        vault=vault,
+        stop=stop,
+        database_retry=DatabaseRetry(stop),
+        **limits,
+    )
+
+
 async def accepted(database: Database, **values: object) -> Notification:
     """A notification and its wake-up."""
-    given: dict[str, object] = {
-        "principal": "user:1",
-        "channel": "email",
-        "recipient": "someone@example.com",
-        "subject": "안녕",
-        "text": "봉수",
-    }
     async with database.unit():
-        one = await Notification(**(given | values)).save()
+        one = await email_row(**values).save()
         body = DeliveryWakeup(notification_id=one.id).model_dump(mode="json")
         await outbox.append(QUEUE, body)
         return one

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -17,14 +18,13 @@ from bongsu.mixins import Database, utc_now, uuid7
 from bongsu.outbox.models import OutboxMessage
 from bongsu.outbox.relay import Relay
 from bongsu.runtime.stop import StopSignal
-from bongsu_notify.channels.port import Channel, Outcome, Outgoing, Refused, Sent, TryLater
-from bongsu_notify.deliveries import handlers, service
+from bongsu_notify.channels.email.channel import EmailMessage
+from bongsu_notify.channels.port import Outcome, Provider, Refused, Sent, TryLater
 from bongsu_notify.deliveries.handlers import DeliveryHandler
-from bongsu_notify.deliveries.rendering import Renderer
+from bongsu_notify.deliveries.service import Claims, Deliveries, MarkResult
 from bongsu_notify.notifications.models import Notification
-from bongsu_notify.settings import NotifySettings
-from services.notify.tests.conftest import RememberingChannel
-from services.notify.tests.deliveries.delivering import QUEUE, accepted, deliver, status_is
+from services.notify.tests.conftest import RememberingProvider
+from services.notify.tests.deliveries.delivering import QUEUE, accepted, deliver, make_handler, status_is
 from tests.eventually import eventually
 
 
@@ -34,34 +34,28 @@ def database(each_database: Database) -> Database:
 
 
 @pytest.fixture
-def simulated() -> RememberingChannel:
-    return RememberingChannel()
+def simulated() -> RememberingProvider:
+    return RememberingProvider()
 
 
 @pytest.fixture
 def handler(
-    database: Database, vault: Vault, channel: RememberingChannel, simulated: RememberingChannel, stop: StopSignal
+    database: Database, vault: Vault, provider: RememberingProvider, simulated: RememberingProvider, stop: StopSignal
 ) -> DeliveryHandler:
-    return DeliveryHandler(
-        database=database,
-        channels={"email": channel, "simulated": simulated},
-        renderer=Renderer(vault=vault, sender="no-reply@bongsu.test"),
-        settings=NotifySettings(),
-        stop=stop,
-    )
+    return make_handler(database, vault, stop, provider, simulated=simulated)
 
 
 class TestDelivery:
     async def test_an_accepted_notification_is_sent_once_and_its_wake_up_is_forgotten(
-        self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, channel: RememberingChannel
+        self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, provider: RememberingProvider
     ) -> None:
         one = await accepted(database)
         await deliver(broker, database, handler, until=status_is(one, "sent"))
-        assert [message.notification_id for message in channel.sent] == [one.id]
+        assert [message.notification_id for message in provider.sent] == [one.id]
         assert await OutboxMessage.row_count() == 0
 
     async def test_the_same_wake_up_twice_sends_once(
-        self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, channel: RememberingChannel
+        self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, provider: RememberingProvider
     ) -> None:
         one = await accepted(database)
         async with database.unit():
@@ -71,25 +65,25 @@ class TestDelivery:
             return await OutboxMessage.row_count() == 0
 
         await deliver(broker, database, handler, until=all_settled)
-        assert len(channel.sent) == 1
+        assert len(provider.sent) == 1
 
     async def test_one_to_try_later_keeps_its_wake_up_for_then(
-        self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, channel: RememberingChannel
+        self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, provider: RememberingProvider
     ) -> None:
         one = await accepted(database)
-        channel.answers = [TryLater("provider_error", "500", delay_s=30)]
+        provider.answers = [TryLater("provider_error", "500", delay_s=30)]
         await deliver(broker, database, handler, until=status_is(one, "retry_wait"))
         row = await OutboxMessage.filter_by().one()
         assert row.published_at is None
         assert await OutboxMessage.filter_by(visible_at__gt=utc_now(20)).exists()
 
     async def test_it_is_sent_when_then_has_come(
-        self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, channel: RememberingChannel
+        self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, provider: RememberingProvider
     ) -> None:
         one = await accepted(database)
-        channel.answers = [TryLater("provider_error", "500", delay_s=0.3)]
+        provider.answers = [TryLater("provider_error", "500", delay_s=0.3)]
         await deliver(broker, database, handler, until=status_is(one, "sent"))
-        assert len(channel.sent) == 2
+        assert len(provider.sent) == 2
         assert (await Notification.get(one.id)).attempt == 2
 
     async def test_test_mode_and_simulator_addresses_never_reach_a_provider(
@@ -97,22 +91,22 @@ class TestDelivery:
         database: Database,
         broker: MemoryBroker,
         handler: DeliveryHandler,
-        channel: RememberingChannel,
-        simulated: RememberingChannel,
+        provider: RememberingProvider,
+        simulated: RememberingProvider,
     ) -> None:
         test = await accepted(database, mode="test")
         address = await accepted(database, recipient="delivered@simulator.bongsu.test")
         await deliver(broker, database, handler, until=status_is(test, "sent"))
         await deliver(broker, database, handler, until=status_is(address, "sent"))
-        assert channel.sent == []
+        assert provider.sent == []
         assert len(simulated.sent) == 2
 
     async def test_what_cannot_be_rendered_fails_without_a_call(
-        self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, channel: RememberingChannel
+        self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, provider: RememberingProvider
     ) -> None:
         one = await accepted(database, template="verify-email", sealed_variables="k9.broken")
         await deliver(broker, database, handler, until=status_is(one, "failed"))
-        assert channel.sent == []
+        assert provider.sent == []
 
     async def test_a_body_that_is_no_wake_up_is_dead_lettered(
         self, database: Database, broker: MemoryBroker, handler: DeliveryHandler
@@ -128,40 +122,33 @@ class TestDelivery:
         await deliver(broker, database, handler, until=all_are_dead_and_forgotten)
 
 
-class _Counting(RememberingChannel):
+class _Counting(RememberingProvider):
     """Remembers how many came at a time."""
 
     def __init__(self) -> None:
         super().__init__()
         self.counts: list[int] = []
 
-    async def send(self, batch: Sequence[Outgoing], *, cutoff: asyncio.Event) -> Sequence[Outcome]:
+    async def send(self, batch: Sequence[EmailMessage], *, deadline: asyncio.Event) -> Sequence[Outcome]:
         self.counts.append(len(batch))
-        return await super().send(batch, cutoff=cutoff)
+        return await super().send(batch, deadline=deadline)
 
 
 class TestLargeContent:
     async def test_a_batch_that_would_not_fit_the_process_is_sent_in_parts(
         self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:
-        channel = _Counting()
-        handler = DeliveryHandler(
-            database=database,
-            channels={"email": channel},
-            renderer=Renderer(vault=vault, sender="no-reply@bongsu.test"),
-            settings=NotifySettings(),
-            stop=stop,
-        )
-        half = "x" * (handlers.PART_BYTES // 2)
-        ones = [
-            await accepted(database, text=text, html=html) for text, html in ((half, None), ("t", half), (half, "h"))
-        ]
+        provider = _Counting()
+        handler = make_handler(database, vault, stop, provider, part_bytes=1000)
+        half = "x" * 500
+        contents = ({"text": half}, {"text": "t", "html": half}, {"text": half, "html": "h"})
+        ones = [await accepted(database, content=content) for content in contents]
 
         async def sent() -> bool:
             return await Notification.filter_by(status="sent").count() == len(ones)
 
         await deliver(broker, database, handler, until=sent)
-        assert channel.counts == [1, 1, 1]
+        assert provider.counts == [1, 1, 1]
 
 
 class TestLostClaim:
@@ -171,29 +158,23 @@ class TestLostClaim:
         """The first worker stalls until its lease is over, and ends after the second has taken the notification."""
         one = await accepted(database)
         first = _Held()
-        stalled = DeliveryHandler(
-            database=database,
-            channels={"email": first},
-            renderer=Renderer(vault=vault, sender="no-reply@bongsu.test"),
-            settings=NotifySettings(),
-            stop=stop,
-        )
+        stalled = make_handler(database, vault, stop, first)
         consumer = await broker.consume(QUEUE, stalled, prefetch=64, batch_max=32)
         async with Relay(database, broker).running(), asyncio.timeout(30):
             await first.begun.wait()
             await Notification.filter_by(id=one.id).update(lease_until=utc_now(-1))
             async with database.unit():
-                await service.claim([one.id], lease_s=60, max_attempts=8)
+                await Deliveries(lease_s=60, max_attempts=8).claim([one.id])
             first.release.set()
             await consumer.cancel()
         assert (await Notification.get(one.id)).status == "sending"
         assert await OutboxMessage.row_count() == 1
 
     async def test_a_mark_whose_commit_was_not_confirmed_keeps_the_wake_up(
-        self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, channel: RememberingChannel
+        self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, provider: RememberingProvider
     ) -> None:
         one = await accepted(database)
-        channel.answers = [TryLater("provider_error", "503", delay_s=30)]
+        provider.answers = [TryLater("provider_error", "503", delay_s=30)]
         lose_once = [OperationalError("COMMIT", {}, Exception("gone away"))]
 
         @event.listens_for(database.engine.sync_engine, "commit")
@@ -217,45 +198,43 @@ class TestDatabaseDown:
         self,
         database: Database,
         broker: MemoryBroker,
-        handler: DeliveryHandler,
-        channel: RememberingChannel,
-        monkeypatch: pytest.MonkeyPatch,
+        vault: Vault,
+        stop: StopSignal,
+        provider: RememberingProvider,
     ) -> None:
         one = await accepted(database)
-        real, failures = service.mark, [OperationalError("UPDATE", {}, Exception("gone away")) for _ in range(2)]
+        failures = [OperationalError("UPDATE", {}, Exception("gone away")) for _ in range(2)]
 
-        async def flaky(
-            claims: service.Claims, outcomes: Mapping[UUID, Outcome], *, max_attempts: int
-        ) -> service.Marked:
-            if failures:
-                raise failures.pop()
-            return await real(claims, outcomes, max_attempts=max_attempts)
+        class Flaky(Deliveries):
+            async def mark(self, claims: Claims, outcomes: Mapping[UUID, Outcome]) -> MarkResult:
+                if failures:
+                    raise failures.pop()
+                return await super().mark(claims, outcomes)
 
-        monkeypatch.setattr(service, "mark", flaky)
+        handler = make_handler(database, vault, stop, provider, deliveries=Flaky(lease_s=60, max_attempts=8))
         await deliver(broker, database, handler, until=status_is(one, "sent"))
-        assert len(channel.sent) == 1
+        assert len(provider.sent) == 1
         assert not failures
 
     async def test_a_deadlock_at_the_stop_does_not_lose_what_was_sent(
         self,
         database: Database,
         broker: MemoryBroker,
-        handler: DeliveryHandler,
+        vault: Vault,
         stop: StopSignal,
-        monkeypatch: pytest.MonkeyPatch,
+        provider: RememberingProvider,
     ) -> None:
         one = await accepted(database)
-        real, failures = service.mark, [OperationalError("UPDATE", {}, Exception(1213, "Deadlock found"))]
+        failures = [OperationalError("UPDATE", {}, Exception(1213, "Deadlock found"))]
 
-        async def deadlocked(
-            claims: service.Claims, outcomes: Mapping[UUID, Outcome], *, max_attempts: int
-        ) -> service.Marked:
-            if failures:
-                stop.set()
-                raise failures.pop()
-            return await real(claims, outcomes, max_attempts=max_attempts)
+        class Deadlocked(Deliveries):
+            async def mark(self, claims: Claims, outcomes: Mapping[UUID, Outcome]) -> MarkResult:
+                if failures:
+                    stop.set()
+                    raise failures.pop()
+                return await super().mark(claims, outcomes)
 
-        monkeypatch.setattr(service, "mark", deadlocked)
+        handler = make_handler(database, vault, stop, provider, deliveries=Deadlocked(lease_s=60, max_attempts=8))
         await deliver(broker, database, handler, until=status_is(one, "sent"))
         assert not failures
 
@@ -282,18 +261,19 @@ class TestDatabaseDown:
         self,
         database: Database,
         broker: MemoryBroker,
-        handler: DeliveryHandler,
+        vault: Vault,
         stop: StopSignal,
-        monkeypatch: pytest.MonkeyPatch,
+        provider: RememberingProvider,
     ) -> None:
         one = await accepted(database)
         tried = asyncio.Event()
 
-        async def down(*_arguments: object, **_options: object) -> service.Claims:
-            tried.set()
-            raise OperationalError("UPDATE", {}, Exception("gone away"))
+        class Down(Deliveries):
+            async def claim(self, ids: Sequence[UUID], *, owner: UUID | None = None) -> Claims:  # noqa: ARG002 - as overridden
+                tried.set()
+                raise OperationalError("UPDATE", {}, Exception("gone away"))
 
-        monkeypatch.setattr(service, "claim", down)
+        handler = make_handler(database, vault, stop, provider, deliveries=Down(lease_s=60, max_attempts=8))
         consumer = await broker.consume(QUEUE, handler, prefetch=64, batch_max=32)
         async with Relay(database, broker).running(), asyncio.timeout(30):
             await tried.wait()
@@ -311,7 +291,7 @@ class _Held:
 
     async def open(self) -> None: ...
 
-    async def send(self, batch: Sequence[Outgoing], *, cutoff: asyncio.Event) -> Sequence[Outcome]:  # noqa: ARG002 - it is deaf
+    async def send(self, batch: Sequence[EmailMessage], *, deadline: asyncio.Event) -> Sequence[Outcome]:  # noqa: ARG002 - it is deaf
         self.begun.set()
         await self.release.wait()
         return [Sent("m-1") for _ in batch]
@@ -320,12 +300,12 @@ class _Held:
 
 
 class _CutOff(_Held):
-    """Answers at the cutoff: the first was sent, the rest was not begun."""
+    """Answers at the deadline: the first was sent, the rest was not begun."""
 
-    async def send(self, batch: Sequence[Outgoing], *, cutoff: asyncio.Event) -> Sequence[Outcome]:
+    async def send(self, batch: Sequence[EmailMessage], *, deadline: asyncio.Event) -> Sequence[Outcome]:
         self.begun.set()
-        await cutoff.wait()
-        return [Sent("m-1"), *(TryLater("not_begun", "", spends_attempt=False) for _ in batch[1:])]
+        await deadline.wait()
+        return [Sent("m-1"), *(TryLater("not_started", "", spends_attempt=False) for _ in batch[1:])]
 
 
 class _Slow:
@@ -333,7 +313,7 @@ class _Slow:
 
     async def open(self) -> None: ...
 
-    async def send(self, batch: Sequence[Outgoing], *, cutoff: asyncio.Event) -> Sequence[Outcome]:  # noqa: ARG002 - it is deaf
+    async def send(self, batch: Sequence[EmailMessage], *, deadline: asyncio.Event) -> Sequence[Outcome]:  # noqa: ARG002 - it is deaf
         await asyncio.sleep(60)
         return [Refused("never", "") for _ in batch]
 
@@ -345,26 +325,18 @@ class TestDeadline:
         self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:
         one = await accepted(database)
-        handler = DeliveryHandler(
-            database=database,
-            channels={"email": _Slow()},
-            renderer=Renderer(vault=vault, sender="no-reply@bongsu.test"),
-            settings=NotifySettings(lease_s=1),
-            stop=stop,
-        )
+        handler = make_handler(database, vault, stop, _Slow(), deliveries=Deliveries(lease_s=1, max_attempts=8))
         await deliver(broker, database, handler, until=status_is(one, "unknown"))
 
-    async def test_what_was_sent_before_the_cutoff_is_written_down(
+    async def test_what_was_sent_before_the_deadline_is_written_down(
         self,
         database: Database,
         broker: MemoryBroker,
         vault: Vault,
         stop: StopSignal,
-        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        # Late enough for a slow machine to have begun, and long before the channel is given up.
-        monkeypatch.setattr(handlers, "CUT_OFF", 0.03)
-        await self._deliver_two(database, broker, vault, stop, _CutOff(), lease_s=60)
+        # Late enough for a slow machine to have started, and long before the provider is abandoned.
+        await self._deliver_two(database, broker, vault, stop, _CutOff(), send_deadline=0.03)
 
     async def test_the_stop_cuts_off_too(
         self,
@@ -372,17 +344,15 @@ class TestDeadline:
         broker: MemoryBroker,
         vault: Vault,
         stop: StopSignal,
-        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(handlers, "STOP_GRACE_S", 0.1)
-        channel = _CutOff()
+        provider = _CutOff()
 
         async def stop_once_begun() -> None:
-            await channel.begun.wait()
+            await provider.begun.wait()
             stop.set()
 
         stopping = asyncio.create_task(stop_once_begun())
-        await self._deliver_two(database, broker, vault, stop, channel, lease_s=60)
+        await self._deliver_two(database, broker, vault, stop, provider, stop_grace_s=0.1)
         await stopping
 
     async def _deliver_two(
@@ -391,18 +361,11 @@ class TestDeadline:
         broker: MemoryBroker,
         vault: Vault,
         stop: StopSignal,
-        channel: Channel,
-        *,
-        lease_s: float,
+        provider: Provider[Any],
+        **limits: Any,  # noqa: ANN401 - the handler's own
     ) -> None:
         ones = [await accepted(database) for _ in range(2)]
-        handler = DeliveryHandler(
-            database=database,
-            channels={"email": channel},
-            renderer=Renderer(vault=vault, sender="no-reply@bongsu.test"),
-            settings=NotifySettings(lease_s=lease_s),
-            stop=stop,
-        )
+        handler = make_handler(database, vault, stop, provider, **limits)
 
         async def written() -> bool:
             rows = await Notification.filter_by(id__in=[one.id for one in ones]).all()
@@ -415,17 +378,8 @@ class TestManyWorkers:
     async def test_each_of_two_hundred_is_sent_exactly_once(
         self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:
-        channel = RememberingChannel()
-        handlers = [
-            DeliveryHandler(
-                database=database,
-                channels={"email": channel},
-                renderer=Renderer(vault=vault, sender="no-reply@bongsu.test"),
-                settings=NotifySettings(),
-                stop=stop,
-            )
-            for _ in range(3)
-        ]
+        provider = RememberingProvider()
+        handlers = [make_handler(database, vault, stop, provider) for _ in range(3)]
         ids: set[UUID] = {(await accepted(database)).id for _ in range(200)}
         consumers = [await broker.consume(QUEUE, handler, prefetch=64, batch_max=32) for handler in handlers]
 
@@ -436,5 +390,5 @@ class TestManyWorkers:
             await eventually(all_are_sent, 90)
         for consumer in consumers:
             await consumer.cancel()
-        assert sorted(message.notification_id for message in channel.sent) == sorted(ids)
+        assert sorted(message.notification_id for message in provider.sent) == sorted(ids)
         assert await OutboxMessage.row_count() == 0

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -15,41 +16,41 @@ from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, utc_now, uuid7
 from bongsu.outbox.models import OutboxMessage
 from bongsu.runtime.stop import StopSignal
-from bongsu_notify.channels.port import Channel, Outcome, Outgoing, Refused, Sent
-from bongsu_notify.deliveries import service
+from bongsu_notify.channels.channel import Content
+from bongsu_notify.channels.email.channel import EmailChannel, EmailMessage
+from bongsu_notify.channels.port import Outcome, Provider, Refused, Sent
 from bongsu_notify.deliveries.handlers import DeliveryHandler
-from bongsu_notify.deliveries.rendering import Renderer
+from bongsu_notify.deliveries.service import Claims, Deliveries, MarkResult
 from bongsu_notify.notifications.models import Notification, NotificationEvent
-from bongsu_notify.settings import NotifySettings
-from services.notify.tests.conftest import RememberingChannel
-from services.notify.tests.deliveries.delivering import QUEUE, accepted, deliver
+from services.notify.tests.conftest import RememberingProvider
+from services.notify.tests.deliveries.delivering import QUEUE, accepted, deliver, make_handler
 
 ODD = "odd"
 
 
-class _Answering(RememberingChannel):
+class _Answering(RememberingProvider):
     """Says of the odd one what it was told to, and of the others that they were sent."""
 
     def __init__(self, answer: Outcome) -> None:
         super().__init__()
         self._answer = answer
 
-    async def send(self, batch: Sequence[Outgoing], *, cutoff: asyncio.Event) -> Sequence[Outcome]:
-        plain = await super().send(batch, cutoff=cutoff)
+    async def send(self, batch: Sequence[EmailMessage], *, deadline: asyncio.Event) -> Sequence[Outcome]:
+        plain = await super().send(batch, deadline=deadline)
         return [
             self._answer if message.subject == ODD else outcome for message, outcome in zip(batch, plain, strict=True)
         ]
 
 
-class _Raising(RememberingChannel):
-    async def send(self, batch: Sequence[Outgoing], *, cutoff: asyncio.Event) -> Sequence[Outcome]:
-        await super().send(batch, cutoff=cutoff)
+class _Raising(RememberingProvider):
+    async def send(self, batch: Sequence[EmailMessage], *, deadline: asyncio.Event) -> Sequence[Outcome]:
+        await super().send(batch, deadline=deadline)
         raise KeyError("defect")
 
 
-class _Miscounting(RememberingChannel):
-    async def send(self, batch: Sequence[Outgoing], *, cutoff: asyncio.Event) -> Sequence[Outcome]:
-        return (await super().send(batch, cutoff=cutoff))[1:]
+class _Miscounting(RememberingProvider):
+    async def send(self, batch: Sequence[EmailMessage], *, deadline: asyncio.Event) -> Sequence[Outcome]:
+        return (await super().send(batch, deadline=deadline))[1:]
 
 
 @dataclass
@@ -61,16 +62,12 @@ class Worker:
     vault: Vault
     stop: StopSignal
 
-    def handler(self, channel: Channel) -> DeliveryHandler:
-        return DeliveryHandler(
-            database=self.database,
-            channels={"email": channel},
-            renderer=Renderer(vault=self.vault, sender="no-reply@bongsu.test"),
-            settings=NotifySettings(),
-            stop=self.stop,
-        )
+    def handler(self, provider: Provider[Any], deliveries: Deliveries | None = None) -> DeliveryHandler:
+        return make_handler(self.database, self.vault, self.stop, provider, deliveries=deliveries)
 
-    async def deliver(self, by: RememberingChannel, *, until: str, **odd_values: object) -> Notification:
+    async def deliver(
+        self, by: RememberingProvider, *, until: str, deliveries: Deliveries | None = None, **odd_values: object
+    ) -> Notification:
         """The odd one, once it has that status and all the others were sent once."""
         ones = [await accepted(self.database, **({"subject": ODD} | odd_values if at == 3 else {})) for at in range(20)]
         odd = ones.pop(3)
@@ -79,7 +76,7 @@ class Worker:
             sent = await Notification.filter_by(id__in=[one.id for one in ones], status="sent").count()
             return sent == len(ones) and await Notification.filter_by(id=odd.id, status=until).exists()
 
-        await deliver(self.broker, self.database, self.handler(by), until=done)
+        await deliver(self.broker, self.database, self.handler(by, deliveries), until=done)
         received = [message.notification_id for message in by.sent if message.subject != ODD]
         assert sorted(received) == sorted(one.id for one in ones)
         return await Notification.get(odd.id)
@@ -111,29 +108,34 @@ class _WakeUp:
         self.outcome = "requeued" if requeue else "dead"
 
 
-def _claiming(
-    monkeypatch: pytest.MonkeyPatch,
-    *,
-    refuse: Callable[[service.Claims], bool] = lambda _claims: False,
-    failures: Sequence[Exception] = (),
-) -> list[int]:
-    """Claims fail as told.
+class _Claiming(Deliveries):
+    """Raises the failures, then refuses the claims that `refuse` names; `tried` has the size of each."""
 
-    :returns: how many were to be claimed at once, one try after another.
-    """
-    real, coming, tried = service.claim, [*failures], list[int]()
+    def __init__(
+        self,
+        *,
+        refuse: Callable[[Claims], bool] = lambda _claims: False,
+        failures: Sequence[Exception] = (),
+    ) -> None:
+        super().__init__(lease_s=60, max_attempts=8)
+        self._refuse, self._failures = refuse, [*failures]
+        self.tried: list[int] = []
 
-    async def claim(ids: Sequence[UUID], *, lease_s: float, max_attempts: int, owner: UUID | None) -> service.Claims:
-        tried.append(len(ids))
-        if coming:
-            raise coming.pop()
-        claims = await real(ids, lease_s=lease_s, max_attempts=max_attempts, owner=owner)
-        if refuse(claims):
+    async def claim(self, ids: Sequence[UUID], *, owner: UUID | None = None) -> Claims:
+        self.tried.append(len(ids))
+        if self._failures:
+            raise self._failures.pop()
+        claims = await super().claim(ids, owner=owner)
+        if self._refuse(claims):
             raise ValueError("this row cannot be read")
         return claims
 
-    monkeypatch.setattr(service, "claim", claim)
-    return tried
+
+class _NotMarkingOdd(Deliveries):
+    async def mark(self, claims: Claims, outcomes: Mapping[UUID, Outcome]) -> MarkResult:
+        if any(row.subject == ODD for row in claims.claimed):
+            raise ValueError("this row cannot be written")
+        return await super().mark(claims, outcomes)
 
 
 @pytest.fixture
@@ -143,23 +145,23 @@ def worker(each_database: Database, broker: MemoryBroker, vault: Vault, stop: St
 
 class TestOddMessages:
     async def test_a_channel_that_this_worker_does_not_know_leaves_the_others_alone(
-        self, worker: Worker, channel: RememberingChannel
+        self, worker: Worker, provider: RememberingProvider
     ) -> None:
-        odd = await worker.deliver(channel, until="retry_wait", channel="pigeon")
+        odd = await worker.deliver(provider, until="retry_wait", channel="pigeon")
         assert (odd.error_code, odd.attempt) == ("channel_unknown", 1)
 
     async def test_a_defect_in_rendering_is_of_that_message_only(
-        self, worker: Worker, channel: RememberingChannel, monkeypatch: pytest.MonkeyPatch
+        self, worker: Worker, provider: RememberingProvider, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        real = Renderer.render
+        real = EmailChannel.render
 
-        def render(self: Renderer, one: Notification, content: service.Content) -> Outgoing | Refused:
-            if one.subject == ODD:
+        def render(self: EmailChannel, row: Notification, content: Content, vault: Vault) -> EmailMessage | Refused:
+            if row.subject == ODD:
                 raise ZeroDivisionError
-            return real(self, one, content)
+            return real(self, row, content, vault)
 
-        monkeypatch.setattr(Renderer, "render", render)
-        odd = await worker.deliver(channel, until="retry_wait")
+        monkeypatch.setattr(EmailChannel, "render", render)
+        odd = await worker.deliver(provider, until="retry_wait")
         assert (odd.error_code, odd.error_detail) == ("render_failed", "ZeroDivisionError")
 
     @pytest.mark.parametrize(("message_id", "stored"), [("mé\ud800\0 ", "m????"), ("한" * 300, "?" * 128), ("", None)])
@@ -175,25 +177,25 @@ class TestOddMessages:
         assert odd.error_detail == "?" + "길" * 499
 
     async def test_what_cannot_be_claimed_spends_nothing_of_the_others(
-        self, worker: Worker, channel: RememberingChannel, monkeypatch: pytest.MonkeyPatch
+        self, worker: Worker, provider: RememberingProvider
     ) -> None:
-        tried = _claiming(monkeypatch, refuse=lambda claims: any(one.subject == ODD for one in claims.claimed))
+        deliveries = _Claiming(refuse=lambda claims: any(one.subject == ODD for one in claims.claimed))
         ones = [await accepted(worker.database, **({"subject": ODD} if at == 3 else {})) for at in range(20)]
         wake_ups = [_WakeUp(one) for one in ones]
-        await worker.handler(channel)(wake_ups)
+        await worker.handler(provider, deliveries)(wake_ups)
         assert [one.outcome for one in wake_ups] == ["requeued" if at == 3 else "done" for at in range(20)]
-        assert sorted(message.notification_id for message in channel.sent) == sorted(
+        assert sorted(message.notification_id for message in provider.sent) == sorted(
             one.id for one in ones if one.subject != ODD
         )
         assert await Notification.filter_by(status="sent", attempt=1).count() == 19
         odd = await Notification.get(ones[3].id)
         assert (odd.status, odd.attempt, odd.lease_owner) == ("accepted", 0, None)
-        assert tried == [20] + [1] * 20
+        assert deliveries.tried == [20] + [1] * 20
 
     async def test_what_the_others_wake_up_for_is_still_told_when_each_is_claimed_alone(
-        self, worker: Worker, channel: RememberingChannel, monkeypatch: pytest.MonkeyPatch
+        self, worker: Worker, provider: RememberingProvider
     ) -> None:
-        _claiming(monkeypatch, refuse=lambda claims: any(one.subject == ODD for one in claims.claimed))
+        deliveries = _Claiming(refuse=lambda claims: any(one.subject == ODD for one in claims.claimed))
         odd = await accepted(worker.database, subject=ODD)
         ended = await accepted(worker.database, status="cancelled")
         waits = await accepted(worker.database, status="retry_wait", next_attempt_at=utc_now(3600))
@@ -202,49 +204,39 @@ class TestOddMessages:
             one.id: _WakeUp(one, next(row.id for row in rows if row.body["notification_id"] == str(one.id)))
             for one in (odd, ended, waits)
         }
-        await worker.handler(channel)([*wake_ups.values()])
+        await worker.handler(provider, deliveries)([*wake_ups.values()])
         assert [one.outcome for one in wake_ups.values()] == ["requeued", "done", "done"]
         left = {row.body["notification_id"]: row for row in await OutboxMessage.filter_by().all()}
         assert left.keys() == {str(odd.id), str(waits.id)}
         assert await OutboxMessage.filter_by(visible_at__gt=utc_now(3000)).count() == 1
-        assert channel.sent == []
+        assert provider.sent == []
 
     async def test_a_database_that_is_away_at_the_claim_leaves_the_batch_together(
-        self, worker: Worker, channel: RememberingChannel, monkeypatch: pytest.MonkeyPatch
+        self, worker: Worker, provider: RememberingProvider
     ) -> None:
         failures = [ConnectionResetError(), OperationalError("UPDATE", {}, Exception("gone away"))]
-        tried = _claiming(monkeypatch, failures=failures)
+        deliveries = _Claiming(failures=failures)
         wake_ups = [_WakeUp(await accepted(worker.database)) for _ in range(5)]
-        await worker.handler(channel)(wake_ups)
+        await worker.handler(provider, deliveries)(wake_ups)
         assert [one.outcome for one in wake_ups] == ["done"] * 5
-        assert tried == [5, 5, 5]
+        assert deliveries.tried == [5, 5, 5]
 
     async def test_what_cannot_be_marked_does_not_have_the_others_sent_again(
-        self, worker: Worker, channel: RememberingChannel, monkeypatch: pytest.MonkeyPatch
+        self, worker: Worker, provider: RememberingProvider
     ) -> None:
-        real = service.mark
-
-        async def mark(
-            claims: service.Claims, outcomes: Mapping[UUID, Outcome], *, max_attempts: int
-        ) -> service.Marked:
-            if any(one.subject == ODD for one in claims.claimed):
-                raise ValueError("this row cannot be written")
-            return await real(claims, outcomes, max_attempts=max_attempts)
-
-        monkeypatch.setattr(service, "mark", mark)
-        odd = await worker.deliver(channel, until="sending")
+        odd = await worker.deliver(provider, until="sending", deliveries=_NotMarkingOdd(lease_s=60, max_attempts=8))
         assert odd.lease_owner is not None
 
     @pytest.mark.parametrize("kind", [_Raising, _Miscounting])
     async def test_a_channel_that_breaks_its_promise_may_have_sent_them(
-        self, worker: Worker, kind: type[RememberingChannel]
+        self, worker: Worker, kind: type[RememberingProvider]
     ) -> None:
-        channel = kind()
+        provider = kind()
         for _ in range(3):
             await accepted(worker.database)
 
         async def all_are_unknown() -> bool:
             return await Notification.filter_by(status="unknown").count() == 3
 
-        await deliver(worker.broker, worker.database, worker.handler(channel), until=all_are_unknown)
-        assert len(channel.sent) == 3
+        await deliver(worker.broker, worker.database, worker.handler(provider), until=all_are_unknown)
+        assert len(provider.sent) == 3

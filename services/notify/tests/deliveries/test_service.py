@@ -4,15 +4,18 @@ from uuid import UUID
 import pytest
 import time_machine
 
+from bongsu.contracts.notifications import Guarantee, Status
 from bongsu.mixins import Database, utc_now, uuid7
+from bongsu_notify.channels.channel import Content
 from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, TryLater
 from bongsu_notify.deliveries import service
-from bongsu_notify.deliveries.service import Claims, Content
+from bongsu_notify.deliveries.service import Claims, Deliveries, MarkResult
 from bongsu_notify.notifications.models import Notification, NotificationEvent
-from bongsu_notify.notifications.statuses import Guarantee, Status
+from services.notify.tests.rows import email_row
 
 LEASE_S = 60.0
 MAX_ATTEMPTS = 3
+DELIVERIES = Deliveries(lease_s=LEASE_S, max_attempts=MAX_ATTEMPTS)
 
 
 @pytest.fixture
@@ -21,20 +24,12 @@ def database(each_database: Database) -> Database:
 
 
 async def _notification(**values: object) -> Notification:
-    given: dict[str, object] = {
-        "principal": "user:1",
-        "channel": "email",
-        "recipient": "someone@example.com",
-        "subject": "안녕",
-        "text": "봉수",
-        "status": "accepted",
-    }
-    return await Notification(**(given | values)).save()
+    return await email_row(**({"status": "accepted"} | values)).save()
 
 
 async def _claim(database: Database, *ids: UUID) -> Claims:
     async with database.unit():
-        return await service.claim([*ids], lease_s=LEASE_S, max_attempts=MAX_ATTEMPTS)
+        return await DELIVERIES.claim([*ids])
 
 
 async def _timeline(one: Notification) -> list[tuple[Status, int]]:
@@ -61,12 +56,12 @@ class TestClaim:
         assert await _timeline(one) == [("sending", 1)]
 
     async def test_what_is_claimed_comes_with_its_content(self, database: Database) -> None:
-        one = await _notification(html="<p>봉수</p>")
-        other = await _notification(text=None, template="verify-email", sealed_variables="k1.secret")
+        one = await _notification(content={"text": "봉수", "html": "<p>봉수</p>"})
+        other = await _notification(content=None, template="verify-email", sealed_variables="k1.secret")
         claims = await _claim(database, one.id, other.id)
         assert claims.contents == {
-            one.id: Content("봉수", "<p>봉수</p>", None),
-            other.id: Content(None, None, "k1.secret"),
+            one.id: Content({"text": "봉수", "html": "<p>봉수</p>"}, None),
+            other.id: Content({}, "k1.secret"),
         }
 
     async def test_what_another_worker_holds_is_looked_at_again_later(self, database: Database) -> None:
@@ -125,7 +120,7 @@ class TestClaim:
         claimed: list[list[UUID]] = []
         for _ in range(2):
             async with database.unit():
-                claims = await service.claim([one.id], lease_s=LEASE_S, max_attempts=MAX_ATTEMPTS, owner=owner)
+                claims = await DELIVERIES.claim([one.id], owner=owner)
             claimed.append([each.id for each in claims.claimed])
         assert claimed == [[one.id], [one.id]]
 
@@ -247,18 +242,18 @@ class TestMark:
         one = await _notification()
         marked = await self._mark(database, one, OutcomeUnknown("ReadTimeoutError"))
         assert (await Notification.get(one.id)).status == "unknown"
-        assert marked.later == {one.id: service.UNKNOWN_S[0]}
+        assert marked.later == {one.id: service.UNKNOWN_BACKOFF_S[0]}
         await Notification.filter_by(id=one.id).update(next_attempt_at=utc_now(-1))
         assert [claimed.attempt for claimed in (await _claim(database, one.id)).claimed] == [2]
 
     async def test_unknown_outcomes_in_a_row_are_sent_again_ever_less_often(self, database: Database) -> None:
-        waits = []
+        waits, deliveries = [], Deliveries(lease_s=LEASE_S, max_attempts=8)
         for attempt in (0, 1, 2, 3, 4):
             one = await _notification(attempt=attempt)
             async with database.unit():
-                claims = await service.claim([one.id], lease_s=LEASE_S, max_attempts=8)
+                claims = await deliveries.claim([one.id])
             async with database.unit():
-                marked = await service.mark(claims, {one.id: OutcomeUnknown("ReadTimeoutError")}, max_attempts=8)
+                marked = await deliveries.mark(claims, {one.id: OutcomeUnknown("ReadTimeoutError")})
             waits.append(marked.later[one.id])
         assert waits == [30, 30, 120, 600, 600]
 
@@ -274,7 +269,7 @@ class TestMark:
         await Notification.filter_by(id=one.id).update(lease_until=utc_now(-1))
         second = await _claim(database, one.id)
         async with database.unit():
-            await service.mark(first, {one.id: Sent("late")}, max_attempts=MAX_ATTEMPTS)
+            await DELIVERIES.mark(first, {one.id: Sent("late")})
         row = await Notification.get(one.id)
         assert (row.status, row.lease_owner, row.provider_message_id) == ("sending", second.owner, None)
 
@@ -284,7 +279,7 @@ class TestMark:
         await Notification.filter_by(id=one.id).update(lease_until=utc_now(-1))
         await _claim(database, one.id)
         async with database.unit():
-            marked = await service.mark(claims, {one.id: Sent("late")}, max_attempts=MAX_ATTEMPTS)
+            marked = await DELIVERIES.mark(claims, {one.id: Sent("late")})
         assert (marked.settled, marked.later) == (frozenset(), {})
 
     async def test_a_mixed_batch_gets_each_its_own(self, database: Database) -> None:
@@ -298,19 +293,19 @@ class TestMark:
             )
         )
         async with database.unit():
-            await service.mark(claims, outcomes, max_attempts=MAX_ATTEMPTS)
+            await DELIVERIES.mark(claims, outcomes)
         rows = [await Notification.get(one.id) for one in ones]
         assert [row.status for row in rows] == ["sent", "failed", "retry_wait", "unknown"]
 
-    async def _put_off(self, database: Database, one: Notification, code: str) -> service.Marked:
+    async def _put_off(self, database: Database, one: Notification, code: str) -> MarkResult:
         marked = await self._mark(database, one, TryLater(code, "", delay_s=1, spends_attempt=False))
         await Notification.filter_by(id=one.id).update(next_attempt_at=utc_now(-1))
         return marked
 
-    async def _mark(self, database: Database, one: Notification, outcome: Outcome) -> service.Marked:
+    async def _mark(self, database: Database, one: Notification, outcome: Outcome) -> MarkResult:
         claims = await _claim(database, one.id)
         async with database.unit():
-            return await service.mark(claims, {one.id: outcome}, max_attempts=MAX_ATTEMPTS)
+            return await DELIVERIES.mark(claims, {one.id: outcome})
 
 
 def _ago(seconds: float) -> datetime:

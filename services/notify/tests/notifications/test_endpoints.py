@@ -17,6 +17,7 @@ from bongsu.outbox.models import OutboxMessage
 from bongsu_notify.notifications.models import Notification, NotificationEvent, RetryKey
 from services.notify.tests.keys import make_key
 from services.notify.tests.notifications.api import BODY, Api
+from services.notify.tests.rows import email_row
 
 
 class TestSubmit:
@@ -27,9 +28,11 @@ class TestSubmit:
         assert (answer.status_code, made["status"]) == (202, "accepted")
         assert answer.headers["location"] == f"/v1/notifications/{made['id']}"
         rows = await Notification.filter_by(id=(made_id := UUID(made["id"]))).values_list(
-            "subject", "text", "recipient_name"
+            "recipient", "to", "subject", "content"
         )
-        assert rows == [("안녕하세요 🔥", "봉수가 올랐습니다", "받는 이")]
+        to = {"email": "someone@example.com", "name": "받는 이"}
+        assert rows == [("someone@example.com", to, "안녕하세요 🔥", {"text": "봉수가 올랐습니다"})]
+        assert made["to"] == to
         wake_up = await OutboxMessage.filter_by().one()
         assert (wake_up.queue, wake_up.body["notification_id"]) == (DELIVER["normal"], str(made_id))
 
@@ -63,6 +66,29 @@ class TestSubmit:
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["loc"] == field
         assert await Notification.row_count() == await OutboxMessage.row_count() == 0
+
+    @pytest.mark.parametrize(
+        ("body", "loc", "message"),
+        [
+            (BODY | {"channel": "pigeon"}, ["body", "channel"], "Input should be 'email'"),
+            (BODY | {"channel": 7}, ["body", "channel"], "Input should be 'email'"),
+            ({"to": BODY["to"]}, ["body", "channel"], "Field required"),
+            ([BODY], ["body"], "Input should be a valid dictionary or instance of NotificationIn"),
+        ],
+    )
+    async def test_submit_names_the_channels_when_the_channel_is_unknown(
+        self, api: Api, body: object, loc: list[str], message: str
+    ) -> None:
+        async with await api.client_of("me@example.com") as client:
+            answer = await client.post("/v1/notifications", json=body)
+        assert (answer.status_code, answer.json()["errors"]) == (422, [{"loc": loc, "msg": message}])
+
+    async def test_openapi_describes_the_request_of_each_channel(self, api: Api) -> None:
+        async with api.client() as client:
+            document = (await client.get("/v1/openapi.json")).json()
+        content = document["paths"]["/v1/notifications"]["post"]["requestBody"]["content"]["application/json"]
+        assert content["schema"]["$ref"] == "#/components/schemas/EmailNotificationIn"
+        assert "from" in document["components"]["schemas"]["EmailNotificationIn"]["properties"]
 
     @pytest.mark.parametrize("value", ["NaN", '"\\ud800"', '"' + "x" * 9000 + '"', "1e999"])
     async def test_metadata_that_json_cannot_carry_is_refused(self, api: Api, value: str) -> None:
@@ -166,7 +192,7 @@ def bodies_read(database: Database) -> Iterator[list[str]]:
     @event.listens_for(database.engine.sync_engine, "before_cursor_execute")
     def note(_connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
         columns = statement.partition(" FROM ")[0]
-        if statement.startswith("SELECT") and re.search(r"\b(text|html|sealed_variables)\b", columns):
+        if statement.startswith("SELECT") and re.search(r"\b(content|sealed_variables)\b", columns):
             found.append(statement)
 
     yield found
@@ -216,14 +242,8 @@ class TestDetail:
 
     async def test_sealed_variables_are_never_shown(self, api: Api) -> None:
         user = await api.user("me@example.com")
-        one = await Notification.create(
-            user_id=user.id,
-            principal="system",
-            channel="email",
-            recipient="me@example.com",
-            template="verify-email",
-            sealed_variables="k1.sealed-secret",
-        )
+        row = email_row(user_id=user.id, template="verify-email", content=None, sealed_variables="k1.sealed-secret")
+        one = await row.save()
         async with api.client(await make_key(user, api.vault)) as client:
             assert "sealed" not in (await client.get(f"/v1/notifications/{one.id}")).text
 

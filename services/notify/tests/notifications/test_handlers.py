@@ -13,9 +13,12 @@ from bongsu.mixins import Database, uuid7
 from bongsu.outbox.models import OutboxMessage
 from bongsu.outbox.relay import Relay
 from bongsu.runtime.stop import StopSignal
-from bongsu_notify.notifications import service
+from bongsu_notify.channels.registry import create_channels
+from bongsu_notify.database_retry import DatabaseRetry
 from bongsu_notify.notifications.handlers import JobHandler
 from bongsu_notify.notifications.models import Notification
+from bongsu_notify.notifications.service import Notifications
+from bongsu_notify.settings import NotifySettings
 from tests.eventually import eventually
 
 
@@ -27,6 +30,11 @@ def _job(vault: Vault) -> NotificationJob:
         to=EmailRecipient(email="new@example.com"),
         sealed_variables=vault.seal(json.dumps({"link": "http://x"}), aad=variables_context(job_id)),
     )
+
+
+def make_handler(database: Database, stop: StopSignal) -> JobHandler:
+    notifications = Notifications(database, create_channels(NotifySettings()), everyone_is_live=False)
+    return JobHandler(database, notifications, DatabaseRetry(stop))
 
 
 async def _ask(database: Database, job: NotificationJob) -> None:
@@ -41,7 +49,7 @@ class TestJobHandler:
         job = _job(vault)
         await _ask(each_database, job)
         await _ask(each_database, job)
-        consumer = await broker.consume(NOTIFY_JOBS, JobHandler(each_database, stop), prefetch=4)
+        consumer = await broker.consume(NOTIFY_JOBS, make_handler(each_database, stop), prefetch=4)
 
         async def jobs_are_done() -> bool:
             return not (await OutboxMessage.filter_by(queue=NOTIFY_JOBS).exists() or await broker.depth(NOTIFY_JOBS))
@@ -57,7 +65,7 @@ class TestJobHandler:
         self, each_database: Database, broker: MemoryBroker, stop: StopSignal
     ) -> None:
         await broker.publish(NOTIFY_JOBS, Message(id=str(uuid7()), body={"template": "verify-email"}))
-        consumer = await broker.consume(NOTIFY_JOBS, JobHandler(each_database, stop), prefetch=4)
+        consumer = await broker.consume(NOTIFY_JOBS, make_handler(each_database, stop), prefetch=4)
         await eventually(lambda: broker.dead_letters(NOTIFY_JOBS))
         await consumer.cancel()
         assert await Notification.row_count() == 0
@@ -67,7 +75,7 @@ class TestJobHandler:
     ) -> None:
         job = _job(vault).model_copy(update={"to": EmailRecipient(email="한글@example.com")})
         await _ask(each_database, job)
-        consumer = await broker.consume(NOTIFY_JOBS, JobHandler(each_database, stop), prefetch=4)
+        consumer = await broker.consume(NOTIFY_JOBS, make_handler(each_database, stop), prefetch=4)
 
         async def outbox_is_empty() -> bool:
             return not await OutboxMessage.row_count()
@@ -86,17 +94,17 @@ class TestJobHandler:
         stop: StopSignal,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        job, real = _job(vault), service.submit_job
+        job, real = _job(vault), Notifications.submit_job
         failures = [OperationalError("INSERT", {}, Exception("gone away")) for _ in range(2)]
 
-        async def flaky(asked: NotificationJob) -> Notification | None:
+        async def flaky(self: Notifications, job: NotificationJob) -> Notification | None:
             if failures:
                 raise failures.pop()
-            return await real(asked)
+            return await real(self, job)
 
-        monkeypatch.setattr(service, "submit_job", flaky)
+        monkeypatch.setattr(Notifications, "submit_job", flaky)
         await broker.publish(NOTIFY_JOBS, Message(id=str(uuid7()), body=job.model_dump(mode="json")))
-        consumer = await broker.consume(NOTIFY_JOBS, JobHandler(each_database, stop), prefetch=4)
+        consumer = await broker.consume(NOTIFY_JOBS, make_handler(each_database, stop), prefetch=4)
         await eventually(Notification.filter_by(id=job.id).exists)
         await consumer.cancel()
         assert not failures
@@ -109,12 +117,12 @@ class TestJobHandler:
         stop: StopSignal,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        async def refused(_asked: NotificationJob) -> None:
+        async def refused(_self: Notifications, _job: NotificationJob) -> None:
             raise OperationalError("INSERT", {}, Exception(1054, "Unknown column"))
 
-        monkeypatch.setattr(service, "submit_job", refused)
+        monkeypatch.setattr(Notifications, "submit_job", refused)
         await _ask(each_database, _job(vault))
-        consumer = await broker.consume(NOTIFY_JOBS, JobHandler(each_database, stop), prefetch=4)
+        consumer = await broker.consume(NOTIFY_JOBS, make_handler(each_database, stop), prefetch=4)
         async with Relay(each_database, broker).running():
             await eventually(lambda: broker.dead_letters(NOTIFY_JOBS))
         await consumer.cancel()

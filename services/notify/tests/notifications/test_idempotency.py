@@ -5,9 +5,9 @@ import pytest
 from bongsu.identity.models import User
 from bongsu.mixins import utc_now
 from bongsu.outbox.models import OutboxMessage
-from bongsu_notify.notifications import service
+from bongsu_notify.channels.email.schemas import EmailNotificationIn
+from bongsu_notify.notifications.idempotency import fingerprint
 from bongsu_notify.notifications.models import Notification
-from bongsu_notify.notifications.schemas import NotificationIn
 from services.notify.tests.notifications.api import BODY, Api
 
 
@@ -68,7 +68,7 @@ class TestIdempotency:
         async with await each_api.client_of("me@example.com") as client:
             first = await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "once"})
             # As if it had been this body, when its times lay ahead.
-            made_from = service.fingerprint(NotificationIn.model_validate(late))
+            made_from = fingerprint(EmailNotificationIn.model_validate(late))
             await Notification.filter_by(idempotency_key="once").update(fingerprint=made_from)
             second = await client.post("/v1/notifications", json=late, headers={"Idempotency-Key": "once"})
         assert (second.status_code, second.json()["id"]) == (202, first.json()["id"])

@@ -6,12 +6,18 @@ from pydantic import Field
 from sqlalchemy import Connection, event
 
 from bongsu.mixins import Database, uuid7
-from bongsu_notify.notifications import service
-from bongsu_notify.notifications.models import Notification, NotificationEvent
-from bongsu_notify.notifications.schemas import NotificationIn
-from bongsu_notify.notifications.service import Filters, Principal
+from bongsu_notify.channels.email.schemas import EmailNotificationIn
+from bongsu_notify.notifications.idempotency import fingerprint
+from bongsu_notify.notifications.models import NotificationEvent
+from bongsu_notify.notifications.service import Filters, Notifications, Principal
+from services.notify.tests.rows import email_row
 
 USER = uuid7()
+
+
+@pytest.fixture
+def service(database: Database) -> Notifications:
+    return Notifications(database, {}, everyone_is_live=False)
 
 
 @pytest.fixture
@@ -33,33 +39,33 @@ def plans(database: Database) -> Iterator[list[str]]:
 
 class TestFingerprint:
     def test_one_more_optional_field_in_the_next_release_changes_nothing(self) -> None:
-        class Next(NotificationIn):
+        class Next(EmailNotificationIn):
             colour: str | None = None
             labels: list[str] = Field(default_factory=list)
 
         body = {"channel": "email", "to": {"email": "a@b.test"}, "content": {"subject": "x", "text": "y"}}
-        now, later = NotificationIn.model_validate(body), Next.model_validate(body)
-        assert service.fingerprint(now) == service.fingerprint(later)
-        assert service.fingerprint(now) != service.fingerprint(Next.model_validate(body | {"colour": "red"}))
+        now, later = EmailNotificationIn.model_validate(body), Next.model_validate(body)
+        assert fingerprint(now) == fingerprint(later)
+        assert fingerprint(now) != fingerprint(Next.model_validate(body | {"colour": "red"}))
 
 
-@pytest.mark.usefixtures("database")
 class TestTimeline:
-    async def test_of_a_long_one_the_newest_steps_are_told_in_order(self) -> None:
-        one = await Notification(principal="user", channel="email", recipient="a@example.com").save()
-        attempts = range(service.TIMELINE_AT_MOST + 5)
+    async def test_a_long_timeline_keeps_the_newest_entries_in_order(self, database: Database) -> None:
+        one = await email_row(user_id=USER).save()
+        service = Notifications(database, {}, everyone_is_live=False, timeline_limit=5)
+        attempts = range(8)
         await NotificationEvent.bulk_create(
             [{"notification_id": one.id, "status": "sending", "attempt": attempt} for attempt in attempts]
         )
-        assert [step.attempt for step in await service.timeline(one.id)] == [*attempts][5:]
+        _, timeline = await service.find_with_timeline(one.id, Principal("user", USER))
+        assert [entry.attempt for entry in timeline] == [3, 4, 5, 6, 7]
 
 
-@pytest.mark.usefixtures("database")
-class TestListed:
-    async def test_a_page_is_followed_by_the_next(self) -> None:
+class TestListPage:
+    async def test_a_page_is_followed_by_the_next(self, service: Notifications) -> None:
         ids = [await self._stored() for _ in range(5)]
-        first, after = await service.listed(Principal("user", USER), Filters(), limit=3, after=None)
-        second, end = await service.listed(Principal("user", USER), Filters(), limit=3, after=after)
+        first, after = await service.list_page(Principal("user", USER), Filters(), limit=3, after=None)
+        second, end = await service.list_page(Principal("user", USER), Filters(), limit=3, after=after)
         assert [one.id for one in (*first, *second)] == ids[::-1]
         assert end is None
 
@@ -73,8 +79,10 @@ class TestListed:
             (Filters(recipient="someone@example.com"), "user_id=? AND recipient=?"),
         ],
     )
-    async def test_a_users_list_is_a_range_of_one_index(self, filters: Filters, columns: str, plans: list[str]) -> None:
-        await service.listed(Principal("user", USER), filters, limit=50, after=None)
+    async def test_a_users_list_is_a_range_of_one_index(
+        self, service: Notifications, filters: Filters, columns: str, plans: list[str]
+    ) -> None:
+        await service.list_page(Principal("user", USER), filters, limit=50, after=None)
         (plan,) = plans
         assert plan.endswith(f"({columns})")
 
@@ -87,13 +95,12 @@ class TestListed:
             (Filters(recipient="someone@example.com"), "recipient=?"),
         ],
     )
-    async def test_the_staffs_list_is_too(self, filters: Filters, columns: str, plans: list[str]) -> None:
-        await service.listed(Principal("user", USER, sees_all=True), filters, limit=50, after=None)
+    async def test_the_staffs_list_is_too(
+        self, service: Notifications, filters: Filters, columns: str, plans: list[str]
+    ) -> None:
+        await service.list_page(Principal("user", USER, sees_all=True), filters, limit=50, after=None)
         (plan,) = plans
         assert plan.endswith(f"({columns})")
 
     async def _stored(self) -> UUID:
-        one = await Notification(
-            user_id=USER, principal="user", channel="email", recipient="someone@example.com", subject="안녕", text="t"
-        ).save()
-        return one.id
+        return (await email_row(user_id=USER).save()).id

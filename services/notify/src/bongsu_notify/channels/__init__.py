@@ -1,1 +1,1 @@
-"""Ways to reach a person: one port, a file an adapter."""
+"""Ways to reach a person: a folder a channel, registered in `registry`."""

@@ -1,35 +1,29 @@
-"""What the worker needs of a provider: send a batch, and say of each message what became of it."""
+"""What a delivery needs of a provider: send a batch, and report the outcome of each message."""
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar
 from uuid import UUID
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """A rendered message, ready for a provider. Addresses are plain; names are not yet encoded.
+    """A rendered message. Each channel's own class adds its content.
 
-    What is `urgent` waits for nothing that is not.
+    :param recipient: as in the row: an address, a channel id or a user id.
+    :param urgent: high priority; never queued behind a message that is not.
     """
 
     notification_id: UUID
     attempt: int
-    to_email: str
-    to_name: str | None
-    sender: str
-    reply_to: str | None
-    subject: str
-    text: str | None
-    html: str | None
-    tags: dict[str, str] = field(default_factory=dict)
+    recipient: str
     urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The provider took it. `status` is beyond `sent` only where the provider tells at once what became of it."""
+    """The provider accepted it. `status` is beyond `sent` only where the provider reports the result at once."""
 
     message_id: str
     status: Literal["sent", "delivered", "bounced", "complained"] = "sent"
@@ -38,9 +32,10 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class TryLater:
-    """The provider certainly did not take it, and may later.
+    """The provider certainly did not accept it, and may later.
 
-    `spends_attempt` is False where we were only too fast. `delay_s` of None leaves the delay to the back-off.
+    `spends_attempt` is False where only the rate or the operator's account was at fault. `delay_s` of None leaves the
+    delay to the back-off.
     """
 
     code: str
@@ -51,7 +46,7 @@ class TryLater:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The provider will never take it."""
+    """The provider will never accept it."""
 
     code: str
     detail: str
@@ -67,17 +62,20 @@ class OutcomeUnknown:
 Outcome = Sent | TryLater | Refused | OutcomeUnknown
 
 
-class Channel(Protocol):
-    """A provider."""
+Message_contra = TypeVar("Message_contra", bound=Outgoing, contravariant=True)
+
+
+class Provider(Protocol[Message_contra]):
+    """Sends the messages of a channel."""
 
     async def open(self) -> None:
-        """Get ready to send."""
+        """Prepare to send."""
 
-    async def send(self, batch: Sequence[Outgoing], *, cutoff: asyncio.Event) -> Sequence[Outcome]:
-        """Send each message once, without retries of its own. One outcome a message, in order; never raises.
+    async def send(self, batch: Sequence[Message_contra], *, deadline: asyncio.Event) -> Sequence[Outcome]:
+        """Send each message once, without retries. Returns one outcome a message, in order; never raises.
 
-        :param cutoff: once it is set, begin no more, and answer at once: what has no answer yet is unknown.
+        :param deadline: once it is set, start no more and return at once: messages without an answer are unknown.
         """
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""

@@ -1,160 +1,110 @@
 """`/v1/notifications`."""
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
-from bongsu import mixins
+from bongsu.contracts.notifications import NotificationDetail, NotificationOut, NotificationPage, Status
 from bongsu.identity.dependencies import Caller, require_scope
-from bongsu.identity.scopes import Scope
+from bongsu.identity.scopes import Permission, Scope
 from bongsu.mixins import Database
-from bongsu.runtime.errors import Conflict, ServiceError
+from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.problems import problems
-from bongsu_notify.notifications import service
-from bongsu_notify.notifications.access import principal_of
-from bongsu_notify.notifications.models import Notification
-from bongsu_notify.notifications.schemas import (
-    Email,
-    Failure,
-    NotificationDetail,
-    NotificationIn,
-    NotificationOut,
-    NotificationPage,
-    Recipient,
-    TimelineEntry,
-    Topic,
-)
-from bongsu_notify.notifications.service import Filters, Rules
-from bongsu_notify.notifications.statuses import Status
+from bongsu_notify.channels.registry import AnyNotificationIn
+from bongsu_notify.notifications.schemas import Email, Topic
+from bongsu_notify.notifications.service import Filters, Notifications, Principal
 
-Reader = Annotated[Caller, Depends(require_scope(Scope.NOTIFICATIONS_READ))]
-Writer = Annotated[Caller, Depends(require_scope(Scope.NOTIFICATIONS_WRITE))]
-Id = Annotated[UUID, Path(description="The id that the 202 told")]
+router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
+
+
+def _principal(caller: Caller) -> Principal:
+    """An API key acts for its owner alone, whatever the owner's role: staff powers need a sign-in."""
+    return Principal(
+        name=f"key:{caller.key_id}" if caller.key_id is not None else f"user:{caller.user_id}",
+        user_id=caller.user_id,
+        mode=caller.mode,
+        sees_all=caller.key_id is None and caller.may(Permission.NOTIFICATIONS_READ_ALL),
+        off_trial=caller.off_trial,
+    )
+
+
+def _reader(caller: Annotated[Caller, Depends(require_scope(Scope.NOTIFICATIONS_READ))]) -> Principal:
+    return _principal(caller)
+
+
+def _writer(caller: Annotated[Caller, Depends(require_scope(Scope.NOTIFICATIONS_WRITE))]) -> Principal:
+    return _principal(caller)
+
+
+Reader = Annotated[Principal, Depends(_reader)]
+Writer = Annotated[Principal, Depends(_writer)]
+Service = Annotated[Notifications, Provided(Notifications)]
+Units = Annotated[Database, Provided(Database)]
+Id = Annotated[UUID, Path(description="Notification ID, as returned by the 202 response")]
 IdempotencyKey = Annotated[
     str | None,
     Header(
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
-        description="The same key with the same request within 24 hours answers with what it made the first time. "
-        "A field that is left out and one at its default are the same; another request is refused",
+        description="Makes the request safe to repeat: for 24 hours the same key with the same body returns the "
+        "notification of the first request, and with another body is refused. A field left out equals its default",
     ),
 ]
 
 
-def create_router(database: Database, rules: Rules) -> APIRouter:
-    """The routes; each opens one unit of work and commits it before it answers."""
-    router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
-
-    @router.post("", status_code=202, responses=problems(401, 403, 409, 413, 422, 503))
-    async def submit(
-        body: NotificationIn, caller: Writer, response: Response, idempotency_key: IdempotencyKey = None
-    ) -> NotificationOut:
-        """Accept a notification. Once this answers 202, it will end in a final state."""
-        principal = principal_of(caller)
-        made = await _once(
-            database,
-            idempotency_key,
-            make=lambda: service.submit(body, principal, rules, idempotency_key=idempotency_key),
-            replay=lambda key: service.replay(body, principal, idempotency_key=key),
-        )
-        response.headers["Location"] = f"/v1/notifications/{made.id}"
-        return _shown(made)
-
-    @router.get("", responses=problems(401, 403, 422))
-    async def listed(
-        caller: Reader,
-        status: Status | None = None,
-        channel: Annotated[str | None, Query(max_length=16, pattern="^[a-z]+$")] = None,
-        topic: Topic | None = None,
-        to: Email | None = None,
-        limit: Annotated[int, Query(ge=1, le=200)] = 50,
-        after: Annotated[UUID | None, Query(description="`next` of the page before")] = None,
-    ) -> NotificationPage:
-        """What you sent, newest first."""
-        filters = Filters(status=status, channel=channel, topic=topic, recipient=to)
-        found, following = await service.listed(principal_of(caller), filters, limit=limit, after=after)
-        return NotificationPage(items=[_shown(one) for one in found], next=str(following) if following else None)
-
-    @router.get("/{notification_id}", responses=problems(401, 403, 404, 422))
-    async def detail(notification_id: Id, caller: Reader) -> NotificationDetail:
-        """One notification and what happened to it."""
-        found = await service.find(notification_id, principal_of(caller))
-        steps = [
-            TimelineEntry(status=step.status, at=step.created_at, attempt=step.attempt, detail=step.detail)
-            for step in await service.timeline(found.id)
-        ]
-        return NotificationDetail(**dict(_shown(found)), timeline=steps)
-
-    @router.post("/{notification_id}/cancel", responses=problems(401, 403, 404, 409, 422, 503))
-    async def cancel(notification_id: Id, caller: Writer) -> NotificationOut:
-        """Keep a notification that still waits from being sent."""
-        async with database.unit():
-            return _shown(await service.cancel(notification_id, principal_of(caller)))
-
-    @router.post("/{notification_id}/retry", status_code=202, responses=problems(401, 403, 404, 409, 422, 503))
-    async def retry(notification_id: Id, caller: Writer, idempotency_key: IdempotencyKey = None) -> NotificationOut:
-        """Try once more what failed or expired."""
-        principal = principal_of(caller)
-        retried = await _once(
-            database,
-            idempotency_key,
-            make=lambda: service.retry(notification_id, principal, idempotency_key=idempotency_key),
-            replay=lambda key: service.replay_retry(notification_id, principal, idempotency_key=key),
-        )
-        return _shown(retried)
-
-    return router
+@router.post("", status_code=202, responses=problems(401, 403, 409, 413, 422, 503))
+async def submit(
+    body: AnyNotificationIn,
+    principal: Writer,
+    notifications: Service,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> NotificationOut:
+    """Send a notification. A 202 means that it is stored and will end in a final status."""
+    made = await notifications.submit(body, principal, idempotency_key=idempotency_key)
+    response.headers["Location"] = f"/v1/notifications/{made.id}"
+    return NotificationOut.model_validate(made)
 
 
-async def _once(
-    database: Database,
-    key: str | None,
-    *,
-    make: Callable[[], Awaitable[Notification]],
-    replay: Callable[[str], Awaitable[Notification | None]],
-) -> Notification:
-    """What this request makes, or what it made before by the same key. Two at once by one key make one thing."""
-    for _ in range(2):
-        try:
-            async with database.unit():
-                return await make()
-        except (mixins.Conflict, ServiceError) as error:
-            if key is None:
-                raise
-            # Refused perhaps because it was accepted before: its key is taken, its time has passed since. In a unit of
-            # its own: the one that lost may not see what won (REPEATABLE READ).
-            async with database.unit():
-                if (found := await replay(key)) is not None:
-                    return found
-            if isinstance(error, ServiceError):
-                raise
-    raise Conflict("This Idempotency-Key is being used by another request; try again", code="idempotency_in_progress")
-
-
-def _shown(one: Notification) -> NotificationOut:
-    """The notification as callers see it: sealed variables and bodies stay inside."""
-    return NotificationOut(
-        id=one.id,
-        status=one.status,
-        channel=one.channel,
-        mode="test" if one.mode == "test" else "live",
-        to=Recipient(email=one.recipient, name=one.recipient_name),
-        subject=one.subject,
-        template=one.template,
-        category=one.category,
-        topic=one.topic,
-        priority=one.priority,
-        guarantee=one.guarantee,
-        send_at=one.send_at,
-        expires_at=one.expires_at,
-        metadata=one.details,
-        attempt=one.attempt,
-        next_attempt_at=one.next_attempt_at,
-        provider_message_id=one.provider_message_id,
-        error=Failure(code=one.error_code, detail=one.error_detail) if one.error_code else None,
-        created_at=one.created_at,
-        updated_at=one.updated_at,
+@router.get("", responses=problems(401, 403, 422))
+async def list_notifications(
+    principal: Reader,
+    notifications: Service,
+    status: Status | None = None,
+    channel: Annotated[str | None, Query(max_length=16, pattern="^[a-z]+$")] = None,
+    topic: Topic | None = None,
+    to: Email | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    after: Annotated[UUID | None, Query(description="`next` of the previous page")] = None,
+) -> NotificationPage:
+    """List your notifications, newest first."""
+    filters = Filters(status=status, channel=channel, topic=topic, recipient=to)
+    page, following = await notifications.list_page(principal, filters, limit=limit, after=after)
+    return NotificationPage(
+        items=[NotificationOut.model_validate(row) for row in page], next=str(following) if following else None
     )
+
+
+@router.get("/{notification_id}", responses=problems(401, 403, 404, 422))
+async def get_notification(notification_id: Id, principal: Reader, notifications: Service) -> NotificationDetail:
+    """Get a notification and its timeline."""
+    found, timeline = await notifications.find_with_timeline(notification_id, principal)
+    shown = dict(NotificationOut.model_validate(found))
+    return NotificationDetail.model_validate(shown | {"timeline": timeline})
+
+
+@router.post("/{notification_id}/cancel", responses=problems(401, 403, 404, 409, 422, 503))
+async def cancel(notification_id: Id, principal: Writer, notifications: Service, database: Units) -> NotificationOut:
+    """Cancel a notification that is not sent yet."""
+    return NotificationOut.model_validate(await database.run(notifications.cancel, notification_id, principal))
+
+
+@router.post("/{notification_id}/retry", status_code=202, responses=problems(401, 403, 404, 409, 422, 503))
+async def retry(
+    notification_id: Id, principal: Writer, notifications: Service, idempotency_key: IdempotencyKey = None
+) -> NotificationOut:
+    """Send a failed or expired notification again."""
+    retried = await notifications.retry(notification_id, principal, idempotency_key=idempotency_key)
+    return NotificationOut.model_validate(retried)

@@ -1,7 +1,7 @@
-"""The notification: its content, its recipient and where it stands. The row is the truth; messages carry its id."""
+"""The notification: content, recipient and status. The row is the truth; messages carry its id."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, SmallInteger, String, UniqueConstraint
@@ -9,9 +9,9 @@ from sqlalchemy.dialects.mysql import MEDIUMTEXT
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Text
 
+from bongsu.contracts.notifications import Failure, Guarantee, Mode, Status
 from bongsu.contracts.queues import Priority
 from bongsu.mixins import AsciiKey, BaseModel, Json, UTCDateTime, UUIDKey
-from bongsu_notify.notifications.statuses import Guarantee, Status
 
 LONG_TEXT = Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")
 
@@ -26,8 +26,8 @@ class NotifyModel(BaseModel):
 class Notification(NotifyModel):
     """One message to one recipient.
 
-    Its bodies may take megabytes, and only who sends it needs them: no object has them that was read from the
-    database. `Query.values_list` reads them.
+    `content` and `sealed_variables` may take megabytes and only the worker needs them: loading a row leaves them out,
+    and `Query.values_list` reads them.
     """
 
     __tablename__ = "notifications"
@@ -36,11 +36,13 @@ class Notification(NotifyModel):
     principal: Mapped[str] = mapped_column(AsciiKey(48))
     idempotency_key: Mapped[str | None] = mapped_column(AsciiKey(255))
     fingerprint: Mapped[str | None] = mapped_column(AsciiKey(64))
-    mode: Mapped[str] = mapped_column(AsciiKey(8), default="live")
+    mode: Mapped[Mode] = mapped_column(AsciiKey(8), default="live")
 
     channel: Mapped[str] = mapped_column(AsciiKey(16))
     recipient: Mapped[str] = mapped_column(AsciiKey(320))
-    recipient_name: Mapped[str | None] = mapped_column(String(200))
+    """The key that lists filter by: an address, a channel id or a user id."""
+    to: Mapped[dict[str, Any]] = mapped_column(Json())
+    """The request's `to`, in the channel's own shape."""
     sender: Mapped[str | None] = mapped_column(String(560))
     reply_to: Mapped[str | None] = mapped_column(AsciiKey(320))
 
@@ -48,8 +50,9 @@ class Notification(NotifyModel):
     locale: Mapped[str] = mapped_column(AsciiKey(8), default="ko")
     sealed_variables: Mapped[str | None] = mapped_column(LONG_TEXT, deferred=True, deferred_raiseload=True)
     subject: Mapped[str | None] = mapped_column(String(998))
-    text: Mapped[str | None] = mapped_column(LONG_TEXT, deferred=True, deferred_raiseload=True)
-    html: Mapped[str | None] = mapped_column(LONG_TEXT, deferred=True, deferred_raiseload=True)
+    """Shown in lists; None where the channel has none or the template makes it."""
+    content: Mapped[dict[str, Any] | None] = mapped_column(Json(), deferred=True, deferred_raiseload=True)
+    """The request's `content` in the channel's own shape, without `subject`; None for a template."""
 
     category: Mapped[str] = mapped_column(AsciiKey(16), default="transactional")
     topic: Mapped[str | None] = mapped_column(AsciiKey(64))
@@ -58,7 +61,7 @@ class Notification(NotifyModel):
     send_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
     expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
     details: Mapped[dict[str, object]] = mapped_column(Json(), default=dict)
-    """The caller's `metadata` (SQLAlchemy keeps that name for itself)."""
+    """The request's `metadata`, a name that SQLAlchemy keeps for itself."""
 
     status: Mapped[Status] = mapped_column(AsciiKey(16), default="accepted")
     attempt: Mapped[int] = mapped_column(SmallInteger, default=0)
@@ -69,15 +72,20 @@ class Notification(NotifyModel):
     error_code: Mapped[str | None] = mapped_column(AsciiKey(64))
     error_detail: Mapped[str | None] = mapped_column(String(500))
 
+    @property
+    def error(self) -> Failure | None:
+        """Why the last attempt failed."""
+        return Failure(code=self.error_code, detail=self.error_detail) if self.error_code else None
+
     __table_args__ = (
         UniqueConstraint("principal", "idempotency_key", name="uq_notifications_idempotency"),
-        # Keys are UUIDv7, so these are also in order of time: each list is one range of one index.
+        # Keys are UUIDv7, so each index is also in order of time: a list is one range of one index.
         Index("ix_notifications_user", "user_id", "id"),
         Index("ix_notifications_user_status", "user_id", "status", "id"),
         Index("ix_notifications_user_recipient", "user_id", "recipient", "id"),
         Index("ix_notifications_user_topic", "user_id", "topic", "id"),
         Index("ix_notifications_user_channel", "user_id", "channel", "id"),
-        # The staff's lists are of everybody's.
+        # Lists of staff are not narrowed to a user.
         Index("ix_notifications_status", "status", "id"),
         Index("ix_notifications_recipient", "recipient", "id"),
         Index("ix_notifications_topic", "topic", "id"),
@@ -86,7 +94,7 @@ class Notification(NotifyModel):
 
 
 class NotificationEvent(NotifyModel):
-    """One step of a notification's timeline."""
+    """One entry of a notification's timeline."""
 
     __tablename__ = "notification_events"
 
@@ -95,11 +103,16 @@ class NotificationEvent(NotifyModel):
     attempt: Mapped[int] = mapped_column(SmallInteger, default=0)
     detail: Mapped[str | None] = mapped_column(String(500))
 
+    @property
+    def at(self) -> datetime:
+        """When the notification took on the status."""
+        return self.created_at
+
     __table_args__ = (Index("ix_notification_events_notification", "notification_id", "id"),)
 
 
 class RetryKey(NotifyModel):
-    """The `Idempotency-Key` of a retry. A submission's is in the notification that it made."""
+    """The `Idempotency-Key` of a retry. The notification itself has the key of the request that made it."""
 
     __tablename__ = "notification_retry_keys"
 

@@ -7,11 +7,10 @@ from sqlalchemy.exc import OperationalError
 
 from bongsu.mixins import Database
 from bongsu.runtime.stop import StopSignal
-from bongsu_notify import holding
-from bongsu_notify.holding import Abandoned, Holding
+from bongsu_notify.database_retry import Abandoned, DatabaseRetry
 
 
-class TestHolding:
+class TestDatabaseRetry:
     async def test_work_is_repeated_until_it_succeeds(self, stop: StopSignal) -> None:
         failures = [OperationalError("SELECT", {}, Exception("gone away")), ConnectionResetError()]
 
@@ -20,12 +19,9 @@ class TestHolding:
                 raise failures.pop()
             return "done"
 
-        assert await Holding(stop).retry_while_unavailable(work) == "done"
+        assert await DatabaseRetry(stop).retry_while_unavailable(work) == "done"
 
-    async def test_a_database_that_vanished_is_given_up_and_tried_again(
-        self, stop: StopSignal, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(holding, "ANSWER_S", 0.05)
+    async def test_a_database_that_vanished_is_given_up_and_tried_again(self, stop: StopSignal) -> None:
         tries = 0
 
         async def work() -> str:
@@ -36,7 +32,7 @@ class TestHolding:
             return "done"
 
         async with asyncio.timeout(30):
-            assert await Holding(stop).retry_while_unavailable(work) == "done"
+            assert await DatabaseRetry(stop, try_timeout_s=0.05).retry_while_unavailable(work) == "done"
 
     async def test_the_stop_ends_it(self, stop: StopSignal) -> None:
         async def work() -> None:
@@ -44,11 +40,11 @@ class TestHolding:
             raise ConnectionResetError
 
         with pytest.raises(Abandoned):
-            await Holding(stop).retry_while_unavailable(work)
+            await DatabaseRetry(stop).retry_while_unavailable(work)
 
     async def test_it_tells_that_it_holds_until_the_last_is_through(self, stop: StopSignal) -> None:
         registry = CollectorRegistry()
-        holding, database = Holding(stop, registry), _Away()
+        holding, database = DatabaseRetry(stop, registry), _Away()
         assert registry.get_sample_value("notify_holding") == 0
         first = asyncio.create_task(holding.retry_while_unavailable(database.work))
         second = asyncio.create_task(holding.retry_while_unavailable(database.work))
@@ -70,7 +66,7 @@ class TestHolding:
             raise ConnectionResetError
 
         with pytest.raises(Abandoned):
-            await Holding(stop, registry).retry_while_unavailable(work)
+            await DatabaseRetry(stop, registry).retry_while_unavailable(work)
         assert registry.get_sample_value("notify_holding") == 0
 
     async def test_a_defect_is_raised(self, stop: StopSignal) -> None:
@@ -78,7 +74,7 @@ class TestHolding:
             raise KeyError("x")
 
         with pytest.raises(KeyError):
-            await Holding(stop).retry_while_unavailable(work)
+            await DatabaseRetry(stop).retry_while_unavailable(work)
 
     async def test_what_the_database_refuses_is_raised(self, each_database: Database, stop: StopSignal) -> None:
         async def work() -> None:
@@ -87,7 +83,7 @@ class TestHolding:
 
         async with asyncio.timeout(30):
             with pytest.raises(OperationalError):
-                await Holding(stop).retry_while_unavailable(work)
+                await DatabaseRetry(stop).retry_while_unavailable(work)
 
 
 class _Away:

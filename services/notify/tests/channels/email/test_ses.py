@@ -14,8 +14,9 @@ import pytest
 from pydantic import SecretStr
 
 from bongsu.mixins import uuid7
-from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Outgoing, Sent, TryLater
-from bongsu_notify.channels.ses import SesChannel
+from bongsu_notify.channels.email.channel import EmailMessage
+from bongsu_notify.channels.email.ses import SesProvider
+from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Sent, TryLater
 from bongsu_notify.settings import NotifySettings
 
 Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
@@ -23,7 +24,7 @@ Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def _provider(answer: Answer) -> AsyncIterator[str]:
+async def _endpoint(answer: Answer) -> AsyncIterator[str]:
     """Something at an address that reads a whole request and then behaves as told."""
 
     handling: set[asyncio.Task[None] | None] = set()
@@ -69,32 +70,43 @@ _accept = _written("200 OK", {"MessageId": "m-1"})
 
 
 @asynccontextmanager
-async def _channel(url: str, *, concurrency: int = 16) -> AsyncIterator[SesChannel]:
+async def _provider(url: str, *, concurrency: int = 16) -> AsyncIterator[SesProvider]:
     settings = NotifySettings(
         ses_endpoint_url=url,
         ses_access_key_id="key",
         ses_secret_access_key=SecretStr("secret"),
         concurrency=concurrency,
     )
-    channel = SesChannel(settings)
-    await channel.open()
-    yield channel
-    await channel.close()
+    provider = SesProvider(settings)
+    await provider.open()
+    yield provider
+    await provider.close()
 
 
-def _message(text: str = "봉수", *, urgent: bool = False) -> Outgoing:
-    return Outgoing(uuid7(), 1, "someone@example.com", None, "a@b.test", None, "안녕", text, None, urgent=urgent)
+def _message(text: str = "봉수", *, urgent: bool = False) -> EmailMessage:
+    return EmailMessage(
+        notification_id=uuid7(),
+        attempt=1,
+        recipient="someone@example.com",
+        to_name=None,
+        sender="a@b.test",
+        reply_to=None,
+        subject="안녕",
+        text=text,
+        html=None,
+        urgent=urgent,
+    )
 
 
 async def _outcome(url: str) -> Outcome:
-    async with _channel(url) as channel:
-        (outcome,) = await channel.send([_message()], cutoff=asyncio.Event())
+    async with _provider(url) as provider:
+        (outcome,) = await provider.send([_message()], deadline=asyncio.Event())
     return outcome
 
 
 class TestSend:
     async def test_what_the_provider_takes_is_sent(self) -> None:
-        async with _provider(_accept) as url:
+        async with _endpoint(_accept) as url:
             assert await _outcome(url) == Sent("m-1")
 
     async def test_a_connection_that_was_never_made_sent_nothing(self) -> None:
@@ -105,24 +117,24 @@ class TestSend:
         assert outcome.code == "provider_unreachable"
 
     async def test_a_connection_reset_after_the_request_may_have_sent_it(self) -> None:
-        async with _provider(_reset) as url:
+        async with _endpoint(_reset) as url:
             assert isinstance(await _outcome(url), OutcomeUnknown)
 
     @pytest.mark.parametrize("status", ["500 Internal Server Error", "502 Bad Gateway", "504 Gateway Timeout"])
     async def test_a_failure_while_processing_may_have_sent_it(self, status: str) -> None:
-        async with _provider(_written(status, {})) as url:
+        async with _endpoint(_written(status, {})) as url:
             assert isinstance(await _outcome(url), OutcomeUnknown)
 
     async def test_an_unavailable_provider_sent_nothing(self) -> None:
-        async with _provider(_written("503 Service Unavailable", {})) as url:
+        async with _endpoint(_written("503 Service Unavailable", {})) as url:
             assert isinstance(await _outcome(url), TryLater)
 
     async def test_an_answer_that_is_none_leaves_the_others_of_its_batch_alone(self) -> None:
         async def answer(request: str, writer: asyncio.StreamWriter) -> None:
             await (_written("200 OK", {}) if "strange" in request else _accept)(request, writer)
 
-        async with _provider(answer) as url, _channel(url) as channel:
-            outcomes = await channel.send([_message(), _message("strange"), _message()], cutoff=asyncio.Event())
+        async with _endpoint(answer) as url, _provider(url) as provider:
+            outcomes = await provider.send([_message(), _message("strange"), _message()], deadline=asyncio.Event())
         assert [type(outcome) for outcome in outcomes] == [Sent, OutcomeUnknown, Sent]
 
 
@@ -136,8 +148,8 @@ class TestMailboxes:
             await _accept(request, writer)
 
         sender = str(Address(name, addr_spec="a@b.test"))
-        async with _provider(answer) as url, _channel(url) as channel:
-            await channel.send([replace(_message(), sender=sender, to_name=name)], cutoff=asyncio.Event())
+        async with _endpoint(answer) as url, _provider(url) as provider:
+            await provider.send([replace(_message(), sender=sender, to_name=name)], deadline=asyncio.Event())
         (request,) = asked
         for mailbox in (request["FromEmailAddress"], *request["Destination"]["ToAddresses"]):
             assert mailbox.isascii()
@@ -149,7 +161,7 @@ class TestMailboxes:
 
 class TestUrgent:
     async def test_it_waits_for_nothing_that_hangs_and_is_not_urgent(self) -> None:
-        cutoff, hanging = asyncio.Event(), asyncio.Semaphore(0)
+        deadline, hanging = asyncio.Event(), asyncio.Semaphore(0)
 
         async def answer(request: str, writer: asyncio.StreamWriter) -> None:
             if "hang" in request:
@@ -157,13 +169,13 @@ class TestUrgent:
                 await asyncio.sleep(60)
             await _accept(request, writer)
 
-        async with _provider(answer) as url, _channel(url, concurrency=4) as channel, asyncio.timeout(30):
+        async with _endpoint(answer) as url, _provider(url, concurrency=4) as provider, asyncio.timeout(30):
             batch = [_message("hang") for _ in range(8)]
-            bulk = asyncio.create_task(channel.send(batch, cutoff=cutoff))
+            bulk = asyncio.create_task(provider.send(batch, deadline=deadline))
             for _ in range(3):
                 await hanging.acquire()
-            (outcome,) = await channel.send([_message(urgent=True)], cutoff=asyncio.Event())
-            cutoff.set()
+            (outcome,) = await provider.send([_message(urgent=True)], deadline=asyncio.Event())
+            deadline.set()
             outcomes = await bulk
         assert outcome == Sent("m-1")
         assert [type(outcome) for outcome in outcomes].count(OutcomeUnknown) == 3
@@ -171,7 +183,7 @@ class TestUrgent:
 
 class TestCutoff:
     async def test_what_was_sent_before_is_known_and_what_was_not_begun_spends_nothing(self) -> None:
-        cutoff, hangs = asyncio.Event(), asyncio.Event()
+        deadline, hangs = asyncio.Event(), asyncio.Event()
 
         async def answer(request: str, writer: asyncio.StreamWriter) -> None:
             if "hang" in request:
@@ -179,11 +191,11 @@ class TestCutoff:
                 await asyncio.sleep(60)
             await _accept(request, writer)
 
-        async with _provider(answer) as url, _channel(url, concurrency=1) as channel, asyncio.timeout(30):
+        async with _endpoint(answer) as url, _provider(url, concurrency=1) as provider, asyncio.timeout(30):
             batch = [_message(), _message("hang"), _message()]
-            sending = asyncio.create_task(channel.send(batch, cutoff=cutoff))
+            sending = asyncio.create_task(provider.send(batch, deadline=deadline))
             await hangs.wait()
-            cutoff.set()
+            deadline.set()
             first, second, third = await sending
         assert first == Sent("m-1")
         assert isinstance(second, OutcomeUnknown)
@@ -197,8 +209,8 @@ class TestCutoff:
             begun.set()
             await asyncio.sleep(60)
 
-        async with _provider(answer) as url, _channel(url) as channel, asyncio.timeout(30):
-            sending = asyncio.create_task(channel.send([_message()], cutoff=asyncio.Event()))
+        async with _endpoint(answer) as url, _provider(url) as provider, asyncio.timeout(30):
+            sending = asyncio.create_task(provider.send([_message()], deadline=asyncio.Event()))
             await begun.wait()
             sending.cancel()
             with pytest.raises(asyncio.CancelledError):

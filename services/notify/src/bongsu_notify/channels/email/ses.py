@@ -22,13 +22,14 @@ from botocore.exceptions import (
 )
 
 from bongsu.runtime.logging import get_logger
-from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Outgoing, Refused, Sent, TryLater
+from bongsu_notify.channels.email.channel import EmailMessage
+from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, TryLater
 from bongsu_notify.settings import NotifySettings
 
 log = get_logger(__name__)
 
-_TOO_FAST = frozenset({"TooManyRequestsException", "Throttling", "ThrottlingException", "RequestThrottled"})
-_OURS_TO_MEND = frozenset(
+THROTTLING_ERRORS = frozenset({"TooManyRequestsException", "Throttling", "ThrottlingException", "RequestThrottled"})
+OPERATOR_ERRORS = frozenset(
     {
         "AccountSuspendedException",
         "SendingPausedException",
@@ -43,35 +44,35 @@ _OURS_TO_MEND = frozenset(
         "ExpiredTokenException",
     }
 )
-"""The operator's account or settings are at fault, not the message: it waits until they are mended."""
+"""The operator's account or settings are at fault, not the message: it waits until the operator fixes them."""
 _QUOTA_PAUSE_S = 900.0
 _OPERATOR_PAUSE_S = 120.0
 
 
 class _Slots:
-    """Calls at once, a quarter of them for urgent messages only: what hangs in another lane never fills them all."""
+    """Concurrent calls, a quarter of them for urgent messages only: calls that hang in other lanes never take all."""
 
     def __init__(self, count: int) -> None:
         self._all = asyncio.Semaphore(count)
         self._not_urgent = asyncio.Semaphore(count - count // 4)
 
     @asynccontextmanager
-    async def of(self, message: Outgoing) -> AsyncIterator[None]:
+    async def acquire(self, message: EmailMessage) -> AsyncIterator[None]:
         async with nullcontext() if message.urgent else self._not_urgent, self._all:
             yield
 
 
-class SesChannel:
-    """One client a process; calls are bounded by `NOTIFY_CONCURRENCY`."""
+class SesProvider:
+    """One client a process; `NOTIFY_CONCURRENCY` bounds its calls."""
 
     def __init__(self, settings: NotifySettings) -> None:
         self._settings = settings
         self._stack = AsyncExitStack()
         self._slots = _Slots(settings.concurrency)
-        self._client: Any = None  # botocore makes its clients' types when the program runs
+        self._client: Any = None  # botocore builds client classes at run time
 
     async def open(self) -> None:
-        """Make the client (a few milliseconds; it connects with the first call)."""
+        """Create the client. It connects with the first call."""
         settings = self._settings
         secret = settings.ses_secret_access_key
         session = aioboto3.Session(
@@ -83,7 +84,7 @@ class SesChannel:
             "sesv2",
             endpoint_url=settings.ses_endpoint_url,
             config=Config(
-                # SES has no idempotency token: a retry inside the SDK would send twice without our knowing.
+                # SES has no idempotency token: a retry inside the SDK could send twice unseen.
                 retries={"total_max_attempts": 1},
                 connect_timeout=3,
                 read_timeout=settings.send_timeout_s,
@@ -99,47 +100,50 @@ class SesChannel:
         await self._stack.aclose()
 
     async def read_account(self) -> dict[str, Any]:
-        """SES's GetAccount; raises what botocore raises."""
+        """Call GetAccount.
+
+        :raises ClientError, BotoCoreError: as botocore does.
+        """
         answer: dict[str, Any] = await self._client.get_account()
         return answer
 
-    async def send(self, batch: Sequence[Outgoing], *, cutoff: asyncio.Event) -> Sequence[Outcome]:
-        """Send each message by a call of its own, side by side."""
-        calls = [asyncio.create_task(self._send_one(message, cutoff)) for message in batch]
-        watch = asyncio.create_task(_cancel_at(cutoff, calls))
+    async def send(self, batch: Sequence[EmailMessage], *, deadline: asyncio.Event) -> Sequence[Outcome]:
+        """Send each message by a call of its own, concurrently."""
+        calls = [asyncio.create_task(self._send_one(message, deadline)) for message in batch]
+        watch = asyncio.create_task(_cancel_at(deadline, calls))
         try:
             return await asyncio.gather(*calls)
         finally:
             watch.cancel()
 
-    async def _send_one(self, message: Outgoing, cutoff: asyncio.Event) -> Outcome:
-        begun = False
+    async def _send_one(self, message: EmailMessage, deadline: asyncio.Event) -> Outcome:
+        started = False
         try:
-            async with self._slots.of(message):
-                if not cutoff.is_set():
-                    begun = True
+            async with self._slots.acquire(message):
+                if not deadline.is_set():
+                    started = True
                     return await self._call(message)
         except asyncio.CancelledError:
-            if not cutoff.is_set():
+            if not deadline.is_set():
                 raise
-        if begun:
-            return OutcomeUnknown("the provider did not answer in time")
-        return TryLater("not_begun", "the provider was too slow with others", delay_s=1.0, spends_attempt=False)
+        if started:
+            return OutcomeUnknown("The provider did not answer in time")
+        return TryLater("not_started", "The provider was slow with other messages", delay_s=1.0, spends_attempt=False)
 
-    async def _call(self, message: Outgoing) -> Outcome:
+    async def _call(self, message: EmailMessage) -> Outcome:
         try:
             answer = await self._client.send_email(**_request(message, self._settings.ses_configuration_set))
             return Sent(answer["MessageId"])
         except (ClientError, BotoCoreError, OSError) as error:
             return _outcome_of(error)
         except Exception as error:
-            # A defect, or an answer that is none: it must not take the rest of the batch with it.
+            # A defect or a malformed response. The rest of the batch goes on.
             log.exception("ses.call_failed", notification_id=str(message.notification_id))
             return OutcomeUnknown(type(error).__name__)
 
 
-async def _cancel_at(cutoff: asyncio.Event, calls: Sequence[asyncio.Task[Outcome]]) -> None:
-    await cutoff.wait()
+async def _cancel_at(deadline: asyncio.Event, calls: Sequence[asyncio.Task[Outcome]]) -> None:
+    await deadline.wait()
     for call in calls:
         call.cancel()
 
@@ -150,7 +154,7 @@ def _outcome_of(error: Exception) -> Outcome:
             return _classify(error)
         case ConnectTimeoutError():
             return TryLater("provider_unreachable", type(error).__name__)
-        # aiobotocore names so also a connection that was reset after the request had gone out.
+        # aiobotocore raises the same error for a connection that was reset after the request had gone out.
         case EndpointConnectionError() if isinstance(error.__context__, (ClientConnectorError, socket.gaierror)):
             return TryLater("provider_unreachable", type(error).__name__)
         case NoCredentialsError() | PartialCredentialsError():
@@ -162,20 +166,20 @@ def _outcome_of(error: Exception) -> Outcome:
                 spends_attempt=False,
             )
         case _:
-            # A time-out or a cut after the request went out: SES may have taken it.
+            # A time-out or a reset after the request went out: SES may have accepted it.
             return OutcomeUnknown(type(error).__name__)
 
 
-def _request(message: Outgoing, configuration_set: str | None) -> dict[str, Any]:
+def _request(message: EmailMessage, configuration_set: str | None) -> dict[str, Any]:
     body: dict[str, Any] = {}
     if message.text is not None:
         body["Text"] = {"Data": message.text, "Charset": "UTF-8"}
     if message.html is not None:
         body["Html"] = {"Data": message.html, "Charset": "UTF-8"}
-    tags = {"notification_id": str(message.notification_id), "attempt": str(message.attempt), **message.tags}
+    tags = {"notification_id": str(message.notification_id), "attempt": str(message.attempt)}
     request: dict[str, Any] = {
         "FromEmailAddress": _mailbox(*parseaddr(message.sender)),
-        "Destination": {"ToAddresses": [_mailbox(message.to_name, message.to_email)]},
+        "Destination": {"ToAddresses": [_mailbox(message.to_name, message.recipient)]},
         "Content": {"Simple": {"Subject": {"Data": message.subject, "Charset": "UTF-8"}, "Body": body}},
         "EmailTags": [{"Name": name, "Value": value} for name, value in tags.items()],
     }
@@ -200,22 +204,22 @@ def _classify(error: ClientError) -> Outcome:
     if code == "LimitExceededException" or "Daily message quota exceeded" in text:
         log.warning("ses.quota_exceeded")
         return TryLater("provider_quota", text, delay_s=_QUOTA_PAUSE_S, spends_attempt=False)
-    if code in _TOO_FAST or "Maximum sending rate exceeded" in text or status == 429:
+    if code in THROTTLING_ERRORS or "Maximum sending rate exceeded" in text or status == 429:
         return TryLater("provider_throttled", text, delay_s=1.0, spends_attempt=False)
-    if code in _OURS_TO_MEND or status in (401, 403):
-        log.error("ses.refused_us", code=code)
+    if code in OPERATOR_ERRORS or status in (401, 403):
+        log.error("ses.operator_error", code=code)
         return TryLater("provider_not_configured", f"{code}: {text}", delay_s=_OPERATOR_PAUSE_S, spends_attempt=False)
     if status == 503:
         return TryLater("provider_error", f"{code} ({status})")
     if status >= 500:
-        # The request was being processed, or a gateway lost the answer: SES may have taken it.
+        # SES was processing the request, or a gateway lost the answer: SES may have accepted it.
         return OutcomeUnknown(f"{code} ({status})")
     return Refused("provider_refused", f"{code}: {text}")
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What SES says of the operator's account: rates are recipients a second."""
+    """The operator's SES account. Rates are recipients a second."""
 
     production: bool
     max_send_rate: float
@@ -223,24 +227,24 @@ class Account:
 
 
 class AccountUnreadable(Exception):
-    """SES cannot be asked; the message says why."""
+    """GetAccount failed; the message says why."""
 
 
-async def account(settings: NotifySettings) -> Account:
-    """Ask SES about the account.
+async def read_account(settings: NotifySettings) -> Account:
+    """Read the operator's account.
 
-    :raises AccountUnreadable: the credentials or the address are wrong, or SES does not answer.
+    :raises AccountUnreadable: the credentials or the endpoint are wrong, or SES does not answer.
     """
-    channel = SesChannel(settings)
+    provider = SesProvider(settings)
     try:
-        await channel.open()
-        answer = await channel.read_account()
+        await provider.open()
+        answer = await provider.read_account()
     except ClientError as error:
         raise AccountUnreadable(str(error.response.get("Error", {}).get("Code", error))) from error
     except (BotoCoreError, OSError, ValueError) as error:
         raise AccountUnreadable(str(error)) from error
     finally:
-        await channel.close()
+        await provider.close()
     quota = answer["SendQuota"]
     return Account(
         production=bool(answer.get("ProductionAccessEnabled", False)),

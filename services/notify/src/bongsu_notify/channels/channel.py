@@ -1,0 +1,53 @@
+"""What each channel defines: its request, its rules, its columns, its rendering and its provider."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from bongsu.identity.models import User
+from bongsu.identity.vault import Vault
+from bongsu_notify.channels.port import Outgoing, Provider, Refused
+from bongsu_notify.notifications.models import Notification
+from bongsu_notify.notifications.schemas import NotificationIn
+from bongsu_notify.settings import NotifySettings
+
+Request = TypeVar("Request", bound=NotificationIn)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a notification says: its own content, or the sealed variables of its template."""
+
+    parts: Mapping[str, Any]
+    sealed_variables: str | None
+
+
+class Channel(ABC, Generic[Request]):
+    """One way to reach a person. The API uses it without `open`ing a provider, so provider clients load lazily."""
+
+    name: ClassVar[str]
+    request: ClassVar[type[NotificationIn]]
+
+    def __init__(self, settings: NotifySettings) -> None:
+        self.settings = settings
+
+    @abstractmethod
+    def check(self, request: Request) -> None:
+        """Raise a ServiceError where the operator's settings do not allow this request."""
+
+    @abstractmethod
+    def is_to_self(self, request: Request, user: User) -> bool:
+        """Whether the request reaches only the user: an account on trial may send it."""
+
+    @abstractmethod
+    def columns(self, request: Request) -> Mapping[str, object]:
+        """The row's `recipient`, `to`, `subject`, `content` and the channel's own columns."""
+
+    @abstractmethod
+    def render(self, row: Notification, content: Content, vault: Vault) -> Outgoing | Refused:
+        """The message for the provider, or why it can never be made."""
+
+    @abstractmethod
+    def create_provider(self) -> Provider[Any]:
+        """A provider that is not open yet."""

@@ -1,0 +1,1 @@
+"""Email, sent by AWS SES."""

@@ -1,0 +1,51 @@
+"""`Idempotency-Key`: the same key with the same request within the window answers with what it made the first time."""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+
+from bongsu import mixins
+from bongsu.mixins import Database
+from bongsu.runtime.errors import Conflict, ServiceError
+from bongsu_notify.notifications.models import Notification
+from bongsu_notify.notifications.schemas import NotificationIn
+
+
+def fingerprint(request: NotificationIn) -> str:
+    """A digest of the request, whatever its spacing and the order of its fields.
+
+    A field at its default counts as left out, so that an optional field of the next release changes no digest.
+    """
+    given = request.model_dump(mode="json", exclude_defaults=True)
+    canonical = json.dumps(given, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+async def idempotent(
+    database: Database,
+    key: str | None,
+    *,
+    make: Callable[[], Awaitable[Notification]],
+    replay: Callable[[str], Awaitable[Notification | None]],
+) -> Notification:
+    """Run `make` in a unit of work; where the key was used before, return what it made then.
+
+    :raises Conflict: another request with this key is still in progress.
+    """
+    for _ in range(2):
+        try:
+            async with database.unit():
+                return await make()
+        except (mixins.Conflict, ServiceError) as error:
+            if key is None:
+                raise
+            # The request may have been accepted before: its key is taken, or its time has passed since. Read in a
+            # second unit, because the unit that lost may not see the winner's row (REPEATABLE READ).
+            async with database.unit():
+                if (found := await replay(key)) is not None:
+                    return found
+            if isinstance(error, ServiceError):
+                raise
+    raise Conflict(
+        "Another request with this Idempotency-Key is in progress; try again", code="idempotency_in_progress"
+    )
