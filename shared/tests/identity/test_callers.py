@@ -248,6 +248,30 @@ class TestSignature:
         assert (answer.status_code, answer.json()["code"]) == (401, "signature_malformed")
         assert "@authority" in answer.json()["detail"]
 
+    async def test_foreign_signature_does_not_hide_ours(self, client: httpx.AsyncClient, key: ApiKey) -> None:
+        request = client.build_request("GET", "/who")
+        foreign = RequestSigner("gateway-key", "gateway-secret", label="gateway")
+        foreign.sign(request)
+        theirs = {name: request.headers[name] for name in ("signature-input", "signature")}
+        signer().sign(request)
+        for name, value in theirs.items():
+            request.headers[name] = f"{value}, {request.headers[name]}"
+        answer = await client.send(request)
+        assert answer.json()["key_id"] == str(key.id)
+
+    async def test_request_is_refused_when_only_the_foreign_signature_holds(
+        self, client: httpx.AsyncClient, key: ApiKey
+    ) -> None:
+        del key
+        request = client.build_request("GET", "/who")
+        RequestSigner("bak_test", "bsk_wrong", label="ours").sign(request)
+        ours = {name: request.headers[name] for name in ("signature-input", "signature")}
+        RequestSigner("gateway-key", SECRET, label="gateway").sign(request)
+        for name, value in ours.items():
+            request.headers[name] = f"{value}, {request.headers[name]}"
+        answer = await client.send(request)
+        assert (answer.status_code, answer.json()["code"]) == (401, "signature_refused")
+
     async def test_nonce_of_a_refused_request_can_be_used_again(self, client: httpx.AsyncClient, key: ApiKey) -> None:
         """It is stored after the MAC check: others cannot spend it."""
         del key

@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import AsyncIterator, Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import http_sf
 import httpx
@@ -14,10 +14,11 @@ from bongsu.identity.digests import DigestAlgorithm, content_digest
 from bongsu.identity.signature_base import HttpRequest, Origin, covering, signature_base
 from bongsu.identity.signatures import (
     DUMMY_SECRET,
+    MAX_SIGNATURES,
     RequestSigner,
     SignatureClaim,
     SignatureMalformed,
-    SignatureVerifier,
+    SignatureReader,
 )
 from bongsu.identity.structured_fields import serialize_inner_list
 
@@ -38,8 +39,9 @@ def signed(request: httpx.Request, *, now: float = NOW, digest: DigestAlgorithm 
     return received(request)
 
 
-def verifier(now: float = NOW) -> SignatureVerifier:
-    return SignatureVerifier(URL, now=lambda: now)
+def read(request: HttpRequest, *, now: float = NOW) -> SignatureClaim:
+    """The first signature of a request."""
+    return SignatureReader(URL, now=lambda: now).read(request)[0]
 
 
 def handmade(
@@ -57,12 +59,26 @@ def handmade(
     return HttpRequest.of("GET", b"/a", b"", headers, body)
 
 
+def fields_of(request: HttpRequest) -> tuple[str, str]:
+    return request.header("signature-input") or "", request.header("signature") or ""
+
+
+def beside(request: HttpRequest, first: tuple[str, str]) -> HttpRequest:
+    """The request with other signature fields before its own."""
+    theirs = zip(("signature-input", "signature"), first, strict=True)
+    return replace(request, headers=(*theirs, *request.headers))
+
+
+def claims_of(request: HttpRequest) -> list[SignatureClaim]:
+    return SignatureReader(URL, now=lambda: NOW).read(request)
+
+
 PARAMS: dict[str, str | int] = {"created": NOW, "keyid": KEY, "nonce": "n"}
 
 
 class TestRead:
     def test_claim_tells_what_was_signed(self) -> None:
-        claim = verifier().read(handmade({**PARAMS, "expires": NOW + 5, "alg": "hmac-sha256"}, label="any-label"))
+        claim = read(handmade({**PARAMS, "expires": NOW + 5, "alg": "hmac-sha256"}, label="any-label"))
         assert (claim.label, claim.key_id, claim.nonce, claim.created, claim.expires) == (
             "any-label",
             KEY,
@@ -75,17 +91,17 @@ class TestRead:
     def test_required_component_left_out_is_named(self, missing: str) -> None:
         names = tuple(name for name in ALL if name != missing)
         with pytest.raises(SignatureMalformed, match=missing):
-            verifier().read(handmade(PARAMS, names=names))
+            read(handmade(PARAMS, names=names))
 
     def test_body_must_be_covered_by_its_digest(self) -> None:
         with pytest.raises(SignatureMalformed, match="content-digest"):
-            verifier().read(handmade(PARAMS, body=b"{}"))
+            read(handmade(PARAMS, body=b"{}"))
 
     @pytest.mark.parametrize("missing", ["created", "keyid", "nonce"])
     def test_missing_parameter_is_named(self, missing: str) -> None:
         params = {name: value for name, value in PARAMS.items() if name != missing}
         with pytest.raises(SignatureMalformed, match=missing):
-            verifier().read(handmade(params))
+            read(handmade(params))
 
     @pytest.mark.parametrize(
         "wrong",
@@ -101,7 +117,7 @@ class TestRead:
     )
     def test_wrong_parameter_is_refused(self, wrong: dict[str, str | int]) -> None:
         with pytest.raises(SignatureMalformed):
-            verifier().read(handmade({**PARAMS, **wrong}))
+            read(handmade({**PARAMS, **wrong}))
 
     @pytest.mark.parametrize(
         "headers",
@@ -118,41 +134,53 @@ class TestRead:
     def test_request_without_a_readable_signature_is_refused(self, headers: dict[str, str]) -> None:
         pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
         with pytest.raises(SignatureMalformed):
-            verifier().read(HttpRequest.of("GET", b"/", b"", pairs, b""))
+            read(HttpRequest.of("GET", b"/", b"", pairs, b""))
 
-    def test_signature_of_another_kind_beside_ours_is_passed_over(self) -> None:
-        ours = handmade(PARAMS, label="ours")
-        theirs = [(b"signature-input", b'proxy=("date");alg="ed25519"'), (b"signature", b"proxy=:aGk=:")]
-        both = HttpRequest.of("GET", b"/a", b"", theirs + [(n.encode(), v.encode()) for n, v in ours.headers], b"")
-        assert verifier().read(both).check(SECRET)
+    def test_signature_of_another_kind_is_passed_over(self) -> None:
+        theirs = ('proxy=("date");alg="ed25519"', "proxy=:aGk=:")
+        assert [claim.label for claim in claims_of(beside(handmade(PARAMS, label="ours"), theirs))] == ["ours"]
+
+    def test_every_readable_signature_is_returned_in_order(self) -> None:
+        request = beside(handmade(PARAMS, label="ours"), fields_of(handmade({**PARAMS, "keyid": "theirs"})))
+        assert [claim.key_id for claim in claims_of(request)] == ["theirs", KEY]
+
+    def test_signatures_beyond_the_fourth_are_ignored(self) -> None:
+        request = handmade(PARAMS, label="ours")
+        for index in range(MAX_SIGNATURES):
+            request = beside(request, fields_of(handmade(PARAMS, label=f"s{index}")))
+        assert "ours" not in [claim.label for claim in claims_of(request)]
+
+    def test_problem_of_the_first_signature_is_reported_when_none_is_readable(self) -> None:
+        with pytest.raises(SignatureMalformed, match="@method"):
+            claims_of(beside(handmade({**PARAMS, "keyid": 7}), ("a=()", "a=:aGk=:")))
 
 
 class TestCheck:
     def test_signed_request_is_borne_out_by_its_secret(self) -> None:
-        claim = verifier().read(signed(httpx.Request("POST", f"{URL}/v1/x?a=1&b=%20", json={"가": "🔥"})))
-        assert claim.check(SECRET)
+        claim = read(signed(httpx.Request("POST", f"{URL}/v1/x?a=1&b=%20", json={"가": "🔥"})))
+        assert claim.is_signed_with(SECRET)
 
     @pytest.mark.parametrize("secret", ["", "bsk_other", pytest.param(DUMMY_SECRET, id="dummy")])
     def test_other_secret_does_not_bear_it_out(self, secret: str) -> None:
-        assert not verifier().read(signed(httpx.Request("GET", f"{URL}/"))).check(secret)
+        assert not read(signed(httpx.Request("GET", f"{URL}/"))).is_signed_with(secret)
 
     @pytest.mark.parametrize("age", [-30, 0, 30])
     def test_signature_within_thirty_seconds_is_fresh(self, age: int) -> None:
-        assert verifier(NOW + age).read(signed(httpx.Request("GET", f"{URL}/"))).check(SECRET)
+        assert read(signed(httpx.Request("GET", f"{URL}/")), now=NOW + age).is_signed_with(SECRET)
 
     @pytest.mark.parametrize("age", [-31, 31])
     def test_signature_thirty_one_seconds_off_is_refused(self, age: int) -> None:
-        assert not verifier(NOW + age).read(signed(httpx.Request("GET", f"{URL}/"))).check(SECRET)
+        assert not read(signed(httpx.Request("GET", f"{URL}/")), now=NOW + age).is_signed_with(SECRET)
 
     def test_expired_signature_is_refused(self) -> None:
-        assert not verifier().read(handmade({**PARAMS, "expires": NOW - 1})).check(SECRET)
+        assert not read(handmade({**PARAMS, "expires": NOW - 1})).is_signed_with(SECRET)
 
     def test_other_authority_is_refused(self) -> None:
         request = signed(httpx.Request("GET", "https://evil.example/"))
-        assert not verifier().read(request).check(SECRET)
+        assert not read(request).is_signed_with(SECRET)
 
     def test_sha_512_digest_is_accepted(self) -> None:
-        assert verifier().read(signed(httpx.Request("PUT", f"{URL}/", content=b"x"), digest="sha-512")).check(SECRET)
+        assert read(signed(httpx.Request("PUT", f"{URL}/", content=b"x"), digest="sha-512")).is_signed_with(SECRET)
 
     @given(
         method=st.sampled_from(["GET", "POST", "DELETE", "PATCH"]),
@@ -164,7 +192,7 @@ class TestCheck:
         request = signed(
             httpx.Request(method, httpx.URL(URL).copy_with(raw_path=f"{path}?{query}".encode()), content=body)
         )
-        assert verifier().read(request).check(SECRET)
+        assert read(request).is_signed_with(SECRET)
 
     @pytest.mark.parametrize(
         "change",
@@ -182,13 +210,13 @@ class TestCheck:
     def test_tampered_request_is_refused(self, change: dict[str, str | bytes]) -> None:
         request = signed(httpx.Request("POST", f"{URL}/v1/x?a=1", json={"a": 1}))
         changed = {**{f.name: getattr(request, f.name) for f in fields(request)}, **change}
-        assert not verifier().read(HttpRequest(**changed)).check(SECRET)
+        assert not read(HttpRequest(**changed)).is_signed_with(SECRET)
 
     def test_second_digest_beside_the_signed_one_is_refused(self) -> None:
         request = signed(httpx.Request("POST", f"{URL}/v1/x", content=b"signed"))
         headers = (*request.headers, ("content-digest", content_digest(b"other")))
         changed = HttpRequest(request.method, request.raw_path, request.raw_query, headers, b"other")
-        assert not verifier().read(changed).check(SECRET)
+        assert not read(changed).is_signed_with(SECRET)
 
     @given(position=st.integers(0, 10_000), bit=st.integers(0, 7))
     def test_any_flipped_bit_of_the_signature_fields_is_refused(self, position: int, bit: int) -> None:
@@ -206,15 +234,15 @@ class TestCheck:
 
 def accepted(request: HttpRequest) -> bool:
     try:
-        claim = verifier().read(request)
+        claim = read(request)
     except SignatureMalformed:
         return False
-    return claim.check(SECRET)
+    return claim.is_signed_with(SECRET)
 
 
 class TestRequestSigner:
     def claims_of(self, requests: list[httpx.Request]) -> list[SignatureClaim]:
-        return [verifier().read(received(request)) for request in requests]
+        return [read(received(request)) for request in requests]
 
     def test_sync_client_signs(self) -> None:
         seen: list[httpx.Request] = []
@@ -223,7 +251,7 @@ class TestRequestSigner:
         ) as client:
             client.post(f"{URL}/v1/x", content=iter([b"a", b"b"]))
         [claim] = self.claims_of(seen)
-        assert claim.check(SECRET)
+        assert claim.is_signed_with(SECRET)
 
     async def test_async_client_signs_a_streamed_body(self) -> None:
         seen: list[httpx.Request] = []
@@ -236,14 +264,14 @@ class TestRequestSigner:
         ) as client:
             await client.post(f"{URL}/v1/x", content=body())
         [claim] = self.claims_of(seen)
-        assert claim.check(SECRET)
+        assert claim.is_signed_with(SECRET)
 
     def test_request_sent_again_is_signed_anew(self) -> None:
         seen: list[httpx.Request] = []
         nonces: list[str] = []
 
         def answer(request: httpx.Request) -> httpx.Response:
-            nonces.append(verifier().read(received(request)).nonce)
+            nonces.append(read(received(request)).nonce)
             seen.append(request)
             return httpx.Response(503)
 
@@ -252,12 +280,12 @@ class TestRequestSigner:
             c.send(request)
             c.send(request)
         assert len(set(nonces)) == 2
-        assert all(claim.check(SECRET) for claim in self.claims_of(seen))
+        assert all(claim.is_signed_with(SECRET) for claim in self.claims_of(seen))
 
     def test_public_url_is_signed_where_another_address_is_called(self) -> None:
         request = httpx.Request("GET", "http://10.0.0.7:9000/a")
         RequestSigner(KEY, SECRET, public_url=URL, now=lambda: NOW).sign(request)
-        assert verifier().read(received(request)).check(SECRET)
+        assert read(received(request)).is_signed_with(SECRET)
 
 
 def answering(seen: list[httpx.Request]) -> Callable[[httpx.Request], httpx.Response]:

@@ -4,6 +4,7 @@ import base64
 import json
 import time
 import uuid
+from collections.abc import Callable
 
 import jwt
 import pytest
@@ -198,6 +199,27 @@ class TestVerify:
         header = base64.urlsafe_b64encode(b"[" * 3000).decode()
         with pytest.raises(TokenRefused):
             await verifier.verify(f"{header}.e30.e30")
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            pytest.param(lambda header, claims: (header[:-1] + ',"kid":"x"}', claims), id="in the header"),
+            pytest.param(lambda header, claims: (header, claims[:-1] + ',"role":"administrator"}'), id="in the claims"),
+            pytest.param(lambda header, claims: (header, claims[:-1] + ',"x":{"a":1,"a":2}}'), id="in a claim"),
+        ],
+    )
+    async def test_token_is_refused_when_a_name_is_given_twice(
+        self, verifier: TokenVerifier, change: Callable[[str, str], tuple[str, str]]
+    ) -> None:
+        def sign(header: str, claims: str) -> str:
+            signing_input = b".".join(base64.urlsafe_b64encode(text.encode()).rstrip(b"=") for text in (header, claims))
+            signature = base64.urlsafe_b64encode(KEY.private_key.sign(signing_input)).rstrip(b"=")
+            return (signing_input + b"." + signature).decode()
+
+        header = json.dumps({"alg": "EdDSA", "typ": "at+jwt", "kid": KEY.kid})
+        assert (await verifier.verify(sign(header, json.dumps(payload())))).role == "staff"
+        with pytest.raises(TokenRefused):
+            await verifier.verify(sign(*change(header, json.dumps(payload()))))
 
     async def test_payload_of_another_token_is_refused(self, verifier: TokenVerifier) -> None:
         header, _, signature = issue().split(".")

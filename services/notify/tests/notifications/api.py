@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import httpx
 from fastapi import FastAPI
 
-from bongsu.identity.api_keys import KeyDirectory
 from bongsu.identity.callers import Identity
 from bongsu.identity.models import User
 from bongsu.identity.signatures import RequestSigner
@@ -47,7 +46,7 @@ class Api:
 
     def forget_keys(self) -> None:
         """As it is some seconds later: what was read of the keys and their owners is read again."""
-        find(self.app, Identity).keys = KeyDirectory(self.vault)
+        find(self.app, Identity).keys._found.clear()
 
 
 async def served(database: Database, vault: Vault) -> AsyncIterator[Api]:

@@ -11,8 +11,8 @@ import uuid
 from collections.abc import Callable
 
 from bongsu.contracts.tokens import AssertionClaims
+from bongsu.identity.jws import Denials, JwsVerifier, KeySource, TokenKind
 from bongsu.identity.tokens import SigningKey
-from bongsu.identity.verification import Denials, KeySource, Kind, Verifier
 
 TOKEN_TYPE = "assertion+jwt"  # noqa: S105 - a media type
 LIFETIME_S = 60
@@ -28,7 +28,7 @@ class AssertionRefused(Exception):
     """It is not one of ours, not for this action, out of date or revoked. The message is for the log only."""
 
 
-_KIND = Kind(TOKEN_TYPE, AssertionClaims, LIFETIME_S, MAX_CHARS, AssertionRefused)
+_KIND = TokenKind(TOKEN_TYPE, AssertionClaims, LIFETIME_S, MAX_CHARS, AssertionRefused)
 
 
 class AssertionIssuer:
@@ -95,7 +95,7 @@ class AssertionVerifier:
         refetch_every_s: float = 5.0,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._verifier = Verifier(_KIND, issuer, keys, denials, refetch_every_s=refetch_every_s, now=now)
+        self._verifier = JwsVerifier(_KIND, issuer, keys, denials, refetch_every_s=refetch_every_s, now=now)
         self._audience = audience
 
     async def verify(self, token: str, *, method: str, target: str) -> AssertionClaims:

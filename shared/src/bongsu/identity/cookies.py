@@ -1,6 +1,7 @@
-"""The cookies of a browser's session, named so that a browser guards them, or so that two demos on one host can."""
+"""The cookies of a browser's session, and which pages may make a browser send them."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -9,19 +10,19 @@ from starlette.responses import Response
 
 @dataclass(frozen=True, slots=True)
 class AuthCookies:
-    """Names and attributes of our cookies, which follow from the public URL."""
+    """Names and attributes of the cookies that auth sets, derived from the public URL."""
 
     access: str
     refresh: str
     registration: str
     device: str
     flow: str
-    """How the names of the cookies of sign-ins at providers begin."""
+    """The prefix of the cookies of sign-ins at providers."""
     secure: bool
 
     @classmethod
     def of(cls, public_url: str) -> "AuthCookies":
-        """`__Host-` and `__Secure-` names on https; plain ones with the port on http."""
+        """`__Host-` and `__Secure-` names on https; names with the port on http, so that two demos can share a host."""
         parts = urlsplit(public_url)
         if parts.scheme == "https":
             return cls(
@@ -43,11 +44,11 @@ class AuthCookies:
         )
 
     def flow_of(self, state: str) -> str:
-        """The name of the cookie of one sign-in at a provider, so that two at once do not disturb each other."""
+        """The name of the cookie of one sign-in at a provider; each has its own, so that several can run at a time."""
         return self.flow + hashlib.sha256(state.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def set(self, response: Response, name: str, value: str, *, max_age_s: int) -> None:
-        """Sets one of them. The access token and the flows' go to every path, the others to auth only."""
+        """Set a cookie. The access token's and the flows' are sent to every path, the others to auth only."""
         response.set_cookie(
             name,
             value,
@@ -59,9 +60,24 @@ class AuthCookies:
         )
 
     def clear(self, response: Response, name: str) -> None:
-        """Takes one of them away."""
+        """Delete a cookie."""
         response.delete_cookie(name, path=self._path(name), secure=self.secure, httponly=True, samesite="lax")
 
     def _path(self, name: str) -> str:
-        # A browser takes a `__Host-` cookie for the path / only.
+        # Browsers accept a `__Host-` cookie with the path / only.
         return "/" if name == self.access or name.startswith(self.flow) else "/auth"
+
+
+def is_same_origin(headers: Mapping[str, str], public_origin: str) -> bool:
+    """Whether one of our pages, or no page at all, made a browser send a request.
+
+    Browsers send at least one of the two fields with a cross-site post. A client that sends neither is not a browser,
+    and no page can make it send its user's cookies.
+
+    :param headers: names in lower case, or a case-insensitive mapping.
+    :param public_origin: such as `https://bongsu.example`.
+    """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    return headers.get("origin", public_origin) == public_origin

@@ -1,4 +1,4 @@
-"""FastAPI dependencies: who calls, and whether they may.
+"""FastAPI dependencies that identify the caller and check what they may do.
 
 `create_app` provides an `Identity`; endpoints ask for an `Annotated[Caller, Depends(…)]`.
 """
@@ -10,9 +10,9 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from bongsu.identity.callers import Caller, Identity
+from bongsu.identity.errors import PermissionMissing, ScopeMissing, SessionRequired
 from bongsu.identity.scopes import Permission, Scope
 from bongsu.runtime.dependencies import find
-from bongsu.runtime.errors import Forbidden
 
 __all__ = [
     "Caller",
@@ -29,8 +29,8 @@ _BEARER = HTTPBearer(
     scheme_name="AccessToken",
     bearerFormat="at+jwt",
     description=(
-        "An access token from `POST /auth/login`. Programs sign requests with an API key instead (RFC 9421, "
-        "`hmac-sha256`); browsers have a cookie."
+        "An access token from `POST /auth/login`. Programs can sign requests with an API key instead (RFC 9421, "
+        "`hmac-sha256`); browsers send a cookie."
     ),
     auto_error=False,
 )
@@ -39,15 +39,15 @@ CallerDependency = Callable[..., Awaitable[Caller]]
 
 
 def identity_of(request: Request) -> Identity:
-    """The app's `Identity`."""
+    """Return the app's `Identity`."""
     return find(request.app, Identity)
 
 
 async def current_caller(
     request: Request,
-    _shown_in_openapi: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+    _documented: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
 ) -> Caller:
-    """Whoever calls; errors as `Identity.identify`."""
+    """Identify the caller; raises as `Identity.identify` does."""
     return await identity_of(request).identify(request)
 
 
@@ -55,33 +55,35 @@ CurrentCaller = Annotated[Caller, Depends(current_caller)]
 
 
 async def require_account(caller: CurrentCaller) -> Caller:
-    """Somebody who signed in: for what manages accounts and keys. API keys are refused with 403."""
+    """Require a signed-in user, as managing accounts and keys does.
+
+    :raises SessionRequired: an API key signed the request.
+    """
     if Scope.ACCOUNT not in caller.scopes or caller.session_id is None:
-        raise Forbidden("An API key manages neither accounts nor keys: sign in for this", code="session_required")
+        raise SessionRequired
     return caller
 
 
 def require_scope(scope: Scope) -> CallerDependency:
-    """Whoever's token or key was given the scope; others get 403."""
+    """Return a dependency that requires a token or key with the scope, and raises `ScopeMissing`."""
 
     async def caller_with_scope(caller: CurrentCaller) -> Caller:
         if scope not in caller.scopes:
-            raise Forbidden(f"This needs the scope {scope}", code="scope_missing")
+            raise ScopeMissing(scope)
         return caller
 
     return caller_with_scope
 
 
 def require_permission(permission: Permission, *, scope: Scope = Scope.ACCOUNT) -> CallerDependency:
-    """Whoever's role has the permission; others get 403.
+    """Return a dependency that requires a role with the permission, and raises `PermissionMissing`.
 
-    :param permission: what the role must allow.
-    :param scope: what the token or key must have been given besides; `account` keeps API keys out.
+    :param scope: required besides; `account` excludes API keys.
     """
 
     async def caller_with_permission(caller: Annotated[Caller, Depends(require_scope(scope))]) -> Caller:
         if not caller.may(permission):
-            raise Forbidden(f"Your role does not allow this ({permission})", code="permission_missing")
+            raise PermissionMissing(permission)
         return caller
 
     return caller_with_permission

@@ -36,7 +36,7 @@ class _Known:
 
 
 class DatabaseKeySource:
-    """The public keys of the table, kept in memory. Satisfies `verification.KeySource`.
+    """The public keys of the table, kept in memory. Satisfies `jws.KeySource`.
 
     While the database is down, the keys that are known go on being trusted.
     """

@@ -34,7 +34,7 @@ OVERLAP = timedelta(seconds=60)
 
 MARGIN_S = 5
 """How far the clock of whoever issued a token may be ahead of the clock of whoever revokes it. It is well below what
-verifiers accept (`verification.CLOCK_SKEW_S`), so that the next token, dated past it, works at once everywhere.
+verifiers accept (`jws.CLOCK_SKEW_S`), so that the next token, dated past it, works at once everywhere.
 """
 
 KEPT_FOR = timedelta(seconds=MAX_LIFETIME_S + 60)
@@ -60,7 +60,7 @@ class RevocableClaims(Protocol):
 
 
 class RevocationFeed:
-    """What has been revoked, as this process knows it. Satisfies `verification.Denials`.
+    """What has been revoked, as this process knows it. Satisfies `jws.Denials`.
 
     :param poll_every_s: at most 2 s, so that a revocation works everywhere within 5 s.
     :param monotonic: a clock that never goes back, in seconds.

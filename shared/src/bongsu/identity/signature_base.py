@@ -1,4 +1,4 @@
-"""What a signature is computed over (RFC 9421 section 2): a request's components and their base."""
+"""The bytes that a request signature covers (RFC 9421, section 2)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class SignatureMalformed(ValueError):
-    """The request is not signed as it must be; the message says what to change, and depends on the request only."""
+    """The signature does not have the required form; the message says what to change, from the request alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The scheme and authority that clients know us by, normalised as RFC 9421 section 2.2.3 says."""
+    """The scheme and authority that clients call, normalised (RFC 9421, section 2.2.3)."""
 
     scheme: str
     authority: str
 
     @classmethod
     def of(cls, url: str) -> "Origin":
-        """From a URL such as `https://Example.com:443/x`: lower case, without the scheme's default port.
+        """From a URL such as `https://Example.com:443/x`: in lower case, without the scheme's default port.
 
-        :raises ValueError: no http or https scheme, no host, or a port out of range.
+        :raises ValueError: the scheme is not http or https, there is no host, or the port is out of range.
         """
         parts = urlsplit(url)
         scheme = parts.scheme.lower()
@@ -42,11 +42,9 @@ class Origin:
 class HttpRequest:
     """A request as it was sent.
 
-    :param method: as sent, `GET`.
-    :param raw_path: the path as sent, still percent-encoded, without the query.
-    :param raw_query: the query as sent, without `?`; empty when there is none.
-    :param headers: names and values in the order sent.
-    :param body: the whole body.
+    :param raw_path: still percent-encoded, without the query.
+    :param raw_query: still percent-encoded, without `?`; empty when there is none.
+    :param headers: names in lower case and values, in the order sent.
     """
 
     method: str
@@ -59,22 +57,24 @@ class HttpRequest:
     def of(
         cls, method: str, raw_path: bytes, raw_query: bytes, headers: Iterable[tuple[bytes, bytes]], body: bytes
     ) -> "HttpRequest":
-        """From what an ASGI scope holds (`raw_path`, `query_string`, `headers`)."""
+        """From the members of an ASGI scope (`raw_path`, `query_string`, `headers`) and the whole body."""
         decoded = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers)
         return cls(method, raw_path, raw_query, decoded, body)
 
     def header(self, name: str) -> str | None:
-        """A header's values joined by `, ` in order (section 2.1), or None when it is absent."""
+        """Return a field's values joined by `, ` in order (section 2.1), or None where it is absent."""
         values = [value.strip(" \t") for key, value in self.headers if key == name]
         return ", ".join(values) if values else None
 
 
 def signature_base(request: HttpRequest, origin: Origin, signed: InnerList) -> bytes:
-    """The bytes that a signature over `signed` (components and parameters) covers.
+    """Return the bytes that a signature covers.
 
+    :param origin: of the public URL; the Host field is never used.
+    :param signed: the covered components, and the parameters of the signature.
     :raises SignatureMalformed: a component is repeated, unknown, absent from the request or has parameters.
     """
-    derived = _derived(request, origin)
+    derived = _derive_components(request, origin)
     lines: list[str] = []
     seen: set[str] = set()
     for name, params in signed[0]:
@@ -94,11 +94,11 @@ def signature_base(request: HttpRequest, origin: Origin, signed: InnerList) -> b
 
 
 def covering(names: Iterable[str], params: Mapping[str, str | int]) -> InnerList:
-    """The inner list that covers the named components with the given parameters."""
+    """Return the inner list that covers the named components with the given parameters."""
     return [(name, {}) for name in names], dict(params)
 
 
-def _derived(request: HttpRequest, origin: Origin) -> dict[str, str]:
+def _derive_components(request: HttpRequest, origin: Origin) -> dict[str, str]:
     path = request.raw_path.decode("latin-1") or "/"
     query = request.raw_query.decode("latin-1")
     target = f"{path}?{query}" if query else path
@@ -122,5 +122,5 @@ def _value(name: str, request: HttpRequest, derived: Mapping[str, str]) -> str:
     if value is None:
         raise SignatureMalformed(f'the component "{name}" is covered but the request has no such field')
     if "\n" in value or "\r" in value:
-        raise SignatureMalformed(f'the field "{name}" holds a line break')
+        raise SignatureMalformed(f'the field "{name}" has a line break')
     return value

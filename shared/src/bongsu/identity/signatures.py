@@ -1,22 +1,18 @@
-"""Signed requests: RFC 9421 with `hmac-sha256`, as both ends need it.
+"""Request signatures (RFC 9421, `hmac-sha256`): the client's signer and the server's reader.
 
-The verifier works in two steps, because the key must be looked up in between: `SignatureVerifier.read` finds what the
-request claims, and `SignatureClaim.check` says whether a secret bears it out. Whoever calls both must do the same work
-for a key that does not exist (`DUMMY_SECRET`) as for one that does, and give one answer to every refusal.
-
-The HMAC key is the secret key's text in ASCII, so `openssl dgst -hmac "$SECRET_KEY"` signs as well.
+The HMAC key is the text of the secret key, so `openssl dgst -sha256 -hmac "$SECRET_KEY"` signs as well.
 """
 
 import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable, Collection, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass
 
 import http_sf
 import httpx
-from http_sf.types import ParamsType
+from http_sf.types import BareItemType
 
 from bongsu.identity.digests import DigestAlgorithm, content_digest, digest_matches
 from bongsu.identity.signature_base import (
@@ -28,27 +24,27 @@ from bongsu.identity.signature_base import (
 )
 from bongsu.identity.structured_fields import Member, StructuredFieldError, parse_dictionary, serialize_inner_list
 
-__all__ = ["DUMMY_SECRET", "RequestSigner", "SignatureClaim", "SignatureMalformed", "SignatureVerifier"]
+__all__ = ["DUMMY_SECRET", "RequestSigner", "SignatureClaim", "SignatureMalformed", "SignatureReader"]
 
 ALGORITHM = "hmac-sha256"
 REQUIRED_COMPONENTS = ("@method", "@authority", "@path", "@query")
 MAX_NONCE_CHARS = 128
 MAX_KEY_ID_CHARS = 128
-_MAX_SIGNATURES = 4
+MAX_SIGNATURES = 4
+"""Further signatures of a request are ignored."""
 
 DUMMY_SECRET = secrets.token_urlsafe(32)
-"""Stands in for the secret of a key that does not exist, so that its check costs the same."""
+"""Takes the place of an unknown key's secret, so that its check costs the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignatureClaim:
-    """What a signed request says about itself; nothing of it is believed before `check` is true.
+    """A signature as the request states it; unproven until `is_signed_with` is true.
 
-    :param label: the signature's label.
     :param key_id: the access key.
-    :param nonce: works once; whoever checks stores it.
+    :param nonce: may be used once; the caller stores it.
     :param created: seconds since 1970, by the signer's clock.
-    :param expires: the same, or None.
+    :param expires: seconds since 1970, or None.
     """
 
     label: str
@@ -57,24 +53,22 @@ class SignatureClaim:
     created: int
     expires: int | None
     _base: bytes
-    _signature: bytes
-    _digest_holds: bool
-    _fresh: bool
+    _mac: bytes
+    _digest_matches: bool
+    _is_fresh: bool
 
-    def check(self, secret_key: str) -> bool:
-        """Whether the secret made this signature, over this very body, and recently; the same work in every case."""
+    def is_signed_with(self, secret_key: str) -> bool:
+        """Whether the secret made this signature, of this body, recently; the work is always the same."""
         expected = hmac.digest(secret_key.encode(), self._base, "sha256")
-        authentic = hmac.compare_digest(expected, self._signature)
-        return authentic & self._digest_holds & self._fresh
+        return hmac.compare_digest(expected, self._mac) & self._digest_matches & self._is_fresh
 
 
-class SignatureVerifier:
-    """Reads signatures on requests that were sent to one public address.
+class SignatureReader:
+    """Reads the signatures of requests that were sent to one public URL.
 
-    :param public_url: what clients call us; its authority is the only one that a signature may cover. The Host header
-        is never consulted.
-    :param tolerance_s: how far `created` may lie from our clock, to either side.
-    :param now: our clock, in seconds since 1970.
+    :param public_url: the URL that clients call: signatures cover its authority. The Host field is never used.
+    :param tolerance_s: how far `created` may differ from our clock, in either direction.
+    :param now: the clock, in seconds since 1970.
     """
 
     def __init__(self, public_url: str, *, tolerance_s: int = 30, now: Callable[[], float] = time.time) -> None:
@@ -82,39 +76,31 @@ class SignatureVerifier:
         self._tolerance_s = tolerance_s
         self._now = now
 
-    def read(self, request: HttpRequest) -> SignatureClaim:
-        """Finds the signature of a request: the first, under any label, that is made as it must be.
+    def read(self, request: HttpRequest) -> list[SignatureClaim]:
+        """Return the signatures of a request that have the required form, whatever their labels; at least one.
 
         :raises SignatureMalformed: there is none; the message says what is wrong with the first.
         """
-        inputs, signatures = self._fields(request)
-        problem: SignatureMalformed | None = None
-        for label, signed in list(inputs.items())[:_MAX_SIGNATURES]:
+        inputs = _parse_field(request, "Signature-Input")
+        signatures = _parse_field(request, "Signature")
+        claims: list[SignatureClaim] = []
+        problems: list[SignatureMalformed] = []
+        for label, signed in list(inputs.items())[:MAX_SIGNATURES]:
             try:
-                return self._claim(label, signed, signatures.get(label), request)
+                claims.append(self._read_one(label, signed, signatures.get(label), request))
             except SignatureMalformed as malformed:
-                problem = problem or malformed
-        raise problem or SignatureMalformed("Signature-Input holds no signature")
+                problems.append(malformed)
+        if not claims:
+            raise problems[0] if problems else SignatureMalformed("Signature-Input is empty")
+        return claims
 
-    def _fields(self, request: HttpRequest) -> tuple[dict[str, Member], dict[str, Member]]:
-        parsed: list[dict[str, Member]] = []
-        for name in ("Signature-Input", "Signature"):
-            value = request.header(name.lower())
-            if value is None:
-                raise SignatureMalformed(f"the request has no {name} field")
-            try:
-                parsed.append(parse_dictionary(value))
-            except StructuredFieldError as error:
-                raise SignatureMalformed(f"{name} is not a structured dictionary: {error}") from None
-        return parsed[0], parsed[1]
-
-    def _claim(self, label: str, signed: Member, signature: Member | None, request: HttpRequest) -> SignatureClaim:
+    def _read_one(self, label: str, signed: Member, signature: Member | None, request: HttpRequest) -> SignatureClaim:
         components, params = signed
         if not isinstance(components, list):
-            raise SignatureMalformed("Signature-Input must hold a list of components in brackets")
+            raise SignatureMalformed("Signature-Input must be a list of components in parentheses")
         mac = signature[0] if signature is not None else None
         if not isinstance(mac, bytes):
-            raise SignatureMalformed("Signature has no byte sequence under the label of Signature-Input")
+            raise SignatureMalformed(f"Signature has no byte sequence with the label {label}")
         covered = {name for name, _ in components if isinstance(name, str)}
         _require_coverage(covered, with_body=bool(request.body))
         if params.get("alg", ALGORITHM) != ALGORITHM:
@@ -129,24 +115,21 @@ class SignatureVerifier:
             created=created,
             expires=expires,
             _base=signature_base(request, self._origin, (components, params)),
-            _signature=mac,
-            _digest_holds=_digest_holds(covered, request),
-            _fresh=abs(now - created) <= self._tolerance_s and (expires is None or now <= expires),
+            _mac=mac,
+            _digest_matches=_covered_digest_matches(covered, request),
+            _is_fresh=abs(now - created) <= self._tolerance_s and (expires is None or now <= expires),
         )
 
 
 class RequestSigner(httpx.Auth):
-    """Signs each request of an httpx client, sync or async: `httpx.AsyncClient(auth=RequestSigner(key, secret))`.
+    """Signs the requests of an httpx client, sync or async: `httpx.AsyncClient(auth=RequestSigner(key, secret))`.
 
-    A request that is sent again is signed anew, with its own nonce, because a nonce works once. A transport that
-    repeats requests by itself works below this; give it `sign` to call between its attempts.
+    A request that is sent again gets a new signature, because a nonce works once. A transport that repeats requests
+    itself is below this: have it call `sign` before each attempt.
 
     :param access_key: the key id.
-    :param secret_key: the secret as it was shown.
-    :param public_url: where it differs from the address that is called (a tunnel, a container's name): the address that
-        the service is known by.
+    :param public_url: the service's public URL, where the client calls another address (a tunnel, a container).
     :param digest: the hash for Content-Digest.
-    :param label: the signature's label.
     :param now: the clock, in seconds since 1970.
     """
 
@@ -170,12 +153,12 @@ class RequestSigner(httpx.Auth):
         self._now = now
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Signs, once for each time that httpx sends."""
+        """Sign the request each time that httpx sends it."""
         self.sign(request)
         yield request
 
     def sign(self, request: httpx.Request) -> None:
-        """Replaces the signature of a request whose body has been read, with a new time and nonce."""
+        """Replace the request's signature, with a new time and nonce. Its body must have been read."""
         for name in ("Signature", "Signature-Input", "Content-Digest"):
             request.headers.pop(name, None)
         body = request.content
@@ -199,30 +182,40 @@ class RequestSigner(httpx.Auth):
         request.headers["Signature"] = http_sf.ser({self._label: hmac.digest(self._secret_key, base, hashlib.sha256)})
 
 
+def _parse_field(request: HttpRequest, name: str) -> dict[str, Member]:
+    value = request.header(name.lower())
+    if value is None:
+        raise SignatureMalformed(f"the request has no {name} field")
+    try:
+        return parse_dictionary(value)
+    except StructuredFieldError as error:
+        raise SignatureMalformed(f"{name} is not a structured dictionary: {error}") from None
+
+
 def _require_coverage(covered: Collection[str], *, with_body: bool) -> None:
-    needed: Iterable[str] = (*REQUIRED_COMPONENTS, "content-digest") if with_body else REQUIRED_COMPONENTS
+    needed = (*REQUIRED_COMPONENTS, "content-digest") if with_body else REQUIRED_COMPONENTS
     missing = [name for name in needed if name not in covered]
     if missing:
         names = " ".join(f'"{name}"' for name in missing)
         raise SignatureMalformed(f"the signature must also cover {names}")
 
 
-def _digest_holds(covered: Collection[str], request: HttpRequest) -> bool:
+def _covered_digest_matches(covered: Collection[str], request: HttpRequest) -> bool:
     field = request.header("content-digest")
     if field is None or "content-digest" not in covered:
         return not request.body
     return digest_matches(field, request.body)
 
 
-def _integer(params: ParamsType, name: str) -> int:
+def _integer(params: Mapping[str, BareItemType], name: str) -> int:
     value = params.get(name)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise SignatureMalformed(f"the parameter {name} must be there, as an integer")
+        raise SignatureMalformed(f"the parameter {name} is required, as an integer")
     return value
 
 
-def _text(params: ParamsType, name: str, max_chars: int) -> str:
+def _text(params: Mapping[str, BareItemType], name: str, max_chars: int) -> str:
     value = params.get(name)
     if not isinstance(value, str) or not 1 <= len(value) <= max_chars:
-        raise SignatureMalformed(f"the parameter {name} must be there, as a string of 1 to {max_chars} characters")
+        raise SignatureMalformed(f"the parameter {name} is required, as a string of 1 to {max_chars} characters")
     return value

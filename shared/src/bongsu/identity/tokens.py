@@ -15,8 +15,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from bongsu.contracts.tokens import AUDIENCE, AccessClaims, AssertionClaims
+from bongsu.identity.jws import ALGORITHM, Denials, JwsVerifier, KeySource, TokenKind
 from bongsu.identity.scopes import Role, Scope, format_scopes
-from bongsu.identity.verification import ALGORITHM, Denials, KeySource, Kind, Verifier
 
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type
 MAX_LIFETIME_S = 15 * 60
@@ -45,7 +45,7 @@ class SigningKey:
         return jwt.encode(claims.model_dump(mode="json"), self.private_key, algorithm=ALGORITHM, headers=headers)
 
 
-_KIND = Kind(TOKEN_TYPE, AccessClaims, MAX_LIFETIME_S, MAX_TOKEN_CHARS, TokenRefused)
+_KIND = TokenKind(TOKEN_TYPE, AccessClaims, MAX_LIFETIME_S, MAX_TOKEN_CHARS, TokenRefused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class TokenVerifier:
         cache_size: int = 8192,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._verifier = Verifier(_KIND, issuer, keys, denials, refetch_every_s=refetch_every_s, now=now)
+        self._verifier = JwsVerifier(_KIND, issuer, keys, denials, refetch_every_s=refetch_every_s, now=now)
         self._cache_size = cache_size
         self._verified: OrderedDict[bytes, tuple[str, AccessClaims]] = OrderedDict()
 

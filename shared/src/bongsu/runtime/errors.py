@@ -19,22 +19,25 @@ class FieldError:
 class ServiceError(Exception):
     """A failure with an answer.
 
-    `code` is stable and for programs; `detail` is for people and never holds a secret or another user's data.
+    `code` is stable and for programs; `detail` is for people and never holds a secret or another user's data. A
+    subclass sets them as class attributes.
     """
 
     code = "error"
     title = "Error"
+    detail = ""
 
     def __init__(
         self,
-        detail: str,
+        detail: str | None = None,
         *,
         code: str | None = None,
         errors: Sequence[FieldError] = (),
         retry_after_s: float | None = None,
     ) -> None:
-        super().__init__(detail)
-        self.detail = detail
+        if detail is not None:
+            self.detail = detail
+        super().__init__(self.detail)
         self.errors = tuple(errors)
         self.retry_after_s = retry_after_s
         if code is not None:

@@ -87,15 +87,3 @@ def is_form_token(token: str, secret: str, session_id: str) -> bool:
 
 def _mac(secret: str, session_id: str, pad: bytes) -> bytes:
     return hmac.new(secret.encode(), pad + session_id.encode(), hashlib.sha256).digest()
-
-
-def is_same_origin(headers: Mapping[str, str], public_origin: str) -> bool:
-    """Whether a browser says that a page of ours sent this. Every browser of today tells at least one of the two.
-
-    A client that tells neither is no browser; the form's token is asked for all the same.
-    """
-    site = headers.get("sec-fetch-site")
-    if site is not None:
-        return site in ("same-origin", "none")
-    origin = headers.get("origin")
-    return origin is None or origin == public_origin

@@ -10,7 +10,7 @@ import jinja2
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from bongsu.identity.cookies import AuthCookies
+from bongsu.identity.cookies import AuthCookies, is_same_origin
 from bongsu_dashboard.accounts.user import User
 from bongsu_dashboard.browser import Browser, SetCookie
 from bongsu_dashboard.forms.problems import FieldProblem
@@ -175,7 +175,7 @@ class Render:
     @property
     def is_own_form(self) -> bool:
         """Whether our own page sent this from this very browser and session; without its token, see `has_token`."""
-        return guards.is_same_origin(self.request.headers, self.public_origin)
+        return is_same_origin(self.request.headers, self.public_origin)
 
     @property
     def public_origin(self) -> str:

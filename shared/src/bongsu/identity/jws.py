@@ -1,15 +1,15 @@
-"""What is common to all that auth's keys sign, access tokens and assertions: how it is verified.
+"""Verifies signed tokens (compact JWS): what access tokens and assertions have in common.
 
-The algorithm is pinned, a header says nothing but what ours say, and every claim must be there.
+The algorithm is pinned, the header has no members but ours, and every claim is required, once.
 """
 
 import asyncio
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from bongsu.contracts.tokens import AccessClaims, AssertionClaims
 
 ALGORITHM = "EdDSA"
+"""The name from RFC 8037. RFC 9864 names the same algorithm `Ed25519`; few libraries know that name yet."""
 CLOCK_SKEW_S = 12
-"""How far in the future `iat` and `nbf` may lie: the clocks of two machines are never the same, and a token that
-follows a revocation is dated past its margin (`revocations.MARGIN_S`), some seconds past it where several followed one
-another at once.
+"""How far in the future `iat` and `nbf` may lie. Clocks of two machines differ, and a token that follows a revocation
+is dated past its margin (`revocations.MARGIN_S`), by some seconds more when several revocations came together.
 """
 
 _HEADER_NAMES = {"alg", "typ", "kid"}
@@ -31,28 +31,28 @@ Denied_contra = TypeVar("Denied_contra", contravariant=True)
 
 
 class KeySource(Protocol):
-    """Where public keys come from. `find` is answered from memory, on every request."""
+    """Provides public keys."""
 
     def find(self, kid: str) -> Ed25519PublicKey | None:
-        """The key of that id, or None when it is unknown or no longer trusted."""
+        """Return a trusted key from memory, or None. Called for every request."""
 
     async def refresh(self) -> None:
-        """Read the keys again; called at most once an interval, when a token names an unknown key."""
+        """Read the keys again. Called when a token names an unknown key, at most once an interval."""
 
 
 class Denials(Protocol[Denied_contra]):
-    """What has been revoked, answered from memory (`RevocationFeed`)."""
+    """Knows what has been revoked."""
 
     def denies(self, claims: Denied_contra) -> bool:
-        """Whether the session, the user or the time of issue is denied."""
+        """Whether the session, the user or the time of issue is denied. Answered from memory."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kind(Generic[C]):
-    """One kind of what is signed.
+class TokenKind(Generic[C]):
+    """One kind of token.
 
-    :param token_type: its `typ`; no kind is taken for another.
-    :param refused: what is raised for one that is not to be believed. Its message is for the log only.
+    :param token_type: its `typ`, which other kinds do not have.
+    :param refused: the exception for a token that is not valid. Its message is for the log only.
     """
 
     token_type: str
@@ -62,8 +62,8 @@ class Kind(Generic[C]):
     refused: type[Exception]
 
 
-class Verifier(Generic[C]):
-    """Verifies what is of one kind.
+class JwsVerifier(Generic[C]):
+    """Verifies tokens of one kind.
 
     :param issuer: the only issuer that is believed.
     :param refetch_every_s: how often, at most, an unknown key id makes the keys be read again.
@@ -72,7 +72,7 @@ class Verifier(Generic[C]):
 
     def __init__(  # noqa: PLR0913 - each is one fact about what is believed
         self,
-        kind: Kind[C],
+        kind: TokenKind[C],
         issuer: str,
         keys: KeySource,
         denials: Denials[C],
@@ -80,7 +80,7 @@ class Verifier(Generic[C]):
         refetch_every_s: float,
         now: Callable[[], float],
     ) -> None:
-        self._kind: Kind[C] = kind
+        self._kind: TokenKind[C] = kind
         self._required = frozenset(kind.claims.model_fields)
         self._issuer = issuer
         self._keys = keys
@@ -91,22 +91,22 @@ class Verifier(Generic[C]):
         self._refetching = asyncio.Lock()
 
     async def read(self, token: str) -> tuple[str, C]:
-        """The key id and the claims of a genuine token; whether it is in force is another question.
+        """Return the key id and the claims of a genuine token; it may have expired or been revoked.
 
         :raises Exception: the kind's `refused`.
         """
         if len(token) > self._kind.max_chars:
             raise self._kind.refused("too long")
-        kid = _key_id(token.partition(".")[0], self._kind)
-        key = await self._key(kid)
+        kid = _read_key_id(token.partition(".")[0], self._kind)
+        key = await self._find_key(kid)
         try:
             payload = _JWS.decode(token, key, algorithms=[ALGORITHM])
         except jwt.InvalidTokenError:
             raise self._kind.refused("the signature is wrong") from None
-        return kid, self._claims(payload)
+        return kid, self._read_claims(payload)
 
     def require_in_force(self, kid: str, claims: C) -> None:
-        """For what was read now or before.
+        """Require that a token that was read, now or earlier, has not expired and is not revoked.
 
         :raises Exception: the kind's `refused`.
         """
@@ -117,7 +117,7 @@ class Verifier(Generic[C]):
         if self._denials.denies(claims):
             raise self._kind.refused("revoked")
 
-    async def _key(self, kid: str) -> Ed25519PublicKey:
+    async def _find_key(self, kid: str) -> Ed25519PublicKey:
         key = self._keys.find(kid)
         if key is None:
             async with self._refetching:
@@ -133,23 +133,22 @@ class Verifier(Generic[C]):
     def _may_refetch(self) -> bool:
         return self._refetched_at is None or self._now() - self._refetched_at >= self._refetch_every_s
 
-    def _claims(self, payload: bytes) -> C:
+    def _read_claims(self, payload: bytes) -> C:
         refused = self._kind.refused
         try:
-            claims = self._kind.claims.model_validate_json(payload)
-            # Ours have no `nbf`, and reading the payload once more is only for those that do.
-            not_before = json.loads(payload).get("nbf", 0) if b"nbf" in payload else 0
-        except ValueError:
-            raise refused("a claim is missing or wrong") from None
+            members = _read_object(payload)
+            claims = self._kind.claims.model_validate(members)
+        except (ValueError, RecursionError):  # the latter: thousands of nested brackets
+            raise refused("a claim is missing, wrong or given twice") from None
         latest = self._now() + CLOCK_SKEW_S
         if not claims.model_fields_set >= self._required:
             raise refused("a claim is missing")
         if claims.iss != self._issuer:
             raise refused("another issuer")
-        if claims.iat > latest or not _is_past(not_before, latest):
+        if claims.iat > latest or not _is_past(members.get("nbf", 0), latest):
             raise refused("not valid yet")
         if claims.exp - claims.iat > self._kind.lifetime_s:
-            raise refused("lives longer than its kind may")
+            raise refused("its lifetime is longer than its kind allows")
         return claims
 
 
@@ -158,20 +157,36 @@ def _is_past(value: object, latest: float) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _key_id(segment: str, kind: Kind[AccessClaims] | Kind[AssertionClaims]) -> str:
-    """The key id of a header that says nothing but what ours say: no `jku`, `jwk`, `x5u`, `crit`.
+def _read_key_id(segment: str, kind: TokenKind[AccessClaims] | TokenKind[AssertionClaims]) -> str:
+    """Return the `kid` of a header that has our members only: no `jku`, `jwk`, `x5u`, `crit`.
 
-    Remembered, as the header is the same for every token of a key.
+    Cached, because all tokens of a key have the same header.
     """
     try:
-        header: object = json.loads(
-            base64.b64decode(segment + "=" * (-len(segment) % 4), altchars=b"-_", validate=True)
-        )
-    except (ValueError, RecursionError):  # the latter: thousands of brackets, one within the other
+        header = _read_object(base64.b64decode(segment + "=" * (-len(segment) % 4), altchars=b"-_", validate=True))
+    except (ValueError, RecursionError):
         raise kind.refused("not a token") from None
-    if not isinstance(header, Mapping) or set(header) != _HEADER_NAMES:
-        raise kind.refused("the header says more or less than it must")
+    if set(header) != _HEADER_NAMES:
+        raise kind.refused("the header has other members")
     kid = header["kid"]
     if header["alg"] != ALGORITHM or header["typ"] != kind.token_type or not isinstance(kid, str):
         raise kind.refused("the header is of another kind")
     return kid
+
+
+def _read_object(text: bytes) -> dict[str, Any]:
+    """Parse a JSON object in which no object has a name twice.
+
+    :raises ValueError: the text is something else.
+    """
+    value = json.loads(text, object_pairs_hook=_unique)
+    if not isinstance(value, dict):
+        raise ValueError("not an object")  # noqa: TRY004 - the text is wrong, not the caller's type
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name is given twice")
+    return members
