@@ -23,6 +23,7 @@ from bongsu_bot.guilds.recorder import GuildRecorder
 from bongsu_bot.guilds.rest import RestGuildDirectory
 from bongsu_bot.leave_requests.handlers import LeaveHandlers
 from bongsu_bot.leave_requests.service import LeaveRequests
+from bongsu_bot.rest import RestClient
 from bongsu_bot.rpc.registry import Registry
 from bongsu_bot.rpc.server import RpcServer
 from bongsu_bot.settings import BotSettings
@@ -59,16 +60,17 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
 
     runner = Runner(make, settings, stop, metrics)
     shards = ShardAssignment(settings.shards, frozenset(settings.own_shards), runner.connected)
-    registry = Registry()
-    GuildHandlers(broker, shards).register(registry)
-    LeaveHandlers(LeaveRequests(database, RestGuildDirectory(runner.http))).register(registry)
     assertions = AssertionVerifier(public_url, BOT_AUDIENCE, identity.key_source, identity.revocations)
-    async with (
-        recorder.running(),
-        RpcServer(broker, registry, shards, assertions, metrics).running(),
-        in_background(runner.run(), name="bot runner"),
-    ):
-        yield runner
+    registry = Registry()
+    async with RestClient(settings) as rest:
+        GuildHandlers(broker, shards).register(registry)
+        LeaveHandlers(LeaveRequests(database, RestGuildDirectory(rest))).register(registry)
+        async with (
+            recorder.running(),
+            RpcServer(broker, registry, shards, assertions, metrics).running(),
+            in_background(runner.run(), name="bot runner"),
+        ):
+            yield runner
 
 
 def create_app(*, identity: Identity, metrics: Metrics) -> FastAPI:

@@ -15,6 +15,7 @@ from discord.http import Route
 
 from bongsu.runtime.errors import ServiceError, Unavailable
 from bongsu.runtime.logging import get_logger
+from bongsu_bot.rest import use_api
 from bongsu_bot.settings import BotSettings
 from bongsu_bot.wording import say
 
@@ -40,8 +41,7 @@ class BongsuBot(Base):
     def __init__(self, settings: BotSettings, *, identified: Callable[[], None] = lambda: None) -> None:
         # It warns that it cannot speak; it is not asked to.
         logging.getLogger("discord.utils").setLevel(logging.ERROR)
-        # A class attribute of py-cord's and its only way to another address: one API a process.
-        Route.API_BASE_URL = f"{settings.api_url}/v{{API_VERSION}}"
+        use_api(settings.api_url)
         super().__init__(  # type: ignore[no-untyped-call]  # py-cord's own has none
             loop=asyncio.get_running_loop(),
             intents=discord.Intents(guilds=True),

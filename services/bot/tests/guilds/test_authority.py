@@ -4,7 +4,7 @@ import pytest
 
 from bongsu_bot.errors import NotAManager
 from bongsu_bot.guilds.authority import require_manager
-from bongsu_bot.guilds.port import ADMINISTRATOR, MANAGE_GUILD, GuildFacts
+from bongsu_bot.guilds.port import ADMINISTRATOR, MANAGE_GUILD, GuildPermissions
 
 GUILD, OWNER, MEMBER, ROLE = 10, 1, 2, 11
 
@@ -17,10 +17,10 @@ class Directory:
     role: int = 0
     members: dict[int, frozenset[int]] = field(default_factory=lambda: {MEMBER: frozenset({ROLE})})
 
-    async def facts(self, guild_id: int) -> GuildFacts:
-        return GuildFacts(guild_id, OWNER, {GUILD: self.everyone, ROLE: self.role})
+    async def get_permissions(self, _guild_id: int) -> GuildPermissions:
+        return GuildPermissions(OWNER, {GUILD: self.everyone, ROLE: self.role})
 
-    async def roles_of(self, _guild_id: int, user_id: int) -> frozenset[int] | None:
+    async def get_member_roles(self, _guild_id: int, user_id: int) -> frozenset[int] | None:
         return self.members.get(user_id)
 
     async def leave(self, guild_id: int) -> None:
@@ -28,26 +28,26 @@ class Directory:
 
 
 class TestRequireManager:
-    async def test_the_owner_manages(self) -> None:
+    async def test_require_manager_accepts_the_owner(self) -> None:
         await require_manager(Directory(), GUILD, OWNER)
 
     @pytest.mark.parametrize("permission", [ADMINISTRATOR, MANAGE_GUILD, MANAGE_GUILD | 1])
-    async def test_a_role_that_may_is_enough(self, permission: int) -> None:
+    async def test_require_manager_accepts_a_member_when_a_role_permits_it(self, permission: int) -> None:
         await require_manager(Directory(role=permission), GUILD, MEMBER)
 
-    async def test_what_everyone_may_a_member_may(self) -> None:
+    async def test_require_manager_accepts_a_member_when_everyone_may_manage(self) -> None:
         await require_manager(Directory(everyone=MANAGE_GUILD), GUILD, MEMBER)
 
     @pytest.mark.parametrize("permission", [0, 1 << 1, 1 << 4, 1 << 28])
-    async def test_other_permissions_are_not_enough(self, permission: int) -> None:
+    async def test_require_manager_refuses_a_member_who_has_other_permissions(self, permission: int) -> None:
         with pytest.raises(NotAManager):
             await require_manager(Directory(role=permission), GUILD, MEMBER)
 
-    async def test_who_is_no_member_manages_nothing(self) -> None:
+    async def test_require_manager_refuses_a_user_who_is_not_a_member(self) -> None:
         with pytest.raises(NotAManager):
             await require_manager(Directory(everyone=ADMINISTRATOR), GUILD, 3)
 
-    async def test_a_role_of_the_past_counts_for_nothing(self) -> None:
+    async def test_require_manager_ignores_a_role_that_was_deleted(self) -> None:
         directory = Directory(members={MEMBER: frozenset({99})})
         with pytest.raises(NotAManager):
             await require_manager(directory, GUILD, MEMBER)

@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from pydantic import SecretStr
 
 from bongsu.broker import RpcError, RpcTimeout
 from bongsu.broker.memory import MemoryBroker
@@ -11,6 +12,7 @@ from bongsu.identity.tokens import SigningKey
 from bongsu.identity.vault import Vault
 from bongsu_bot.leave_requests.models import LeaveRequest
 from services.bot.tests.actors import make_actor
+from services.bot.tests.conftest import StartBot, becomes
 from services.bot.tests.discord import (
     BEACON_HILL,
     EMMA,
@@ -21,7 +23,6 @@ from services.bot.tests.discord import (
     Discord,
 )
 
-pytestmark = pytest.mark.usefixtures("bot")
 DEADLINE_S = 30.0
 
 
@@ -36,9 +37,10 @@ async def refused(broker: MemoryBroker, request: GuildLeaveRequest) -> str:
     return caught.value.code
 
 
+@pytest.mark.usefixtures("bot")
 class TestLeave:
     @pytest.mark.parametrize("manager", [HANEUL, MINJI], ids=["owner", "administrator"])
-    async def test_who_manages_the_guild_has_the_bot_leave(
+    async def test_leave_removes_the_bot_when_the_actor_manages_the_guild(
         self, manager: int, discord: Discord, broker: MemoryBroker, vault: Vault
     ) -> None:
         actor = await make_actor(vault, manager)
@@ -48,7 +50,9 @@ class TestLeave:
         audited = await AuditEntry.filter_by(action="guild.left").one()
         assert (audited.actor_id, audited.target) == (actor.user_id, f"guild:{SEOUL_DEVELOPERS}")
 
-    async def test_a_double_click_leaves_once(self, discord: Discord, broker: MemoryBroker, vault: Vault) -> None:
+    async def test_leave_runs_once_when_the_form_is_sent_several_times(
+        self, discord: Discord, broker: MemoryBroker, vault: Vault
+    ) -> None:
         actor = await make_actor(vault, MINJI)
         requests = [await actor.leave(SEOUL_DEVELOPERS) for _ in range(4)]
         answers = await asyncio.gather(*(ask(broker, one, deadline_s=DEADLINE_S) for one in requests))
@@ -58,7 +62,7 @@ class TestLeave:
         assert state["rest"]["DELETE /users/@me/guilds/{guild_id}"] == 1
         assert await AuditEntry.filter_by(action="guild.left").count() == 1
 
-    async def test_a_replayed_request_is_refused(self, discord: Discord, broker: MemoryBroker, vault: Vault) -> None:
+    async def test_leave_refuses_a_replayed_request(self, discord: Discord, broker: MemoryBroker, vault: Vault) -> None:
         actor = await make_actor(vault, MINJI)
         request = await actor.leave(SEOUL_DEVELOPERS)
         await ask(broker, request, deadline_s=DEADLINE_S)
@@ -66,7 +70,7 @@ class TestLeave:
         assert await refused(broker, request) == "assertion_refused"
         assert await is_in(discord, SEOUL_DEVELOPERS)
 
-    async def test_the_same_key_for_another_guild_is_refused(
+    async def test_leave_refuses_a_key_that_was_used_for_another_guild(
         self, discord: Discord, broker: MemoryBroker, vault: Vault
     ) -> None:
         actor = await make_actor(vault, MINJI)
@@ -74,7 +78,7 @@ class TestLeave:
         await ask(broker, await actor.leave(SEOUL_DEVELOPERS), deadline_s=DEADLINE_S)
         assert await refused(broker, await actor.leave(BEACON_HILL)) == "idempotency_key_reused"
 
-    async def test_an_expired_request_leaves_nothing(
+    async def test_leave_does_nothing_after_the_deadline(
         self, discord: Discord, broker: MemoryBroker, vault: Vault
     ) -> None:
         actor = await make_actor(vault, MINJI)
@@ -82,26 +86,27 @@ class TestLeave:
         with pytest.raises(RpcTimeout):
             await ask(broker, await actor.leave(SEOUL_DEVELOPERS), deadline_s=0.5)
         await discord.sandbox.clear_faults()
-        # Whatever was asked before is over when this is answered.
+        # The bot handles this command after it has finished the request.
         assert (await discord.give("ping"))["status"] == "answered"
         assert await is_in(discord, SEOUL_DEVELOPERS)
         assert (await discord.state())["rest"].get("DELETE /users/@me/guilds/{guild_id}", 0) == 0
 
-    async def test_a_lost_answer_is_made_good_by_asking_again(
+    async def test_leave_succeeds_on_retry_when_the_first_answer_was_lost(
         self, discord: Discord, broker: MemoryBroker, vault: Vault
     ) -> None:
         actor = await make_actor(vault, MINJI)
         await discord.fault("discord", "reset", detail={"route": "/users/@me/guilds/"})
         assert await refused(broker, await actor.leave(SEOUL_DEVELOPERS)) == "discord_unavailable"
         await discord.sandbox.clear_faults()
-        await discord.guild(SEOUL_DEVELOPERS, bot=False)  # as if only the answer had been lost
+        await discord.guild(SEOUL_DEVELOPERS, bot=False)  # as if only the answer was lost
         answer = await ask(broker, await actor.leave(SEOUL_DEVELOPERS), deadline_s=DEADLINE_S)
         assert answer.guild_id == SEOUL_DEVELOPERS
 
 
+@pytest.mark.usefixtures("bot")
 class TestAuthority:
     @pytest.mark.parametrize("other", [JAMES, EMMA], ids=["member", "stranger"])
-    async def test_who_does_not_manage_the_guild_is_refused(
+    async def test_leave_refuses_a_user_who_does_not_manage_the_guild(
         self, other: int, discord: Discord, broker: MemoryBroker, vault: Vault
     ) -> None:
         actor = await make_actor(vault, other)
@@ -109,7 +114,7 @@ class TestAuthority:
         assert await is_in(discord, SEOUL_DEVELOPERS)
         assert await LeaveRequest.row_count() == 0
 
-    async def test_authority_is_asked_for_at_that_moment(
+    async def test_leave_reads_the_permissions_at_the_time_of_the_request(
         self, discord: Discord, broker: MemoryBroker, vault: Vault
     ) -> None:
         actor = await make_actor(vault, JAMES)
@@ -120,17 +125,22 @@ class TestAuthority:
         answer = await ask(broker, await actor.leave(SEOUL_DEVELOPERS), deadline_s=DEADLINE_S)
         assert answer.guild_id == SEOUL_DEVELOPERS
 
-    async def test_who_has_no_discord_account_is_refused(self, broker: MemoryBroker, vault: Vault) -> None:
+    async def test_leave_refuses_a_user_without_a_discord_account(self, broker: MemoryBroker, vault: Vault) -> None:
         actor = await make_actor(vault, None)
         assert await refused(broker, await actor.leave(SEOUL_DEVELOPERS)) == "not_linked"
 
-    async def test_a_guild_without_the_bot_is_not_found(self, broker: MemoryBroker, vault: Vault) -> None:
+    async def test_leave_reports_not_found_when_the_bot_is_not_in_the_guild(
+        self, broker: MemoryBroker, vault: Vault
+    ) -> None:
         actor = await make_actor(vault, MINJI)
         assert await refused(broker, await actor.leave(BEACON_HILL)) == "guild_not_found"
 
 
+@pytest.mark.usefixtures("bot")
 class TestAssertions:
-    async def test_a_forged_one_is_refused(self, discord: Discord, broker: MemoryBroker, vault: Vault) -> None:
+    async def test_leave_refuses_an_assertion_signed_with_another_key(
+        self, discord: Discord, broker: MemoryBroker, vault: Vault
+    ) -> None:
         actor = await make_actor(vault, MINJI)
         forged = await actor.assertion(SEOUL_DEVELOPERS, key=SigningKey.generate())
         request = GuildLeaveRequest(guild_id=SEOUL_DEVELOPERS, assertion=forged, idempotency_key="key-0001")
@@ -140,7 +150,7 @@ class TestAssertions:
     @pytest.mark.parametrize(
         "wrong", [{"audience": "notify"}, {"method": "guild_detail"}, {"issuer": "http://elsewhere.test"}]
     )
-    async def test_one_for_something_else_is_refused(
+    async def test_leave_refuses_an_assertion_for_another_action(
         self, wrong: dict[str, str], broker: MemoryBroker, vault: Vault
     ) -> None:
         actor = await make_actor(vault, MINJI)
@@ -148,8 +158,36 @@ class TestAssertions:
         request = GuildLeaveRequest(guild_id=SEOUL_DEVELOPERS, assertion=assertion, idempotency_key="key-0001")
         assert await refused(broker, request) == "assertion_refused"
 
-    async def test_one_for_another_guild_is_refused(self, broker: MemoryBroker, vault: Vault) -> None:
+    async def test_leave_refuses_an_assertion_for_another_guild(self, broker: MemoryBroker, vault: Vault) -> None:
         actor = await make_actor(vault, MINJI)
         assertion = await actor.assertion(BEACON_HILL)
         request = GuildLeaveRequest(guild_id=SEOUL_DEVELOPERS, assertion=assertion, idempotency_key="key-0001")
         assert await refused(broker, request) == "assertion_refused"
+
+
+class TestWithoutTheGateway:
+    async def test_leave_removes_the_bot_while_the_gateway_is_down(
+        self, discord: Discord, broker: MemoryBroker, vault: Vault, start_bot: StartBot
+    ) -> None:
+        await discord.fault("discord", "unavailable", detail={"route": "/gateway"})
+        async with start_bot(until_ready=False) as runner:
+            await becomes(runner, "waiting")
+            actor = await make_actor(vault, MINJI)
+            await ask(broker, await actor.leave(SEOUL_DEVELOPERS), deadline_s=DEADLINE_S)
+            assert not runner.ready
+        assert not await is_in(discord, SEOUL_DEVELOPERS)
+
+    async def test_leave_checks_the_authority_while_the_gateway_is_down(
+        self, discord: Discord, broker: MemoryBroker, vault: Vault, start_bot: StartBot
+    ) -> None:
+        await discord.fault("discord", "unavailable", detail={"route": "/gateway"})
+        async with start_bot(until_ready=False):
+            actor = await make_actor(vault, JAMES)
+            assert await refused(broker, await actor.leave(SEOUL_DEVELOPERS)) == "forbidden"
+
+    async def test_leave_reports_not_ready_when_discord_refuses_the_token(
+        self, broker: MemoryBroker, vault: Vault, start_bot: StartBot
+    ) -> None:
+        async with start_bot(until_ready=False, token=SecretStr("wrong")):
+            actor = await make_actor(vault, MINJI)
+            assert await refused(broker, await actor.leave(SEOUL_DEVELOPERS)) == "bot_not_ready"

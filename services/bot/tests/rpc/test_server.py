@@ -15,43 +15,51 @@ DEADLINE_S = 30.0
 
 
 async def listed(broker: MemoryBroker, count: int) -> None:
-    """Wait until the bot has written down so many guilds."""
+    """Wait until the bot has stored so many guilds."""
     while len((await ask(broker, GuildListRequest(), deadline_s=DEADLINE_S)).guilds) < count:
         pass
 
 
 class TestGuildCount:
-    async def test_every_shard_counts(self, discord: Discord, broker: MemoryBroker, start_bot: StartBot) -> None:
+    async def test_guild_count_asks_every_shard(
+        self, discord: Discord, broker: MemoryBroker, start_bot: StartBot
+    ) -> None:
         await discord.guild(BEACON_HILL, bot=True)
         async with start_bot(shards=2):
             await discord.until("rest", "GET /users/@me/guilds", reaches=1)
             answer = await ask(broker, GuildCountRequest(), deadline_s=DEADLINE_S)
             assert (answer.shards_answered, answer.shards) == (2, 2)
 
-    async def test_a_shard_that_is_away_is_told(self, broker: MemoryBroker, start_bot: StartBot) -> None:
+    async def test_guild_count_reports_a_shard_that_is_away(self, broker: MemoryBroker, start_bot: StartBot) -> None:
         async with start_bot(shards=2, shard_ids=("0",)):
             answer = await ask(broker, GuildCountRequest(), deadline_s=DEADLINE_S)
             assert (answer.shards_answered, answer.shards) == (1, 2)
 
-    async def test_two_processes_count_together(self, broker: MemoryBroker, start_bot: StartBot) -> None:
+    async def test_guild_count_adds_the_counts_of_two_processes(
+        self, broker: MemoryBroker, start_bot: StartBot
+    ) -> None:
         async with start_bot(shards=2, shard_ids=("0",)), start_bot(shards=2, shard_ids=("1",)):
             await listed(broker, 1)
             answer = await ask(broker, GuildCountRequest(), deadline_s=DEADLINE_S)
             assert (answer.guilds, answer.shards_answered, answer.shards) == (1, 2, 2)
 
-    async def test_a_bot_that_is_not_logged_in_says_so(self, broker: MemoryBroker, start_bot: StartBot) -> None:
+    async def test_guild_count_reports_no_shard_when_the_bot_is_not_logged_in(
+        self, broker: MemoryBroker, start_bot: StartBot
+    ) -> None:
         async with start_bot(until_ready=False, token=SecretStr("wrong")) as runner:
             await becomes(runner, "refused")
             answer = await ask(broker, GuildCountRequest(), deadline_s=DEADLINE_S)
             assert (answer.shards_answered, answer.shards) == (0, 1)
 
-    async def test_without_a_bot_it_fails_at_once(self, broker: MemoryBroker) -> None:
+    async def test_guild_count_fails_without_waiting_when_no_bot_runs(self, broker: MemoryBroker) -> None:
         with pytest.raises(Unroutable):
             await ask(broker, GuildCountRequest(), deadline_s=DEADLINE_S)
 
 
 class TestGuildList:
-    async def test_pages_follow_one_another(self, discord: Discord, broker: MemoryBroker, start_bot: StartBot) -> None:
+    async def test_guild_list_continues_after_the_last_guild_of_a_page(
+        self, discord: Discord, broker: MemoryBroker, start_bot: StartBot
+    ) -> None:
         for guild in (BEACON_HILL, NIGHT_MARKET):
             await discord.guild(guild, bot=True)
         async with start_bot() as runner:
@@ -62,7 +70,9 @@ class TestGuildList:
         assert [guild.id for guild in (*first.guilds, *rest.guilds)] == [BEACON_HILL, SEOUL_DEVELOPERS, NIGHT_MARKET]
         assert rest.next is None
 
-    async def test_it_is_answered_while_discord_is_away(self, broker: MemoryBroker, start_bot: StartBot) -> None:
+    async def test_guild_list_is_answered_while_discord_is_away(
+        self, broker: MemoryBroker, start_bot: StartBot
+    ) -> None:
         async with start_bot():
             await listed(broker, 1)
         async with start_bot(until_ready=False, token=SecretStr("wrong")):
@@ -71,7 +81,7 @@ class TestGuildList:
 
 
 class TestRouting:
-    async def test_a_request_is_passed_on_to_the_guild_s_shard(
+    async def test_a_command_is_forwarded_to_the_shard_of_its_guild(
         self, broker: MemoryBroker, start_bot: StartBot, discord: Discord, vault: Vault
     ) -> None:
         async with start_bot(shards=2, shard_ids=("1",)), start_bot(shards=2, shard_ids=("0",)):
@@ -82,7 +92,7 @@ class TestRouting:
                 answer = await ask(broker, request, deadline_s=DEADLINE_S)
                 assert answer.guild_id == SEOUL_DEVELOPERS
 
-    async def test_a_shard_that_nobody_runs_is_told(
+    async def test_a_command_fails_when_no_process_runs_the_shard(
         self, broker: MemoryBroker, start_bot: StartBot, vault: Vault
     ) -> None:
         async with start_bot(shards=2, shard_ids=("1",)):
@@ -90,7 +100,9 @@ class TestRouting:
             with pytest.raises(RpcError, match="shard_unavailable"):
                 await ask(broker, await actor.leave(SEOUL_DEVELOPERS), deadline_s=DEADLINE_S)
 
-    async def test_a_wrong_shard_refuses(self, broker: MemoryBroker, start_bot: StartBot, vault: Vault) -> None:
+    async def test_a_command_fails_when_it_was_sent_to_the_wrong_shard(
+        self, broker: MemoryBroker, start_bot: StartBot, vault: Vault
+    ) -> None:
         async with start_bot(shards=2, shard_ids=("1",)):
             actor = await make_actor(vault, MINJI)
             request = await actor.leave(SEOUL_DEVELOPERS)
@@ -101,12 +113,12 @@ class TestRouting:
 @pytest.mark.usefixtures("bot")
 class TestReading:
     @pytest.mark.parametrize("body", [{}, {"method": "eval", "code": "1"}, {"method": "guild_leave_all"}])
-    async def test_another_method_is_refused(self, body: dict[str, str], broker: MemoryBroker) -> None:
+    async def test_an_unknown_method_is_refused(self, body: dict[str, str], broker: MemoryBroker) -> None:
         with pytest.raises(RpcError, match="unknown_method"):
             await broker.call(BOT_RPC, Message(body={**body}), deadline_s=DEADLINE_S)
 
     @pytest.mark.parametrize("field", [{"guild_id": "x"}, {"assertion": None}, {"idempotency_key": ""}, {"version": 2}])
-    async def test_a_wrong_field_is_named(self, field: dict[str, str | int | None], broker: MemoryBroker) -> None:
+    async def test_an_invalid_field_is_named(self, field: dict[str, str | int | None], broker: MemoryBroker) -> None:
         body = {"method": "guild_leave", "guild_id": "1", "assertion": "a", "idempotency_key": "key-0001", **field}
         with pytest.raises(RpcError, match=next(iter(field))) as caught:
             await broker.call(BOT_RPC, Message(body={**body}), deadline_s=DEADLINE_S)

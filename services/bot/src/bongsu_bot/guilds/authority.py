@@ -5,16 +5,16 @@ from bongsu_bot.guilds.port import ADMINISTRATOR, MANAGE_GUILD, GuildDirectory
 
 
 async def require_manager(directory: GuildDirectory, guild_id: int, user_id: int) -> None:
-    """Check over REST that a user owns the guild, or has Administrator or Manage Server there now.
+    """Check that a user owns the guild, or has Administrator or Manage Server in it now.
 
     :raises NotAManager: the user does not.
     :raises GuildNotFound: the bot is not in the guild.
     :raises Unavailable: Discord does not answer.
     """
-    guild = await directory.facts(guild_id)
+    guild = await directory.get_permissions(guild_id)
     if guild.owner_id == user_id:
         return
-    roles = await directory.roles_of(guild_id, user_id)
+    roles = await directory.get_member_roles(guild_id, user_id)
     permissions = 0
     if roles is not None:
         for role in {guild_id, *roles}:

@@ -1,4 +1,4 @@
-"""What the bot needs of Discord about one guild, asked over REST and never answered from memory."""
+"""What the rules about guilds need of Discord: read over REST at that moment, never from a cache."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,32 +9,24 @@ MANAGE_GUILD: Final = 1 << 5
 
 
 @dataclass(frozen=True, slots=True)
-class GuildFacts:
-    """Who owns a guild, and what each role may do; the role with the guild's id is everyone's."""
+class GuildPermissions:
+    """The owner of a guild, and the permission bits of each role. The role with the guild's ID is @everyone."""
 
-    id: int
     owner_id: int
     roles: Mapping[int, int]
 
 
 class GuildDirectory(Protocol):
-    """Discord."""
+    """Guilds at Discord. Each method raises Unavailable when Discord does not answer."""
 
-    async def facts(self, guild_id: int) -> GuildFacts:
-        """A guild.
+    async def get_permissions(self, guild_id: int) -> GuildPermissions:
+        """Get the owner and the roles of a guild.
 
         :raises GuildNotFound: the bot is not in it.
-        :raises Unavailable: Discord does not answer.
         """
 
-    async def roles_of(self, guild_id: int, user_id: int) -> frozenset[int] | None:
-        """A member's roles besides everyone's; None for who is no member.
-
-        :raises Unavailable: Discord does not answer.
-        """
+    async def get_member_roles(self, guild_id: int, user_id: int) -> frozenset[int] | None:
+        """Get a member's roles without @everyone; None if the user is not a member."""
 
     async def leave(self, guild_id: int) -> None:
-        """Leave a guild; not to be in it is no error.
-
-        :raises Unavailable: Discord does not answer.
-        """
+        """Leave a guild; do nothing if the bot is not in it."""

@@ -1,66 +1,54 @@
-"""Guilds over Discord's REST, by the bot's own token and py-cord's client, which keeps to the rate limits."""
+"""Guilds over Discord's REST API."""
 
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Final
 
-import aiohttp
 import discord
-from discord.http import HTTPClient
 
 from bongsu_bot.errors import DiscordUnavailable, GuildNotFound
-from bongsu_bot.guilds.port import GuildFacts
+from bongsu_bot.guilds.port import GuildPermissions
+from bongsu_bot.rest import RestClient
 
-T = TypeVar("T")
 UNKNOWN_GUILD: Final = 10004
 UNKNOWN_MEMBER: Final = 10007
+UNKNOWN_USER: Final = 10013
 MISSING_ACCESS: Final = 50001
 
 
 class RestGuildDirectory:
-    """Satisfies `port.GuildDirectory`.
+    """Implements `GuildDirectory`."""
 
-    :param http: the client that is logged in; it raises BotNotReady while there is none.
-    """
+    def __init__(self, rest: RestClient) -> None:
+        self._rest = rest
 
-    def __init__(self, http: Callable[[], HTTPClient]) -> None:
-        self._http = http
-
-    async def facts(self, guild_id: int) -> GuildFacts:
-        """As the port says."""
+    async def get_permissions(self, guild_id: int) -> GuildPermissions:
+        """Get the owner and the roles of a guild."""
         try:
-            found = await _asked(self._http().get_guild(guild_id, with_counts=False))
+            guild = await self._rest.call(lambda http: http.get_guild(guild_id, with_counts=False))
         except discord.HTTPException as error:
             if error.code in {UNKNOWN_GUILD, MISSING_ACCESS}:
                 raise GuildNotFound("The bot is not in this server") from None
             raise _unavailable(error) from error
-        roles = {int(role["id"]): int(role["permissions"]) for role in found["roles"]}
-        return GuildFacts(id=guild_id, owner_id=int(found["owner_id"]), roles=roles)
+        roles = {int(role["id"]): int(role["permissions"]) for role in guild["roles"]}
+        return GuildPermissions(owner_id=int(guild["owner_id"]), roles=roles)
 
-    async def roles_of(self, guild_id: int, user_id: int) -> frozenset[int] | None:
-        """As the port says."""
+    async def get_member_roles(self, guild_id: int, user_id: int) -> frozenset[int] | None:
+        """Get a member's roles."""
         try:
-            found = await _asked(self._http().get_member(guild_id, user_id))
+            member = await self._rest.call(lambda http: http.get_member(guild_id, user_id))
         except discord.HTTPException as error:
-            if error.code == UNKNOWN_MEMBER:
+            if error.code in {UNKNOWN_MEMBER, UNKNOWN_USER}:
                 return None
             raise _unavailable(error) from error
-        return frozenset(int(role) for role in found["roles"])
+        return frozenset(int(role) for role in member["roles"])
 
     async def leave(self, guild_id: int) -> None:
-        """As the port says."""
+        """Leave a guild."""
         try:
-            await _asked(self._http().leave_guild(guild_id))
+            await self._rest.call(lambda http: http.leave_guild(guild_id))
         except discord.HTTPException as error:
             if error.code != UNKNOWN_GUILD:
                 raise _unavailable(error) from error
 
 
-async def _asked(call: Awaitable[T]) -> T:
-    try:
-        return await call
-    except (OSError, aiohttp.ClientError, TimeoutError) as error:
-        raise DiscordUnavailable("Discord does not answer") from error
-
-
 def _unavailable(error: discord.HTTPException) -> DiscordUnavailable:
-    return DiscordUnavailable(f"Discord answered {error.status}")
+    return DiscordUnavailable(f"Discord answered with status {error.status}")

@@ -14,7 +14,6 @@ from typing import Final, Literal
 import aiohttp
 import discord
 from discord.gateway import KeepAliveHandler
-from discord.http import HTTPClient
 from prometheus_client import Counter, Gauge
 
 from bongsu.runtime.logging import get_logger
@@ -22,7 +21,6 @@ from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.stop import StopSignal
 from bongsu_bot.bot import BongsuBot
 from bongsu_bot.commands.sync import sync_with
-from bongsu_bot.errors import BotNotReady
 from bongsu_bot.settings import BotSettings
 
 log = get_logger(__name__)
@@ -70,15 +68,6 @@ class Runner:
     def connected(self, shard_id: int) -> bool:
         """Whether a shard of this process is connected."""
         return self.ready and self._bot is not None and self._bot.connected(shard_id)
-
-    def http(self) -> HTTPClient:
-        """The client of the bot that is logged in.
-
-        :raises BotNotReady: there is none.
-        """
-        if not self.ready or self._bot is None:
-            raise BotNotReady("The bot is not logged in", retry_after_s=5)
-        return self._bot.http
 
     async def run(self) -> None:
         """Run until the process ends, or until Discord refuses the bot for good."""

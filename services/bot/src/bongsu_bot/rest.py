@@ -1,0 +1,67 @@
+"""Discord's REST API with the bot's token: for removals and lookups, whatever the gateway does."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import aiohttp
+import discord
+from discord.http import HTTPClient, Route
+
+from bongsu_bot.errors import BotNotReady, DiscordUnavailable
+from bongsu_bot.settings import BotSettings
+
+T = TypeVar("T")
+CONNECTION_ERRORS: Final = (OSError, aiohttp.ClientError, TimeoutError)
+
+
+def use_api(url: str) -> None:
+    """Send py-cord's requests to this API. There is one API a process: py-cord keeps it in a class attribute."""
+    Route.API_BASE_URL = f"{url}/v{{API_VERSION}}"
+
+
+class RestClient:
+    """py-cord's HTTP client, which keeps to the rate limits. The first call logs in; `async with` closes it."""
+
+    def __init__(self, settings: BotSettings) -> None:
+        use_api(settings.api_url)
+        self._token = settings.token
+        self._http: HTTPClient | None = None
+        self._login = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        if self._http is not None:
+            await self._http.close()
+
+    async def call(self, request: Callable[[HTTPClient], Awaitable[T]]) -> T:
+        """Send a request.
+
+        :raises discord.HTTPException: Discord answers with an error.
+        :raises BotNotReady: the token is missing or refused.
+        :raises DiscordUnavailable: Discord does not answer.
+        """
+        try:
+            async with self._login:
+                http = self._http = self._http or await self._log_in()
+            return await request(http)
+        except discord.LoginFailure as error:
+            raise BotNotReady("Discord refuses the bot's token") from error
+        except CONNECTION_ERRORS as error:
+            raise DiscordUnavailable("Discord does not answer") from error
+
+    async def _log_in(self) -> HTTPClient:
+        if self._token is None:
+            raise BotNotReady("The bot has no token")
+        http = HTTPClient(loop=asyncio.get_running_loop())
+        try:
+            await http.static_login(self._token.get_secret_value())
+        except BaseException:
+            await http.close()
+            raise
+        return http
