@@ -1,4 +1,4 @@
-"""The browser on whose behalf another service is called."""
+"""The browser for which the dashboard calls another service."""
 
 import base64
 import binascii
@@ -20,9 +20,9 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """What is passed on of a request, so that another service sees who asks, from where, and in which language.
+    """The parts of a browser's request that the dashboard passes on.
 
-    `cookies` holds what auth set in this browser (the registration and the device); not the tokens.
+    `cookies` are auth's registration and device cookies, without the tokens.
     """
 
     access_token: str | None = None
@@ -33,7 +33,7 @@ class Browser:
     cookies: dict[str, str] = field(default_factory=dict)
 
     def headers(self) -> dict[str, str]:
-        """As headers of a request."""
+        """Return the headers of a request on behalf of this browser."""
         given = {
             "Authorization": f"Bearer {self.access_token}" if self.access_token else None,
             "X-Forwarded-For": self.addresses,
@@ -42,12 +42,12 @@ class Browser:
             "X-Request-Id": self.request_id,
             "Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()) or None,
         }
-        # A browser may send bytes that are no text; nothing that is known here by its header holds any.
+        # A browser may send bytes that are not text; no header that auth or notify read holds any.
         return {name: value.encode("ascii", "ignore").decode() for name, value in given.items() if value is not None}
 
     @property
     def session_id(self) -> str:
-        """The session that the access token names, unverified: good for binding a form to it, and for nothing else."""
+        """The session ID in the access token. Unverified: use it only to bind a form to a session."""
         return str(_claims(self.access_token).get("sid", "")) if self.access_token else ""
 
 

@@ -1,4 +1,4 @@
-"""What the dashboard is told."""
+"""The settings of the dashboard."""
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -7,7 +7,7 @@ from bongsu.runtime.settings import Settings
 
 
 class DashboardSettings(Settings):
-    """Settings of the dashboard (`DASHBOARD_…`)."""
+    """`DASHBOARD_…`"""
 
     model_config = SettingsConfigDict(env_prefix="DASHBOARD_")
 
@@ -32,7 +32,7 @@ class DashboardSettings(Settings):
     discord_url: str = Field(
         default="https://discord.com",
         pattern=r"^https?://[^/?#@;,'\s]+$",
-        description="Where adding the bot leads; a form of ours may be redirected there",
+        description="Where adding the bot leads; forms may redirect there",
     )
     discord_cdn_url: str = Field(
         default="https://cdn.discordapp.com",

@@ -1,4 +1,4 @@
-"""Calls of another service's HTTP API, with its problems turned into our error kinds."""
+"""Calls to another service's HTTP API, whose problems become this service's errors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ DEFAULT_RETRY_AFTER_S = 5.0
 
 
 class Received(BaseModel):
-    """What another service answers with. It may be a version ahead of us, so what we do not know is passed over."""
+    """A body of another service. Unknown fields are ignored, because that service may be a version ahead."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -59,7 +59,7 @@ class _ProblemField(Received):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A success."""
+    """A successful response."""
 
     status: int
     content: bytes
@@ -81,14 +81,14 @@ class Reply:
 class Upstream:
     """Another service.
 
-    :param client: knows its address and its time-out; whoever made it closes it.
+    :param client: has the base URL and the timeout; the caller closes it.
     """
 
     def __init__(self, service: str, client: httpx.AsyncClient) -> None:
         self.service = service
         self._client = client
-        # One client serves every browser, so it must keep nobody's cookies. The jar itself is given, and not an
-        # httpx.Cookies of it: that would be copied into a jar that keeps them.
+        # One client serves every browser, so it must store no cookies. httpx would copy an httpx.Cookies into a jar
+        # that stores them; it keeps a CookieJar as it is.
         client.cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
     async def call(  # noqa: PLR0913 - each is one part of a request
@@ -101,10 +101,10 @@ class Upstream:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """Call it as the browser's user.
+        """Send a request on behalf of the browser's user.
 
-        :raises ServiceDown: it does not answer, or with a failure of its own.
-        :raises ServiceError: its problem, as the kind of its status, with its code.
+        :raises ServiceDown: no response, or a server error.
+        :raises ServiceError: the service's problem, as the kind of its status and with its code.
         """
         try:
             response = await self._client.request(

@@ -11,13 +11,13 @@ import bongsu_dashboard
 from bongsu_dashboard.forms.problems import KINDS
 from bongsu_dashboard.notifications.notification import STATUSES
 from bongsu_dashboard.pages.catalogue import LANGUAGES, Catalogue, catalogue_file, choose_language
-from bongsu_dashboard.pages.failures import _SHOWN
+from bongsu_dashboard.pages.failures import _KINDS
 
 PACKAGE = Path(bongsu_dashboard.__file__).parent
 SOURCES = [*PACKAGE.rglob("*.html"), *PACKAGE.rglob("*.py")]
 NAMED = re.compile(r"""\bt\(\s*["']([a-z_]+(?:\.[a-z_]+)+)["'](?! ~)""")
 KINDS_NAMED = re.compile(r"""FieldProblem\([^,]+,\s*"([a-z_]+)\"""")
-WRONG = re.compile(r"""_Wrong\("([a-z_]+)"\)""")
+DECODE_ERRORS = re.compile(r"""_DecodeError\("([a-z_]+)"\)""")
 FLASHES = re.compile(r"""flash="(?:ok|note|bad)\.([a-z_]+)\"""")
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -63,13 +63,13 @@ class TestCompleteness:
     def test_source_names_existing_ids(self, source: Path) -> None:
         text = source.read_text(encoding="utf-8")
         named = set(NAMED.findall(text))
-        named |= {f"form.{kind}" for kind in KINDS_NAMED.findall(text) + WRONG.findall(text)}
+        named |= {f"form.{kind}" for kind in KINDS_NAMED.findall(text) + DECODE_ERRORS.findall(text)}
         named |= {f"flash.{key}" for key in FLASHES.findall(text)}
         assert named - _messages("ko").keys() == set()
 
     def test_problems_statuses_failures_and_roles_have_texts(self) -> None:
         wanted = {f"form.{kind}" for kind in KINDS.values()} | {f"status.{status}" for status in STATUSES}
-        wanted |= {f"failure.{kind}.{part}" for kind in (*_SHOWN.values(), "internal") for part in ("title", "lead")}
+        wanted |= {f"failure.{kind}.{part}" for kind in (*_KINDS.values(), "internal") for part in ("title", "lead")}
         wanted |= {f"role.{role}" for role in ("user", "staff", "manager", "administrator")}
         assert wanted - _messages("en").keys() == set()
 

@@ -1,17 +1,17 @@
-"""From the bytes of a form to what a Pydantic model is filled with.
+"""Decoding of a form body into the input of a Pydantic model.
 
-What a browser or htmx sends says less than the model means, so each field is read by its kind:
+A form carries only strings, so each field is decoded by its kind:
 
-- **text** (anything that may hold a string): as it was sent, and an empty value stays one.
-- **yes or no**: `on`, `true` and their kin, empty is no. A checkbox that sends nothing when it is off may have a hidden
-  field with an empty value before it.
-- **list**: every value of the name, comma-separated ones apart (htmx 4 sends `roles:["1","2"]` as `roles=1,2`), or one
-  JSON array. An empty value alone is an empty list. `Annotated[list[str], KeepCommas()]` leaves commas alone.
+- **text** (a type that admits a string): as sent; an empty value stays empty.
+- **bool**: `on`, `true` and the like; empty is false. A hidden field with an empty value may precede a checkbox, which
+  sends nothing when it is off.
+- **list**: all values of the name, split at commas (htmx 4 sends `roles:["1","2"]` as `roles=1,2`), or one JSON array.
+  A single empty value is an empty list. `Annotated[list[str], KeepCommas()]` turns the splitting off.
 - **object** (a model or a mapping): one JSON object.
-- **other** (numbers, dates, ids …): for Pydantic to read; empty is None where None is allowed.
+- **other** (numbers, dates, IDs …): decoded by Pydantic; empty is None where None is allowed.
 
-Names that the model does not have, and two values for a name that is no list, are problems and never guessed at. Only
-what was sent is in the result, so that `model_fields_set` tells what was sent.
+Unknown names, and two values for a name that is not a list, are problems. The result holds only the fields that were
+sent, so that `model_fields_set` is right.
 """
 
 import json
@@ -32,16 +32,16 @@ MAX_FIELDS = 1000
 
 
 class KeepCommas:
-    """In the metadata of a list field: a comma is part of a value."""
+    """Metadata of a list field: a comma is part of a value."""
 
 
 class Undecodable(ValueError):
-    """The body is no urlencoded UTF-8."""
+    """The body is not urlencoded UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A field of a model, as a form knows it. `key` is what the model is filled under."""
+    """A field of a model under a name of the form. `key` is the name in the input of the model."""
 
     name: str
     key: str
@@ -51,9 +51,9 @@ class Slot:
 
 
 def read_pairs(body: bytes) -> list[tuple[str, str]]:
-    """The names and values in the order in which they were sent.
+    """Return the names and values in the order sent.
 
-    :raises Undecodable: it is no urlencoded UTF-8, or has more than a thousand fields.
+    :raises Undecodable: not urlencoded UTF-8, or more than a thousand fields.
     """
     try:
         return parse_qsl(
@@ -68,7 +68,7 @@ def read_pairs(body: bytes) -> list[tuple[str, str]]:
 
 
 def group(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """The values of each name."""
+    """Group the values by name."""
     found: dict[str, list[str]] = {}
     for name, value in pairs:
         found.setdefault(name, []).append(value)
@@ -76,7 +76,7 @@ def group(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def slots_of(model: type[BaseModel]) -> dict[str, Slot]:
-    """The model's fields by every name that a form may use for them."""
+    """Return the model's fields by each name that a form may use."""
     found = {}
     for field_name, info in model.model_fields.items():
         kind, nullable = _kind_of(info)
@@ -92,7 +92,7 @@ def slots_of(model: type[BaseModel]) -> dict[str, Slot]:
 def decode(
     sent: Mapping[str, Sequence[str]], slots: Mapping[str, Slot]
 ) -> tuple[dict[str, object], list[FieldProblem]]:
-    """What to fill the model with, and what is wrong with what was sent."""
+    """Return the input of the model, and the problems of the fields that cannot be decoded."""
     data: dict[str, object] = {}
     problems: list[FieldProblem] = []
     for name, values in sent.items():
@@ -102,12 +102,12 @@ def decode(
             continue
         try:
             data[slot.key] = _read(slot, values)
-        except _Wrong as wrong:
-            problems.append(FieldProblem(name, wrong.kind))
+        except _DecodeError as error:
+            problems.append(FieldProblem(name, error.kind))
     return data, problems
 
 
-class _Wrong(Exception):
+class _DecodeError(Exception):
     def __init__(self, kind: str) -> None:
         super().__init__(kind)
         self.kind = kind
@@ -118,7 +118,7 @@ def _read(slot: Slot, values: Sequence[str]) -> object:
         case "list":
             return _read_list(values, splits=slot.splits)
         case "bool":
-            # The hidden field's empty value before the checkbox's own.
+            # The hidden field's empty value precedes the checkbox's.
             given = [value for value in values if value]
             found: object = _single(given).strip() if given else False
         case "object":
@@ -133,7 +133,7 @@ def _read(slot: Slot, values: Sequence[str]) -> object:
 
 def _single(values: Sequence[str]) -> str:
     if len(values) != 1:
-        raise _Wrong("duplicate")
+        raise _DecodeError("duplicate")
     return values[0]
 
 
@@ -141,7 +141,7 @@ def _read_list(values: Sequence[str], *, splits: bool) -> object:
     if len(values) == 1 and values[0].lstrip().startswith("["):
         parsed = _read_json(values[0])
         if not isinstance(parsed, list):
-            raise _Wrong("invalid")
+            raise _DecodeError("invalid")
         return parsed
     parts = [part.strip() for value in values for part in value.split(",")] if splits else list(values)
     return [part for part in parts if part]
@@ -149,19 +149,19 @@ def _read_list(values: Sequence[str], *, splits: bool) -> object:
 
 def _read_json(value: str) -> object:
     try:
-        return json.loads(value, object_pairs_hook=_without_duplicates, parse_constant=_no_such_number)
+        return json.loads(value, object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        raise _Wrong("invalid") from None
+        raise _DecodeError("invalid") from None
 
 
-def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _refuse_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a name comes twice")
     return found
 
 
-def _no_such_number(name: str) -> object:
+def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
 
@@ -210,4 +210,4 @@ _KINDS: tuple[tuple[tuple[type, ...], Kind], ...] = (
     ((BaseModel, Mapping), "object"),
     ((Collection,), "list"),
 )
-"""In this order: a text is a collection, too, and so is a mapping."""
+"""In this order, because strings and mappings are collections, too."""

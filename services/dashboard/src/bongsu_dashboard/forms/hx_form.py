@@ -1,7 +1,7 @@
 """The dependency that fills a Pydantic model from a posted form.
 
-async def save(form: HxForm[Settings]) -> …        # a Settings; a wrong form is answered with 422 and says why
-async def save(form: HxDraft[Settings]) -> …       # a Draft: what was sent and what is wrong with it, to show again
+async def save(form: HxForm[Settings]) -> …        # a Settings; an invalid form is answered with 422
+async def save(form: HxDraft[Settings]) -> …       # a Draft: the values and their problems, to render the form again
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,19 +22,19 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Draft(Generic[M]):
-    """A form as it was sent. `model` is None exactly where `problems` are not empty."""
+    """A form as sent. `model` is None if and only if there are `problems`."""
 
     model: M | None = None
     values: Mapping[str, list[str]] = field(default_factory=dict)
     problems: tuple[FieldProblem, ...] = ()
 
     def value(self, name: str, default: str = "") -> str:
-        """What was sent in a field, for filling it again. Not for passwords."""
+        """Return the value sent for a field, to fill it in again. Not for passwords."""
         given = self.values.get(name)
         return given[-1] if given else default
 
     def problem(self, name: str) -> FieldProblem | None:
-        """What is wrong with a field."""
+        """Return the problem of a field."""
         return next((problem for problem in self.problems if problem.field == name), None)
 
     def accept(self) -> M:
@@ -56,10 +56,10 @@ class Draft(Generic[M]):
 
 
 async def read_form(request: Request) -> dict[str, list[str]]:
-    """The values of each name of a posted form.
+    """Read the body of a posted form.
 
-    :raises UnsupportedForm: the body is something else, such as JSON.
-    :raises FormRefused: it cannot be read.
+    :raises UnsupportedForm: another content type, such as JSON.
+    :raises FormRefused: the body cannot be decoded.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != FORM_TYPE:
@@ -71,9 +71,9 @@ async def read_form(request: Request) -> dict[str, list[str]]:
 
 
 def hx_draft(model: type[M]) -> Callable[[Request], Awaitable[Draft[M]]]:
-    """The dependency behind `HxDraft[Model]`: what was sent, right or wrong.
+    """Return the dependency of `HxDraft[Model]`: the posted form, valid or not.
 
-    :raises UnsupportedForm, FormRefused: it is no form.
+    :raises UnsupportedForm, FormRefused: the body is not a form.
     """
     slots = slots_of(model)
     names = {slot.key: name for name, slot in slots.items()}
@@ -82,12 +82,12 @@ def hx_draft(model: type[M]) -> Callable[[Request], Awaitable[Draft[M]]]:
         sent = await read_form(request)
         sent.pop(CSRF_FIELD, None)
         data, problems = decode(sent, slots)
-        wrong = {problem.field for problem in problems}
+        undecoded = {problem.field for problem in problems}
         try:
             filled = model.model_validate(data)
         except ValidationError as error:
-            # One problem a field: a field that could not be read is not missing besides.
-            problems += [found for found in problems_of(error, names) if found.field not in wrong]
+            # One problem a field: a field that cannot be decoded is not reported as missing as well.
+            problems += [found for found in problems_of(error, names) if found.field not in undecoded]
             return Draft(None, sent, tuple(problems))
         return Draft(None if problems else filled, sent, tuple(problems))
 
@@ -95,10 +95,10 @@ def hx_draft(model: type[M]) -> Callable[[Request], Awaitable[Draft[M]]]:
 
 
 def hx_form(model: type[M]) -> Callable[[Request], Awaitable[M]]:
-    """The dependency behind `HxForm[Model]`: the model, filled with what was sent and nothing else.
+    """Return the dependency of `HxForm[Model]`: the model, filled from the posted form.
 
-    :raises FormRefused: the form is wrong; the answer names the fields.
-    :raises UnsupportedForm: it is no form.
+    :raises FormRefused: invalid fields; the response names them.
+    :raises UnsupportedForm: the body is not a form.
     """
     read = hx_draft(model)
 

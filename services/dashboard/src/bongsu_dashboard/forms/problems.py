@@ -1,4 +1,4 @@
-"""What is wrong with a form, field by field, in a way that can be said in any language."""
+"""The problems of a form's fields, in a form that can be translated."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -27,12 +27,12 @@ KINDS: Final[Mapping[str, str]] = {
     "literal_error": "not_a_choice",
     "is_the_address": "is_the_address",
 }
-"""Pydantic's name of a fault, and ours; what is not here is `invalid`."""
+"""Pydantic's error types and the problem kinds of forms; other types are `invalid`."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """One field that is wrong: `kind` is the last part of a key in the catalogue (`form.<kind>`), `facts` fill it."""
+    """An invalid field. Its text is `form.<kind>` in the catalogue, filled with `facts`."""
 
     field: str
     kind: str
@@ -40,9 +40,9 @@ class FieldProblem:
 
 
 def problems_of(error: ValidationError, names: Mapping[str, str]) -> list[FieldProblem]:
-    """From what Pydantic found.
+    """Convert Pydantic's errors.
 
-    :param names: the name in the form for each name that a location may begin with.
+    :param names: the field's name in the form for each first part of a location.
     """
     found = []
     for item in error.errors(include_url=False, include_input=False):

@@ -1,1 +1,1 @@
-"""The first page: where things stand, and what to do next."""
+"""The first page: figures, recent items and the next steps."""

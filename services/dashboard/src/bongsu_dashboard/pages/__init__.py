@@ -1,1 +1,1 @@
-"""How pages are made: templates, words, static files, and the headers and tokens that guard them."""
+"""Rendering of pages: templates, texts, static files, security headers and CSRF tokens."""

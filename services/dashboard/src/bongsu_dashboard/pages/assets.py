@@ -1,4 +1,4 @@
-"""Static files, at addresses that change with their content, so that browsers may keep them for ever."""
+"""Static files, at addresses that change with their content, so that browsers may cache them forever."""
 
 import gzip
 import hashlib
@@ -13,7 +13,7 @@ from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import NotFound
 
 PREFIX: Final = "/static"
-_FOR_EVER: Final = "public, max-age=31536000, immutable"
+_IMMUTABLE: Final = "public, max-age=31536000, immutable"
 _TYPES: Final = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
@@ -23,7 +23,7 @@ _TYPES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file, as it is sent."""
+    """A file in memory."""
 
     digest: str
     content: bytes
@@ -32,7 +32,7 @@ class Asset:
 
 
 class Assets:
-    """Every style sheet, script and picture of the package, in memory."""
+    """The style sheets, scripts and images of the package, in memory."""
 
     def __init__(self) -> None:
         self._files: dict[str, Asset] = {}
@@ -49,7 +49,7 @@ class Assets:
                 self._files[name] = Asset(digest, content, gzip.compress(content, 9, mtime=0), media_type)
 
     def url(self, name: str) -> str:
-        """The address of a file."""
+        """Return the address of a file."""
         return f"{PREFIX}/{self._files[name].digest}/{name}"
 
     def find(self, name: str) -> Asset | None:
@@ -68,7 +68,7 @@ async def serve_asset(
     if found is None:
         raise NotFound("File not found")
     # Another digest comes from a page of another version while replicas are being replaced.
-    caching = _FOR_EVER if digest == found.digest else "no-cache"
+    caching = _IMMUTABLE if digest == found.digest else "no-cache"
     headers = {"Cache-Control": caching, "Vary": "Accept-Encoding", "ETag": f'"{found.digest}"'}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)

@@ -1,4 +1,4 @@
-"""The dashboard's own cookies. None holds anything that another browser could use, or that says who somebody is."""
+"""The dashboard's own cookies. They hold neither credentials nor personal data."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +13,7 @@ FLASH_S: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class PageCookies:
-    """Names, which follow from the public URL as those of the tokens do."""
+    """Cookie names, which depend on the public URL as those of the tokens do."""
 
     form: str
     theme: str
@@ -25,7 +25,7 @@ class PageCookies:
 
     @classmethod
     def of(cls, public_url: str) -> "PageCookies":
-        """`__Host-` names on https; plain ones with the port on http."""
+        """Return `__Host-` names for https, and plain names with the port for http."""
         parts = urlsplit(public_url)
         https = parts.scheme == "https"
         port = parts.port or 80
@@ -38,9 +38,9 @@ class PageCookies:
         )
 
     def set(self, response: Response, name: str, value: str, *, max_age_s: int | None = None) -> None:
-        """Set one; without an age it ends with the browser."""
+        """Set a cookie; without an age it is a session cookie."""
         response.set_cookie(name, value, max_age=max_age_s, path="/", secure=self.secure, httponly=True, samesite="lax")
 
     def clear(self, response: Response, name: str) -> None:
-        """Take one away."""
+        """Delete a cookie."""
         response.delete_cookie(name, path="/", secure=self.secure, httponly=True, samesite="lax")

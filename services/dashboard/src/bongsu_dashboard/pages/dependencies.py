@@ -1,6 +1,6 @@
-"""What pages depend on, and nothing but pages: who sees them, and how they are answered.
+"""Dependencies of endpoints that answer with pages.
 
-async def guilds(render: Rendering, user: SignedIn) -> Response:
+async def list_guilds(render: Rendering, user: SignedIn) -> Response:
     return render("guilds/list.html", …)
 """
 
@@ -23,12 +23,11 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def render(request: Request) -> Render:
-    """What answers this request with pages."""
-    made: Render | None = getattr(request.state, "render", None)
-    if made is None:
-        made = Render(request, find(request.app, Pages))
-        request.state.render = made
-    return made
+    """Return the renderer of this request."""
+    existing: Render | None = getattr(request.state, "render", None)
+    if existing is None:
+        existing = request.state.render = Render(request, find(request.app, Pages))
+    return existing
 
 
 Rendering = Annotated[Render, Depends(render)]
@@ -45,9 +44,9 @@ MaybeSignedIn = Annotated[User | None, Depends(current_user)]
 
 
 async def current_user_or_sign_in(user: MaybeSignedIn) -> User:
-    """Whoever is signed in.
+    """Return the signed-in user.
 
-    :raises SignInRequired: nobody is; the browser is sent to renew its session, and if it has none, to sign in.
+    :raises SignInRequired: no session; the browser is redirected to renew it or to sign in.
     """
     if user is None:
         raise SignInRequired
@@ -58,7 +57,10 @@ SignedIn = Annotated[User, Depends(current_user_or_sign_in)]
 
 
 def require_role(role: Role) -> Callable[[User], Awaitable[User]]:
-    """Whoever is signed in with this role or a higher one; others see that the page is not for them."""
+    """Return a dependency that admits users with this role or a higher one.
+
+    :raises RoleRequired: the user's role is lower.
+    """
 
     async def user_with_role(user: SignedIn) -> User:
         if not user.role.includes(role):
@@ -69,28 +71,28 @@ def require_role(role: Role) -> Callable[[User], Awaitable[User]]:
 
 
 async def require_own_form(request: Request, render: Rendering) -> None:
-    """Whatever changes something comes from a page of ours, in this browser and this session.
+    """Require that a mutation comes from a page of this site, in this browser and session.
 
-    :raises CrossSiteRequest: it does not.
+    :raises CrossSiteRequest: another origin, or a missing or foreign CSRF token.
     """
     if request.method in SAFE_METHODS:
         return
-    if not render.is_own_form or not render.is_token(await _sent_token(request)):
+    if not render.is_own_form or not render.is_token(await _csrf_token(request)):
         raise CrossSiteRequest
 
 
 async def require_own_form_of_user(request: Request, render: Rendering) -> None:
-    """As `require_own_form`, for what only users do: a form of a session that ran out leads to the sign-in.
+    """Apply `require_own_form` to signed-in users; a form of an expired session leads to the sign-in.
 
-    :raises SignInRequired: the session ran out.
-    :raises CrossSiteRequest: the form is not ours.
+    :raises SignInRequired: the session has expired.
+    :raises CrossSiteRequest: as `require_own_form`.
     """
     if request.method not in SAFE_METHODS and render.browser.access_token is None:
         raise SignInRequired
     await require_own_form(request, render)
 
 
-async def _sent_token(request: Request) -> str:
+async def _csrf_token(request: Request) -> str:
     header = request.headers.get(CSRF_HEADER)
     if header is not None:
         return header

@@ -1,4 +1,4 @@
-"""What is shown where something went wrong: a page to a browser, a notice to htmx, and the way to sign in again."""
+"""Error responses: a page for a browser, a notice for htmx, and the redirect to sign in again."""
 
 import contextlib
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ log = get_logger(__name__)
 
 RENEW: Final = "/auth/session/renew"
 SIGN_IN: Final = "/login"
-_SHOWN: Final[Mapping[int, str]] = {
+_KINDS: Final[Mapping[int, str]] = {
     403: "forbidden",
     404: "not_found",
     405: "method",
@@ -51,7 +51,7 @@ def status_of(error: ServiceError) -> int:
 
 
 def add_failures(app: FastAPI) -> None:
-    """Have the app answer each failure as a page."""
+    """Register the error handlers."""
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
@@ -62,30 +62,32 @@ async def _service_error(request: Request, error: Exception) -> Response:
     render = render_of(request)
     status = status_of(error)
     if status == 401:
-        return _sign_in(render)
-    return await show(render, error, status)
+        return _redirect_to_sign_in(render)
+    return await render_error(render, error, status)
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
     in_path = any(item["loc"][:1] == ("path",) for item in error.errors())
-    shown = NotFound("There is no such page") if in_path else Invalid("The address holds something wrong")
-    return await show(render_of(request), shown, 404 if in_path else 422)
+    refused = NotFound("Page not found") if in_path else Invalid("The address has an invalid parameter")
+    return await render_error(render_of(request), refused, 404 if in_path else 422)
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
     cause = error.__cause__
     if isinstance(cause, TooLarge):
-        return await show(render_of(request), cause, 413)
-    shown = ServiceError(str(error.detail))
-    return await show(render_of(request), shown, error.status_code, headers_of(request, error))
+        return await render_error(render_of(request), cause, 413)
+    refused = ServiceError(str(error.detail))
+    return await render_error(render_of(request), refused, error.status_code, headers_of(request, error))
 
 
-async def show(render: Render, error: ServiceError, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    """A failure as a page, or as a notice above the page that htmx is on."""
+async def render_error(
+    render: Render, error: ServiceError, status: int, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Render an error as a page, or as a notice above the page that htmx is on."""
     with contextlib.suppress(ServiceError):
-        # Only for the menu: an address that leads nowhere has asked for nobody yet.
+        # For the menu only: the route of an unknown address has looked up no user.
         await current_user(render, find(render.request.app, Accounts))
     metrics: Metrics = render.request.app.state.metrics
     metrics.errors.labels(metrics.service, error.code).inc()
@@ -99,17 +101,17 @@ async def show(render: Render, error: ServiceError, status: int, headers: Mappin
         fragment="failures/_notice.html",
         status=status,
         headers=given,
-        kind=_SHOWN.get(status, "internal"),
+        kind=_KINDS.get(status, "internal"),
         status_code=status,
         code=error.code,
         problems=error.problems if isinstance(error, FormRefused) else (),
     )
 
 
-def _sign_in(render: Render) -> Response:
-    """First to auth, which may renew the session: only auth gets the cookie for that. From there on to the sign-in.
+def _redirect_to_sign_in(render: Render) -> Response:
+    """Redirect to auth to renew the session, since only auth receives the refresh cookie, and from there to sign in.
 
-    A cookie that lives for some seconds keeps a browser from going around in circles.
+    A short-lived cookie prevents a redirect loop.
     """
     cookies = render.pages.cookies
     tried = cookies.renewing in render.request.cookies
@@ -122,7 +124,7 @@ def _sign_in(render: Render) -> Response:
 
 
 class LastResort:
-    """ASGI middleware: a page, where nothing else answers because of a defect of ours."""
+    """ASGI middleware: the error page for an unhandled exception."""
 
     def __init__(self, app: ASGIApp, *, page: str) -> None:
         self.app = app
@@ -133,20 +135,20 @@ class LastResort:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        begun = False
+        started = False
 
-        async def noting(message: Message) -> None:
-            nonlocal begun
-            begun = begun or message["type"] == "http.response.start"
+        async def track_start(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
             await send(message)
 
         try:
-            await self.app(scope, receive, noting)
+            await self.app(scope, receive, track_start)
         except TooLarge:
             raise
         except Exception as error:
             log.exception("request.crashed", error=type(error).__name__)
-            if begun:
+            if started:
                 raise
             html = self.page.replace("REQUEST-ID", str(scope.get("state", {}).get("request_id", "")))
             await HTMLResponse(html, status_code=500, headers={"Cache-Control": "no-store"})(scope, receive, send)

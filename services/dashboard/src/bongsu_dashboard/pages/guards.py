@@ -1,4 +1,4 @@
-"""What keeps other sites out: the headers of every answer, and the token in every form."""
+"""Protection against other sites: security headers and CSRF tokens."""
 
 import base64
 import hashlib
@@ -14,10 +14,10 @@ _PAD_BYTES: Final = 8
 
 
 def security_headers(*, images: tuple[str, ...], form_targets: tuple[str, ...], https: bool) -> Mapping[str, str]:
-    """The headers of every answer.
+    """Return the headers of every response.
 
-    :param images: origins besides our own that pictures may come from.
-    :param form_targets: origins besides our own that a form's answer may redirect to.
+    :param images: other origins that images may come from.
+    :param form_targets: other origins that the response to a form may redirect to.
     """
     policy = {
         "default-src": ("'none'",),
@@ -44,7 +44,7 @@ def security_headers(*, images: tuple[str, ...], form_targets: tuple[str, ...], 
 
 
 class SecurityHeaders:
-    """ASGI middleware: the headers of every answer, errors and static files included."""
+    """ASGI middleware: adds the headers to every response, errors and static files included."""
 
     def __init__(self, app: ASGIApp, *, headers: Mapping[str, str]) -> None:
         self.app = app
@@ -53,30 +53,30 @@ class SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] == "http" and scope["method"] == "HEAD":
-            # Answered as a GET; the server leaves the body out.
+            # Handled as a GET; the server omits the body.
             scope = {**scope, "method": "GET"}
 
-        async def send_guarded(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *self._headers]
             await send(message)
 
-        await self.app(scope, receive, send_guarded)
+        await self.app(scope, receive, send_with_headers)
 
 
 def new_secret() -> str:
-    """What a browser keeps in its cookie for the forms' tokens."""
+    """Generate the secret that a browser stores for its CSRF tokens."""
     return secrets.token_urlsafe(32)
 
 
 def form_token(secret: str, session_id: str) -> str:
-    """The token of this browser's forms in this session: it differs each time, so that compression tells nothing."""
+    """Return a CSRF token for this browser and session. It differs each time, against compression attacks (BREACH)."""
     pad = secrets.token_bytes(_PAD_BYTES)
     return base64.urlsafe_b64encode(pad + _mac(secret, session_id, pad)).decode().rstrip("=")
 
 
 def is_form_token(token: str, secret: str, session_id: str) -> bool:
-    """Whether a token was made for this browser and this session."""
+    """Whether a CSRF token belongs to this browser and session."""
     try:
         raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
     except ValueError:

@@ -1,4 +1,4 @@
-"""From a template to an answer."""
+"""Rendering of templates as responses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,12 +24,12 @@ Theme = Literal["system", "light", "dark"]
 THEMES: Final[tuple[Theme, ...]] = ("system", "light", "dark")
 FLASH_TONES: Final = {"ok": "ok", "note": "note", "bad": "bad"}
 URL_CHARS: Final = ":/%#?=@[]!$&'()*+,;"
-"""What an address keeps as it is in a header; everything else is encoded, as in a `Location`."""
+"""Characters that an address in a header keeps; the rest is percent-encoded, as in `Location`."""
 PAGE_HEADERS: Final = {"Cache-Control": "no-store", "Vary": "HX-Request, Cookie, Accept-Language"}
 
 
 class Pages:
-    """Templates, words and static files: one of it a process."""
+    """Templates, texts and static files; one a process."""
 
     def __init__(self, *, public_url: str, cdn_url: str) -> None:
         self.public_url = public_url
@@ -50,13 +50,13 @@ class Pages:
         )
 
     def html(self, template: str, context: Mapping[str, object]) -> str:
-        """A template, filled in."""
+        """Render a template."""
         return self._environment.get_template(template).render(context)
 
 
 @dataclass(slots=True)
 class Render:
-    """Answers one request with pages: `render("guilds/list.html", guilds=…)`.
+    """Renders the responses to one request: `render("guilds/list.html", guilds=…)`.
 
     `user` is set once it is known, and its language counts from then on.
     """
@@ -75,7 +75,7 @@ class Render:
         headers: Mapping[str, str] | None = None,
         **context: object,
     ) -> Response:
-        """A page; to htmx, only its `fragment`, where it has one."""
+        """Render a page, or only its `fragment` for htmx."""
         name = fragment if fragment is not None and self.is_partial else template
         texts = self.texts
         html = self.pages.html(
@@ -101,9 +101,9 @@ class Render:
         return response
 
     def redirect(self, to: str, *, flash: str | None = None, status: int = 303) -> Response:
-        """Go to a page, or to another site that is known: by 303, and htmx by its header.
+        """Redirect to a page or a known site: by 303, or by HX-Redirect for htmx.
 
-        :param flash: a key of `flash` in the catalogue, with its tone: `ok.guild_removed`.
+        :param flash: the message for the next page: tone and key in the catalogue (`ok.bot_removed`).
         """
         response: Response
         if self.is_htmx:
@@ -120,12 +120,12 @@ class Render:
 
     @property
     def is_htmx(self) -> bool:
-        """Whether htmx asks, and not the browser itself."""
+        """Whether htmx sent the request."""
         return self.request.headers.get("hx-request") == "true"
 
     @property
     def is_partial(self) -> bool:
-        """Whether htmx asks for a part of a page."""
+        """Whether htmx wants a fragment of a page."""
         return self.is_htmx and self.request.headers.get("hx-request-type") != "full"
 
     @property
@@ -138,13 +138,13 @@ class Render:
 
     @property
     def theme(self) -> Theme:
-        """Light, dark, or as the system has it."""
+        """The theme that this browser chose."""
         chosen = self.request.cookies.get(self.pages.cookies.theme)
         return next((theme for theme in THEMES if theme == chosen), "system")
 
     @property
     def here(self) -> str:
-        """The page that the user is on, as a path: of a form or a fragment, the page that it belongs to."""
+        """The path of the page that the user is on; for a form or a fragment, the page that contains it."""
         host = self.request.headers.get("host", "")
         if self.is_htmx:
             return path_of(self.request.headers.get("hx-current-url"), host)
@@ -155,7 +155,7 @@ class Render:
 
     @property
     def browser(self) -> Browser:
-        """On whose behalf other services are called."""
+        """The browser for which other services are called."""
         request, tokens = self.request, self.pages.token_cookies
         peer = request.client.host if request.client is not None else None
         known = request.headers.get("x-forwarded-for")
@@ -174,24 +174,24 @@ class Render:
 
     @property
     def is_own_form(self) -> bool:
-        """Whether our own page sent this from this very browser and session; without its token, see `has_token`."""
+        """Whether a page of this site sent the request. See `is_token` for the CSRF token."""
         return is_same_origin(self.request.headers, self.public_origin)
 
     @property
     def public_origin(self) -> str:
-        """Scheme and host of ours."""
+        """Scheme and host of this site."""
         parts = urlsplit(self.pages.public_url)
         return f"{parts.scheme}://{parts.netloc}"
 
     def is_token(self, token: str) -> bool:
-        """Whether a form's token is of this browser and session."""
+        """Whether a CSRF token belongs to this browser and session."""
         secret = self.request.cookies.get(self.pages.cookies.form, "")
         return guards.is_form_token(token, secret, self.browser.session_id)
 
     def pass_on(self, response: Response, cookies: tuple[SetCookie, ...]) -> Response:
-        """Hand the cookies that auth set to the browser.
+        """Pass auth's cookies on to the browser.
 
-        Those that say which browser this is are auth's own (Path=/auth): a copy goes to the page that passes it on.
+        The registration and device cookies have Path=/auth; a copy has the path of the page that passes them back.
         """
         tokens = self.pages.token_cookies
         copies = {tokens.registration: "/verify", tokens.device: "/login"}
@@ -203,7 +203,7 @@ class Render:
         return response
 
     def remember(self, response: Response, theme: Theme | None = None, language: str | None = None) -> Response:
-        """Keep a choice in the browser."""
+        """Store a preference in the browser."""
         cookies = self.pages.cookies
         if theme is not None:
             cookies.set(response, cookies.theme, theme, max_age_s=YEAR_S)
@@ -222,7 +222,7 @@ class Render:
             self.pages.cookies.set(response, self.pages.cookies.form, self._secret)
 
     def _flash(self) -> tuple[str, str] | None:
-        """The tone and the key of what happened before this page, if that is to be said and is one of ours."""
+        """Return the tone and the text key of the message from the previous page, if any."""
         tone, _, key = self.request.cookies.get(self.pages.cookies.flash, "").partition(".")
         known = tone in FLASH_TONES and f"flash.{key}" in self.texts
         return (tone, f"flash.{key}") if known else None

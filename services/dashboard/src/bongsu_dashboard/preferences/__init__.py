@@ -1,1 +1,1 @@
-"""How the pages look and which language they speak, chosen in this browser."""
+"""Theme and language, chosen in this browser."""

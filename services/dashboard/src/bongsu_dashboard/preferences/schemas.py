@@ -1,4 +1,4 @@
-"""The forms of the switches."""
+"""The forms of the theme and language switches."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class ThemeForm(BaseModel):
-    """Light, dark, or as the system has it."""
+    """A theme."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,1 +1,1 @@
-"""Getting an account, getting in, and getting out."""
+"""Sign-up, sign-in and sign-out."""

@@ -1,18 +1,18 @@
-/* What a page does better with a script; without one it works all the same. */
+/* Enhancements. Every page works without this script. */
 "use strict";
 
-/* Times in the reader's own zone: the server knows UTC only. */
-function sayLocally(root) {
+/* Show times in the reader's zone; the server renders UTC. */
+function localiseTimes(root) {
   const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "medium" });
   for (const time of root.querySelectorAll("time[datetime]")) {
-    const said = format.format(new Date(time.dateTime));
-    if (time.dataset.local) time.textContent = said;
-    else time.title = said;
+    const text = format.format(new Date(time.dateTime));
+    if (time.dataset.local) time.textContent = text;
+    else time.title = text;
   }
 }
 
-/* The button of a typed confirmation waits for the name; the server checks it all the same. */
-function awaitName(root) {
+/* Enable the button of a typed confirmation once the name matches. The server checks the name as well. */
+function guardConfirmation(root) {
   for (const form of root.querySelectorAll("form[data-confirms]")) {
     const name = form.elements.namedItem("name");
     const button = form.querySelector("button");
@@ -25,17 +25,17 @@ function awaitName(root) {
 }
 
 function enhance(root) {
-  sayLocally(root);
-  awaitName(root);
+  localiseTimes(root);
+  guardConfirmation(root);
 }
 
 document.addEventListener("DOMContentLoaded", () => enhance(document));
 document.addEventListener("htmx:after:swap", () => enhance(document));
 
-/* A page that came back by the Back button is looked at anew: what was disabled while it was left is not any more. */
+/* Reload a page that the Back button restored: its buttons are still disabled. */
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
-/* The server is out of reach: say so, once. */
+/* Show one notice while the server is unreachable. */
 document.addEventListener("htmx:error", (event) => {
   const notices = document.getElementById("notices");
   if (!notices || !event.detail?.ctx) return;
