@@ -25,7 +25,7 @@ unexport UV_PYTHON
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_PYTHON_DOWNLOADS := never
 
-# An environment that lost its interpreter, or that was copied here from another folder, is made anew.
+# An environment that lost its interpreter, or that was copied here from another folder, is created again.
 $(if $(wildcard $(VENV)),$(shell { test -x $(BIN)/python && { test ! -e $(VENV)/.made-in || test "$$(cat $(VENV)/.made-in)" = '$(CURDIR)'; }; } || rm -rf $(VENV)))
 
 .DEFAULT_GOAL := help

@@ -24,7 +24,7 @@ BENCHMARKS = (*mixins.BENCHMARKS, *tokens.BENCHMARKS, *login.BENCHMARKS, *accept
 
 @contextlib.contextmanager
 def logging_as_a_process_does() -> Iterator[None]:
-    """A line of JSON a request costs what it costs; nobody wants to read them here."""
+    """Write log lines to nowhere: the cost of a request includes its line of JSON, and the report does not."""
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         with contextlib.redirect_stderr(nowhere):
             configure_logging()

@@ -8,7 +8,7 @@ import httpx
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from bench.calling import Call, at_once, json_bytes, post
+from bench.calling import Call, json_bytes, post, run_concurrently
 from bench.databases import MakeDatabase, has_mysql, mysql, sqlite
 from bench.measure import Benchmark, Clock, Pair, at_least
 from bongsu.identity.callers import Identity
@@ -52,7 +52,7 @@ class Body(BaseModel):
 
 
 def bare(database: Database) -> FastAPI:
-    """What somebody would write who checks no signature, and nothing of the body but its types."""
+    """The baseline: an endpoint that checks no signature, and only the types of the body."""
     app = FastAPI()
 
     @app.post(PATH, status_code=202)
@@ -111,10 +111,10 @@ async def accepting(make_database: MakeDatabase) -> AsyncIterator[Pair]:
             return Call(PATH, BODY, [(name.encode(), request.headers[name].encode()) for name in wanted])
 
         async def ours(operations: int) -> None:
-            await at_once(operations, lambda _: post(app, call(), expects=202))
+            await run_concurrently(operations, lambda _: post(app, call(), expects=202))
 
         async def baseline(operations: int) -> None:
-            await at_once(operations, lambda _: post(plain, call(), expects=202))
+            await run_concurrently(operations, lambda _: post(plain, call(), expects=202))
 
         async with app.router.lifespan_context(app):
             yield Pair(ours, baseline)

@@ -1,4 +1,4 @@
-"""Calling an app in this process, with many requests under way at once, and next to nothing of a client's own."""
+"""Call an ASGI app in this process with many concurrent requests and almost no overhead of a client."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message
 
-AT_ONCE = 16
+CONCURRENCY = 16
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Call:
 
 
 async def post(app: ASGIApp, call: Call, *, expects: int) -> bytes:
-    """The answer's body.
+    """Send a request and return the body of the response.
 
-    :raises AssertionError: the status is another.
+    :raises AssertionError: the response has another status.
     """
     sent, status = bytearray(), 0
 
@@ -65,8 +65,8 @@ def json_bytes(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode()
 
 
-async def at_once(operations: int, once: Callable[[int], Awaitable[object]], width: int = AT_ONCE) -> None:
-    """Does it that many times, `width` of them at once; each is told its number."""
+async def run_concurrently(operations: int, once: Callable[[int], Awaitable[object]], width: int = CONCURRENCY) -> None:
+    """Call `once` with each number below `operations`, `width` calls at a time."""
     numbers = iter(range(operations))
 
     async def worker() -> None:

@@ -32,7 +32,7 @@ async def sqlite() -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def mysql() -> AsyncIterator[Database]:
-    """On the server that the tests use, too, where they are told one."""
+    """Include the server of the tests if TEST_MYSQL_URL names one."""
     server = make_url(os.environ[MYSQL_VARIABLE]).set(drivername="mysql+aiomysql")
     name = f"bongsu_bench_{secrets.token_hex(6)}"
     engine = create_async_engine(server, isolation_level="AUTOCOMMIT")

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from bench.calling import Call, at_once, json_bytes, post
+from bench.calling import Call, json_bytes, post, run_concurrently
 from bench.databases import MakeDatabase, has_mysql, mysql, sqlite
 from bench.measure import Benchmark, Clock, Pair, at_least
 from bongsu.identity.callers import Identity
@@ -20,7 +20,7 @@ from bongsu_auth.app import create_app
 from bongsu_auth.settings import AuthSettings
 
 URL = "http://localhost:8000"
-PASSWORD = "correct horse battery"  # noqa: S105 - nobody's
+PASSWORD = "correct horse battery"  # noqa: S105 - of a benchmark's users
 USERS = 20
 
 
@@ -47,11 +47,11 @@ async def logins(make_database: MakeDatabase) -> AsyncIterator[Pair]:
         cores = ThreadPoolExecutor(os.cpu_count() or 1)
 
         async def ours(operations: int) -> None:
-            await at_once(operations, lambda number: post(app, calls[number % USERS], expects=200))
+            await run_concurrently(operations, lambda number: post(app, calls[number % USERS], expects=200))
 
         async def baseline(operations: int) -> None:
             loop = asyncio.get_running_loop()
-            await at_once(operations, lambda _: loop.run_in_executor(cores, hasher.verify, PASSWORD, hashed))
+            await run_concurrently(operations, lambda _: loop.run_in_executor(cores, hasher.verify, PASSWORD, hashed))
 
         try:
             async with app.router.lifespan_context(app):

@@ -79,7 +79,7 @@ class Pair:
 class Benchmark:
     """``budget`` None means report only. ``units`` is how many things one operation handles (rows of a bulk insert).
 
-    ``round_s`` is how long a round takes, about: longer where many operations are under way at once, so that the
+    ``round_s`` is how long a round takes, about: longer where many operations run concurrently, so that the
     beginning and the end of a round, where they are fewer, do not show.
     """
 

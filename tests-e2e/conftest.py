@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-# This folder's name cannot be a package's, so what its modules share is found by path.
+# The name of this folder is not a package name, so its modules find `harness` by path.
 sys.path.insert(0, str(Path(__file__).parent))
 
 from harness import compose
@@ -32,16 +32,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """The tests of the containers themselves are for whoever asks for containers, and those of the one process not."""
+    """Run the tests of the containers only on containers, and those of the one process only on the one process."""
     if config.getoption("--stack") == "compose":
         return True if collection_path.name in ONE_PROCESS_MODULES else None
     return True if collection_path == Path(__file__).parent / "compose" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On compose, the first test also builds images, and every one shares a slower stack.
+    """Give the tests on containers more time: the first one builds images, and all share a slower stack.
 
-    Tests that break a one-process stack of their own are about that mode, and are left out.
+    Deselect the tests that break a one-process stack of their own.
     """
     if config.getoption("--stack") != "compose":
         return
@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack that many tests share: they use people and addresses of their own, and leave no faults behind."""
+    """A stack that many tests share. Each uses people and addresses of its own, and leaves no fault behind."""
     if request.config.getoption("--stack") == "compose":
         with compose.ComposeStack() as composed:
             yield composed
@@ -66,14 +66,14 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="session")
 def composed(stack: Stack) -> compose.ComposeStack:
-    """The shared stack of containers, which can be scaled, killed and looked into."""
+    """The shared stack of containers, which a test can scale, kill and inspect."""
     assert isinstance(stack, compose.ComposeStack)
     return stack
 
 
 @pytest.fixture
 def new_stack(tmp_path: Path) -> Iterator[Callable[..., EmbeddedStack]]:
-    """Makes stacks that are the test's own, to be broken and started again. Settings are given as arguments."""
+    """A function that starts a stack of the test's own with the given settings, to be broken and started again."""
     made: list[EmbeddedStack] = []
 
     def make(**environ: str) -> EmbeddedStack:
@@ -87,5 +87,5 @@ def new_stack(tmp_path: Path) -> Iterator[Callable[..., EmbeddedStack]]:
 
 @pytest.fixture(scope="session")
 def person(stack: Stack) -> Person:
-    """Somebody of the shared stack."""
+    """A person with an account on the shared stack."""
     return sign_up(stack)

@@ -1,4 +1,4 @@
-"""The dashboard's heart, in a real Chromium: sign in with Discord, add the bot to a guild that I manage, remove it."""
+"""The main job of the dashboard in a real Chromium: sign in with Discord, add the bot to a guild, remove it."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -12,12 +12,12 @@ from tests.infrastructure.needs import cannot_run
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 GUILD = "Night Market"
-"""A guild of the sandbox that 김민지 manages, and in which the bot is not."""
+"""A guild of the sandbox that 김민지 manages and that lacks the bot."""
 
 
 @dataclass
 class Visitor:
-    """Somebody with a browser of their own."""
+    """A person with a browser of their own."""
 
     page: Page
     url: str
@@ -27,13 +27,13 @@ class Visitor:
         await self.page.get_by_role("link", name="Discord").click()
         await self.page.get_by_text(persona, exact=True).click()
         await self.page.get_by_role("button", name="Allow").click()
-        # From here on, the pages speak the language that Discord told of this person.
+        # From here on, the pages use the language of the Discord profile.
         await expect(self.page.locator('nav a[href="/guilds"]')).to_be_visible()
 
 
 @pytest.fixture
 async def visitors(request: pytest.FixtureRequest, stack: Stack) -> AsyncIterator[list[Visitor]]:
-    """Two people, each with a browser of their own; what a page breaks of its content policy fails the test."""
+    """Two people, each with a browser of their own. A violation of the content security policy fails the test."""
     if CHROMIUM is None:
         cannot_run(request.node, ("Chromium", "install chromium"))
     broken: list[str] = []
@@ -57,7 +57,7 @@ async def visitors(request: pytest.FixtureRequest, stack: Stack) -> AsyncIterato
 
 class TestBotInAGuild:
     @pytest.mark.timeout(120)
-    async def test_it_is_added_seen_and_removed_by_who_manages_the_guild(self, visitors: list[Visitor]) -> None:
+    async def test_manager_of_a_guild_adds_sees_and_removes_the_bot(self, visitors: list[Visitor]) -> None:
         manager, stranger = visitors
         page = manager.page
         await manager.sign_in_with_discord("김민지")

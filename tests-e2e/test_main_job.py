@@ -16,7 +16,7 @@ HTML = f'<p lang="ko">{TEXT.replace(chr(10), "<br>")} &amp; <a href="https://exa
 
 @pytest.fixture
 def program(person: Person) -> Program:
-    """Keys are few for a person, so each test takes the one of somebody new."""
+    """A person may have few keys, so each test uses the key of a new person."""
     return sign_up(person.stack).program()
 
 
@@ -25,7 +25,7 @@ def detail(answer: httpx.Response) -> str:
 
 
 class TestFromSignUpToMail:
-    def test_a_stranger_becomes_a_sender_and_the_mail_arrives(self, stack: Stack) -> None:
+    def test_mail_arrives_when_a_new_person_signs_up_and_sends_it(self, stack: Stack) -> None:
         program = sign_up(stack).program()
         to = new_address()
         made = program.accepted(
@@ -39,13 +39,13 @@ class TestFromSignUpToMail:
         assert HTML in mail["html"]
         assert made["id"] in mail["tags"].values()
 
-    def test_the_202_says_where_to_look(self, program: Program) -> None:
+    def test_202_names_the_address_of_the_notification(self, program: Program) -> None:
         answer = program.notify(email(new_address()))
         assert answer.headers["Location"] == f"/v1/notifications/{answer.json()['id']}"
         found = program.get(answer.headers["Location"]).json()
         assert found["timeline"][0]["status"] == "accepted"
 
-    def test_the_timeline_tells_the_whole_way(self, program: Program) -> None:
+    def test_timeline_shows_every_step(self, program: Program) -> None:
         made = program.accepted(email(new_address()))
         found = program.when(made["id"], "sent")
         statuses = [step["status"] for step in found["timeline"]]
@@ -53,19 +53,19 @@ class TestFromSignUpToMail:
         assert statuses[-1] == "sent"
         assert all(step["at"].endswith("Z") for step in found["timeline"])
 
-    def test_the_librarys_signer_is_understood(self, stack: Stack, program: Program) -> None:
+    def test_request_is_accepted_when_the_library_signs_it(self, stack: Stack, program: Program) -> None:
         signer = RequestSigner(program.key.access_key, program.key.secret_key)
         with httpx.Client(base_url=stack.url, auth=signer) as client:
             assert client.post("/v1/notifications", json=email(new_address())).status_code == 202
             assert client.get("/v1/notifications?limit=1&status=sent").status_code == 200
 
-    def test_a_bearer_token_does_as_well_as_a_key(self, stack: Stack) -> None:
+    def test_notification_is_accepted_when_a_bearer_token_sends_it(self, stack: Stack) -> None:
         person = sign_up(stack)
         answer = person.client.post("/v1/notifications", json=email(person.email))
         assert answer.status_code == 202
         assert items(person.client, "/v1/notifications", to=person.email)[0]["id"] == answer.json()["id"]
 
-    def test_the_password_is_needed_in_another_browser(self, stack: Stack) -> None:
+    def test_verification_needs_the_password_when_the_browser_is_another(self, stack: Stack) -> None:
         address = new_address()
         with stack.client() as client:
             client.post("/auth/register", json={"email": address, "password": PASSWORD})
@@ -81,7 +81,7 @@ class TestFromSignUpToMail:
 
 
 class TestIdempotency:
-    def test_the_same_key_twice_is_one_notification(self, program: Program) -> None:
+    def test_key_makes_one_notification_when_the_body_is_the_same(self, program: Program) -> None:
         to = new_address()
         first = program.accepted(email(to), Idempotency_Key="order-1")
         second = program.accepted(email(to), Idempotency_Key="order-1")
@@ -89,13 +89,13 @@ class TestIdempotency:
         program.when(first["id"], "sent")
         assert len(items(program.client, "/sandbox/mailbox", to=to)) == 1
 
-    def test_the_same_key_with_another_body_is_refused(self, program: Program) -> None:
+    def test_key_is_refused_when_the_body_is_another(self, program: Program) -> None:
         program.accepted(email(new_address(), "하나"), Idempotency_Key="order-2")
         answer = program.notify(email(new_address(), "둘"), Idempotency_Key="order-2")
         assert answer.status_code == 422
         assert answer.headers["content-type"] == "application/problem+json"
 
-    def test_a_key_is_its_owners(self, stack: Stack, program: Program) -> None:
+    def test_key_is_separate_for_each_owner(self, stack: Stack, program: Program) -> None:
         other = sign_up(stack).program()
         body = email(new_address())
         made = {one.accepted(body, Idempotency_Key="order-3")["id"] for one in (program, other)}
@@ -113,7 +113,7 @@ class TestInput:
             ({"channel": "pigeon"}, ["body", "channel"]),
         ],
     )
-    def test_a_wrong_field_is_named(self, program: Program, change: dict[str, object], loc: list[str]) -> None:
+    def test_problem_names_the_invalid_field(self, program: Program, change: dict[str, object], loc: list[str]) -> None:
         answer = program.notify(email(new_address()) | change)
         assert answer.status_code == 422
         problem = answer.json()
@@ -122,7 +122,7 @@ class TestInput:
 
 
 class TestOwnership:
-    def test_anothers_notification_is_not_found(self, stack: Stack, program: Program) -> None:
+    def test_notification_is_not_found_when_another_person_asks(self, stack: Stack, program: Program) -> None:
         made = program.accepted(email(new_address()))
         other = sign_up(stack)
         unknown = "01990000-0000-7000-8000-000000000000"
@@ -135,6 +135,6 @@ class TestOwnership:
         assert answer.status_code == 404
         assert made["id"] not in {item["id"] for item in items(other.client, "/v1/notifications")}
 
-    def test_a_key_manages_no_keys(self, program: Program) -> None:
+    def test_key_cannot_manage_keys(self, program: Program) -> None:
         answer = program.signed("POST", "/auth/api-keys", {}).send(program.client)
         assert answer.status_code in {401, 403}

@@ -1,4 +1,4 @@
-"""Whatever is sent to an operation of the APIs, the answer is none of our crashes."""
+"""No request to an operation of the APIs, valid or not, gives a server error."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +22,7 @@ MODEST = settings(
 
 
 class TestNoServerError:
-    """schemathesis's own pytest plugin is not used: it does not know pytest 9's items."""
+    """The pytest plugin of schemathesis 4.32 is not used, because it does not support the items of pytest 9."""
 
     @pytest.mark.hypothesis
     @pytest.mark.timeout(240)
@@ -32,14 +32,14 @@ class TestNoServerError:
         operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
         assert len(operations) == sum(1 for _ in schema.get_all_operations())
         for operation in operations:
-            # Of somebody new each time: an operation may well sign them out.
+            # A new person each time, because an operation may end the session.
             headers = {"Authorization": f"Bearer {sign_up(stack).access_token}"}
             with subtests.test(operation=operation.label):
                 attempts(operation, headers)()
 
 
 def attempts(operation: APIOperation[Any, Any, Any, Any], headers: dict[str, str]) -> Callable[[], None]:
-    """Calls of one operation with what its document allows, and with what it does not."""
+    """Calls of one operation with valid and with invalid requests."""
     allowed, other = (operation.as_strategy(generation_mode=mode) for mode in GenerationMode)
 
     @MODEST

@@ -1,4 +1,4 @@
-"""How the one process starts, ends, and comes back."""
+"""Start, end and restart of the one process."""
 
 import socket
 import threading
@@ -23,7 +23,7 @@ def set_fault(client: httpx.Client, kind: str, **fields: object) -> None:
 
 
 class TestSideBySide:
-    def test_two_stacks_do_not_meet(self, new_stack: NewStack) -> None:
+    def test_two_stacks_share_nothing(self, new_stack: NewStack) -> None:
         first, second = new_stack(), new_stack()
         sign_up(first, "same@example.com")
         with second.client() as client:
@@ -32,13 +32,13 @@ class TestSideBySide:
 
 
 class TestInterrupt:
-    def test_ctrl_c_ends_it_within_5_s(self, new_stack: NewStack) -> None:
+    def test_ctrl_c_ends_the_process_within_5_s(self, new_stack: NewStack) -> None:
         stack = new_stack()
         sign_up(stack)
         assert stack.interrupt(5) == 0
         assert "Traceback" not in stack.log()
 
-    def test_it_ends_in_time_while_requests_and_sends_hang(self, new_stack: NewStack) -> None:
+    def test_ctrl_c_ends_the_process_in_time_when_sends_hang(self, new_stack: NewStack) -> None:
         stack = new_stack()
         program = sign_up(stack).program()
         set_fault(program.client, "accept_then_hang")
@@ -47,7 +47,7 @@ class TestInterrupt:
         assert stack.interrupt(5) == 0
         assert "Traceback" not in stack.log()
 
-    def test_what_was_accepted_before_is_sent_after(self, new_stack: NewStack) -> None:
+    def test_accepted_notification_is_sent_after_a_restart(self, new_stack: NewStack) -> None:
         stack = new_stack()
         program = sign_up(stack).program()
         set_fault(program.client, "throttle")
@@ -61,7 +61,7 @@ class TestInterrupt:
 
 @pytest.mark.timeout(150)
 class TestKill:
-    def test_200_queued_notifications_survive(self, new_stack: NewStack) -> None:
+    def test_queued_notifications_survive_a_kill(self, new_stack: NewStack) -> None:
         stack = new_stack()
         program = sign_up(stack).program()
         set_fault(program.client, "throttle")
@@ -74,7 +74,7 @@ class TestKill:
         for notification_id in made:
             program.when(notification_id, "sent")
 
-    def test_nothing_is_lost_when_it_dies_in_the_middle(self, new_stack: NewStack) -> None:
+    def test_nothing_is_lost_when_the_process_is_killed_while_it_sends(self, new_stack: NewStack) -> None:
         stack = new_stack()
         program = sign_up(stack).program()
         waiting = [f"flowing-{number}@example.com" for number in range(200)]
@@ -114,14 +114,14 @@ def submit(program: Program, addresses: list[str]) -> list[str]:
 
 
 def sent_to(program: Program, addresses: list[str]) -> Counter[str] | None:
-    """How often each address was sent to, once all of them were."""
+    """The number of sends to each address; None until every address has one."""
     sent = Counter(to for entry in items(program.client, "/sandbox/ledger") for to in entry["to"])
     found = Counter({address: sent[address] for address in addresses if sent[address]})
     return found if len(found) == len(addresses) else None
 
 
 class TestRestart:
-    def test_accounts_keys_and_mails_are_still_there(self, new_stack: NewStack) -> None:
+    def test_accounts_keys_and_mails_survive_a_kill(self, new_stack: NewStack) -> None:
         stack = new_stack()
         person = sign_up(stack)
         program = person.program()
@@ -145,44 +145,46 @@ class TestRefusalToStart:
         for word in words:
             assert word in lines[0]
 
-    def test_a_taken_port(self, tmp_path: Path) -> None:
+    def test_start_fails_when_the_port_is_taken(self, tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             self.refused(*run_bongsu("up", folder=tmp_path, PORT=str(port)), str(port), "in use", "PORT")
 
-    def test_a_data_folder_in_use(self, new_stack: NewStack, tmp_path: Path) -> None:
+    def test_start_fails_when_the_data_folder_is_in_use(self, new_stack: NewStack, tmp_path: Path) -> None:
         stack = new_stack()
         self.refused(*run_bongsu("up", folder=tmp_path, BONGSU_VAR=str(stack.folder / "var")), "BONGSU_VAR")
 
-    def test_a_data_folder_that_cannot_be_written(self, tmp_path: Path) -> None:
+    def test_start_fails_when_the_data_folder_is_not_writable(self, tmp_path: Path) -> None:
         self.refused(*run_bongsu("up", folder=tmp_path, BONGSU_VAR="/dev/null/var"), "/dev/null/var", "BONGSU_VAR")
 
-    def test_wrong_settings_are_all_named(self, tmp_path: Path) -> None:
+    def test_start_names_every_wrong_setting(self, tmp_path: Path) -> None:
         code, output = run_bongsu("up", folder=tmp_path, PORT="none", NOTIFY_BATCH="0", AUTH_COLOUR="red")
         self.refused(code, output, "PORT", "NOTIFY_BATCH", "AUTH_COLOUR")
 
     @pytest.mark.parametrize("service", ["auth", "notify", "worker", "relay"])
-    def test_a_missing_setting(self, tmp_path: Path, service: str) -> None:
+    def test_start_fails_when_a_setting_is_missing(self, tmp_path: Path, service: str) -> None:
         code, output = run_bongsu("serve", service, folder=tmp_path)
         self.refused(code, output)
         assert any(name in output for name in ("MYSQL_HOST", "AMQP_URL", "BONGSU_VAULT_KEYS"))
 
     @pytest.mark.parametrize("service", ["auth", "notify", "worker", "relay"])
-    def test_an_unreachable_database(self, tmp_path: Path, service: str) -> None:
+    def test_start_fails_when_the_database_is_unreachable(self, tmp_path: Path, service: str) -> None:
         database = {"MYSQL_HOST": "127.0.0.1", "MYSQL_PORT": str(free_port())}
         code, output = run_bongsu("serve", service, folder=tmp_path, **database, **OTHERWISE_COMPLETE)
         self.refused(code, output, "database", database["MYSQL_PORT"])
 
-    def test_an_unreachable_database_of_the_one_process(self, tmp_path: Path) -> None:
+    def test_one_process_fails_when_the_database_is_unreachable(self, tmp_path: Path) -> None:
         port = free_port()
         url = f"mysql+aiomysql://nobody:secret@127.0.0.1:{port}/bongsu"
         code, output = run_bongsu("up", "--database-url", url, folder=tmp_path)
         self.refused(code, output, "database", str(port))
         assert "secret" not in output
 
-    # The APIs start without it: what they accept waits in the database.
+    # The APIs start without the broker, because accepted notifications wait in the database.
     @pytest.mark.parametrize("service", ["worker", "relay"])
-    def test_an_unreachable_broker(self, tmp_path: Path, mysql_database_url: str, service: str) -> None:
+    def test_start_fails_when_the_broker_is_unreachable(
+        self, tmp_path: Path, mysql_database_url: str, service: str
+    ) -> None:
         url = httpx.URL(mysql_database_url.partition("?")[0])
         names = {
             "MYSQL_HOST": url.host,

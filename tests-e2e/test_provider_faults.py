@@ -1,4 +1,4 @@
-"""What becomes of notifications while the provider misbehaves."""
+"""The outcome of notifications while the provider fails."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tests.eventually import wait_until
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    """A sender on a stack of this module's own, whose provider may be broken."""
+    """A sender on a stack of this module's own, because its tests break the provider."""
     with EmbeddedStack(tmp_path_factory.mktemp("faults")) as stack:
         yield sign_up(stack).program()
 
@@ -33,7 +33,7 @@ def hits(program: Program) -> int:
 
 class TestLostAnswer:
     @pytest.mark.parametrize("kind", ["accept_then_reset", "accept_then_hang"])
-    def test_at_most_once_is_never_sent_again(self, program: Program, kind: str) -> None:
+    def test_at_most_once_is_never_sent_again_when_the_answer_is_lost(self, program: Program, kind: str) -> None:
         set_fault(program, kind)
         to = new_address()
         made = program.accepted(email(to, guarantee="at-most-once"))
@@ -41,7 +41,7 @@ class TestLostAnswer:
         assert "outcome_unknown" in str(found["error"])
         assert len(items(program.client, "/sandbox/mailbox", to=to)) == 1
 
-    def test_at_least_once_waits_for_the_outcome(self, program: Program) -> None:
+    def test_at_least_once_is_unknown_when_the_answer_is_lost(self, program: Program) -> None:
         set_fault(program, "accept_then_reset")
         made = program.accepted(email(new_address()))
         program.when(made["id"], "unknown")
@@ -49,7 +49,7 @@ class TestLostAnswer:
 
 class TestRefusedAnswer:
     @pytest.mark.parametrize("kind", ["throttle", "unavailable", "reset"])
-    def test_it_is_sent_once_the_provider_is_well(self, program: Program, kind: str) -> None:
+    def test_notification_is_sent_when_the_provider_recovers(self, program: Program, kind: str) -> None:
         set_fault(program, kind)
         to = new_address()
         made = program.accepted(email(to))
@@ -65,7 +65,7 @@ class TestRefusedAnswer:
         program.client.delete("/sandbox/faults").raise_for_status()
         assert program.when(made["id"], "sent", limit_s=60)["attempt"] == 1
 
-    def test_a_refused_message_fails_with_its_reason(self, program: Program) -> None:
+    def test_notification_fails_with_the_reason_when_the_provider_rejects_the_message(self, program: Program) -> None:
         set_fault(program, "error", detail="MessageRejected")
         made = program.accepted(email(new_address()))
         found = program.when(made["id"], "failed")

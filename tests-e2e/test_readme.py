@@ -1,4 +1,4 @@
-"""The README's commands do what it says."""
+"""The commands of the README work."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from tests.infrastructure.needs import cannot_run
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCK = re.compile(r"<!-- The end-to-end tests run this block as it stands. -->\n```sh\n(.*?)```", re.DOTALL)
-# Each sleep is for one more mail: on a slow machine it may take longer to come than the block waits for it.
+# Each sleep waits for one more mail: on a slow machine a mail may take longer than the commands wait.
 PATIENCE = """
 mails=0
 sleep() {
@@ -27,7 +27,7 @@ TOOLS = ("sh", "curl", "openssl", "sed", "grep")
 
 
 class TestTryIt:
-    def test_its_commands_send_a_mail(self, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    def test_commands_send_a_mail(self, request: pytest.FixtureRequest, tmp_path: Path) -> None:
         missing = [tool for tool in TOOLS if shutil.which(tool) is None]
         if missing:
             cannot_run(request.node, *((tool, f"install {tool}") for tool in missing))

@@ -1,4 +1,4 @@
-"""What a signature protects from: every refusal looks the same, so that none tells an attacker what was wrong."""
+"""Attacks that a signature prevents. Every refusal looks the same, so that an attacker learns nothing from it."""
 
 import secrets
 import time
@@ -18,7 +18,7 @@ def program(stack: Stack) -> Program:
 
 
 def shown(answer: httpx.Response) -> tuple[int, dict[str, object], dict[str, str]]:
-    """Everything that one answer could tell apart from another."""
+    """Everything that could distinguish one response from another."""
     body = answer.json()
     body.pop("request_id")
     headers = {name: value for name, value in answer.headers.items() if name not in {"date", "x-request-id"}}
@@ -31,8 +31,8 @@ def forged(program: Program, to: str) -> httpx.Response:
 
 
 def of_an_unknown_key(program: Program, to: str) -> httpx.Response:
-    nobody = Program(program.stack, Key("BK" + secrets.token_hex(10), program.key.secret_key))
-    return nobody.notify(email(to))
+    unknown = Program(program.stack, Key("BK" + secrets.token_hex(10), program.key.secret_key))
+    return unknown.notify(email(to))
 
 
 def too_old(program: Program, to: str) -> httpx.Response:
@@ -102,7 +102,7 @@ ATTACKS: list[Attack] = [
 
 class TestRefusals:
     @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
-    def test_it_is_refused_as_a_forged_one_is(self, program: Program, attack: Attack) -> None:
+    def test_attack_is_refused_like_a_forged_signature(self, program: Program, attack: Attack) -> None:
         to = new_address()
         expected = shown(forged(program, to))
         assert shown(attack(program, to)) == expected
@@ -110,23 +110,23 @@ class TestRefusals:
         assert items(program.client, "/sandbox/mailbox", to=to) == []
 
     @pytest.mark.parametrize("attack", [without_a_signature, without_its_digest], ids=lambda attack: attack.__name__)
-    def test_half_a_signature_is_none(self, program: Program, attack: Attack) -> None:
+    def test_request_is_refused_when_a_signature_header_is_missing(self, program: Program, attack: Attack) -> None:
         assert attack(program, new_address()).status_code == 401
 
-    def test_a_replay_is_refused_as_a_forged_one_is(self, program: Program) -> None:
+    def test_replay_is_refused_like_a_forged_signature(self, program: Program) -> None:
         to = new_address()
         signed = program.signed("POST", PATH, email(to))
         assert signed.send(program.client).status_code == 202
         assert shown(signed.send(program.client)) == shown(forged(program, to))
 
-    def test_a_refused_nonce_is_not_spent(self, program: Program) -> None:
+    def test_nonce_stays_usable_when_its_request_is_refused(self, program: Program) -> None:
         nonce = secrets.token_hex(16)
         thief = Program(program.stack, Key(program.key.access_key, secrets.token_urlsafe(32)))
         refused = thief.signed("GET", PATH, nonce=nonce).send(program.client)
         assert refused.status_code == 401
         assert program.signed("GET", PATH, nonce=nonce).send(program.client).status_code == 200
 
-    def test_a_clock_that_is_a_little_off_will_do(self, program: Program) -> None:
+    def test_request_is_accepted_when_the_clock_is_25_s_off(self, program: Program) -> None:
         for offset_s in (-25, 25):
             signed = program.signed("GET", f"{PATH}?limit=1", created=time.time() + offset_s)
             assert signed.send(program.client).status_code == 200

@@ -1,4 +1,4 @@
-"""`.env.example` and the compose files name every setting, and nothing that is none."""
+"""`.env.example` and the compose files name every setting, and nothing else."""
 
 import re
 from pathlib import Path
@@ -28,21 +28,21 @@ def _settings() -> set[str]:
 
 
 class TestExample:
-    def test_every_setting_is_in_it(self, root: Path) -> None:
+    def test_example_names_every_setting(self, root: Path) -> None:
         text = (root / ".env.example").read_text(encoding="utf-8")
         assert _settings() - _names(text) == set(), ADVICE
 
-    def test_everything_in_it_is_a_setting(self, root: Path) -> None:
+    def test_example_names_nothing_else(self, root: Path) -> None:
         text = (root / ".env.example").read_text(encoding="utf-8")
         assert _names(text) - _settings() - COMPOSE_ONLY == set(), ADVICE
 
-    def test_the_names_that_were_there_first_have_no_prefix(self, root: Path) -> None:
+    def test_original_names_have_no_prefix(self, root: Path) -> None:
         text = (root / ".env.example").read_text(encoding="utf-8")
         original = {"PORT", "MYSQL_HOST", "MYSQL_PORT", "MYSQL_USER", "MYSQL_PASSWORD", "MYSQL_DATABASE"}
         assert original <= _names(text)
 
     @pytest.mark.parametrize("cls", CLASSES)
-    def test_its_values_are_the_defaults(self, root: Path, tmp_path: Path, cls: type[Settings]) -> None:
+    def test_example_shows_the_defaults(self, root: Path, tmp_path: Path, cls: type[Settings]) -> None:
         uncommented = re.sub(
             r"^#(?=[A-Z][A-Z0-9_]+=)", "", (root / ".env.example").read_text(encoding="utf-8"), flags=re.MULTILINE
         )
@@ -51,14 +51,14 @@ class TestExample:
         (given,) = load(cls, environ={}, dotenv=tmp_path / ".env")
         assert given == cls()
 
-    def test_a_copy_changes_nothing_for_the_one_process_mode(self, root: Path) -> None:
+    def test_copy_keeps_the_defaults_of_the_one_process_mode(self, root: Path) -> None:
         active = {name for name in dotenv_values(root / ".env.example") if name not in COMPOSE_ONLY}
         assert active == set()
 
 
 class TestComposeFiles:
     @pytest.mark.parametrize("name", ["compose.yaml", "compose.override.yaml"])
-    def test_each_service_is_handed_its_settings(self, root: Path, name: str) -> None:
+    def test_each_service_gets_its_settings(self, root: Path, name: str) -> None:
         text = (root / name).read_text(encoding="utf-8")
         assert reference.with_blocks(text) == text, ADVICE
 
@@ -67,7 +67,7 @@ class TestComposeFiles:
         found = {match["name"] for match in reference.BLOCK.finditer(text)}
         assert found == set(reference.BLOCKS)
 
-    def test_what_they_take_from_the_environment_is_in_the_example(self, root: Path) -> None:
+    def test_example_names_every_variable_of_the_compose_files(self, root: Path) -> None:
         text = "".join((root / path).read_text(encoding="utf-8") for path in reference.COMPOSE_FILES)
         taken = set(re.findall(r"\$\{([A-Z0-9_]+)", text))
         assert taken <= _names((root / ".env.example").read_text(encoding="utf-8"))

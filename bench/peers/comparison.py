@@ -82,8 +82,8 @@ class Worker:
         if not line:
             self._process.wait(END_LIMIT_S)
             self._log.seek(0)
-            said = self._log.read().strip().splitlines() or ["it said nothing"]
-            raise WorkerFailed(said[-1])
+            lines = self._log.read().strip().splitlines() or ["it printed nothing"]
+            raise WorkerFailed(lines[-1])
         return json.loads(line)
 
     def _end(self) -> None:

@@ -14,7 +14,7 @@ LIMIT_S = 300
 
 
 class NotInstalled(Exception):
-    """A peer's environment could not be made: what the installer said."""
+    """The environment of a peer was not created; the message is the last line of the installer."""
 
 
 def interpreter(name: str) -> Path:
@@ -49,5 +49,5 @@ def _uv(*arguments: str) -> None:
     except subprocess.TimeoutExpired:
         raise NotInstalled(f"uv {arguments[0]} took more than {LIMIT_S} s") from None
     if done.returncode:
-        said = done.stderr.strip().splitlines() or ["it said nothing"]
-        raise NotInstalled(f"uv {arguments[0]}: {said[-1].strip()}")
+        lines = done.stderr.strip().splitlines() or ["it printed nothing"]
+        raise NotInstalled(f"uv {arguments[0]}: {lines[-1].strip()}")

@@ -1,4 +1,4 @@
-"""What runs inside a peer's environment: one library and SQLAlchemy Core do the same operations when they are told to.
+"""What runs inside a peer's environment: one library and SQLAlchemy Core run the same operations on command.
 
 It imports the standard library and SQLAlchemy only, as an environment has little more. Commands come as lines of JSON
 on the standard input, an answer is a line on the standard output.

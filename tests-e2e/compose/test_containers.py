@@ -75,9 +75,7 @@ def container(composed: ComposeStack, service: str) -> str:
 
 
 class TestIsolation:
-    def test_it_runs_as_nobody_special_on_a_root_that_it_cannot_change(
-        self, composed: ComposeStack, container: str
-    ) -> None:
+    def test_container_runs_unprivileged_on_a_read_only_root(self, composed: ComposeStack, container: str) -> None:
         assert _in(container, "import os; print(os.getuid(), os.getgid())").split() == ["10001", "10001"]
         with pytest.raises(StackFailed, match="Read-only file system"):
             _in(container, "open('/opt/bongsu/mine', 'w')")
@@ -183,7 +181,7 @@ class TestGateway:
     ) -> None:
         person = sign_up(composed)
         with _gateway_behind_us(composed) as url, httpx.Client(base_url=url, timeout=15) as balancer:
-            # The client, itself in a private network, claims to be somebody else; the balancer appends what it saw.
+            # The client, itself in a private network, claims another address; the balancer appends its own.
             _sign_in(balancer, person, {"X-Forwarded-For": "1.2.3.4, 10.9.9.9"})
         assert "10.9.9.9" in _addresses(person)
 

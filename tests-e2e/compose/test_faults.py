@@ -25,7 +25,7 @@ IN_FLIGHT = 2 * 32
 
 @pytest.fixture
 def program(composed: ComposeStack) -> Program:
-    """A program of somebody new."""
+    """A program of a new person."""
     return sign_up(composed).program()
 
 

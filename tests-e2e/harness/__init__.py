@@ -1,1 +1,1 @@
-"""What the whole-system tests share: stacks to test against, and people who use them."""
+"""Stacks for the whole-system tests, and people who use them."""

@@ -1,4 +1,4 @@
-"""Many notifications at a time, and what became of them."""
+"""Many concurrent notifications, and their outcomes."""
 
 import threading
 import time
@@ -18,12 +18,12 @@ _FINAL = {"sent", "delivered", "bounced", "complained", "failed", "suppressed", 
 
 @dataclass
 class Submitted:
-    """What was answered to a crowd of submissions."""
+    """The responses to many submissions."""
 
     accepted: dict[str, str] = field(default_factory=dict)
-    """The ids of those that got a 202, by their addresses."""
+    """The IDs of the accepted notifications by address."""
     refused: Counter[int | str] = field(default_factory=Counter)
-    """How many got another answer, by its status or the name of the error."""
+    """The number of other responses by status or name of the error."""
 
 
 def submit(program: Program, addresses: Iterable[str], *, threads: int = 6, pause_s: float = 0.0) -> Submitted:
@@ -61,15 +61,15 @@ def submit(program: Program, addresses: Iterable[str], *, threads: int = 6, paus
 
 
 def sends(program: Program, addresses: Iterable[str]) -> Counter[str]:
-    """How often each of the addresses was sent to, by the provider's own account."""
+    """The number of sends to each address, as the provider counts them."""
     wanted = set(addresses)
     return Counter(to for entry in items(program.client, "/sandbox/ledger") for to in entry["to"] if to in wanted)
 
 
 def duplicates_once_all_are_sent(program: Program, submitted: Submitted, *, limit_s: float) -> int:
-    """Wait until each accepted notification was sent and says so; how many were sent more than once.
+    """Wait until each accepted notification is sent and has a final status. Returns the number of duplicates.
 
-    :raises AssertionError: some were lost, or take too long.
+    :raises AssertionError: some are missing when the time is up.
     """
     wanted = submitted.accepted
 

@@ -1,6 +1,6 @@
-"""Who uses a stack: people with accounts, and their programs with keys. Written against the contract alone.
+"""The users of a stack: people with accounts, and their programs with keys. Written against the contract alone.
 
-The signing is done here once more, by hand, so that a mistake in the library's signer and verifier shows.
+The signing is written by hand, so that a mistake that the signer and the verifier of the library share shows.
 """
 
 import base64
@@ -35,7 +35,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Signed:
-    """A signed request, which can be sent as it is, again, or changed on the way."""
+    """A signed request, to be sent as it is, a second time, or with changes."""
 
     method: str
     url: str
@@ -43,7 +43,7 @@ class Signed:
     body: bytes
 
     def send(self, client: httpx.Client, **changes: Any) -> httpx.Response:  # noqa: ANN401 - parts of the request
-        """Send it; `changes` are other parts than those that were signed."""
+        """Send the request; `changes` replace parts that were signed."""
         parts: dict[str, Any] = {
             "method": self.method,
             "url": self.url,
@@ -106,16 +106,16 @@ class Program:
         return self.signed("POST", "/v1/notifications", body, headers=named).send(self.client)
 
     def accepted(self, body: object, **headers: str) -> dict[str, Any]:
-        """A notification that was accepted, as the 202 shows it."""
+        """Submit a notification. Returns the body of the 202."""
         answer = self.notify(body, **headers)
         assert answer.status_code == 202, answer.text
         made: dict[str, Any] = answer.json()
         return made
 
     def when(self, notification_id: str, *statuses: str, limit_s: float = MAIL_LIMIT_S) -> dict[str, Any]:
-        """A notification as soon as it has one of these statuses.
+        """Wait until a notification has one of these statuses, and return it.
 
-        :raises AssertionError: it has not in time.
+        :raises AssertionError: the status did not come in time.
         """
 
         def question() -> dict[str, Any] | None:
@@ -130,7 +130,7 @@ class Program:
 
 
 class Person:
-    """Somebody with a verified account, signed in."""
+    """A person with a verified account, signed in."""
 
     def __init__(self, stack: Stack, email: str, tokens: dict[str, Any]) -> None:
         self.stack = stack
@@ -140,7 +140,7 @@ class Person:
         self.client.headers["Authorization"] = f"Bearer {self.access_token}"
 
     def program(self, **fields: object) -> Program:
-        """A program of theirs, with a key of its own."""
+        """Create a key, and return a program that uses it."""
         answer = self.client.post("/auth/api-keys", json={"memo": "e2e", **fields})
         assert answer.status_code == 201, answer.text
         made = answer.json()
@@ -170,7 +170,7 @@ def sign_up(stack: Stack, email: str | None = None) -> Person:
 
 
 def wait_for_mail(client: httpx.Client, to: str, limit_s: float = MAIL_LIMIT_S) -> dict[str, Any]:
-    """The newest mail to an address, as soon as there is one."""
+    """Wait for a mail to an address. Returns the newest."""
     found = wait_until(lambda: items(client, "/sandbox/mailbox", to=to), limit_s, f"a mail to {to}")
     return found[0]
 

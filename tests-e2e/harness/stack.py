@@ -17,24 +17,24 @@ from tests.ports import free_port
 BONGSU = Path(sys.executable).with_name("bongsu")
 START_LIMIT_S = 90.0
 _NO_POOL = httpx.Limits(max_keepalive_connections=0)
-"""A connection a request: clients need no closing, and a stack that was started again is never met by an old one."""
+"""One connection a request: clients need no closing, and no old connection meets a restarted stack."""
 _NO_TLS = ssl.create_default_context()
-"""Made once, as it takes longer than a request."""
+"""Created once, because that takes longer than a request."""
 
 
 class StackFailed(Exception):
-    """The stack did not do what every test relies on; the message ends with its log."""
+    """The stack did not start or end as every test expects; the message ends with its log."""
 
 
 class Stack(Protocol):
-    """What a test may ask of any stack, whatever runs it."""
+    """The interface of every stack."""
 
     @property
     def url(self) -> str:
         """The public URL, without a slash at the end."""
 
     def client(self) -> httpx.Client:
-        """A new client of it; it holds no connection that would have to be closed."""
+        """A new client. It keeps no connection open, so it needs no closing."""
 
     def log(self) -> str:
         """Everything its processes wrote."""
@@ -67,9 +67,9 @@ class EmbeddedStack:
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     def start(self) -> Self:
-        """Start it, and return when it answers.
+        """Start the stack, and return when it answers.
 
-        :raises StackFailed: it ended, or does not answer in time.
+        :raises StackFailed: the process ended, or does not answer in time.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "up.log").open("ab") as log:
@@ -130,13 +130,13 @@ class EmbeddedStack:
 
 
 def environment(**names: str) -> dict[str, str]:
-    """An environment without the settings of whoever runs the tests."""
+    """An environment without the settings of the developer who runs the tests."""
     kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
     return {name: os.environ[name] for name in kept if name in os.environ} | names
 
 
 def run_bongsu(*arguments: str, folder: Path, **environ: str) -> tuple[int, str]:
-    """Run a `bongsu` command that should end by itself. Returns its exit code and all that it wrote."""
+    """Run a `bongsu` command that ends by itself. Returns its exit code and its output."""
     done = subprocess.run(  # noqa: S603 - our own command
         [BONGSU, *arguments],
         env=environment(**{"BONGSU_VAR": str(folder / "var"), "PORT": str(free_port())} | environ),

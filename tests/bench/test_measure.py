@@ -115,7 +115,7 @@ class TestTable:
         line = table([RESULT]).splitlines()[-1]
         assert line.split() == ["mixins:", "get", "cpu", "220", "µs", "200", "µs", "1.10x", "≤", "1.15x", "kept"]
 
-    def test_a_missed_budget_is_said_aloud(self) -> None:
+    def test_line_shows_a_missed_budget(self) -> None:
         assert table([replace(RESULT, ratio=1.2)]).endswith("MISSED")
 
     def test_without_a_budget_it_only_reports(self) -> None:

@@ -23,7 +23,7 @@ def peers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What uv was told to do, instead of doing it."""
+    """The commands for uv, which is not run."""
     commands: list[str] = []
 
     def uv(command: str, *arguments: str) -> None:
@@ -51,7 +51,7 @@ class TestInterpreter:
             interpreter("other")
         assert installed == ["venv", "pip"] * 2
 
-    def test_what_the_installer_said_is_told(self, peers: Path) -> None:
+    def test_error_shows_the_last_line_of_the_installer(self, peers: Path) -> None:
         (peers / "other" / "requirements.txt").write_text("this is no requirement\n")
         with pytest.raises(NotInstalled, match=r"uv pip: ."):
             interpreter("other")

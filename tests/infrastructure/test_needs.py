@@ -29,7 +29,7 @@ def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
 
 class TestNotRunSummary:
     @pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["one process", "xdist"])
-    def test_what_could_not_be_run_is_counted_and_named_with_its_remedy(
+    def test_summary_counts_skipped_tests_with_the_remedy(
         self, pytester: pytest.Pytester, arguments: tuple[str, ...]
     ) -> None:
         result = run(pytester, *arguments)
@@ -43,7 +43,7 @@ class TestNotRunSummary:
             consecutive=True,
         )
 
-    def test_nothing_is_said_when_everything_ran(self, pytester: pytest.Pytester) -> None:
+    def test_summary_is_empty_when_every_test_ran(self, pytester: pytest.Pytester) -> None:
         result = run(pytester, "-k", "neither")
 
         result.assert_outcomes(passed=1, deselected=4)

@@ -8,7 +8,7 @@ import pytest
 
 class TestSockets:
     async def test_nothing_beyond_localhost_is_reached(self) -> None:
-        # 127.0.0.2 is this machine, and not on the list: were the guard gone, nobody else would notice.
+        # 127.0.0.2 is this machine, but not on the list: without the guard, the connection would only be refused.
         with socket.socket() as connection, pytest.raises((UserWarning, RuntimeError), match=r"127\.0\.0\.2"):
             connection.connect(("127.0.0.2", 9))
 

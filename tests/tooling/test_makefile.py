@@ -15,7 +15,7 @@ def project(tmp_path: Path, pytestconfig: pytest.Config) -> Path:
 
 
 def make(project: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    # The make that may have started these tests hands its own variables down.
+    # The make that started these tests passes its own variables on.
     inherited = ("MAKE", "MFLAGS", "PYTHON", "JOBS", "ARGS")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(inherited)}
     return subprocess.run(  # noqa: S603 - our own Makefile
@@ -29,7 +29,7 @@ def make(project: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def stub_python(project: Path, script: str) -> str:
-    """A `python3` of which only the answers to the Makefile's questions exist."""
+    """Create a `python3` that answers only what the Makefile asks. Returns the argument for make."""
     file = project / "python-stub"
     file.write_text(f"#!/bin/sh\n{script}\n")
     file.chmod(0o755)
@@ -37,7 +37,7 @@ def stub_python(project: Path, script: str) -> str:
 
 
 class TestHelp:
-    def test_it_is_what_make_alone_does_and_lists_every_command(self, project: Path) -> None:
+    def test_make_alone_lists_every_command(self, project: Path) -> None:
         result = make(project)
 
         assert result.returncode == 0
@@ -47,31 +47,31 @@ class TestHelp:
 
 
 class TestBootstrap:
-    """What is missing is said in one line, before anything is written."""
+    """One line names the missing program, before anything is written."""
 
-    def test_no_python(self, project: Path) -> None:
+    def test_bootstrap_fails_when_python_is_missing(self, project: Path) -> None:
         result = make(project, "up", "PYTHON=no-such-python")
         assert result.returncode != 0
         assert result.stderr.startswith('Bongsu needs Python 3.11 or newer, and "no-such-python" was not found: ')
 
-    def test_an_old_python(self, project: Path) -> None:
+    def test_bootstrap_fails_when_python_is_too_old(self, project: Path) -> None:
         old = stub_python(project, 'case "$2" in *platform*) echo 3.9.18;; *) exit 1;; esac')
         result = make(project, "up", old)
         assert result.returncode != 0
         assert result.stderr.startswith("Bongsu needs Python 3.11 or newer, and ")
         assert "is 3.9.18: name a newer one" in result.stderr.splitlines()[0]
 
-    def test_no_venv_module(self, project: Path) -> None:
+    def test_bootstrap_fails_when_venv_is_missing(self, project: Path) -> None:
         result = make(project, "up", stub_python(project, 'case "$2" in *venv*) exit 1;; esac'))
         assert result.returncode != 0
         assert "apt-get install python3-venv" in result.stderr.splitlines()[0]
 
-    def test_neither_pip_nor_ensurepip(self, project: Path) -> None:
+    def test_bootstrap_fails_when_pip_and_ensurepip_are_missing(self, project: Path) -> None:
         result = make(project, "up", stub_python(project, 'case "$2" in *ensurepip*|pip) exit 1;; esac'))
         assert result.returncode != 0
         assert "pip or ensurepip" in result.stderr.splitlines()[0]
 
-    def test_nothing_is_left_behind(self, project: Path) -> None:
+    def test_bootstrap_leaves_no_files_when_it_fails(self, project: Path) -> None:
         make(project, "up", "PYTHON=no-such-python")
         assert not (project / ".venv").exists()
 
@@ -79,7 +79,7 @@ class TestBootstrap:
 class TestUp:
     @pytest.fixture
     def installed(self, project: Path) -> Path:
-        """The same folder, as it is after an installation; `bongsu` is a script that prints how it was called."""
+        """The same folder after an installation; `bongsu` is a script that prints its arguments."""
         programs = project / ".venv" / "bin"
         programs.mkdir(parents=True)
         for name, script in {"python": "", "uv": "echo uv was called", "bongsu": 'echo "bongsu $*"; exit 3'}.items():
@@ -89,18 +89,18 @@ class TestUp:
             (project / ".venv" / stamp).touch()
         return project
 
-    def test_nothing_is_installed_again(self, installed: Path) -> None:
+    def test_up_installs_nothing_when_nothing_changed(self, installed: Path) -> None:
         assert make(installed, "up", "ARGS=--reload").stdout == "bongsu up --reload\n"
 
-    def test_a_failure_is_passed_on(self, installed: Path) -> None:
+    def test_make_fails_when_the_command_fails(self, installed: Path) -> None:
         assert make(installed, "up").returncode != 0
 
-    def test_a_changed_lock_file_is_installed_first(self, installed: Path) -> None:
+    def test_up_installs_first_when_the_lock_file_changed(self, installed: Path) -> None:
         (installed / "uv.lock").touch()
         os.utime(installed / ".venv" / ".synced-run", (0, 0))
         assert make(installed, "up").stdout == "uv was called\nbongsu up\n"
 
-    def test_an_environment_from_another_folder_is_made_anew(self, installed: Path) -> None:
+    def test_environment_is_created_again_when_it_was_copied_from_another_folder(self, installed: Path) -> None:
         (installed / ".venv" / ".made-in").write_text("/somewhere/else\n")
         make(installed, "up", "PYTHON=no-such-python")
         assert not (installed / ".venv").exists()

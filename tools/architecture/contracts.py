@@ -1,6 +1,6 @@
 """Contract types for import-linter that it does not have itself; `.importlinter` uses them.
 
-import-linter's "forbidden" contract names what is not allowed, so a package nobody thought of passes. The first two
+import-linter's "forbidden" contract names what is not allowed, so a new package passes. The first two
 contracts here name what is allowed; the third gives a module's name its place in every feature.
 """
 

@@ -1,4 +1,4 @@
-"""Files and folders that break a rule still. Each entry goes when its files are rewritten; none is added."""
+"""Files and folders that still break a rule. An entry goes when its files are rewritten; no entry is added."""
 
 from tools.architecture.source_rules import Violation
 
@@ -16,11 +16,6 @@ PENDING: dict[str, tuple[str, ...]] = {
     "models-in-endpoints": ("sandbox/src/", "services/auth/src/", "services/notify/src/"),
     "banned-word": (
         ".env.example",
-        "Makefile",
-        "bench/",
-        "compose.override.yaml",
-        "compose.yaml",
-        "docs/",
         "launcher/src/",
         "launcher/tests/",
         "sandbox/src/",
@@ -35,9 +30,6 @@ PENDING: dict[str, tuple[str, ...]] = {
         "services/notify/tests/",
         "shared/src/",
         "shared/tests/",
-        "tests-e2e/",
-        "tests/",
-        "tools/",
     ),
 }
 
