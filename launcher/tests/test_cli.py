@@ -214,7 +214,7 @@ class TestArguments:
     )
     @pytest.mark.usefixtures("data")
     def test_what_the_api_would_refuse_is_refused_by_name(self, arguments: list[str], words: str, refused: Run) -> None:
-        assert f"Wrong input: {words} (" in refused(*arguments)
+        assert f"Invalid input: {words} (" in refused(*arguments)
 
     def test_a_folder_that_is_damaged_says_so_before_anything_is_composed(self, var: Path) -> None:
         var.mkdir()

@@ -77,9 +77,9 @@ class TestSend:
 
     def test_the_reason_of_a_refusal_is_told(self, api: Api, refused: Run) -> None:
         errors = [{"loc": ["body", "to", "email"], "msg": "is not an email address"}]
-        api.made = (422, json.dumps({"detail": "Wrong input: to.email", "errors": errors}))
+        api.made = (422, json.dumps({"detail": "Invalid input: to.email", "errors": errors}))
         told = refused("send", *MAIL, *KEYS, "--url", api.url)
-        assert "The API answered 422: Wrong input: to.email (is not an email address)" in told
+        assert "The API answered 422: Invalid input: to.email (is not an email address)" in told
 
     @pytest.mark.parametrize(
         ("answer", "words"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from bongsu.runtime.errors import NotFound
+from bongsu.runtime.errors import RouteNotFound
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.problems import problem_response
 
@@ -59,7 +59,7 @@ class Dispatcher:
         elif self._rest is not None and not path.startswith(INTERNAL):
             await self._rest(scope, receive, send)
         else:
-            missing = problem_response(NotFound("There is nothing at this address"), request_id=uuid.uuid4().hex)
+            missing = problem_response(RouteNotFound(), request_id=uuid.uuid4().hex)
             await missing(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

@@ -85,7 +85,7 @@ def _create_app(settings: SandboxSettings, platform: PlatformSettings, stop: Sto
         lifespan=lifespan,
         description="Stand-ins for the providers. The mailbox, the ledger and the faults are for demos and tests.",
         max_body_bytes=_MAX_BODY_BYTES,
-        answer_s=None,  # who asked for a hanging provider gets one
+        deadline_s=None,  # who asked for a hanging provider gets one
     )
     app.state.mailbox = mailbox
     app.state.pages = pages

@@ -1,6 +1,5 @@
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Literal
 
@@ -9,7 +8,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from structlog.testing import capture_logs
 
 from bongsu import mixins
@@ -30,20 +30,14 @@ class Order(BaseModel):
     heat: Literal[Heat.MILD, Heat.HOT] = Heat.MILD
 
 
-@asynccontextmanager
-async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    yield
-
-
-def _api(*, max_body_bytes: int = 100, answer_s: float | None = 30) -> FastAPI:
+def _api(*, max_body_bytes: int = 100, deadline_s: float | None = 30) -> FastAPI:
     app = create_api(
         title="Kitchen",
         version="1",
         prefix="/kitchen",
         metrics=Metrics("kitchen"),
-        lifespan=_lifespan,
         max_body_bytes=max_body_bytes,
-        answer_s=answer_s,
+        deadline_s=deadline_s,
     )
 
     @app.post("/orders")
@@ -66,6 +60,12 @@ FAILURES: dict[str, Exception] = {
     "too-many": errors.TooMany("Slower", retry_after_s=7),
     "unavailable": errors.Unavailable("Cold", retry_after_s=2.4),
     "database": OperationalError("SELECT secret", {}, Exception("password=hunter2")),
+    "lost": mixins.TransactionLost("rolled back"),
+    "pool": PoolTimeout("QueuePool limit reached"),
+    "reset": ConnectionResetError(),
+    "slow": TimeoutError(),
+    "column": OperationalError("SELECT secret", {}, Exception(1054, "Unknown column 'hunter2'")),
+    "constraint": IntegrityError("INSERT secret", {}, Exception(1062, "Duplicate entry 'hunter2'")),
     "too-long": DataError("INSERT secret", {}, Exception("password=hunter2")),
     "no-row": mixins.NotFound("Dish", ("no such",)),
     "bug": RuntimeError("password=hunter2"),
@@ -91,6 +91,12 @@ class TestProblems:
             ("too-many", 429, "too_many_requests"),
             ("unavailable", 503, "unavailable"),
             ("database", 503, "database_unavailable"),
+            ("lost", 503, "database_unavailable"),
+            ("pool", 503, "database_unavailable"),
+            ("reset", 503, "database_unavailable"),
+            ("slow", 503, "database_unavailable"),
+            ("column", 500, "internal"),
+            ("constraint", 500, "internal"),
             ("too-long", 422, "value_too_large"),
             ("no-row", 404, "not_found"),
             ("bug", 500, "internal"),
@@ -106,46 +112,53 @@ class TestProblems:
         assert body["request_id"] == answer.headers["x-request-id"]
         assert body["type"] == "about:blank"
 
-    async def test_a_crash_shows_nothing_of_its_inside(self, client: httpx.AsyncClient) -> None:
-        for kind in ("bug", "database"):
+    @pytest.mark.parametrize("kind", ["database", "lost", "pool", "reset", "slow", "column", "constraint", "bug"])
+    async def test_database_is_reported_unavailable_when_the_mixins_find_it_so(
+        self, client: httpx.AsyncClient, kind: str
+    ) -> None:
+        code = (await client.get(f"/fails/{kind}")).json()["code"]
+        assert (code == "database_unavailable") is mixins.is_unavailable(FAILURES[kind])
+
+    async def test_problem_shows_nothing_of_the_error_behind_it(self, client: httpx.AsyncClient) -> None:
+        for kind in ("bug", "database", "column", "constraint", "too-long"):
             assert "hunter2" not in (await client.get(f"/fails/{kind}")).text
 
-    async def test_retry_after_is_told_in_whole_seconds(self, client: httpx.AsyncClient) -> None:
+    async def test_retry_after_is_in_whole_seconds(self, client: httpx.AsyncClient) -> None:
         assert (await client.get("/fails/unavailable")).headers["retry-after"] == "2"
         assert (await client.get("/fails/too-many")).headers["retry-after"] == "7"
 
-    async def test_an_unknown_field_is_named(self, client: httpx.AsyncClient) -> None:
+    async def test_unknown_field_is_named(self, client: httpx.AsyncClient) -> None:
         answer = await client.post("/orders", json={"dish": "bibimbap", "spice": 3})
         assert answer.status_code == 422
-        assert answer.json()["errors"] == [{"loc": ["body", "spice"], "msg": "There is no such field; remove it"}]
+        assert answer.json()["errors"] == [{"loc": ["body", "spice"], "msg": "Unknown field; remove it"}]
         assert "spice" in answer.json()["detail"]
 
-    async def test_what_is_not_json_is_said_to_be_so(self, client: httpx.AsyncClient) -> None:
+    async def test_body_is_refused_when_it_is_not_json(self, client: httpx.AsyncClient) -> None:
         answer = await client.post("/orders", content=b"{nope", headers={"content-type": "application/json"})
         assert answer.status_code == 422
-        assert "not JSON" in answer.json()["errors"][0]["msg"]
+        assert "not valid JSON" in answer.json()["errors"][0]["msg"]
 
-    async def test_bytes_that_are_no_text_are_a_clear_refusal(self, client: httpx.AsyncClient) -> None:
+    async def test_body_is_refused_when_it_is_not_text(self, client: httpx.AsyncClient) -> None:
         answer = await client.post("/orders", content=b"\xff\xfe\x00", headers={"content-type": "application/json"})
         assert 400 <= answer.status_code < 500
 
-    async def test_lone_surrogates_are_a_clear_refusal(self, client: httpx.AsyncClient) -> None:
+    async def test_lone_surrogates_are_refused(self, client: httpx.AsyncClient) -> None:
         answer = await client.post(
             "/orders", content=b'{"dish": "\\ud800", "\\ud800": 1}', headers={"content-type": "application/json"}
         )
         assert answer.status_code == 422
 
-    async def test_an_unknown_address_and_method_are_problems_too(self, client: httpx.AsyncClient) -> None:
+    async def test_unknown_path_and_method_are_problems(self, client: httpx.AsyncClient) -> None:
         missing, wrong = await client.get("/nothing"), await client.delete("/orders")
         assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
         assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed")
         assert wrong.headers["allow"] == "POST"
 
-    async def test_where_the_body_ends_to_be_json_is_not_a_fields_name(self, client: httpx.AsyncClient) -> None:
+    async def test_position_of_malformed_json_is_not_a_field(self, client: httpx.AsyncClient) -> None:
         answer = await client.post("/orders", content=b'{"dish" 1}', headers={"content-type": "application/json"})
-        assert (answer.json()["detail"], answer.json()["errors"][0]["loc"]) == ("Wrong input: body", ["body"])
+        assert (answer.json()["detail"], answer.json()["errors"][0]["loc"]) == ("Invalid input: body", ["body"])
 
-    async def test_json_that_is_not_said_to_be_json_is_told_how(self, client: httpx.AsyncClient) -> None:
+    async def test_content_type_is_asked_for_when_json_comes_without_it(self, client: httpx.AsyncClient) -> None:
         headers = {"content-type": "application/x-www-form-urlencoded"}  # curl's, where none is given
         answer = await client.post("/orders", content=b'{"dish": "bibimbap"}', headers=headers)
         assert answer.status_code == 422
@@ -159,21 +172,21 @@ class TestProblems:
             (b"[" * 5000, "nested too deeply"),
         ],
     )
-    async def test_why_a_body_cannot_be_read_is_told(self, body: bytes, reason: str) -> None:
+    async def test_unreadable_body_is_refused_with_the_reason(self, body: bytes, reason: str) -> None:
         app = _api(max_body_bytes=10_000)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://k") as client:
             answer = await client.post("/orders", content=body, headers={"content-type": "application/json"})
         assert answer.status_code == 400
         assert reason in answer.json()["detail"]
 
-    async def test_members_of_an_enumeration_are_told_as_they_are_written(self, client: httpx.AsyncClient) -> None:
+    async def test_enumeration_members_are_shown_as_they_are_sent(self, client: httpx.AsyncClient) -> None:
         answer = await client.post("/orders", json={"dish": "bibimbap", "heat": "cold"})
         assert answer.json()["errors"][0]["msg"] == "Input should be 'mild' or 'hot'"
 
 
 class TestTimeLimit:
-    async def test_a_request_that_comes_to_no_end_is_given_up(self) -> None:
-        app = _api(answer_s=0.05)
+    async def test_request_is_ended_when_no_response_starts_before_the_deadline(self) -> None:
+        app = _api(deadline_s=0.05)
 
         @app.get("/forever")
         async def forever() -> None:
@@ -184,8 +197,8 @@ class TestTimeLimit:
         assert (answer.status_code, answer.json()["code"]) == (503, "too_slow")
         assert answer.headers["retry-after"] == "2"
 
-    async def test_what_has_begun_may_take_longer(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        app, loop = _api(answer_s=30), asyncio.get_running_loop()
+    async def test_response_may_outlast_the_deadline_when_it_has_started(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        app, loop = _api(deadline_s=30), asyncio.get_running_loop()
         now = loop.time
 
         async def events() -> AsyncIterator[bytes]:
@@ -203,11 +216,11 @@ class TestTimeLimit:
 
 
 class TestBodyLimit:
-    async def test_a_body_that_says_it_is_too_long_is_refused(self, client: httpx.AsyncClient) -> None:
+    async def test_body_is_refused_when_its_content_length_exceeds_the_limit(self, client: httpx.AsyncClient) -> None:
         answer = await client.post("/orders", content=b"x" * 101)
         assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
-    async def test_a_body_of_unknown_length_is_counted(self, client: httpx.AsyncClient) -> None:
+    async def test_body_is_refused_when_its_chunks_exceed_the_limit(self, client: httpx.AsyncClient) -> None:
         async def chunks() -> AsyncIterator[bytes]:
             for _ in range(11):
                 yield b"0123456789"
@@ -217,28 +230,28 @@ class TestBodyLimit:
 
 
 class TestHeaderLimit:
-    async def test_more_header_fields_than_anybody_needs_are_refused(self, client: httpx.AsyncClient) -> None:
+    async def test_headers_are_refused_when_they_exceed_the_limit(self, client: httpx.AsyncClient) -> None:
         answer = await client.get("/healthz", headers={f"x-{number}": "y" * 1000 for number in range(70)})
         assert (answer.status_code, answer.json()["code"]) == (431, "headers_too_large")
 
 
 class TestRequestId:
-    async def test_a_request_gets_an_id(self, client: httpx.AsyncClient) -> None:
+    async def test_each_request_gets_an_id(self, client: httpx.AsyncClient) -> None:
         first, second = await client.get("/healthz"), await client.get("/healthz")
         assert first.headers["x-request-id"] != second.headers["x-request-id"]
 
-    async def test_the_callers_id_is_kept(self, client: httpx.AsyncClient) -> None:
+    async def test_id_of_the_client_is_kept(self, client: httpx.AsyncClient) -> None:
         answer = await client.get("/nothing", headers={"X-Request-Id": "trace-7"})
         assert answer.headers["x-request-id"] == answer.json()["request_id"] == "trace-7"
 
     @pytest.mark.parametrize("bad", ["", "x" * 129, "two words"])
-    async def test_an_unusable_id_is_replaced(self, client: httpx.AsyncClient, bad: str) -> None:
+    async def test_unusable_id_is_replaced(self, client: httpx.AsyncClient, bad: str) -> None:
         answer = await client.get("/nothing", headers={"X-Request-Id": bad})
         assert answer.headers["x-request-id"] != bad
 
 
 class TestApiLog:
-    async def test_a_request_is_one_line_with_its_route_and_not_its_path(self, client: httpx.AsyncClient) -> None:
+    async def test_request_is_logged_once_with_its_route_and_not_its_path(self, client: httpx.AsyncClient) -> None:
         with capture_logs() as logs:
             await client.get("/fails/missing?token=secret")
         lines = [line for line in logs if line["event"] == "request.answered"]
@@ -249,10 +262,10 @@ class TestApiLog:
 
 
 class TestHealth:
-    async def test_a_load_balancer_may_ask_without_wanting_a_body(self, client: httpx.AsyncClient) -> None:
+    async def test_head_is_answered(self, client: httpx.AsyncClient) -> None:
         assert (await client.head("/healthz")).status_code == 200
 
-    async def test_alive(self, client: httpx.AsyncClient) -> None:
+    async def test_process_is_alive(self, client: httpx.AsyncClient) -> None:
         assert (await client.get("/healthz")).json() == {"status": "ok"}
 
     async def test_requests_are_measured_by_route(self, client: httpx.AsyncClient) -> None:

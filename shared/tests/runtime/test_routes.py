@@ -1,18 +1,12 @@
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import httpx
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 
 from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
-
-
-@asynccontextmanager
-async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    yield
 
 
 async def _nothing() -> None: ...
@@ -20,7 +14,7 @@ async def _nothing() -> None: ...
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    app = create_api(title="Kitchen", version="1", prefix="/kitchen", metrics=Metrics("kitchen"), lifespan=_lifespan)
+    app = create_api(title="Kitchen", version="1", prefix="/kitchen", metrics=Metrics("kitchen"))
     router = APIRouter(prefix="/dishes")
     router.get("")(_nothing)
     router.post("")(_nothing)

@@ -295,4 +295,4 @@ class GuildNotFound(NotFound):
 
 def invalid_field(name: str, message: str) -> Invalid:
     """One field of the body is wrong."""
-    return Invalid(f"Wrong input: {name}", errors=[FieldError(("body", name), message)])
+    return Invalid(f"Invalid input: {name}", errors=[FieldError(("body", name), message)])

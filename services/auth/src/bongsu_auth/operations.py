@@ -93,4 +93,4 @@ def _checked(body: type[Body], values: Mapping[str, object]) -> Body:
             for item in error.errors(include_url=False, include_context=False, include_input=False)
         ]
         names = ", ".join(dict.fromkeys(str(item.loc[1]) for item in found))
-        raise Invalid(f"Wrong input: {names}", errors=found) from None
+        raise Invalid(f"Invalid input: {names}", errors=found) from None

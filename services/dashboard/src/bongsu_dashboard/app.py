@@ -10,7 +10,7 @@ from bongsu.broker import Broker
 from bongsu.runtime.dependencies import provide
 from bongsu.runtime.http import add_health
 from bongsu.runtime.metrics import Metrics
-from bongsu.runtime.request_log import RequestLog
+from bongsu.runtime.middleware import add_middleware
 from bongsu_dashboard.accounts import endpoints as accounts
 from bongsu_dashboard.accounts.http import HttpAuthClient
 from bongsu_dashboard.accounts.port import AuthClient
@@ -117,7 +117,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
 
     last_page = pages.html("failures/last.html", {})
     app.add_middleware(LastResort, page=last_page)
-    app.add_middleware(RequestLog, metrics=metrics, max_body_bytes=MAX_BODY_BYTES)
+    add_middleware(app, metrics=metrics, max_body_bytes=MAX_BODY_BYTES)
     # Outermost, so that every answer has them.
     headers = security_headers(
         images=(_origin(settings.discord_cdn_url),),

@@ -16,7 +16,7 @@ class WrongTime(Invalid):
     """A time that could be meant, but not now."""
 
     def __init__(self, field: str, fix: str) -> None:
-        super().__init__(f"Wrong input: {field}", errors=[FieldError(loc=("body", field), msg=f"{field} {fix}")])
+        super().__init__(f"Invalid input: {field}", errors=[FieldError(loc=("body", field), msg=f"{field} {fix}")])
 
 
 class IdempotencyMismatch(Invalid):

@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import FastAPI, Response
 from fastapi.responses import HTMLResponse
 
-from bongsu.runtime.errors import NotFound
+from bongsu.runtime.errors import RouteNotFound
 
 _FOLDER: Final = files("bongsu.runtime") / "api_docs"
 _TYPES: Final = {
@@ -33,7 +33,7 @@ def add_documentation(app: FastAPI, prefix: str) -> None:
     @app.get(f"{prefix}/docs/{{name}}", include_in_schema=False)
     def file(name: str) -> Response:
         if name not in _TYPES:
-            raise NotFound("There is nothing at this address")
+            raise RouteNotFound
         content = (_FOLDER / name).read_bytes()
         headers = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
         return Response(content, media_type=_TYPES[name], headers=headers)

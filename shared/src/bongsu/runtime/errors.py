@@ -1,7 +1,7 @@
-"""The kinds of failure that a service reports, whatever the edge (HTTP, a job, Discord) that shows them.
+"""The kinds of failure that a service reports, whatever edge (HTTP, a job, Discord) shows them.
 
-A service subclasses a kind with a stable `code`. Each edge has one table from kind to answer; only `Unavailable`
-is worth trying again.
+A service subclasses a kind with a `code` and, where it is always the same, a `detail`. Each edge has one table from
+kind to answer; only `Unavailable` is worth retrying.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One field of the input that is wrong: `loc` is its path (`("body", "content", "subject")`), `msg` the fix."""
+    """An invalid field of the input: `loc` is its path (`("body", "content", "subject")`), `msg` how to correct it."""
 
     loc: tuple[str | int, ...]
     msg: str
@@ -19,13 +19,12 @@ class FieldError:
 class ServiceError(Exception):
     """A failure with an answer.
 
-    `code` is stable and for programs; `detail` is for people and never holds a secret or another user's data. A
-    subclass sets them as class attributes.
+    `code` is stable and for programs; `detail` is for people and never holds a secret or another user's data.
     """
 
     code = "error"
     title = "Error"
-    detail = ""
+    detail = "The request failed"
 
     def __init__(
         self,
@@ -37,75 +36,89 @@ class ServiceError(Exception):
     ) -> None:
         if detail is not None:
             self.detail = detail
-        super().__init__(self.detail)
-        self.errors = tuple(errors)
-        self.retry_after_s = retry_after_s
         if code is not None:
             self.code = code
+        self.errors = tuple(errors)
+        self.retry_after_s = retry_after_s
+        super().__init__(self.detail)
+
+
+class BadRequest(ServiceError):
+    """The request cannot be read, or cannot be granted as it was made."""
+
+    code = "bad_request"
+    title = "Bad request"
 
 
 class Invalid(ServiceError):
-    """The input cannot be accepted as it is; `errors` names the fields."""
+    """The input is not accepted; `errors` names the fields."""
 
     code = "invalid"
     title = "Invalid input"
 
 
 class Unauthorised(ServiceError):
-    """Nobody is known to be calling."""
+    """The caller has not proven who they are."""
 
     code = "unauthorised"
     title = "Not signed in"
 
 
 class Forbidden(ServiceError):
-    """The caller is known and may not."""
+    """The caller is known and lacks the permission."""
 
     code = "forbidden"
     title = "Not allowed"
 
 
 class NotFound(ServiceError):
-    """There is no such thing, or it is another's."""
+    """The resource does not exist, or belongs to another."""
 
     code = "not_found"
     title = "Not found"
+    detail = "Resource not found"
+
+
+class RouteNotFound(NotFound):
+    """No route has the path."""
+
+    detail = "No route matches this path"
 
 
 class Conflict(ServiceError):
-    """The thing is not in a state for this, or exists already."""
+    """The resource exists already, or its state does not allow the operation."""
 
     code = "conflict"
     title = "Conflict"
 
 
 class TooLarge(ServiceError):
-    """The input is larger than what is accepted."""
+    """The input exceeds the size limit."""
 
     code = "too_large"
     title = "Too large"
 
 
 class HeadersTooLarge(ServiceError):
-    """The request's header fields are larger than what is accepted."""
+    """The request's headers exceed the size limit."""
 
     code = "headers_too_large"
     title = "Headers too large"
 
 
 class TooMany(ServiceError):
-    """A limit is spent; `retry_after_s` says for how long."""
+    """The rate limit is exhausted; `retry_after_s` says for how long."""
 
     code = "too_many_requests"
     title = "Too many requests"
 
 
 class Unavailable(ServiceError):
-    """Something that is needed does not answer now. The only kind worth trying again."""
+    """A dependency does not respond. The only kind worth retrying."""
 
     code = "unavailable"
     title = "Unavailable"
 
 
 class StartError(Exception):
-    """The process cannot start. Its message is one line that says what is wrong and what to do."""
+    """The process cannot start. Its message is one line: the problem, and what to do."""

@@ -1,13 +1,14 @@
-"""The HTTP edge that every service has: problem+json, request ids, one log line and one measurement a request."""
+"""The HTTP edge of every service: problem+json, request IDs, limits, one log line and one measurement a request."""
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy import exc as sqlalchemy_errors
+from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.types import Lifespan
 
@@ -16,13 +17,43 @@ from bongsu.runtime import errors
 from bongsu.runtime.documentation import add_documentation
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.metrics import CONTENT_TYPE, Metrics
+from bongsu.runtime.middleware import DEADLINE_S, add_middleware
 from bongsu.runtime.problems import problem_response
-from bongsu.runtime.request_log import ANSWER_S, RequestLog
 from bongsu.runtime.routes import headers_of
 
-RETRY_AFTER_S = 2.0
-_MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
+RETRY_AFTER_S: Final = 2.0
+_ENUM_MEMBER: Final = re.compile(r"<\w+\.\w+: ('[^']*')>")
 """How pydantic shows a member of an enumeration."""
+
+
+class StaleVersion(errors.Conflict):
+    """The row changed after the client read it."""
+
+    code = "stale_version"
+    detail = "The resource was changed by another request; read it again and retry"
+
+
+class ValueTooLarge(errors.Invalid):
+    """A value does not fit its column."""
+
+    code = "value_too_large"
+    detail = "A value is too long or too large to store"
+
+
+class DatabaseUnavailable(errors.Unavailable):
+    """The database cannot be used now."""
+
+    code = "database_unavailable"
+    detail = "The database is unavailable; try again"
+
+
+_PROBLEMS: Final[Mapping[type[Exception], type[errors.ServiceError]]] = {
+    mixins.NotFound: errors.NotFound,
+    mixins.StaleVersion: StaleVersion,
+    DataError: ValueTooLarge,
+}
+_MAY_BE_UNAVAILABLE: Final = (DBAPIError, PoolTimeout, mixins.TransactionLost, ConnectionError, TimeoutError)
+"""The types that hold every error for which `mixins.is_unavailable` is true."""
 
 
 def create_api(  # noqa: PLR0913 - each is one fact about the service
@@ -34,13 +65,13 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
     lifespan: Lifespan[FastAPI] | None = None,
     description: str = "",
     max_body_bytes: int = 1024 * 1024,
-    answer_s: float | None = ANSWER_S,
+    deadline_s: float | None = DEADLINE_S,
 ) -> FastAPI:
     """Build an empty API with the edge's conventions, `/healthz` and `/metrics`.
 
     :param prefix: where its OpenAPI document and pages are, e.g. `/auth` for `/auth/openapi.json`; None for neither.
-    :param max_body_bytes: a larger body is refused with 413 before it is read whole.
-    :param answer_s: a request whose answer has not begun by then is given up with 503; None for never.
+    :param max_body_bytes: a larger body is answered with 413 before all of it is read.
+    :param deadline_s: a request whose response has not started by then is answered with 503; None for no deadline.
     """
     app = FastAPI(
         title=title,
@@ -59,17 +90,11 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
     app.add_exception_handler(errors.ServiceError, _service_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
-    app.add_exception_handler(mixins.NotFound, _mixin_error)
-    app.add_exception_handler(mixins.StaleVersion, _mixin_error)
-    for kind in (
-        sqlalchemy_errors.OperationalError,
-        sqlalchemy_errors.InterfaceError,
-        sqlalchemy_errors.TimeoutError,
-        ConnectionError,
-    ):
-        app.add_exception_handler(kind, _database_down)
-    app.add_exception_handler(sqlalchemy_errors.DataError, _value_too_large)
-    app.add_middleware(RequestLog, metrics=metrics, max_body_bytes=max_body_bytes, answer_s=answer_s)
+    for kind in _PROBLEMS:
+        app.add_exception_handler(kind, _data_error)
+    for kind in _MAY_BE_UNAVAILABLE:
+        app.add_exception_handler(kind, _database_error)
+    add_middleware(app, metrics=metrics, max_body_bytes=max_body_bytes, deadline_s=deadline_s)
     return app
 
 
@@ -86,7 +111,7 @@ def add_health(app: FastAPI) -> None:
 
 
 def request_id_of(request: Request) -> str:
-    """The id under which this request is logged."""
+    """The ID under which the request is logged."""
     request_id: str = request.scope["state"]["request_id"]
     return request_id
 
@@ -102,31 +127,43 @@ async def _service_error(request: Request, error: Exception) -> Response:
     return _answer(request, error)
 
 
+async def _data_error(request: Request, error: Exception) -> Response:
+    problem = next(_PROBLEMS[kind] for kind in type(error).__mro__ if kind in _PROBLEMS)
+    return _answer(request, problem())
+
+
+async def _database_error(request: Request, error: Exception) -> Response:
+    if not mixins.is_unavailable(error):
+        raise error
+    get_logger(__name__).warning("database.unavailable", error=type(error).__name__)
+    return _answer(request, DatabaseUnavailable(retry_after_s=RETRY_AFTER_S))
+
+
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
     found = [errors.FieldError(loc=_loc(item), msg=_message(item)) for item in error.errors()]
-    if found[0].loc == ("body",) and not _says_json(request):
-        found = [errors.FieldError(("body",), "Send JSON, and say so: `Content-Type: application/json`")]
+    if found[0].loc == ("body",) and not _has_json_type(request):
+        found = [errors.FieldError(("body",), "Send JSON with the header `Content-Type: application/json`")]
     names = ", ".join(dict.fromkeys(".".join(str(part) for part in item.loc[1:]) or str(item.loc[0]) for item in found))
-    return _answer(request, errors.Invalid(f"Wrong input: {names}", errors=found))
+    return _answer(request, errors.Invalid(f"Invalid input: {names}", errors=found))
 
 
-def _says_json(request: Request) -> bool:
+def _has_json_type(request: Request) -> bool:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     return kind == "application/json" or kind.endswith("+json")
 
 
 def _loc(item: Mapping[str, Any]) -> tuple[str | int, ...]:
-    # Of what is no JSON, FastAPI adds where it ends to be: no field has that name.
+    # FastAPI appends the position at which malformed JSON ends, which is not a field's name.
     return ("body",) if item["type"] == "json_invalid" else tuple(item["loc"])
 
 
 def _message(item: Mapping[str, Any]) -> str:
     if item["type"] == "extra_forbidden":
-        return "There is no such field; remove it"
+        return "Unknown field; remove it"
     if item["type"] == "json_invalid":
-        return f"The body is not JSON: {item.get('ctx', {}).get('error', 'it cannot be read')}"
-    return _MEMBER.sub(r"\1", str(item["msg"])).removeprefix("Value error, ")
+        return f"The body is not valid JSON: {item.get('ctx', {}).get('error', 'it cannot be read')}"
+    return _ENUM_MEMBER.sub(r"\1", str(item["msg"])).removeprefix("Value error, ")
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:
@@ -135,12 +172,12 @@ async def _http_exception(request: Request, error: Exception) -> Response:
         # FastAPI wraps whatever is raised while it reads the body.
         return _answer(request, error.__cause__)
     known: dict[int, errors.ServiceError] = {
-        404: errors.NotFound("There is nothing at this address"),
-        405: errors.Invalid(f"{request.method} is not possible here", code="method_not_allowed"),
-        400: errors.Invalid(f"The body cannot be read{_reason(error.__cause__)}", code="bad_request"),
+        404: errors.RouteNotFound(),
+        405: errors.Invalid(f"Method {request.method} is not allowed here", code="method_not_allowed"),
+        400: errors.BadRequest(f"The body cannot be read{_reason(error.__cause__)}"),
     }
-    shown = known.get(error.status_code, errors.ServiceError(str(error.detail)))
-    answer = _answer(request, shown, error.status_code)
+    problem = known.get(error.status_code, errors.ServiceError(str(error.detail)))
+    answer = _answer(request, problem, error.status_code)
     answer.headers.update(headers_of(request, error))
     return answer
 
@@ -155,24 +192,3 @@ def _reason(cause: BaseException | None) -> str:
             return ": a number in it has too many digits"
         case _:
             return ""
-
-
-async def _value_too_large(request: Request, error: Exception) -> Response:
-    get_logger(__name__).warning("database.value_refused", error=type(error).__name__)
-    return _answer(request, errors.Invalid("A value is longer or larger than can be stored", code="value_too_large"))
-
-
-async def _mixin_error(request: Request, error: Exception) -> Response:
-    if isinstance(error, mixins.StaleVersion):
-        return _answer(
-            request, errors.Conflict("Someone else changed this meanwhile; read it again", code="stale_version")
-        )
-    return _answer(request, errors.NotFound("There is no such thing"))
-
-
-async def _database_down(request: Request, error: Exception) -> Response:
-    get_logger(__name__).warning("database.unavailable", error=type(error).__name__)
-    shown = errors.Unavailable(
-        "The database does not answer; try again", code="database_unavailable", retry_after_s=RETRY_AFTER_S
-    )
-    return _answer(request, shown)

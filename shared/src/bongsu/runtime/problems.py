@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem+json: the HTTP edge's one table, and what OpenAPI says of it."""
+"""Errors as RFC 9457 problem+json, and their description in OpenAPI."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +10,7 @@ from bongsu.runtime import errors
 PROBLEM_JSON = "application/problem+json"
 
 STATUS: Mapping[type[errors.ServiceError], int] = {
+    errors.BadRequest: 400,
     errors.Invalid: 422,
     errors.Unauthorised: 401,
     errors.Forbidden: 403,
@@ -48,12 +49,12 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses=` of a route: which problems it answers with."""
+    """The `responses=` of a route that answers with problems of these statuses."""
     content = {PROBLEM_JSON: {"schema": PROBLEM_SCHEMA}}
     return {status: {"description": _TITLES.get(status, "Problem"), "content": content} for status in statuses}
 
 
-_TITLES = {status: kind.title for kind, status in STATUS.items()} | {400: "Bad request", 405: "Method not allowed"}
+_TITLES = {status: kind.title for kind, status in STATUS.items()} | {405: "Method not allowed"}
 
 
 def problem_response(error: errors.ServiceError, *, request_id: str, status: int | None = None) -> JSONResponse:
