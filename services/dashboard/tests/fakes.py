@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from bongsu.contracts.guilds import GuildSummary
+from bongsu.contracts.notifications import Failure, Status
 from bongsu.contracts.rpc import GuildCount
 from bongsu.identity.scopes import Role
 from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, ServiceError, TooMany, Unauthorised
@@ -14,7 +16,7 @@ from bongsu_dashboard.accounts.user import Identity, Session, User
 from bongsu_dashboard.browser import Browser, Redirect, SetCookie
 from bongsu_dashboard.errors import BotSilent, DiscordNotLinked, ServiceDown
 from bongsu_dashboard.guilds.guild import ManagedGuild, ManagedGuilds
-from bongsu_dashboard.notifications.notification import Detail, Failure, Notification, Page, Recipient, Step
+from bongsu_dashboard.notifications.notification import Detail, Notification, Page, Step
 
 MINA = "eyJhbGciOiJFZERTQSJ9.eyJzaWQiOiJtaW5hIn0.c2lnbmF0dXJl"
 """Mina's access token: its payload is `{"sid":"mina"}`."""
@@ -237,15 +239,16 @@ class FakeBot:
 
 
 def a_notification(
-    subject: str = "안녕하세요",
-    status: str = "delivered",
+    subject: str | None = "안녕하세요",
+    status: Status = "delivered",
     *,
     minutes: int = 5,
     email: str = "someone@example.com",
     error: Failure | None = None,
+    **values: object,
 ) -> Detail:
     at = now() - timedelta(minutes=minutes)
-    words = {
+    words: dict[str, tuple[Status, ...]] = {
         "delivered": ("accepted", "queued", "sending", "sent", "delivered"),
         "sent": ("accepted", "queued", "sending", "sent"),
         "queued": ("accepted", "queued"),
@@ -257,22 +260,30 @@ def a_notification(
         Step(status=word, at=at + timedelta(seconds=2 * index), attempt=1, detail=None)
         for index, word in enumerate(words[status])
     ]
-    return Detail(
-        id=uuid4(),
-        status=status,
-        channel="email",
-        mode="live",
-        to=Recipient(email=email),
-        subject=subject,
-        template=None,
-        attempt=1,
-        send_at=None,
-        next_attempt_at=None,
-        error=error,
-        created_at=at,
-        updated_at=at,
-        timeline=steps,
-    )
+    given: dict[str, Any] = {
+        "id": uuid4(),
+        "status": status,
+        "channel": "email",
+        "mode": "live",
+        "to": {"email": email},
+        "subject": subject,
+        "template": None,
+        "category": "transactional",
+        "topic": None,
+        "priority": "normal",
+        "guarantee": "at-least-once",
+        "expires_at": None,
+        "metadata": {},
+        "attempt": 1,
+        "send_at": None,
+        "next_attempt_at": None,
+        "provider_message_id": None,
+        "error": error,
+        "created_at": at,
+        "updated_at": at,
+        "timeline": steps,
+    }
+    return Detail.model_validate(given | values)
 
 
 @dataclass
@@ -289,7 +300,7 @@ class FakeNotifications:
         if self.down:
             raise ServiceDown("notify")
 
-    async def listed(
+    async def list_page(
         self, browser: Browser, *, status: str | None = None, after: str | None = None, limit: int = 25
     ) -> Page:
         del browser
@@ -309,13 +320,13 @@ class FakeNotifications:
 
     async def cancel(self, browser: Browser, notification_id: UUID) -> Notification:
         found = await self.find(browser, notification_id)
-        if not found.may_be_cancelled:
+        if not found.is_cancellable:
             raise Conflict("It cannot be cancelled", code="not_cancellable")
         return self._put(found, "cancelled")
 
     async def retry(self, browser: Browser, notification_id: UUID) -> Notification:
         found = await self.find(browser, notification_id)
-        if not found.may_be_retried:
+        if not found.is_retryable:
             raise Conflict("It cannot be retried", code="not_retryable")
         return self._put(found, "queued")
 
@@ -324,7 +335,7 @@ class FakeNotifications:
         self.items[self.items.index(item)] = changed
         return changed
 
-    async def send(self, browser: Browser, *, email: str, subject: str, text: str, key: str) -> Notification:
+    async def send_email(self, browser: Browser, *, email: str, subject: str, text: str, key: str) -> Notification:
         del browser
         self._up()
         if self.on_trial:

@@ -26,7 +26,7 @@ class Stage:
     settings: DashboardSettings = field(default_factory=DashboardSettings)
 
     def app(self, url: str = URL) -> FastAPI:
-        ports = Ports(auth=self.accounts, directory=self.directory, notifications=self.notifications, bot=self.bot)
+        ports = Ports(auth=self.accounts, directory=self.directory, notify=self.notifications, bot=self.bot)
         return create_pages(settings=self.settings, public_url=url, ports=ports)
 
     def browser(self, token: str | None = None, *, language: str = "ko") -> "FakeBrowser":

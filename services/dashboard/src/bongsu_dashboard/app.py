@@ -22,8 +22,9 @@ from bongsu_dashboard.guilds.rpc import RpcBot
 from bongsu_dashboard.home import endpoints as home
 from bongsu_dashboard.home.service import Home
 from bongsu_dashboard.notifications import endpoints as notifications
-from bongsu_dashboard.notifications.http import HttpNotifications
-from bongsu_dashboard.notifications.port import Notifications
+from bongsu_dashboard.notifications.http import HttpNotifyClient
+from bongsu_dashboard.notifications.port import NotifyClient
+from bongsu_dashboard.notifications.service import Notifications
 from bongsu_dashboard.pages import assets
 from bongsu_dashboard.pages.dependencies import require_own_form, require_own_form_of_user
 from bongsu_dashboard.pages.failures import LastResort, add_failures
@@ -44,7 +45,7 @@ class Ports:
 
     auth: AuthClient
     directory: GuildDirectory
-    notifications: Notifications
+    notify: NotifyClient
     bot: Bot
 
     @classmethod
@@ -56,7 +57,7 @@ class Ports:
         return cls(
             auth=HttpAuthClient(auth_api),
             directory=HttpGuildDirectory(auth_api),
-            notifications=HttpNotifications(Upstream("notify", notify)),
+            notify=HttpNotifyClient(Upstream("notify", notify)),
             bot=RpcBot(broker, timeout_s=settings.bot_timeout_s, leave_timeout_s=settings.leave_timeout_s),
         )
 
@@ -88,7 +89,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
     )
     pages = Pages(public_url=public_url, cdn_url=settings.discord_cdn_url)
     guild_pages = guilds.GuildPages(
-        directory=ports.directory, bot=ports.bot, notifications=ports.notifications, wait_s=settings.install_wait_s
+        directory=ports.directory, bot=ports.bot, notify=ports.notify, wait_s=settings.install_wait_s
     )
     provide(
         app,
@@ -96,7 +97,8 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         pages.assets,
         Accounts(ports.auth),
         SignIn(ports.auth),
-        Home(ports.directory, ports.bot, ports.notifications),
+        Notifications(ports.notify),
+        Home(ports.directory, ports.bot, ports.notify),
         guild_pages,
     )
     metrics = Metrics("dashboard")
@@ -109,7 +111,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         sign_in.sign_out_router,
         home.router,
         guilds.create_router(guild_pages),
-        notifications.create_router(ports.notifications),
+        notifications.router,
         accounts.router,
     ):
         app.include_router(private, dependencies=[Depends(require_own_form_of_user)])

@@ -134,6 +134,25 @@ class NoPassword(FormError, Conflict):
         super().__init__("This account has no password")
 
 
+class OnTrial(FormError, Forbidden):
+    """The account is on trial, and the address belongs to another user."""
+
+    code = "on_trial"
+    field = "email"
+
+    def __init__(self) -> None:
+        super().__init__("This account is on trial: it sends to its own address only")
+
+
+class SentBefore(FormError, Conflict):
+    """The form was sent before with other fields."""
+
+    code = "sent_before"
+
+    def __init__(self) -> None:
+        super().__init__("This form was sent already with other fields")
+
+
 class GuildNotFound(NotFound):
     """No such guild among those that the user manages."""
 

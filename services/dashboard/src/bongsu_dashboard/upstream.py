@@ -43,7 +43,7 @@ class Received(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-T = TypeVar("T", bound=Received)
+T = TypeVar("T", bound=BaseModel)
 
 
 class _Problem(Received):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import uvicorn
 
+from bongsu.contracts.notifications import Failure
 from bongsu.process.server import listen
-from bongsu_dashboard.notifications.notification import Failure
 from bongsu_dashboard.settings import DashboardSettings
 from services.dashboard.tests.fakes import (
     MINA,

@@ -3,10 +3,12 @@ from uuid import uuid4
 
 import pytest
 
-from bongsu_dashboard.notifications.notification import Failure
+from bongsu.contracts.notifications import Failure, Status
 from services.dashboard.tests.fakes import MINA, a_notification
 from services.dashboard.tests.notifications.attempts import attempt_of
 from services.dashboard.tests.stage import Stage, text_of
+
+USER_ID = "01926e5b-3f0a-7c51-8d1e-5b0f3f7c9a10"
 
 
 class TestFeed:
@@ -38,6 +40,22 @@ class TestFeed:
     async def test_nothing_sent_yet_says_what_to_do(self, stage: Stage) -> None:
         assert "아직 보낸 알림이 없습니다" in text_of((await stage.mina().get("/notifications")).text)
 
+    @pytest.mark.parametrize(
+        ("channel", "to", "shown"),
+        [
+            ("discord", {"channel_id": "81384788765712384"}, "Discord 81384788765712384"),
+            ("inbox", {"user_id": USER_ID}, f"알림함 {USER_ID}"),
+        ],
+    )
+    async def test_feed_and_detail_show_the_recipient_when_the_channel_is_not_email(
+        self, stage: Stage, channel: str, to: dict[str, str], shown: str
+    ) -> None:
+        item = a_notification(subject=None, channel=channel, to=to)
+        stage.notifications.items = [item]
+        browser = stage.mina()
+        assert shown in text_of((await browser.get("/notifications")).text)
+        assert shown in text_of((await browser.get(f"/notifications/{item.id}")).text)
+
     async def test_a_subject_is_nothing_but_a_subject(self, stage: Stage) -> None:
         stage.notifications.items = [a_notification("<b onclick=x>{{7*7}}")]
         assert "<b onclick" not in (await stage.mina().get("/notifications")).text
@@ -65,7 +83,7 @@ class TestDetail:
         ("status", "act", "after"), [("queued", "cancel", "cancelled"), ("failed", "retry", "queued")]
     )
     async def test_it_can_be_cancelled_while_it_waits_and_retried_when_it_failed(
-        self, stage: Stage, status: str, act: str, after: str
+        self, stage: Stage, status: Status, act: str, after: str
     ) -> None:
         item = a_notification(status=status)
         stage.notifications.items = [item]

@@ -20,8 +20,8 @@ from bongsu_dashboard.guilds import pending, service
 from bongsu_dashboard.guilds.guild import FILTERS, Guild
 from bongsu_dashboard.guilds.port import Bot, GuildDirectory
 from bongsu_dashboard.guilds.schemas import AddForm, RemoveForm
-from bongsu_dashboard.notifications.port import Notifications
-from bongsu_dashboard.notifications.service import LOOKED_AT, Summary, summarise
+from bongsu_dashboard.notifications.port import NotifyClient
+from bongsu_dashboard.notifications.service import SUMMARY_SIZE, Summary, summarise
 from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
 from bongsu_dashboard.pages.rendering import Render
 
@@ -34,7 +34,7 @@ class GuildPages:
 
     directory: GuildDirectory
     bot: Bot
-    notifications: Notifications
+    notify: NotifyClient
     wait_s: int
 
     def pending(self, render: Render) -> dict[int, int]:
@@ -55,7 +55,7 @@ class GuildPages:
     async def summary(self, render: Render) -> Summary | None:
         """What came of the last notifications; None where notify does not answer."""
         try:
-            page = await self.notifications.listed(render.browser, limit=LOOKED_AT)
+            page = await self.notify.list_page(render.browser, limit=SUMMARY_SIZE)
         except Unavailable:
             return None
         return summarise(page, datetime.now(UTC))

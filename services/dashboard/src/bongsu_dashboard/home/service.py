@@ -12,8 +12,8 @@ from bongsu_dashboard.guilds import service as guilds
 from bongsu_dashboard.guilds.port import Bot, GuildDirectory
 from bongsu_dashboard.guilds.service import Guilds
 from bongsu_dashboard.notifications.notification import Notification, Page
-from bongsu_dashboard.notifications.port import Notifications
-from bongsu_dashboard.notifications.service import LOOKED_AT, Summary, summarise
+from bongsu_dashboard.notifications.port import NotifyClient
+from bongsu_dashboard.notifications.service import SUMMARY_SIZE, Summary, summarise
 
 RECENT = 5
 
@@ -32,10 +32,10 @@ class HomeOverview:
 class Home:
     """Collects the first page from auth, notify and the bot."""
 
-    def __init__(self, directory: GuildDirectory, bot: Bot, notifications: Notifications) -> None:
+    def __init__(self, directory: GuildDirectory, bot: Bot, notify: NotifyClient) -> None:
         self._directory = directory
         self._bot = bot
-        self._notifications = notifications
+        self._notify = notify
 
     async def load_overview(self, browser: Browser, *, pending: frozenset[int]) -> HomeOverview:
         """Load every part at the same time.
@@ -63,6 +63,6 @@ class Home:
 
     async def _newest(self, browser: Browser) -> Page | None:
         try:
-            return await self._notifications.listed(browser, limit=LOOKED_AT)
+            return await self._notify.list_page(browser, limit=SUMMARY_SIZE)
         except Unavailable:
             return None

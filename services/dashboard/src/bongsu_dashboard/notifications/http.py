@@ -1,4 +1,4 @@
-"""The notifications port over notify's HTTP API."""
+"""`NotifyClient` over notify's HTTP API."""
 
 from uuid import UUID
 
@@ -9,16 +9,15 @@ from bongsu_dashboard.notifications.notification import Detail, Notification, Pa
 from bongsu_dashboard.upstream import Upstream
 
 
-class HttpNotifications:
-    """Fulfils `Notifications`."""
+class HttpNotifyClient:
+    """The adapter of `NotifyClient`."""
 
     def __init__(self, notify: Upstream) -> None:
         self._notify = notify
 
-    async def listed(
+    async def list_page(
         self, browser: Browser, *, status: str | None = None, after: str | None = None, limit: int = 25
     ) -> Page:
-        """A page, newest first."""
         query = {"limit": str(limit)}
         if status is not None:
             query["status"] = status
@@ -27,21 +26,17 @@ class HttpNotifications:
         return (await self._notify.call(browser, "GET", "/v1/notifications", query=query)).parse(Page)
 
     async def find(self, browser: Browser, notification_id: UUID) -> Detail:
-        """One, with its timeline."""
         return (await self._notify.call(browser, "GET", f"/v1/notifications/{notification_id}")).parse(Detail)
 
     async def cancel(self, browser: Browser, notification_id: UUID) -> Notification:
-        """Keep one that waits from being sent."""
         reply = await self._notify.call(browser, "POST", f"/v1/notifications/{notification_id}/cancel")
         return reply.parse(Notification)
 
     async def retry(self, browser: Browser, notification_id: UUID) -> Notification:
-        """Try once more what failed or expired."""
         reply = await self._notify.call(browser, "POST", f"/v1/notifications/{notification_id}/retry")
         return reply.parse(Notification)
 
-    async def send(self, browser: Browser, *, email: str, subject: str, text: str, key: str) -> Notification:
-        """Send a mail."""
+    async def send_email(self, browser: Browser, *, email: str, subject: str, text: str, key: str) -> Notification:
         body: dict[str, JsonValue] = {
             "channel": "email",
             "to": {"email": email},

@@ -1,32 +1,23 @@
-"""What is known of a notification."""
+"""A notification as the pages show it."""
 
-from datetime import datetime
-from typing import Final
-from uuid import UUID
+from typing import Final, get_args
 
-from bongsu_dashboard.upstream import Received
-
-STATUSES: Final = (
-    "accepted",
-    "queued",
-    "sending",
-    "sent",
-    "delivered",
-    "bounced",
-    "complained",
-    "retry_wait",
-    "unknown",
-    "failed",
-    "suppressed",
-    "cancelled",
-    "expired",
+from bongsu.contracts.jobs import EmailRecipient
+from bongsu.contracts.notifications import (
+    CANCELLABLE,
+    RETRYABLE,
+    DiscordRecipient,
+    NotificationOut,
+    Status,
+    TimelineEntry,
 )
-CANCELLABLE: Final = frozenset({"accepted", "queued", "retry_wait"})
-RETRYABLE: Final = frozenset({"failed", "expired"})
-MOVING: Final = frozenset({"accepted", "queued", "sending", "retry_wait", "unknown"})
-"""Statuses that change by themselves before long: worth looking again."""
+from bongsu.contracts.wire import Wire
 
-TONES: Final = {
+STATUSES: Final[tuple[Status, ...]] = get_args(Status)
+MOVING: Final[frozenset[Status]] = frozenset({"accepted", "queued", "sending", "retry_wait", "unknown"})
+"""Statuses that change by themselves before long: the page polls."""
+
+TONES: Final[dict[Status, str]] = {
     "sent": "ok",
     "delivered": "ok",
     "bounced": "bad",
@@ -42,66 +33,44 @@ TONES: Final = {
 }
 
 
-class Recipient(Received):
-    """Who gets it."""
-
-    email: str
-    name: str | None = None
-
-
-class Failure(Received):
-    """Why the last attempt failed."""
-
-    code: str
-    detail: str | None = None
-
-
-class Notification(Received):
+class Notification(NotificationOut):
     """A notification as it stands."""
-
-    id: UUID
-    status: str
-    channel: str
-    mode: str
-    to: Recipient
-    subject: str | None
-    template: str | None
-    attempt: int
-    send_at: datetime | None
-    next_attempt_at: datetime | None
-    error: Failure | None
-    provider_message_id: str | None = None
-    created_at: datetime
-    updated_at: datetime
 
     @property
     def tone(self) -> str:
-        """How its status is to be seen: `ok`, `busy`, `warn`, `bad` or `idle`."""
+        """The colour of its status: `ok`, `busy`, `warn`, `bad` or `idle`."""
         return TONES.get(self.status, "idle")
 
     @property
     def is_moving(self) -> bool:
-        """Whether its status changes by itself before long."""
         return self.status in MOVING
 
     @property
-    def may_be_cancelled(self) -> bool:
-        """Whether it still waits."""
+    def is_cancellable(self) -> bool:
         return self.status in CANCELLABLE
 
     @property
-    def may_be_retried(self) -> bool:
-        """Whether it ended without being sent."""
+    def is_retryable(self) -> bool:
+        """False for templates, whose secret variables are deleted at the end."""
         return self.status in RETRYABLE and self.template is None
 
+    @property
+    def recipient(self) -> str:
+        """The address or id."""
+        match self.to:
+            case EmailRecipient(email=email):
+                return email
+            case DiscordRecipient(channel_id=channel_id):
+                return channel_id
+        return str(self.to.user_id)
 
-class Step(Received):
-    """Something that happened to it."""
+    @property
+    def recipient_name(self) -> str | None:
+        return self.to.name if isinstance(self.to, EmailRecipient) else None
 
-    status: str
-    at: datetime
-    attempt: int
-    detail: str | None
+
+class Step(TimelineEntry):
+    """An entry of the timeline."""
 
     @property
     def tone(self) -> str:
@@ -110,12 +79,12 @@ class Step(Received):
 
 
 class Detail(Notification):
-    """A notification and what happened to it, oldest first."""
+    """A notification and its timeline, oldest first."""
 
     timeline: list[Step]
 
 
-class Page(Received):
+class Page(Wire):
     """A page of notifications, newest first."""
 
     items: list[Notification]

@@ -13,8 +13,14 @@ def _single_line(value: str) -> str:
     return value
 
 
+class ActForm(BaseModel):
+    """No fields besides the CSRF token."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
 class SendForm(BaseModel):
-    """A mail to somebody, most likely to oneself."""
+    """A mail, most likely to the user."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -24,4 +30,4 @@ class SendForm(BaseModel):
     ]
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
     attempt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
-    """Made with the page: a form that is sent twice sends one mail."""
+    """Made with the page: a form that is posted twice sends one mail."""

@@ -1,22 +1,68 @@
-"""What the notifications come to."""
+"""The user's notifications, and their summary."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
-from bongsu_dashboard.notifications.notification import MOVING, Page
+from bongsu.runtime.errors import Forbidden, Invalid
+from bongsu_dashboard.browser import Browser
+from bongsu_dashboard.errors import OnTrial, SentBefore
+from bongsu_dashboard.forms import FieldsRefused
+from bongsu_dashboard.notifications.notification import MOVING, STATUSES, Detail, Notification, Page
+from bongsu_dashboard.notifications.port import NotifyClient
+from bongsu_dashboard.notifications.schemas import SendForm
 
 WINDOW: Final = timedelta(hours=24)
-LOOKED_AT: Final = 200
-"""So many of the newest notifications are counted, which is what one call gives."""
+SUMMARY_SIZE: Final = 200
+"""A summary counts the newest notifications that one call returns."""
 
 _SENT: Final = frozenset({"sent", "delivered"})
 _FAILED: Final = frozenset({"failed", "bounced", "complained", "expired"})
 
 
+class Notifications:
+    """Reads, sends, cancels and retries at notify."""
+
+    def __init__(self, notify: NotifyClient) -> None:
+        self._notify = notify
+
+    async def list_page(self, browser: Browser, *, status: str | None, after: str | None) -> Page:
+        """A page, newest first. An unknown status or a malformed `after` does not filter."""
+        return await self._notify.list_page(
+            browser, status=status if status in STATUSES else None, after=_uuid_or_none(after)
+        )
+
+    async def find(self, browser: Browser, notification_id: UUID) -> Detail:
+        """:raises NotFound: it does not exist or belongs to another user."""
+        return await self._notify.find(browser, notification_id)
+
+    async def cancel(self, browser: Browser, notification_id: UUID) -> None:
+        """:raises Conflict: the provider has it, or it ended."""
+        await self._notify.cancel(browser, notification_id)
+
+    async def retry(self, browser: Browser, notification_id: UUID) -> None:
+        """:raises Conflict: it did not fail or expire."""
+        await self._notify.retry(browser, notification_id)
+
+    async def send(self, browser: Browser, form: SendForm) -> Notification:
+        """Send a mail.
+
+        :raises FormError: notify refuses it.
+        """
+        try:
+            return await self._notify.send_email(
+                browser, email=form.email, subject=form.subject, text=form.text, key=form.attempt
+            )
+        except Forbidden as error:
+            raise OnTrial from error
+        except Invalid as error:
+            raise (SentBefore() if error.code == "idempotency_mismatch" else FieldsRefused(error)) from error
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What came of the last 24 hours, among the newest notifications; `is_partial` where there were more of them."""
+    """The last 24 hours among the newest notifications. `is_partial` where there were more than one call returns."""
 
     sent: int
     failed: int
@@ -27,7 +73,7 @@ class Summary:
 
     @property
     def success_percent(self) -> float | None:
-        """Of those that ended: the share that was sent."""
+        """The share of sent ones among those that ended."""
         ended = self.sent + self.failed
         return round(100 * self.sent / ended, 1) if ended else None
 
@@ -44,3 +90,10 @@ def summarise(page: Page, now: datetime) -> Summary:
         is_partial=page.next is not None and len(recent) == len(page.items),
         is_empty=not page.items,
     )
+
+
+def _uuid_or_none(text: str | None) -> str | None:
+    try:
+        return str(UUID(text)) if text is not None else None
+    except ValueError:
+        return None
