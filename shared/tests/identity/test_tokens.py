@@ -2,6 +2,7 @@
 
 import base64
 import json
+import string
 import time
 import uuid
 from collections.abc import Callable
@@ -193,6 +194,15 @@ class TestVerify:
     async def test_what_is_no_token_is_refused(self, verifier: TokenVerifier, token: str) -> None:
         with pytest.raises(TokenRefused):
             await verifier.verify(token)
+
+    async def test_token_is_accepted_in_one_spelling_only(self, verifier: TokenVerifier) -> None:
+        token = issue()
+        alphabet = string.ascii_letters + string.digits + "-_=!"
+        spellings = [token[:-1] + char for char in alphabet if char != token[-1]]
+        spellings += [f"{token}=", f"{token}==", token.replace(".", "=."), f" {token}", f"{token}\n"]
+        for spelling in spellings:
+            with pytest.raises(TokenRefused):
+                await verifier.verify(spelling)
 
     async def test_brackets_within_brackets_are_refused(self, verifier: TokenVerifier) -> None:
         """Deeper than the JSON reader goes."""

@@ -97,6 +97,8 @@ class JwsVerifier(Generic[C]):
         """
         if len(token) > self._kind.max_chars:
             raise self._kind.refused("too long")
+        if "=" in token:  # PyJWT ignores padding, which would give one token several texts
+            raise self._kind.refused("padded")
         kid = _read_key_id(token.partition(".")[0], self._kind)
         key = await self._find_key(kid)
         try:
