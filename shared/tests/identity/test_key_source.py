@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bongsu.identity import key_source
 from bongsu.identity.key_source import (
     JWKS_MAX_AGE_S,
     DatabaseKeySource,
@@ -129,19 +128,17 @@ class TestDatabaseKeySource:
         self, database: Database, vault: Vault, monkeypatch: pytest.MonkeyPatch, trouble: Callable[[], Awaitable[bool]]
     ) -> None:
         del database
-        source = DatabaseKeySource(poll_every_s=0.01)
+        source = DatabaseKeySource(poll_every_s=0.01, poll_timeout_s=1.0)
         refresh, troubles = source.refresh, [trouble]
 
         async def troubled_once() -> None:
             while troubles:
-                monkeypatch.setattr(key_source, "POLL_TIMEOUT_S", 30)  # for the polls after this one, which work
                 raised = troubles.pop()()
                 if isinstance(raised, Exception):
                     raise raised
                 await raised
             await refresh()
 
-        monkeypatch.setattr(key_source, "POLL_TIMEOUT_S", 0.05)
         monkeypatch.setattr(source, "refresh", troubled_once)
         kid = await ensure_signing_key(vault)
         async with source.following():

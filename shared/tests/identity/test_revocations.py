@@ -10,7 +10,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from bongsu.contracts.tokens import AccessClaims
-from bongsu.identity import revocations
 from bongsu.identity.models import Revocation, User
 from bongsu.identity.revocations import (
     MARGIN_S,
@@ -256,16 +255,14 @@ class TestFreshness:
         await again.dispose()
 
     async def test_feed_recovers_from_connections_that_went_silent(
-        self, mysql_database: Database, mysql_database_url: str, monkeypatch: pytest.MonkeyPatch
+        self, mysql_database: Database, mysql_database_url: str
     ) -> None:
         session_id = uuid.uuid4()
         async with proxied(mysql_database_url) as (proxy, url):
-            database, feed = Database(url), RevocationFeed(poll_every_s=0.05)
+            database, feed = Database(url), RevocationFeed(poll_every_s=0.05, poll_timeout_s=2.0)
             await asyncio.gather(*(database.ping() for _ in range(4)))
             async with feed.following():
                 assert feed.is_fresh
-                # What a poll over a new connection needs, on a slow machine too; a silent one is waited for as long.
-                monkeypatch.setattr(revocations, "POLL_TIMEOUT_S", 1.0)
                 proxy.silence()
                 async with mysql_database.session() as session:
                     await revocation_of(session_id).save(session, auto_commit=True)

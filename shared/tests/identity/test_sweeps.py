@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import event
 
-from bongsu.identity import sweeps
 from bongsu.identity.models import RequestNonce
 from bongsu.identity.sweeps import sweep
 from bongsu.mixins import Database, Query, utc_now
@@ -22,16 +21,13 @@ async def use(how_many: int, *, expires_at: datetime) -> None:
 
 class TestSweep:
     @pytest.mark.parametrize("expired", [0, 9, 10, 25])
-    async def test_what_expired_goes_in_chunks_and_the_rest_stays(
-        self, each_database: Database, monkeypatch: pytest.MonkeyPatch, expired: int
-    ) -> None:
-        monkeypatch.setattr(sweeps, "CHUNK", 10)
+    async def test_what_expired_goes_in_chunks_and_the_rest_stays(self, each_database: Database, expired: int) -> None:
         now, minute = datetime.now(UTC), timedelta(minutes=1)
         await use(expired, expires_at=now - minute)
         await use(5, expires_at=now + minute)
         committed: list[int] = []
         event.listen(each_database.engine.sync_engine, "commit", lambda _: committed.append(1))
-        assert await sweep(RequestNonce, **EXPIRED) == expired
+        assert await sweep(RequestNonce, 10, **EXPIRED) == expired
         assert await RequestNonce.row_count() == 5
         assert len(committed) >= -(-expired // 10)
 

@@ -48,7 +48,7 @@ class TestRenew:
         async with stage.signed_in_browser(await stage.user()) as browser:
             refresh = browser.cookies["refresh-8000"]
             with monkeypatch.context() as patched:
-                patched.setattr("bongsu.identity.revocations.STALE_AFTER_S", -1)
+                patched.setattr(stage.identity.revocations, "_stale_after_s", -1)
                 answer = await browser.get("/auth/session/renew?next=/guilds")
             assert answer.headers["location"] == "/login?error=unavailable&next=%2Fguilds"
             assert browser.cookies["refresh-8000"] == refresh

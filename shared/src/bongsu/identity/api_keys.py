@@ -1,4 +1,4 @@
-"""API keys as a verifier needs them: with their owner, their secrets and where they may be used from."""
+"""API keys as the verifier of signed requests needs them: with owner, secrets and allow-list."""
 
 import asyncio
 import contextvars
@@ -15,18 +15,19 @@ from bongsu.identity.vault import Vault
 from bongsu.runtime.networks import IPNetwork, is_within, parse_network
 
 KEPT_FOR_S = 2.0
-"""How long a key is believed to be as it was read: what changes works everywhere within this time."""
+"""How long a key is cached: a change works everywhere within this time."""
 
 _CACHE_SIZE = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """A key that may be used now.
+    """An active key of an active user.
 
-    :param secrets: the secret; and the one before it, while a rotation lets it work.
+    :param role: the owner's.
+    :param secrets: the secret, and the previous one during the overlap after a rotation.
     :param networks: the allow-list; empty means any address.
-    :param off_trial: whether the owner's account may send to anybody.
+    :param off_trial: whether the owner's account may send to anyone.
     """
 
     id: UUID
@@ -39,7 +40,7 @@ class KnownKey:
     off_trial: bool
 
     def is_usable_from(self, address: str | None) -> bool:
-        """Whether the allow-list contains the address; with an empty one every address is, even an unknown one."""
+        """Whether the allow-list contains the address. An empty one allows every address, even an unknown one."""
         return not self.networks or is_within(address, self.networks)
 
 
@@ -49,9 +50,9 @@ def secret_context(key_id: UUID) -> str:
 
 
 class KeyDirectory:
-    """Finds keys by their access key, and remembers for `KEPT_FOR_S` what it found, and what it did not find.
+    """Finds keys by their access key, and caches for `KEPT_FOR_S` what it found and what does not exist.
 
-    :param vault: opens the secrets.
+    :param vault: decrypts the secrets.
     :param monotonic: a clock that never goes back, in seconds.
     """
 
@@ -62,27 +63,27 @@ class KeyDirectory:
         self._flights: dict[str, asyncio.Task[KnownKey | None]] = {}
 
     async def find(self, access_key: str) -> KnownKey | None:
-        """The key, or None where it is unknown, stopped, expired or its owner's account is blocked."""
+        """Return the key, or None where it is unknown, stopped or expired, or its owner is blocked."""
         kept = self._found.get(access_key)
         if kept is not None and self._monotonic() - kept[0] < KEPT_FOR_S:
             return kept[1]
         flight = self._flights.get(access_key)
         if flight is None:
-            # One reading for all who ask at once; a task of its own, so that none of them leaving ends it for the rest,
-            # and with a context of its own, so that it is in nobody's unit of work.
+            # Concurrent requests share one query. It is a task, so that a cancelled request does not end it for the
+            # others, with an empty context, so that it joins no request's unit of work.
             flight = asyncio.create_task(self._read(access_key), name="api key", context=contextvars.Context())
             self._flights[access_key] = flight
             flight.add_done_callback(lambda _: self._flights.pop(access_key, None))
         return await asyncio.shield(flight)
 
     def forget(self, access_key: str) -> None:
-        """Reads this key again at its next use; for the process that changed it."""
+        """Read this key again at its next use, after this process changed it."""
         self._found.pop(access_key, None)
 
     async def _read(self, access_key: str) -> KnownKey | None:
-        asked_at = self._monotonic()
+        started_at = self._monotonic()
         found = await self._load(access_key)
-        self._found[access_key] = (asked_at, found)
+        self._found[access_key] = (started_at, found)
         self._found.move_to_end(access_key)
         if len(self._found) > _CACHE_SIZE:
             self._found.popitem(last=False)

@@ -1,8 +1,7 @@
-"""Assertions: a user's word for one action, by which a service acts in another on their behalf.
+"""Assertions: short-lived tokens by which one service performs one action in another, on behalf of a user.
 
-EdDSA under the same keys as access tokens, `typ: assertion+jwt`, good for one minute: the audience does what the
-method and the target say, for the user `sub`, and nothing else. An access token is no assertion, nor the other way
-about: each verifier takes its own `typ` only.
+They have the keys of access tokens but another `typ`, so that neither is accepted for the other. The audience performs
+the named method on the named target for the user `sub`, and nothing else.
 """
 
 import re
@@ -19,24 +18,23 @@ LIFETIME_S = 60
 MAX_CHARS = 2048
 
 NAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
-"""How a method is written."""
+"""The form of a method's name."""
 TARGET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}")
-"""How a target is written, such as `guild:300000000002228224`."""
+"""The form of a target, such as `guild:300000000002228224`."""
 
 
 class AssertionRefused(Exception):
-    """It is not one of ours, not for this action, out of date or revoked. The message is for the log only."""
+    """The assertion is not valid for this action, has expired or was revoked. The message is for the log only."""
 
 
 _KIND = TokenKind(TOKEN_TYPE, AssertionClaims, LIFETIME_S, MAX_CHARS, AssertionRefused)
 
 
 class AssertionIssuer:
-    """Issues assertions: auth's half.
+    """Issues assertions; auth has one.
 
-    Args:
-        issuer: our public URL.
-        now: the clock, in seconds since 1970.
+    :param issuer: our public URL.
+    :param now: the clock, in seconds since 1970.
     """
 
     def __init__(self, issuer: str, *, now: Callable[[], float] = time.time) -> None:
@@ -54,7 +52,7 @@ class AssertionIssuer:
         target: str,
         after: int = 0,
     ) -> str:
-        """A signed assertion from now on, dated after `after` (`User.tokens_denied_until`)."""
+        """Return a signed assertion, issued now but dated after `after` (`User.tokens_denied_until`)."""
         issued_at = max(int(self._now()), after + 1)
         claims = AssertionClaims(
             iss=self._issuer,
@@ -71,18 +69,15 @@ class AssertionIssuer:
 
 
 class AssertionVerifier:
-    """Verifies assertions: the audience's half.
+    """Verifies assertions; each audience has one.
 
-    It does not remember which were used: where doing a thing twice matters, use the claims' `jti` once
+    An assertion can be used again until it expires. Where an action must not be repeated, use the claims' `jti` once
     (`nonces.use_nonce("assertion", str(claims.jti))`), or as the idempotency key.
 
-    Args:
-        issuer: the only issuer that is believed: our public URL.
-        audience: the verifier's own name, such as `bot`.
-        keys: the public keys (`DatabaseKeySource`, kept `following()`).
-        denials: what has been revoked.
-        refetch_every_s: how often, at most, an unknown key id makes the keys be read again.
-        now: the clock, in seconds since 1970.
+    :param issuer: the only issuer that is believed: our public URL.
+    :param audience: the verifier's own name, such as `bot`.
+    :param refetch_every_s: how often, at most, an unknown key id makes the keys be read again.
+    :param now: the clock, in seconds since 1970.
     """
 
     def __init__(  # noqa: PLR0913 - each is one fact about what is believed
@@ -99,10 +94,9 @@ class AssertionVerifier:
         self._audience = audience
 
     async def verify(self, token: str, *, method: str, target: str) -> AssertionClaims:
-        """The claims of an assertion that was given for just this action.
+        """Return the claims of a valid assertion for this method and target.
 
-        Raises:
-            AssertionRefused: for every other text.
+        :raises AssertionRefused: the assertion is not valid, or for another action.
         """
         kid, claims = await self._verifier.read(token)
         if claims.aud != self._audience:

@@ -1,4 +1,4 @@
-"""The audit log: appended to by every service, in the transaction of what it tells."""
+"""The audit log. Every service appends to it, in the transaction of the recorded change."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from bongsu.identity.models import AuditEntry
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did it: a user, perhaps by a key, from an address; nobody, for what the system does by itself."""
+    """The user who did something, with their API key and address where there is one; empty for the system itself."""
 
     user_id: UUID | None = None
     key_id: UUID | None = None
@@ -27,13 +27,12 @@ async def record(
     target: str | None = None,
     details: Mapping[str, str | int] | None = None,
 ) -> None:
-    """Appends an entry, in the caller's transaction.
+    """Append an entry, in the caller's transaction.
 
     :param action: dotted and past-tense, such as `api_key.created`.
-    :param actor: who did it.
-    :param subject_id: the user whom it concerns.
-    :param target: what it was done to, such as `api_key:<id>`.
-    :param details: what else is worth keeping; never a secret or a token.
+    :param subject_id: the user who is affected.
+    :param target: the object of the action, such as `api_key:<id>`.
+    :param details: never a secret or a token.
     """
     await AuditEntry.create(
         action=action,

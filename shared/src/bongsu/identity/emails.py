@@ -1,18 +1,18 @@
-"""One spelling an address, so that two spellings are never two people."""
+"""Email addresses, in one spelling each, so that two spellings never become two accounts."""
 
 from email_validator import EmailNotValidError, validate_email
 
 
 def normalise_email(value: str) -> str:
-    """An address in the spelling under which it is stored, compared and sent to.
+    """Return an address in the spelling under which it is stored, compared and sent to.
 
-    The part before the @ must be ASCII (SES delivers to no other, and look-alikes such as the Kelvin sign would fold
-    onto another's letters); it is put in lower case, as is the domain, which becomes its ASCII form (IDNA).
+    The part before the @ must be ASCII: SES delivers to no other, and look-alikes such as the Kelvin sign would fold
+    onto other letters. It is put in lower case, as is the domain in its ASCII form (IDNA).
 
-    :raises ValueError: it is no address; the message says what to mend.
+    :raises ValueError: the text is not an address; the message says what to change.
     """
     try:
-        # `test_environment` lets `.test` through, which is where demos and simulator addresses live.
+        # `test_environment` allows `.test`, the domain of demos and simulator addresses.
         found = validate_email(
             value,
             allow_smtputf8=False,

@@ -1,4 +1,4 @@
-"""The identity tables. auth owns and migrates them; every service reads them, and appends nonces and audit entries."""
+"""The identity tables. auth owns and migrates them; every service reads them and adds nonces and audit entries."""
 
 from datetime import UTC, datetime
 from typing import ClassVar, Literal
@@ -24,39 +24,39 @@ class AuthModel(BaseModel):
 
 
 class User(AuthModel):
-    """Somebody with an account. The row is made when the address is proven, not before."""
+    """A user. The row is created when the address is verified."""
 
     __tablename__ = "users"
 
     email_norm: Mapped[str | None] = mapped_column(ExactString(254))
-    """As `emails.normalise_email` writes it, and as it is sent to; None for who signed in without an address."""
+    """In the spelling of `emails.normalise_email`; None for a user who signed in without an address."""
     email_verified_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
     hashed_password: Mapped[str] = mapped_column(String(255), default="")
-    """Empty: this account has no password."""
+    """Empty for an account without a password."""
     name: Mapped[str | None] = mapped_column(String(100))
     locale: Mapped[str] = mapped_column(AsciiKey(8), default="ko")
     role: Mapped[str] = mapped_column(AsciiKey(16), default=Role.USER.value)
     status: Mapped[UserStatus] = mapped_column(AsciiKey(8), default="active")
     sending: Mapped[str] = mapped_column(AsciiKey(8), default="trial")
-    """`trial`: sends to the own verified address and to simulators only; `live`: an administrator approved it."""
+    """`trial`: may send to the own verified address and to simulators; `live`: approved by an administrator."""
     tokens_denied_until: Mapped[int] = mapped_column(BigInteger, default=0)
-    """Tokens issued in or before this second (since 1970) are denied; a new one is dated after it."""
+    """Tokens issued in or before this second (since 1970) are revoked; new ones are dated after it."""
     nickname: Mapped[str | None] = mapped_column(String(100))
     picture: Mapped[str | None] = mapped_column(String(500))
-    """An https address."""
+    """An https URL."""
     phone_number: Mapped[str | None] = mapped_column(AsciiKey(32))
     gender: Mapped[str | None] = mapped_column(AsciiKey(16))
     birth_year: Mapped[int | None] = mapped_column(SmallInteger)
     birthday: Mapped[str | None] = mapped_column(AsciiKey(5))
     """`MM-DD`."""
     age_range: Mapped[str | None] = mapped_column(AsciiKey(8))
-    """`30-39`, or `90-` and older."""
+    """`30-39`, or `90-` for 90 and older."""
 
     __table_args__ = (UniqueConstraint("email_norm", name="uq_users_email_norm"),)
 
     @property
     def email(self) -> str:
-        """The address, or an empty text."""
+        """The address, or an empty string."""
         return self.email_norm or ""
 
     @email.setter
@@ -74,7 +74,7 @@ class User(AuthModel):
 
     @property
     def is_verified(self) -> bool:
-        """Whether the address was proven."""
+        """Whether the address was verified."""
         return self.email_verified_at is not None
 
     @is_verified.setter
@@ -101,7 +101,7 @@ class UserSession(AuthModel):
     generation: Mapped[int] = mapped_column(Integer, default=1)
     """The number of the newest refresh token."""
     rotated_at: Mapped[datetime] = mapped_column(UTCDateTime())
-    """When the token before the newest one was first used."""
+    """When the previous token was first used."""
     auth_time: Mapped[datetime] = mapped_column(UTCDateTime())
     amr: Mapped[str] = mapped_column(AsciiKey(64))
     user_agent: Mapped[str | None] = mapped_column(String(255))
@@ -118,7 +118,7 @@ class UserSession(AuthModel):
 
 
 class LinkedAccount(AuthModel):
-    """An account at a provider by which a user signs in. Each belongs to one user, and a user has one a provider."""
+    """A user's account at a provider. It belongs to one user, and a user has one at each provider."""
 
     __tablename__ = "linked_accounts"
 
@@ -127,16 +127,16 @@ class LinkedAccount(AuthModel):
     subject: Mapped[str] = mapped_column(AsciiKey(255))
     """The provider's id of the account."""
     display_name: Mapped[str | None] = mapped_column(String(100))
-    """As the provider shows it, so that the user knows which account it is."""
+    """The provider's name for the account, for the user to recognise it by."""
     sealed_access_token: Mapped[str | None] = mapped_column(Text)
-    """None: the provider no longer honours what the user allowed; they have to allow it again."""
+    """None when the provider no longer accepts the consent, and the user has to give it again."""
     sealed_refresh_token: Mapped[str | None] = mapped_column(Text)
     token_expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
     scopes: Mapped[str] = mapped_column(Text)
-    """What the user allowed, space-separated."""
+    """The scopes that the user allowed, space-separated."""
     last_used_at: Mapped[datetime] = mapped_column(UTCDateTime())
     profile_due_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
-    """When to try again to read the rest of the profile; None: it was read, or given up."""
+    """When to read the rest of the profile again; None when it was read, or no attempt is left."""
     profile_attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
 
     __table_args__ = (
@@ -153,7 +153,7 @@ class LinkedAccount(AuthModel):
 
 
 class ApiKey(AuthModel):
-    """A key that signs requests."""
+    """A key with which a program signs requests."""
 
     __tablename__ = "api_keys"
 
@@ -162,7 +162,7 @@ class ApiKey(AuthModel):
     sealed_secret: Mapped[str] = mapped_column(Text)
     sealed_previous_secret: Mapped[str | None] = mapped_column(Text)
     previous_until: Mapped[datetime | None] = mapped_column(UTCDateTime())
-    """Until then the secret from before the rotation works too."""
+    """The end of the overlap after a rotation, in which the previous secret works too."""
     memo: Mapped[str | None] = mapped_column(String(200))
     scopes: Mapped[str] = mapped_column(AsciiKey(255))
     mode: Mapped[KeyMode] = mapped_column(AsciiKey(8), default="live")
@@ -176,7 +176,7 @@ class ApiKey(AuthModel):
 
 
 class AllowlistEntry(AuthModel):
-    """A block of addresses from which a key may be used."""
+    """A network from which a key may be used."""
 
     __tablename__ = "api_key_allowlist"
 
@@ -187,19 +187,19 @@ class AllowlistEntry(AuthModel):
 
 
 class SigningKeyRow(AuthModel):
-    """A key that signs access tokens. It is published from the start, signs from `signs_from`."""
+    """A key that signs tokens, from `signs_from` on. It is published as soon as it exists."""
 
     __tablename__ = "signing_keys"
 
     generation: Mapped[int] = mapped_column(Integer)
-    """Unique, so that two processes cannot both make the next key."""
+    """Unique, so that two processes cannot both create the next key."""
     kid: Mapped[str] = mapped_column(AsciiKey(64))
     public_key: Mapped[str] = mapped_column(AsciiKey(64))
     """32 bytes in base64url."""
     sealed_private_key: Mapped[str] = mapped_column(Text)
     signs_from: Mapped[datetime] = mapped_column(UTCDateTime())
     trusted_until: Mapped[datetime | None] = mapped_column(UTCDateTime())
-    """None while no successor is known."""
+    """None until there is a successor."""
 
     __table_args__ = (
         UniqueConstraint("generation", name="uq_signing_keys_generation"),
@@ -208,14 +208,14 @@ class SigningKeyRow(AuthModel):
 
 
 class Revocation(AuthModel):
-    """Tokens that are denied before they expire. The row goes once the last of them has."""
+    """Tokens that are revoked before they expire. The row is deleted after the last of them has expired."""
 
     __tablename__ = "revocations"
 
     kind: Mapped[RevokedKind] = mapped_column(AsciiKey(8))
     subject_id: Mapped[UUID] = mapped_column(UUIDKey())
     denied_until: Mapped[int] = mapped_column(BigInteger)
-    """Tokens of the subject that were issued in or before this second (since 1970) are denied."""
+    """The subject's tokens issued in or before this second (since 1970) are revoked."""
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime())
 
     __table_args__ = (
@@ -225,7 +225,7 @@ class Revocation(AuthModel):
 
 
 class RequestNonce(AuthModel):
-    """A nonce that was used: a second insert of its digest fails."""
+    """A used nonce: a second insert of its digest fails."""
 
     __tablename__ = "request_nonces"
 
@@ -240,7 +240,7 @@ class RequestNonce(AuthModel):
 
 
 class AuditEntry(AuthModel):
-    """Who did what to whom. Rows are never changed."""
+    """An entry of the audit log. Rows are never changed."""
 
     __tablename__ = "audit_log"
 
@@ -248,7 +248,7 @@ class AuditEntry(AuthModel):
     actor_id: Mapped[UUID | None] = mapped_column(UUIDKey())
     actor_key_id: Mapped[UUID | None] = mapped_column(UUIDKey())
     subject_id: Mapped[UUID | None] = mapped_column(UUIDKey())
-    """The user whom it concerns."""
+    """The user who is affected."""
     target: Mapped[str | None] = mapped_column(AsciiKey(128))
     address: Mapped[str | None] = mapped_column(AsciiKey(45))
     details: Mapped[dict[str, str | int] | None] = mapped_column(Json())

@@ -1,4 +1,4 @@
-"""Each nonce of a signed request works once, at whichever replica it arrives."""
+"""Nonces, each of which works once, at any replica."""
 
 import base64
 import hashlib
@@ -9,15 +9,16 @@ from bongsu.identity.sweeps import sweep
 from bongsu.mixins import Conflict, utc_now
 
 LIFETIME = timedelta(seconds=120)
-"""Longer than any signature stays fresh: `created` may lie 30 s ahead and is accepted until 30 s after."""
+"""Longer than any signature is fresh: `created` may be 30 s in the future, and is accepted for 30 s more."""
 
 SWEEP_LIMIT_S = 30
 
 
 async def use_nonce(access_key: str, nonce: str) -> bool:
-    """Whether this is the nonce's first use with this key. Its row is committed at once, in a transaction of its own.
+    """Use a nonce; return whether this is its first use with the key.
 
-    Call it outside of a unit of work: in one, a rollback would give the nonce back.
+    The row has a transaction of its own. Call this outside of a unit of work, whose rollback would allow the nonce
+    again.
     """
     digest = hashlib.sha256(f"{access_key}\0{nonce}".encode()).digest()
     row = {
@@ -25,7 +26,7 @@ async def use_nonce(access_key: str, nonce: str) -> bool:
         "expires_at": datetime.now(UTC) + LIFETIME,
     }
     try:
-        # As a row: nobody reads it back, and every signed request pays for it.
+        # In bulk, because that reads nothing back, and every signed request waits for it.
         await RequestNonce.bulk_create([row])
     except Conflict:
         return False
@@ -33,5 +34,5 @@ async def use_nonce(access_key: str, nonce: str) -> bool:
 
 
 async def sweep_nonces() -> int:
-    """Removes nonces that no fresh signature can carry any more; how many."""
+    """Delete nonces that no fresh signature can have; return how many."""
     return await sweep(RequestNonce, expires_at__lt=utc_now(-SWEEP_LIMIT_S))

@@ -1,7 +1,7 @@
-"""Where a browser may be sent afterwards: to a path of ours, and nowhere else.
+"""The rule for redirect targets that come from a request: only paths of our own site.
 
-What browsers make of an address is wider than what it looks like: `//e`, `/\\e` and `/<tab>/e` all lead to the host
-`e`. So it is checked by what is allowed, when a flow begins and once more at its end, by one rule for every service.
+Browsers read more into a target than it shows: `//e`, `/\\e` and `/<tab>/e` all lead to the host `e`. So the rule
+allows what is known to be safe. It is applied when a flow begins and again at its end.
 """
 
 import re
@@ -9,12 +9,12 @@ import re
 HOME = "/"
 MAX_CHARS = 2000
 
-# Encoded slashes, backslashes and control characters: something between us and the page might decode them.
+# Encoded slashes, backslashes and control characters, which a proxy might decode.
 _ENCODED = re.compile(r"%(?:[01][0-9a-f]|7f|2f|5c)", re.IGNORECASE)
 
 
 def is_safe(path: str) -> bool:
-    """Whether it is a path of ours, perhaps with a query and a fragment."""
+    """Whether a target is a path of our own site; it may have a query and a fragment."""
     if not path.startswith("/") or len(path) > MAX_CHARS or not path.isprintable() or "\\" in path or " " in path:
         return False
     before_query = re.split("[?#]", path, maxsplit=1)[0]
@@ -22,5 +22,5 @@ def is_safe(path: str) -> bool:
 
 
 def safe_or_home(path: str | None) -> str:
-    """The path, if it is one of ours; else the front page."""
+    """Return the path where it is safe, else the front page."""
     return path if path is not None and is_safe(path) else HOME

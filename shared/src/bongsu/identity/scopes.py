@@ -1,11 +1,11 @@
-"""Who may do what: roles, each containing the one before, their permissions, and the scopes of API keys."""
+"""Roles, each including the one before, their permissions, and the scopes of tokens and API keys."""
 
 from collections.abc import Iterable
 from enum import StrEnum
 
 
 class Permission(StrEnum):
-    """What a role allows beyond one's own resources."""
+    """A right beyond one's own resources, which comes with a role."""
 
     NOTIFICATIONS_READ_ALL = "notifications.read_all"
     NOTIFICATIONS_OPERATE = "notifications.operate"  # retry, cancel, redrive anyone's
@@ -22,7 +22,7 @@ class Permission(StrEnum):
 
 
 class Role(StrEnum):
-    """A role; `Role.STAFF.includes(Role.USER)`. Comparing with `<` would compare text, so it is not for that."""
+    """A role. Compare with `Role.STAFF.includes(Role.USER)`: `<` would compare the texts."""
 
     USER = "user"
     STAFF = "staff"
@@ -31,16 +31,16 @@ class Role(StrEnum):
 
     @property
     def permissions(self) -> frozenset[Permission]:
-        """All that the role allows, with what the roles below it allow."""
+        """The permissions of the role and of the roles below it."""
         return _PERMISSIONS[self]
 
     def includes(self, other: "Role") -> bool:
-        """Whether this role is the other or stands above it."""
+        """Whether this role is the other or is above it."""
         return _ORDER.index(self) >= _ORDER.index(other)
 
 
 class Scope(StrEnum):
-    """What an access token or an API key was given for."""
+    """A part of the API that an access token or an API key gives access to."""
 
     ACCOUNT = "account"  # sign-in sessions only: manage the account, its sessions and its keys
     NOTIFICATIONS_READ = "notifications:read"
@@ -89,19 +89,19 @@ _PERMISSIONS: dict[Role, frozenset[Permission]] = {
 }
 
 KEY_SCOPES: frozenset[Scope] = frozenset(Scope) - {Scope.ACCOUNT}
-"""What an API key may be given; keys manage neither keys nor accounts."""
+"""The scopes that an API key can have; keys manage neither keys nor accounts."""
 
 SESSION_SCOPES: frozenset[Scope] = frozenset(Scope)
-"""What signing in gives."""
+"""The scopes of a sign-in."""
 
 
 def parse_scopes(text: str) -> frozenset[Scope]:
-    """Reads a space-separated list, passing over names that are not (or no longer) known."""
+    """Parse a space-separated list; unknown names are ignored."""
     return frozenset(Scope(name) for name in text.split() if name in _SCOPE_NAMES)
 
 
 def format_scopes(scopes: Iterable[Scope]) -> str:
-    """A space-separated list, in a fixed order."""
+    """Return a space-separated list, in a fixed order."""
     return " ".join(sorted(scopes))
 
 

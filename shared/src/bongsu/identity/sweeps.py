@@ -1,21 +1,21 @@
-"""Removing what has expired, a little at a time."""
+"""Deletes expired rows in small transactions."""
 
 from bongsu.identity.models import AuthModel
 
-CHUNK = 2000
+CHUNK_ROWS = 2000
 
 
-async def sweep(model: type[AuthModel], **expired: object) -> int:
-    """Removes the rows for which the conditions hold; how many. Call it outside of a unit of work.
+async def sweep(model: type[AuthModel], chunk_rows: int = CHUNK_ROWS, /, **expired: object) -> int:
+    """Delete the rows that match the conditions; return how many. Call this outside of a unit of work.
 
-    Each chunk is a transaction of its own: one DELETE of a million rows would hold up whoever writes to the table,
-    and undo all of it when it is interrupted.
+    Each chunk has a transaction of its own: one DELETE of a million rows would block every writer of the table, and
+    would start over after an interruption.
     """
-    removed = 0
+    deleted = 0
     while True:
-        ids = await model.filter_by(**expired).limit(CHUNK).pluck("id")
+        ids = await model.filter_by(**expired).limit(chunk_rows).pluck("id")
         if ids:
-            # The conditions once more: a row may have been renewed since.
-            removed += await model.filter_by(id__in=ids, **expired).delete()
-        if len(ids) < CHUNK:
-            return removed
+            # With the conditions again: a row may have been renewed since.
+            deleted += await model.filter_by(id__in=ids, **expired).delete()
+        if len(ids) < chunk_rows:
+            return deleted

@@ -1,6 +1,6 @@
 """Access tokens: EdDSA, `typ: at+jwt` (RFC 9068), issued by auth and verified by every service.
 
-The algorithm is pinned, a token never says where its key is to be found, and every claim must be there.
+docs/access-tokens.md shows how other programs verify them.
 """
 
 import base64
@@ -24,23 +24,23 @@ MAX_TOKEN_CHARS = 4096
 
 
 class TokenRefused(Exception):
-    """The token is not one of ours, not an access token, out of date or revoked. The message is for the log only."""
+    """The token is not a valid access token, has expired or was revoked. The message is for the log only."""
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A key that signs, and the id under which its public half is published."""
+    """A private key, and the id under which its public half is published."""
 
     kid: str
     private_key: Ed25519PrivateKey
 
     @classmethod
     def generate(cls) -> "SigningKey":
-        """A fresh key."""
+        """Create a new key."""
         return cls(f"bongsu-{uuid.uuid4().hex[:16]}", Ed25519PrivateKey.generate())
 
     def sign(self, claims: AccessClaims | AssertionClaims, token_type: str) -> str:
-        """A token of that `typ`."""
+        """Return a token with that `typ`."""
         headers = {"typ": token_type, "kid": self.kid}
         return jwt.encode(claims.model_dump(mode="json"), self.private_key, algorithm=ALGORITHM, headers=headers)
 
@@ -50,7 +50,11 @@ _KIND = TokenKind(TOKEN_TYPE, AccessClaims, MAX_LIFETIME_S, MAX_TOKEN_CHARS, Tok
 
 @dataclass(frozen=True, slots=True)
 class TokenSubject:
-    """Whom a token speaks for."""
+    """The user and session that a token is issued to.
+
+    :param auth_time: when the user signed in, in seconds since 1970.
+    :param amr: the methods of the sign-in (RFC 8176).
+    """
 
     user_id: uuid.UUID
     session_id: uuid.UUID
@@ -76,7 +80,7 @@ class TokenIssuer:
         self.lifetime_s = lifetime_s
 
     def issue(self, key: SigningKey, subject: TokenSubject, *, after: int = 0) -> str:
-        """A signed token for the subject, from now, and dated after `after` (`User.tokens_denied_until`)."""
+        """Return a signed token for the subject, issued now but dated after `after` (`User.tokens_denied_until`)."""
         issued_at = max(int(self._now()), after + 1)
         claims = AccessClaims(
             iss=self._issuer,
@@ -95,16 +99,16 @@ class TokenIssuer:
 
 
 class TokenVerifier:
-    """Verifies access tokens, and remembers the ones that it has verified.
+    """Verifies access tokens, and caches the ones that it has verified.
 
-    A remembered token skips the signature only: its expiry, its key and the denials are looked at each time. What is
-    remembered is the token's SHA-256, never the token.
+    For a cached token only the signature is skipped: its expiry, its key and the denials are checked every time. The
+    cache holds the token's SHA-256, never the token.
 
     :param issuer: the only issuer that is believed.
     :param keys: the public keys.
     :param denials: what has been revoked.
     :param refetch_every_s: how often, at most, an unknown key id makes the keys be read again.
-    :param cache_size: how many verified tokens are remembered; the least recently used go first.
+    :param cache_size: tokens; the least recently used are dropped first.
     :param now: the clock, in seconds since 1970.
     """
 
@@ -123,28 +127,28 @@ class TokenVerifier:
         self._verified: OrderedDict[bytes, tuple[str, AccessClaims]] = OrderedDict()
 
     async def verify(self, token: str) -> AccessClaims:
-        """The claims of a token that may be acted on now.
+        """Return the claims of a valid token.
 
-        :raises TokenRefused: for every other token.
+        :raises TokenRefused: the token is not valid.
         """
         fingerprint = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
-        remembered = self._verified.get(fingerprint)
-        if remembered is None:
-            remembered = await self._verifier.read(token)
-            self._remember(fingerprint, *remembered)
+        cached = self._verified.get(fingerprint)
+        if cached is None:
+            cached = await self._verifier.read(token)
+            self._cache(fingerprint, *cached)
         else:
             self._verified.move_to_end(fingerprint)
-        kid, claims = remembered
+        kid, claims = cached
         self._verifier.require_in_force(kid, claims)
         return claims
 
-    def _remember(self, fingerprint: bytes, kid: str, claims: AccessClaims) -> None:
+    def _cache(self, fingerprint: bytes, kid: str, claims: AccessClaims) -> None:
         self._verified[fingerprint] = (kid, claims)
         if len(self._verified) > self._cache_size:
             self._verified.popitem(last=False)
 
 
 def public_jwk(kid: str, key: Ed25519PublicKey) -> dict[str, str]:
-    """A public key as RFC 8037 writes it in a JWK set."""
+    """Return a public key as a JWK (RFC 8037)."""
     x = base64.urlsafe_b64encode(key.public_bytes_raw()).decode().rstrip("=")
     return {"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": ALGORITHM, "kid": kid, "x": x}

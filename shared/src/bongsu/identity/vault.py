@@ -1,8 +1,8 @@
-"""Sealing what must be read again: secret keys, provider tokens, the variables of a mail.
+"""Encrypts what must be read again: secret keys, provider tokens, the variables of a mail.
 
-AES-256-GCM under keys that have ids. The first key seals, every key opens, so a key is replaced by putting the new one
-first and taking the old one away when nothing sealed under it is left (`needs_reseal`). The context (`aad`) says what
-the sealed text belongs to, such as `api_keys.secret:<id>`, and a text moved elsewhere does not open.
+AES-256-GCM under keys that have ids. The first key seals and every key opens. To replace a key, put the new one first,
+and remove the old one when nothing sealed under it is left (`needs_reseal`). The context (`aad`) names the owner of the
+sealed text, such as `api_keys.secret:<id>`; a text that was moved to another owner does not open.
 """
 
 import base64
@@ -21,15 +21,15 @@ _TAG_BYTES = 16
 
 
 class VaultError(Exception):
-    """A key or a sealed text is not usable. No message holds a key or any part of what is sealed."""
+    """A key or a sealed text is not usable. No message contains a key or any part of the content."""
 
 
 class VaultKeysWrong(VaultError, ValueError):
-    """The setting that holds the keys is not `id:base64[,id:base64…]` with 32 bytes each."""
+    """The setting is not `id:base64[,id:base64…]` with 32 bytes each."""
 
 
 class SealBroken(VaultError):
-    """A sealed text does not open: changed, of another context, or under a key that is not there."""
+    """A sealed text does not open: it was changed, has another context, or its key is missing."""
 
 
 class Vault:
@@ -52,9 +52,9 @@ class Vault:
 
     @classmethod
     def parse(cls, setting: str) -> Self:
-        """From a setting such as `k2:base64,k1:base64` (base64 or base64url, padding optional).
+        """Parse a setting such as `k2:base64,k1:base64` (base64 or base64url, padding optional).
 
-        :raises VaultKeysWrong: see the class; also an id given twice.
+        :raises VaultKeysWrong: as for the class, or an id is given twice.
         """
         keys: dict[str, bytes] = {}
         for part in filter(None, (part.strip() for part in setting.split(","))):
@@ -68,11 +68,11 @@ class Vault:
 
     @staticmethod
     def new_key(key_id: str = "k1") -> str:
-        """A fresh key, written as the setting wants it."""
+        """Create a key, in the form of the setting."""
         return f"{key_id}:{base64.b64encode(os.urandom(_KEY_BYTES)).decode()}"
 
     def seal(self, plain: bytes | str, *, aad: str) -> str:
-        """Seals bytes, or text as UTF-8: `keyid.base64url`.
+        """Seal bytes, or text as UTF-8; return `keyid.base64url`.
 
         :raises ValueError: the context is empty.
         """
@@ -82,14 +82,14 @@ class Vault:
         return f"{self._sealing}.{base64.urlsafe_b64encode(nonce + sealed).decode().rstrip('=')}"
 
     def open(self, sealed: str, *, aad: str) -> bytes:
-        """The bytes that were sealed under the same context.
+        """Return the bytes that were sealed with the same context.
 
-        :raises SealBroken: see there.
+        :raises SealBroken: the text does not open.
         """
         key_id, _, text = sealed.partition(".")
         cipher = self._ciphers.get(key_id)
         if cipher is None:
-            raise SealBroken("sealed under a key that is not there")
+            raise SealBroken("sealed under a key that is missing")
         try:
             data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
@@ -102,20 +102,20 @@ class Vault:
             raise SealBroken("changed, or sealed for another context") from None
 
     def open_text(self, sealed: str, *, aad: str) -> str:
-        """The text that was sealed; errors as in `open`."""
+        """Return the text that was sealed; raises as `open` does."""
         data = self.open(sealed, aad=aad)
         try:
             return data.decode()
         except UnicodeDecodeError:
-            # `from None`: the original error carries the plain bytes.
-            raise SealBroken("what is sealed is not text") from None
+            # `from None`: the original error has the plain bytes.
+            raise SealBroken("the content is not text") from None
 
     def needs_reseal(self, sealed: str) -> bool:
-        """Whether it was sealed under another key than the one that seals now."""
+        """Whether a text was sealed under another key than the one that seals now."""
         return sealed.partition(".")[0] != self._sealing
 
     def reseal(self, sealed: str, *, aad: str) -> str:
-        """The same content under the key that seals now; errors as in `open`."""
+        """Return the same content, sealed under the key that seals now; raises as `open` does."""
         return self.seal(self.open(sealed, aad=aad), aad=aad) if self.needs_reseal(sealed) else sealed
 
     def __repr__(self) -> str:
