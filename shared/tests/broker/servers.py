@@ -58,25 +58,40 @@ class BrokerServer(ABC):
         """Close the clients and leave nothing behind."""
 
 
+class CuttableBroker(MemoryBroker):
+    """A memory broker that can lose its connection, as over a network."""
+
+    def cut(self) -> None:
+        """Lose the connection until `restore`."""
+        self._connected = False
+        for consumer in self._consumers:
+            consumer.detach()
+        self._rpc_client.fail_all("The connection to the broker was lost")
+
+    def restore(self) -> None:
+        """Be connected again."""
+        self._restore()
+
+
 class MemoryServer(BrokerServer):
     def __init__(self, prefix: str) -> None:
         super().__init__(prefix)
         self.hub = MemoryHub()
-        self._clients: list[MemoryBroker] = []
+        self._clients: list[CuttableBroker] = []
 
-    async def client(self) -> MemoryBroker:
-        broker = MemoryBroker(self.hub)
+    async def client(self) -> CuttableBroker:
+        broker = CuttableBroker(self.hub)
         await broker.connect()
         self._clients.append(broker)
         return broker
 
     def cut(self) -> None:
         for broker in self._clients:
-            broker.drop_connection()
+            broker.cut()
 
     def restore(self) -> None:
         for broker in self._clients:
-            broker.restore_connection()
+            broker.restore()
 
     async def delete(self, queue: str) -> None:
         self.hub.delete(queue)

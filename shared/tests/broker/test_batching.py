@@ -30,27 +30,30 @@ def deliveries(count: int) -> list[FakeDelivery]:
 
 
 class TestBatchRunner:
-    async def test_held_deliveries_wait_for_release(self) -> None:
+    async def test_deliveries_are_not_run_when_the_runner_is_closed(self) -> None:
         received = Recorder()
         runner = BatchRunner("jobs", received, batch_max=10, batch_wait_s=0, concurrency=None)
-        runner.hold()
+        runner.close()
         for delivery in deliveries(3):
             runner.offer(delivery)
         await asyncio.sleep(0)
         assert received.count == 0
-        runner.release()
+
+    async def test_deliveries_are_run_together_when_they_wait_together(self) -> None:
+        received = Recorder()
+        runner = BatchRunner("jobs", received, batch_max=10, batch_wait_s=0.01, concurrency=None)
+        for delivery in deliveries(3):
+            runner.offer(delivery)
         await received.take(3)
         assert [len(batch) for batch in received.batches] == [3]
 
     async def test_lost_deliveries_are_not_run(self) -> None:
         received = Recorder()
-        runner = BatchRunner("jobs", received, batch_max=10, batch_wait_s=0, concurrency=None)
-        runner.hold()
+        runner = BatchRunner("jobs", received, batch_max=10, batch_wait_s=0.01, concurrency=None)
         offered = deliveries(3)
         for delivery in offered:
             runner.offer(delivery)
         offered[1].gone = True
-        runner.release()
         assert await received.bodies(2) == [{"n": 0}, {"n": 2}]
 
     async def test_batch_fills_while_all_handlers_are_busy(self) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from bongsu.broker import Broker, BrokerUnavailable, Message, QueueMismatch, QueueMissing, QueueSpec, dead_letter_queue
-from shared.tests.broker.recorder import PATIENCE_S, Recorder, numbered
+from shared.tests.broker.recorder import Recorder, numbered
 from shared.tests.broker.servers import BrokerServer
 from tests.eventually import eventually
 
@@ -41,7 +41,7 @@ class TestDeclare:
         with pytest.raises(BrokerUnavailable):
             await broker.declare(spec)
         server.restore()
-        assert await broker.wait_connected(PATIENCE_S)
+        await eventually(lambda: broker.connected)
         assert await broker.depth(spec.name) == 0
 
 
@@ -73,18 +73,6 @@ class TestDepth:
         await eventually(lambda: not broker.connected)
         with pytest.raises(BrokerUnavailable):
             await broker.depth(queue)
-
-
-class TestPurge:
-    async def test_purge_deletes_what_is_ready(self, server: BrokerServer, broker: Broker) -> None:
-        queue = await server.queue(broker)
-        await broker.publish_many([(queue, message) for message in numbered(4)])
-        assert await broker.purge(queue) == 4
-        assert await broker.depth(queue) == 0
-
-    async def test_purge_of_a_missing_queue_is_an_error(self, server: BrokerServer, broker: Broker) -> None:
-        with pytest.raises(QueueMissing):
-            await broker.purge(server.name("nowhere"))
 
 
 class TestExpiry:

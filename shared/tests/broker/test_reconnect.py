@@ -10,8 +10,7 @@ async def reconnect(server: BrokerServer, *brokers: Broker) -> None:
     server.cut()
     await eventually(lambda: not any(broker.connected for broker in brokers))
     server.restore()
-    for broker in brokers:
-        assert await broker.wait_connected(PATIENCE_S)
+    await eventually(lambda: all(broker.connected for broker in brokers))
 
 
 class TestConnected:
@@ -19,9 +18,8 @@ class TestConnected:
         assert broker.connected
         server.cut()
         await eventually(lambda: not broker.connected)
-        assert not await broker.wait_connected(0.01)
         server.restore()
-        assert await broker.wait_connected(PATIENCE_S)
+        await eventually(lambda: broker.connected)
         assert broker.connected
 
 
@@ -86,16 +84,6 @@ class TestReconnect:
         await consumer.cancel()
         assert received.count == 4
 
-    async def test_paused_consumer_stays_paused(self, server: BrokerServer, broker: Broker) -> None:
-        queue, received = await server.queue(broker), Recorder()
-        consumer = await broker.consume(queue, received, prefetch=3)
-        await consumer.pause()
-        await reconnect(server, broker)
-        await broker.publish(queue, Message(body={}))
-        assert (await broker.depth(queue), consumer.running) == (1, False)
-        await consumer.resume()
-        await received.next()
-
     async def test_consumer_can_be_cancelled_while_disconnected(self, server: BrokerServer, broker: Broker) -> None:
         queue = await server.queue(broker)
         consumer = await broker.consume(queue, Recorder(), prefetch=3)
@@ -104,7 +92,7 @@ class TestReconnect:
         async with asyncio.timeout(PATIENCE_S):
             await consumer.cancel()
         server.restore()
-        assert await broker.wait_connected(PATIENCE_S)
+        await eventually(lambda: broker.connected)
         await broker.publish(queue, Message(body={}))
         assert await broker.depth(queue) == 1
 
@@ -114,7 +102,7 @@ class TestReconnect:
         await eventually(lambda: not broker.connected)
         await broker.consume(queue, received, prefetch=3)
         server.restore()
-        assert await broker.wait_connected(PATIENCE_S)
+        await eventually(lambda: broker.connected)
         await broker.publish(queue, Message(body={}))
         await received.next()
 

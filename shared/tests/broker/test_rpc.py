@@ -147,16 +147,6 @@ class TestServe:
         await broker.call(queue, Message(body={"n": 5}), deadline_s=PATIENCE_S)
         assert handler.ran == [{"n": 0}, {"n": 5}]
 
-    async def test_paused_server_is_not_there(self, server: BrokerServer, broker: Broker) -> None:
-        queue = server.name("rpc")
-        serving = await broker.serve(queue, Server())
-        await serving.pause()
-        with pytest.raises(Unroutable):
-            await broker.call(queue, Message(body={}), deadline_s=PATIENCE_S)
-        await serving.resume()
-        await eventually(lambda: serving.running)
-        assert await broker.call(queue, Message(body={}), deadline_s=PATIENCE_S) == {"echo": {}}
-
     async def test_request_that_expired_at_the_server_is_never_run(self, server: BrokerServer, broker: Broker) -> None:
         queue, handler = server.name("rpc"), Server()
         await broker.serve(queue, handler)

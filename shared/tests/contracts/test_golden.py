@@ -8,7 +8,6 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from bongsu.contracts.events import UserBlocked, UserDeleted, UserRoleChanged
 from bongsu.contracts.guilds import GuildJoined, GuildLeft, GuildSummary, GuildUpdated
 from bongsu.contracts.jobs import DeliveryWakeup, EmailRecipient, NotificationJob
 from bongsu.contracts.rpc import (
@@ -48,9 +47,6 @@ SHAPES: dict[str, Wire] = {
         expires_at=AT,
     ),
     "delivery_wakeup": DeliveryWakeup(notification_id=SOMETHING),
-    "user_deleted": UserDeleted(user_id=SOMEONE, at=AT),
-    "user_blocked": UserBlocked(user_id=SOMEONE, at=AT),
-    "user_role_changed": UserRoleChanged(user_id=SOMEONE, role="staff", at=AT),
     "access_claims": AccessClaims(
         iss="http://localhost:8000",
         sub=SOMEONE,

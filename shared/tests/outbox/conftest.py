@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bongsu.broker import QueueSpec
-from bongsu.broker.memory import MemoryBroker
 from bongsu.mixins import Database
 from bongsu.outbox import MIGRATIONS
 from bongsu.runtime.migrations import upgrade
+from shared.tests.broker.servers import CuttableBroker
 from shared.tests.outbox.brokers import CountingBroker
 
 QUEUE = "jobs"
@@ -23,8 +23,8 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def broker() -> AsyncIterator[MemoryBroker]:
-    broker = MemoryBroker()
+async def broker() -> AsyncIterator[CuttableBroker]:
+    broker = CuttableBroker()
     await broker.connect()
     await broker.declare(QueueSpec(QUEUE))
     yield broker

@@ -5,12 +5,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from bongsu.broker import BrokerUnavailable, Delivery, Message, QueueSpec
-from bongsu.broker.memory import MemoryBroker
 from bongsu.mixins import Database
 from bongsu.outbox import append, release, settle
 from bongsu.outbox import relay as relay_module
 from bongsu.outbox.relay import Relay
 from shared.tests.broker.recorder import Recorder
+from shared.tests.broker.servers import CuttableBroker
 from shared.tests.outbox.brokers import CountingBroker, HangingBroker, SilentBroker, numbers
 from shared.tests.outbox.conftest import QUEUE
 from shared.tests.outbox.rows import append_some, due_in_s, let_time_pass, only_row, row_count
@@ -18,7 +18,7 @@ from tests.eventually import eventually
 
 
 class TestTurn:
-    async def test_message_is_published_as_it_was_appended(self, database: Database, broker: MemoryBroker) -> None:
+    async def test_message_is_published_as_it_was_appended(self, database: Database, broker: CuttableBroker) -> None:
         async with database.unit():
             row_id = await append(QUEUE, {"text": "안녕 👋"}, headers={"trace": "t-1"})
         assert await Relay(database, broker).turn() == 1
@@ -34,7 +34,7 @@ class TestTurn:
         assert [await relay.turn(), await relay.turn()] == [3, 0]
         assert numbers(counting) == [0, 1, 2]
 
-    async def test_confirmed_row_is_marked_and_comes_back_later(self, database: Database, broker: MemoryBroker) -> None:
+    async def test_confirmed_row_is_marked_and_due_later(self, database: Database, broker: CuttableBroker) -> None:
         (row_id,) = await append_some(database, 1)
         await Relay(database, broker).turn()
         row = await only_row()
@@ -58,9 +58,9 @@ class TestTurn:
         await let_time_pass(60)
         assert await relay.turn() == 1
 
-    async def test_nothing_is_taken_while_the_broker_is_away(self, database: Database, broker: MemoryBroker) -> None:
+    async def test_nothing_is_taken_while_the_broker_is_away(self, database: Database, broker: CuttableBroker) -> None:
         (row_id,) = await append_some(database, 1)
-        broker.drop_connection()
+        broker.cut()
         with pytest.raises(BrokerUnavailable):
             await Relay(database, broker).turn()
         row = await only_row()
@@ -76,7 +76,7 @@ class TestTurn:
         assert await due_in_s(row_id) == 1
 
     async def test_unroutable_message_is_tried_again_with_growing_pauses(
-        self, database: Database, broker: MemoryBroker
+        self, database: Database, broker: CuttableBroker
     ) -> None:
         (row_id,) = await append_some(database, 1, queue="nowhere")
         relay, pauses = Relay(database, broker), []
@@ -88,7 +88,7 @@ class TestTurn:
         assert pauses == [1, 5, 15, 60, 60]
         assert (row.published_at, row.claimed_until, row.attempts) == (None, None, 5)
 
-    async def test_attempts_begin_anew_after_a_confirm(self, database: Database, broker: MemoryBroker) -> None:
+    async def test_attempts_begin_anew_after_a_confirm(self, database: Database, broker: CuttableBroker) -> None:
         await append_some(database, 1, queue="later")
         relay = Relay(database, broker)
         await relay.turn()
@@ -97,7 +97,7 @@ class TestTurn:
         await relay.turn()
         assert (await only_row()).attempts == 0
 
-    async def test_queue_that_is_gone_is_declared_again(self, database: Database, broker: MemoryBroker) -> None:
+    async def test_queue_that_is_gone_is_declared_again(self, database: Database, broker: CuttableBroker) -> None:
         await append_some(database, 1)
         broker.hub.delete(QUEUE)
         relay = Relay(database, broker, queues=[QueueSpec(QUEUE)])
@@ -115,7 +115,7 @@ class TestTurn:
         assert numbers(counting) == [0, 1]
 
     async def test_same_trouble_is_logged_once_a_minute(
-        self, database: Database, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+        self, database: Database, broker: CuttableBroker, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         told: list[str] = []
         monkeypatch.setattr("bongsu.outbox.relay.log.warning", lambda event, **_: told.append(event), raising=False)
@@ -143,7 +143,7 @@ class TestSeveralRelays:
 
 
 class TestRunning:
-    async def test_committed_message_is_published_soon(self, database: Database, broker: MemoryBroker) -> None:
+    async def test_committed_message_is_published_soon(self, database: Database, broker: CuttableBroker) -> None:
         received = Recorder()
         await broker.consume(QUEUE, received, prefetch=1)
         async with Relay(database, broker).running():
@@ -151,7 +151,7 @@ class TestRunning:
             assert (await received.next()).message.body == {"n": 0}
 
     async def test_message_of_another_process_is_found_without_a_nudge(
-        self, database: Database, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+        self, database: Database, broker: CuttableBroker, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("bongsu.outbox.service.nudge", lambda: None)
         received = Recorder()
@@ -160,18 +160,18 @@ class TestRunning:
             await append_some(database, 1)
             await received.next()
 
-    async def test_relaying_goes_on_when_the_broker_is_back(self, database: Database, broker: MemoryBroker) -> None:
+    async def test_relaying_goes_on_when_the_broker_is_back(self, database: Database, broker: CuttableBroker) -> None:
         received = Recorder()
         await broker.consume(QUEUE, received, prefetch=1)
         async with Relay(database, broker).running():
-            broker.drop_connection()
+            broker.cut()
             await append_some(database, 1)
             assert (await only_row()).attempts == 0
-            broker.restore_connection()
+            broker.restore()
             assert (await received.next()).message.body == {"n": 0}
 
     async def test_relay_outlives_a_defect(
-        self, database: Database, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+        self, database: Database, broker: CuttableBroker, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         received, relay = Recorder(), Relay(database, broker)
         failures = [ValueError("a defect")]
@@ -189,7 +189,7 @@ class TestRunning:
             await received.next()
 
     async def test_relay_does_not_wait_for_ever_for_a_database_that_vanished(
-        self, database: Database, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+        self, database: Database, broker: CuttableBroker, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         received, relay = Recorder(), Relay(database, broker)
         vanished = [True]
@@ -235,7 +235,7 @@ class TestRunning:
         await Relay(database, counting, batch=1).turn()
         async with Relay(database, broker).running(drain_s=0):
             await broker.has_published.wait()
-        await counting.purge(QUEUE)
+        counting.hub.find(QUEUE).ready.clear()
         async with database.unit():
             assert await release() == 3
         await Relay(database, counting).turn()
@@ -243,7 +243,7 @@ class TestRunning:
 
 
 class TestWholeWay:
-    async def test_every_message_is_consumed_once_and_settled(self, database: Database, broker: MemoryBroker) -> None:
+    async def test_every_message_is_consumed_once_and_settled(self, database: Database, broker: CuttableBroker) -> None:
         seen: list[str] = []
 
         async def handle(deliveries: list[Delivery]) -> None:
@@ -265,7 +265,9 @@ class TestWholeWay:
 
 
 class TestMeasure:
-    async def test_pending_rows_and_their_age_are_told_by_lane(self, database: Database, broker: MemoryBroker) -> None:
+    async def test_pending_rows_and_their_age_are_measured_by_lane(
+        self, database: Database, broker: CuttableBroker
+    ) -> None:
         registry = CollectorRegistry()
         relay = Relay(database, broker, registry=registry)
         await append_some(database, 3, lane=2)
@@ -279,7 +281,7 @@ class TestMeasure:
         assert registry.get_sample_value("outbox_pending_messages", {"lane": "2"}) == 0
         assert registry.get_sample_value("outbox_published_total", {"queue": QUEUE}) == 3
 
-    async def test_what_waits_for_its_consumer_is_not_pending(self, database: Database, broker: MemoryBroker) -> None:
+    async def test_what_waits_for_its_consumer_is_not_pending(self, database: Database, broker: CuttableBroker) -> None:
         registry = CollectorRegistry()
         relay = Relay(database, broker, registry=registry)
         await append_some(database, 1)
@@ -288,13 +290,13 @@ class TestMeasure:
         await relay.measure()
         assert registry.get_sample_value("outbox_pending_messages", {"lane": "1"}) == 0
 
-    async def test_refusals_and_losses_are_counted(self, database: Database, broker: MemoryBroker) -> None:
+    async def test_refusals_and_losses_are_counted(self, database: Database, broker: CuttableBroker) -> None:
         registry = CollectorRegistry()
         relay = Relay(database, broker, registry=registry)
         await append_some(database, 2, queue="nowhere")
         await append_some(database, 1)
         await relay.turn()
-        await broker.purge(QUEUE)
+        broker.hub.find(QUEUE).ready.clear()
         await let_time_pass(61)
         await relay.turn()
         refused = {"queue": "nowhere", "reason": "Unroutable"}

@@ -1,4 +1,4 @@
-"""Runs a consumer's handler over its deliveries: in batches, several at a time, held while paused, drained at the end.
+"""Runs a consumer's handler over its deliveries: in batches, several at a time, drained at the end.
 
 Both adapters use it. It has no loop of its own: a delivery, a timer or a finished handler moves it on.
 """
@@ -27,7 +27,6 @@ class BatchRunner:
         self._waiting: deque[tuple[float, SettledOnce]] = deque()
         self._running: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._held = False
         self._closed = False
 
     def offer(self, delivery: SettledOnce) -> None:
@@ -35,15 +34,10 @@ class BatchRunner:
         self._waiting.append((asyncio.get_running_loop().time(), delivery))
         self._advance()
 
-    def hold(self) -> None:
-        """Start no more handlers until `release`."""
-        self._held = True
+    def close(self) -> None:
+        """Start no more handlers."""
+        self._closed = True
         self._disarm()
-
-    def release(self) -> None:
-        """Go on starting handlers."""
-        self._held = False
-        self._advance()
 
     def discard_lost(self) -> None:
         """Forget what waits and was lost with its connection."""
@@ -55,12 +49,11 @@ class BatchRunner:
         return asyncio.current_task() in self._running
 
     async def drain(self, timeout_s: float | None) -> None:
-        """Start nothing more, and wait for the handlers that run (but not for the one that calls this).
+        """Start no more handlers, and wait for those that run (but not for the one that calls this).
 
         After `timeout_s` they are cancelled.
         """
-        self._closed = True
-        self._disarm()
+        self.close()
         self._waiting.clear()
         running = self._running - {asyncio.current_task()}
         if not running:
@@ -75,7 +68,7 @@ class BatchRunner:
     def _advance(self) -> None:
         self._disarm()
         loop = asyncio.get_running_loop()
-        while self._waiting and not self._held and not self._closed:
+        while self._waiting and not self._closed:
             if self._concurrency is not None and len(self._running) >= self._concurrency:
                 return
             since, _ = self._waiting[0]

@@ -123,17 +123,7 @@ class Consumer(Protocol):
 
     @property
     def running(self) -> bool:
-        """Whether the broker is delivering to it now: False while paused, disconnected or cancelled."""
-
-    async def pause(self) -> None:
-        """Take no more deliveries and start no handler; those running go on, and what is held stays unacknowledged.
-
-        Returns when no new delivery can come. A handler may call it. Who pauses what `serve` or `subscribe` returned
-        is not there meanwhile: calls are unroutable, broadcasts are missed.
-        """
-
-    async def resume(self) -> None:
-        """Go on: held deliveries first, new ones once those are settled."""
+        """Whether the broker is delivering to it now: False while disconnected or cancelled."""
 
     async def cancel(self, *, drain_s: float | None = None) -> None:
         """Stop for good: no new deliveries, wait for running handlers (at most `drain_s`, then they are cancelled).
@@ -160,9 +150,6 @@ class Broker(Protocol):
     @property
     def connected(self) -> bool:
         """Whether publishing and consuming can work now."""
-
-    async def wait_connected(self, timeout_s: float) -> bool:
-        """Wait to be connected; False if it takes longer."""
 
     async def declare(self, *queues: QueueSpec) -> None:
         """Make sure that the queues and their dead-letter queues exist, now and after each reconnect.
@@ -213,12 +200,6 @@ class Broker(Protocol):
 
         :raises QueueMissing: no such queue.
         :raises BrokerUnavailable: not connected.
-        """
-
-    async def purge(self, queue: str) -> int:
-        """Delete the messages that are ready and return their number.
-
-        :raises QueueMissing: no such queue.
         """
 
     async def dead_letters(self, queue: str, *, limit: int = 100) -> list[DeadLetter]:

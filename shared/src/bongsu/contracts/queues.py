@@ -17,9 +17,6 @@ DELIVER: Final[dict[Priority, str]] = {
 LANES: Final[dict[Priority, int]] = {"high": 0, "normal": 1, "bulk": 2}
 """The order in which the relay takes the lanes: the lowest number first."""
 
-EVENTS: Final = "bongsu.events"
-"""The fan-out topic of account events (`contracts.events`)."""
-
 GUILD_EVENTS: Final = "bongsu.guilds"
 """The fan-out topic of the bot's guilds (`contracts.guilds`)."""
 

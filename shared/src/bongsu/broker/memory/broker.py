@@ -32,51 +32,27 @@ class MemoryBroker:
 
     def __init__(self, hub: MemoryHub | None = None) -> None:
         self.hub = hub or MemoryHub()
-        self._up = asyncio.Event()
+        self._connected = False
         self._undeclared: list[QueueSpec] = []
         self._consumers: list[MemoryConsumer] = []
         self._rpc_client = RpcClient(self.publish, self._open_inbox)
         self._inbox: MemoryConsumer | None = None
 
     async def connect(self, *, required: bool = True) -> None:  # noqa: ARG002 - the port's; a process reaches itself
-        """Nothing is in the way."""
-        self._up.set()
+        """Connect, declare what was declared before, and start the consumers that were made before."""
+        self._restore()
 
     async def close(self, *, drain_s: float = 3.0) -> None:
         """Cancel the consumers and let their handlers finish."""
         await asyncio.gather(*(consumer.cancel(drain_s=drain_s) for consumer in [*self._consumers]))
-        self._up.clear()
+        self._connected = False
         self._inbox = None
         self._rpc_client.fail_all("The broker is closed")
 
-    def drop_connection(self) -> None:
-        """Lose the connection, as a network would cut it; it stays lost until `restore_connection`. For tests."""
-        self._up.clear()
-        for consumer in self._consumers:
-            consumer.connection_lost()
-        self._rpc_client.fail_all("The connection to the broker was lost")
-
-    def restore_connection(self) -> None:
-        """Undo `drop_connection`."""
-        self._up.set()
-        while self._undeclared:
-            self.hub.declare(self._undeclared.pop())
-        for consumer in self._consumers:
-            consumer.connection_restored()
-
     @property
     def connected(self) -> bool:
-        """Whether it is connected and neither closed nor dropped."""
-        return self._up.is_set()
-
-    async def wait_connected(self, timeout_s: float) -> bool:
-        """Wait to be connected; False if it takes longer."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._up.wait()
-        except TimeoutError:
-            return False
-        return True
+        """Whether `connect` was called, and `close` was not since."""
+        return self._connected
 
     async def declare(self, *queues: QueueSpec) -> None:
         """Make sure that the queues exist."""
@@ -129,13 +105,6 @@ class MemoryBroker:
         """The number of messages ready."""
         return len(self._find(queue).ready)
 
-    async def purge(self, queue: str) -> int:
-        """Delete the messages that are ready."""
-        ready = self._find(queue).ready
-        count = len(ready)
-        ready.clear()
-        return count
-
     async def dead_letters(self, queue: str, *, limit: int = 100) -> list[DeadLetter]:
         """The oldest dead letters."""
         graveyard = self._find_graveyard(queue)
@@ -183,10 +152,17 @@ class MemoryBroker:
         runner = BatchRunner(topic, in_order(topic, handler), batch_max=1, batch_wait_s=0, concurrency=1)
         return self._start(topic, place, runner, SUBSCRIBER_PREFETCH)
 
+    def _restore(self) -> None:
+        self._connected = True
+        while self._undeclared:
+            self.hub.declare(self._undeclared.pop())
+        for consumer in self._consumers:
+            consumer.attach_when_possible()
+
     def _start(self, name: str, place: Callable[[], MemoryQueue], runner: BatchRunner, prefetch: int) -> MemoryConsumer:
         consumer = MemoryConsumer(self.hub, name, place, runner, prefetch=prefetch, forget=self._consumers.remove)
         if self.connected:
-            consumer.start()
+            consumer.attach()
         self._consumers.append(consumer)
         return consumer
 
@@ -223,7 +199,7 @@ class MemoryBroker:
         return self._find(dead_letter_queue(queue))
 
     def _require_connected(self) -> None:
-        if not self._up.is_set():
+        if not self._connected:
             raise BrokerUnavailable("The broker is not connected")
 
 

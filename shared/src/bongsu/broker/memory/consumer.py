@@ -66,16 +66,12 @@ class MemoryConsumer:
         self._forget = forget
         self._queue: MemoryQueue | None = None
         self._unsettled: dict[MemoryDelivery, None] = {}
-        self._connected = False
-        self._paused = False
-        # Paused, and so gone from a queue that goes with its last consumer.
-        self._left = False
         self._cancelled = False
 
     @property
     def running(self) -> bool:
         """Whether messages are delivered to it now."""
-        return self._queue is not None and not self._paused and not self._cancelled
+        return self._queue is not None and not self._cancelled
 
     @property
     def has_credit(self) -> bool:
@@ -87,27 +83,34 @@ class MemoryConsumer:
         """The name of the queue that it takes from now."""
         return self._queue.spec.name if self._queue is not None else None
 
-    def start(self) -> None:
+    def attach(self) -> None:
         """Take from the queue.
 
         :raises QueueMissing: there is none.
         """
-        self._connected = True
-        self._attach()
+        if self._queue is None and not self._cancelled:
+            self._queue = self._place()
+            self._queue.consumers.append(self)
+            self._queue.dispatch_soon()
 
-    def connection_restored(self) -> None:
-        """Take from the queue again, as soon as it exists."""
-        self._connected = True
-        self._attach_when_possible()
+    def attach_when_possible(self) -> None:
+        """Take from the queue as soon as it exists."""
+        self._hub.stop_waiting(self._name, self)
+        try:
+            self.attach()
+        except QueueMissing:
+            self._hub.wait_for(self._name, self)
 
-    def connection_lost(self) -> None:
-        """What is held goes back to the queue."""
-        self._connected = False
-        self._detach()
+    def detach(self) -> None:
+        """Give back what is held, and take nothing more."""
+        self._hub.stop_waiting(self._name, self)
+        self._give_back_all()
+        self._leave_queue()
+        self._runner.discard_lost()
 
     def queue_declared(self) -> None:
         """The queue that was deleted exists again."""
-        self._attach_when_possible()
+        self.attach_when_possible()
 
     def queue_deleted(self) -> None:
         """The queue is gone, with what this held of it."""
@@ -140,52 +143,14 @@ class MemoryConsumer:
             self._queue.dispatch_soon()
         return self._queue
 
-    async def pause(self) -> None:
-        """Take no more and start no handler."""
-        self._paused = True
-        self._runner.hold()
-        if self._queue is not None and self._queue.temporary:
-            self._left = True
-            self._detach()
-
-    async def resume(self) -> None:
-        """Go on."""
-        self._paused = False
-        self._left = False
-        self._runner.release()
-        self._attach_when_possible()
-        if self._queue is not None:
-            self._queue.dispatch_soon()
-
     async def cancel(self, *, drain_s: float | None = None) -> None:
         """Stop for good, after the handlers that run."""
         if self._cancelled:
             return
         self._cancelled = True
-        self._hub.stop_waiting(self._name, self)
         await self._runner.drain(drain_s)
-        self._give_back_all()
-        self._leave_queue()
+        self.detach()
         self._forget(self)
-
-    def _attach(self) -> None:
-        if self._queue is None and self._connected and not self._left and not self._cancelled:
-            self._queue = self._place()
-            self._queue.consumers.append(self)
-            self._queue.dispatch_soon()
-
-    def _attach_when_possible(self) -> None:
-        self._hub.stop_waiting(self._name, self)
-        try:
-            self._attach()
-        except QueueMissing:
-            self._hub.wait_for(self._name, self)
-
-    def _detach(self) -> None:
-        self._hub.stop_waiting(self._name, self)
-        self._give_back_all()
-        self._leave_queue()
-        self._runner.discard_lost()
 
     def _give_back_all(self) -> None:
         # The last first: each goes to the front, so that they keep their order.

@@ -86,17 +86,6 @@ class RabbitBroker:
         """Whether both connections stand."""
         return self._publishing.up and self._consuming.up
 
-    async def wait_connected(self, timeout_s: float) -> bool:
-        """Wait to be connected; False if it takes longer."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                while not self.connected:
-                    await self._publishing.wait_up()
-                    await self._consuming.wait_up()
-        except TimeoutError:
-            return False
-        return True
-
     async def declare(self, *queues: QueueSpec) -> None:
         """Make sure that the queues exist."""
         for spec in queues:
@@ -142,15 +131,6 @@ class RabbitBroker:
 
         return await self._control.run(queue, look)
 
-    async def purge(self, queue: str) -> int:
-        """Delete the messages that are ready."""
-
-        async def purge(channel: AbstractChannel) -> int:
-            purged = await (await channel.get_queue(queue, ensure=False)).purge()
-            return purged.message_count or 0
-
-        return await self._control.run(queue, purge)
-
     async def dead_letters(self, queue: str, *, limit: int = 100) -> list[DeadLetter]:
         """The oldest dead letters."""
         return await self._dead_letters.list(queue, limit)
@@ -171,7 +151,7 @@ class RabbitBroker:
             queue, answering(handler, self._publish_volatile), batch_max=1, batch_wait_s=0, concurrency=prefetch
         )
         place = partial(declare_served, name=queue, exclusive=exclusive)
-        return await self._start(Source(queue, place, prefetch, temporary=True), runner)
+        return await self._start(Source(queue, place, prefetch), runner)
 
     async def broadcast(self, topic: str, message: Message, *, timeout_s: float = 5.0) -> None:
         """Send to everyone subscribed."""
@@ -181,7 +161,7 @@ class RabbitBroker:
         """Get each message that is broadcast to a topic."""
         runner = BatchRunner(topic, in_order(topic, handler), batch_max=1, batch_wait_s=0, concurrency=1)
         place = partial(declare_subscription, topic=topic)
-        return await self._start(Source(topic, place, SUBSCRIBER_PREFETCH, temporary=True), runner)
+        return await self._start(Source(topic, place, SUBSCRIBER_PREFETCH), runner)
 
     def consumer_lost(self, consumer: RabbitConsumer) -> None:
         """Answers to calls under way went to an inbox that is gone."""
@@ -214,7 +194,7 @@ class RabbitBroker:
         async with self._inbox_opening:
             if self._inbox is None:
                 runner = BatchRunner("inbox", self._rpc_client.receive, batch_max=1, batch_wait_s=0, concurrency=None)
-                self._inbox = await self._start(Source("inbox", declare_inbox, INBOX_PREFETCH, temporary=True), runner)
+                self._inbox = await self._start(Source("inbox", declare_inbox, INBOX_PREFETCH), runner)
         address = self._inbox.address
         if address is None:
             raise BrokerUnavailable("The inbox for answers is not open yet")

@@ -14,7 +14,6 @@ log = get_logger(__name__)
 FIRST_ATTEMPT_S = 5.0
 WATCHDOG_S = 15.0
 RETRY_S = (0.1, 5.0)
-STOP_TIMEOUT_S = 2.0
 
 
 class ConsumerOwner(Protocol):
@@ -33,8 +32,7 @@ class ConsumerOwner(Protocol):
 class RabbitConsumer:
     """Consumes a source's queue, which is found or declared on each new channel.
 
-    A supervising task brings the session in line with what is wanted (consuming, paused), and replaces it when it
-    ended.
+    A supervising task opens a session, and another whenever one has ended.
     """
 
     def __init__(self, link: Link, source: Source, runner: BatchRunner, owner: ConsumerOwner) -> None:
@@ -43,8 +41,6 @@ class RabbitConsumer:
         self._runner = runner
         self._owner = owner
         self._session: ConsumerSession | None = None
-        self._wanted = asyncio.Event()
-        self._wanted.set()
         self._cancelled: asyncio.Event | None = None
         self._started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._supervisor = asyncio.create_task(self._supervise())
@@ -80,19 +76,6 @@ class RabbitConsumer:
         except TimeoutError:
             log.warning("consumer.start_delayed", queue=self.name)
 
-    async def pause(self) -> None:
-        """Take no more and start no handler."""
-        self._wanted.clear()
-        self._runner.hold()
-        await self._stopped()
-
-    async def resume(self) -> None:
-        """Go on. New deliveries come once the held ones are settled, or there would be more than `prefetch`."""
-        self._wanted.set()
-        self._runner.release()
-        if self._session is not None:
-            self._session.changed.set()
-
     async def cancel(self, *, drain_s: float | None = None) -> None:
         """Stop for good, after the handlers that run."""
         if self._cancelled is not None:
@@ -100,10 +83,10 @@ class RabbitConsumer:
                 await self._cancelled.wait()
             return
         self._cancelled = asyncio.Event()
-        self._wanted.clear()
         try:
-            self._runner.hold()
-            await self._stopped()
+            self._runner.close()
+            if self._session is not None:
+                await self._session.stop()
             await self._runner.drain(drain_s)
         finally:
             self._supervisor.cancel()
@@ -112,23 +95,11 @@ class RabbitConsumer:
         # Its end closes the channel, after the last acknowledgement on it.
         await asyncio.wait([self._supervisor])
 
-    async def _stopped(self) -> None:
-        session = self._session
-        if session is None:
-            return
-        session.changed.set()
-        try:
-            async with asyncio.timeout(STOP_TIMEOUT_S):
-                await session.idle.wait()
-        except TimeoutError:
-            session.end()
-
     async def _supervise(self) -> None:
         pause_s, longest_s = RETRY_S
         clock = asyncio.get_running_loop().time
         failing_since: float | None = None
-        while True:
-            await self._wanted.wait()
+        while self._cancelled is None:
             connection = await self._link.wait_up()
             try:
                 session = await ConsumerSession.open(connection, self._source, self._runner)
@@ -150,23 +121,17 @@ class RabbitConsumer:
             pause_s = min(pause_s * 2, longest_s)
 
     async def _keep(self, session: ConsumerSession) -> None:
-        """Keep a session as it is wanted, until it ends."""
+        """Consume until the session ends."""
         self._session = session
         try:
-            while not session.ended:
-                session.changed.clear()
-                if not self._wanted.is_set():
-                    if session.consuming:
-                        await session.stop()
-                    if self._source.temporary and self._cancelled is None:
-                        return
-                elif not session.consuming and session.unsettled == 0:
-                    await session.start()
-                    if not self._started.done():
-                        self._started.set_result(None)
+            if self._cancelled is None:
+                await session.start()
+            if not self._started.done():
+                self._started.set_result(None)
+            while not session.ended.is_set():
                 try:
                     async with asyncio.timeout(WATCHDOG_S):
-                        await session.changed.wait()
+                        await session.ended.wait()
                 except TimeoutError:
                     await session.probe()
         finally:

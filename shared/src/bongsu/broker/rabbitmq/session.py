@@ -19,18 +19,16 @@ from bongsu.runtime.logging import get_logger
 
 log = get_logger(__name__)
 
+STOP_TIMEOUT_S = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a consumer consumes. `place` finds or declares the queue on a new channel.
-
-    A temporary queue goes with its last consumer, so there is nothing to come back to after a pause.
-    """
+    """What a consumer consumes. `place` finds or declares the queue on a new channel."""
 
     name: str
     place: Callable[[AbstractChannel], Awaitable[AbstractQueue]]
     prefetch: int
-    temporary: bool = False
 
 
 class RabbitDelivery(SettledOnce):
@@ -48,30 +46,24 @@ class RabbitDelivery(SettledOnce):
     @property
     def lost(self) -> bool:
         """Whether its channel is closed."""
-        return self._session.ended
+        return self._session.ended.is_set()
 
     async def _send_ack(self) -> None:
         with suppress(BrokerError), translated(self.queue):  # lost on the way: RabbitMQ delivers it again
             await self._incoming.ack()
-        self._session.settled_one()
 
     async def _send_reject(self, *, requeue: bool) -> None:
         with suppress(BrokerError), translated(self.queue):  # the same
             # Never nack: RabbitMQ 4 does not count it to the delivery limit, and would deliver for ever.
             await self._incoming.reject(requeue=requeue)
-        self._session.settled_one()
 
 
 class ConsumerSession:
-    """Made by `open`. `changed` is set whenever its supervisor should look at it."""
+    """Made by `open`. When `ended` is set, nothing more is delivered, and what is unsettled is lost."""
 
     def __init__(self, source: Source, channel: AbstractChannel, queue: AbstractQueue, runner: BatchRunner) -> None:
-        self.changed = asyncio.Event()
-        self.idle = asyncio.Event()
-        self.idle.set()
-        self.ended = False
+        self.ended = asyncio.Event()
         self.consuming = False
-        self.unsettled = 0
         self._source = source
         self._channel = channel
         self._queue = queue
@@ -107,21 +99,23 @@ class ConsumerSession:
         return self._queue.name
 
     async def start(self) -> None:
-        """Have deliveries come."""
-        self.idle.clear()
+        """Start the deliveries."""
         self.consuming = True
         with self._operation():
             async with asyncio.timeout(OPERATION_TIMEOUT_S):
                 self._tag = await self._queue.consume(self._receive)
 
     async def stop(self) -> None:
-        """Have no more deliveries come; those that did stay unsettled."""
-        with self._operation():
-            async with asyncio.timeout(OPERATION_TIMEOUT_S):
-                if self._tag is not None:
-                    await self._queue.cancel(self._tag)
+        """Stop the deliveries; those that came stay unsettled. A channel that does not answer in time is ended."""
         self.consuming = False
-        self.idle.set()
+        if self._tag is None or self.ended.is_set():
+            return
+        try:
+            with translated(self._source.name, timeout_s=STOP_TIMEOUT_S):
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    await self._queue.cancel(self._tag)
+        except BrokerError:
+            self.end()
 
     async def probe(self) -> None:
         """End if RabbitMQ knows of no consumer although there should be one."""
@@ -134,18 +128,10 @@ class ConsumerSession:
             log.error("consumer.vanished", queue=self._source.name)
             self.end()
 
-    def settled_one(self) -> None:
-        """A delivery was acknowledged or rejected."""
-        self.unsettled -= 1
-        if self.unsettled == 0:
-            self.changed.set()
-
     def end(self) -> None:
-        """Nothing more comes, and what is unsettled is lost. Idempotent."""
-        self.ended = True
+        """Give up what is unsettled. Idempotent."""
         self.consuming = False
-        self.idle.set()
-        self.changed.set()
+        self.ended.set()
 
     async def close(self) -> None:
         """Close the channel: what is unsettled goes back to the queue."""
@@ -160,9 +146,8 @@ class ConsumerSession:
         self.end()
 
     async def _receive(self, incoming: AbstractIncomingMessage) -> None:
-        if self.ended:
+        if self.ended.is_set():
             return
-        self.unsettled += 1
         body = decode_body(incoming.body)
         delivery = RabbitDelivery(self, incoming, received_message(incoming, body or {}), self._queue.name)
         if body is None:
