@@ -1,4 +1,4 @@
-"""The wire shapes, held against files: a change that breaks what is already on a queue shows here."""
+"""The wire shapes, compared with files: a change that breaks messages already on a queue fails here."""
 
 import json
 from datetime import UTC, datetime
@@ -90,17 +90,17 @@ def _golden(name: str) -> str:
 
 @pytest.mark.parametrize("name", SHAPES)
 class TestGoldenFiles:
-    def test_a_shape_is_written_as_its_file_says(self, name: str) -> None:
+    def test_shape_serialises_to_its_file(self, name: str) -> None:
         assert SHAPES[name].model_dump(mode="json") == json.loads(_golden(name))
 
-    def test_a_file_is_read_back_as_the_shape(self, name: str) -> None:
+    def test_file_parses_to_the_shape(self, name: str) -> None:
         assert type(SHAPES[name]).model_validate_json(_golden(name)) == SHAPES[name]
 
-    def test_a_field_of_a_newer_sender_is_ignored(self, name: str) -> None:
+    def test_unknown_field_is_ignored(self, name: str) -> None:
         newer = json.loads(_golden(name)) | {"added_in_a_later_version": True}
         assert type(SHAPES[name]).model_validate(newer) == SHAPES[name]
 
-    def test_a_missing_field_is_refused(self, name: str) -> None:
+    def test_missing_field_is_refused(self, name: str) -> None:
         shape = type(SHAPES[name])
         required = [field for field, info in shape.model_fields.items() if info.is_required()]
         for field in required:

@@ -1,4 +1,4 @@
-"""A connected database with the identity tables, and somebody in it."""
+"""A connected database with the identity tables."""
 
 from collections.abc import AsyncIterator
 
@@ -25,21 +25,21 @@ async def connected(url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def database(sqlite_database_url: str) -> AsyncIterator[Database]:
-    """SQLite, for what does not depend on the database."""
+    """SQLite, for tests that do not depend on the database."""
     async for database in connected(sqlite_database_url):
         yield database
 
 
 @pytest.fixture
 async def each_database(database_url: str) -> AsyncIterator[Database]:
-    """SQLite and MySQL or MariaDB, for what does."""
+    """SQLite and MySQL or MariaDB, for tests that depend on the database."""
     async for database in connected(database_url):
         yield database
 
 
 @pytest.fixture
 async def mysql_database(mysql_database_url: str) -> AsyncIterator[Database]:
-    """MySQL or MariaDB, for what only a server over a network can do."""
+    """MySQL or MariaDB, for tests of network failures."""
     async for database in connected(mysql_database_url):
         yield database
 

@@ -1,4 +1,4 @@
-"""A way to a server that can go silent, as a firewall makes it: nothing is closed, and nothing comes any more."""
+"""A proxy to a server that can go silent as behind a firewall: connections stay open, but no data arrives."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from sqlalchemy import URL, make_url
 
 
 class Proxy:
-    """Passes bytes to and fro; `silence` swallows those of the connections that there are by then."""
+    """Forwards bytes; after `silence`, the connections that exist by then drop them."""
 
     def __init__(self, target: URL) -> None:
         self._target = target
@@ -43,7 +43,7 @@ class Proxy:
 
 @contextlib.asynccontextmanager
 async def proxied(url: str) -> AsyncIterator[tuple[Proxy, URL]]:
-    """A proxy before the server of a database, and the database's URL by way of it."""
+    """Start a proxy for a database server; yield it, and the database's URL through it."""
     target = make_url(url)
     proxy = Proxy(target)
     server = await asyncio.start_server(proxy.connect, "127.0.0.1", 0)

@@ -1,4 +1,4 @@
-"""Rows that the tests of identity need."""
+"""Rows for the tests of identity."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ SECRET = "bsk_" + "s" * 43
 
 @dataclass
 class Seeds:
-    """Makes rows."""
+    """Creates rows."""
 
     vault: Vault
 

@@ -1,4 +1,4 @@
-"""Keys as verifiers know them."""
+"""API keys as the verifier of signed requests finds them."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,9 @@ class TestFind:
 
     @pytest.mark.usefixtures("each_database")
     @pytest.mark.parametrize("access_key", ["bak_TEST", "bak_test ", "bak_tést", "bak_other", ""])
-    async def test_other_spelling_is_another_key(self, seeds: Seeds, vault: Vault, access_key: str) -> None:
+    async def test_key_is_not_found_when_the_spelling_differs(
+        self, seeds: Seeds, vault: Vault, access_key: str
+    ) -> None:
         await seeds.key((await seeds.user()).id)
         assert await KeyDirectory(vault).find(access_key) is None
 
@@ -49,7 +51,7 @@ class TestFind:
             pytest.param(lambda _key, user: user.fill(status="blocked"), id="its owner is blocked"),
         ],
     )
-    async def test_key_that_may_not_be_used_is_not_found(
+    async def test_key_is_not_found_when_it_is_inactive(
         self, seeds: Seeds, vault: Vault, spoil: Callable[[ApiKey, User], bool]
     ) -> None:
         user = await seeds.user()
@@ -61,7 +63,7 @@ class TestFind:
 
     @pytest.mark.usefixtures("database")
     @pytest.mark.parametrize(("minutes", "secrets"), [(5, (SECRET, "bsk_before")), (-5, (SECRET,))])
-    async def test_secret_before_a_rotation_works_for_the_overlap(
+    async def test_previous_secret_works_during_the_overlap_after_a_rotation(
         self, seeds: Seeds, vault: Vault, minutes: int, secrets: tuple[str, ...]
     ) -> None:
         key = await seeds.key((await seeds.user()).id)
@@ -74,9 +76,9 @@ class TestFind:
         assert found.secrets == secrets
 
 
-class TestRememberedKeys:
+class TestCachedKeys:
     @pytest.mark.usefixtures("database")
-    async def test_change_works_within_the_time_that_keys_are_kept(self, seeds: Seeds, vault: Vault) -> None:
+    async def test_change_works_when_the_cache_has_expired(self, seeds: Seeds, vault: Vault) -> None:
         now = [0.0]
         directory = KeyDirectory(vault, monotonic=lambda: now[0])
         key = await seeds.key((await seeds.user()).id)
@@ -87,7 +89,7 @@ class TestRememberedKeys:
         assert await directory.find("bak_test") is None
 
     @pytest.mark.usefixtures("database")
-    async def test_forgotten_key_is_read_again_at_once(self, seeds: Seeds, vault: Vault) -> None:
+    async def test_key_is_read_again_when_it_was_forgotten(self, seeds: Seeds, vault: Vault) -> None:
         directory = KeyDirectory(vault)
         key = await seeds.key((await seeds.user()).id)
         await directory.find("bak_test")

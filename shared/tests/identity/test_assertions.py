@@ -1,4 +1,4 @@
-"""Assertions: issued, verified, attacked."""
+"""Issuing and verifying assertions."""
 
 import base64
 import uuid
@@ -32,7 +32,7 @@ class Keys:
 
 
 class Denied:
-    """Denies the sessions that it is told to."""
+    """Denies the given sessions."""
 
     def __init__(self) -> None:
         self.sessions: set[uuid.UUID] = set()
@@ -48,7 +48,7 @@ def issued(*, at: float = NOW, audience: str = "bot", after: int = 0) -> str:
 
 
 def changed(**claims: object) -> str:
-    """A genuine signature over other claims."""
+    """An assertion with our signature and other claims."""
     whole = jwt.decode(issued(), options={"verify_signature": False}) | claims
     kept = {name: value for name, value in whole.items() if value is not None}
     return jwt.encode(kept, KEY.private_key, algorithm="EdDSA", headers={"typ": TOKEN_TYPE, "kid": KEY.kid})
@@ -70,14 +70,16 @@ def verifier(keys: Keys, denied: Denied) -> AssertionVerifier:
 
 
 class TestVerify:
-    async def test_assertion_for_this_action_tells_who_gave_it(self, verifier: AssertionVerifier) -> None:
+    async def test_assertion_for_this_action_is_accepted(self, verifier: AssertionVerifier) -> None:
         claims = await verifier.verify(issued(), method=METHOD, target=TARGET)
         assert (claims.sub, claims.sid, claims.exp - claims.iat) == (USER, SESSION, LIFETIME_S)
 
     @pytest.mark.parametrize(
         ("method", "target"), [("guild_detail", TARGET), (METHOD, "guild:1"), (METHOD, ""), ("", TARGET)]
     )
-    async def test_another_action_is_refused(self, verifier: AssertionVerifier, method: str, target: str) -> None:
+    async def test_assertion_for_another_action_is_refused(
+        self, verifier: AssertionVerifier, method: str, target: str
+    ) -> None:
         with pytest.raises(AssertionRefused):
             await verifier.verify(issued(), method=method, target=target)
 
@@ -114,11 +116,13 @@ class TestVerify:
             "nested",
         ],
     )
-    async def test_anything_else_is_refused(self, verifier: AssertionVerifier, token: str) -> None:
+    async def test_invalid_assertion_is_refused(self, verifier: AssertionVerifier, token: str) -> None:
         with pytest.raises(AssertionRefused):
             await verifier.verify(token, method=METHOD, target=TARGET)
 
-    async def test_revoked_session_is_refused(self, verifier: AssertionVerifier, denied: Denied) -> None:
+    async def test_assertion_is_refused_when_its_session_is_revoked(
+        self, verifier: AssertionVerifier, denied: Denied
+    ) -> None:
         token = issued()
         denied.sessions.add(SESSION)
         with pytest.raises(AssertionRefused):
@@ -134,7 +138,9 @@ class TestVerify:
                 jwt.encode(claims, key, algorithm=algorithm, headers=headers), method=METHOD, target=TARGET
             )
 
-    async def test_unknown_keys_are_looked_for_once_an_interval(self, verifier: AssertionVerifier, keys: Keys) -> None:
+    async def test_keys_are_read_once_an_interval_when_they_are_unknown(
+        self, verifier: AssertionVerifier, keys: Keys
+    ) -> None:
         for _ in range(20):
             token = jwt.encode(
                 {}, KEY.private_key, algorithm="EdDSA", headers={"typ": TOKEN_TYPE, "kid": uuid.uuid4().hex}
@@ -143,18 +149,18 @@ class TestVerify:
                 await verifier.verify(token, method=METHOD, target=TARGET)
         assert keys.refreshes == 1
 
-    async def test_is_dated_after_what_was_denied(self, verifier: AssertionVerifier) -> None:
+    async def test_assertion_is_dated_after_the_last_revocation(self, verifier: AssertionVerifier) -> None:
         claims = await verifier.verify(issued(after=NOW), method=METHOD, target=TARGET)
         assert claims.iat == NOW + 1
 
 
 class TestKinds:
-    async def test_an_access_token_is_no_assertion(self, verifier: AssertionVerifier) -> None:
+    async def test_access_token_is_refused_as_an_assertion(self, verifier: AssertionVerifier) -> None:
         subject = TokenSubject(USER, SESSION, Role.USER, SESSION_SCOPES, NOW, ("pwd",))
         token = TokenIssuer(ISSUER, now=lambda: NOW).issue(KEY, subject)
         with pytest.raises(AssertionRefused):
             await verifier.verify(token, method=METHOD, target=TARGET)
 
-    async def test_an_assertion_is_no_access_token(self, keys: Keys, denied: Denied) -> None:
+    async def test_assertion_is_refused_as_an_access_token(self, keys: Keys, denied: Denied) -> None:
         with pytest.raises(TokenRefused):
             await TokenVerifier(ISSUER, keys, denied, now=lambda: NOW).verify(issued())

@@ -11,7 +11,7 @@ from bongsu.mixins import Database
 
 
 class TestRecord:
-    async def test_entry_tells_who_did_what(self, each_database: Database) -> None:
+    async def test_entry_has_actor_action_and_target(self, each_database: Database) -> None:
         user_id, key_id = uuid.uuid4(), uuid.uuid4()
         async with each_database.unit():
             await audit.record(
@@ -30,7 +30,7 @@ class TestRecord:
         )
         assert entry.details == {"reason": "잃어버림"}
 
-    async def test_entry_goes_with_the_transaction_that_it_tells_of(self, database: Database) -> None:
+    async def test_entry_is_rolled_back_with_its_transaction(self, database: Database) -> None:
         async def undone() -> None:
             async with database.unit():
                 await audit.record("user.blocked")

@@ -1,4 +1,4 @@
-"""From requests to callers, through FastAPI: what is accepted, and how the rest is refused."""
+"""Identifying callers through FastAPI: accepted credentials, and the answers to all others."""
 
 import time
 from collections.abc import AsyncIterator
@@ -110,7 +110,7 @@ def signer(access_key: str = "bak_test", secret: str = SECRET, *, age_s: int = 0
 
 
 class TestBearer:
-    async def test_token_tells_who_calls(self, client: httpx.AsyncClient, user: User, vault: Vault) -> None:
+    async def test_token_identifies_the_caller(self, client: httpx.AsyncClient, user: User, vault: Vault) -> None:
         answer = await client.get("/who", headers={"authorization": f"Bearer {await token_of(user, vault)}"})
         assert answer.json() == {
             "user_id": str(user.id),
@@ -126,11 +126,11 @@ class TestBearer:
         assert (answer.status_code, answer.json()["code"]) == (401, "token_refused")
         assert answer.headers["www-authenticate"] == "Bearer"
 
-    async def test_request_without_a_credential_is_told_so(self, client: httpx.AsyncClient) -> None:
+    async def test_request_without_a_credential_is_refused(self, client: httpx.AsyncClient) -> None:
         answer = await client.get("/who")
         assert (answer.status_code, answer.json()["code"]) == (401, "credentials_missing")
 
-    async def test_token_from_before_a_role_change_is_refused_and_the_next_is_not(
+    async def test_token_is_refused_when_it_is_older_than_a_role_change(
         self, client: httpx.AsyncClient, identity: Identity, database: Database, user: User, vault: Vault
     ) -> None:
         before = await token_of(user, vault)
@@ -158,7 +158,7 @@ class TestCookie:
         client.cookies.set("access-8000", await token_of(user, vault))
         return client
 
-    async def test_cookie_tells_who_calls(self, signed_in: httpx.AsyncClient) -> None:
+    async def test_cookie_identifies_the_caller(self, signed_in: httpx.AsyncClient) -> None:
         assert (await signed_in.get("/who")).json()["method"] == "cookie"
 
     @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ class TestCookie:
 
 
 class TestSignature:
-    async def test_signed_request_tells_who_calls(self, client: httpx.AsyncClient, key: ApiKey) -> None:
+    async def test_signed_request_identifies_the_caller(self, client: httpx.AsyncClient, key: ApiKey) -> None:
         answer = await client.post("/who?a=1&b=%20x", content="봉수🔥", auth=signer())
         assert answer.json() == {
             "user_id": str(key.user_id),
@@ -201,7 +201,7 @@ class TestSignature:
         assert (await client.get("/wh%6f", auth=signer())).status_code == 200
 
     @pytest.mark.usefixtures("key")
-    async def test_refusals_are_byte_for_byte_the_same(
+    async def test_answers_are_identical_whatever_the_reason_for_the_refusal(
         self, client: httpx.AsyncClient, user: User, seeds: Seeds
     ) -> None:
         stopped = await seeds.key(user.id, access_key="bak_stopped")
@@ -235,20 +235,24 @@ class TestSignature:
         }
         assert answers[0].json()["code"] == "signature_refused"
 
-    async def test_forged_host_changes_nothing(self, client: httpx.AsyncClient, key: ApiKey) -> None:
+    async def test_forged_host_is_ignored(self, client: httpx.AsyncClient, key: ApiKey) -> None:
         del key
         request = client.build_request("GET", "/who", headers={"host": "evil.example"})
         signer().sign(request)
         assert (await client.send(request)).status_code == 200
 
-    async def test_unreadable_signature_is_told_what_is_missing(self, client: httpx.AsyncClient) -> None:
+    async def test_answer_names_the_missing_component_when_a_signature_is_unreadable(
+        self, client: httpx.AsyncClient
+    ) -> None:
         answer = await client.get(
             "/who", headers={"signature-input": 'a=("@method");created=1', "signature": "a=:aGk=:"}
         )
         assert (answer.status_code, answer.json()["code"]) == (401, "signature_malformed")
         assert "@authority" in answer.json()["detail"]
 
-    async def test_foreign_signature_does_not_hide_ours(self, client: httpx.AsyncClient, key: ApiKey) -> None:
+    async def test_request_is_accepted_when_a_foreign_signature_comes_first(
+        self, client: httpx.AsyncClient, key: ApiKey
+    ) -> None:
         request = client.build_request("GET", "/who")
         foreign = RequestSigner("gateway-key", "gateway-secret", label="gateway")
         foreign.sign(request)
@@ -272,8 +276,10 @@ class TestSignature:
         answer = await client.send(request)
         assert (answer.status_code, answer.json()["code"]) == (401, "signature_refused")
 
-    async def test_nonce_of_a_refused_request_can_be_used_again(self, client: httpx.AsyncClient, key: ApiKey) -> None:
-        """It is stored after the MAC check: others cannot spend it."""
+    async def test_nonce_works_when_a_forged_request_had_it_before(
+        self, client: httpx.AsyncClient, key: ApiKey
+    ) -> None:
+        """Nonces are stored after the check of the signature, so that others cannot use them up."""
         del key
         request = client.build_request("GET", "/who")
         signer().sign(request)
@@ -282,13 +288,15 @@ class TestSignature:
         assert (await client.send(request)).status_code == 200
 
     @pytest.mark.parametrize(("cidr", "status"), [("127.0.0.0/8", 200), ("::ffff:127.0.0.1", 200), ("10.0.0.0/8", 403)])
-    async def test_allowlist_decides_from_where_a_key_works(
+    async def test_key_works_from_its_allowlist_only(
         self, client: httpx.AsyncClient, key: ApiKey, cidr: str, status: int
     ) -> None:
         await AllowlistEntry.create(key_id=key.id, cidr=cidr)
         assert (await client.get("/who", auth=signer())).status_code == status
 
-    async def test_spoofed_forwarding_changes_no_decision(self, database: Database, vault: Vault, seeds: Seeds) -> None:
+    async def test_forwarding_fields_are_ignored_when_no_proxy_is_trusted(
+        self, database: Database, vault: Vault, seeds: Seeds
+    ) -> None:
         del database
         identity = Identity(vault=vault, public_url=URL)
         key = await seeds.key((await seeds.user()).id)
@@ -310,16 +318,18 @@ class TestSignature:
 
 
 class TestRequire:
-    async def test_key_manages_no_account(self, client: httpx.AsyncClient, key: ApiKey) -> None:
+    async def test_key_is_refused_when_a_session_is_required(self, client: httpx.AsyncClient, key: ApiKey) -> None:
         del key
         answer = await client.get("/account", auth=signer())
         assert (answer.status_code, answer.json()["code"]) == (403, "session_required")
 
-    async def test_session_does(self, client: httpx.AsyncClient, user: User, vault: Vault) -> None:
+    async def test_session_is_accepted_when_a_session_is_required(
+        self, client: httpx.AsyncClient, user: User, vault: Vault
+    ) -> None:
         headers = {"authorization": f"Bearer {await token_of(user, vault)}"}
         assert (await client.get("/account", headers=headers)).status_code == 200
 
-    async def test_scope_that_a_key_lacks_is_named(self, client: httpx.AsyncClient, key: ApiKey) -> None:
+    async def test_answer_names_the_scope_when_a_key_lacks_it(self, client: httpx.AsyncClient, key: ApiKey) -> None:
         await key.update(scopes="notifications:read")
         answer = await client.get("/inbox", auth=signer())
         assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
@@ -335,6 +345,8 @@ class TestRequire:
         answer = await client.get("/users", headers={"authorization": f"Bearer {token}"})
         assert answer.status_code == status
 
-    async def test_manager_s_key_has_no_part_in_managing_users(self, client: httpx.AsyncClient, seeds: Seeds) -> None:
+    async def test_key_of_a_manager_does_not_have_their_permissions(
+        self, client: httpx.AsyncClient, seeds: Seeds
+    ) -> None:
         await seeds.key((await seeds.user(role=Role.MANAGER)).id)
         assert (await client.get("/users", auth=signer())).status_code == 403

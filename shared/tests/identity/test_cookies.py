@@ -1,21 +1,22 @@
 """Cookie names and attributes."""
 
+import pytest
 from starlette.responses import Response
 
-from bongsu.identity.cookies import AuthCookies
+from bongsu.identity.cookies import AuthCookies, is_same_origin
 
 
-class TestCookieJar:
-    def test_https_names_are_guarded_by_browsers(self) -> None:
+class TestAuthCookies:
+    def test_names_have_prefixes_when_the_url_is_https(self) -> None:
         jar = AuthCookies.of("https://bongsu.example")
         assert (jar.access, jar.refresh, jar.secure) == ("__Host-access", "__Secure-refresh", True)
 
-    def test_http_names_carry_the_port(self) -> None:
+    def test_names_have_the_port_when_the_url_is_http(self) -> None:
         one, other = AuthCookies.of("http://localhost:8000"), AuthCookies.of("http://localhost:8001")
         assert (one.access, one.secure) == ("access-8000", False)
         assert one.access != other.access
 
-    def test_access_cookie_goes_everywhere_and_the_others_to_auth(self) -> None:
+    def test_access_cookie_is_sent_everywhere_and_the_others_to_auth(self) -> None:
         jar = AuthCookies.of("https://bongsu.example")
         response = Response()
         jar.set(response, jar.access, "a", max_age_s=900)
@@ -25,7 +26,7 @@ class TestCookieJar:
             "__Secure-refresh=r; HttpOnly; Max-Age=900; Path=/auth; SameSite=lax; Secure",
         ]
 
-    def test_each_flow_has_a_cookie_of_its_own_that_browsers_guard(self) -> None:
+    def test_each_flow_has_its_own_cookie(self) -> None:
         jar = AuthCookies.of("https://bongsu.example")
         one, other = jar.flow_of("state"), jar.flow_of("another")
         assert one != other
@@ -34,3 +35,22 @@ class TestCookieJar:
         response = Response()
         jar.set(response, one, "f", max_age_s=600)
         assert response.headers["set-cookie"] == f"{one}=f; HttpOnly; Max-Age=600; Path=/; SameSite=lax; Secure"
+
+
+class TestIsSameOrigin:
+    @pytest.mark.parametrize(
+        ("headers", "same"),
+        [
+            ({}, True),
+            ({"origin": "https://a.example"}, True),
+            ({"origin": "https://b.example"}, False),
+            ({"origin": "null"}, False),
+            ({"origin": ""}, False),
+            ({"sec-fetch-site": "same-origin"}, True),
+            ({"sec-fetch-site": "none"}, True),
+            ({"sec-fetch-site": "same-site", "origin": "https://a.example"}, False),
+            ({"sec-fetch-site": "cross-site"}, False),
+        ],
+    )
+    def test_pages_of_other_sites_are_recognised(self, headers: dict[str, str], same: bool) -> None:
+        assert is_same_origin(headers, "https://a.example") is same

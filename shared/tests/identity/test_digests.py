@@ -11,7 +11,7 @@ RFC_SHA256 = "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:"
 
 class TestContentDigest:
     @pytest.mark.parametrize(("algorithm", "expected"), [("sha-512", RFC_SHA512), ("sha-256", RFC_SHA256)])
-    def test_examples_of_the_rfc(self, algorithm: DigestAlgorithm, expected: str) -> None:
+    def test_digest_is_that_of_the_rfc_examples(self, algorithm: DigestAlgorithm, expected: str) -> None:
         assert content_digest(BODY, algorithm) == expected
 
 
@@ -35,8 +35,8 @@ class TestDigestMatches:
             f"sha-256=({RFC_SHA256.removeprefix('sha-256=')})",
         ],
     )
-    def test_wrong_or_unknown_digest_does_not(self, field: str) -> None:
+    def test_wrong_or_unknown_digest_does_not_match(self, field: str) -> None:
         assert not digest_matches(field, BODY)
 
-    def test_other_body_does_not(self) -> None:
+    def test_digest_of_another_body_does_not_match(self) -> None:
         assert not digest_matches(RFC_SHA256, BODY + b" ")

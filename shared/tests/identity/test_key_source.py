@@ -30,18 +30,18 @@ SUBJECT = TokenSubject(uuid.uuid4(), uuid.uuid4(), Role.USER, SESSION_SCOPES, in
 
 class TestEnsureSigningKey:
     @pytest.mark.usefixtures("each_database")
-    async def test_of_many_at_once_one_makes_the_key(self, vault: Vault) -> None:
+    async def test_one_key_is_created_when_processes_start_together(self, vault: Vault) -> None:
         kids = await asyncio.gather(*(ensure_signing_key(vault) for _ in range(5)))
         assert len(set(kids)) == 1
         assert await SigningKeyRow.row_count() == 1
 
     @pytest.mark.usefixtures("database")
-    async def test_first_key_signs_at_once(self, vault: Vault) -> None:
+    async def test_first_key_signs_immediately(self, vault: Vault) -> None:
         kid = await ensure_signing_key(vault)
         assert (await current_signing_key(vault)).kid == kid
 
     @pytest.mark.usefixtures("database")
-    async def test_private_half_is_sealed(self, vault: Vault) -> None:
+    async def test_private_key_is_sealed(self, vault: Vault) -> None:
         await ensure_signing_key(vault)
         with pytest.raises(SealBroken):
             await current_signing_key(Vault.parse(Vault.new_key("k9")))
@@ -49,7 +49,7 @@ class TestEnsureSigningKey:
 
 class TestCurrentSigningKey:
     @pytest.mark.usefixtures("database")
-    async def test_without_a_key_the_answer_says_what_to_run(self, vault: Vault) -> None:
+    async def test_error_names_the_command_when_there_is_no_key(self, vault: Vault) -> None:
         with pytest.raises(Unavailable, match="bongsu migrate"):
             await current_signing_key(vault)
 
@@ -68,7 +68,9 @@ class TestRotateSigningKey:
         row = await SigningKeyRow.get(kid=second)
         assert row.signs_from > datetime.now(UTC) + timedelta(seconds=JWKS_MAX_AGE_S)
 
-    async def test_of_many_at_once_each_tells_a_key_that_is_there(self, each_database: Database, vault: Vault) -> None:
+    async def test_every_returned_key_exists_when_processes_rotate_together(
+        self, each_database: Database, vault: Vault
+    ) -> None:
         first = await ensure_signing_key(vault)
         connected = asyncio.Barrier(4)
 
@@ -101,7 +103,7 @@ class TestRotateSigningKey:
 
 
 class TestDatabaseKeySource:
-    async def test_key_past_its_time_is_not_found(self, database: Database, vault: Vault) -> None:
+    async def test_key_is_not_found_when_it_is_no_longer_trusted(self, database: Database, vault: Vault) -> None:
         kid = await ensure_signing_key(vault)
         row = await SigningKeyRow.get(kid=kid)
         async with database.unit():
@@ -124,7 +126,7 @@ class TestDatabaseKeySource:
             await verifier.verify(token)
 
     @pytest.mark.parametrize("trouble", [asyncio.Event().wait, NotImplementedError])
-    async def test_poll_that_hangs_or_breaks_is_not_the_last(
+    async def test_polling_continues_when_a_poll_hangs_or_fails(
         self, database: Database, vault: Vault, monkeypatch: pytest.MonkeyPatch, trouble: Callable[[], Awaitable[bool]]
     ) -> None:
         del database
@@ -144,7 +146,7 @@ class TestDatabaseKeySource:
         async with source.following():
             await eventually(lambda: source.find(kid) is not None)
 
-    async def test_known_keys_outlive_the_database(self, database: Database, vault: Vault) -> None:
+    async def test_known_keys_stay_trusted_while_the_database_is_down(self, database: Database, vault: Vault) -> None:
         kid = await ensure_signing_key(vault)
         source = DatabaseKeySource(poll_every_s=0.01)
         async with source.following():

@@ -16,21 +16,21 @@ class TestUseNonce:
         assert await use_nonce("bak_a", "n1")
         assert not await use_nonce("bak_a", "n1")
 
-    async def test_one_nonce_works_for_each_key(self) -> None:
+    async def test_same_nonce_works_for_another_key(self) -> None:
         assert await use_nonce("bak_a", "n1")
         assert await use_nonce("bak_b", "n1")
 
-    async def test_nonces_that_differ_in_case_or_accent_only_are_two(self) -> None:
+    async def test_nonces_are_distinct_when_they_differ_in_case_or_accent(self) -> None:
         assert await use_nonce("bak_a", "nonce")
         assert await use_nonce("bak_a", "NONCE")
 
-    async def test_of_many_uses_at_once_one_works(self) -> None:
+    async def test_one_use_works_when_many_are_concurrent(self) -> None:
         used = await asyncio.gather(*(use_nonce("bak_a", "n1") for _ in range(8)))
         assert used.count(True) == 1
 
 
 class TestSweepNonces:
-    async def test_only_what_no_fresh_signature_can_carry_is_removed(self) -> None:
+    async def test_nonces_of_expired_signatures_are_deleted(self) -> None:
         await use_nonce("bak_a", "new")
         await use_nonce("bak_a", "old")
         newest = await RequestNonce.order_by("-id").first()

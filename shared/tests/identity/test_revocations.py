@@ -1,4 +1,4 @@
-"""What has been revoked, and who knows it."""
+"""Writing revocations and following them."""
 
 import asyncio
 import time
@@ -32,7 +32,7 @@ KEY = SigningKey.generate()
 
 
 class Clock:
-    """Monotonic time that moves when told."""
+    """Monotonic time, moved by hand."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -70,7 +70,7 @@ class Keys:
         return KEY.private_key.public_key() if kid == KEY.kid else None
 
     async def refresh(self) -> None:
-        """It is all there is."""
+        """Do nothing: the key is always known."""
 
 
 def verifier(feed: RevocationFeed, *, now: Callable[[], float] = time.time) -> TokenVerifier:
@@ -90,14 +90,14 @@ class TestRevokeSession:
         await feed.poll()
         assert feed.denies(claims(session_id=session_id, issued_at=int(time.time()) + 60))
 
-    async def test_other_sessions_are_not(self, database: Database) -> None:
+    async def test_other_sessions_are_not_denied(self, database: Database) -> None:
         feed = RevocationFeed()
         async with database.unit():
             await revoke_session(uuid.uuid4())
         await feed.poll()
         assert not feed.denies(claims())
 
-    async def test_what_was_rolled_back_is_not_revoked(self, database: Database) -> None:
+    async def test_session_is_not_denied_when_its_revocation_was_rolled_back(self, database: Database) -> None:
         session_id, feed = uuid.uuid4(), RevocationFeed()
 
         async def undone() -> None:
@@ -112,7 +112,7 @@ class TestRevokeSession:
 
 
 class TestRevokeUser:
-    async def test_tokens_issued_so_far_are_denied_and_later_ones_are_not(
+    async def test_tokens_are_denied_when_they_are_older_than_the_revocation(
         self, each_database: Database, seeds: Seeds
     ) -> None:
         user, feed = await seeds.user(), RevocationFeed()
@@ -125,7 +125,7 @@ class TestRevokeUser:
     async def test_token_issued_between_two_revocations_in_one_second_is_denied(
         self, database: Database, seeds: Seeds
     ) -> None:
-        """It is dated ahead, after the first of them."""
+        """The token is dated ahead, after the first revocation."""
         user, feed = await seeds.user(), RevocationFeed()
         async with database.unit():
             await revoke_user(user)
@@ -146,7 +146,7 @@ class TestRevokeUser:
             await verifier(feed, now=lambda: time.time() + 60).verify(token)
 
     @pytest.mark.parametrize("revocations_at_once", [1, 2])
-    async def test_next_token_works_at_once_by_any_clock(
+    async def test_next_token_is_accepted_by_every_clock(
         self, database: Database, seeds: Seeds, revocations_at_once: int
     ) -> None:
         user, feed = await seeds.user(), RevocationFeed()
@@ -158,7 +158,7 @@ class TestRevokeUser:
         for clock in (lambda: time.time() - MARGIN_S, time.time, lambda: time.time() + MARGIN_S):
             assert (await verifier(feed, now=clock).verify(token)).sub == user.id
 
-    async def test_revocations_at_once_follow_one_another(self, each_database: Database, seeds: Seeds) -> None:
+    async def test_concurrent_revocations_have_different_times(self, each_database: Database, seeds: Seeds) -> None:
         user = await seeds.user()
 
         async def revoked() -> int:
@@ -169,7 +169,7 @@ class TestRevokeUser:
         assert len(set(denied)) == 4
         assert (await user.refresh()).tokens_denied_until == max(denied)
 
-    async def test_user_remembers_until_when_tokens_are_denied(self, database: Database, seeds: Seeds) -> None:
+    async def test_user_row_has_the_time_of_the_revocation(self, database: Database, seeds: Seeds) -> None:
         user = await seeds.user()
         async with database.unit():
             await revoke_user(user)
@@ -179,7 +179,7 @@ class TestRevokeUser:
 
 class TestRevocation:
     async def test_row_is_dated_by_the_database(self, each_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Whoever revokes may have a clock that is an hour behind: the row is found by those who polled before."""
+        """Pollers find the row even when the clock of the process that revokes is an hour behind."""
         now = datetime.now(UTC)
         monkeypatch.setattr(base, "python_now", lambda: now - timedelta(hours=1))
         async with each_database.unit():
@@ -188,7 +188,7 @@ class TestRevocation:
 
 
 class TestPoll:
-    async def test_later_polls_find_what_is_new(self, database: Database) -> None:
+    async def test_later_polls_find_new_rows(self, database: Database) -> None:
         first, second, feed = uuid.uuid4(), uuid.uuid4(), RevocationFeed()
         for session_id in (first, second):
             async with database.unit():
@@ -197,8 +197,8 @@ class TestPoll:
         assert feed.denies(claims(session_id=first))
         assert feed.denies(claims(session_id=second))
 
-    async def test_row_that_shows_late_is_found(self, database: Database) -> None:
-        """Its transaction began before, and ended after, one that was seen."""
+    async def test_row_is_found_when_it_is_committed_late(self, database: Database) -> None:
+        """Its transaction started before, and ended after, that of a row already read."""
         late, feed = uuid.uuid4(), RevocationFeed()
         async with database.unit():
             await revoke_session(uuid.uuid4())
@@ -209,7 +209,7 @@ class TestPoll:
         await feed.poll()
         assert feed.denies(claims(session_id=late))
 
-    async def test_row_dated_by_a_clock_far_ahead_hides_no_later_one(self, database: Database) -> None:
+    async def test_later_row_is_found_when_a_row_is_dated_in_the_future(self, database: Database) -> None:
         later, feed = uuid.uuid4(), RevocationFeed()
         async with database.unit():
             ahead = await revoke_session(uuid.uuid4())
@@ -220,7 +220,7 @@ class TestPoll:
         await feed.poll()
         assert feed.denies(claims(session_id=later))
 
-    async def test_what_expired_is_forgotten(self, database: Database) -> None:
+    async def test_expired_revocation_is_dropped(self, database: Database) -> None:
         session_id, feed = uuid.uuid4(), RevocationFeed()
         async with database.unit():
             row = await revoke_session(session_id)
@@ -269,7 +269,9 @@ class TestFreshness:
                 await eventually(lambda: feed.denies(claims(session_id=session_id)))
             await database.dispose()
 
-    async def test_poll_that_breaks_is_not_the_last(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_polling_continues_when_a_poll_fails(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         del database
         feed = RevocationFeed(poll_every_s=0.01)
         poll, defects = feed.poll, [ZeroDivisionError]
@@ -283,7 +285,7 @@ class TestFreshness:
         async with feed.following():
             await eventually(lambda: feed.is_fresh)
 
-    async def test_following_learns_of_a_revocation_by_itself(self, database: Database) -> None:
+    async def test_new_revocation_is_found_while_following(self, database: Database) -> None:
         session_id, feed = uuid.uuid4(), RevocationFeed(poll_every_s=0.01)
         async with feed.following():
             async with database.unit():
@@ -292,7 +294,7 @@ class TestFreshness:
 
 
 class TestSweepRevocations:
-    async def test_only_what_expired_is_removed(self, database: Database) -> None:
+    async def test_expired_revocations_are_deleted(self, database: Database) -> None:
         async with database.unit():
             await revoke_session(uuid.uuid4())
             old = await revoke_session(uuid.uuid4())

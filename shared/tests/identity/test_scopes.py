@@ -16,7 +16,7 @@ from bongsu.identity.scopes import (
 
 
 class TestRole:
-    def test_each_role_contains_the_one_before(self) -> None:
+    def test_each_role_includes_the_one_before(self) -> None:
         roles = [Role.USER, Role.STAFF, Role.MANAGER, Role.ADMINISTRATOR]
         for lower, higher in pairwise(roles):
             assert lower.permissions < higher.permissions
@@ -42,12 +42,12 @@ class TestRole:
 
 
 class TestScopes:
-    def test_keys_manage_no_account(self) -> None:
+    def test_keys_cannot_have_the_account_scope(self) -> None:
         assert Scope.ACCOUNT not in KEY_SCOPES
         assert {Scope.ACCOUNT} == SESSION_SCOPES - KEY_SCOPES
 
-    def test_written_scopes_read_back(self) -> None:
+    def test_formatted_scopes_parse_to_the_same(self) -> None:
         assert parse_scopes(format_scopes(KEY_SCOPES)) == KEY_SCOPES
 
-    def test_unknown_scope_gives_nothing(self) -> None:
+    def test_unknown_scope_is_ignored(self) -> None:
         assert parse_scopes("notifications:read root:everything") == {Scope.NOTIFICATIONS_READ}

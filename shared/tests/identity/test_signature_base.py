@@ -1,4 +1,4 @@
-"""The signature base: what a signature covers."""
+"""The signature base."""
 
 import base64
 import hmac
@@ -58,7 +58,7 @@ class TestOrigin:
 
 
 class TestSignatureBase:
-    def test_rfc_9421_appendix_b_2_5(self) -> None:
+    def test_base_is_that_of_rfc_9421_appendix_b_2_5(self) -> None:
         signed = covering(
             ["date", "@authority", "content-type"], {"created": 1618884473, "keyid": "test-shared-secret"}
         )
@@ -73,7 +73,7 @@ class TestSignatureBase:
         mac = hmac.digest(base64.b64decode(RFC_SECRET), base, "sha256")
         assert base64.b64encode(mac).decode() == "pxcQw6G3AjtMBQjwo8XzkZf/bws5LelbaMk5rGIGtE8="
 
-    def test_derived_components(self) -> None:
+    def test_derived_components_have_the_values_of_the_rfc(self) -> None:
         assert base_of(
             RFC_REQUEST, "@method", "@authority", "@scheme", "@path", "@query", "@request-target", "@target-uri"
         ) == [

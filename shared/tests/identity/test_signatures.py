@@ -1,4 +1,4 @@
-"""Signing requests and verifying them."""
+"""Signing requests and reading their signatures."""
 
 import hmac
 from collections.abc import AsyncIterator, Callable
@@ -47,7 +47,7 @@ def read(request: HttpRequest, *, now: float = NOW) -> SignatureClaim:
 def handmade(
     params: dict[str, str | int], *, names: tuple[str, ...] = ALL, label: str = "x", body: bytes = b""
 ) -> HttpRequest:
-    """A GET signed by hand, so that what is signed can be wrong in ways that the signer never is."""
+    """A GET signed by hand, wrong in ways in which `RequestSigner` never is."""
     headers = [(b"content-digest", content_digest(body).encode())] if body else []
     request = HttpRequest.of("GET", b"/a", b"", headers, body)
     inner = covering(names, params)
@@ -77,7 +77,7 @@ PARAMS: dict[str, str | int] = {"created": NOW, "keyid": KEY, "nonce": "n"}
 
 
 class TestRead:
-    def test_claim_tells_what_was_signed(self) -> None:
+    def test_claim_has_the_label_and_the_parameters(self) -> None:
         claim = read(handmade({**PARAMS, "expires": NOW + 5, "alg": "hmac-sha256"}, label="any-label"))
         assert (claim.label, claim.key_id, claim.nonce, claim.created, claim.expires) == (
             "any-label",
@@ -88,7 +88,7 @@ class TestRead:
         )
 
     @pytest.mark.parametrize("missing", ALL)
-    def test_required_component_left_out_is_named(self, missing: str) -> None:
+    def test_error_names_a_missing_component(self, missing: str) -> None:
         names = tuple(name for name in ALL if name != missing)
         with pytest.raises(SignatureMalformed, match=missing):
             read(handmade(PARAMS, names=names))
@@ -98,7 +98,7 @@ class TestRead:
             read(handmade(PARAMS, body=b"{}"))
 
     @pytest.mark.parametrize("missing", ["created", "keyid", "nonce"])
-    def test_missing_parameter_is_named(self, missing: str) -> None:
+    def test_error_names_a_missing_parameter(self, missing: str) -> None:
         params = {name: value for name, value in PARAMS.items() if name != missing}
         with pytest.raises(SignatureMalformed, match=missing):
             read(handmade(params))
@@ -136,7 +136,7 @@ class TestRead:
         with pytest.raises(SignatureMalformed):
             read(HttpRequest.of("GET", b"/", b"", pairs, b""))
 
-    def test_signature_of_another_kind_is_passed_over(self) -> None:
+    def test_signature_of_another_kind_is_ignored(self) -> None:
         theirs = ('proxy=("date");alg="ed25519"', "proxy=:aGk=:")
         assert [claim.label for claim in claims_of(beside(handmade(PARAMS, label="ours"), theirs))] == ["ours"]
 
@@ -155,13 +155,13 @@ class TestRead:
             claims_of(beside(handmade({**PARAMS, "keyid": 7}), ("a=()", "a=:aGk=:")))
 
 
-class TestCheck:
-    def test_signed_request_is_borne_out_by_its_secret(self) -> None:
+class TestIsSignedWith:
+    def test_signature_is_accepted_with_its_secret(self) -> None:
         claim = read(signed(httpx.Request("POST", f"{URL}/v1/x?a=1&b=%20", json={"가": "🔥"})))
         assert claim.is_signed_with(SECRET)
 
     @pytest.mark.parametrize("secret", ["", "bsk_other", pytest.param(DUMMY_SECRET, id="dummy")])
-    def test_other_secret_does_not_bear_it_out(self, secret: str) -> None:
+    def test_signature_is_refused_with_another_secret(self, secret: str) -> None:
         assert not read(signed(httpx.Request("GET", f"{URL}/"))).is_signed_with(secret)
 
     @pytest.mark.parametrize("age", [-30, 0, 30])
@@ -188,7 +188,7 @@ class TestCheck:
         query=st.from_regex(r"\A[a-z0-9=&%+]{0,20}\Z"),
         body=st.binary(max_size=50),
     )
-    def test_whatever_is_signed_verifies(self, method: str, path: str, query: str, body: bytes) -> None:
+    def test_every_signed_request_verifies(self, method: str, path: str, query: str, body: bytes) -> None:
         request = signed(
             httpx.Request(method, httpx.URL(URL).copy_with(raw_path=f"{path}?{query}".encode()), content=body)
         )
@@ -266,7 +266,7 @@ class TestRequestSigner:
         [claim] = self.claims_of(seen)
         assert claim.is_signed_with(SECRET)
 
-    def test_request_sent_again_is_signed_anew(self) -> None:
+    def test_request_gets_a_new_signature_when_it_is_sent_again(self) -> None:
         seen: list[httpx.Request] = []
         nonces: list[str] = []
 
@@ -282,7 +282,7 @@ class TestRequestSigner:
         assert len(set(nonces)) == 2
         assert all(claim.is_signed_with(SECRET) for claim in self.claims_of(seen))
 
-    def test_public_url_is_signed_where_another_address_is_called(self) -> None:
+    def test_public_url_is_signed_when_another_address_is_called(self) -> None:
         request = httpx.Request("GET", "http://10.0.0.7:9000/a")
         RequestSigner(KEY, SECRET, public_url=URL, now=lambda: NOW).sign(request)
         assert read(received(request)).is_signed_with(SECRET)

@@ -1,4 +1,4 @@
-"""Removing what has expired."""
+"""Deleting expired rows."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,7 @@ async def use(how_many: int, *, expires_at: datetime) -> None:
 
 class TestSweep:
     @pytest.mark.parametrize("expired", [0, 9, 10, 25])
-    async def test_what_expired_goes_in_chunks_and_the_rest_stays(self, each_database: Database, expired: int) -> None:
+    async def test_expired_rows_are_deleted_in_chunks(self, each_database: Database, expired: int) -> None:
         now, minute = datetime.now(UTC), timedelta(minutes=1)
         await use(expired, expires_at=now - minute)
         await use(5, expires_at=now + minute)
@@ -31,7 +31,7 @@ class TestSweep:
         assert await RequestNonce.row_count() == 5
         assert len(committed) >= -(-expired // 10)
 
-    async def test_row_that_is_renewed_meanwhile_stays(
+    async def test_row_stays_when_it_is_renewed_meanwhile(
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         await use(2, expires_at=datetime.now(UTC) - timedelta(minutes=1))

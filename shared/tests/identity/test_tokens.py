@@ -1,4 +1,4 @@
-"""Access tokens: issued, verified, attacked."""
+"""Issuing and verifying access tokens."""
 
 import base64
 import json
@@ -31,7 +31,7 @@ SUBJECT = TokenSubject(uuid.uuid4(), uuid.uuid4(), Role.STAFF, SESSION_SCOPES, N
 
 
 class Keys:
-    """Public keys in memory; `arriving` are there after the next refresh."""
+    """Public keys in memory; the next refresh adds the `arriving` ones."""
 
     def __init__(self, *keys: SigningKey) -> None:
         self.known = {key.kid: key.private_key.public_key() for key in keys}
@@ -47,7 +47,7 @@ class Keys:
 
 
 class Denied:
-    """Denies what it is told to."""
+    """Denies the given sessions."""
 
     def __init__(self) -> None:
         self.sessions: set[uuid.UUID] = set()
@@ -57,7 +57,7 @@ class Denied:
 
 
 class Clock:
-    """Time that stands still until told."""
+    """Time, moved by hand."""
 
     def __init__(self) -> None:
         self.now: float = NOW
@@ -97,7 +97,7 @@ def payload(**changes: object) -> dict[str, object]:
 
 
 def forge(claims: dict[str, object], **headers: object) -> str:
-    """A token signed by our own key, wrong in what is asked for."""
+    """A token with our signature and wrong claims or headers."""
     return jwt.encode(claims, KEY.private_key, algorithm="EdDSA", headers={"typ": "at+jwt", "kid": KEY.kid, **headers})
 
 
@@ -113,14 +113,14 @@ class TestIssue:
         assert parse_scopes(claims.scope) == SESSION_SCOPES
         assert (claims.iat, claims.exp) == (NOW, NOW + 900)
 
-    def test_header_is_an_access_tokens(self) -> None:
+    def test_header_names_the_type_and_the_key(self) -> None:
         assert jwt.get_unverified_header(issue()) == {"alg": "EdDSA", "typ": "at+jwt", "kid": KEY.kid}
 
     def test_each_token_has_its_own_id(self) -> None:
         assert issue() != issue()
 
     @pytest.mark.parametrize("lifetime", [0, -1, MAX_LIFETIME_S + 1])
-    def test_long_life_is_refused(self, lifetime: int) -> None:
+    def test_lifetime_beyond_the_maximum_is_refused(self, lifetime: int) -> None:
         with pytest.raises(ValueError, match="lives"):
             TokenIssuer(ISSUER, lifetime_s=lifetime)
 
@@ -191,7 +191,7 @@ class TestVerify:
             await verifier.verify(issue(other))
 
     @pytest.mark.parametrize("token", ["", ".", "..", "a.b.c", "é.é.é", "\udcff.a.b", "x" * 5000, "e30.e30.e30"])
-    async def test_what_is_no_token_is_refused(self, verifier: TokenVerifier, token: str) -> None:
+    async def test_text_that_is_not_a_token_is_refused(self, verifier: TokenVerifier, token: str) -> None:
         with pytest.raises(TokenRefused):
             await verifier.verify(token)
 
@@ -204,8 +204,7 @@ class TestVerify:
             with pytest.raises(TokenRefused):
                 await verifier.verify(spelling)
 
-    async def test_brackets_within_brackets_are_refused(self, verifier: TokenVerifier) -> None:
-        """Deeper than the JSON reader goes."""
+    async def test_deeply_nested_header_is_refused(self, verifier: TokenVerifier) -> None:
         header = base64.urlsafe_b64encode(b"[" * 3000).decode()
         with pytest.raises(TokenRefused):
             await verifier.verify(f"{header}.e30.e30")
@@ -237,35 +236,35 @@ class TestVerify:
             await verifier.verify(f"{header}.{segment(payload(role='administrator'))}.{signature}")
 
 
-class TestRememberedTokens:
-    async def test_remembered_token_expires_all_the_same(self, verifier: TokenVerifier, clock: Clock) -> None:
+class TestCachedTokens:
+    async def test_cached_token_is_refused_when_it_expires(self, verifier: TokenVerifier, clock: Clock) -> None:
         token = issue()
         await verifier.verify(token)
         clock.now = NOW + 900
         with pytest.raises(TokenRefused):
             await verifier.verify(token)
 
-    async def test_remembered_token_is_denied_once_revoked(self, verifier: TokenVerifier, denied: Denied) -> None:
+    async def test_cached_token_is_refused_when_it_is_revoked(self, verifier: TokenVerifier, denied: Denied) -> None:
         token = issue()
         await verifier.verify(token)
         denied.sessions.add(SUBJECT.session_id)
         with pytest.raises(TokenRefused):
             await verifier.verify(token)
 
-    async def test_remembered_token_goes_with_its_key(self, verifier: TokenVerifier, keys: Keys) -> None:
+    async def test_cached_token_is_refused_when_its_key_is_removed(self, verifier: TokenVerifier, keys: Keys) -> None:
         token = issue()
         await verifier.verify(token)
         keys.known.clear()
         with pytest.raises(TokenRefused):
             await verifier.verify(token)
 
-    async def test_memory_is_bounded(self, keys: Keys, denied: Denied, clock: Clock) -> None:
+    async def test_cache_is_bounded(self, keys: Keys, denied: Denied, clock: Clock) -> None:
         verifier = TokenVerifier(ISSUER, keys, denied, cache_size=2, now=clock)
         for _ in range(5):
             await verifier.verify(issue())
         assert len(verifier._verified) == 2
 
-    async def test_remembered_token_is_checked_five_times_faster(self, verifier: TokenVerifier) -> None:
+    async def test_cached_token_is_verified_five_times_faster(self, verifier: TokenVerifier) -> None:
         tokens = [issue() for _ in range(200)]
 
         async def round_s() -> float:
@@ -279,12 +278,12 @@ class TestRememberedTokens:
 
 
 class TestUnknownKeys:
-    async def test_new_key_is_read_when_first_seen(self, verifier: TokenVerifier, keys: Keys) -> None:
+    async def test_keys_are_read_when_a_token_names_an_unknown_one(self, verifier: TokenVerifier, keys: Keys) -> None:
         fresh = SigningKey.generate()
         keys.arriving[fresh.kid] = fresh.private_key.public_key()
         assert (await verifier.verify(issue(fresh))).sub == SUBJECT.user_id
 
-    async def test_flood_of_unknown_keys_reads_once_an_interval(
+    async def test_keys_are_read_once_an_interval_when_unknown_keys_flood_in(
         self, verifier: TokenVerifier, keys: Keys, clock: Clock
     ) -> None:
         for wait_s in (0.0, 5.0):
@@ -296,7 +295,7 @@ class TestUnknownKeys:
 
 
 class TestPublicJwk:
-    def test_jwk_is_read_by_another_library(self) -> None:
+    def test_jwk_is_accepted_by_another_library(self) -> None:
         key = jwt.PyJWK(public_jwk(KEY.kid, KEY.private_key.public_key()))
         decoded = jwt.decode(
             issue(), key, algorithms=["EdDSA"], audience="bongsu", options={"verify_exp": False, "verify_iat": False}

@@ -32,7 +32,7 @@ class TestParse:
         with pytest.raises(VaultKeysWrong):
             Vault.parse(setting)
 
-    def test_error_holds_no_part_of_a_key(self) -> None:
+    def test_error_shows_no_part_of_a_key(self) -> None:
         secret = "c2VjcmV0LXNlY3JldA"
         with pytest.raises(VaultKeysWrong) as caught:
             Vault.parse(f"k1:{secret}")
@@ -50,11 +50,11 @@ class TestParse:
 
 class TestSeal:
     @given(st.binary(max_size=200))
-    def test_what_is_sealed_opens(self, data: bytes) -> None:
+    def test_sealed_bytes_open(self, data: bytes) -> None:
         vault = Vault.parse(K1)
         assert vault.open(vault.seal(data, aad="row:1"), aad="row:1") == data
 
-    def test_one_text_sealed_twice_looks_different(self) -> None:
+    def test_sealed_texts_differ_when_the_content_is_the_same(self) -> None:
         vault = Vault.parse(K1)
         assert vault.seal("same", aad="a") != vault.seal("same", aad="a")
 
@@ -96,14 +96,14 @@ class TestOpen:
             # Only the unused bits of base64's last character may differ.
             assert (vault.open(changed, aad="a"), at) == (b"secret words", len(sealed) - 1)
 
-    def test_error_shows_nothing_of_what_is_sealed(self) -> None:
+    def test_error_shows_nothing_of_the_content(self) -> None:
         vault = Vault.parse(K1)
         with pytest.raises(SealBroken) as caught:
             vault.open(vault.seal("secret words", aad="a"), aad="b")
         assert "secret" not in str(caught.value)
 
     @pytest.mark.parametrize("sealed", ["", ".", "k1", "k1.", "k1.AAAA", "k1.!!", "k1.é"])
-    def test_what_is_no_sealed_text_does_not_open(self, sealed: str) -> None:
+    def test_text_that_is_not_sealed_does_not_open(self, sealed: str) -> None:
         with pytest.raises(SealBroken):
             Vault.parse(K1).open(sealed, aad="a")
 

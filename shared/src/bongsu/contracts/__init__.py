@@ -1,1 +1,1 @@
-"""Wire shapes: what travels between services and what their names are. Imports pydantic only."""
+"""Wire shapes: the messages between services, and the names of queues. Imports pydantic only."""

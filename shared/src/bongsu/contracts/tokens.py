@@ -1,4 +1,4 @@
-"""The claims of our tokens, signed with EdDSA: access tokens (`typ: at+jwt`) and assertions (`typ: assertion+jwt`)."""
+"""The claims of access tokens (`typ: at+jwt`) and assertions (`typ: assertion+jwt`)."""
 
 from typing import Literal
 from uuid import UUID
@@ -26,7 +26,7 @@ class AccessClaims(Wire):
 
 
 class AssertionClaims(Wire):
-    """A user's word for one action: `aud` does `method` to `target`. `sid` is the session in which it was given."""
+    """One action on behalf of a user: `aud` performs `method` on `target`. `sid` is the session that asked for it."""
 
     iss: str
     sub: UUID

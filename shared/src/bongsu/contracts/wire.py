@@ -1,4 +1,4 @@
-"""What every wire shape has in common."""
+"""The base class of wire shapes."""
 
 from pydantic import BaseModel, ConfigDict
 
