@@ -27,7 +27,7 @@ from bongsu.mixins import uuid7
 from bongsu.runtime.stop import StopSignal
 from bongsu_notify.notifications.models import Notification
 from bongsu_notify.settings import STAND_IN_CREDENTIAL, NotifySettings
-from bongsu_notify.worker import consuming
+from bongsu_notify.worker import consume
 
 BARE_QUEUE = "bench.bare"
 SENDER = "no-reply@bongsu.test"
@@ -108,9 +108,7 @@ async def delivering(make_database: MakeDatabase) -> AsyncIterator[Pair]:
             await all_sent.wait()
 
         async with (
-            consuming(
-                database=database, broker=broker, vault=Vault.parse(Vault.new_key()), settings=settings, stop=stop
-            ),
+            consume(database=database, broker=broker, vault=Vault.parse(Vault.new_key()), settings=settings, stop=stop),
             _client(settings) as client,
         ):
 

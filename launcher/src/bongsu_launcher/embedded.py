@@ -84,7 +84,7 @@ async def _run(composed: Composed, stop: StopSignal) -> None:
             await broker.declare(*queues)
             await process.enter(Relay(database, broker, queues=queues).running())
             await process.enter(
-                worker.consuming(
+                worker.consume(
                     database=database,
                     broker=broker,
                     vault=vault,

@@ -36,7 +36,7 @@ class RememberingProvider:
         """Nothing to close."""
 
 
-async def _opened(url: str) -> AsyncIterator[Database]:
+async def _open(url: str) -> AsyncIterator[Database]:
     database = Database(url)
     await database.create_all()
     yield database
@@ -45,15 +45,15 @@ async def _opened(url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def database(sqlite_database_url: str) -> AsyncIterator[Database]:
-    """SQLite, for what does not depend on the database."""
-    async for one in _opened(sqlite_database_url):
+    """SQLite, where the database does not matter."""
+    async for one in _open(sqlite_database_url):
         yield one
 
 
 @pytest.fixture
 async def each_database(database_url: str) -> AsyncIterator[Database]:
-    """SQLite and MySQL or MariaDB, for what does."""
-    async for one in _opened(database_url):
+    """SQLite and MySQL or MariaDB, where it does."""
+    async for one in _open(database_url):
         yield one
 
 

@@ -12,7 +12,7 @@ from bongsu.mixins import uuid7
 async def make_key(
     user: User, vault: Vault, *, scopes: str = "notifications:read notifications:write", mode: KeyMode = "live"
 ) -> RequestSigner:
-    """A key of this user's, ready to sign."""
+    """A signer with a new key of the user."""
     key_id, access_key, secret = uuid7(), f"bak_{secrets.token_hex(8)}", secrets.token_urlsafe(32)
     await ApiKey.create(
         id=key_id,

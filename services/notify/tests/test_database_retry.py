@@ -11,7 +11,7 @@ from bongsu_notify.database_retry import Abandoned, DatabaseRetry
 
 
 class TestDatabaseRetry:
-    async def test_work_is_repeated_until_it_succeeds(self, stop: StopSignal) -> None:
+    async def test_work_is_repeated_until_the_database_is_available(self, stop: StopSignal) -> None:
         failures = [OperationalError("SELECT", {}, Exception("gone away")), ConnectionResetError()]
 
         async def work() -> str:
@@ -21,7 +21,7 @@ class TestDatabaseRetry:
 
         assert await DatabaseRetry(stop).retry_while_unavailable(work) == "done"
 
-    async def test_a_database_that_vanished_is_given_up_and_tried_again(self, stop: StopSignal) -> None:
+    async def test_work_is_repeated_when_the_database_vanishes_without_an_answer(self, stop: StopSignal) -> None:
         tries = 0
 
         async def work() -> str:
@@ -34,7 +34,7 @@ class TestDatabaseRetry:
         async with asyncio.timeout(30):
             assert await DatabaseRetry(stop, try_timeout_s=0.05).retry_while_unavailable(work) == "done"
 
-    async def test_the_stop_ends_it(self, stop: StopSignal) -> None:
+    async def test_retry_is_abandoned_when_the_process_stops(self, stop: StopSignal) -> None:
         async def work() -> None:
             stop.set()
             raise ConnectionResetError
@@ -42,9 +42,9 @@ class TestDatabaseRetry:
         with pytest.raises(Abandoned):
             await DatabaseRetry(stop).retry_while_unavailable(work)
 
-    async def test_it_tells_that_it_holds_until_the_last_is_through(self, stop: StopSignal) -> None:
+    async def test_metric_is_set_until_the_last_job_stops_waiting(self, stop: StopSignal) -> None:
         registry = CollectorRegistry()
-        holding, database = DatabaseRetry(stop, registry), _Away()
+        holding, database = DatabaseRetry(stop, registry), _Unavailable()
         assert registry.get_sample_value("notify_holding") == 0
         first = asyncio.create_task(holding.retry_while_unavailable(database.work))
         second = asyncio.create_task(holding.retry_while_unavailable(database.work))
@@ -58,7 +58,7 @@ class TestDatabaseRetry:
             await asyncio.gather(first, second)
         assert registry.get_sample_value("notify_holding") == 0
 
-    async def test_what_is_given_up_is_held_no_longer(self, stop: StopSignal) -> None:
+    async def test_metric_is_reset_when_the_retry_is_abandoned(self, stop: StopSignal) -> None:
         registry = CollectorRegistry()
 
         async def work() -> None:
@@ -69,14 +69,16 @@ class TestDatabaseRetry:
             await DatabaseRetry(stop, registry).retry_while_unavailable(work)
         assert registry.get_sample_value("notify_holding") == 0
 
-    async def test_a_defect_is_raised(self, stop: StopSignal) -> None:
+    async def test_defect_is_raised(self, stop: StopSignal) -> None:
         async def work() -> None:
             raise KeyError("x")
 
         with pytest.raises(KeyError):
             await DatabaseRetry(stop).retry_while_unavailable(work)
 
-    async def test_what_the_database_refuses_is_raised(self, each_database: Database, stop: StopSignal) -> None:
+    async def test_error_is_raised_when_the_database_refuses_the_statement(
+        self, each_database: Database, stop: StopSignal
+    ) -> None:
         async def work() -> None:
             async with each_database.engine.connect() as connection:
                 await connection.execute(text("SELECT no_such_column FROM (SELECT 1 AS one) AS x"))
@@ -86,20 +88,19 @@ class TestDatabaseRetry:
                 await DatabaseRetry(stop).retry_while_unavailable(work)
 
 
-class _Away:
-    """A database that is away, but for as much work as it is said to be back for."""
+class _Unavailable:
+    """A database that is unavailable, except for the next `back` pieces of work."""
 
     def __init__(self) -> None:
         self.back = 0
         self._tries = asyncio.Semaphore(0)
 
     async def tried(self, times: int) -> None:
-        """Once work was tried that often."""
+        """Wait until work was tried that often."""
         for _ in range(times):
             await self._tries.acquire()
 
     async def work(self) -> None:
-        """Succeeds, or finds nobody there."""
         self._tries.release()
         if self.back == 0:
             raise ConnectionResetError

@@ -27,7 +27,7 @@ async def tables(database: Database) -> set[str]:
 
 
 class TestUpgrade:
-    async def test_tables_are_those_of_the_models(self, database: Database) -> None:
+    async def test_upgrade_makes_the_tables_of_the_models(self, database: Database) -> None:
         await upgrade(database.engine, [MIGRATIONS])
         owned = {table.name for table in owned_tables("notify")}
 
@@ -46,7 +46,7 @@ class TestUpgrade:
             assert await connection.run_sync(differences) == []
         assert await pending(database.engine, [MIGRATIONS]) == []
 
-    async def test_downgrade_leaves_nothing_behind(self, database: Database) -> None:
+    async def test_downgrade_drops_every_table(self, database: Database) -> None:
         await upgrade(database.engine, [MIGRATIONS])
         await downgrade(database.engine, [MIGRATIONS])
         assert await tables(database) <= {MIGRATIONS.version_table}
@@ -55,7 +55,7 @@ class TestUpgrade:
 class TestChannelContent:
     """0004 turns an email's columns into JSON, and back."""
 
-    async def test_mails_keep_their_recipient_and_content(self, database: Database) -> None:
+    async def test_mails_keep_recipient_and_content_when_migrated_up_and_down(self, database: Database) -> None:
         await upgrade(database.engine, [MIGRATIONS], revision="notify_0003")
         mail, templated = uuid7(), uuid7()
         await self._insert(database, mail, name='받는 "이"', text='줄\n"바꿈" 🔥', html=None, template=None)

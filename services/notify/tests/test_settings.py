@@ -5,7 +5,7 @@ from bongsu_notify.settings import NotifySettings
 
 
 class TestWithStandIns:
-    def test_the_sandbox_stands_in_for_a_provider_without_credentials(self) -> None:
+    def test_sandbox_replaces_the_provider_when_it_has_no_credentials(self) -> None:
         settings = NotifySettings().with_stand_ins("http://sandbox:8000")
         assert settings.ses_endpoint_url == "http://sandbox:8000/sandbox/ses"
         assert settings.sandbox
@@ -19,8 +19,8 @@ class TestWithStandIns:
         ],
         ids=["credentials", "endpoint"],
     )
-    def test_a_provider_with_credentials_is_kept(self, real: NotifySettings) -> None:
+    def test_provider_is_kept_when_it_has_credentials(self, real: NotifySettings) -> None:
         assert real.with_stand_ins("http://sandbox:8000") is real
 
-    def test_without_a_sandbox_nothing_stands_in(self) -> None:
+    def test_provider_is_kept_when_there_is_no_sandbox(self) -> None:
         assert not NotifySettings().with_stand_ins(None).sandbox

@@ -1,4 +1,4 @@
-"""The worker as a process of its own, and what its port tells."""
+"""The worker as a process of its own, and its metrics."""
 
 import asyncio
 from functools import partial
@@ -36,7 +36,7 @@ async def _is_holding(client: httpx.AsyncClient, count: int) -> bool:
 
 
 class TestMetrics:
-    async def test_that_jobs_are_held_is_told_until_the_database_answers(
+    async def test_metric_is_set_while_jobs_wait_for_the_database(
         self,
         database: Database,
         broker: MemoryBroker,

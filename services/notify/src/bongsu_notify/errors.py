@@ -4,23 +4,23 @@ from bongsu.runtime.errors import Conflict, FieldError, Forbidden, Invalid, NotF
 
 
 class NotificationNotFound(NotFound):
-    """No such notification, or another's."""
+    """The notification does not exist or belongs to another user."""
 
     code = "notification_not_found"
 
     def __init__(self) -> None:
-        super().__init__("There is no such notification")
+        super().__init__("Notification not found")
 
 
-class WrongTime(Invalid):
-    """A time that could be meant, but not now."""
+class InvalidTime(Invalid):
+    """A well-formed time that is not possible now."""
 
-    def __init__(self, field: str, fix: str) -> None:
-        super().__init__(f"Invalid input: {field}", errors=[FieldError(loc=("body", field), msg=f"{field} {fix}")])
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(f"Invalid input: {field}", errors=[FieldError(loc=("body", field), msg=rule)])
 
 
 class IdempotencyMismatch(Invalid):
-    """The key came with another request before."""
+    """The key was used for another request within the window."""
 
     code = "idempotency_mismatch"
 
@@ -30,7 +30,7 @@ class IdempotencyMismatch(Invalid):
 
 
 class OnTrial(Forbidden):
-    """A new account sends to itself until an administrator approves it."""
+    """A new account sends only to itself until an administrator approves it."""
 
     code = "account_on_trial"
 
@@ -42,16 +42,16 @@ class OnTrial(Forbidden):
 
 
 class SenderNotAllowed(Forbidden):
-    """Another sender needs a verified domain."""
+    """A sender other than the operator's needs a verified domain."""
 
     code = "sender_not_allowed"
 
     def __init__(self, sender: str) -> None:
-        super().__init__(f"Only {sender} may be the sender; leave `from` out")
+        super().__init__(f"Leave `from` out, or send from {sender}")
 
 
 class NotCancellable(Conflict):
-    """It has been sent, or is being sent."""
+    """The notification is sent, or being sent."""
 
     code = "not_cancellable"
 
@@ -60,7 +60,7 @@ class NotCancellable(Conflict):
 
 
 class NotRetryable(Conflict):
-    """Only what ended without being sent is tried again."""
+    """Only failed and expired notifications can be retried."""
 
     code = "not_retryable"
 
@@ -69,9 +69,11 @@ class NotRetryable(Conflict):
 
 
 class MaySendTwice(Conflict):
-    """Nobody knows whether it was sent, and it must not be sent twice."""
+    """The outcome is unknown, and the guarantee is at-most-once."""
 
     code = "may_send_twice"
 
     def __init__(self) -> None:
-        super().__init__("It may have been sent, and its guarantee is at-most-once; submit a new one to send it again")
+        super().__init__(
+            "The notification may have been sent, and its guarantee is at-most-once; submit a new one to send it again"
+        )

@@ -1,4 +1,4 @@
-"""What notify is told."""
+"""Notify's settings."""
 
 from email.utils import parseaddr
 
@@ -21,21 +21,32 @@ class NotifySettings(Settings):
         description="The sender of every mail that names no other: `Name <address>` or an address",
     )
     ses_region: str = Field(default="ap-northeast-2", description="The SES region")
-    ses_endpoint_url: str | None = Field(default=None, description="In place of AWS: a stand-in's address")
-    ses_access_key_id: str | None = Field(default=None, description="Else boto3 looks where it always does")
-    ses_secret_access_key: SecretStr | None = Field(default=None, description="Belongs to the access key id")
-    ses_configuration_set: str | None = Field(default=None, description="The set whose events come back to us")
-    sandbox: bool = Field(default=False, description="A stand-in does the sending, so no account is on trial")
-    lease_s: float = Field(default=60.0, ge=1, le=600, description="How long a worker may hold a delivery, seconds")
+    ses_endpoint_url: str | None = Field(
+        default=None, description="The endpoint to use in place of AWS, such as the sandbox"
+    )
+    ses_access_key_id: str | None = Field(
+        default=None, description="The SES access key id; without it boto3 uses its own credential chain"
+    )
+    ses_secret_access_key: SecretStr | None = Field(default=None, description="The secret of the access key")
+    ses_configuration_set: str | None = Field(
+        default=None, description="The configuration set that publishes events to notify"
+    )
+    sandbox: bool = Field(default=False, description="The sandbox sends, so no account is on trial")
+    lease_s: float = Field(default=60.0, ge=1, le=600, description="How long a worker holds a delivery, in seconds")
     max_attempts: int = Field(default=8, ge=1, le=50, description="Sends tried before a notification fails")
     batch: int = Field(default=32, ge=1, le=500, description="Deliveries claimed in one transaction")
     concurrency: int = Field(
-        default=16, ge=1, le=500, description="Calls to a provider at once, a worker; a quarter for high priority only"
+        default=16,
+        ge=1,
+        le=500,
+        description="Concurrent calls to a provider per worker; a quarter is kept for high priority",
     )
-    send_timeout_s: float = Field(default=10.0, gt=0, le=60, description="How long a provider may take to answer")
+    send_timeout_s: float = Field(
+        default=10.0, gt=0, le=60, description="How long a provider may take to answer, in seconds"
+    )
 
     def with_stand_ins(self, sandbox_url: str | None) -> "NotifySettings":
-        """These settings, with the sandbox in the place of a provider that has no credentials."""
+        """Return these settings with the sandbox in place of a provider that has no credentials."""
         if sandbox_url is None or self.ses_access_key_id is not None or self.ses_endpoint_url is not None:
             return self
         return self.model_copy(

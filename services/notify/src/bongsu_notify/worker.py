@@ -33,7 +33,7 @@ HANDLERS: Mapping[Priority, int] = {"high": 2, "normal": 2, "bulk": 1}
 
 
 @asynccontextmanager
-async def consuming(  # noqa: PLR0913 - the collaborators of the process
+async def consume(  # noqa: PLR0913 - the collaborators of the process
     *,
     database: Database,
     broker: Broker,
@@ -75,7 +75,7 @@ async def consuming(  # noqa: PLR0913 - the collaborators of the process
                 concurrency=HANDLERS[priority],
             )
             consumers.append(lane)
-        # All at once, so that no lane claims more while a slow one drains.
+        # Concurrently, so that no lane claims more while a slow one drains.
         stack.push_async_callback(_cancel_all, consumers)
         log.info("worker.started", batch=settings.batch, concurrency=settings.concurrency)
         yield
@@ -94,7 +94,7 @@ def create_worker(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with consuming(
+        async with consume(
             database=database, broker=broker, vault=vault, settings=settings, stop=stop, registry=metrics.registry
         ):
             yield

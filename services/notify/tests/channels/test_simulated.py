@@ -18,7 +18,7 @@ class TestSend:
             ("bounced@example.com", "sent"),
         ],
     )
-    async def test_a_simulator_address_behaves_as_named(self, address: str, status: str) -> None:
+    async def test_simulator_address_ends_as_named(self, address: str, status: str) -> None:
         message = Outgoing(notification_id=uuid7(), attempt=1, recipient=address)
         (outcome,) = await SimulatedProvider().send([message], deadline=asyncio.Event())
         assert isinstance(outcome, Sent)
@@ -26,7 +26,7 @@ class TestSend:
 
 
 class TestIsSimulated:
-    def test_only_the_simulators_own_domain_is(self) -> None:
+    def test_is_simulated_accepts_only_the_domain_of_the_simulator(self) -> None:
         assert is_simulated("x@simulator.bongsu.test")
         assert not is_simulated("x@evil-simulator.bongsu.test")
         assert not is_simulated("x@simulator.bongsu.test.example.com")

@@ -48,8 +48,8 @@ def make_handler(
     )
 
 
-async def accepted(database: Database, **values: object) -> Notification:
-    """A notification and its wake-up."""
+async def accept(database: Database, **values: object) -> Notification:
+    """Store a notification and its wake-up."""
     async with database.unit():
         one = await email_row(**values).save()
         body = DeliveryWakeup(notification_id=one.id).model_dump(mode="json")
@@ -60,7 +60,7 @@ async def accepted(database: Database, **values: object) -> Notification:
 async def deliver(
     broker: Broker, database: Database, handler: DeliveryHandler, *, until: Callable[[], Awaitable[bool]]
 ) -> None:
-    """Relay and consume until something has happened."""
+    """Relay and consume until the condition holds."""
     consumer = await broker.consume(QUEUE, handler, prefetch=64, batch_max=32)
     async with Relay(database, broker).running():
         await eventually(until)
@@ -68,7 +68,7 @@ async def deliver(
 
 
 def status_is(one: Notification, *statuses: str) -> Callable[[], Awaitable[bool]]:
-    """Whether it has come that far."""
+    """The condition that the notification has one of the statuses."""
 
     async def reached() -> bool:
         return (await Notification.get(one.id)).status in statuses

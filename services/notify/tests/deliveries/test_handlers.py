@@ -1,4 +1,4 @@
-"""Long, as every way that a delivery can go wrong is tried here, with the same workers and channels."""
+"""The faults of a delivery. Long, because they share handlers and providers."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ from bongsu_notify.deliveries.handlers import DeliveryHandler
 from bongsu_notify.deliveries.service import Claims, Deliveries, MarkResult
 from bongsu_notify.notifications.models import Notification
 from services.notify.tests.conftest import RememberingProvider
-from services.notify.tests.deliveries.delivering import QUEUE, accepted, deliver, make_handler, status_is
+from services.notify.tests.deliveries.delivering import QUEUE, accept, deliver, make_handler, status_is
 from tests.eventually import eventually
 
 
@@ -46,18 +46,18 @@ def handler(
 
 
 class TestDelivery:
-    async def test_an_accepted_notification_is_sent_once_and_its_wake_up_is_forgotten(
+    async def test_accepted_notification_is_sent_once_and_its_wake_up_deleted(
         self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, provider: RememberingProvider
     ) -> None:
-        one = await accepted(database)
+        one = await accept(database)
         await deliver(broker, database, handler, until=status_is(one, "sent"))
         assert [message.notification_id for message in provider.sent] == [one.id]
         assert await OutboxMessage.row_count() == 0
 
-    async def test_the_same_wake_up_twice_sends_once(
+    async def test_notification_is_sent_once_when_its_wake_up_arrives_twice(
         self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, provider: RememberingProvider
     ) -> None:
-        one = await accepted(database)
+        one = await accept(database)
         async with database.unit():
             await outbox.append(QUEUE, DeliveryWakeup(notification_id=one.id).model_dump(mode="json"))
 
@@ -67,26 +67,26 @@ class TestDelivery:
         await deliver(broker, database, handler, until=all_settled)
         assert len(provider.sent) == 1
 
-    async def test_one_to_try_later_keeps_its_wake_up_for_then(
+    async def test_wake_up_is_postponed_when_the_provider_fails(
         self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, provider: RememberingProvider
     ) -> None:
-        one = await accepted(database)
+        one = await accept(database)
         provider.answers = [TryLater("provider_error", "500", delay_s=30)]
         await deliver(broker, database, handler, until=status_is(one, "retry_wait"))
         row = await OutboxMessage.filter_by().one()
         assert row.published_at is None
         assert await OutboxMessage.filter_by(visible_at__gt=utc_now(20)).exists()
 
-    async def test_it_is_sent_when_then_has_come(
+    async def test_notification_is_sent_when_its_next_attempt_is_due(
         self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, provider: RememberingProvider
     ) -> None:
-        one = await accepted(database)
+        one = await accept(database)
         provider.answers = [TryLater("provider_error", "500", delay_s=0.3)]
         await deliver(broker, database, handler, until=status_is(one, "sent"))
         assert len(provider.sent) == 2
         assert (await Notification.get(one.id)).attempt == 2
 
-    async def test_test_mode_and_simulator_addresses_never_reach_a_provider(
+    async def test_provider_gets_nothing_when_the_mode_is_test_or_the_address_is_simulated(
         self,
         database: Database,
         broker: MemoryBroker,
@@ -94,21 +94,21 @@ class TestDelivery:
         provider: RememberingProvider,
         simulated: RememberingProvider,
     ) -> None:
-        test = await accepted(database, mode="test")
-        address = await accepted(database, recipient="delivered@simulator.bongsu.test")
+        test = await accept(database, mode="test")
+        address = await accept(database, recipient="delivered@simulator.bongsu.test")
         await deliver(broker, database, handler, until=status_is(test, "sent"))
         await deliver(broker, database, handler, until=status_is(address, "sent"))
         assert provider.sent == []
         assert len(simulated.sent) == 2
 
-    async def test_what_cannot_be_rendered_fails_without_a_call(
+    async def test_notification_fails_without_a_call_when_rendering_is_refused(
         self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, provider: RememberingProvider
     ) -> None:
-        one = await accepted(database, template="verify-email", sealed_variables="k9.broken")
+        one = await accept(database, template="verify-email", sealed_variables="k9.broken")
         await deliver(broker, database, handler, until=status_is(one, "failed"))
         assert provider.sent == []
 
-    async def test_a_body_that_is_no_wake_up_is_dead_lettered(
+    async def test_malformed_wake_up_is_dead_lettered(
         self, database: Database, broker: MemoryBroker, handler: DeliveryHandler
     ) -> None:
         await broker.publish(QUEUE, Message(id=str(uuid7()), body={"notification_id": "nonsense"}))
@@ -123,7 +123,7 @@ class TestDelivery:
 
 
 class _Counting(RememberingProvider):
-    """Remembers how many came at a time."""
+    """Remembers the size of each batch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -135,14 +135,14 @@ class _Counting(RememberingProvider):
 
 
 class TestLargeContent:
-    async def test_a_batch_that_would_not_fit_the_process_is_sent_in_parts(
+    async def test_batch_is_sent_in_parts_when_its_content_is_large(
         self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:
         provider = _Counting()
         handler = make_handler(database, vault, stop, provider, part_bytes=1000)
         half = "x" * 500
         contents = ({"text": half}, {"text": "t", "html": half}, {"text": half, "html": "h"})
-        ones = [await accepted(database, content=content) for content in contents]
+        ones = [await accept(database, content=content) for content in contents]
 
         async def sent() -> bool:
             return await Notification.filter_by(status="sent").count() == len(ones)
@@ -152,16 +152,16 @@ class TestLargeContent:
 
 
 class TestLostClaim:
-    async def test_a_notification_that_another_worker_took_keeps_its_wake_up(
+    async def test_wake_up_stays_when_another_worker_took_over_the_claim(
         self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:
-        """The first worker stalls until its lease is over, and ends after the second has taken the notification."""
-        one = await accepted(database)
+        """The first worker stalls until its lease is over, and ends after the second has claimed the notification."""
+        one = await accept(database)
         first = _Held()
         stalled = make_handler(database, vault, stop, first)
         consumer = await broker.consume(QUEUE, stalled, prefetch=64, batch_max=32)
         async with Relay(database, broker).running(), asyncio.timeout(30):
-            await first.begun.wait()
+            await first.started.wait()
             await Notification.filter_by(id=one.id).update(lease_until=utc_now(-1))
             async with database.unit():
                 await Deliveries(lease_s=60, max_attempts=8).claim([one.id])
@@ -170,17 +170,17 @@ class TestLostClaim:
         assert (await Notification.get(one.id)).status == "sending"
         assert await OutboxMessage.row_count() == 1
 
-    async def test_a_mark_whose_commit_was_not_confirmed_keeps_the_wake_up(
+    async def test_wake_up_stays_when_the_commit_of_the_mark_was_not_confirmed(
         self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, provider: RememberingProvider
     ) -> None:
-        one = await accepted(database)
+        one = await accept(database)
         provider.answers = [TryLater("provider_error", "503", delay_s=30)]
         lose_once = [OperationalError("COMMIT", {}, Exception("gone away"))]
 
         @event.listens_for(database.engine.sync_engine, "commit")
         def lose(connection: Connection) -> None:
             if connection.info.pop("marked", False) and lose_once:
-                connection.connection.commit()  # it went through, and nobody was told
+                connection.connection.commit()  # committed, but not confirmed
                 raise lose_once.pop()
 
         @event.listens_for(database.engine.sync_engine, "after_cursor_execute")
@@ -194,7 +194,7 @@ class TestLostClaim:
 
 
 class TestDatabaseDown:
-    async def test_what_was_sent_is_written_down_once_the_database_answers_again(
+    async def test_outcome_is_recorded_when_the_database_is_available_again(
         self,
         database: Database,
         broker: MemoryBroker,
@@ -202,7 +202,7 @@ class TestDatabaseDown:
         stop: StopSignal,
         provider: RememberingProvider,
     ) -> None:
-        one = await accepted(database)
+        one = await accept(database)
         failures = [OperationalError("UPDATE", {}, Exception("gone away")) for _ in range(2)]
 
         class Flaky(Deliveries):
@@ -216,7 +216,7 @@ class TestDatabaseDown:
         assert len(provider.sent) == 1
         assert not failures
 
-    async def test_a_deadlock_at_the_stop_does_not_lose_what_was_sent(
+    async def test_outcome_is_recorded_when_a_deadlock_meets_the_stop(
         self,
         database: Database,
         broker: MemoryBroker,
@@ -224,7 +224,7 @@ class TestDatabaseDown:
         stop: StopSignal,
         provider: RememberingProvider,
     ) -> None:
-        one = await accepted(database)
+        one = await accept(database)
         failures = [OperationalError("UPDATE", {}, Exception(1213, "Deadlock found"))]
 
         class Deadlocked(Deliveries):
@@ -241,7 +241,7 @@ class TestDatabaseDown:
     async def test_nothing_is_claimed_after_the_stop(
         self, database: Database, broker: MemoryBroker, handler: DeliveryHandler, stop: StopSignal
     ) -> None:
-        one = await accepted(database)
+        one = await accept(database)
         stop.set()
         await broker.publish(QUEUE, Message(body=DeliveryWakeup(notification_id=one.id).model_dump(mode="json")))
         handled = asyncio.Event()
@@ -257,7 +257,7 @@ class TestDatabaseDown:
         assert (await Notification.get(one.id)).status == "accepted"
         assert await broker.depth(QUEUE) == 1
 
-    async def test_a_stop_meanwhile_leaves_the_job_to_the_broker(
+    async def test_job_returns_to_the_broker_when_the_worker_stops_without_a_database(
         self,
         database: Database,
         broker: MemoryBroker,
@@ -265,7 +265,7 @@ class TestDatabaseDown:
         stop: StopSignal,
         provider: RememberingProvider,
     ) -> None:
-        one = await accepted(database)
+        one = await accept(database)
         tried = asyncio.Event()
 
         class Down(Deliveries):
@@ -284,32 +284,32 @@ class TestDatabaseDown:
 
 
 class _Held:
-    """Answers when it is told to."""
+    """Returns when `release` is set."""
 
     def __init__(self) -> None:
-        self.begun, self.release = asyncio.Event(), asyncio.Event()
+        self.started, self.release = asyncio.Event(), asyncio.Event()
 
     async def open(self) -> None: ...
 
     async def send(self, batch: Sequence[EmailMessage], *, deadline: asyncio.Event) -> Sequence[Outcome]:  # noqa: ARG002 - it is deaf
-        self.begun.set()
+        self.started.set()
         await self.release.wait()
         return [Sent("m-1") for _ in batch]
 
     async def close(self) -> None: ...
 
 
-class _CutOff(_Held):
-    """Answers at the deadline: the first was sent, the rest was not begun."""
+class _UntilDeadline(_Held):
+    """Answers at the deadline: the first was sent, the rest not started."""
 
     async def send(self, batch: Sequence[EmailMessage], *, deadline: asyncio.Event) -> Sequence[Outcome]:
-        self.begun.set()
+        self.started.set()
         await deadline.wait()
         return [Sent("m-1"), *(TryLater("not_started", "", spends_attempt=False) for _ in batch[1:])]
 
 
 class _Slow:
-    """Answers too late for the lease."""
+    """Returns too late for the lease."""
 
     async def open(self) -> None: ...
 
@@ -321,14 +321,14 @@ class _Slow:
 
 
 class TestDeadline:
-    async def test_a_provider_that_hangs_is_given_up_within_the_lease(
+    async def test_outcome_is_unknown_when_the_provider_hangs_beyond_the_lease(
         self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:
-        one = await accepted(database)
+        one = await accept(database)
         handler = make_handler(database, vault, stop, _Slow(), deliveries=Deliveries(lease_s=1, max_attempts=8))
         await deliver(broker, database, handler, until=status_is(one, "unknown"))
 
-    async def test_what_was_sent_before_the_deadline_is_written_down(
+    async def test_outcomes_before_the_deadline_are_recorded(
         self,
         database: Database,
         broker: MemoryBroker,
@@ -336,22 +336,22 @@ class TestDeadline:
         stop: StopSignal,
     ) -> None:
         # Late enough for a slow machine to have started, and long before the provider is abandoned.
-        await self._deliver_two(database, broker, vault, stop, _CutOff(), send_deadline=0.03)
+        await self._deliver_two(database, broker, vault, stop, _UntilDeadline(), send_deadline=0.03)
 
-    async def test_the_stop_cuts_off_too(
+    async def test_stop_sets_the_deadline(
         self,
         database: Database,
         broker: MemoryBroker,
         vault: Vault,
         stop: StopSignal,
     ) -> None:
-        provider = _CutOff()
+        provider = _UntilDeadline()
 
-        async def stop_once_begun() -> None:
-            await provider.begun.wait()
+        async def stop_once_started() -> None:
+            await provider.started.wait()
             stop.set()
 
-        stopping = asyncio.create_task(stop_once_begun())
+        stopping = asyncio.create_task(stop_once_started())
         await self._deliver_two(database, broker, vault, stop, provider, stop_grace_s=0.1)
         await stopping
 
@@ -364,7 +364,7 @@ class TestDeadline:
         provider: Provider[Any],
         **limits: Any,  # noqa: ANN401 - the handler's own
     ) -> None:
-        ones = [await accepted(database) for _ in range(2)]
+        ones = [await accept(database) for _ in range(2)]
         handler = make_handler(database, vault, stop, provider, **limits)
 
         async def written() -> bool:
@@ -375,12 +375,12 @@ class TestDeadline:
 
 
 class TestManyWorkers:
-    async def test_each_of_two_hundred_is_sent_exactly_once(
+    async def test_each_notification_is_sent_once_when_three_workers_share_the_queue(
         self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:
         provider = RememberingProvider()
         handlers = [make_handler(database, vault, stop, provider) for _ in range(3)]
-        ids: set[UUID] = {(await accepted(database)).id for _ in range(200)}
+        ids: set[UUID] = {(await accept(database)).id for _ in range(200)}
         consumers = [await broker.consume(QUEUE, handler, prefetch=64, batch_max=32) for handler in handlers]
 
         async def all_are_sent() -> bool:

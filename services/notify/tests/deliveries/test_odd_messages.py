@@ -1,4 +1,4 @@
-"""What is odd about one message is its own matter: the others of its batch are sent once, and written down."""
+"""A fault of one message does not affect its batch: the others are sent once, and recorded."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -23,13 +23,13 @@ from bongsu_notify.deliveries.handlers import DeliveryHandler
 from bongsu_notify.deliveries.service import Claims, Deliveries, MarkResult
 from bongsu_notify.notifications.models import Notification, NotificationEvent
 from services.notify.tests.conftest import RememberingProvider
-from services.notify.tests.deliveries.delivering import QUEUE, accepted, deliver, make_handler
+from services.notify.tests.deliveries.delivering import QUEUE, accept, deliver, make_handler
 
 ODD = "odd"
 
 
 class _Answering(RememberingProvider):
-    """Says of the odd one what it was told to, and of the others that they were sent."""
+    """Returns `answer` for the odd message and a success for the others."""
 
     def __init__(self, answer: Outcome) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class _Miscounting(RememberingProvider):
 
 @dataclass
 class Worker:
-    """Delivers twenty of which one is odd."""
+    """Delivers twenty notifications, one of them odd."""
 
     database: Database
     broker: MemoryBroker
@@ -68,8 +68,8 @@ class Worker:
     async def deliver(
         self, by: RememberingProvider, *, until: str, deliveries: Deliveries | None = None, **odd_values: object
     ) -> Notification:
-        """The odd one, once it has that status and all the others were sent once."""
-        ones = [await accepted(self.database, **({"subject": ODD} | odd_values if at == 3 else {})) for at in range(20)]
+        """Return the odd notification once it has the status and each other was sent once."""
+        ones = [await accept(self.database, **({"subject": ODD} | odd_values if at == 3 else {})) for at in range(20)]
         odd = ones.pop(3)
 
         async def done() -> bool:
@@ -83,7 +83,7 @@ class Worker:
 
 
 class _WakeUp:
-    """A delivery in the handler's hands, that remembers what became of it."""
+    """A delivery that remembers its outcome."""
 
     queue, delivery_count, lost = QUEUE, 0, False
 
@@ -98,12 +98,10 @@ class _WakeUp:
         return self.outcome != "held"
 
     async def ack(self) -> None:
-        """Done."""
         assert not self.settled
         self.outcome = "done"
 
     async def reject(self, *, requeue: bool) -> None:
-        """Not done."""
         assert not self.settled
         self.outcome = "requeued" if requeue else "dead"
 
@@ -144,13 +142,13 @@ def worker(each_database: Database, broker: MemoryBroker, vault: Vault, stop: St
 
 
 class TestOddMessages:
-    async def test_a_channel_that_this_worker_does_not_know_leaves_the_others_alone(
+    async def test_batch_is_sent_when_the_channel_of_one_is_unknown(
         self, worker: Worker, provider: RememberingProvider
     ) -> None:
         odd = await worker.deliver(provider, until="retry_wait", channel="pigeon")
         assert (odd.error_code, odd.attempt) == ("channel_unknown", 1)
 
-    async def test_a_defect_in_rendering_is_of_that_message_only(
+    async def test_batch_is_sent_when_rendering_of_one_raises(
         self, worker: Worker, provider: RememberingProvider, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         real = EmailChannel.render
@@ -165,22 +163,22 @@ class TestOddMessages:
         assert (odd.error_code, odd.error_detail) == ("render_failed", "ZeroDivisionError")
 
     @pytest.mark.parametrize(("message_id", "stored"), [("mé\ud800\0 ", "m????"), ("한" * 300, "?" * 128), ("", None)])
-    async def test_an_id_that_no_column_can_hold_is_written_down_as_well_as_can_be(
+    async def test_message_id_is_cleaned_when_the_column_cannot_hold_it(
         self, worker: Worker, message_id: str, stored: str | None
     ) -> None:
         odd = await worker.deliver(_Answering(Sent(message_id, detail="\ud800 taken\0")), until="sent")
         assert odd.provider_message_id == stored
         assert await NotificationEvent.filter_by(notification_id=odd.id, detail="? taken").exists()
 
-    async def test_words_that_no_column_can_hold_are_written_down_as_well_as_can_be(self, worker: Worker) -> None:
+    async def test_detail_is_cleaned_when_the_column_cannot_hold_it(self, worker: Worker) -> None:
         odd = await worker.deliver(_Answering(Refused("provider_refused", "\ud800\0" + "길" * 600)), until="failed")
         assert odd.error_detail == "?" + "길" * 499
 
-    async def test_what_cannot_be_claimed_spends_nothing_of_the_others(
+    async def test_batch_is_claimed_one_by_one_when_the_batch_claim_fails(
         self, worker: Worker, provider: RememberingProvider
     ) -> None:
         deliveries = _Claiming(refuse=lambda claims: any(one.subject == ODD for one in claims.claimed))
-        ones = [await accepted(worker.database, **({"subject": ODD} if at == 3 else {})) for at in range(20)]
+        ones = [await accept(worker.database, **({"subject": ODD} if at == 3 else {})) for at in range(20)]
         wake_ups = [_WakeUp(one) for one in ones]
         await worker.handler(provider, deliveries)(wake_ups)
         assert [one.outcome for one in wake_ups] == ["requeued" if at == 3 else "done" for at in range(20)]
@@ -192,13 +190,13 @@ class TestOddMessages:
         assert (odd.status, odd.attempt, odd.lease_owner) == ("accepted", 0, None)
         assert deliveries.tried == [20] + [1] * 20
 
-    async def test_what_the_others_wake_up_for_is_still_told_when_each_is_claimed_alone(
+    async def test_wake_ups_are_updated_when_the_batch_is_claimed_one_by_one(
         self, worker: Worker, provider: RememberingProvider
     ) -> None:
         deliveries = _Claiming(refuse=lambda claims: any(one.subject == ODD for one in claims.claimed))
-        odd = await accepted(worker.database, subject=ODD)
-        ended = await accepted(worker.database, status="cancelled")
-        waits = await accepted(worker.database, status="retry_wait", next_attempt_at=utc_now(3600))
+        odd = await accept(worker.database, subject=ODD)
+        ended = await accept(worker.database, status="cancelled")
+        waits = await accept(worker.database, status="retry_wait", next_attempt_at=utc_now(3600))
         rows = await OutboxMessage.filter_by().all()
         wake_ups = {
             one.id: _WakeUp(one, next(row.id for row in rows if row.body["notification_id"] == str(one.id)))
@@ -211,29 +209,29 @@ class TestOddMessages:
         assert await OutboxMessage.filter_by(visible_at__gt=utc_now(3000)).count() == 1
         assert provider.sent == []
 
-    async def test_a_database_that_is_away_at_the_claim_leaves_the_batch_together(
+    async def test_batch_stays_together_when_the_database_is_unavailable_at_the_claim(
         self, worker: Worker, provider: RememberingProvider
     ) -> None:
         failures = [ConnectionResetError(), OperationalError("UPDATE", {}, Exception("gone away"))]
         deliveries = _Claiming(failures=failures)
-        wake_ups = [_WakeUp(await accepted(worker.database)) for _ in range(5)]
+        wake_ups = [_WakeUp(await accept(worker.database)) for _ in range(5)]
         await worker.handler(provider, deliveries)(wake_ups)
         assert [one.outcome for one in wake_ups] == ["done"] * 5
         assert deliveries.tried == [5, 5, 5]
 
-    async def test_what_cannot_be_marked_does_not_have_the_others_sent_again(
+    async def test_batch_is_marked_one_by_one_when_the_batch_mark_fails(
         self, worker: Worker, provider: RememberingProvider
     ) -> None:
         odd = await worker.deliver(provider, until="sending", deliveries=_NotMarkingOdd(lease_s=60, max_attempts=8))
         assert odd.lease_owner is not None
 
     @pytest.mark.parametrize("kind", [_Raising, _Miscounting])
-    async def test_a_channel_that_breaks_its_promise_may_have_sent_them(
+    async def test_outcomes_are_unknown_when_the_provider_breaks_its_contract(
         self, worker: Worker, kind: type[RememberingProvider]
     ) -> None:
         provider = kind()
         for _ in range(3):
-            await accepted(worker.database)
+            await accept(worker.database)
 
         async def all_are_unknown() -> bool:
             return await Notification.filter_by(status="unknown").count() == 3

@@ -44,7 +44,7 @@ async def _secrets(one: Notification) -> str | None:
 
 
 class TestClaim:
-    async def test_a_waiting_notification_is_claimed_under_a_lease(self, database: Database) -> None:
+    async def test_claim_takes_a_lease_when_the_notification_waits(self, database: Database) -> None:
         one = await _notification()
         claims = await _claim(database, one.id)
         row = await Notification.get(one.id)
@@ -55,7 +55,7 @@ class TestClaim:
         ).exists()
         assert await _timeline(one) == [("sending", 1)]
 
-    async def test_what_is_claimed_comes_with_its_content(self, database: Database) -> None:
+    async def test_claim_returns_the_content(self, database: Database) -> None:
         one = await _notification(content={"text": "봉수", "html": "<p>봉수</p>"})
         other = await _notification(content=None, template="verify-email", sealed_variables="k1.secret")
         claims = await _claim(database, one.id, other.id)
@@ -64,7 +64,7 @@ class TestClaim:
             other.id: Content({}, "k1.secret"),
         }
 
-    async def test_what_another_worker_holds_is_looked_at_again_later(self, database: Database) -> None:
+    async def test_claim_wakes_again_after_the_lease_when_another_worker_holds_it(self, database: Database) -> None:
         one = await _notification()
         await _claim(database, one.id)
         second = await _claim(database, one.id)
@@ -72,12 +72,14 @@ class TestClaim:
         assert second.later == {one.id: LEASE_S}
         assert not second.settled
 
-    async def test_an_expired_lease_is_claimed_again_where_a_second_send_is_allowed(self, database: Database) -> None:
+    async def test_claim_takes_over_an_expired_lease_when_the_guarantee_is_at_least_once(
+        self, database: Database
+    ) -> None:
         one = await _notification(status="sending", attempt=1, lease_owner=uuid7(), lease_until=_ago(1))
         claims = await _claim(database, one.id)
         assert [claimed.attempt for claimed in claims.claimed] == [2]
 
-    async def test_an_expired_lease_fails_where_it_is_not(self, database: Database) -> None:
+    async def test_claim_fails_an_expired_lease_when_the_guarantee_is_at_most_once(self, database: Database) -> None:
         one = await _notification(
             status="sending", attempt=1, lease_owner=uuid7(), lease_until=_ago(1), guarantee="at-most-once"
         )
@@ -86,7 +88,7 @@ class TestClaim:
         assert (row.status, row.error_code) == ("failed", "outcome_unknown")
         assert claims.settled == {one.id}
 
-    async def test_a_last_attempt_that_may_have_been_sent_is_told_as_such_where_it_is_not(
+    async def test_claim_reports_an_unknown_outcome_when_the_last_attempt_may_have_been_sent(
         self, database: Database
     ) -> None:
         one = await _notification(
@@ -99,23 +101,23 @@ class TestClaim:
         await _claim(database, one.id)
         assert (await Notification.get(one.id)).error_code == "outcome_unknown"
 
-    async def test_what_waits_for_its_time_is_put_off_until_then(self, database: Database) -> None:
+    async def test_claim_wakes_at_the_next_attempt_when_the_notification_waits_for_it(self, database: Database) -> None:
         one = await _notification(status="retry_wait", attempt=1, next_attempt_at=_ago(-3600))
         claims = await _claim(database, one.id)
         assert not claims.claimed
         assert claims.later[one.id] == pytest.approx(3600, abs=60)
 
-    async def test_a_wrong_clock_of_the_workers_changes_nothing(self, database: Database) -> None:
+    async def test_claim_uses_the_database_clock_when_the_worker_clock_is_wrong(self, database: Database) -> None:
         one = await _notification(status="retry_wait", attempt=1, next_attempt_at=_ago(-3600))
         with time_machine.travel(_ago(600)):
             claims = await _claim(database, one.id)
         assert claims.later[one.id] == pytest.approx(3600, abs=60)
 
     @pytest.mark.parametrize("guarantee", ["at-least-once", "at-most-once"])
-    async def test_a_claim_that_is_repeated_by_its_owner_is_still_its_own(
+    async def test_claim_succeeds_again_when_the_same_owner_repeats_it(
         self, database: Database, guarantee: Guarantee
     ) -> None:
-        """The first commit went through, but the connection was lost before it said so."""
+        """The first commit succeeded, but the connection was lost before its confirmation."""
         one, owner = await _notification(guarantee=guarantee), uuid7()
         claimed: list[list[UUID]] = []
         for _ in range(2):
@@ -125,17 +127,21 @@ class TestClaim:
         assert claimed == [[one.id], [one.id]]
 
     @pytest.mark.parametrize("status", ["sent", "delivered", "bounced", "failed", "cancelled", "suppressed", "expired"])
-    async def test_what_has_ended_is_settled(self, database: Database, status: Status) -> None:
+    async def test_claim_settles_the_wake_up_when_the_notification_ended(
+        self, database: Database, status: Status
+    ) -> None:
         one = await _notification(status=status)
         claims = await _claim(database, one.id)
         assert not claims.claimed
         assert claims.settled == {one.id}
 
-    async def test_an_unknown_id_is_settled(self, database: Database) -> None:
+    async def test_claim_settles_the_wake_up_when_the_notification_does_not_exist(self, database: Database) -> None:
         stranger = uuid7()
         assert (await _claim(database, stranger)).settled == {stranger}
 
-    async def test_what_expired_ends_as_expired_and_loses_its_secrets(self, database: Database) -> None:
+    async def test_claim_expires_the_notification_and_deletes_its_secrets_when_expires_at_passed(
+        self, database: Database
+    ) -> None:
         one = await _notification(expires_at=_ago(1), sealed_variables="k1.secret")
         claims = await _claim(database, one.id)
         row = await Notification.get(one.id)
@@ -143,20 +149,20 @@ class TestClaim:
         assert claims.settled == {one.id}
         assert await _timeline(one) == [("expired", 0)]
 
-    async def test_the_last_attempt_is_the_last(self, database: Database) -> None:
+    async def test_claim_fails_the_notification_when_its_attempts_are_exhausted(self, database: Database) -> None:
         one = await _notification(status="sending", attempt=MAX_ATTEMPTS, lease_owner=uuid7(), lease_until=_ago(1))
         claims = await _claim(database, one.id)
         row = await Notification.get(one.id)
         assert (row.status, row.error_code) == ("failed", "attempts_exhausted")
         assert claims.settled == {one.id}
 
-    async def test_a_batch_is_claimed_in_one_go(self, database: Database) -> None:
+    async def test_claim_takes_a_whole_batch(self, database: Database) -> None:
         ids = [(await _notification()).id for _ in range(20)]
         assert {one.id for one in (await _claim(database, *ids)).claimed} == set(ids)
 
 
 class TestRelease:
-    async def test_what_a_dead_worker_held_can_be_claimed_at_once(self, database: Database) -> None:
+    async def test_release_lets_the_leases_of_dead_workers_be_claimed(self, database: Database) -> None:
         one = await _notification()
         await _claim(database, one.id)
         assert await service.release() == 1
@@ -164,7 +170,7 @@ class TestRelease:
 
 
 class TestMark:
-    async def test_a_sent_one_has_its_message_id_and_ends_its_lease(self, database: Database) -> None:
+    async def test_mark_stores_the_message_id_and_ends_the_lease_when_sent(self, database: Database) -> None:
         one = await _notification(sealed_variables="k1.secret")
         marked = await self._mark(database, one, Sent("ses-1"))
         row = await Notification.get(one.id)
@@ -173,35 +179,37 @@ class TestMark:
         assert marked.settled == {one.id}
         assert await _timeline(one) == [("sending", 1), ("sent", 1)]
 
-    async def test_what_the_provider_tells_at_once_is_in_the_timeline_too(self, database: Database) -> None:
+    async def test_mark_adds_both_statuses_when_the_provider_reports_the_result_at_once(
+        self, database: Database
+    ) -> None:
         one = await _notification()
         await self._mark(database, one, Sent("sim-1", "bounced"))
         assert await _timeline(one) == [("sending", 1), ("sent", 1), ("bounced", 1)]
 
-    async def test_a_refused_one_fails_with_the_reason(self, database: Database) -> None:
+    async def test_mark_fails_with_the_reason_when_refused(self, database: Database) -> None:
         one = await _notification()
         await self._mark(database, one, Refused("provider_refused", "bad address"))
         row = await Notification.get(one.id)
         assert (row.status, row.error_code, row.error_detail) == ("failed", "provider_refused", "bad address")
 
-    async def test_one_to_try_later_waits_with_its_secrets(self, database: Database) -> None:
+    async def test_mark_keeps_the_secrets_when_the_notification_is_retried(self, database: Database) -> None:
         one = await _notification(sealed_variables="k1.secret")
         marked = await self._mark(database, one, TryLater("provider_error", "500"))
         row = await Notification.get(one.id)
         assert (row.status, row.attempt, await _secrets(one)) == ("retry_wait", 1, "k1.secret")
         assert marked.later[one.id] == pytest.approx(5, rel=0.21)
 
-    async def test_being_too_fast_spends_no_attempt(self, database: Database) -> None:
+    async def test_mark_spends_no_attempt_when_throttled(self, database: Database) -> None:
         one = await _notification()
         await self._mark(database, one, TryLater("provider_throttled", "", delay_s=1, spends_attempt=False))
         assert (await Notification.get(one.id)).attempt == 0
 
-    async def test_being_put_off_again_and_again_is_told_once(self, database: Database) -> None:
+    async def test_mark_adds_one_entry_when_deferred_repeatedly_for_the_same_reason(self, database: Database) -> None:
         one = await _notification()
         for _ in range(5):
-            await self._put_off(database, one, "provider_throttled")
+            await self._defer(database, one, "provider_throttled")
         assert await _timeline(one) == [("sending", 1), ("retry_wait", 1)]
-        await self._put_off(database, one, "provider_quota")
+        await self._defer(database, one, "provider_quota")
         await self._mark(database, one, Sent("ses-1"))
         assert await _timeline(one) == [
             *[("sending", 1), ("retry_wait", 1)],
@@ -209,7 +217,7 @@ class TestMark:
             *[("sending", 1), ("sent", 1)],
         ]
 
-    async def test_an_attempt_that_fails_as_the_one_before_is_told(self, database: Database) -> None:
+    async def test_mark_adds_an_entry_when_a_new_attempt_fails_like_the_last(self, database: Database) -> None:
         one = await _notification()
         for _ in range(2):
             await self._mark(database, one, TryLater("provider_error", "500"))
@@ -219,26 +227,26 @@ class TestMark:
     @pytest.mark.parametrize(
         ("accepted_ago_s", "due_ago_s", "delay_s"), [(0, None, 1), (40, None, 10), (3600, None, 15), (3600, 0, 1)]
     )
-    async def test_what_is_put_off_comes_back_soon_at_first_and_then_less_often(
+    async def test_deferral_grows_with_the_age_of_the_notification(
         self, database: Database, accepted_ago_s: float, due_ago_s: float | None, delay_s: float
     ) -> None:
         send_at = None if due_ago_s is None else _ago(due_ago_s)
         one = await _notification(created_at=_ago(accepted_ago_s), send_at=send_at)
-        marked = await self._put_off(database, one, "provider_throttled")
+        marked = await self._defer(database, one, "provider_throttled")
         assert marked.later[one.id] == pytest.approx(delay_s, rel=0.4)
 
-    async def test_a_channel_that_asks_for_longer_gets_it(self, database: Database) -> None:
+    async def test_deferral_lasts_longer_when_the_provider_asks_for_it(self, database: Database) -> None:
         one = await _notification(created_at=_ago(3600))
         marked = await self._mark(database, one, TryLater("provider_quota", "", delay_s=900, spends_attempt=False))
         assert marked.later[one.id] == pytest.approx(900, rel=0.21)
 
-    async def test_the_last_failed_attempt_fails_for_good(self, database: Database) -> None:
+    async def test_mark_fails_the_notification_when_the_last_attempt_fails(self, database: Database) -> None:
         one = await _notification(attempt=MAX_ATTEMPTS - 1)
         marked = await self._mark(database, one, TryLater("provider_error", "500"))
         assert (await Notification.get(one.id)).status == "failed"
         assert marked.settled == {one.id}
 
-    async def test_an_unknown_outcome_is_sent_again_where_that_is_allowed(self, database: Database) -> None:
+    async def test_unknown_outcome_is_sent_again_when_the_guarantee_is_at_least_once(self, database: Database) -> None:
         one = await _notification()
         marked = await self._mark(database, one, OutcomeUnknown("ReadTimeoutError"))
         assert (await Notification.get(one.id)).status == "unknown"
@@ -246,7 +254,7 @@ class TestMark:
         await Notification.filter_by(id=one.id).update(next_attempt_at=utc_now(-1))
         assert [claimed.attempt for claimed in (await _claim(database, one.id)).claimed] == [2]
 
-    async def test_unknown_outcomes_in_a_row_are_sent_again_ever_less_often(self, database: Database) -> None:
+    async def test_unknown_outcomes_wait_longer_with_each_attempt(self, database: Database) -> None:
         waits, deliveries = [], Deliveries(lease_s=LEASE_S, max_attempts=8)
         for attempt in (0, 1, 2, 3, 4):
             one = await _notification(attempt=attempt)
@@ -257,13 +265,13 @@ class TestMark:
             waits.append(marked.later[one.id])
         assert waits == [30, 30, 120, 600, 600]
 
-    async def test_an_unknown_outcome_fails_where_it_is_not(self, database: Database) -> None:
+    async def test_unknown_outcome_fails_when_the_guarantee_is_at_most_once(self, database: Database) -> None:
         one = await _notification(guarantee="at-most-once")
         await self._mark(database, one, OutcomeUnknown("ReadTimeoutError"))
         row = await Notification.get(one.id)
         assert (row.status, row.error_code) == ("failed", "outcome_unknown")
 
-    async def test_a_lost_claim_changes_nothing(self, database: Database) -> None:
+    async def test_mark_changes_nothing_when_the_claim_is_lost(self, database: Database) -> None:
         one = await _notification()
         first = await _claim(database, one.id)
         await Notification.filter_by(id=one.id).update(lease_until=utc_now(-1))
@@ -273,7 +281,7 @@ class TestMark:
         row = await Notification.get(one.id)
         assert (row.status, row.lease_owner, row.provider_message_id) == ("sending", second.owner, None)
 
-    async def test_a_lost_claim_leaves_the_wake_up_to_whoever_has_it_now(self, database: Database) -> None:
+    async def test_mark_leaves_the_wake_up_to_the_new_owner_when_the_claim_is_lost(self, database: Database) -> None:
         one = await _notification()
         claims = await _claim(database, one.id)
         await Notification.filter_by(id=one.id).update(lease_until=utc_now(-1))
@@ -282,7 +290,7 @@ class TestMark:
             marked = await DELIVERIES.mark(claims, {one.id: Sent("late")})
         assert (marked.settled, marked.later) == (frozenset(), {})
 
-    async def test_a_mixed_batch_gets_each_its_own(self, database: Database) -> None:
+    async def test_mark_applies_each_outcome_to_its_own_notification(self, database: Database) -> None:
         ones = [await _notification() for _ in range(4)]
         claims = await _claim(database, *(one.id for one in ones))
         outcomes: dict[UUID, Outcome] = dict(
@@ -297,7 +305,7 @@ class TestMark:
         rows = [await Notification.get(one.id) for one in ones]
         assert [row.status for row in rows] == ["sent", "failed", "retry_wait", "unknown"]
 
-    async def _put_off(self, database: Database, one: Notification, code: str) -> MarkResult:
+    async def _defer(self, database: Database, one: Notification, code: str) -> MarkResult:
         marked = await self._mark(database, one, TryLater(code, "", delay_s=1, spends_attempt=False))
         await Notification.filter_by(id=one.id).update(next_attempt_at=utc_now(-1))
         return marked

@@ -26,7 +26,7 @@ BODY = {
 
 @dataclass
 class Api:
-    """The app, and people to call it."""
+    """The app, and users to call it."""
 
     app: FastAPI
     vault: Vault
@@ -45,11 +45,11 @@ class Api:
         return self.client(await make_key(await self.user(email, **values), self.vault))
 
     def forget_keys(self) -> None:
-        """As it is some seconds later: what was read of the keys and their owners is read again."""
+        """Drop the cached keys and owners, as some seconds later."""
         find(self.app, Identity).keys._found.clear()
 
 
-async def served(database: Database, vault: Vault) -> AsyncIterator[Api]:
+async def serve_api(database: Database, vault: Vault) -> AsyncIterator[Api]:
     identity = Identity(vault=vault, public_url=URL)
     app = create_app(settings=NotifySettings(), identity=identity, database=database)
     async with app.router.lifespan_context(app):

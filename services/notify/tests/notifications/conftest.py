@@ -6,16 +6,16 @@ import pytest
 
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
-from services.notify.tests.notifications.api import Api, served
+from services.notify.tests.notifications.api import Api, serve_api
 
 
 @pytest.fixture
 async def api(database: Database, vault: Vault) -> AsyncIterator[Api]:
-    async for one in served(database, vault):
+    async for one in serve_api(database, vault):
         yield one
 
 
 @pytest.fixture
 async def each_api(each_database: Database, vault: Vault) -> AsyncIterator[Api]:
-    async for one in served(each_database, vault):
+    async for one in serve_api(each_database, vault):
         yield one

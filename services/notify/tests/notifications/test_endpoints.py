@@ -21,7 +21,7 @@ from services.notify.tests.rows import email_row
 
 
 class TestSubmit:
-    async def test_a_signed_request_is_stored_with_its_wake_up_before_it_is_answered(self, each_api: Api) -> None:
+    async def test_submit_stores_the_notification_with_its_wake_up(self, each_api: Api) -> None:
         async with await each_api.client_of("me@example.com") as client:
             answer = await client.post("/v1/notifications", json=BODY)
         made = answer.json()
@@ -58,7 +58,7 @@ class TestSubmit:
             ({"metadata": ["x"]}, ["body", "metadata"]),
         ],
     )
-    async def test_bad_input_is_named_and_nothing_is_stored(
+    async def test_submit_names_the_invalid_field_and_stores_nothing(
         self, api: Api, change: dict[str, object], field: list[str]
     ) -> None:
         async with await api.client_of("me@example.com") as client:
@@ -91,7 +91,7 @@ class TestSubmit:
         assert "from" in document["components"]["schemas"]["EmailNotificationIn"]["properties"]
 
     @pytest.mark.parametrize("value", ["NaN", '"\\ud800"', '"' + "x" * 9000 + '"', "1e999"])
-    async def test_metadata_that_json_cannot_carry_is_refused(self, api: Api, value: str) -> None:
+    async def test_submit_refuses_metadata_when_json_cannot_carry_it(self, api: Api, value: str) -> None:
         raw = json.dumps(BODY)[:-1] + ', "metadata": {"a": %s}}'
         async with await api.client_of("me@example.com") as client:
             answer = await client.post(
@@ -100,7 +100,7 @@ class TestSubmit:
         assert answer.status_code == 422, answer.text
         assert answer.json()["errors"][0]["loc"] == ["body", "metadata"]
 
-    async def test_lone_surrogates_anywhere_are_refused(self, api: Api) -> None:
+    async def test_submit_refuses_lone_surrogates(self, api: Api) -> None:
         raw = '{"channel":"email","to":{"email":"a@example.com"},"content":{"subject":"\\ud83d","text":"\\ud800"}}'
         async with await api.client_of("me@example.com") as client:
             answer = await client.post("/v1/notifications", content=raw, headers={"content-type": "application/json"})
@@ -114,33 +114,33 @@ class TestSubmit:
             ("send_at", "9000-01-01T00:00:00Z"),
         ],
     )
-    async def test_a_time_that_cannot_be_meant_is_named(self, api: Api, field: str, at: str) -> None:
+    async def test_submit_names_the_time_when_it_is_out_of_range(self, api: Api, field: str, at: str) -> None:
         async with await api.client_of("me@example.com") as client:
             answer = await client.post("/v1/notifications", json=BODY | {field: at}, headers={"Idempotency-Key": "k"})
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["loc"] == ["body", field]
         assert await Notification.row_count() == 0
 
-    async def test_an_expiry_before_the_sending_is_refused(self, api: Api) -> None:
+    async def test_submit_refuses_expires_at_before_send_at(self, api: Api) -> None:
         times = {"send_at": "2027-01-02T00:00:00Z", "expires_at": "2027-01-01T00:00:00Z"}
         async with await api.client_of("me@example.com") as client:
             answer = await client.post("/v1/notifications", json=BODY | times)
         assert answer.status_code == 422
         assert answer.json()["errors"] == [{"loc": ["body", "expires_at"], "msg": "must be later than send_at"}]
 
-    async def test_a_schedule_is_kept_for_then(self, api: Api) -> None:
+    async def test_submit_keeps_the_wake_up_until_send_at(self, api: Api) -> None:
         async with await api.client_of("me@example.com") as client:
             answer = await client.post("/v1/notifications", json=BODY | {"send_at": "2027-01-01T09:00:00+09:00"})
         assert answer.json()["send_at"] == "2027-01-01T00:00:00Z"
         assert await OutboxMessage.filter_by(visible_at__gt=utc_now(3600)).count() == 1
 
-    async def test_another_sender_is_refused(self, api: Api) -> None:
+    async def test_submit_refuses_the_sender_when_the_address_is_not_the_operators(self, api: Api) -> None:
         async with await api.client_of("me@example.com") as client:
             answer = await client.post("/v1/notifications", json=BODY | {"from": {"email": "ceo@bank.example"}})
         assert (answer.status_code, answer.json()["code"]) == (403, "sender_not_allowed")
 
     @pytest.mark.parametrize("name", ["봉수", "김" * 150, '"' * 150, "🔥" * 150, "김, 철수 <a@b.test>"])
-    async def test_the_operators_own_sender_may_be_named(self, each_api: Api, name: str) -> None:
+    async def test_submit_accepts_any_name_for_the_operators_address(self, each_api: Api, name: str) -> None:
         async with await each_api.client_of("me@example.com") as client:
             sender = {"email": "No-Reply@bongsu.test", "name": name}
             answer = await client.post("/v1/notifications", json=BODY | {"from": sender})
@@ -148,12 +148,12 @@ class TestSubmit:
         kept = (await Notification.filter_by(id=UUID(answer.json()["id"])).one()).sender
         assert parseaddr(kept or "") == (name, "no-reply@bongsu.test")
 
-    async def test_without_a_credential_it_is_401(self, api: Api) -> None:
+    async def test_submit_answers_401_when_no_credential_is_sent(self, api: Api) -> None:
         async with api.client() as client:
             answer = await client.post("/v1/notifications", json=BODY)
         assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
 
-    async def test_a_key_without_the_scope_may_not(self, api: Api) -> None:
+    async def test_submit_answers_403_when_the_key_lacks_the_scope(self, api: Api) -> None:
         user = await api.user("me@example.com")
         async with api.client(await make_key(user, api.vault, scopes="notifications:read")) as client:
             answer = await client.post("/v1/notifications", json=BODY)
@@ -161,7 +161,7 @@ class TestSubmit:
 
 
 class TestTrial:
-    async def test_an_account_on_trial_sends_only_to_itself_and_to_the_simulator(self, api: Api) -> None:
+    async def test_trial_account_sends_only_to_itself_and_to_the_simulator(self, api: Api) -> None:
         async with await api.client_of("me@example.com", sending="trial") as client:
             codes = [
                 (await client.post("/v1/notifications", json=BODY | {"to": {"email": to}})).status_code
@@ -169,7 +169,7 @@ class TestTrial:
             ]
         assert codes == [403, 202, 202]
 
-    async def test_one_that_is_approved_sends_to_anybody_within_seconds(self, api: Api) -> None:
+    async def test_trial_ends_when_the_account_is_approved(self, api: Api) -> None:
         async with await api.client_of("me@example.com", sending="trial") as client:
             before = await client.post("/v1/notifications", json=BODY)
             await User.filter_by(email_norm="me@example.com").update(sending="live")
@@ -177,7 +177,7 @@ class TestTrial:
             after = await client.post("/v1/notifications", json=BODY)
         assert (before.status_code, after.status_code) == (403, 202)
 
-    async def test_a_test_key_is_never_on_trial(self, api: Api) -> None:
+    async def test_test_key_sends_to_any_address_when_the_account_is_on_trial(self, api: Api) -> None:
         user = await api.user("me@example.com", sending="trial")
         async with api.client(await make_key(user, api.vault, mode="test")) as client:
             answer = await client.post("/v1/notifications", json=BODY)
@@ -185,8 +185,8 @@ class TestTrial:
 
 
 @pytest.fixture
-def bodies_read(database: Database) -> Iterator[list[str]]:
-    """The statements that read a body."""
+def content_reads(database: Database) -> Iterator[list[str]]:
+    """The statements that read content."""
     found: list[str] = []
 
     @event.listens_for(database.engine.sync_engine, "before_cursor_execute")
@@ -199,10 +199,10 @@ def bodies_read(database: Database) -> Iterator[list[str]]:
     event.remove(database.engine.sync_engine, "before_cursor_execute", note)
 
 
-class TestBodies:
-    """A body may take megabytes, and a page has hundreds."""
+class TestContent:
+    """Content may take megabytes, and a page has hundreds of notifications."""
 
-    async def test_what_shows_no_body_reads_none(self, api: Api, bodies_read: list[str]) -> None:
+    async def test_endpoints_read_no_content(self, api: Api, content_reads: list[str]) -> None:
         once = {"Idempotency-Key": "once"}
         async with await api.client_of("me@example.com") as client:
             made = [(await client.post("/v1/notifications", json=BODY, headers=once)).json()["id"] for _ in range(2)]
@@ -211,11 +211,11 @@ class TestBodies:
             assert (await client.post(f"/v1/notifications/{made[0]}/cancel")).status_code == 200
             await Notification.filter_by(status="cancelled").update(status="failed")
             assert (await client.post(f"/v1/notifications/{made[0]}/retry")).status_code == 202
-        assert bodies_read == []
+        assert content_reads == []
 
 
 class TestDetail:
-    async def test_it_tells_everything_that_happened(self, api: Api) -> None:
+    async def test_detail_returns_the_timeline(self, api: Api) -> None:
         async with await api.client_of("me@example.com") as client:
             made = (await client.post("/v1/notifications", json=BODY | {"metadata": {"주문": 7}})).json()
             shown = (await client.get(f"/v1/notifications/{made['id']}")).json()
@@ -223,7 +223,7 @@ class TestDetail:
         assert [(step["status"], step["attempt"]) for step in shown["timeline"]] == [("accepted", 0)]
         assert shown["created_at"].endswith("Z")
 
-    async def test_anothers_is_not_there(self, api: Api) -> None:
+    async def test_notification_is_404_when_it_belongs_to_another_user(self, api: Api) -> None:
         async with await api.client_of("me@example.com") as client:
             made = (await client.post("/v1/notifications", json=BODY)).json()
         async with await api.client_of("other@example.com") as client:
@@ -234,13 +234,13 @@ class TestDetail:
             ):
                 assert (answer.status_code, answer.json()["code"]) == (404, "notification_not_found")
 
-    async def test_a_staff_members_key_sees_no_more_than_its_owners(self, api: Api) -> None:
+    async def test_notification_is_404_when_a_key_of_staff_asks_for_another_users(self, api: Api) -> None:
         async with await api.client_of("me@example.com") as client:
             made = (await client.post("/v1/notifications", json=BODY)).json()
         async with await api.client_of("staff@example.com", role=Role.STAFF.value) as client:
             assert (await client.get(f"/v1/notifications/{made['id']}")).status_code == 404
 
-    async def test_sealed_variables_are_never_shown(self, api: Api) -> None:
+    async def test_detail_hides_sealed_variables(self, api: Api) -> None:
         user = await api.user("me@example.com")
         row = email_row(user_id=user.id, template="verify-email", content=None, sealed_variables="k1.sealed-secret")
         one = await row.save()
@@ -249,7 +249,7 @@ class TestDetail:
 
 
 class TestList:
-    async def test_pages_follow_one_another_newest_first(self, each_api: Api) -> None:
+    async def test_list_returns_every_page_newest_first(self, each_api: Api) -> None:
         async with await each_api.client_of("me@example.com") as client:
             made = [(await client.post("/v1/notifications", json=BODY)).json()["id"] for _ in range(5)]
             seen: list[str] = []
@@ -264,7 +264,7 @@ class TestList:
                     break
         assert seen == made[::-1]
 
-    async def test_it_is_narrowed_by_what_is_asked(self, each_api: Api) -> None:
+    async def test_list_applies_each_filter(self, each_api: Api) -> None:
         async with await each_api.client_of("me@example.com") as client:
             await client.post("/v1/notifications", json=BODY | {"topic": "billing"})
             await client.post("/v1/notifications", json=BODY | {"to": {"email": "Other@Example.com"}})
@@ -281,13 +281,13 @@ class TestList:
     @pytest.mark.parametrize(
         "query", [{"status": "lost"}, {"limit": "0"}, {"limit": "201"}, {"after": "x"}, {"to": "x"}]
     )
-    async def test_a_wrong_question_is_named(self, each_api: Api, query: dict[str, str]) -> None:
+    async def test_list_names_the_invalid_parameter(self, each_api: Api, query: dict[str, str]) -> None:
         async with await each_api.client_of("me@example.com") as client:
             answer = await client.get("/v1/notifications", params=query)
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["loc"] == ["query", next(iter(query))]
 
-    async def test_only_ones_own_are_listed(self, each_api: Api) -> None:
+    async def test_list_returns_only_the_callers_notifications(self, each_api: Api) -> None:
         async with await each_api.client_of("me@example.com") as client:
             await client.post("/v1/notifications", json=BODY)
         async with await each_api.client_of("other@example.com") as client:
@@ -295,7 +295,7 @@ class TestList:
 
 
 class TestCancel:
-    async def test_one_that_waits_is_cancelled_once(self, each_api: Api) -> None:
+    async def test_cancel_changes_a_waiting_notification_once(self, each_api: Api) -> None:
         async with await each_api.client_of("me@example.com") as client:
             made = (await client.post("/v1/notifications", json=BODY | {"send_at": "2027-01-01T00:00:00Z"})).json()
             for _ in range(2):
@@ -303,7 +303,7 @@ class TestCancel:
                 assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
         assert await NotificationEvent.filter_by(status="cancelled").count() == 1
 
-    async def test_one_that_is_being_sent_is_not(self, each_api: Api) -> None:
+    async def test_cancel_answers_409_when_the_notification_is_being_sent(self, each_api: Api) -> None:
         async with await each_api.client_of("me@example.com") as client:
             made = (await client.post("/v1/notifications", json=BODY)).json()
             await Notification.filter_by(status="accepted").update(status="sending")
@@ -312,7 +312,7 @@ class TestCancel:
 
 
 class TestRetry:
-    async def test_a_failed_one_waits_to_be_sent_again(self, each_api: Api) -> None:
+    async def test_retry_queues_a_failed_notification(self, each_api: Api) -> None:
         async with await each_api.client_of("me@example.com") as client:
             made = (await client.post("/v1/notifications", json=BODY)).json()
             await Notification.filter_by(status="accepted").update(status="failed", attempt=8, error_code="x")
@@ -321,14 +321,14 @@ class TestRetry:
         assert (answer.status_code, answer.json()["status"], answer.json()["attempt"]) == (202, "queued", 0)
         assert await OutboxMessage.row_count() == 1
 
-    async def test_a_sent_one_is_not(self, each_api: Api) -> None:
+    async def test_retry_answers_409_when_the_notification_was_sent(self, each_api: Api) -> None:
         async with await each_api.client_of("me@example.com") as client:
             made = (await client.post("/v1/notifications", json=BODY)).json()
             await Notification.filter_by(status="accepted").update(status="sent")
             answer = await client.post(f"/v1/notifications/{made['id']}/retry")
         assert (answer.status_code, answer.json()["code"]) == (409, "not_retryable")
 
-    async def test_one_that_may_have_been_sent_is_not_where_it_must_not_be_sent_twice(self, each_api: Api) -> None:
+    async def test_retry_answers_409_when_an_at_most_once_notification_may_have_been_sent(self, each_api: Api) -> None:
         async with await each_api.client_of("me@example.com") as client:
             made = (await client.post("/v1/notifications", json=BODY | {"guarantee": "at-most-once"})).json()
             await Notification.filter_by(status="accepted").update(status="failed", error_code="outcome_unknown")
@@ -336,15 +336,15 @@ class TestRetry:
         assert (answer.status_code, answer.json()["code"]) == (409, "may_send_twice")
 
     @staticmethod
-    async def _failed(client: httpx.AsyncClient, **headers: str) -> str:
-        """A notification that failed."""
+    async def _make_failed(client: httpx.AsyncClient, **headers: str) -> str:
+        """Make a failed notification."""
         made = str((await client.post("/v1/notifications", json=BODY, headers=headers)).json()["id"])
         await Notification.filter_by(id=UUID(made)).update(status="failed")
         return made
 
-    async def test_the_same_key_retries_once(self, each_api: Api) -> None:
+    async def test_retry_happens_once_when_the_key_repeats(self, each_api: Api) -> None:
         async with await each_api.client_of("me@example.com") as client:
-            made = await self._failed(client)
+            made = await self._make_failed(client)
             answers = await asyncio.gather(
                 *(client.post(f"/v1/notifications/{made}/retry", headers={"Idempotency-Key": "k"}) for _ in range(10))
             )
@@ -356,9 +356,12 @@ class TestRetry:
             assert (other.status_code, other.json()["status"]) == (202, "queued")
         assert await NotificationEvent.filter_by(status="queued").count() == 2
 
-    async def test_a_key_of_another_request_is_refused(self, each_api: Api) -> None:
+    async def test_retry_answers_422_when_the_key_was_used_for_another_request(self, each_api: Api) -> None:
         async with await each_api.client_of("me@example.com") as client:
-            first, second = await self._failed(client), await self._failed(client, **{"Idempotency-Key": "made"})
+            first, second = (
+                await self._make_failed(client),
+                await self._make_failed(client, **{"Idempotency-Key": "made"}),
+            )
             used = {"Idempotency-Key": "retried"}
             assert (await client.post(f"/v1/notifications/{first}/retry", headers=used)).status_code == 202
             answers = [
@@ -371,10 +374,10 @@ class TestRetry:
         ] * 3
         assert (await Notification.get(UUID(second))).status == "failed"
 
-    async def test_after_a_day_the_key_is_free_again(self, each_api: Api) -> None:
+    async def test_retry_accepts_the_key_again_when_a_day_passed(self, each_api: Api) -> None:
         once = {"Idempotency-Key": "once"}
         async with await each_api.client_of("me@example.com") as client:
-            for made in (await self._failed(client), await self._failed(client)):
+            for made in (await self._make_failed(client), await self._make_failed(client)):
                 assert (await client.post(f"/v1/notifications/{made}/retry", headers=once)).status_code == 202
                 await RetryKey.filter_by(idempotency_key="once").update(created_at=utc_now(-25 * 3600))
         assert await RetryKey.row_count() == 1

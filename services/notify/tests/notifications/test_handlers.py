@@ -43,7 +43,7 @@ async def _ask(database: Database, job: NotificationJob) -> None:
 
 
 class TestJobHandler:
-    async def test_a_job_becomes_one_notification_however_often_it_comes(
+    async def test_job_makes_one_notification_when_it_arrives_twice(
         self, each_database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:
         job = _job(vault)
@@ -61,7 +61,7 @@ class TestJobHandler:
         assert made == [("new@example.com", "verify-email", job.sealed_variables)]
         assert await OutboxMessage.filter_by(queue=DELIVER["high"]).count() == 1
 
-    async def test_what_is_no_job_is_dead_lettered(
+    async def test_malformed_job_is_dead_lettered(
         self, each_database: Database, broker: MemoryBroker, stop: StopSignal
     ) -> None:
         await broker.publish(NOTIFY_JOBS, Message(id=str(uuid7()), body={"template": "verify-email"}))
@@ -70,7 +70,7 @@ class TestJobHandler:
         await consumer.cancel()
         assert await Notification.row_count() == 0
 
-    async def test_a_job_that_no_column_can_hold_is_dead_lettered_and_forgotten(
+    async def test_job_is_dead_lettered_when_a_column_cannot_hold_its_value(
         self, each_database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:
         job = _job(vault).model_copy(update={"to": EmailRecipient(email="한글@example.com")})
@@ -86,7 +86,7 @@ class TestJobHandler:
         (dead,) = await broker.dead_letters(NOTIFY_JOBS)
         assert dead.reason == "rejected"
 
-    async def test_while_the_database_is_down_the_job_is_held_and_spends_nothing(
+    async def test_job_waits_when_the_database_is_unavailable(
         self,
         each_database: Database,
         broker: MemoryBroker,
@@ -109,7 +109,7 @@ class TestJobHandler:
         await consumer.cancel()
         assert not failures
 
-    async def test_a_job_that_the_database_refuses_is_dead_lettered_in_the_end_and_not_lost(
+    async def test_job_is_dead_lettered_and_kept_in_the_outbox_when_the_database_refuses_it(
         self,
         each_database: Database,
         broker: MemoryBroker,

@@ -12,7 +12,7 @@ from services.notify.tests.notifications.api import BODY, Api
 
 
 class TestIdempotency:
-    async def test_the_same_key_and_body_make_one_notification(self, each_api: Api) -> None:
+    async def test_same_key_and_body_make_one_notification(self, each_api: Api) -> None:
         async with await each_api.client_of("me@example.com") as client:
             answers = [
                 await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "once"}) for _ in range(2)
@@ -21,14 +21,14 @@ class TestIdempotency:
         assert answers[0].json()["id"] == answers[1].json()["id"]
         assert await Notification.row_count() == await OutboxMessage.row_count() == 1
 
-    async def test_a_body_written_otherwise_is_the_same_body(self, each_api: Api) -> None:
+    async def test_body_counts_as_the_same_when_only_its_spelling_differs(self, each_api: Api) -> None:
         other = {**dict(reversed(BODY.items())), "priority": "normal"}
         async with await each_api.client_of("me@example.com") as client:
             first = await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "once"})
             second = await client.post("/v1/notifications", json=other, headers={"Idempotency-Key": "once"})
         assert first.json()["id"] == second.json()["id"]
 
-    async def test_another_body_is_refused(self, each_api: Api) -> None:
+    async def test_key_is_refused_when_the_body_differs(self, each_api: Api) -> None:
         async with await each_api.client_of("me@example.com") as client:
             await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "once"})
             answer = await client.post(
@@ -36,7 +36,7 @@ class TestIdempotency:
             )
         assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_mismatch")
 
-    async def test_keys_of_two_principals_do_not_meet(self, each_api: Api) -> None:
+    async def test_keys_of_two_principals_are_independent(self, each_api: Api) -> None:
         ids = set()
         for email in ("a@example.com", "b@example.com"):
             async with await each_api.client_of(email) as client:
@@ -44,7 +44,7 @@ class TestIdempotency:
                 ids.add(answer.json()["id"])
         assert len(ids) == 2
 
-    async def test_thirty_requests_at_once_make_one(self, each_api: Api) -> None:
+    async def test_one_notification_is_made_when_thirty_requests_arrive_at_once(self, each_api: Api) -> None:
         async with await each_api.client_of("me@example.com") as client:
             answers = await asyncio.gather(
                 *(client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "once"}) for _ in range(30))
@@ -53,7 +53,7 @@ class TestIdempotency:
         assert len({answer.json()["id"] for answer in answers}) == 1
         assert await Notification.row_count() == await OutboxMessage.row_count() == 1
 
-    async def test_after_a_day_the_key_is_free_again(self, each_api: Api) -> None:
+    async def test_key_is_free_again_when_a_day_passed(self, each_api: Api) -> None:
         async with await each_api.client_of("me@example.com") as client:
             first = await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "once"})
             await Notification.filter_by(idempotency_key="once").update(created_at=utc_now(-25 * 3600))
@@ -63,7 +63,7 @@ class TestIdempotency:
         assert second.status_code == 202
         assert first.json()["id"] != second.json()["id"]
 
-    async def test_a_repetition_after_its_times_have_passed_is_still_one(self, each_api: Api) -> None:
+    async def test_repeated_request_gets_its_notification_when_its_times_have_passed(self, each_api: Api) -> None:
         late = BODY | {"send_at": "2020-01-01T00:00:00Z", "expires_at": "2020-01-02T00:00:00Z"}
         async with await each_api.client_of("me@example.com") as client:
             first = await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "once"})
@@ -73,7 +73,9 @@ class TestIdempotency:
             second = await client.post("/v1/notifications", json=late, headers={"Idempotency-Key": "once"})
         assert (second.status_code, second.json()["id"]) == (202, first.json()["id"])
 
-    async def test_a_repetition_by_an_account_that_may_no_longer_send_is_still_one(self, each_api: Api) -> None:
+    async def test_repeated_request_gets_its_notification_when_the_account_may_no_longer_send(
+        self, each_api: Api
+    ) -> None:
         async with await each_api.client_of("me@example.com") as client:
             first = await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "once"})
             await User.filter_by(email_norm="me@example.com").update(sending="trial")
@@ -84,7 +86,7 @@ class TestIdempotency:
         assert third.status_code == 403
 
     @pytest.mark.parametrize("key", ["", "two words", "x" * 256])
-    async def test_an_unusable_key_is_named(self, each_api: Api, key: str) -> None:
+    async def test_unusable_key_is_named(self, each_api: Api, key: str) -> None:
         async with await each_api.client_of("me@example.com") as client:
             answer = await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": key})
         assert answer.status_code == 422

@@ -22,7 +22,7 @@ def service(database: Database) -> Notifications:
 
 @pytest.fixture
 def plans(database: Database) -> Iterator[list[str]]:
-    """How SQLite went about each query of notifications."""
+    """SQLite's plan of each query of notifications."""
     found: list[str] = []
 
     @event.listens_for(database.engine.sync_engine, "before_cursor_execute")
@@ -38,7 +38,7 @@ def plans(database: Database) -> Iterator[list[str]]:
 
 
 class TestFingerprint:
-    def test_one_more_optional_field_in_the_next_release_changes_nothing(self) -> None:
+    def test_fingerprint_stays_when_a_release_adds_an_optional_field(self) -> None:
         class Next(EmailNotificationIn):
             colour: str | None = None
             labels: list[str] = Field(default_factory=list)
@@ -62,7 +62,7 @@ class TestTimeline:
 
 
 class TestListPage:
-    async def test_a_page_is_followed_by_the_next(self, service: Notifications) -> None:
+    async def test_list_page_continues_after_the_previous_page(self, service: Notifications) -> None:
         ids = [await self._stored() for _ in range(5)]
         first, after = await service.list_page(Principal("user", USER), Filters(), limit=3, after=None)
         second, end = await service.list_page(Principal("user", USER), Filters(), limit=3, after=after)
@@ -79,7 +79,7 @@ class TestListPage:
             (Filters(recipient="someone@example.com"), "user_id=? AND recipient=?"),
         ],
     )
-    async def test_a_users_list_is_a_range_of_one_index(
+    async def test_list_of_a_user_reads_a_range_of_one_index(
         self, service: Notifications, filters: Filters, columns: str, plans: list[str]
     ) -> None:
         await service.list_page(Principal("user", USER), filters, limit=50, after=None)
@@ -95,7 +95,7 @@ class TestListPage:
             (Filters(recipient="someone@example.com"), "recipient=?"),
         ],
     )
-    async def test_the_staffs_list_is_too(
+    async def test_list_of_staff_reads_a_range_of_one_index(
         self, service: Notifications, filters: Filters, columns: str, plans: list[str]
     ) -> None:
         await service.list_page(Principal("user", USER, sees_all=True), filters, limit=50, after=None)

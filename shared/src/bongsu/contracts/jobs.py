@@ -1,4 +1,4 @@
-"""What travels on the queues of notify."""
+"""Messages on the queues of notify."""
 
 from datetime import datetime
 from typing import Literal
@@ -11,14 +11,14 @@ from bongsu.contracts.wire import Wire
 
 
 class EmailRecipient(Wire):
-    """An address and the name to show beside it."""
+    """An email address and the name to show beside it."""
 
     email: str = Field(max_length=320)
     name: str | None = Field(default=None, max_length=200)
 
 
 class NotificationJob(Wire):
-    """A service asks for a mail made from one of notify's own templates.
+    """A service's request for a mail from one of notify's built-in templates.
 
     `id` becomes the notification's id, so a job that arrives twice makes one notification. The variables may hold
     secrets (a verification link): they travel sealed by the vault under `variables_context(id)`.
@@ -36,7 +36,7 @@ class NotificationJob(Wire):
 
 
 class DeliveryWakeup(Wire):
-    """Says that a notification is due. It carries no more than the id: the row is the truth."""
+    """A notification is due. Only its id travels: the row is the truth."""
 
     version: Literal[1] = 1
     notification_id: UUID

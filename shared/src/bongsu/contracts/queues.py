@@ -1,11 +1,11 @@
-"""Names on the broker. A rename is a breaking change: both ends read them from here."""
+"""Names on the broker, shared by publishers and consumers. A rename is a breaking change."""
 
 from typing import Final, Literal
 
 Priority = Literal["high", "normal", "bulk"]
 
 NOTIFY_JOBS: Final = "notify.jobs"
-"""Other services ask notify for a notification (`NotificationJob`)."""
+"""Requests of other services for notifications (`NotificationJob`)."""
 
 DELIVER: Final[dict[Priority, str]] = {
     "high": "notify.deliver.high",
@@ -30,4 +30,4 @@ def bot_rpc_shard(shard: int) -> str:
 
 
 ALL_QUEUES: Final[tuple[str, ...]] = (NOTIFY_JOBS, *DELIVER.values())
-"""Every durable queue. Whoever publishes or consumes declares them, so that no start order matters."""
+"""Every durable queue. Publishers and consumers declare them, so that no start order matters."""

@@ -55,7 +55,7 @@ Topic = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
 class Body(BaseModel):
-    """A request's body: unknown fields are refused by name."""
+    """A request body: unknown fields are refused by name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

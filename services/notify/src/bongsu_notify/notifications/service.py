@@ -17,12 +17,12 @@ from bongsu_notify.channels.channel import Channel
 from bongsu_notify.channels.simulated import is_simulated
 from bongsu_notify.errors import (
     IdempotencyMismatch,
+    InvalidTime,
     MaySendTwice,
     NotCancellable,
     NotificationNotFound,
     NotRetryable,
     OnTrial,
-    WrongTime,
 )
 from bongsu_notify.notifications.idempotency import fingerprint, idempotent
 from bongsu_notify.notifications.models import Notification, NotificationEvent, RetryKey
@@ -85,7 +85,7 @@ class Notifications:
         """Accept a notification: the row, its first event and its wake-up, in one transaction.
 
         :raises IdempotencyMismatch: the key was used for another request.
-        :raises WrongTime: a time has passed, or is too far ahead.
+        :raises InvalidTime: a time has passed, or is too far ahead.
         :raises SenderNotAllowed: `from` is not the operator's address.
         :raises OnTrial: the account may not send to this recipient yet.
         """
@@ -127,9 +127,9 @@ class Notifications:
         now = datetime.now(UTC)
         for name, at in (("send_at", request.send_at), ("expires_at", request.expires_at)):
             if at is not None and at > now + self._max_ahead:
-                raise WrongTime(name, "must be within a year")
+                raise InvalidTime(name, "must be within a year")
         if request.expires_at is not None and request.expires_at <= now:
-            raise WrongTime("expires_at", "must be later than now")
+            raise InvalidTime("expires_at", "must be later than now")
 
     async def _check_trial(self, channel: Channel[Any], request: NotificationIn, principal: Principal) -> None:
         if self._everyone_is_live or principal.off_trial or principal.mode == "test" or is_simulated(request.recipient):

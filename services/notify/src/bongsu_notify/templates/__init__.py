@@ -1,1 +1,1 @@
-"""Notify's own templates: what the services themselves write to people."""
+"""Built-in templates: the mails that the services themselves send."""

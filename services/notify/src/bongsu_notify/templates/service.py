@@ -18,7 +18,7 @@ class Rendered:
 
 
 class TemplateFault(Exception):
-    """There is no such template, or a variable that it needs is missing. The message names it, never a value."""
+    """The template does not exist, or a variable is missing. The message names it, never a value."""
 
 
 @lru_cache(maxsize=1)
@@ -33,9 +33,9 @@ def _environment() -> Environment:
 
 
 def render(name: str, locale: str, variables: Mapping[str, str]) -> Rendered:
-    """A mail from one of the built-in templates.
+    """Render a built-in template.
 
-    :raises TemplateFault: no such template in that language, or a variable is missing.
+    :raises TemplateFault: the template does not exist in that language, or a variable is missing.
     """
     try:
         subject, text, html = (
@@ -43,18 +43,21 @@ def render(name: str, locale: str, variables: Mapping[str, str]) -> Rendered:
             for part in ("subject", "txt", "html")
         )
     except TemplateNotFound as error:
-        raise TemplateFault(f"there is no template {name!r} in {locale!r}") from error
+        raise TemplateFault(f"No template {name!r} in {locale!r}") from error
     except UndefinedError as error:
-        raise TemplateFault(f"template {name!r}: {error.message}") from error
+        raise TemplateFault(f"Template {name!r}: {error.message}") from error
     return Rendered(" ".join(subject.split()), text, html)
 
 
-def variables_of(opened: bytes) -> dict[str, str]:
-    """The variables as they were sealed: a JSON object of texts."""
+def parse_variables(opened: bytes) -> dict[str, str]:
+    """Parse sealed variables: a JSON object of strings.
+
+    :raises TemplateFault: they are something else.
+    """
     try:
         loaded = json.loads(opened)
     except ValueError as error:
-        raise TemplateFault("the variables are not JSON") from error
+        raise TemplateFault("The variables are not JSON") from error
     if not isinstance(loaded, dict):
-        raise TemplateFault("the variables are not an object")
+        raise TemplateFault("The variables are not an object")
     return {str(name): str(value) for name, value in loaded.items()}

@@ -24,61 +24,61 @@ def _notification(**values: object) -> Notification:
     return email_row(**(given | values))
 
 
-def _sealed(vault: Vault, one: Notification, variables: object) -> str:
+def _seal(vault: Vault, one: Notification, variables: object) -> str:
     return vault.seal(json.dumps(variables), aad=variables_context(one.id))
 
 
-def _rendered(vault: Vault, one: Notification) -> EmailMessage | Refused:
+def _render(vault: Vault, one: Notification) -> EmailMessage | Refused:
     settings = NotifySettings(NOTIFY_FROM=SENDER)
     return EmailChannel(settings).render(one, Content(one.content or {}, one.sealed_variables), vault)
 
 
 class TestRender:
-    def test_given_content_goes_out_as_it_is(self, vault: Vault) -> None:
+    def test_render_keeps_given_content_verbatim(self, vault: Vault) -> None:
         one = _notification(subject="제목 🔥", content={"text": "{{ not a template }}", "html": "<p>a</p>"})
-        out = _rendered(vault, one)
+        out = _render(vault, one)
         assert isinstance(out, EmailMessage)
         assert (out.subject, out.text, out.html) == ("제목 🔥", "{{ not a template }}", "<p>a</p>")
         assert out.sender == SENDER
 
-    def test_a_sender_of_its_own_is_kept(self, vault: Vault) -> None:
-        out = _rendered(vault, _notification(subject="x", sender="a@b.test"))
+    def test_render_keeps_the_sender_of_the_notification(self, vault: Vault) -> None:
+        out = _render(vault, _notification(subject="x", sender="a@b.test"))
         assert isinstance(out, EmailMessage)
         assert out.sender == "a@b.test"
 
     @pytest.mark.parametrize(("priority", "urgent"), [("high", True), ("normal", False), ("bulk", False)])
-    def test_what_has_high_priority_is_urgent(self, vault: Vault, priority: str, urgent: bool) -> None:
-        out = _rendered(vault, _notification(subject="x", priority=priority))
+    def test_render_marks_high_priority_as_urgent(self, vault: Vault, priority: str, urgent: bool) -> None:
+        out = _render(vault, _notification(subject="x", priority=priority))
         assert isinstance(out, EmailMessage)
         assert out.urgent is urgent
 
-    @pytest.mark.parametrize(("locale", "words"), [("ko", "확인"), ("en", "Confirm")])
-    def test_sealed_variables_are_opened_into_the_template(self, vault: Vault, locale: str, words: str) -> None:
+    @pytest.mark.parametrize(("locale", "words"), [("ko", "인증"), ("en", "Verify")])
+    def test_render_fills_the_template_with_sealed_variables(self, vault: Vault, locale: str, words: str) -> None:
         one = _notification(template="verify-email", locale=locale)
-        one.sealed_variables = _sealed(vault, one, {"link": "http://x/verify?token=a&b=c"})
-        out = _rendered(vault, one)
+        one.sealed_variables = _seal(vault, one, {"link": "http://x/verify?token=a&b=c"})
+        out = _render(vault, one)
         assert isinstance(out, EmailMessage)
         assert words in out.subject
         assert "http://x/verify?token=a&b=c" in (out.text or "")
         assert 'href="http://x/verify?token=a&amp;b=c"' in (out.html or "")
 
-    def test_variables_of_another_notification_do_not_open(self, vault: Vault) -> None:
+    def test_render_refuses_when_the_variables_belong_to_another_notification(self, vault: Vault) -> None:
         other, one = _notification(), _notification(template="verify-email")
-        one.sealed_variables = _sealed(vault, other, {"link": "x"})
-        out = _rendered(vault, one)
+        one.sealed_variables = _seal(vault, other, {"link": "x"})
+        out = _render(vault, one)
         assert isinstance(out, Refused)
         assert out.code == "variables_unreadable"
 
     @pytest.mark.parametrize(
-        ("template", "variables", "told"),
+        ("template", "variables", "fault"),
         [("verify-email", {}, "link"), ("no-such", {"link": "x"}, "no-such"), ("verify-email", ["x"], "not an object")],
     )
-    def test_what_cannot_be_rendered_is_refused_by_name(
-        self, vault: Vault, template: str, variables: object, told: str
+    def test_render_refuses_and_names_the_fault_of_a_template(
+        self, vault: Vault, template: str, variables: object, fault: str
     ) -> None:
         one = _notification(template=template)
-        one.sealed_variables = _sealed(vault, one, variables)
-        out = _rendered(vault, one)
+        one.sealed_variables = _seal(vault, one, variables)
+        out = _render(vault, one)
         assert isinstance(out, Refused)
         assert out.code == "template_fault"
-        assert told in out.detail
+        assert fault in out.detail

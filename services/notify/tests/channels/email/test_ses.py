@@ -25,7 +25,7 @@ Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def _endpoint(answer: Answer) -> AsyncIterator[str]:
-    """Something at an address that reads a whole request and then behaves as told."""
+    """A server that reads one request and then calls `answer`."""
 
     handling: set[asyncio.Task[None] | None] = set()
 
@@ -105,31 +105,31 @@ async def _outcome(url: str) -> Outcome:
 
 
 class TestSend:
-    async def test_what_the_provider_takes_is_sent(self) -> None:
+    async def test_outcome_is_sent_when_ses_accepts(self) -> None:
         async with _endpoint(_accept) as url:
             assert await _outcome(url) == Sent("m-1")
 
-    async def test_a_connection_that_was_never_made_sent_nothing(self) -> None:
+    async def test_outcome_is_try_later_when_the_connection_fails(self) -> None:
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
             outcome = await _outcome(f"http://127.0.0.1:{unused.getsockname()[1]}")
         assert isinstance(outcome, TryLater)
         assert outcome.code == "provider_unreachable"
 
-    async def test_a_connection_reset_after_the_request_may_have_sent_it(self) -> None:
+    async def test_outcome_is_unknown_when_the_connection_is_reset_after_the_request(self) -> None:
         async with _endpoint(_reset) as url:
             assert isinstance(await _outcome(url), OutcomeUnknown)
 
     @pytest.mark.parametrize("status", ["500 Internal Server Error", "502 Bad Gateway", "504 Gateway Timeout"])
-    async def test_a_failure_while_processing_may_have_sent_it(self, status: str) -> None:
+    async def test_outcome_is_unknown_when_ses_fails_while_processing(self, status: str) -> None:
         async with _endpoint(_written(status, {})) as url:
             assert isinstance(await _outcome(url), OutcomeUnknown)
 
-    async def test_an_unavailable_provider_sent_nothing(self) -> None:
+    async def test_outcome_is_try_later_when_ses_is_unavailable(self) -> None:
         async with _endpoint(_written("503 Service Unavailable", {})) as url:
             assert isinstance(await _outcome(url), TryLater)
 
-    async def test_an_answer_that_is_none_leaves_the_others_of_its_batch_alone(self) -> None:
+    async def test_batch_is_sent_when_one_response_is_malformed(self) -> None:
         async def answer(request: str, writer: asyncio.StreamWriter) -> None:
             await (_written("200 OK", {}) if "strange" in request else _accept)(request, writer)
 
@@ -140,17 +140,17 @@ class TestSend:
 
 class TestMailboxes:
     @pytest.mark.parametrize("name", ["봉수 🔥", "김" * 150, "Kim, Chul-soo", 'a "b" \\ c'])
-    async def test_a_name_arrives_whatever_is_in_it(self, name: str) -> None:
-        asked: list[Any] = []
+    async def test_mailbox_encodes_any_name(self, name: str) -> None:
+        requests: list[Any] = []
 
         async def answer(request: str, writer: asyncio.StreamWriter) -> None:
-            asked.append(json.loads(request))
+            requests.append(json.loads(request))
             await _accept(request, writer)
 
         sender = str(Address(name, addr_spec="a@b.test"))
         async with _endpoint(answer) as url, _provider(url) as provider:
             await provider.send([replace(_message(), sender=sender, to_name=name)], deadline=asyncio.Event())
-        (request,) = asked
+        (request,) = requests
         for mailbox in (request["FromEmailAddress"], *request["Destination"]["ToAddresses"]):
             assert mailbox.isascii()
             assert all(len(word) <= 75 for word in mailbox.split() if word.startswith("=?"))
@@ -160,7 +160,7 @@ class TestMailboxes:
 
 
 class TestUrgent:
-    async def test_it_waits_for_nothing_that_hangs_and_is_not_urgent(self) -> None:
+    async def test_urgent_message_is_sent_when_other_calls_hang(self) -> None:
         deadline, hanging = asyncio.Event(), asyncio.Semaphore(0)
 
         async def answer(request: str, writer: asyncio.StreamWriter) -> None:
@@ -182,7 +182,7 @@ class TestUrgent:
 
 
 class TestCutoff:
-    async def test_what_was_sent_before_is_known_and_what_was_not_begun_spends_nothing(self) -> None:
+    async def test_deadline_keeps_sent_outcomes_and_spends_no_attempt_of_unstarted_calls(self) -> None:
         deadline, hangs = asyncio.Event(), asyncio.Event()
 
         async def answer(request: str, writer: asyncio.StreamWriter) -> None:
@@ -202,16 +202,16 @@ class TestCutoff:
         assert isinstance(third, TryLater)
         assert not third.spends_attempt
 
-    async def test_a_cancelled_batch_is_cancelled(self) -> None:
-        begun = asyncio.Event()
+    async def test_send_is_cancelled_when_its_task_is(self) -> None:
+        started = asyncio.Event()
 
         async def answer(_request: str, _writer: asyncio.StreamWriter) -> None:
-            begun.set()
+            started.set()
             await asyncio.sleep(60)
 
         async with _endpoint(answer) as url, _provider(url) as provider, asyncio.timeout(30):
             sending = asyncio.create_task(provider.send([_message()], deadline=asyncio.Event()))
-            await begun.wait()
+            await started.wait()
             sending.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await sending

@@ -57,7 +57,7 @@ class EmailChannel(Channel[EmailNotificationIn]):
 
     def render(self, row: Notification, content: Content, vault: Vault) -> EmailMessage | Refused:
         try:
-            rendered = self._rendered(row, content, vault)
+            rendered = self._render_content(row, content, vault)
         except TemplateFault as fault:
             return Refused("template_fault", str(fault))
         except VaultError:
@@ -76,13 +76,13 @@ class EmailChannel(Channel[EmailNotificationIn]):
         )
 
     @staticmethod
-    def _rendered(row: Notification, content: Content, vault: Vault) -> Rendered:
+    def _render_content(row: Notification, content: Content, vault: Vault) -> Rendered:
         if row.template is None:
             return Rendered(row.subject or "", content.parts.get("text"), content.parts.get("html"))
         if content.sealed_variables is None:
             raise TemplateFault("The variables were deleted when the notification ended")
         opened = vault.open(content.sealed_variables, aad=variables_context(row.id))
-        return templates.render(row.template, row.locale, templates.variables_of(opened))
+        return templates.render(row.template, row.locale, templates.parse_variables(opened))
 
     def create_provider(self) -> Provider[EmailMessage]:
         # Imported here, so that the API runs without the AWS client and its memory.

@@ -1,4 +1,4 @@
-"""Indexes for every filter of the lists: a user's own, and the staff's of everybody's."""
+"""An index for each filter of the lists, of one user's notifications and of all."""
 
 from alembic import op
 
