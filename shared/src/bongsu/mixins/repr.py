@@ -25,8 +25,8 @@ class ReprMixin:
         return f"<{type(self).__name__} {' '.join(self._shown(state, name) for name in shown)}>"
 
     def _shown(self, state: InstanceState[object], name: str) -> str:
-        if name in state.unloaded:
-            return f"{name}=<not loaded>"
+        if name in state.unloaded:  # a new object has nothing to load
+            return f"{name}={None if state.key is None else '<not loaded>'}"
         if any(word in name for word in _NEVER):
             return f"{name}=<hidden>"
         try:
