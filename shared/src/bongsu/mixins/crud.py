@@ -13,10 +13,14 @@ from bongsu.mixins.fields import fields_of
 from bongsu.mixins.instances import (
     Refresh,
     attached,
+    check_settable,
     column_values,
+    connect,
+    differing,
+    has_unsaved,
     own_session,
-    read_again,
     refresh_names,
+    refresh_object,
     set_values,
     sql_names,
     state_of,
@@ -73,8 +77,10 @@ class CRUDMixin(NamesMixin):
         **values: object,
     ) -> Self:
         """Inserts a row; raises `Conflict` or `UnknownField`. One statement; values that are SQL are read back."""
-        instance = cls(**values)
-        return await instance._insert(session, auto_commit=auto_commit, refresh=refresh)
+        relations = fields_of(cls).relations
+        related = {name: value for name, value in values.items() if name in relations}
+        instance = cls(**{name: value for name, value in values.items() if name not in related} if related else values)
+        return await instance._insert(session, related, auto_commit=auto_commit, refresh=refresh)
 
     @classmethod
     async def get(cls, *key: object, session: AsyncSession | None = None, **unique: object) -> Self:
@@ -192,20 +198,21 @@ class CRUDMixin(NamesMixin):
         **values: object,
     ) -> Self | None:
         """Sets values and writes them; None where nothing changed (nothing is sent then)."""
-        changed = set_values(self, values)
-        if not changed:
+        check_settable(self, values)
+        if not differing(self, values) and not has_unsaved(self, values):
             return None
-        return await self._insert(own_session(self, session), auto_commit=auto_commit, refresh=refresh)
+        return await self._insert(own_session(self, session), values, auto_commit=auto_commit, refresh=refresh)
 
     async def delete(
         self, session: AsyncSession | None = None, *, auto_commit: bool = False, hard: bool = False
     ) -> None:
         """Deletes the row; a row that is gone already is no error."""
         del hard  # for models that are soft-deleted
-        if state_of(self).was_deleted:
-            return
 
         def work(open_session: Session) -> None:
+            connect(open_session)
+            if state_of(self).was_deleted:
+                return
             with attached(open_session, self):
                 open_session.delete(self)
                 open_session.flush()
@@ -225,7 +232,7 @@ class CRUDMixin(NamesMixin):
 
         def work(open_session: Session) -> None:
             with attached(open_session, self):
-                read_again(open_session, self, names)
+                refresh_object(open_session, self, names)
 
         await read(type(self), own_session(self, session), work)
         return self
@@ -234,14 +241,21 @@ class CRUDMixin(NamesMixin):
         """The columns' values; `NotLoaded` for one that was not loaded."""
         return column_values(self, only, exclude)
 
-    async def _insert(self, session: AsyncSession | None, *, auto_commit: bool, refresh: Refresh) -> Self:
+    async def _insert(
+        self,
+        session: AsyncSession | None,
+        values: Mapping[str, object] | None = None,
+        *,
+        auto_commit: bool,
+        refresh: Refresh,
+    ) -> Self:
         def work(open_session: Session) -> None:
-            with attached(open_session, self):
+            with attached(open_session, self, values or {}):
                 computed = sql_names(self)
                 open_session.flush()
                 names = refresh_names(self, refresh, computed)
                 if names is not None:
-                    read_again(open_session, self, names)
+                    refresh_object(open_session, self, names)
 
         await write(type(self), session, work, commit=auto_commit)
         return self

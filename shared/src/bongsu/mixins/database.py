@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from sqlalchemy import URL, literal, make_url, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from bongsu.mixins.base import Base
 from bongsu.mixins.engine import READING, build_engine
 from bongsu.mixins.failures import is_deadlock
+from bongsu.mixins.memory import MemorySession, ShortSession, close_session
 from bongsu.mixins.unit import Unit, ambient_unit
 
 P = ParamSpec("P")
@@ -79,17 +80,20 @@ class Database:
         """A session that its user commits: `async with db.session() as session:`, to be passed as `session=`."""
         return self.new_session()
 
-    def new_session(self, sync_session_class: type[Session] = Session) -> AsyncSession:
+    def new_session(self, sync_session_class: type[Session] = MemorySession) -> AsyncSession:
         """A session whose transactions may write."""
         return AsyncSession(self.engine, expire_on_commit=False, sync_session_class=sync_session_class)
 
     async def alone(self, work: Callable[[Session], T], *, write: bool) -> T:
         """Runs one call's work in a short session of its own: commits it, and repeats it after a deadlock."""
         for attempt in range(_OWN_RETRIES + 1):
-            session = AsyncSession(self.engine if write else self._reading, expire_on_commit=False)
+            session = AsyncSession(
+                self.engine if write else self._reading, expire_on_commit=False, sync_session_class=ShortSession
+            )
             try:
-                return await session.run_sync(_whole, work, write)
-            except Exception as error:
+                return await session.run_sync(_run_alone, work, write)
+            except BaseException as error:
+                await close_session(session)
                 if not write or attempt == _OWN_RETRIES or not is_deadlock(error):
                     raise
         raise AssertionError("unreachable")
@@ -116,11 +120,10 @@ class Database:
         await self.engine.dispose()
 
 
-def _whole(session: Session, work: Callable[[Session], T], write: bool) -> T:
-    try:
-        result = work(session)
-        if write:
-            session.commit()
-        return result
-    finally:
-        session.close()
+def _run_alone(session: Session, work: Callable[[Session], T], write: bool) -> T:
+    cast("ShortSession", session).has_written = write
+    result = work(session)
+    if write:
+        session.commit()
+    session.close()
+    return result

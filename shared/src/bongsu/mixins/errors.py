@@ -73,7 +73,14 @@ class WrongCursor(WrongValueForLookup):
 
 
 class SessionSharedAcrossTasks(MixinError):
-    """A task used the unit of work that it inherited from the task that started it."""
+    """A task used a session, or an object in a session, that another task is using.
+
+    `holder` is the session that has the object, where the same work succeeds after it has ended.
+    """
+
+    def __init__(self, message: str, holder: object = None) -> None:
+        super().__init__(message)
+        self.holder = holder
 
 
 class UnfilteredWrite(MixinError):

@@ -31,6 +31,8 @@ class Fields:
     table: Table
     columns: dict[str, "Column[Any]"]
     relations: dict[str, "RelationshipProperty[Any]"]
+    collections: frozenset[str]
+    """The relations to many."""
     hybrids: tuple[str, ...]
     settable: frozenset[str]
     primary_key: tuple[str, ...]
@@ -105,6 +107,7 @@ def _read(model: "type[Base]") -> Fields:
         table=table,
         columns=columns,
         relations=relations,
+        collections=frozenset(name for name, relation in relations.items() if relation.uselist),
         hybrids=(*computed, *hybrids),
         settable=frozenset(
             [

@@ -1,18 +1,22 @@
 """What happens to one object: how it gets into a session, takes values, and is read again."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any, cast
 
-from sqlalchemy import inspect
+from sqlalchemy import inspect, select
 from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.ext.asyncio import AsyncSession, async_object_session
-from sqlalchemy.orm import InstanceState, Session
+from sqlalchemy.ext.asyncio import AsyncSession, async_session
+from sqlalchemy.orm import InstanceState, RelationshipDirection, RelationshipProperty, Session, object_session
+from sqlalchemy.orm.attributes import set_attribute
 
 from bongsu.mixins.base import Base
 from bongsu.mixins.errors import MixinError, NotFound, NotLoaded, UnknownField
 from bongsu.mixins.fields import fields_of
-from bongsu.mixins.unit import check_owner
+from bongsu.mixins.loaded import keys_among, read_again
+from bongsu.mixins.memory import InUse, MemorySession, ShortSession, restored_on_error
+from bongsu.mixins.unit import unit_of
 from bongsu.mixins.values import is_expression
 
 Refresh = bool | Sequence[str]
@@ -25,54 +29,169 @@ def state_of(instance: Base) -> "InstanceState[Base]":
 
 
 def own_session(instance: Base, given: AsyncSession | None) -> AsyncSession | None:
-    """The session that a call on an object uses: the given one, else the one that the object lives in."""
+    """The session that a call on an object uses: the given one, else the one that the object is in.
+
+    None where that is the session of another call or of another task's unit: those are waited for.
+    """
     if given is not None:
         return given
-    lived_in = async_object_session(instance)
-    if lived_in is not None:
-        check_owner(lived_in)
-    return lived_in
+    session = object_session(instance)
+    if session is None or isinstance(session, ShortSession):
+        return None
+    unit = unit_of(session)
+    if unit is not None and unit.task is not asyncio.current_task():
+        return None
+    return async_session(session)
 
 
 @contextmanager
-def attached(session: Session, instance: Base) -> Iterator[None]:
-    """Puts an object into the session.
+def attached(session: Session, instance: Base, values: Mapping[str, object] | None = None) -> Iterator[None]:
+    """Puts an object into the session, and sets values on it that the session takes back at a rollback.
 
-    What a detached object is related to stays outside: `Session.add` would take it along, and other copies of the same
-    rows would then collide.
+    The objects that it refers to stay outside, as their keys are all that a row of it needs: `Session.add` would take
+    them along, other copies of the same rows would then collide, and no two tasks could refer to one object at once.
     """
-    state = state_of(instance)
-    if state.session is session:
+    state, aside = state_of(instance), dict[str, object]()
+    connect(session)
+    if state.session is not session:
+        _check_attachable(session, state)
+        if isinstance(session, MemorySession):
+            session.remember(instance)
+    elif values and isinstance(session, MemorySession):
+        session.remember(instance)
+    with _references_resolved(session, state, values or {}):
+        if state.session is not session:
+            relations = [name for name in fields_of(type(instance)).relations if name in state.dict]
+            if state.key is not None:
+                aside = {name: state.dict.pop(name) for name in relations if name not in state.committed_state}
+            if relations:
+                cascaded = state.mapper.cascade_iterator("save-update", state)
+                _refuse_in_use(session, [each for _, _, each, _ in cascaded])
+            session.add(instance)
         yield
-        return
-    if state.was_deleted:
-        raise NotFound(f"the row of {instance!r} was deleted")
-    if state.key is not None and state.key in session.identity_map:
-        raise MixinError(
-            f"{instance!r} was loaded elsewhere, and this unit of work has loaded the same row itself: use its object"
-        )
-    aside: dict[str, object] = {}
-    if state.key is not None:
-        names = [name for name in fields_of(type(instance)).relations if name in state.dict]
-        aside = {name: state.dict.pop(name) for name in names if name not in state.committed_state}
-    session.add(instance)
-    yield
     state.dict.update({name: value for name, value in aside.items() if name not in state.dict})
 
 
-def set_values(instance: Base, values: dict[str, object]) -> list[str]:
-    """Sets what differs; gives the names that did."""
+def connect(session: Session) -> None:
+    """Waits for the connection of a call's session now, while other tasks can still use the object."""
+    if isinstance(session, ShortSession):
+        session.connection()
+
+
+def _check_attachable(session: Session, state: "InstanceState[Base]") -> None:
+    if state.was_deleted:
+        raise NotFound(f"the row of {state.obj()!r} was deleted")
+    if state.key is not None and state.key in session.identity_map:
+        raise MixinError(
+            f"{state.obj()!r} was loaded elsewhere, and this session has loaded the same row itself: use its object"
+        )
+    _refuse_in_use(session, [state])
+
+
+@contextmanager
+def _references_resolved(
+    session: Session, state: "InstanceState[Base]", values: Mapping[str, object]
+) -> Iterator[None]:
+    """Sets values, and of relations to one object their columns, where that object has a row and is in no session."""
+    instance = cast("Base", state.obj())
+    fields, loaded, resolved = fields_of(state.class_), state.dict, dict[str, object]()
+    check_settable(instance, values)
+    related = {name: value for name, value in values.items() if name in fields.relations}
+    for name in related.keys() & fields.collections:
+        _refuse_in_use(session, [inspect(each) for each in cast("Iterable[Base]", related[name])])
+    unsaved = {name: loaded[name] for name in fields.relations if name in state.committed_state and name in loaded}
+    for name, target in (unsaved | related).items():
+        columns = reference(fields.relations[name], target, session)
+        if columns is None:
+            continue
+        for column, value in columns.items():
+            set_attribute(instance, column, value)
+        loaded.pop(name, None)
+        state.committed_state.pop(name, None)
+        resolved[name] = target
+    set_values(instance, {name: value for name, value in values.items() if name not in resolved})
+    yield
+    loaded.update(resolved)
+    for name in unsaved.keys() & resolved.keys():
+        if resolved[name] is not None:
+            _settle(fields.relations[name], inspect(resolved[name]), instance)
+
+
+def reference(
+    relation: "RelationshipProperty[Any]", target: object, session: Session | None
+) -> dict[str, object] | None:
+    """The columns that make a row refer to `target`, None where the unit of work of SQLAlchemy has to find them."""
+    if relation.direction is not RelationshipDirection.MANYTOONE or relation.secondary is not None or relation.viewonly:
+        return None
+    if target is None:
+        return {
+            relation.parent.get_property_by_column(local).key: None for local, _ in relation.local_remote_pairs or ()
+        }
+    state: InstanceState[Base] = inspect(target)
+    if state.key is None or (session is not None and state.session is session):
+        return None
+    columns: dict[str, object] = {}
+    for local, remote in relation.local_remote_pairs or ():
+        name = state.mapper.get_property_by_column(remote).key
+        if name not in state.dict:
+            return None
+        columns[relation.parent.get_property_by_column(local).key] = state.dict[name]
+    return columns
+
+
+def _settle(relation: "RelationshipProperty[Any]", target: "InstanceState[Base]", instance: object) -> None:
+    """Takes a written object out of what its target has not saved: `Post(author=user)` is an unsaved post of `user`."""
+    for reverse in relation._reverse_property:  # noqa: SLF001  # SQLAlchemy has no other name for it
+        before = target.committed_state.get(reverse.key)
+        if isinstance(before, list):
+            before.append(instance)
+        pending = target.__dict__.get("_pending_mutations", {}).get(reverse.key)
+        if pending is not None:
+            pending.added_items.discard(instance)
+            if not pending.added_items and not pending.deleted_items:
+                del target.__dict__["_pending_mutations"][reverse.key]
+                target.committed_state.pop(reverse.key, None)
+    if target.session is None and not target.committed_state:
+        target.modified = False
+
+
+def _refuse_in_use(session: Session, states: "Iterable[InstanceState[Any]]") -> None:
+    """Raises `InUse` where an object that is to be written is in another session."""
+    for state in states:
+        other = state.session
+        if other is not None and other is not session:
+            raise InUse(state.obj(), other)
+
+
+def check_settable(instance: Base, names: Iterable[str]) -> None:
+    """`UnknownField` for a name that cannot be set."""
     fields = fields_of(type(instance))
-    for name in values:
+    for name in names:
         if name not in fields.settable:
             raise UnknownField(type(instance).__name__, name, fields.settable)
+
+
+def differing(instance: Base, values: Mapping[str, object]) -> list[str]:
+    """The names whose values differ from the object's."""
     loaded = state_of(instance).dict
-    changed = [
+    return [
         name for name, value in values.items() if is_expression(value) or name not in loaded or loaded[name] != value
     ]
+
+
+def set_values(instance: Base, values: Mapping[str, object]) -> list[str]:
+    """Sets the values that differ; returns their names."""
+    check_settable(instance, values)
+    changed = differing(instance, values)
     for name in changed:
         setattr(instance, name, values[name])
     return changed
+
+
+def has_unsaved(instance: Base, names: Iterable[str]) -> bool:
+    """Whether one of the attributes was changed and is not written yet."""
+    unsaved = state_of(instance).committed_state
+    return any(name in unsaved for name in names)
 
 
 def sql_names(instance: Base) -> list[str]:
@@ -98,10 +217,20 @@ def refresh_names(instance: Base, refresh: Refresh, computed: list[str]) -> Sequ
     return [*names, *computed]
 
 
-def read_again(session: Session, instance: Base, names: Sequence[str]) -> None:
-    """Reads the row, or the named attributes, from the database."""
+def refresh_object(session: Session, instance: Base, names: Sequence[str]) -> None:
+    """Reads the row again, or loads the named attributes."""
+    state = state_of(instance)
+    if not names and state.key is not None:
+        model: type[Base] = state.class_
+        condition = next(keys_among(model, [state.key[1]]))
+        if not read_again(session, [instance], select(model).where(condition)):
+            raise NotFound(f"the row of {instance!r} is gone")
+        return
+    # The session of a call that only reads must not write what the object has unsaved.
+    flushing = session.no_autoflush if isinstance(session, ShortSession) else nullcontext()
     try:
-        session.refresh(instance, attribute_names=list(names) or None)
+        with restored_on_error(session, instance), flushing:
+            session.refresh(instance, attribute_names=list(names) or None)
     except InvalidRequestError as error:
         if "Could not refresh" not in str(error):
             raise

@@ -11,7 +11,7 @@ from bongsu.mixins.base import Base
 from bongsu.mixins.errors import WrongValueForLookup
 from bongsu.mixins.fields import Fields, fields_of
 from bongsu.mixins.instances import set_values
-from bongsu.mixins.loaded import loaded_objects, read_anew
+from bongsu.mixins.loaded import loaded_objects, read_again
 from bongsu.mixins.query import Query
 from bongsu.mixins.sessions import write
 from bongsu.mixins.values import coerced, coercion
@@ -73,7 +73,7 @@ async def insert_or_update(
     statement = query.lock().statement
 
     def work(open_session: Session) -> tuple[M, bool]:
-        found = next(iter(read_anew(open_session, loaded_objects(open_session, model), statement)), None)
+        found = next(iter(read_again(open_session, loaded_objects(open_session, model), statement)), None)
         made = False
         if found is None:
             found, made = _insert_or_find(open_session, query, model, values)
@@ -93,7 +93,7 @@ def _insert_or_find(session: Session, query: Query[M], model: type[M], values: M
     except IntegrityError:
         # Somebody else was faster. A locking read sees their row whatever the isolation level.
         known = loaded_objects(session, model)
-        winner = next(iter(read_anew(session, known, query.lock(read=True).statement)), None)
+        winner = next(iter(read_again(session, known, query.lock(read=True).statement)), None)
         if winner is None:
             raise
         return winner, False

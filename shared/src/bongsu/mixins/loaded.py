@@ -1,7 +1,7 @@
 """The objects that a session has loaded, kept true to rows that are written or read behind their backs."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import RelationshipProperty, Session
 
 from bongsu.mixins.base import Base
 from bongsu.mixins.fields import fields_of
-from bongsu.mixins.instances import state_of
+from bongsu.mixins.memory import MemorySession, ShortSession
 
 M = TypeVar("M", bound=Base)
 
@@ -41,29 +41,29 @@ def are_many_loaded(session: Session, model: type[Base]) -> bool:
     return next(islice(known, _MANY, None), None) is not None
 
 
-def read_anew(session: Session, instances: Iterable[Base], statement: Select[M]) -> Sequence[M]:
-    """The rows. Objects that are loaded (`instances`) write what they have unsaved, and take their rows' values."""
-    session.flush()
-    with _relations_kept(instances):
+def read_again(session: Session, instances: Iterable[Base], statement: Select[M]) -> Sequence[M]:
+    """The rows. Objects that are loaded (`instances`) write what they have unsaved, and take their rows' values.
+
+    In the session of one call they write nothing: what they have unsaved is replaced.
+    """
+    is_short = isinstance(session, ShortSession)
+    if not is_short:
+        session.flush()
+    with session.no_autoflush if is_short else nullcontext(), _relations_kept(session, instances):
         rows = session.scalars(statement, execution_options={"populate_existing": True})
         return rows.unique().all()
 
 
 def refresh_loaded(session: Session, model: type[M], keys: Iterable[Key] | None = None) -> None:
-    """Reads loaded objects again, those with the keys or all: a bulk write has changed rows behind their backs."""
+    """Reads loaded objects again, those with the keys or all: a bulk write has changed rows behind their backs.
+
+    Those whose rows are gone leave the session.
+    """
     instances = loaded_objects(session, model, keys)
-    with _relations_kept(instances):
-        for condition in keys_among(model, [_key(instance) for instance in instances]):
-            statement = select(model).where(condition)
-            session.scalars(statement, execution_options={"populate_existing": True}).all()
-
-
-def forget_deleted(session: Session, model: type[M], keys: Iterable[Key] | None = None) -> None:
-    """Takes loaded objects whose rows are gone, of those with the keys or of all, out of the session."""
-    gone = {_key(instance): instance for instance in loaded_objects(session, model, keys)}
+    gone = {_key(instance): instance for instance in instances}
     for condition in keys_among(model, list(gone)):
-        for row in session.execute(select(*fields_of(model).key_columns).where(condition)):
-            del gone[tuple(row)]
+        for found in read_again(session, instances, select(model).where(condition)):
+            gone.pop(_key(found), None)
     for instance in gone.values():
         session.expunge(instance)
 
@@ -91,14 +91,16 @@ def _key(instance: Base) -> Key:
 
 
 @contextmanager
-def _relations_kept(instances: Iterable[Base]) -> Iterator[None]:
+def _relations_kept(session: Session, instances: Iterable[Base]) -> Iterator[None]:
     """Keeps the relations of objects whose rows are read anew, which would unload them.
 
     A relation whose foreign key has changed is let go: it would show what was related before.
     """
     kept: list[tuple[dict[str, object], str, object, list[str], list[object]]] = []
     for instance in instances:
-        values = state_of(instance).dict
+        if isinstance(session, MemorySession):
+            session.remember(instance)
+        values = inspect(instance, raiseerr=True).dict
         for name, relation in fields_of(type(instance)).relations.items():
             if name in values:
                 columns = _local_names(relation)

@@ -10,7 +10,7 @@ from bongsu.mixins.base import Base
 from bongsu.mixins.builder import Builder, M
 from bongsu.mixins.errors import LockOutsideUnit, MultipleFound, NotFound, WrongValueForLookup
 from bongsu.mixins.fields import fields_of
-from bongsu.mixins.loaded import loaded_objects, read_anew
+from bongsu.mixins.loaded import loaded_objects, read_again
 from bongsu.mixins.paths import to_one_path
 from bongsu.mixins.sessions import in_unit, read
 
@@ -113,7 +113,7 @@ class Reads(Builder[M]):
 
     async def _fetch(self, statement: Select[M]) -> list[M]:
         if self._lock is not None:
-            return await self._read(lambda session: list(read_anew(session, self._known_in(session), statement)))
+            return await self._read(lambda session: list(read_again(session, self._known_in(session), statement)))
         if self._is_joined:  # a JOIN repeats the row for each related one
             return await self._read(lambda session: list(session.scalars(statement).unique()))
         return await self._read(lambda session: list(session.scalars(statement)))

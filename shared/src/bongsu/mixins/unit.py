@@ -2,12 +2,13 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from functools import wraps
 from types import TracebackType
-from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar, cast
 
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 from bongsu.mixins.engine import lost_transaction
 from bongsu.mixins.errors import SessionSharedAcrossTasks, TransactionLost, UnitClosed, UnitFailed
 from bongsu.mixins.failures import may_be_repeated, translating
+from bongsu.mixins.memory import WAIT_S, MemorySession, close_session
 
 if TYPE_CHECKING:
     from bongsu.mixins.database import Database
@@ -25,17 +27,18 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _innermost: ContextVar["Unit | None"] = ContextVar("bongsu_unit", default=None)
-_UNIT, _CONNECTION = "bongsu_unit", "bongsu_connection"  # in a session's info
 
 
-class UnitSession(Session):
-    """A session that remembers the connection of its transaction."""
+class UnitSession(MemorySession):
+    """The session of a unit; it knows the connection of its transaction."""
+
+    connected_by: Connection | None = None
 
 
 @event.listens_for(UnitSession, "after_begin")
-def _remember(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+def _note_connection(session: UnitSession, transaction: SessionTransaction, connection: Connection) -> None:
     del transaction
-    session.info[_CONNECTION] = connection
+    session.connected_by = connection
 
 
 class Unit:
@@ -100,7 +103,7 @@ class Unit:
             self._session = session
         else:
             session = self.database.new_session(sync_session_class=UnitSession)
-            session.info[_UNIT] = self
+            cast("UnitSession", session.sync_session).unit = self
             if self._isolation is not None:
                 await self._set_isolation(session, self._isolation)
             self._session = session
@@ -124,8 +127,7 @@ class Unit:
             if error is None:
                 await self._commit(session)
         finally:
-            closing = asyncio.ensure_future(session.close())
-            await asyncio.shield(closing)
+            await close_session(session)
         if error is None:
             for callback in callbacks:
                 callback()
@@ -133,15 +135,26 @@ class Unit:
     async def run(self, function: Callable[[], Awaitable[T]]) -> T:
         """Runs `function` as a unit, and again as a whole (`retries` times) when the database could not finish it."""
         nested = self._enclosing() is not None  # only the outermost unit can be repeated
-        for attempt in range(self._retries + 1):
+        deadline, attempt = time.monotonic() + WAIT_S, 0
+        while True:
+            holder: MemorySession | None = None
             try:
                 async with Unit(self.database, isolation=self._isolation):
                     return await function()
             except (DBAPIError, TransactionLost) as error:
                 if nested or attempt == self._retries or not may_be_repeated(error):
                     raise
-            await asyncio.sleep(random.uniform(0.5, 1) * 0.01 * 2**attempt)  # noqa: S311  # spreads retries, hides nothing
-        raise AssertionError("unreachable")
+            except SessionSharedAcrossTasks as error:
+                if nested or not self._retries or not isinstance(error.holder, MemorySession):
+                    raise
+                if time.monotonic() > deadline:
+                    raise
+                holder = error.holder
+            if holder is not None:  # this unit holds nothing now, so the other can end
+                await holder.wait_closed(WAIT_S)
+            else:
+                await asyncio.sleep(random.uniform(0.5, 1) * 0.01 * 2**attempt)  # noqa: S311  # spreads retries, hides nothing
+                attempt += 1
 
     def __call__(self, function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
         """As a decorator: each call of `function` is a unit of its own."""
@@ -207,21 +220,21 @@ def ambient_unit(database: "Database") -> Unit | None:
     return None
 
 
-def is_in_unit(session: AsyncSession) -> bool:
-    """Whether the session is a unit's, whose end commits it."""
-    unit: Unit | None = session.info.get(_UNIT)
-    return unit is not None
+def unit_of(session: Session) -> Unit | None:
+    """The unit whose session this is; its end commits the session."""
+    return session.unit if isinstance(session, MemorySession) else None
 
 
-def check_owner(session: AsyncSession) -> None:
-    """Raises `SessionSharedAcrossTasks` where the session is the unit of work of another task."""
-    unit: Unit | None = session.info.get(_UNIT)
-    if unit is not None and unit.is_open:
-        _ = unit.session
+def is_inherited(unit: Unit) -> bool:
+    """Whether the running task started inside the unit."""
+    each = _innermost.get()
+    while each is not None and each is not unit:
+        each = each.outer
+    return each is unit
 
 
 def _refuse_lost(session: AsyncSession) -> None:
-    connection: Connection | None = session.info.get(_CONNECTION)
+    connection = cast("UnitSession", session.sync_session).connected_by
     lost = None if connection is None or connection.closed else lost_transaction(connection)
     if lost is not None:
         raise TransactionLost(f"the database gave up a statement of this unit, so all of it is undone: {lost}")

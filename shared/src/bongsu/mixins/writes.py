@@ -12,7 +12,7 @@ from bongsu.mixins.builder import Builder, M
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.errors import UnfilteredWrite, UnknownField, WrongValueForLookup
 from bongsu.mixins.fields import fields_of
-from bongsu.mixins.loaded import Key, among, are_many_loaded, forget_deleted, key_of, refresh_loaded
+from bongsu.mixins.loaded import Key, among, are_many_loaded, key_of, refresh_loaded
 from bongsu.mixins.paths import FieldTest, resolve_lookup
 from bongsu.mixins.sessions import write
 from bongsu.mixins.values import coerced, is_expression
@@ -63,7 +63,7 @@ class Writes(Builder[M]):
 
         def work(session: Session) -> int:
             matched = _row_count(session, self._targeted(delete(model)))
-            forget_deleted(session, model, named)
+            refresh_loaded(session, model, named)
             return matched
 
         return await write(model, self._session, work)
@@ -100,7 +100,7 @@ class Writes(Builder[M]):
         for table in reversed(model.metadata.sorted_tables):
             if table in tables:
                 _write_by_keys(session, delete(table), list(table.primary_key), keys)
-        forget_deleted(session, model, keys)
+        refresh_loaded(session, model, keys)
         return len(keys)
 
     def _check_filtered(self) -> None:

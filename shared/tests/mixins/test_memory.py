@@ -1,0 +1,273 @@
+"""Objects after a rollback: as they were before, so that the same call writes again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from bongsu.mixins import Conflict, Database, NotFound, TransactionLost
+from shared.tests.mixins.library import Author, Book, Counter, Engineer, Folder, Note, Tag, Visit
+
+
+class Undone(Exception):
+    pass
+
+
+@pytest.fixture(params=["unit", "savepoint", "nested unit"])
+def undone(request: pytest.FixtureRequest, db: Database) -> "Undo":
+    return Undo(db, str(request.param))
+
+
+class Undo:
+    """Runs work in a transaction that is rolled back."""
+
+    def __init__(self, db: Database, kind: str) -> None:
+        self.db = db
+        self.kind = kind
+
+    async def __call__(self, *works: Callable[[], Awaitable[object]]) -> None:
+        async def run() -> None:
+            for work in works:
+                await work()
+
+        if self.kind == "unit":
+            with pytest.raises(Undone):  # noqa: PT012  # the block under test raises
+                async with self.db.unit():
+                    await run()
+                    raise Undone
+        else:
+            async with self.db.unit() as outer:
+                with pytest.raises(Undone):  # noqa: PT012  # the block under test raises
+                    async with outer.savepoint() if self.kind == "savepoint" else self.db.unit():
+                        await run()
+                        raise Undone
+
+
+class TestRollback:
+    async def test_update_writes_again(self, undone: Undo) -> None:
+        author = await Author.create(email="kim", name="a")
+        await undone(lambda: author.update(name="b"))
+        assert author.name == "a"
+        assert await author.update(name="b") is author
+        assert (await Author.get(author.id)).name == "b"
+
+    async def test_timestamps_are_restored(self, undone: Undo) -> None:
+        author = await Author.create(email="kim")
+        before = author.updated_at
+        await undone(lambda: author.update(name="b"))
+        assert author.updated_at == before
+
+    async def test_save_inserts_a_new_object_again(self, undone: Undo) -> None:
+        author = Author(email="kim", name="a")
+        key = author.id
+        await undone(author.save)
+        await author.save()
+        assert (await Author.get(key)).name == "a"
+
+    async def test_save_inserts_again_where_the_database_counts_keys(self, undone: Undo) -> None:
+        visit = Visit(who="kim")
+        await undone(visit.save)
+        assert visit.to_dict(only=["who"]) == {"who": "kim"}
+        await visit.save()
+        assert (await Visit.get(visit.id)).who == "kim"
+
+    async def test_save_writes_unsaved_values_again(self, undone: Undo) -> None:
+        author = await Author.create(email="kim", name="a")
+        author.fill(name="b")
+        await undone(author.save)
+        assert author.name == "b"
+        await author.save()
+        assert (await Author.get(author.id)).name == "b"
+
+    async def test_update_writes_a_value_that_fill_set(self, db: Database) -> None:
+        del db
+        author = await Author.create(email="kim", name="a")
+        author.fill(name="b")
+        assert await author.update(name="b") is author
+        assert (await Author.get(author.id)).name == "b"
+
+    async def test_delete_deletes_again(self, undone: Undo) -> None:
+        author = await Author.create(email="kim")
+        await undone(author.delete)
+        assert author.email == "kim"
+        await author.delete()
+        assert await Author.row_count() == 0
+
+    async def test_soft_delete_marks_again(self, undone: Undo) -> None:
+        note = await Note.create(text="x")
+        await undone(note.delete)
+        assert note.deleted_at is None
+        await note.delete()
+        assert await Note.query().count() == 0
+        await undone(note.restore)
+        assert note.is_deleted
+        await note.restore()
+        assert await Note.query().count() == 1
+
+    async def test_versions_are_restored(self, undone: Undo) -> None:
+        counter = await Counter.create(label="x")
+        await undone(lambda: counter.update(value=1))
+        assert counter.version == 1
+        await counter.update(value=2)
+        assert (await Counter.get(counter.id)).value == 2
+
+    async def test_objects_of_several_tables_are_restored(self, undone: Undo) -> None:
+        made = await Engineer.create(name="g", lang="c")
+        await undone(lambda: made.update(name="h", lang="d"))
+        assert (made.name, made.lang) == ("g", "c")
+        await made.update(name="h", lang="d")
+        assert await Engineer.filter_by(name="h", lang="d").count() == 1
+
+    async def test_two_updates_are_taken_back_together(self, undone: Undo) -> None:
+        author = await Author.create(email="kim", name="a")
+        await undone(lambda: author.update(name="b"), lambda: author.update(name="c", age=3), author.refresh)
+        assert (author.name, author.age) == ("a", 0)
+
+    async def test_a_bulk_write_of_a_loaded_row_is_taken_back(self, db: Database) -> None:
+        await Author.create(email="kim", name="a")
+        with pytest.raises(Undone):  # noqa: PT012  # the block under test raises
+            async with db.unit():
+                author = await Author.get(email="kim")
+                await Author.filter_by(email="kim").update(name="b")
+                assert author.name == "b"
+                raise Undone
+        assert author.name == "a"
+        await author.update(name="b")
+        assert await Author.filter_by(name="b").count() == 1
+
+    async def test_an_assigned_value_is_taken_back(self, db: Database) -> None:
+        await Author.create(email="kim", name="a")
+        with pytest.raises(Undone):  # noqa: PT012  # the block under test raises
+            async with db.unit():
+                author = await Author.get(email="kim")
+                author.name = "b"
+                await Author.row_count()
+                raise Undone
+        assert await author.update(name="b") is author
+        assert await Author.filter_by(name="b").count() == 1
+
+    async def test_relations_are_restored(self, undone: Undo) -> None:
+        kim, lee = await Author.create(email="kim"), await Author.create(email="lee")
+        book = await Book.create(title="x", author=kim)
+        assert book.author is kim
+        await undone(lambda: book.update(author=lee))
+        assert (book.author, book.author_id) == (kim, kim.id)
+        await book.update(author=lee)
+        assert (await Book.get(book.id)).author_id == lee.id
+
+    async def test_collections_are_restored(self, undone: Undo) -> None:
+        red, blue = await Tag.create(label="red"), await Tag.create(label="blue")
+        book = await Book.create(title="x", tags=[red])
+        await undone(lambda: book.update(tags=[red, blue]))
+        assert book.tags == [red]
+        await book.update(tags=[red, blue])
+        assert await Tag.filter_by(books__id=book.id).count() == 2
+
+    async def test_children_are_inserted_again(self, undone: Undo) -> None:
+        folder = Folder(label="f", notes=[Note(text="a"), Note(text="b")])
+        await undone(folder.save)
+        await folder.save()
+        assert await Note.filter_by(folder__label="f").count() == 2
+
+    async def test_what_was_read_stays_readable(self, undone: Undo, db: Database) -> None:
+        await Author.create(email="kim", books=[Book(title="x")])
+        found: list[Author] = []
+
+        async def read() -> None:
+            found.append(await Author.query().load("books").one())
+            await Author.create(email="lee")
+
+        await undone(read)
+        assert found[0].email == "kim"
+        assert [book.title for book in found[0].books] == ["x"]
+        assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # a queue pool
+
+
+class TestFailedCalls:
+    async def test_update_takes_its_values_back_at_a_conflict(self, db: Database) -> None:
+        await Author.create(email="kim")
+        lee = await Author.create(email="lee", name="a")
+        with pytest.raises(Conflict):
+            await lee.update(email="kim", name="b")
+        assert (lee.email, lee.name) == ("lee", "a")
+        await lee.update(name="b")
+        async with db.unit() as unit:
+            with pytest.raises(Conflict):
+                async with unit.savepoint():
+                    await lee.update(email="kim")
+            assert lee.email == "lee"
+            await lee.update(name="c")
+        assert (await Author.get(email="lee")).name == "c"
+
+    async def test_save_can_be_repeated_with_other_values(self, db: Database) -> None:
+        del db
+        await Author.create(email="kim")
+        author = Author(email="kim")
+        with pytest.raises(Conflict):
+            await author.save()
+        author.fill(email="lee")
+        await author.save()
+        assert await Author.row_count() == 2
+
+    async def test_objects_of_a_failed_unit_stay_readable(self, db: Database) -> None:
+        await Author.create(email="kim", name="a")
+        with pytest.raises(Conflict):  # noqa: PT012  # the block under test raises
+            async with db.unit():
+                kim = await Author.get(email="kim")
+                await Author.create(email="kim")
+        assert kim.name == "a"
+
+    async def test_refresh_of_a_row_that_is_gone_leaves_the_object_readable(self, db: Database) -> None:
+        del db
+        author = await Author.create(email="kim", name="a")
+        await Author.filter_by(email="kim").delete()
+        with pytest.raises(NotFound):
+            await author.refresh()
+        assert author.name == "a"
+
+    async def test_refresh_of_a_relation_keeps_unsaved_values(self, db: Database) -> None:
+        del db
+        author = await Author.create(email="kim", name="a")
+        author.fill(name="b")
+        await author.refresh("books")
+        assert author.name == "b"
+        assert (await Author.get(author.id)).name == "a"
+        await author.save()
+        assert (await Author.get(author.id)).name == "b"
+
+
+class TestRetries:
+    async def test_a_repeated_unit_finds_objects_as_before(self, db: Database) -> None:
+        author = await Author.create(email="kim", age=1)
+        fresh = Author(email="lee")
+        runs = 0
+
+        async def work() -> None:
+            nonlocal runs
+            runs += 1
+            await author.update(age=author.age + 1)
+            await fresh.save()
+            if runs < 3:
+                raise TransactionLost("as if")
+
+        await db.run(work, retries=3)
+        assert author.age == 2
+        assert await Author.order_by("email").values_list("email", "age") == [("kim", 2), ("lee", 0)]
+
+    @pytest.mark.mysql
+    @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
+    async def test_a_deadlock_of_a_bulk_statement_loses_no_update(self, db: Database) -> None:
+        first, second = await Author.create(email="1"), await Author.create(email="2")
+        both_hold_one, runs = asyncio.Barrier(2), 0
+
+        async def cross(mine: Author, others: Author) -> None:
+            nonlocal runs
+            runs += 1
+            await mine.update(name="done")
+            if runs <= 2:
+                await both_hold_one.wait()
+            await Author.filter_by(id=others.id).update(age=Author.age + 1)
+
+        await asyncio.gather(db.run(cross, first, second), db.run(cross, second, first))
+        assert runs >= 3
+        assert await Author.order_by("email").values_list("name", "age") == [("done", 1), ("done", 1)]
