@@ -11,7 +11,6 @@ from bongsu.process.identity import require_vault_opens
 from bongsu.runtime.errors import ServiceError, StartError
 from bongsu.runtime.stop import StopSignal
 from bongsu_auth import operations
-from bongsu_auth.api_keys.service import KeyFacts
 from bongsu_launcher import operator_database
 
 
@@ -52,10 +51,12 @@ async def _promote(options: argparse.Namespace) -> None:
 
 
 async def _create_key(options: argparse.Namespace) -> None:
-    facts = KeyFacts(memo=options.memo, mode=options.mode, scopes=_scopes(options.scopes))
+    scopes = _scopes(options.scopes)
     async with operator_database.connect(options.database_url) as (database, vault):
         await require_vault_opens(vault)
-        key, secret = await operations.create_key(database, vault, options.email, facts)
+        key, secret = await operations.create_key(
+            database, vault, options.email, memo=options.memo, mode=options.mode, scopes=scopes
+        )
         # As lines that a shell can take over: eval "$(bongsu key create me@example.com)".
         print(f"export BONGSU_ACCESS_KEY={key.access_key}")
         print(f"export BONGSU_SECRET_KEY={secret}")

@@ -19,8 +19,12 @@ from bongsu.identity.scopes import Role
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu.outbox.models import OutboxMessage
+from bongsu.runtime.dependencies import find
 from bongsu_auth import operations
-from bongsu_auth.wiring import Wiring
+from bongsu_auth.accounts.manager import UserManager
+from bongsu_auth.oauth.backend import Backends
+from bongsu_auth.oauth.grants import Grants
+from bongsu_auth.oauth.service import Flows
 from services.auth.tests.providers import Person, Providers
 
 URL = "http://localhost:8000"
@@ -53,13 +57,24 @@ class Stage:
     faker: Faker = field(default_factory=lambda: Faker(["ko_KR", "en_US"]))
 
     @property
-    def wiring(self) -> Wiring:
-        wiring: Wiring = self.app.state.wiring
-        return wiring
+    def identity(self) -> Identity:
+        return find(self.app, Identity)
 
     @property
-    def identity(self) -> Identity:
-        return self.wiring.identity
+    def users(self) -> UserManager:
+        return find(self.app, UserManager)
+
+    @property
+    def backends(self) -> Backends:
+        return find(self.app, Backends)
+
+    @property
+    def flows(self) -> Flows:
+        return find(self.app, Flows)
+
+    @property
+    def grants(self) -> Grants:
+        return find(self.app, Grants)
 
     def browser(self, *, address: str = "127.0.0.1") -> httpx.AsyncClient:
         """Another client, with cookies of its own."""

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from bongsu.runtime.background import in_background
-from bongsu_auth import app
+from bongsu_auth.app import sweep_regularly
 from bongsu_auth.settings import AuthSettings
 from services.auth.tests.stage import PASSWORD, Stage, bearer
 
@@ -52,7 +52,7 @@ class TestHealth:
 
 class TestSweep:
     async def test_sweep_that_hangs_or_breaks_keeps_the_others_from_nothing(
-        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+        self,
     ) -> None:
         swept, hanging, turns = asyncio.Event(), asyncio.Event(), []
 
@@ -69,12 +69,8 @@ class TestSweep:
                 swept.set()
             return 1
 
-        monkeypatch.setattr(app, "SWEEP_EVERY_S", 0.01)
-        monkeypatch.setattr(app, "SWEEP_TIMEOUT_S", 0.05)
-        monkeypatch.setattr(app, "sweep_nonces", hung)
-        monkeypatch.setattr(app, "sweep_revocations", broken)
-        monkeypatch.setattr(app, "sweep_states", done)
-        async with in_background(app._sweep(stage.wiring), name="sweep"), asyncio.timeout(30):
+        sweeping = sweep_regularly([hung, broken, done], interval_s=0.01, timeout_s=0.05)
+        async with in_background(sweeping, name="sweep"), asyncio.timeout(30):
             await swept.wait()
 
 

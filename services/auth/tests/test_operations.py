@@ -9,7 +9,6 @@ from bongsu.identity.scopes import Role
 from bongsu.identity.signatures import RequestSigner
 from bongsu.runtime.errors import Invalid
 from bongsu_auth import operations
-from bongsu_auth.api_keys.service import KeyFacts
 from bongsu_auth.errors import AddressTaken, TooManyKeys, UserNotFound
 from services.auth.tests.stage import PASSWORD, Stage
 
@@ -91,5 +90,5 @@ class TestCreateKey:
     async def test_memo_that_the_api_would_refuse_is_refused(self, stage: Stage, memo: str) -> None:
         user = await stage.user()
         with pytest.raises(Invalid) as caught:
-            await operations.create_key(stage.database, stage.vault, user.email, KeyFacts(memo=memo))
+            await operations.create_key(stage.database, stage.vault, user.email, memo=memo)
         assert [error.loc for error in caught.value.errors] == [("body", "memo")]

@@ -1,16 +1,19 @@
 """Builds auth's API."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import httpx
 from fastapi import FastAPI, Request, Response
 from sqlalchemy.exc import SQLAlchemyError
 
+from bongsu.identity.assertions import AssertionIssuer
 from bongsu.identity.callers import Identity
 from bongsu.identity.nonces import sweep_nonces
 from bongsu.identity.revocations import sweep_revocations
+from bongsu.identity.tokens import TokenIssuer
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, MixinError
 from bongsu.runtime.background import in_background
@@ -22,37 +25,47 @@ from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.migrations import MigrationSet
 from bongsu.runtime.problems import problem_response
 from bongsu_auth.accounts import endpoints as accounts
-from bongsu_auth.accounts.service import sweep_registrations
+from bongsu_auth.accounts.limits import SignUpLimit
+from bongsu_auth.accounts.mails import SignUpMails
+from bongsu_auth.accounts.manager import SignUps, UserManager, sweep_registrations
+from bongsu_auth.accounts.passwords import PasswordHasher
+from bongsu_auth.accounts.users import UserDatabase
 from bongsu_auth.api_keys import endpoints as api_keys
+from bongsu_auth.api_keys.service import ApiKeys
 from bongsu_auth.assertions import endpoints as assertions
+from bongsu_auth.assertions.service import Assertions
 from bongsu_auth.audit import endpoints as audit
 from bongsu_auth.errors import IdTokenForged, PasswordRequired, StateExpired, StateRefused, VerificationRefused
 from bongsu_auth.guilds import endpoints as guilds
-from bongsu_auth.identities import endpoints as identities
-from bongsu_auth.installs import endpoints as installs
+from bongsu_auth.guilds.service import GuildDirectory
 from bongsu_auth.oauth import endpoints as oauth
+from bongsu_auth.oauth.backend import Backends
+from bongsu_auth.oauth.clients import make_http
+from bongsu_auth.oauth.discord import DiscordBackend
+from bongsu_auth.oauth.google import GoogleBackend
+from bongsu_auth.oauth.grants import Grants
+from bongsu_auth.oauth.identities import Identities
+from bongsu_auth.oauth.kakao import KakaoBackend
+from bongsu_auth.oauth.service import Flows
 from bongsu_auth.oauth.states import sweep_states
-from bongsu_auth.reauthentication import endpoints as reauthentication
-from bongsu_auth.renewal import endpoints as renewal
 from bongsu_auth.sessions import endpoints as sessions
-from bongsu_auth.sessions.limits import sweep_failures
-from bongsu_auth.sessions.service import sweep_sessions
+from bongsu_auth.sessions.devices import Devices
+from bongsu_auth.sessions.limits import LoginLimits, sweep_failures
+from bongsu_auth.sessions.service import Lifetimes, Sessions, sweep_sessions
 from bongsu_auth.settings import AuthSettings
 from bongsu_auth.signing_keys import endpoints as signing_keys
-from bongsu_auth.wiring import Wiring
 
 log = get_logger(__name__)
 
 MIGRATIONS = MigrationSet("auth", "bongsu_auth.migrations")
 MAX_BODY_BYTES = 64 * 1024
-SWEEP_EVERY_S = 60.0
-SWEEP_TIMEOUT_S = 60.0
-"""How long one sweep may take; the next goes on with it. A connection may have gone silent."""
+FEATURES = (accounts, sessions, oauth, guilds, assertions, api_keys, audit, signing_keys)
+Sweep = Callable[[], Awaitable[int]]
 
 DESCRIPTION = """Accounts, sessions and API keys.
 
 Sign in for an access token (`Authorization: Bearer …`), which works for 15 minutes; a refresh token gives the next one.
-Programs make an API key and sign their requests with it (RFC 9421, `hmac-sha256`, covering at least `"@method"
+Programs create an API key and sign their requests with it (RFC 9421, `hmac-sha256`, covering at least `"@method"
 "@authority" "@path" "@query"` and, with a body, `"content-digest"`; parameters `created`, `keyid`, `nonce`)."""
 
 
@@ -65,26 +78,81 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
     public_url: str,
     providers_transport: httpx.AsyncBaseTransport | None = None,
 ) -> FastAPI:
-    """The API. Whoever calls this owns the database, and closes it after the app's lifespan.
+    """Build the API. The caller owns the database, and disposes of it after the app's lifespan.
 
-    :param providers_transport: in place of the network, where sign-in providers are; for tests.
+    :param providers_transport: replaces the network to sign-in providers, in tests.
     """
-    wiring = Wiring.build(
-        settings=settings,
-        identity=identity,
+    hasher = PasswordHasher(workers=settings.password_workers, queue=settings.password_queue)
+    sign_up_limit = SignUpLimit(database, settings.sign_ups_per_hour)
+    mails = SignUpMails(vault, public_url, settings.mails_per_hour, settings.registration_lifetime)
+    sign_ups = SignUps(vault, mails, sign_up_limit, settings.new_accounts)
+    users = UserManager(UserDatabase(), hasher, database, sign_ups)
+    session_service = Sessions(
+        database,
+        identity.revocations,
+        vault,
+        TokenIssuer(public_url, lifetime_s=settings.access_token_s),
+        Lifetimes(
+            idle=timedelta(days=settings.refresh_idle_days),
+            absolute=timedelta(days=settings.refresh_absolute_days),
+            grace=timedelta(seconds=settings.refresh_grace_s),
+        ),
+        max_open=settings.max_sessions,
+    )
+    limits = LoginLimits(
+        database,
+        per_account_and_address=settings.login_failures,
+        per_account=settings.login_failures_account,
+        per_address=settings.login_failures_address,
+    )
+    grants = Grants(vault, database)
+    identities = Identities(grants, session_service, users, new_accounts=settings.new_accounts)
+    http = make_http(providers_transport)
+    backends = Backends(
+        *(
+            backend(connection, http, identities, database)
+            for backend in (DiscordBackend, GoogleBackend, KakaoBackend)
+            if (connection := settings.connection(backend.name)) is not None
+        )
+    )
+    discord = backends.by_name.get(DiscordBackend.name)
+    guild_directory = GuildDirectory(discord if isinstance(discord, DiscordBackend) else None, grants)
+    flows = Flows(
+        backends.by_name,
         database=database,
         vault=vault,
+        grants=grants,
+        identities=identities,
+        sessions=session_service,
+        guilds=guild_directory,
         public_url=public_url,
-        providers_transport=providers_transport,
+        install_permissions=settings.discord_permissions,
+    )
+    keys = ApiKeys(
+        database,
+        vault,
+        identity.keys,
+        max_active=settings.max_active_keys,
+        max_entries=settings.max_allowlist_entries,
+        overlap=settings.key_overlap,
+    )
+    sweeps = (
+        sweep_nonces,
+        sweep_revocations,
+        sweep_registrations,
+        sweep_sessions,
+        sweep_failures,
+        sweep_states,
+        flows.retry_profiles,
     )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with identity.following(), wiring.providers_http, in_background(_sweep(wiring), name="auth sweep"):
+        async with identity.following(), http, in_background(sweep_regularly(sweeps), name="auth sweep"):
             try:
                 yield
             finally:
-                wiring.hasher.close()
+                hasher.close()
 
     app = create_api(
         title="Bongsu auth",
@@ -95,17 +163,15 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         lifespan=lifespan,
         max_body_bytes=MAX_BODY_BYTES,
     )
-    provide(app, identity)
-    app.state.wiring = wiring
+    provide(app, settings, identity, database, users, sign_up_limit, session_service, limits, Devices(vault))
+    provide(
+        app, backends, flows, identities, grants, guild_directory, Assertions(AssertionIssuer(public_url), vault), keys
+    )
     for refused in (VerificationRefused, PasswordRequired, StateRefused, StateExpired, IdTokenForged):
         app.add_exception_handler(refused, _bad_request)
-    app.include_router(accounts.create_router(wiring))
-    app.include_router(sessions.create_router(wiring))
-    for feature in (oauth, identities, reauthentication, renewal, guilds, installs, assertions):
-        app.include_router(feature.create_router(wiring))
-    app.include_router(api_keys.create_router(wiring))
-    app.include_router(audit.create_router())
-    app.include_router(signing_keys.create_router(wiring))
+
+    for feature in FEATURES:
+        app.include_router(feature.router)
     return app
 
 
@@ -114,27 +180,21 @@ async def _bad_request(request: Request, error: Exception) -> Response:
     return problem_response(error, request_id=request_id_of(request), status=400)
 
 
-async def _sweep(wiring: Wiring) -> None:
-    """Removes what has expired, and tries again what failed. Any number of replicas may do it."""
-    sweeps: tuple[Callable[[], Awaitable[int]], ...] = (
-        sweep_nonces,
-        sweep_revocations,
-        sweep_registrations,
-        sweep_sessions,
-        sweep_failures,
-        sweep_states,
-        wiring.flows.retry_profiles,
-    )
+async def sweep_regularly(sweeps: Sequence[Sweep], *, interval_s: float = 60.0, timeout_s: float = 60.0) -> None:
+    """Run the sweeps again and again, in any number of replicas.
+
+    :param timeout_s: for one sweep, whose connection may have gone silent; its next run continues.
+    """
     while True:
-        await asyncio.sleep(SWEEP_EVERY_S)
+        await asyncio.sleep(interval_s)
         for sweep in sweeps:
             try:
-                async with asyncio.timeout(SWEEP_TIMEOUT_S):
+                async with asyncio.timeout(timeout_s):
                     removed = await sweep()
             except (SQLAlchemyError, MixinError, OSError) as error:
                 log.warning("sweep.failed", what=sweep.__name__, error=type(error).__name__)
             except Exception:
-                # The others, and the next time, are not to be missed for a defect of this one.
+                # A defect of one sweep must not stop the others.
                 log.exception("sweep.failed", what=sweep.__name__)
             else:
                 if removed:

@@ -1,4 +1,4 @@
-"""The service's error kinds, each with a stable code."""
+"""auth's errors. Each has a stable code."""
 
 from bongsu.runtime.errors import (
     Conflict,
@@ -13,107 +13,94 @@ from bongsu.runtime.errors import (
 
 
 class LoginRefused(Unauthorised):
-    """The address, the password, or the account: which one is not told."""
+    """Wrong address, wrong password, or an account that may not be used: the response does not say which."""
 
     code = "login_refused"
     title = "Not signed in"
-
-    def __init__(self) -> None:
-        super().__init__("The address or the password is wrong")
+    detail = "The email address or the password is wrong"
 
 
 class TooManyLogins(TooMany):
-    """Too many failed attempts of late."""
+    """Too many failed sign-ins."""
 
     code = "too_many_logins"
+    detail = "Too many failed sign-ins. Wait before the next attempt."
 
     def __init__(self, retry_after_s: float) -> None:
-        super().__init__("Too many failed attempts; wait before the next", retry_after_s=retry_after_s)
+        super().__init__(retry_after_s=retry_after_s)
 
 
 class TooManySignUps(TooMany):
-    """Too many sign-ups from one network of late."""
+    """Too many sign-ups from one network within an hour."""
 
     code = "too_many_sign_ups"
+    detail = "Too many sign-ups from your network within an hour. Wait before the next attempt."
 
     def __init__(self, retry_after_s: float) -> None:
-        super().__init__(
-            "Too many sign-ups came from your network within an hour; wait before the next", retry_after_s=retry_after_s
-        )
+        super().__init__(retry_after_s=retry_after_s)
 
 
 class RefreshRefused(Unauthorised):
-    """The refresh token is unknown, expired, used before, or its session has ended."""
+    """The refresh token is unknown, expired or used, or its session has ended."""
 
     code = "refresh_refused"
-
-    def __init__(self) -> None:
-        super().__init__("The refresh token is not valid, or no longer; sign in again")
+    detail = "The refresh token is not valid. Sign in again."
 
 
 class VerificationRefused(ServiceError):
-    """The link of a mail does not work, whatever the reason. Answered with 400."""
+    """The link or the password is wrong: the response does not say which. Answered with 400."""
 
     code = "verification_refused"
-    title = "Not confirmed"
-
-    def __init__(self) -> None:
-        super().__init__("The link does not work any more, or the password is not the one given at sign-up")
+    title = "Not verified"
+    detail = "The link is no longer valid, or the password is not the one from the sign-up"
 
 
 class PasswordRequired(ServiceError):
-    """A link was opened in another browser, without the password. Answered with 400."""
+    """The link was opened in another browser, without the password. Answered with 400."""
 
     code = "password_required"
-    title = "Not confirmed"
+    title = "Not verified"
+    detail = "Enter the password from the sign-up: this is not the browser that signed up"
 
     def __init__(self) -> None:
-        super().__init__(
-            "Give the password of the sign-up too: this is not the browser in which it was made",
-            errors=[FieldError(("body", "password"), "The password given at sign-up")],
-        )
+        super().__init__(errors=[FieldError(("body", "password"), "Enter the password from the sign-up")])
 
 
 class AccountBlocked(Forbidden):
-    """The account was blocked since the token was issued."""
+    """The account was blocked or deleted after the token was issued."""
 
     code = "account_blocked"
+    detail = "This account is blocked"
 
 
 class SessionNotFound(NotFound):
-    """There is no such session, or it is another's."""
+    """The user has no open session with this ID."""
 
     code = "session_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("There is no such session")
+    detail = "Session not found"
 
 
 class KeyNotFound(NotFound):
-    """There is no such key, or it is another's."""
+    """The user has no API key with this ID."""
 
     code = "api_key_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("There is no such API key")
+    detail = "API key not found"
 
 
 class EntryNotFound(NotFound):
-    """There is no such entry in the key's allow-list."""
+    """The key's allow-list has no entry with this ID."""
 
     code = "allowlist_entry_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("There is no such entry in the allow-list")
+    detail = "Allow-list entry not found"
 
 
 class TooManyKeys(Conflict):
-    """The user has as many active keys as are allowed."""
+    """The user has as many active keys as the limit allows."""
 
     code = "api_key_limit"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"At most {limit} API keys can be active: stop or delete one first")
+        super().__init__(f"You can have {limit} active API keys. Stop or delete one first.")
 
 
 class TooManyEntries(Conflict):
@@ -122,177 +109,150 @@ class TooManyEntries(Conflict):
     code = "allowlist_limit"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"An allow-list has at most {limit} entries: delete one first")
+        super().__init__(f"An allow-list can have {limit} entries. Delete one first.")
 
 
 class EntryExists(Conflict):
-    """The block is in the allow-list already."""
+    """The allow-list has this block already."""
 
     code = "allowlist_entry_exists"
 
     def __init__(self, cidr: str) -> None:
-        super().__init__(f"{cidr} is in the allow-list already")
+        super().__init__(f"{cidr} is already in the allow-list")
 
 
 class AddressTaken(Conflict):
     """Another account has this address."""
 
     code = "address_taken"
-
-    def __init__(self) -> None:
-        super().__init__("There is an account with this address already")
+    detail = "An account with this email address already exists"
 
 
 class UserNotFound(NotFound):
-    """There is no account with this address."""
+    """No account has this address."""
 
     code = "user_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("There is no account with this address")
+    detail = "No account has this email address"
 
 
 class ProviderNotFound(NotFound):
-    """There is no such provider, or it is not configured."""
+    """The provider is unknown or not configured."""
 
     code = "provider_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("There is no such way to sign in here; `GET /auth/providers` lists them")
+    detail = "Provider not found. `GET /auth/providers` lists the available providers."
 
 
 class StateRefused(ServiceError):
-    """The sign-in at the provider was not begun here, by this browser, or it came back before. Answered with 400."""
+    """The state is unknown or used, or belongs to another browser. Answered with 400."""
 
     code = "state_refused"
     title = "Not signed in"
-
-    def __init__(self) -> None:
-        super().__init__("This sign-in was not begun in this browser, or it is over already; begin anew")
+    detail = "This sign-in did not start in this browser, or it is already complete. Start again."
 
 
 class StateExpired(ServiceError):
-    """The sign-in at the provider took too long. Answered with 400."""
+    """The browser came back too late. Answered with 400."""
 
     code = "state_expired"
     title = "Not signed in"
-
-    def __init__(self) -> None:
-        super().__init__("The sign-in took too long; begin anew")
+    detail = "The sign-in took too long. Start again."
 
 
 class IdTokenForged(ServiceError):
-    """What the provider's answer says of who signed in is not to be believed. Answered with 400."""
+    """The provider's ID token is not valid for this sign-in. Answered with 400."""
 
     code = "id_token_refused"
     title = "Not signed in"
+    detail = "The provider's response does not belong to this sign-in. Start again."
 
-    def __init__(self) -> None:
-        super().__init__("The provider's answer is not one to this sign-in; begin anew")
+
+class FlowFailed(ServiceError):
+    """The provider did not complete the flow; `code` says why. Browsers are redirected with it."""
+
+    code = "provider_error"
+    title = "Not signed in"
 
 
 class LoginToLink(Conflict):
-    """An account has the address, and it is not sure that both are of one person."""
+    """An account has the provider's address, and ownership of that address is not proven on both sides."""
 
     code = "login_to_link"
-
-    def __init__(self) -> None:
-        super().__init__("There is an account with this address: sign in to it, and link this one there")
+    detail = "An account with this email address already exists. Sign in to it, and link this account there."
 
 
 class LinkedElsewhere(Conflict):
-    """The provider's account is linked to another user."""
+    """The provider account is linked to another user."""
 
     code = "linked_elsewhere"
-
-    def __init__(self) -> None:
-        super().__init__("This account is linked to another user")
+    detail = "This account is linked to another user"
 
 
 class AnotherLinked(Conflict):
     """The user has another account of this provider linked."""
 
     code = "another_linked"
-
-    def __init__(self) -> None:
-        super().__init__("Another account of this provider is linked: unlink that one first")
+    detail = "Another account of this provider is linked. Unlink it first."
 
 
 class IdentityNotFound(NotFound):
-    """No account of this provider is linked."""
+    """The user has no linked account of this provider."""
 
     code = "identity_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("No account of this provider is linked")
+    detail = "No account of this provider is linked"
 
 
 class LastWayIn(Conflict):
-    """Without it the user could not sign in any more."""
+    """Without this account, the user could no longer sign in."""
 
     code = "last_sign_in_method"
-
-    def __init__(self) -> None:
-        super().__init__("This is the last way to sign in: set a password or link another account first")
+    detail = "You cannot remove your only way to sign in. Set a password or link another account first."
 
 
 class ReauthenticationRequired(Forbidden):
-    """The sign-in is too long ago for this."""
+    """The last authentication in this session is too old."""
 
     code = "reauthentication_required"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This needs a sign-in within the last ten minutes: give your password (`POST /auth/reauthenticate`), or "
-            "sign in anew"
-        )
+    detail = (
+        "You need to have signed in within the last ten minutes. Enter your password (`POST /auth/reauthenticate`), or "
+        "sign in again."
+    )
 
 
 class PasswordRefused(Forbidden):
-    """The password given again is wrong. The session goes on."""
+    """The password is wrong. The session goes on."""
 
     code = "password_refused"
-
-    def __init__(self) -> None:
-        super().__init__("The password is wrong")
+    detail = "The password is wrong"
 
 
 class PasswordMissing(Conflict):
     """The account has no password."""
 
     code = "password_missing"
-
-    def __init__(self) -> None:
-        super().__init__("This account has no password: sign in anew with a linked account")
+    detail = "This account has no password. Sign in again with a linked account."
 
 
 class DiscordNotLinked(Conflict):
-    """The user has not linked Discord."""
+    """The user has no linked Discord account."""
 
     code = "discord_not_linked"
-
-    def __init__(self) -> None:
-        super().__init__("Link your Discord account first")
+    detail = "Link your Discord account first"
 
 
 class DiscordRelinkNeeded(Conflict):
-    """Discord no longer honours what the user allowed, or they did not allow to list their guilds."""
+    """Discord no longer accepts the user's tokens, or they do not include the guilds scope."""
 
     code = "discord_relink_needed"
-
-    def __init__(self) -> None:
-        super().__init__("Discord no longer lets us see your servers: link your Discord account again")
+    detail = "Discord no longer lets us see your servers. Link your Discord account again."
 
 
 class GuildNotFound(NotFound):
-    """There is no such guild, or the user may not manage it."""
+    """The user does not manage a guild with this ID."""
 
     code = "guild_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("You manage no such server")
+    detail = "You do not manage a server with this ID"
 
 
 def invalid_field(name: str, message: str) -> Invalid:
-    """One field of the body is wrong."""
+    """Return the error for one field of the body."""
     return Invalid(f"Invalid input: {name}", errors=[FieldError(("body", name), message)])

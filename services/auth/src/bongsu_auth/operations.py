@@ -1,32 +1,32 @@
-"""What an operator does without the API: the commands `user create`, `user promote` and `key create`.
+"""An operator's commands, without the API: `user create`, `user promote` and `key create`.
 
-Each opens its own unit of work, and needs a connected `Database`. What is given is held to the API's rules.
+Each opens its own unit of work, and needs a connected `Database`. The API's rules for input apply.
 """
 
-import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bongsu import mixins
-from bongsu.identity.models import ApiKey, User
-from bongsu.identity.scopes import Role
+from bongsu.identity.api_keys import KeyDirectory
+from bongsu.identity.models import ApiKey, KeyMode, User
+from bongsu.identity.scopes import KEY_SCOPES, Role, Scope
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu.runtime.errors import FieldError, Invalid
-from bongsu_auth.accounts import service as accounts
+from bongsu_auth.accounts.manager import UserManager
 from bongsu_auth.accounts.passwords import PasswordHasher
-from bongsu_auth.accounts.schemas import RegisterIn
-from bongsu_auth.api_keys import service as api_keys
+from bongsu_auth.accounts.schemas import RegisterIn, UserCreate
+from bongsu_auth.accounts.users import UserDatabase
 from bongsu_auth.api_keys.schemas import KeyIn
-from bongsu_auth.api_keys.service import KeyFacts
-from bongsu_auth.errors import AddressTaken
+from bongsu_auth.api_keys.service import ApiKeys
+from bongsu_auth.errors import UserNotFound
 
 Body = TypeVar("Body", bound=BaseModel)
 
 
-async def create_user(  # noqa: PLR0913 - each is one fact about the user
+async def create_user(  # noqa: PLR0913 - each is one field of the user
     database: Database,
     email: str,
     password: str,
@@ -36,54 +36,77 @@ async def create_user(  # noqa: PLR0913 - each is one fact about the user
     locale: str = "ko",
     sending: str = "live",
 ) -> User:
-    """An account that can sign in at once: its address counts as proven, and no mail is sent.
+    """Create an account that can sign in immediately: its address counts as verified, and no mail is sent.
 
-    :raises Invalid: the address, the password or the name is not acceptable; it says why.
-    :raises AddressTaken: there is an account with this address already.
+    :raises Invalid: address, password or name is not acceptable, with the reason.
+    :raises AddressTaken: another account has the address.
     """
-    given = _checked(RegisterIn, {"email": email, "password": password, "name": name, "locale": locale})
-    hasher = PasswordHasher(workers=1)
-    try:
-        hashed = await hasher.hash(given.password.get_secret_value())
-    finally:
-        hasher.close()
-    try:
-        async with database.unit():
-            return await accounts.create_user(
-                email=given.email, hashed_password=hashed, name=given.name, role=role, locale=locale, sending=sending
-            )
-    except mixins.Conflict as error:
-        raise AddressTaken from error
+    given = _validate(RegisterIn, {"email": email, "password": password, "name": name, "locale": locale})
+    user = UserCreate(
+        email=given.email,
+        password=given.password.get_secret_value(),
+        name=given.name,
+        role=role,
+        locale=given.locale or "ko",
+        sending=sending,
+        is_verified=True,
+    )
+    with _open_manager(database) as manager:
+        return await manager.create(user)
 
 
 async def promote(database: Database, email: str, role: Role) -> User:
-    """Gives a role to the account with this address; its tokens are denied within seconds.
+    """Give a role to the account with this address. Its tokens are denied within seconds.
 
-    :raises UserNotFound: there is no such account.
+    :raises UserNotFound: no account has the address.
     """
-    async with database.unit():
-        user = await accounts.find(email)
-        await accounts.set_role(user, role)
-        return user
+    with _open_manager(database) as manager:
+        async with database.unit():
+            user = await _find(email)
+            await manager.set_role(user, role)
+            return user
 
 
-async def create_key(
-    database: Database, vault: Vault, email: str, facts: KeyFacts | None = None, *, max_active: int = 3
+async def create_key(  # noqa: PLR0913 - each is one field of the key
+    database: Database,
+    vault: Vault,
+    email: str,
+    *,
+    memo: str | None = None,
+    scopes: Iterable[Scope] = KEY_SCOPES,
+    mode: KeyMode = "live",
+    max_active: int = 3,
 ) -> tuple[ApiKey, str]:
-    """A key for the account with this address, and its secret.
+    """Create a key for the account with this address. Returns it and its secret.
 
-    :raises Invalid: the memo is not acceptable; it says why.
-    :raises UserNotFound: there is no such account.
-    :raises TooManyKeys: it has as many active keys as are allowed.
+    :raises Invalid: the memo is not acceptable, with the reason.
+    :raises UserNotFound: no account has the address.
+    :raises TooManyKeys: the account has as many active keys as the limit allows.
     """
-    facts = facts or KeyFacts()
-    facts = dataclasses.replace(facts, memo=_checked(KeyIn, {"memo": facts.memo}).memo)
+    new = _validate(KeyIn, {"memo": memo, "scopes": list(scopes), "mode": mode})
+    keys = ApiKeys(database, vault, KeyDirectory(vault), max_active=max_active)
     async with database.unit():
-        user = await accounts.find(email)
-        return await api_keys.create(user.id, facts, vault, max_active=max_active)
+        user = await _find(email)
+        return await keys.create(user.id, new)
 
 
-def _checked(body: type[Body], values: Mapping[str, object]) -> Body:
+@contextmanager
+def _open_manager(database: Database) -> Iterator[UserManager]:
+    hasher = PasswordHasher(workers=1)
+    try:
+        yield UserManager(UserDatabase(), hasher, database)
+    finally:
+        hasher.close()
+
+
+async def _find(email: str) -> User:
+    user = await UserDatabase().get_by_email(email)
+    if user is None:
+        raise UserNotFound
+    return user
+
+
+def _validate(body: type[Body], values: Mapping[str, object]) -> Body:
     try:
         return body.model_validate(values)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""What auth is told."""
+"""The settings of auth."""
 
 from datetime import timedelta
 from typing import Literal, Self
@@ -12,112 +12,120 @@ from bongsu_auth.oauth.port import Connection
 
 SANDBOX_DISCORD_CLIENT_ID = "1100000000000000001"
 SANDBOX_DISCORD_CLIENT_SECRET = SecretStr("sandbox-discord-secret")
-"""Of the application that the sandbox's Discord knows unless it is told another."""
+"""Of the default application in the sandbox's Discord."""
 
 _URL = r"^https?://[^?#@\s]+[^/?#@\s]$"
 
 
 class AuthSettings(Settings):
-    """Settings of auth (`AUTH_…`)."""
+    """`AUTH_…`."""
 
     model_config = SettingsConfigDict(env_prefix="AUTH_")
 
     access_token_s: int = Field(
-        default=MAX_LIFETIME_S, ge=30, le=MAX_LIFETIME_S, description="How long an access token works, seconds"
+        default=MAX_LIFETIME_S, ge=30, le=MAX_LIFETIME_S, description="Lifetime of an access token, seconds"
     )
-    refresh_idle_days: float = Field(default=14, gt=0, le=365, description="An unused session ends after these days")
-    refresh_absolute_days: float = Field(default=90, gt=0, le=365, description="Every session ends after these days")
+    refresh_idle_days: float = Field(default=14, gt=0, le=365, description="Days after which an unused session ends")
+    refresh_absolute_days: float = Field(default=90, gt=0, le=365, description="Days after which every session ends")
     refresh_grace_s: float = Field(
         default=10, ge=0, le=60, description="How long a refresh token works after its successor was used, seconds"
     )
     max_sessions: int = Field(
-        default=100, ge=1, le=10_000, description="Open sessions a user; a sign-in beyond ends the one longest unused"
+        default=100,
+        ge=1,
+        le=10_000,
+        description="Open sessions per user; a further sign-in ends the one unused for longest",
     )
-    registration_hours: float = Field(default=24, gt=0, le=168, description="How long a sign-up waits for its link")
+    registration_hours: float = Field(
+        default=24, gt=0, le=168, description="Lifetime of the link in a sign-up mail, hours"
+    )
     mails_per_hour: int = Field(
-        default=10, ge=1, le=1000, description="Sign-up mails to one address within an hour; more are not sent"
+        default=10, ge=1, le=1000, description="Sign-up mails to one address per hour; more are not sent"
     )
     sign_ups_per_hour: int = Field(
         default=300,
         ge=1,
         le=1_000_000,
-        description="Sign-ups, and their mails asked for again, from one address within an hour; more get 429",
+        description="Sign-ups, and requests for another mail, from one address per hour; more get 429",
     )
     new_accounts: Literal["trial", "live"] = Field(
-        default="trial", description="Whether a new account sends to itself only until an administrator approves it"
+        default="trial", description="`trial`: a new account sends to itself only until an administrator approves it"
     )
-    password_workers: int = Field(default=0, ge=0, le=64, description="Threads that hash passwords; 0: one a core")
+    password_workers: int = Field(default=0, ge=0, le=64, description="Threads that hash passwords; 0: one per core")
     password_queue: int = Field(
-        default=128, ge=1, le=10_000, description="Passwords that may wait to be hashed; more are answered with 503"
+        default=128, ge=1, le=10_000, description="Passwords that may wait to be hashed; more get 503"
     )
     login_failures: int = Field(
         default=10, ge=1, le=10_000, description="Wrong passwords for one account from one address before it must wait"
     )
     login_failures_account: int = Field(
-        default=100, ge=1, le=100_000, description="The same for one account from anywhere but its known devices"
+        default=100, ge=1, le=100_000, description="The same for one account from any address, except its known devices"
     )
     login_failures_address: int = Field(
-        default=1000, ge=1, le=1_000_000, description="The same from one address for any accounts"
+        default=1000, ge=1, le=1_000_000, description="The same from one address for all accounts"
     )
-    max_active_keys: int = Field(default=3, ge=1, le=1000, description="Active API keys a user")
-    max_allowlist_entries: int = Field(default=10, ge=1, le=1000, description="Allow-list entries an API key")
+    max_active_keys: int = Field(default=3, ge=1, le=1000, description="Active API keys per user")
+    max_allowlist_entries: int = Field(default=10, ge=1, le=1000, description="Allow-list entries per API key")
     key_overlap_hours: float = Field(
         default=24, ge=0, le=720, description="How long the old secret of a rotated key works, hours"
     )
 
-    discord_client_id: str | None = Field(
-        default=None, description="Discord: the application's id; without it nobody signs in with Discord"
+    provider_timeout_s: float = Field(
+        default=8, gt=0, le=60, description="How long one request to a sign-in provider may take, seconds"
     )
-    discord_client_secret: SecretStr | None = Field(default=None, description="Discord: belongs to the client id")
+    discord_client_id: str | None = Field(
+        default=None, description="Discord: the application's ID; unset: no sign-in with Discord"
+    )
+    discord_client_secret: SecretStr | None = Field(default=None, description="Discord: the client secret")
     discord_base_url: str | None = Field(
-        default=None, pattern=_URL, description="In place of https://discord.com, where browsers are sent"
+        default=None, pattern=_URL, description="Replaces https://discord.com for browsers"
     )
     discord_api_url: str | None = Field(
-        default=None, pattern=_URL, description="In place of https://discord.com/api, where auth asks"
+        default=None, pattern=_URL, description="Replaces https://discord.com/api for requests of auth"
     )
     discord_scopes: CommaList = Field(
-        default=("identify", "email", "guilds"), description="Discord: what is asked for, comma-separated"
+        default=("identify", "email", "guilds"), description="Discord: requested scopes, comma-separated"
     )
     discord_permissions: int = Field(
         default=84992,
         ge=0,
         lt=2**63,
-        description="Discord: what the bot may do in a guild (a bit field): see, write, embed, read the history",
+        description="Discord: the bot's permissions in a guild (bit field): view, send, embed, read history",
     )
     google_client_id: str | None = Field(
-        default=None, description="Google: the OAuth client's id; without it nobody signs in with Google"
+        default=None, description="Google: the OAuth client's ID; unset: no sign-in with Google"
     )
-    google_client_secret: SecretStr | None = Field(default=None, description="Google: belongs to the client id")
+    google_client_secret: SecretStr | None = Field(default=None, description="Google: the client secret")
     google_base_url: str | None = Field(
         default=None,
         pattern=_URL,
-        description="In place of https://accounts.google.com: where browsers are sent, and the issuer",
+        description="Replaces https://accounts.google.com for browsers, and as the issuer",
     )
     google_api_url: str | None = Field(
-        default=None, pattern=_URL, description="In place of Google's APIs (token, keys, people), where auth asks"
+        default=None, pattern=_URL, description="Replaces Google's APIs (token, keys, people) for requests of auth"
     )
     google_scopes: CommaList = Field(
-        default=("openid", "email", "profile"), description="Google: what is asked for, comma-separated"
+        default=("openid", "email", "profile"), description="Google: requested scopes, comma-separated"
     )
     kakao_client_id: str | None = Field(
-        default=None, description="Kakao: the app's REST API key; without it nobody signs in with Kakao"
+        default=None, description="Kakao: the app's REST API key; unset: no sign-in with Kakao"
     )
-    kakao_client_secret: SecretStr | None = Field(default=None, description="Kakao: belongs to the client id")
+    kakao_client_secret: SecretStr | None = Field(default=None, description="Kakao: the client secret")
     kakao_base_url: str | None = Field(
         default=None,
         pattern=_URL,
-        description="In place of https://kauth.kakao.com: where browsers are sent, and the issuer",
+        description="Replaces https://kauth.kakao.com for browsers, and as the issuer",
     )
     kakao_api_url: str | None = Field(
-        default=None, pattern=_URL, description="In place of kauth.kakao.com and kapi.kakao.com, where auth asks"
+        default=None, pattern=_URL, description="Replaces kauth.kakao.com and kapi.kakao.com for requests of auth"
     )
     kakao_scopes: CommaList = Field(
         default=("profile_nickname", "profile_image", "account_email"),
-        description="Kakao: what is asked for, comma-separated; with `openid` ID tokens are checked as well",
+        description="Kakao: requested scopes, comma-separated; with `openid`, ID tokens are verified as well",
     )
 
-    def connection(self, provider: Literal["discord", "google", "kakao"]) -> Connection | None:
-        """How a provider is reached; None where it is not configured."""
+    def connection(self, provider: str) -> Connection | None:
+        """Return the connection to a provider; None if it is not configured."""
         client_id: str | None = getattr(self, f"{provider}_client_id")
         secret: SecretStr | None = getattr(self, f"{provider}_client_secret")
         if client_id is None:
@@ -128,6 +136,7 @@ class AuthSettings(Settings):
             scopes=getattr(self, f"{provider}_scopes"),
             base_url=getattr(self, f"{provider}_base_url"),
             api_url=getattr(self, f"{provider}_api_url"),
+            timeout_s=self.provider_timeout_s,
         )
 
     def with_stand_ins(
@@ -138,10 +147,10 @@ class AuthSettings(Settings):
         discord_client_id: str = SANDBOX_DISCORD_CLIENT_ID,
         discord_client_secret: SecretStr = SANDBOX_DISCORD_CLIENT_SECRET,
     ) -> Self:
-        """These settings, with the sandbox in the place of Discord where that has no credentials.
+        """Return these settings with the sandbox in place of Discord, if Discord has no credentials.
 
-        :param sandbox_url: where auth reaches the sandbox; None where there is none.
-        :param public_url: where browsers do.
+        :param sandbox_url: the sandbox's URL for auth; None without a sandbox.
+        :param public_url: the sandbox's origin for browsers.
         """
         if sandbox_url is None or self.discord_client_id is not None or self.discord_base_url is not None:
             return self
@@ -156,7 +165,7 @@ class AuthSettings(Settings):
 
     @property
     def registration_lifetime(self) -> timedelta:
-        """How long a sign-up waits for its link."""
+        """Lifetime of the link in a sign-up mail."""
         return timedelta(hours=self.registration_hours)
 
     @property

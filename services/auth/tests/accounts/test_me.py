@@ -2,7 +2,6 @@
 
 import pytest
 
-from bongsu_auth.accounts import service
 from services.auth.tests.stage import Stage, error_fields
 
 
@@ -45,7 +44,7 @@ class TestBlock:
         user = await stage.user()
         tokens = (await stage.login(user.email)).json()
         async with stage.database.unit() as unit:
-            revoked = await service.block(user)
+            revoked = await stage.users.block(user)
             unit.on_commit(lambda: stage.identity.revocations.add(revoked))
         headers = {"authorization": f"Bearer {tokens['access_token']}"}
         assert (await stage.client.get("/auth/me", headers=headers)).status_code == 401
@@ -56,8 +55,8 @@ class TestBlock:
     async def test_unblocked_user_can_sign_in_again(self, stage: Stage) -> None:
         user = await stage.user()
         async with stage.database.unit():
-            await service.block(user)
+            await stage.users.block(user)
         async with stage.database.unit():
-            await service.unblock(user)
+            await stage.users.unblock(user)
         headers = await stage.signed_in(user)
         assert (await stage.client.get("/auth/me", headers=headers)).status_code == 200

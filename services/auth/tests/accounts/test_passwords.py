@@ -6,8 +6,7 @@ import threading
 import pytest
 
 from bongsu.runtime.errors import Unavailable
-from bongsu_auth.accounts.passwords import PasswordHasher, Verdict
-from bongsu_auth.accounts.users import password_problem
+from bongsu_auth.accounts.passwords import PasswordHasher, Verdict, password_problem
 
 
 @pytest.fixture

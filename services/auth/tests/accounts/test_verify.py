@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from bongsu.identity.models import AuditEntry, User
+from bongsu_auth.accounts.mails import MAX_MAILS
+from bongsu_auth.accounts.manager import MAX_ATTEMPTS
 from bongsu_auth.accounts.models import Registration
-from bongsu_auth.accounts.service import MAX_ATTEMPTS, MAX_MAILS
 from services.auth.tests.stage import PASSWORD, Stage
 from services.auth.tests.timing import took
 

@@ -8,7 +8,9 @@ import httpx
 import pytest
 
 from bongsu.identity.models import LinkedAccount
-from bongsu_auth.guilds import service
+from bongsu.runtime.dependencies import find
+from bongsu_auth.guilds.service import STALE_S, GuildDirectory
+from bongsu_auth.oauth.discord import DiscordBackend
 from bongsu_auth.oauth.port import Grant, TokenRejected
 from services.auth.tests.providers import Json, Person
 from services.auth.tests.stage import Stage
@@ -38,7 +40,7 @@ class Clock:
 
     def __init__(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr(stage.wiring.guilds, "_monotonic", lambda: self.now)
+        monkeypatch.setattr(find(stage.app, GuildDirectory), "_monotonic", lambda: self.now)
 
 
 @pytest.fixture
@@ -153,7 +155,7 @@ class TestRateLimit:
             assert answer.status_code == 503
             return
         assert (answer.status_code, answer.json()["stale"], len(answer.json()["items"])) == (200, True, 1)
-        clock.now += service.STALE_S
+        clock.now += STALE_S
         assert (await browser.get(PATH)).status_code == 503
 
 
@@ -203,7 +205,7 @@ class TestGrant:
     async def test_replica_that_was_faster_is_followed(self, stage: Stage, browser: httpx.AsyncClient) -> None:
         """Two replicas renew the same refresh token: it works for one of them only."""
         linked = await LinkedAccount.filter_by().one()
-        discord = stage.wiring.flows.provider("discord")
+        discord = stage.backends.find("discord")
         [session] = stage.providers.sessions
         session.access_token = "revoked"
         used = []
@@ -212,13 +214,13 @@ class TestGrant:
             used.append(token)
             if len(used) == 1:
                 # Just now the other replica asks Discord too, finds the same, and renews.
-                await stage.wiring.grants.use(linked, discord, call)
+                await stage.grants.use(linked, discord, call)
                 raise TokenRejected("revoked")
             if token == used[0]:
                 raise TokenRejected("revoked")
             return token
 
-        newest = await stage.wiring.grants.use(linked, discord, call)
+        newest = await stage.grants.use(linked, discord, call)
         assert newest == stage.providers.sessions[0].access_token
         assert stage.providers.calls[TOKEN] == 2
         del browser
@@ -228,14 +230,15 @@ class TestGrant:
     ) -> None:
         [session] = stage.providers.sessions
         session.access_token = "revoked"
-        discord = stage.wiring.flows.provider("discord")
+        discord = stage.backends.find("discord")
+        assert isinstance(discord, DiscordBackend)
         genuine = discord.renew
 
         async def renew(refresh_token: str) -> Grant:
             """The other replica is faster by a moment; Discord then refuses ours."""
             monkeypatch.setattr(discord, "renew", genuine)
             linked = await LinkedAccount.filter_by().one()
-            await stage.wiring.grants.use(linked, discord, stage.wiring.guilds._discord.guilds)  # type: ignore[union-attr]  # it is configured
+            await stage.grants.use(linked, discord, discord.list_guilds)
             return await genuine(refresh_token)
 
         monkeypatch.setattr(discord, "renew", renew)

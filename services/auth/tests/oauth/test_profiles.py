@@ -86,9 +86,8 @@ class TestFailures:
         assert answer.headers["location"] == "/login?error=provider_unavailable"
         assert await User.row_count() == 0
 
-    async def test_slow_drip_is_given_up(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("bongsu_auth.oauth.clients.TIMEOUT_S", 0.05)
-
+    @pytest.mark.parametrize("settings", [AuthSettings.model_validate({**SETTINGS, "provider_timeout_s": "0.05"})])
+    async def test_response_that_arrives_too_slowly_is_a_timeout(self, stage: Stage) -> None:
         class Dripping(httpx.AsyncByteStream):
             async def __aiter__(self) -> AsyncIterator[bytes]:
                 yield b"{"
@@ -103,7 +102,7 @@ class TestFailures:
         each_stage.providers.token_more = {"access_token": "x" * chars, "refresh_token": "y" * chars}
         assert (await each_stage.sign_in_with("discord", Person())).headers["location"] == "/"
         linked = await LinkedAccount.filter_by().one()
-        assert each_stage.wiring.grants.access_token(linked) == "x" * chars
+        assert each_stage.grants.access_token(linked) == "x" * chars
 
     async def test_token_larger_than_the_column_is_a_clean_result(self, stage: Stage) -> None:
         stage.providers.token_more = {"access_token": "x" * 100_000}
@@ -225,12 +224,12 @@ class TestMoreProfile:
         stage.providers.fail("/google/v1/people/me", status, body)
         answer = await stage.sign_in_with("google", Person(email=stage.new_address(), raw=PERSON))
         assert answer.headers["location"] == "/"
-        assert await stage.wiring.flows.retry_profiles() == 0  # not due yet
+        assert await stage.flows.retry_profiles() == 0  # not due yet
         linked = await LinkedAccount.filter_by().one()
         assert linked.profile_due_at is not None
         await linked.update(profile_due_at=linked.profile_due_at - timedelta(minutes=5))
         stage.providers.faults.clear()
-        assert await stage.wiring.flows.retry_profiles() == 1
+        assert await stage.flows.retry_profiles() == 1
         assert (await User.filter_by().one()).birthday == "03-09"
         await linked.refresh()
         assert linked.profile_due_at is None
@@ -242,7 +241,7 @@ class TestMoreProfile:
         attempts = 0
         while linked.profile_due_at is not None:
             await linked.update(profile_due_at=linked.profile_due_at - timedelta(hours=5))
-            await stage.wiring.flows.retry_profiles()
+            await stage.flows.retry_profiles()
             await linked.refresh()
             attempts += 1
         assert attempts == 5

@@ -28,7 +28,7 @@ async def sandbox(stage: Stage, tmp_path: Path) -> AsyncIterator[httpx.AsyncClie
     """A browser at the sandbox, through which auth asks too."""
     app = create_app(SandboxSettings(data_dir=tmp_path / "sandbox"), PlatformSettings())
     transport = httpx.ASGITransport(app)
-    stage.wiring.providers_http._transport = transport
+    stage.backends.find("discord")._http._transport = transport
     async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url=URL) as client:
         yield client
 
@@ -103,6 +103,6 @@ class TestDiscord:
         await sandbox.post("/sandbox/faults", json=fault)
         async with stage.browser() as browser:
             await signed_in(stage, sandbox, browser, MINJI)
-        token = stage.wiring.grants.access_token(await LinkedAccount.filter_by().one())
+        token = stage.grants.access_token(await LinkedAccount.filter_by().one())
         assert token is not None
         assert len(token) == 8192

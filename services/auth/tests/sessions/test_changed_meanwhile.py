@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 
 import jwt
 import pytest
+from fastapi.security import OAuth2PasswordRequestForm
 
 from bongsu.identity.models import User, UserSession
 from bongsu.identity.scopes import Role
-from bongsu_auth.accounts import service as accounts
 from services.auth.tests.stage import PASSWORD, Stage, bearer
 
 
@@ -18,24 +18,24 @@ class TestChangedWhileHashing:
     def meanwhile(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[Callable[[User], Awaitable[object]]]:
         """What happens, once, between a right password and what it opens."""
         happens: list[Callable[[User], Awaitable[object]]] = []
-        check = stage.wiring.users.check
+        authenticate = stage.users.authenticate
 
-        async def checked(user: User | None, password: str) -> User | None:
-            found = await check(user, password)
+        async def checked(credentials: OAuth2PasswordRequestForm) -> User | None:
+            found = await authenticate(credentials)
             if found is not None and happens:
                 event = happens.pop()
                 async with stage.database.unit():
                     await event(await User.get(found.id))
             return found
 
-        monkeypatch.setattr(stage.wiring.users, "check", checked)
+        monkeypatch.setattr(stage.users, "authenticate", checked)
         return happens
 
     async def test_who_was_blocked_is_refused(
         self, stage: Stage, meanwhile: list[Callable[[User], Awaitable[object]]]
     ) -> None:
         user = await stage.user()
-        meanwhile.append(accounts.block)
+        meanwhile.append(stage.users.block)
         answer = await stage.login(user.email)
         assert (answer.status_code, answer.json()["code"]) == (401, "login_refused")
         assert await UserSession.filter_by(user_id=user.id).count() == 0
@@ -44,7 +44,7 @@ class TestChangedWhileHashing:
         self, stage: Stage, meanwhile: list[Callable[[User], Awaitable[object]]]
     ) -> None:
         user = await stage.user(role=Role.ADMINISTRATOR)
-        meanwhile.append(lambda found: accounts.set_role(found, Role.USER))
+        meanwhile.append(lambda found: stage.users.set_role(found, Role.USER))
         token = (await stage.login(user.email)).json()["access_token"]
         assert jwt.decode(token, options={"verify_signature": False})["role"] == "user"
         assert (await stage.client.get("/auth/me", headers=bearer(token))).status_code == 200
@@ -54,6 +54,6 @@ class TestChangedWhileHashing:
     ) -> None:
         user = await stage.user()
         headers = await stage.signed_in(user)
-        meanwhile.append(accounts.block)
+        meanwhile.append(stage.users.block)
         answer = await stage.client.post("/auth/reauthenticate", json={"password": PASSWORD}, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (403, "account_blocked")

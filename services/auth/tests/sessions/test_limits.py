@@ -2,7 +2,8 @@
 
 import asyncio
 
-from bongsu_auth.sessions.limits import Attempt
+from bongsu.runtime.dependencies import find
+from bongsu_auth.sessions.limits import Attempt, LoginLimits
 from bongsu_auth.sessions.models import LoginFailures
 from services.auth.tests.stage import Stage
 
@@ -11,13 +12,13 @@ AT_ONCE = 8
 
 class TestCountFailure:
     async def test_of_many_at_once_every_one_counts(self, each_stage: Stage) -> None:
-        limits, database = each_stage.wiring.limits, each_stage.database
+        limits, database = find(each_stage.app, LoginLimits), each_stage.database
         connected = asyncio.Barrier(AT_ONCE)
 
         async def failed() -> None:
             await database.ping()  # each has a connection, so that they meet
             await connected.wait()
-            await limits.count_failure(Attempt("a@example.com", "192.0.2.1", known_device=False), database)
+            await limits.count_failure(Attempt("a@example.com", "192.0.2.1", known_device=False))
 
         await asyncio.gather(*(failed() for _ in range(AT_ONCE)))
         assert await LoginFailures.query().pluck("failures") == [AT_ONCE] * 3

@@ -7,6 +7,7 @@ import time
 import httpx
 import jwt
 import pytest
+from fastapi.security import OAuth2PasswordRequestForm
 
 from bongsu.identity import audit
 from bongsu.identity.models import AuditEntry, User, UserSession
@@ -194,17 +195,17 @@ class TestLimits:
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """All were let in before any of them was counted."""
-        user, check = await stage.user(), stage.wiring.users.check
+        user, authenticate = await stage.user(), stage.users.authenticate
         async with stage.browser() as browser:
 
-            async def checked(known: User | None, password: str) -> User | None:
-                found = await check(known, password)
+            async def checked(credentials: OAuth2PasswordRequestForm) -> User | None:
+                found = await authenticate(credentials)
                 if found is not None:
                     for _ in range(3):
                         assert (await self.attempt(browser, user.email)).status_code == 401
                 return found
 
-            monkeypatch.setattr(stage.wiring.users, "check", checked)
+            monkeypatch.setattr(stage.users, "authenticate", checked)
             answer = await self.attempt(browser, user.email, PASSWORD)
         assert (answer.status_code, answer.json()["code"]) == (429, "too_many_logins")
         assert await UserSession.filter_by(user_id=user.id).count() == 0

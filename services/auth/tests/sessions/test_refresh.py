@@ -11,7 +11,6 @@ import pytest
 from bongsu.identity.models import AuditEntry, User, UserSession
 from bongsu.identity.scopes import Role
 from bongsu_auth import operations
-from bongsu_auth.accounts import service as accounts
 from services.auth.tests.stage import Stage, bearer
 
 
@@ -146,7 +145,7 @@ class TestRefresh:
         user = await each_stage.user(role=Role.ADMINISTRATOR)
         token = (await each_stage.login(user.email)).json()["refresh_token"]
         async with each_stage.database.unit():
-            await accounts.set_role(await User.get(user.id), Role.USER)
+            await each_stage.users.set_role(await User.get(user.id), Role.USER)
             refreshing = asyncio.create_task(refresh(each_stage, token))
             # Long enough for an answer that does not wait.
             await asyncio.wait({refreshing}, timeout=0.3)

@@ -110,13 +110,13 @@ class Identity:
             scheme, _, token = authorization.partition(" ")
             if scheme.lower() != "bearer":
                 raise AuthorizationMalformed
-            caller = await self._by_token(token.strip(), "bearer", request)
+            caller = await self.caller_of(token.strip(), request)
         elif "signature-input" in request.headers or "signature" in request.headers:
             caller = await self._by_signature(request)
         elif token := request.cookies.get(self.cookies.access, ""):
             if changes:
                 self.require_same_origin(request)
-            caller = await self._by_token(token, "cookie", request)
+            caller = await self.caller_of(token, request)
         else:
             raise CredentialsMissing
         if changes:
@@ -136,7 +136,12 @@ class Identity:
         if not is_same_origin(request.headers, self.public_origin):
             raise CrossSiteRequest
 
-    async def _by_token(self, token: str, method: Method, request: Request) -> Caller:
+    async def caller_of(self, token: str, request: Request) -> Caller:
+        """Return the caller of a request that carries this access token.
+
+        :raises Unauthorised: the token is not valid.
+        """
+        method: Method = "bearer" if "authorization" in request.headers else "cookie"
         try:
             claims = await self.tokens.verify(token)
         except TokenRefused:

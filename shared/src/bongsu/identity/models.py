@@ -111,6 +111,11 @@ class UserSession(AuthModel):
     ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
     end_reason: Mapped[str | None] = mapped_column(AsciiKey(32))
 
+    @property
+    def usable_until(self) -> datetime:
+        """When it expires, unless its refresh token is used before."""
+        return min(self.idle_expires_at, self.expires_at)
+
     __table_args__ = (
         Index("ix_sessions_user_ended", "user_id", "ended_at", "id"),
         Index("ix_sessions_expires", "expires_at"),
@@ -138,6 +143,11 @@ class LinkedAccount(AuthModel):
     profile_due_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
     """When to read the rest of the profile again; None when it was read, or no attempt is left."""
     profile_attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
+
+    @property
+    def relink_needed(self) -> bool:
+        """Whether the user has to link it again: the provider no longer accepts its tokens."""
+        return self.sealed_access_token is None
 
     __table_args__ = (
         UniqueConstraint("provider", "subject", name="uq_linked_accounts_subject"),

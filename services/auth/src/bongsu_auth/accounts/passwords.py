@@ -1,7 +1,7 @@
-"""Hashing passwords: argon2id, in threads of its own, with a bounded queue.
+"""Password hashing: argon2id, in threads of its own, with a bounded queue.
 
 argon2 takes 30 ms of a core on purpose. On the event loop, ten sign-ins would stop everything else for a third of a
-second; in an unbounded pool, a storm of them would take minutes. Here the rest are told to come back (503).
+second; in an unbounded pool, a storm of them would take minutes. Beyond the queue, requests get 503 and a Retry-After.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from fastapi_users.password import PasswordHelper
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
@@ -22,7 +23,6 @@ from bongsu.runtime.errors import Unavailable
 MIN_CHARS = 10
 MAX_CHARS = 256
 
-_HASH = PasswordHash((Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1),))
 _SECONDS_EACH = 0.03
 
 T = TypeVar("T")
@@ -30,20 +30,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a password is right; and its new hash, where the old one was made with weaker parameters."""
+    """Whether a password is right, and its new hash if the old one was made with weaker parameters."""
 
     right: bool
     rehashed: str | None = None
 
 
 class PasswordHasher:
-    """Hashes and verifies off the event loop.
+    """Runs fastapi-users' password helper outside of the event loop.
 
-    :param workers: threads; 0 means one a core.
-    :param queue: how many may wait for a thread.
+    :param workers: threads; 0 means one per core.
+    :param queue: how many calls may wait for a thread.
     """
 
     def __init__(self, *, workers: int = 0, queue: int = 128) -> None:
+        # OWASP's minimum for argon2id.
+        self.helper = PasswordHelper(PasswordHash((Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1),)))
         self._workers = workers or os.cpu_count() or 1
         self._limit = self._workers + queue
         self._pending = 0
@@ -52,43 +54,43 @@ class PasswordHasher:
         self._decoy: str | None = None
 
     async def hash(self, password: str) -> str:
-        """The hash to be stored.
+        """Return the hash to be stored.
 
-        :raises Unavailable: too many are waiting.
+        :raises Unavailable: the queue is full.
         """
-        return await self._run(lambda: _HASH.hash(_canonical(password)))
+        return await self._run(lambda: self.helper.hash(_canonical(password)))
 
     async def verify(self, password: str, hashed: str | None) -> Verdict:
-        """Whether the password is the one that was hashed. With no hash it is not, after the same work.
+        """Compare a password with a hash. Without a hash the verdict is negative, after the same work.
 
-        :raises Unavailable: too many are waiting.
+        :raises Unavailable: the queue is full.
         """
         return await self._run(lambda: self._verify(_canonical(password), hashed))
 
     def close(self) -> None:
-        """Ends the threads; what waits is dropped."""
+        """Stop the threads and drop the queue."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _verify(self, password: str, hashed: str | None) -> Verdict:
         if not hashed:
             if self._decoy is None:
-                self._decoy = _HASH.hash(secrets.token_urlsafe())
-            _HASH.verify(password, self._decoy)
+                self._decoy = self.helper.hash(secrets.token_urlsafe())
+            self.helper.verify_and_update(password, self._decoy)
             return Verdict(right=False)
-        right, rehashed = _HASH.verify_and_update(password, hashed)
+        right, rehashed = self.helper.verify_and_update(password, hashed)
         return Verdict(right, rehashed)
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._pending >= self._limit:
             raise Unavailable(
-                "Too many sign-ins at once; try again",
+                "Too many sign-ins at the same time. Try again later.",
                 code="password_queue_full",
                 retry_after_s=max(1.0, self._pending * _SECONDS_EACH / self._workers),
             )
         with self._counting:
             self._pending += 1
         future = self._pool.submit(work)
-        # Counted until the thread is done with it, not until the caller has gone.
+        # Counts until the thread has finished, not until the caller has disconnected.
         future.add_done_callback(self._done)
         return await asyncio.wrap_future(future)
 
@@ -97,6 +99,15 @@ class PasswordHasher:
             self._pending -= 1
 
 
+def password_problem(password: str, email: str | None) -> str | None:
+    """Return the reason to refuse a new password, or None."""
+    if not MIN_CHARS <= len(password) <= MAX_CHARS:
+        return f"A password has {MIN_CHARS} to {MAX_CHARS} characters"
+    if email is not None and password.strip().casefold() in (email.casefold(), email.partition("@")[0].casefold()):
+        return "The password must not be the email address"
+    return None
+
+
 def _canonical(password: str) -> str:
-    """One form for what looks the same: keyboards send 가 as one character or as two."""
+    """Return one form of texts that look the same: keyboards send 가 as one character or as two."""
     return unicodedata.normalize("NFC", password)

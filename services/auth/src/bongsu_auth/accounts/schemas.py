@@ -1,9 +1,10 @@
-"""What goes over HTTP about accounts."""
+"""Requests and responses of accounts."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from uuid import UUID
 
+from fastapi_users import schemas
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -17,16 +18,15 @@ from pydantic import (
 )
 
 from bongsu.identity.emails import normalise_email
-from bongsu.identity.models import User
-from bongsu_auth.accounts.passwords import MAX_CHARS, MIN_CHARS
-from bongsu_auth.accounts.users import password_problem
+from bongsu.identity.scopes import Role
+from bongsu_auth.accounts.passwords import MAX_CHARS, MIN_CHARS, password_problem
 
 Locale = Literal["ko", "en"]
 
 
 def _no_control_characters(value: str) -> str:
     if any(not char.isprintable() for char in value):
-        raise ValueError("must not hold control characters")
+        raise ValueError("must not contain control characters")
     return value
 
 
@@ -46,7 +46,7 @@ Token = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
 def _encodable(value: object) -> object:
     if isinstance(value, str) and not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
-        raise ValueError("must not hold half a character (a lone surrogate)")
+        raise ValueError("must not contain a lone surrogate")
     return value
 
 
@@ -73,9 +73,21 @@ GivenPassword = Annotated[
 
 
 class Strict(BaseModel):
-    """A body: unknown fields are refused."""
+    """A request body. Unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class UserCreate(schemas.BaseUserCreate):
+    """An account that an operator creates."""
+
+    model_config = ConfigDict(use_enum_values=True)
+
+    email: Email
+    name: PersonName | None = None
+    locale: Locale = "ko"
+    role: Role = Role.USER
+    sending: str = "trial"
 
 
 class RegisterIn(Strict):
@@ -84,7 +96,7 @@ class RegisterIn(Strict):
     email: Email
     password: NewPassword
     name: PersonName | None = None
-    locale: Locale | None = Field(default=None, description="Of the mails; else it follows Accept-Language")
+    locale: Locale | None = Field(default=None, description="Language of the mails. Default: from `Accept-Language`")
 
     @field_validator("password")
     @classmethod
@@ -95,43 +107,45 @@ class RegisterIn(Strict):
 
 
 class VerifyIn(Strict):
-    """The token of the link, and the password unless this is the browser that signed up."""
+    """The token from the link, and the password in any other browser than the one that signed up."""
 
     token: Token
     password: GivenPassword | None = None
 
 
 class ResendIn(Strict):
-    """Whose mail to send again."""
+    """The address of a sign-up."""
 
     email: Email
 
 
 class Accepted(BaseModel):
-    """It was taken; what comes of it goes to the address by mail."""
+    """Request accepted. The outcome goes to the address by mail."""
 
     status: Literal["accepted"] = "accepted"
 
 
 class Verified(BaseModel):
-    """The address is proven, and the account is there."""
+    """The address is verified and the account exists."""
 
     status: Literal["verified"] = "verified"
 
 
 class MePatch(Strict):
-    """What one may change of oneself; what is left out stays."""
+    """Changes to your account. A missing field stays as it is."""
 
     name: PersonName | None = None
     locale: Locale | None = None
 
 
 class Me(BaseModel):
-    """One's own account."""
+    """Your account."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     id: UUID
-    email: str | None
-    email_verified: bool
+    email: str | None = Field(validation_alias="email_norm")
+    email_verified: bool = Field(validation_alias="is_verified")
     name: str | None
     nickname: str | None
     picture: str | None
@@ -139,31 +153,9 @@ class Me(BaseModel):
     gender: str | None
     birth_year: int | None
     birthday: str | None = Field(description="`MM-DD`")
-    age_range: str | None = Field(description="`30-39`, or `90-` and older")
+    age_range: str | None = Field(description="`30-39`, or `90-` for 90 and older")
     locale: str
     role: str
     status: str
     sending: str
     created_at: datetime
-
-    @classmethod
-    def of(cls, user: User) -> Self:
-        """From the row."""
-        return cls(
-            id=user.id,
-            email=user.email_norm,
-            email_verified=user.is_verified,
-            name=user.name,
-            nickname=user.nickname,
-            picture=user.picture,
-            phone_number=user.phone_number,
-            gender=user.gender,
-            birth_year=user.birth_year,
-            birthday=user.birthday,
-            age_range=user.age_range,
-            locale=user.locale,
-            role=user.role,
-            status=user.status,
-            sending=user.sending,
-            created_at=user.created_at,
-        )

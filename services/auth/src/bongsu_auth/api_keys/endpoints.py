@@ -1,113 +1,93 @@
-"""`/auth/api-keys`: for who signed in; a key manages no keys."""
+"""`/auth/api-keys`, for signed-in users: a key manages no keys."""
 
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 
-from bongsu.identity.dependencies import Caller, require_account
+from bongsu.mixins import Database
+from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.problems import problems
-from bongsu_auth.api_keys import service
 from bongsu_auth.api_keys.schemas import EntryIn, EntryList, EntryOut, KeyIn, KeyMade, KeyOut, KeyPage, KeyPatch
-from bongsu_auth.api_keys.service import KeyChanges, KeyFacts
+from bongsu_auth.api_keys.service import ApiKeys
 from bongsu_auth.errors import invalid_field
-from bongsu_auth.wiring import Wiring
+from bongsu_auth.sessions.backend import Account
 
-Account = Annotated[Caller, Depends(require_account)]
 KeyId = Annotated[UUID, Path()]
+Keys = Annotated[ApiKeys, Provided(ApiKeys)]
+Db = Annotated[Database, Provided(Database)]
+
+router = APIRouter(prefix="/auth/api-keys", tags=["API keys"])
 
 
-def create_router(wiring: Wiring) -> APIRouter:
-    """The routes; each opens its unit of work and commits before it answers."""
-    router = APIRouter(prefix="/auth/api-keys", tags=["API keys"])
-    database, settings, known_keys = wiring.database, wiring.settings, wiring.identity.keys
-
-    @router.post("", status_code=201, responses=problems(400, 401, 403, 409, 413, 422, 503))
-    async def create(body: KeyIn, caller: Account, response: Response) -> KeyMade:
-        """Make a key. Its secret is in this answer, and nowhere else."""
-        facts = KeyFacts(memo=body.memo, scopes=body.scopes, mode=body.mode, expires_at=body.expires_at)
-        key, secret = await database.run(
-            lambda: service.create(
-                caller.user_id, facts, wiring.vault, max_active=settings.max_active_keys, actor=caller.actor
-            )
-        )
-        response.headers["Location"] = f"/auth/api-keys/{key.id}"
-        response.headers["Cache-Control"] = "no-store"
-        return KeyMade.made(key, secret)
-
-    @router.get("", responses=problems(401, 403, 422))
-    async def listed(
-        caller: Account,
-        limit: Annotated[int, Query(ge=1, le=200)] = 50,
-        after: Annotated[UUID | None, Query(description="`next` of the page before")] = None,
-    ) -> KeyPage:
-        """Your keys, newest first."""
-        found, following = await service.listed(caller.user_id, limit=limit, after=after)
-        return KeyPage(items=[KeyOut.of(key) for key in found], next=str(following) if following is not None else None)
-
-    @router.get("/{key_id}", responses=problems(401, 403, 404, 422))
-    async def detail(key_id: KeyId, caller: Account) -> KeyOut:
-        """One of your keys."""
-        return KeyOut.of(await service.find(key_id, caller.user_id))
-
-    @router.patch("/{key_id}", responses=problems(400, 401, 403, 404, 409, 413, 422, 503))
-    async def patch(key_id: KeyId, body: KeyPatch, caller: Account) -> KeyOut:
-        """Change a key's memo, stop it, or let it work again."""
-        if "status" in body.model_fields_set and body.status is None:
-            raise invalid_field("status", "Give `active` or `stopped`, or leave it out")
-        changes = KeyChanges(status=body.status, memo=body.memo, has_memo="memo" in body.model_fields_set)
-        key = await database.run(
-            lambda: service.change(
-                key_id, caller.user_id, changes, max_active=settings.max_active_keys, actor=caller.actor
-            )
-        )
-        known_keys.forget(key.access_key)
-        return KeyOut.of(key)
-
-    @router.delete("/{key_id}", status_code=204, responses=problems(401, 403, 404, 422, 503))
-    async def delete(key_id: KeyId, caller: Account) -> None:
-        """Remove a key; it stops working everywhere within seconds."""
-        key = await database.run(lambda: service.delete(key_id, caller.user_id, actor=caller.actor))
-        known_keys.forget(key.access_key)
-
-    @router.post("/{key_id}/rotate", responses=problems(401, 403, 404, 422, 503))
-    async def rotate(key_id: KeyId, caller: Account, response: Response) -> KeyMade:
-        """Give a key a new secret. The old one works until `previous_secret_valid_until`."""
-        key, secret = await database.run(
-            lambda: service.rotate(
-                key_id, caller.user_id, wiring.vault, overlap=settings.key_overlap, actor=caller.actor
-            )
-        )
-        known_keys.forget(key.access_key)
-        response.headers["Cache-Control"] = "no-store"
-        return KeyMade.made(key, secret)
-
-    _add_allowlist(router, wiring)
-    return router
+@router.post("", status_code=201, responses=problems(400, 401, 403, 409, 413, 422, 503))
+async def create_key(body: KeyIn, caller: Account, response: Response, keys: Keys, database: Db) -> KeyMade:
+    """Create a key. Only this response contains its secret."""
+    key, secret = await database.run(keys.create, caller.user_id, body, caller.actor)
+    response.headers["Location"] = f"/auth/api-keys/{key.id}"
+    response.headers["Cache-Control"] = "no-store"
+    return KeyMade.of(KeyOut.model_validate(key), secret)
 
 
-def _add_allowlist(router: APIRouter, wiring: Wiring) -> None:
-    database, settings, known_keys = wiring.database, wiring.settings, wiring.identity.keys
+@router.get("", responses=problems(401, 403, 422))
+async def list_keys(
+    caller: Account,
+    keys: Keys,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    after: Annotated[UUID | None, Query(description="`next` of the previous page")] = None,
+) -> KeyPage:
+    """List your keys, newest first."""
+    found, following = await keys.list_keys(caller.user_id, limit=limit, after=after)
+    return KeyPage(
+        items=[KeyOut.model_validate(key) for key in found], next=str(following) if following is not None else None
+    )
 
-    @router.get("/{key_id}/allowlist", responses=problems(401, 403, 404, 422))
-    async def allowlist(key_id: KeyId, caller: Account) -> EntryList:
-        """From where the key may be used. An empty list means: from anywhere."""
-        key = await service.find(key_id, caller.user_id)
-        return EntryList(items=[EntryOut.of(entry) for entry in await service.entries(key.id)])
 
-    @router.post("/{key_id}/allowlist", status_code=201, responses=problems(400, 401, 403, 404, 409, 413, 422, 503))
-    async def allow(key_id: KeyId, body: EntryIn, caller: Account) -> EntryOut:
-        """Allow an address or a block. With the first entry, every other address is refused."""
-        key, entry = await database.run(
-            lambda: service.add_entry(
-                key_id, caller.user_id, body.cidr, max_entries=settings.max_allowlist_entries, actor=caller.actor
-            )
-        )
-        known_keys.forget(key.access_key)
-        return EntryOut.of(entry)
+@router.get("/{key_id}", responses=problems(401, 403, 404, 422))
+async def get_key(key_id: KeyId, caller: Account, keys: Keys) -> KeyOut:
+    """Get one of your keys."""
+    return KeyOut.model_validate(await keys.find(key_id, caller.user_id))
 
-    @router.delete("/{key_id}/allowlist/{entry_id}", status_code=204, responses=problems(401, 403, 404, 422, 503))
-    async def disallow(key_id: KeyId, entry_id: Annotated[UUID, Path()], caller: Account) -> None:
-        """Take an entry away. Without any, the key may be used from anywhere again."""
-        key = await database.run(lambda: service.remove_entry(key_id, caller.user_id, entry_id, actor=caller.actor))
-        known_keys.forget(key.access_key)
+
+@router.patch("/{key_id}", responses=problems(400, 401, 403, 404, 409, 413, 422, 503))
+async def patch_key(key_id: KeyId, body: KeyPatch, caller: Account, keys: Keys, database: Db) -> KeyOut:
+    """Change a key's memo, stop it, or activate it."""
+    if "status" in body.model_fields_set and body.status is None:
+        raise invalid_field("status", "Give `active` or `stopped`, or leave it out")
+    return KeyOut.model_validate(await database.run(keys.change, key_id, caller.user_id, body, caller.actor))
+
+
+@router.delete("/{key_id}", status_code=204, responses=problems(401, 403, 404, 422, 503))
+async def delete_key(key_id: KeyId, caller: Account, keys: Keys, database: Db) -> None:
+    """Delete a key. It stops working everywhere within seconds."""
+    await database.run(keys.delete, key_id, caller.user_id, caller.actor)
+
+
+@router.post("/{key_id}/rotate", responses=problems(401, 403, 404, 422, 503))
+async def rotate_key(key_id: KeyId, caller: Account, response: Response, keys: Keys, database: Db) -> KeyMade:
+    """Give a key a new secret. The old one works until `previous_secret_valid_until`."""
+    key, secret = await database.run(keys.rotate, key_id, caller.user_id, caller.actor)
+    response.headers["Cache-Control"] = "no-store"
+    return KeyMade.of(KeyOut.model_validate(key), secret)
+
+
+@router.get("/{key_id}/allowlist", responses=problems(401, 403, 404, 422))
+async def list_entries(key_id: KeyId, caller: Account, keys: Keys) -> EntryList:
+    """List the addresses from which the key may be used. An empty list allows every address."""
+    entries = await keys.list_entries(key_id, caller.user_id)
+    return EntryList(items=[EntryOut.model_validate(entry) for entry in entries])
+
+
+@router.post("/{key_id}/allowlist", status_code=201, responses=problems(400, 401, 403, 404, 409, 413, 422, 503))
+async def add_entry(key_id: KeyId, body: EntryIn, caller: Account, keys: Keys, database: Db) -> EntryOut:
+    """Allow an address or a block. From the first entry on, every other address is refused."""
+    entry = await database.run(keys.add_entry, key_id, caller.user_id, body.cidr, caller.actor)
+    return EntryOut.model_validate(entry)
+
+
+@router.delete("/{key_id}/allowlist/{entry_id}", status_code=204, responses=problems(401, 403, 404, 422, 503))
+async def remove_entry(
+    key_id: KeyId, entry_id: Annotated[UUID, Path()], caller: Account, keys: Keys, database: Db
+) -> None:
+    """Remove an entry. Without entries, the key may be used from every address."""
+    await database.run(keys.remove_entry, key_id, caller.user_id, entry_id, caller.actor)

@@ -1,12 +1,12 @@
-"""What goes over HTTP about API keys."""
+"""Requests and responses of API keys."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self, get_args
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from bongsu.identity.models import AllowlistEntry, ApiKey, KeyMode, KeyStatus
+from bongsu.identity.models import KeyMode, KeyStatus
 from bongsu.identity.scopes import KEY_SCOPES, Scope, parse_scopes
 from bongsu.runtime.networks import parse_network
 from bongsu_auth.accounts.schemas import Strict
@@ -24,23 +24,31 @@ KeyScope = Literal[
 ]
 
 
-def _lies_ahead(value: datetime) -> datetime:
+def _require_future(value: datetime) -> datetime:
     if value <= datetime.now(UTC):
-        raise ValueError("must lie in the future")
+        raise ValueError("must be in the future")
     try:
         return value.astimezone(UTC)
     except OverflowError:
-        raise ValueError("must lie before the year 10000 in UTC") from None
+        raise ValueError("must be before the year 10000 in UTC") from None
 
 
-def _printable(value: str) -> str:
+def _require_printable(value: str) -> str:
     if any(not char.isprintable() for char in value):
-        raise ValueError("must not hold control characters")
+        raise ValueError("must not contain control characters")
     return value
 
 
-Memo = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_printable)]
-ExpiresAt = Annotated[AwareDatetime, AfterValidator(_lies_ahead)]
+def _sort_known(value: object) -> object:
+    return sorted(parse_scopes(value)) if isinstance(value, str) else value
+
+
+def _drop_past(value: datetime | None) -> datetime | None:
+    return value if value is not None and value > datetime.now(UTC) else None
+
+
+Memo = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_require_printable)]
+ExpiresAt = Annotated[AwareDatetime, AfterValidator(_require_future)]
 Cidr = Annotated[
     str,
     StringConstraints(max_length=64),
@@ -50,18 +58,18 @@ Cidr = Annotated[
 
 
 class KeyIn(Strict):
-    """A key to be made."""
+    """A new key."""
 
     memo: Memo | None = None
     scopes: Annotated[list[KeyScope], Field(min_length=1, max_length=len(KEY_SCOPES))] = Field(
-        default=[*get_args(KeyScope)], description="All of them unless given"
+        default=[*get_args(KeyScope)], description="Default: every scope"
     )
-    mode: KeyMode = Field(default="live", description="What a test key sends never reaches a provider")
+    mode: KeyMode = Field(default="live", description="Notifications of a test key never reach a provider")
     expires_at: ExpiresAt | None = None
 
 
 class KeyPatch(Strict):
-    """What may change; what is left out stays."""
+    """Changes to a key. A missing field stays as it is."""
 
     memo: Memo | None = None
     status: KeyStatus | None = None
@@ -76,31 +84,32 @@ class EntryIn(Strict):
 class KeyOut(BaseModel):
     """A key, without its secret."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     id: UUID
-    access_key: str = Field(description="The `keyid` of signatures")
+    access_key: str = Field(description="The `keyid` of its signatures")
     memo: str | None
-    scopes: list[str]
+    scopes: Annotated[list[str], BeforeValidator(_sort_known)]
     mode: KeyMode
     status: KeyStatus
     expires_at: datetime | None
-    previous_secret_valid_until: datetime | None = Field(description="After a rotation: until when both secrets work")
+    previous_secret_valid_until: Annotated[datetime | None, AfterValidator(_drop_past)] = Field(
+        validation_alias="previous_until", description="After a rotation: until when both secrets work"
+    )
     created_at: datetime
-
-    @classmethod
-    def of(cls, key: ApiKey) -> Self:
-        """From the row."""
-        return cls.model_validate(_shown(key))
 
 
 class KeyMade(KeyOut):
-    """A key with its secret, which is shown this once."""
+    """A key with its secret, which is shown only once."""
+
+    model_config = ConfigDict(validate_by_name=True)
 
     secret_key: str
 
     @classmethod
-    def made(cls, key: ApiKey, secret: str) -> Self:
-        """From the row and the secret."""
-        return cls.model_validate(_shown(key) | {"secret_key": secret})
+    def of(cls, key: KeyOut, secret: str) -> Self:
+        """Add the secret to a key."""
+        return cls.model_validate(key.model_dump() | {"secret_key": secret})
 
 
 class KeyPage(BaseModel):
@@ -113,14 +122,11 @@ class KeyPage(BaseModel):
 class EntryOut(BaseModel):
     """An entry of an allow-list."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     id: UUID
     cidr: str
     created_at: datetime
-
-    @classmethod
-    def of(cls, entry: AllowlistEntry) -> Self:
-        """From the row."""
-        return cls(id=entry.id, cidr=entry.cidr, created_at=entry.created_at)
 
 
 class EntryList(BaseModel):
@@ -128,18 +134,3 @@ class EntryList(BaseModel):
 
     items: list[EntryOut]
     next: None = None
-
-
-def _shown(key: ApiKey) -> dict[str, object]:
-    rotated = key.previous_until is not None and key.previous_until > datetime.now(UTC)
-    return {
-        "id": key.id,
-        "access_key": key.access_key,
-        "memo": key.memo,
-        "scopes": sorted(parse_scopes(key.scopes)),
-        "mode": key.mode,
-        "status": key.status,
-        "expires_at": key.expires_at,
-        "previous_secret_valid_until": key.previous_until if rotated else None,
-        "created_at": key.created_at,
-    }

@@ -1,1 +1,1 @@
-"""A user's word for one action, by which a service acts in another on their behalf."""
+"""A user's authorisation of one action, with which a service acts in another on the user's behalf."""

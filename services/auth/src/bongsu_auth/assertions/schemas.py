@@ -1,4 +1,4 @@
-"""What goes over HTTP about assertions."""
+"""Requests and responses of assertions."""
 
 from typing import Annotated, Literal
 
@@ -9,7 +9,7 @@ from bongsu_auth.accounts.schemas import Strict
 
 
 class AssertionIn(Strict):
-    """For which action: the audience does the method to the target."""
+    """An action: the audience applies the method to the target."""
 
     audience: Literal["bot"]
     method: Annotated[str, StringConstraints(pattern=f"^{assertions.NAME.pattern}$")] = Field(examples=["guild_leave"])
@@ -19,7 +19,7 @@ class AssertionIn(Strict):
 
 
 class AssertionOut(BaseModel):
-    """The assertion (`typ: assertion+jwt`), which is good for this action, and for a minute."""
+    """The assertion (`typ: assertion+jwt`), valid for this action."""
 
     assertion: str
-    expires_in: int = Field(description="Seconds for which it is good")
+    expires_in: int = Field(description="Lifetime of the assertion, seconds")

@@ -1,1 +1,1 @@
-"""The audit log, to be read."""
+"""Reading the audit log."""

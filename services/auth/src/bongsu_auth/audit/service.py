@@ -7,8 +7,10 @@ from bongsu.identity.models import AuditEntry
 from bongsu.mixins import Q
 
 
-async def listed(user_id: UUID | None, *, limit: int, after: UUID | None) -> tuple[Sequence[AuditEntry], UUID | None]:
-    """A page of what a user did or what was done to them (of everybody's, for None), newest first, and what follows."""
+async def list_entries(
+    user_id: UUID | None, *, limit: int, after: UUID | None
+) -> tuple[Sequence[AuditEntry], UUID | None]:
+    """Return a page of a user's entries (None: every user's), newest first, and the ID to continue after."""
     query = AuditEntry.query()
     if user_id is not None:
         query = query.filter_by(Q(actor_id=user_id) | Q(subject_id=user_id))

@@ -1,4 +1,4 @@
-"""Where a user's guilds are known."""
+"""The source of a user's guilds."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,11 +9,11 @@ MANAGE_GUILD = 0x20
 
 @dataclass(frozen=True, slots=True)
 class Guild:
-    """A guild, as one of its members sees it.
+    """A guild and the permissions of one of its members.
 
     :param icon: Discord's hash of the picture, or None.
-    :param owner: whether it is theirs.
-    :param permissions: what they may do in it: Discord's bit field.
+    :param owner: whether the member owns it.
+    :param permissions: the member's, as Discord's bit field.
     """
 
     id: str
@@ -24,12 +24,12 @@ class Guild:
 
     @property
     def manageable(self) -> bool:
-        """Whether they may add and configure bots."""
+        """Whether the member may add and configure bots."""
         return self.owner or bool(self.permissions & (ADMINISTRATOR | MANAGE_GUILD))
 
 
 class GuildSource(Protocol):
-    """Discord, as far as guilds are concerned."""
+    """Discord's API for guilds."""
 
-    async def guilds(self, access_token: str) -> tuple[Guild, ...]:
-        """All guilds of the user whose token it is; raises `ProviderFailed`."""
+    async def list_guilds(self, access_token: str) -> tuple[Guild, ...]:
+        """Return every guild of the token's user; raises `ProviderFailed`."""

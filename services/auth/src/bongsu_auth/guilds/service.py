@@ -1,4 +1,4 @@
-"""The guilds of a user, as Discord tells them: asked for once a minute at most, and by one request at a time."""
+"""A user's guilds, fetched from Discord at most once a minute, by one request at a time."""
 
 import asyncio
 import time
@@ -19,21 +19,21 @@ from bongsu_auth.oauth.port import Provider, ProviderFailed, ProviderUnavailable
 
 PROVIDER = "discord"
 SCOPE = "guilds"
-KEPT_S = 60.0
+CACHED_S = 60.0
 STALE_S = 600.0
-"""While Discord does not answer, what it said this long ago is better than nothing, for looking only."""
+"""How old a cached list may be that is shown while Discord does not answer. It authorises nothing."""
 WAIT_S = 5.0
-"""How long Discord is left alone after a failure that does not say."""
+"""How long to wait after a failure that does not say."""
 MAX_USERS = 2000
 
 
 class GuildProvider(Provider, GuildSource, Protocol):
-    """Discord: it signs users in, and knows their guilds."""
+    """Discord's backend."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guilds:
-    """A user's guilds, when they were asked for, and whether Discord could not be asked since."""
+    """A user's guilds, the time at which they were fetched, and whether Discord has not answered since."""
 
     items: tuple[Guild, ...]
     fetched_at: datetime
@@ -41,15 +41,15 @@ class Guilds:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _Cached:
     guilds: Guilds
     at: float
 
 
 class GuildDirectory:
-    """Knows users' guilds.
+    """Fetches and caches users' guilds. Its methods open no unit of work, and must not run in one.
 
-    :param discord: None where it is not configured.
+    :param discord: None if it is not configured.
     :param monotonic: a clock that never goes back, in seconds.
     """
 
@@ -63,35 +63,35 @@ class GuildDirectory:
         self._discord = discord
         self._grants = grants
         self._monotonic = monotonic
-        self._kept: OrderedDict[UUID, _Kept] = OrderedDict()
-        self._flights: dict[UUID, asyncio.Task[Guilds]] = {}
+        self._cache: OrderedDict[UUID, _Cached] = OrderedDict()
+        self._requests: dict[UUID, asyncio.Task[Guilds]] = {}
         self._closed_until: dict[UUID | None, float] = {}
-        """When Discord may be asked again for an account (None: for any)."""
+        """When the next request for an account (None: for any) may be made."""
 
-    async def of(self, user_id: UUID, *, fresh: bool = False) -> Guilds:
-        """A user's guilds; call it outside of a unit of work.
+    async def list_guilds(self, user_id: UUID, *, fresh: bool = False) -> Guilds:
+        """Return a user's guilds.
 
-        :param fresh: do not make do with what was asked for a moment ago: for what changes something.
+        :param fresh: fetch them now, for a request that changes something.
         :raises DiscordNotLinked: the user has not linked Discord, or it is not configured.
-        :raises DiscordRelinkNeeded: they have to allow it again.
-        :raises Unavailable: Discord does not answer, or asks to wait.
+        :raises DiscordRelinkNeeded: Discord no longer accepts the user's tokens.
+        :raises Unavailable: Discord does not answer, or throttles.
         """
         linked = await LinkedAccount.filter_by(user_id=user_id, provider=PROVIDER).first()
         if linked is None or self._discord is None:
             raise DiscordNotLinked
         if linked.sealed_access_token is None or SCOPE not in linked.scopes.split():
             raise DiscordRelinkNeeded
-        kept = self._kept.get(linked.id)
-        age_s = self._monotonic() - kept.at if kept is not None else None
-        if kept is not None and age_s is not None and age_s < KEPT_S and not fresh:
-            return kept.guilds
+        cached = self._cache.get(linked.id)
+        age_s = self._monotonic() - cached.at if cached is not None else None
+        if cached is not None and age_s is not None and age_s < CACHED_S and not fresh:
+            return cached.guilds
         try:
-            return await self._fetched(linked, self._discord)
+            return await self._fetch_once(linked, self._discord)
         except ProviderUnavailable as error:
-            if kept is not None and age_s is not None and age_s < STALE_S and not fresh:
-                return Guilds(kept.guilds.items, kept.guilds.fetched_at, stale=True)
+            if cached is not None and age_s is not None and age_s < STALE_S and not fresh:
+                return Guilds(cached.guilds.items, cached.guilds.fetched_at, stale=True)
             raise Unavailable(
-                "Discord does not answer; try again",
+                "Discord does not answer. Try again later.",
                 code="discord_unavailable",
                 retry_after_s=error.retry_after_s or WAIT_S,
             ) from error
@@ -99,53 +99,53 @@ class GuildDirectory:
             raise DiscordRelinkNeeded from None
         except ProviderFailed as error:
             raise Unavailable(
-                "Discord answers with errors; try again", code="discord_unavailable", retry_after_s=WAIT_S
+                "Discord answers with errors. Try again later.", code="discord_unavailable", retry_after_s=WAIT_S
             ) from error
 
     async def require_manageable(self, user_id: UUID, guild_id: str) -> Guild:
-        """The guild, if the user manages it by what Discord says now.
+        """Return a guild that the user manages, as Discord says now.
 
-        :raises GuildNotFound: they do not, or there is none.
-        :raises bongsu.runtime.errors.ServiceError: as `of`.
+        :raises GuildNotFound: the user does not manage a guild with this ID.
+        :raises bongsu.runtime.errors.ServiceError: as `list_guilds`.
         """
-        for guild in (await self.of(user_id, fresh=True)).items:
+        for guild in (await self.list_guilds(user_id, fresh=True)).items:
             if guild.id == guild_id and guild.manageable:
                 return guild
         raise GuildNotFound
 
-    async def _fetched(self, linked: LinkedAccount, discord: GuildProvider) -> Guilds:
+    async def _fetch_once(self, linked: LinkedAccount, discord: GuildProvider) -> Guilds:
         self._require_open(linked.id)
-        flight = self._flights.get(linked.id)
-        if flight is None:
-            # A task of its own, so that none of those who wait ends it for the rest by leaving.
-            flight = asyncio.create_task(self._fetch(linked, discord), name="guilds")
-            self._flights[linked.id] = flight
-            flight.add_done_callback(partial(self._landed, linked.id))
-        return await asyncio.shield(flight)
+        request = self._requests.get(linked.id)
+        if request is None:
+            # A task of its own: a caller that disconnects must not cancel it for the others.
+            request = asyncio.create_task(self._fetch(linked, discord), name="guilds")
+            self._requests[linked.id] = request
+            request.add_done_callback(partial(self._forget_request, linked.id))
+        return await asyncio.shield(request)
 
     async def _fetch(self, linked: LinkedAccount, discord: GuildProvider) -> Guilds:
-        asked_at, fetched_at = self._monotonic(), datetime.now(UTC)
+        started_at, fetched_at = self._monotonic(), datetime.now(UTC)
         try:
-            items = await self._grants.use(linked, discord, discord.guilds)
+            items = await self._grants.use(linked, discord, discord.list_guilds)
         except ProviderUnavailable as error:
             wait_s = error.retry_after_s if error.retry_after_s is not None else WAIT_S
-            self._closed_until[None if error.everyone else linked.id] = self._monotonic() + wait_s
+            self._closed_until[None if error.is_global else linked.id] = self._monotonic() + wait_s
             raise
         guilds = Guilds(items, fetched_at)
-        self._kept[linked.id] = _Kept(guilds, asked_at)
-        self._kept.move_to_end(linked.id)
-        if len(self._kept) > MAX_USERS:
-            self._kept.popitem(last=False)
+        self._cache[linked.id] = _Cached(guilds, started_at)
+        self._cache.move_to_end(linked.id)
+        if len(self._cache) > MAX_USERS:
+            self._cache.popitem(last=False)
         return guilds
 
-    def _landed(self, linked_id: UUID, flight: asyncio.Task[Guilds]) -> None:
-        self._flights.pop(linked_id, None)
-        if not flight.cancelled():
-            flight.exception()  # so that nobody waiting any more is no warning
+    def _forget_request(self, linked_id: UUID, request: asyncio.Task[Guilds]) -> None:
+        self._requests.pop(linked_id, None)
+        if not request.cancelled():
+            request.exception()  # marks it as retrieved: every caller may have disconnected
 
     def _require_open(self, linked_id: UUID) -> None:
         now = self._monotonic()
         self._closed_until = {key: until for key, until in self._closed_until.items() if until > now}
         left_s = max((self._closed_until.get(key, now) - now for key in (None, linked_id)), default=0.0)
         if left_s > 0:
-            raise ProviderUnavailable("discord asks to wait", retry_after_s=left_s)
+            raise ProviderUnavailable("discord throttles", retry_after_s=left_s)

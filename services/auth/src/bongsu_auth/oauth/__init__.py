@@ -1,1 +1,1 @@
-"""Signing in with an account at a provider: Discord, Google, Kakao."""
+"""Signing in with an account at a provider, linking it, and adding the bot to a Discord guild."""

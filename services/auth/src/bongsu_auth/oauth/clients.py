@@ -1,20 +1,19 @@
-"""What the adapters have in common: how providers are asked, and what their failures mean."""
+"""HTTP to the providers, and the meaning of their failures."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Annotated, Any
+from typing import Annotated
 
 import httpx
 from httpx_oauth.exceptions import GetProfileError, HTTPXOAuthError
-from httpx_oauth.oauth2 import BaseOAuth2, OAuth2RequestError, OAuth2Token
+from httpx_oauth.oauth2 import OAuth2RequestError, OAuth2Token
 from pydantic import BaseModel, ConfigDict, Field
 
 from bongsu_auth.oauth.port import (
-    AuthorizationRequest,
     Grant,
     ProviderFailed,
     ProviderRefused,
@@ -22,97 +21,85 @@ from bongsu_auth.oauth.port import (
     TokenRejected,
 )
 
-TIMEOUT_S = 8.0
-"""For one question, however slowly its answer drips in."""
 MAX_TOKEN_CHARS = 16_384
-"""Discord and Kakao keep to a few hundred characters, yet nobody promises it. Sealed, this much fits a TEXT column."""
+"""Discord and Kakao issue a few hundred characters, without a documented limit. Sealed, this fits a TEXT column."""
 
 YEAR_10_000 = 253_402_300_800
-"""In seconds since 1970: later than any time that can be written down."""
+"""In seconds since 1970; `datetime` ends before it."""
 
 Token = Annotated[str, Field(min_length=1, max_length=MAX_TOKEN_CHARS)]
 
 
-NONSENSE = (
+MALFORMED_RESPONSE_ERRORS = (
     HTTPXOAuthError,
     ValueError,
     TypeError,
     KeyError,
     AttributeError,
-    OverflowError,  # a time without end
-    RecursionError,  # JSON deeper than can be read
+    OverflowError,  # an expiry beyond what fits a float
+    RecursionError,  # JSON nested too deeply
 )
 
 
-class OnOneHttp:
-    """Makes a client of httpx-oauth use an HTTP client that stays open."""
+class SharedHttpClientMixin:
+    """Makes an httpx-oauth client use one HTTP client that stays open."""
 
     http: httpx.AsyncClient
 
     def get_httpx_client(self) -> AbstractAsyncContextManager[httpx.AsyncClient]:
-        """The one client; leaving the context does not close it."""
+        """Return the shared client. Leaving the context does not close it."""
         return contextlib.nullcontext(self.http)
 
 
-async def authorization_url(
-    client: BaseOAuth2[Any], request: AuthorizationRequest, more: Mapping[str, str] | None = None
-) -> str:
-    """Where to send a browser: always with a state and with PKCE's S256."""
-    scopes = list(request.scopes) if request.scopes is not None else None
-    return await client.get_authorization_url(
-        request.redirect_uri, request.state, scopes, request.code_challenge, "S256", dict(more or {})
-    )
-
-
 def make_http(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
-    """The client with which all providers are asked; whoever makes it closes it."""
+    """Return the HTTP client for all providers. The caller closes it."""
     return httpx.AsyncClient(
         transport=transport,
         timeout=httpx.Timeout(5.0),
         follow_redirects=False,
-        # One client asks on behalf of everybody: it must keep nobody's cookies.
+        # The client is shared by all users, so it stores no cookies.
         cookies=httpx.Cookies(CookieJar(DefaultCookiePolicy(allowed_domains=[]))),
         headers={"User-Agent": "Bongsu (sign-in)"},
     )
 
 
 @contextlib.asynccontextmanager
-async def asking(provider: str) -> AsyncIterator[None]:
-    """Turns whatever can go wrong while a provider is asked into `ProviderFailed`."""
+async def translate_provider_errors(provider: str, timeout_s: float) -> AsyncIterator[None]:
+    """Raise every failure of a request to a provider as `ProviderFailed`."""
     try:
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             yield
     except ProviderFailed:
         raise
     except TimeoutError:
-        raise ProviderUnavailable(f"{provider} took too long") from None
+        raise ProviderUnavailable(f"{provider} timed out") from None
     except (OAuth2RequestError, GetProfileError) as error:
-        # `from None`: the original error's text may hold what was sent.
+        # `from None`: the text of the original error may contain the request.
         raise failure_of(provider, error.response) from None
     except httpx.HTTPError as error:
-        raise ProviderUnavailable(f"{provider} cannot be reached: {type(error).__name__}") from None
-    except NONSENSE as error:
-        raise ProviderRefused(f"{provider} answered what makes no sense: {type(error).__name__}") from None
+        raise ProviderUnavailable(f"{provider} is unreachable: {type(error).__name__}") from None
+    except MALFORMED_RESPONSE_ERRORS as error:
+        raise ProviderRefused(f"{provider} sent a malformed response: {type(error).__name__}") from None
 
 
 async def get_json(http: httpx.AsyncClient, url: str, token: str, **params: str) -> object:
-    """What a provider's API answers to a GET with an access token; call it within `asking`."""
+    """GET JSON with an access token, within `translate_provider_errors`."""
     headers = {"Accept": "application/json", "Authorization": f"Bearer {token}"}
     response = await http.get(url, params=params or None, headers=headers)
     if response.status_code != httpx.codes.OK:
         raise GetProfileError(response=response)
-    answer: object = response.json()
-    return answer
+    body: object = response.json()
+    return body
 
 
 def failure_of(provider: str, response: httpx.Response | None) -> ProviderFailed:
-    """What an error answer means."""
+    """Return the failure that an error response means."""
     if response is None:
-        return ProviderUnavailable(f"{provider} cannot be reached")
+        return ProviderUnavailable(f"{provider} is unreachable")
     status = response.status_code
     if status == httpx.codes.TOO_MANY_REQUESTS:
-        everyone = response.headers.get("x-ratelimit-global") == "true"
-        return ProviderUnavailable(f"{provider} asks to wait", retry_after_s=_retry_after(response), everyone=everyone)
+        is_global = response.headers.get("x-ratelimit-global") == "true"
+        return ProviderUnavailable(f"{provider} throttles", retry_after_s=_retry_after(response), is_global=is_global)
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
         return ProviderUnavailable(f"{provider} answered {status}")
     if status == httpx.codes.UNAUTHORIZED or _error_of(response) == "invalid_grant":
@@ -124,7 +111,7 @@ class _Guild(BaseModel):
     id: Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
 
 
-class _TokenAnswer(BaseModel):
+class _TokenResponse(BaseModel):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     access_token: Token
@@ -135,12 +122,12 @@ class _TokenAnswer(BaseModel):
     guild: _Guild | None = None
 
 
-def grant_of(answer: OAuth2Token) -> Grant:
-    """The grant in a token endpoint's answer.
+def parse_grant(response: OAuth2Token) -> Grant:
+    """Return the grant in a token endpoint's response.
 
-    :raises ValueError: it is none.
+    :raises ValueError: the response is malformed.
     """
-    read = _TokenAnswer.model_validate(dict(answer))
+    read = _TokenResponse.model_validate(dict(response))
     return Grant(
         access_token=read.access_token,
         refresh_token=read.refresh_token,
@@ -152,11 +139,11 @@ def grant_of(answer: OAuth2Token) -> Grant:
 
 
 def _retry_after(response: httpx.Response) -> float | None:
-    """Discord's body is more exact than its header."""
+    """Read the wait from the body, where Discord is more precise, or from the header."""
     for value in (_member(response, "retry_after"), response.headers.get("retry-after")):
         with contextlib.suppress(TypeError, ValueError):
-            # In this order, so that what is not a number (NaN) counts as 0.
-            return min(max(0.0, float(value)), 3600.0)  # type: ignore[arg-type]  # what is no number raises
+            # In this order, so that NaN counts as 0.
+            return min(max(0.0, float(value)), 3600.0)  # type: ignore[arg-type]  # other types raise
     return None
 
 

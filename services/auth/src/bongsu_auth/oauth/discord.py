@@ -1,4 +1,4 @@
-"""Discord as a provider, and as the place where the user's guilds are."""
+"""Discord as a provider, and as the source of a user's guilds."""
 
 from typing import Annotated
 
@@ -6,10 +6,13 @@ import httpx
 from httpx_oauth.clients.discord import DiscordOAuth2
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from bongsu.mixins import Database
 from bongsu_auth.guilds.port import Guild
-from bongsu_auth.oauth import facts
-from bongsu_auth.oauth.clients import OnOneHttp, asking, authorization_url, get_json, grant_of
-from bongsu_auth.oauth.port import AuthorizationRequest, Connection, Grant, Profile, ProviderAccount
+from bongsu_auth.oauth import profile_fields
+from bongsu_auth.oauth.backend import CustomBackend
+from bongsu_auth.oauth.clients import SharedHttpClientMixin, get_json
+from bongsu_auth.oauth.identities import Identities
+from bongsu_auth.oauth.port import Connection, Grant, Profile, ProviderAccount
 
 SITE = "https://discord.com"
 CDN = "https://cdn.discordapp.com"
@@ -39,7 +42,7 @@ class _Guild(BaseModel):
 _GUILDS = TypeAdapter(list[_Guild])
 
 
-class _Client(OnOneHttp, DiscordOAuth2):
+class _Client(SharedHttpClientMixin, DiscordOAuth2):
     def __init__(self, connection: Connection, api_url: str, http: httpx.AsyncClient) -> None:
         super().__init__(connection.client_id, connection.client_secret, list(connection.scopes))
         self.http = http
@@ -48,8 +51,8 @@ class _Client(OnOneHttp, DiscordOAuth2):
         self.revoke_token_endpoint = f"{self.access_token_endpoint}/revoke"
 
 
-class Discord:
-    """Fulfils `Provider` and `GuildSource`.
+class DiscordBackend(CustomBackend):
+    """Fulfils `Provider` and `GuildSource`. Discord has no extra profile.
 
     :param connection: `base_url` stands for https://discord.com, `api_url` for https://discord.com/api.
     """
@@ -57,69 +60,50 @@ class Discord:
     name = "discord"
     label = "Discord"
 
-    def __init__(self, connection: Connection, http: httpx.AsyncClient) -> None:
+    def __init__(
+        self, connection: Connection, http: httpx.AsyncClient, identities: Identities, database: Database
+    ) -> None:
         api_url = connection.api_url or f"{connection.base_url or SITE}/api"
-        self._http = http
+        super().__init__(_Client(connection, api_url, http), connection, http, identities, database)
         self._api = f"{api_url}/v10"
-        self._client = _Client(connection, api_url, http)
 
-    async def authorization_url(self, request: AuthorizationRequest) -> str:
-        """See the port."""
-        return await authorization_url(self._client, request, request.more)
-
-    async def exchange(self, code: str, *, redirect_uri: str, verifier: str) -> Grant:
-        """See the port."""
-        async with asking(self.name):
-            return grant_of(await self._client.get_access_token(code, redirect_uri, verifier))
-
-    async def account(self, grant: Grant, *, nonce: str) -> ProviderAccount:
-        """See the port."""
-        del nonce  # no ID token is asked for
-        async with asking(self.name):
-            answer = await get_json(self._http, f"{self._api}/users/@me", grant.access_token)
-            user = _User.model_validate(answer)
+    async def fetch_account(self, grant: Grant, *, nonce: str) -> ProviderAccount:
+        """See the base class."""
+        del nonce  # Discord issues no ID token
+        async with self._request():
+            body = await get_json(self._http, f"{self._api}/users/@me", grant.access_token)
+            user = _User.model_validate(body)
             if "email" in (grant.scopes or ()) and "email" not in user.model_fields_set:
-                # Without it an account that exists would not be found, and a second one made.
+                # Without the address, an existing account would not be found, and a second one created.
                 raise KeyError("email")
-        avatar = f"{CDN}/avatars/{user.id}/{user.avatar}.png" if facts.is_image_hash(user.avatar) else None
-        shown = facts.text(user.global_name) or facts.text(user.username)
+        avatar = f"{CDN}/avatars/{user.id}/{user.avatar}.png" if profile_fields.is_image_hash(user.avatar) else None
         return ProviderAccount(
             subject=user.id,
             email=user.email,
             email_verified=user.verified,
             profile=Profile(
-                name=shown,
-                nickname=facts.text(user.username),
-                picture=facts.picture(avatar),
-                locale=facts.locale(user.locale),
+                name=profile_fields.text(user.global_name) or profile_fields.text(user.username),
+                nickname=profile_fields.text(user.username),
+                picture=profile_fields.picture(avatar),
+                locale=profile_fields.locale(user.locale),
             ),
         )
 
-    async def more_profile(self, access_token: str, scopes: tuple[str, ...]) -> Profile:
-        """Discord tells no more."""
-        del access_token, scopes
-        return Profile()
-
-    async def renew(self, refresh_token: str) -> Grant:
-        """See the port."""
-        async with asking(self.name):
-            return grant_of(await self._client.refresh_token(refresh_token))
-
     async def revoke(self, access_token: str) -> None:
-        """See the port. Discord revokes every token of the user and us with it."""
-        async with asking(self.name):
+        """Revoke our access. Discord revokes every token of the user with us."""
+        async with self._request():
             await self._client.revoke_token(access_token, "access_token")
 
-    async def guilds(self, access_token: str) -> tuple[Guild, ...]:
-        """The guilds that the user is in (Discord allows 200), with what they may do there."""
-        async with asking(self.name):
-            answer = await get_json(self._http, f"{self._api}/users/@me/guilds", access_token, limit=str(MAX_GUILDS))
-            found = _GUILDS.validate_python(answer)
+    async def list_guilds(self, access_token: str) -> tuple[Guild, ...]:
+        """Return the guilds that the user is in (Discord allows 200), with the user's permissions."""
+        async with self._request():
+            body = await get_json(self._http, f"{self._api}/users/@me/guilds", access_token, limit=str(MAX_GUILDS))
+            found = _GUILDS.validate_python(body)
         return tuple(
             Guild(
                 id=guild.id,
-                name=facts.text(guild.name) or guild.id,
-                icon=guild.icon if facts.is_image_hash(guild.icon) else None,
+                name=profile_fields.text(guild.name) or guild.id,
+                icon=guild.icon if profile_fields.is_image_hash(guild.icon) else None,
                 owner=guild.owner,
                 permissions=int(guild.permissions),
             )

@@ -1,12 +1,15 @@
-"""Google as a provider: OpenID Connect, and the People API for what its ID token does not tell."""
+"""Google as a provider: OpenID Connect, and the People API for the extra profile."""
 
 import httpx
 from httpx_oauth.clients.google import GoogleOAuth2
 from pydantic import BaseModel, ConfigDict
 
-from bongsu_auth.oauth import facts
-from bongsu_auth.oauth.clients import OnOneHttp, asking, authorization_url, get_json, grant_of
+from bongsu.mixins import Database
+from bongsu_auth.oauth import profile_fields
+from bongsu_auth.oauth.backend import CustomBackend
+from bongsu_auth.oauth.clients import SharedHttpClientMixin, get_json
 from bongsu_auth.oauth.id_tokens import IdTokenVerifier
+from bongsu_auth.oauth.identities import Identities
 from bongsu_auth.oauth.port import AuthorizationRequest, Connection, Grant, Profile, ProviderAccount
 
 SITE = "https://accounts.google.com"
@@ -29,7 +32,7 @@ class _Date(BaseModel):
 
 
 class _Entry(BaseModel):
-    """One value of a person; which members it has depends on the list that it is in."""
+    """A value in one of a person's lists; its fields depend on the list."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
@@ -46,7 +49,7 @@ class _Person(BaseModel):
     phoneNumbers: list[_Entry] = []  # noqa: N815 - Google's spelling
 
 
-class _Client(OnOneHttp, GoogleOAuth2):
+class _Client(SharedHttpClientMixin, GoogleOAuth2):
     def __init__(self, connection: Connection, http: httpx.AsyncClient) -> None:
         super().__init__(connection.client_id, connection.client_secret, list(connection.scopes))
         self.http = http
@@ -56,19 +59,20 @@ class _Client(OnOneHttp, GoogleOAuth2):
         self.revoke_token_endpoint = f"{token_api}/revoke"
 
 
-class Google:
+class GoogleBackend(CustomBackend):
     """Fulfils `Provider`.
 
-    :param connection: `base_url` stands for https://accounts.google.com; `api_url`, where it is set, for all of
+    :param connection: `base_url` stands for https://accounts.google.com; `api_url`, if set, for all of
         https://oauth2.googleapis.com, https://www.googleapis.com and https://people.googleapis.com.
     """
 
     name = "google"
     label = "Google"
 
-    def __init__(self, connection: Connection, http: httpx.AsyncClient) -> None:
-        self._http = http
-        self._client = _Client(connection, http)
+    def __init__(
+        self, connection: Connection, http: httpx.AsyncClient, identities: Identities, database: Database
+    ) -> None:
+        super().__init__(_Client(connection, http), connection, http, identities, database)
         self._people_url = f"{connection.api_url or 'https://people.googleapis.com'}/v1/people/me"
         self._id_tokens = IdTokenVerifier(
             http,
@@ -77,58 +81,43 @@ class Google:
             client_id=connection.client_id,
         )
 
-    async def authorization_url(self, request: AuthorizationRequest) -> str:
-        """See the port."""
-        return await authorization_url(self._client, request, {**request.more, "nonce": request.nonce})
+    def extra_parameters(self, request: AuthorizationRequest) -> dict[str, str]:
+        """See the base class."""
+        return {"nonce": request.nonce}
 
-    async def exchange(self, code: str, *, redirect_uri: str, verifier: str) -> Grant:
-        """See the port."""
-        async with asking(self.name):
-            return grant_of(await self._client.get_access_token(code, redirect_uri, verifier))
-
-    async def account(self, grant: Grant, *, nonce: str) -> ProviderAccount:
-        """See the port. The ID token tells it all."""
-        async with asking(self.name):
+    async def fetch_account(self, grant: Grant, *, nonce: str) -> ProviderAccount:
+        """Read the account from the ID token."""
+        async with self._request():
             claims = await self._id_tokens.verify(grant.id_token, nonce=nonce)
             return ProviderAccount(
-                subject=facts.subject(claims.sub),
+                subject=profile_fields.subject(claims.sub),
                 email=claims.email,
                 email_verified=claims.email_verified,
                 profile=Profile(
-                    name=facts.text(claims.name),
-                    picture=facts.picture(claims.picture),
-                    locale=facts.locale(claims.locale),
+                    name=profile_fields.text(claims.name),
+                    picture=profile_fields.picture(claims.picture),
+                    locale=profile_fields.locale(claims.locale),
                 ),
             )
 
-    async def more_profile(self, access_token: str, scopes: tuple[str, ...]) -> Profile:
-        """See the port. It needs scopes that are not asked for by default."""
+    async def fetch_profile(self, access_token: str, scopes: tuple[str, ...]) -> Profile:
+        """Fetch the person. It needs scopes that are not requested by default."""
         if not EXTRA_SCOPES.intersection(scopes):
             return Profile()
-        async with asking(self.name):
-            answer = await get_json(self._http, self._people_url, access_token, personFields=PERSON_FIELDS)
-            person = _Person.model_validate(answer)
+        async with self._request():
+            body = await get_json(self._http, self._people_url, access_token, personFields=PERSON_FIELDS)
+            person = _Person.model_validate(body)
         phone, born = _primary(person.phoneNumbers), _primary(person.birthdays)
         date = born.date or _Date()
         return Profile(
-            nickname=facts.text(_primary(person.nicknames).value),
-            phone_number=facts.phone_number(phone.canonicalForm or phone.value),
-            gender=facts.gender(_primary(person.genders).value),
-            birth_year=facts.birth_year(date.year),
-            birthday=facts.birthday(date.month, date.day),
+            nickname=profile_fields.text(_primary(person.nicknames).value),
+            phone_number=profile_fields.phone_number(phone.canonicalForm or phone.value),
+            gender=profile_fields.gender(_primary(person.genders).value),
+            birth_year=profile_fields.birth_year(date.year),
+            birthday=profile_fields.birthday(date.month, date.day),
         )
-
-    async def renew(self, refresh_token: str) -> Grant:
-        """See the port."""
-        async with asking(self.name):
-            return grant_of(await self._client.refresh_token(refresh_token))
-
-    async def revoke(self, access_token: str) -> None:
-        """See the port."""
-        async with asking(self.name):
-            await self._client.revoke_token(access_token)
 
 
 def _primary(entries: list[_Entry]) -> _Entry:
-    """The one that the person has chosen; Google lists others as well."""
+    """Return the entry that the person has chosen. Google lists others as well."""
     return next((entry for entry in entries if entry.metadata.primary), _Entry())

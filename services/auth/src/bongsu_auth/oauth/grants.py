@@ -1,4 +1,4 @@
-"""The tokens that providers gave us: kept sealed, used, renewed once when they are refused."""
+"""The tokens of linked accounts: stored sealed, used, and renewed once if the provider rejects them."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -12,26 +12,26 @@ from bongsu_auth.oauth.port import Grant, Provider, TokenRejected
 
 T = TypeVar("T")
 
-EARLY = timedelta(seconds=60)
-"""A token is renewed this long before it expires."""
+RENEWED_BEFORE = timedelta(seconds=60)
+"""How long before its expiry a token is renewed."""
 
 
 class GrantLost(Exception):
-    """The provider no longer honours what the user allowed: they have to allow it again."""
+    """The provider no longer accepts the tokens: the user has to link the account again."""
 
 
 class Grants:
-    """Keeps the tokens of linked accounts.
+    """Seals, uses and renews the tokens of linked accounts.
 
-    :param database: each use reads and writes by itself: no transaction is open while a provider is asked.
+    :param database: `use` opens its own units of work: no transaction is open during a request to a provider.
     """
 
     def __init__(self, vault: Vault, database: Database) -> None:
         self._vault = vault
         self._database = database
 
-    def sealed(self, linked_id: UUID, grant: Grant) -> dict[str, object]:
-        """The columns of a linked account that hold a grant."""
+    def seal(self, linked_id: UUID, grant: Grant) -> dict[str, object]:
+        """Return the columns of a linked account that store a grant."""
         values: dict[str, object] = {
             "sealed_access_token": self._vault.seal(grant.access_token, aad=_access(linked_id)),
             "token_expires_at": grant.expires_at,
@@ -43,11 +43,11 @@ class Grants:
         return values
 
     def access_token(self, linked: LinkedAccount) -> str | None:
-        """The account's access token, however old; None where there is none that can be used."""
+        """Return the account's access token, however old; None if there is none or it cannot be opened."""
         return self._open(linked.sealed_access_token, _access(linked.id))
 
     async def use(self, linked: LinkedAccount, provider: Provider, call: Callable[[str], Awaitable[T]]) -> T:
-        """Does something with an account's access token, renewing it once where it is too old or refused.
+        """Call with an account's access token; renew it once if it is too old or rejected.
 
         :raises GrantLost: it cannot be renewed.
         :raises ProviderFailed: what `call` raises.
@@ -55,7 +55,7 @@ class Grants:
         token = self.access_token(linked)
         if token is None:
             raise GrantLost
-        if linked.token_expires_at is None or linked.token_expires_at > datetime.now(UTC) + EARLY:
+        if linked.token_expires_at is None or linked.token_expires_at > datetime.now(UTC) + RENEWED_BEFORE:
             try:
                 return await call(token)
             except TokenRejected:
@@ -67,7 +67,7 @@ class Grants:
             raise GrantLost from None
 
     async def _renew(self, used: LinkedAccount, provider: Provider) -> str:
-        """A newer access token than the one that was used; another request may have got it already."""
+        """Return a newer access token than the one that was used. Another request may have stored it already."""
         linked = await LinkedAccount.get_or_none(used.id)
         if linked is None:
             raise GrantLost
@@ -76,31 +76,31 @@ class Grants:
             return token
         refresh_token = self._open(linked.sealed_refresh_token, _refresh(linked.id))
         if refresh_token is None:
-            await self._lose(linked)
+            await self._drop(linked)
             raise GrantLost
         try:
             grant = await provider.renew(refresh_token)
         except TokenRejected:
-            # A refresh token works once: a replica may have been faster, and then the row has the new tokens.
-            return await self._newer_or_lost(linked)
-        await self._database.run(lambda: self._keep(linked, grant))
+            # A refresh token works once. If a replica was faster, the row has the new tokens.
+            return await self._reread_or_drop(linked)
+        await self._database.run(self._store, linked, grant)
         return grant.access_token
 
-    async def _newer_or_lost(self, linked: LinkedAccount) -> str:
+    async def _reread_or_drop(self, linked: LinkedAccount) -> str:
         again = await LinkedAccount.get_or_none(linked.id)
         if again is not None and again.sealed_refresh_token != linked.sealed_refresh_token:
             token = self.access_token(again)
             if token is not None:
                 return token
-        await self._lose(linked)
+        await self._drop(linked)
         raise GrantLost
 
-    async def _keep(self, linked: LinkedAccount, grant: Grant) -> None:
+    async def _store(self, linked: LinkedAccount, grant: Grant) -> None:
         same = LinkedAccount.filter_by(id=linked.id, sealed_refresh_token=linked.sealed_refresh_token)
-        await same.update(**self.sealed(linked.id, grant))
+        await same.update(**self.seal(linked.id, grant))
 
-    async def _lose(self, linked: LinkedAccount) -> None:
-        # Only the tokens that were tried: the user may have allowed it anew a moment ago.
+    async def _drop(self, linked: LinkedAccount) -> None:
+        # Only the tokens that were tried: the user may just have linked the account again.
         same = LinkedAccount.filter_by(id=linked.id, sealed_access_token=linked.sealed_access_token)
         await same.update(sealed_access_token=None, sealed_refresh_token=None, token_expires_at=None)
 

@@ -1,4 +1,4 @@
-"""ID tokens (OpenID Connect): proof, signed by the provider, of who signed in, for us, in this very flow."""
+"""ID tokens (OpenID Connect): the provider's signed statement of who signed in to us in this flow."""
 
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -17,7 +17,7 @@ REFETCH_EVERY_S = 60.0
 
 
 class IdClaims(BaseModel):
-    """The claims that we look at. `email_verified`: some providers write it as text."""
+    """The claims that we read. Some providers send `email_verified` as text."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
@@ -33,10 +33,10 @@ class IdClaims(BaseModel):
 class IdTokenVerifier:
     """Verifies a provider's ID tokens.
 
-    The algorithm is pinned, and the keys come from the address in our settings, never from what a token says.
+    The algorithm is pinned, and the keys come from the URL in our settings, never from a token.
 
-    :param issuers: the ways in which the provider writes its name.
-    :param client_id: ours: a token for another client is none for us.
+    :param issuers: the accepted spellings of `iss`.
+    :param client_id: ours, the required `aud`.
     """
 
     def __init__(
@@ -57,19 +57,19 @@ class IdTokenVerifier:
         self._fetched_at: float | None = None
 
     async def verify(self, token: str | None, *, nonce: str) -> IdClaims:
-        """The claims of a token that the provider issued to us for the flow with this nonce.
+        """Return the claims of a token that the provider issued to us for the flow with this nonce.
 
-        :raises IdTokenRefused: every other token, and none.
-        :raises httpx.HTTPError: the provider's keys cannot be read.
+        :raises IdTokenRefused: any other token, or None.
+        :raises httpx.HTTPError: the provider's keys cannot be fetched.
         """
         if token is None:
-            raise IdTokenRefused("there is none")
+            raise IdTokenRefused("missing")
         try:
             header = jwt.get_unverified_header(token)
         except jwt.InvalidTokenError:
-            raise IdTokenRefused("it is no token") from None
+            raise IdTokenRefused("malformed") from None
         if header.get("alg") != ALGORITHM:
-            raise IdTokenRefused("another algorithm")
+            raise IdTokenRefused("algorithm")
         key = await self._key(str(header.get("kid", "")))
         try:
             payload = jwt.decode(
@@ -85,9 +85,9 @@ class IdTokenVerifier:
         except (jwt.InvalidTokenError, ValueError):
             raise IdTokenRefused("signature, issuer, audience, time or a claim is wrong") from None
         if isinstance(payload["aud"], list) and payload.get("azp") != self._client_id:
-            raise IdTokenRefused("it was issued to another")
+            raise IdTokenRefused("azp")
         if claims.nonce != nonce:
-            raise IdTokenRefused("it is of another sign-in")
+            raise IdTokenRefused("nonce")
         return claims
 
     async def _key(self, kid: str) -> jwt.PyJWK:
@@ -107,7 +107,7 @@ class IdTokenVerifier:
             try:
                 key = jwt.PyJWK(entry, algorithm=ALGORITHM)
             except (jwt.PyJWKError, jwt.InvalidKeyError):
-                continue  # of a kind that we do not use
+                continue  # an unsupported key type
             if key.key_id is not None and entry.get("use", "sig") == "sig" and entry.get("kty") == "RSA":
                 found[key.key_id] = key
         self._keys, self._fetched_at = found, self._monotonic()

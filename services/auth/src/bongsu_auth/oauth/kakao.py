@@ -1,4 +1,4 @@
-"""Kakao as a provider. Each member of its profile can be missing: the user did not agree, or the app may not ask."""
+"""Kakao as a provider. Each field of its profile can be missing: without consent, or if the app may not request it."""
 
 import json
 
@@ -7,9 +7,12 @@ from httpx_oauth.clients.kakao import KakaoOAuth2
 from httpx_oauth.exceptions import GetProfileError
 from pydantic import BaseModel, ConfigDict
 
-from bongsu_auth.oauth import facts
-from bongsu_auth.oauth.clients import OnOneHttp, asking, authorization_url, grant_of
+from bongsu.mixins import Database
+from bongsu_auth.oauth import profile_fields
+from bongsu_auth.oauth.backend import CustomBackend
+from bongsu_auth.oauth.clients import SharedHttpClientMixin
 from bongsu_auth.oauth.id_tokens import IdTokenVerifier
+from bongsu_auth.oauth.identities import Identities
 from bongsu_auth.oauth.port import AuthorizationRequest, Connection, Grant, IdTokenRefused, Profile, ProviderAccount
 
 SITE = "https://kauth.kakao.com"
@@ -48,7 +51,7 @@ class _User(BaseModel):
     kakao_account: _Account | None = None
 
 
-class _Client(OnOneHttp, KakaoOAuth2):
+class _Client(SharedHttpClientMixin, KakaoOAuth2):
     def __init__(self, connection: Connection, http: httpx.AsyncClient) -> None:
         super().__init__(connection.client_id, connection.client_secret, list(connection.scopes))
         self.http = http
@@ -56,19 +59,20 @@ class _Client(OnOneHttp, KakaoOAuth2):
         self.access_token_endpoint = self.refresh_token_endpoint = f"{connection.api_url or SITE}/oauth/token"
 
 
-class Kakao:
-    """Fulfils `Provider`.
+class KakaoBackend(CustomBackend):
+    """Fulfils `Provider`. The account holds the whole profile: there is no extra one.
 
-    :param connection: `base_url` stands for https://kauth.kakao.com; `api_url`, where it is set, for that and for
-        https://kapi.kakao.com, seen from here.
+    :param connection: `base_url` stands for https://kauth.kakao.com; `api_url`, if set, for that and for
+        https://kapi.kakao.com.
     """
 
     name = "kakao"
     label = "Kakao"
 
-    def __init__(self, connection: Connection, http: httpx.AsyncClient) -> None:
-        self._http = http
-        self._client = _Client(connection, http)
+    def __init__(
+        self, connection: Connection, http: httpx.AsyncClient, identities: Identities, database: Database
+    ) -> None:
+        super().__init__(_Client(connection, http), connection, http, identities, database)
         self._api = connection.api_url or API
         self._has_id_token = "openid" in connection.scopes
         self._id_tokens = IdTokenVerifier(
@@ -78,58 +82,42 @@ class Kakao:
             client_id=connection.client_id,
         )
 
-    async def authorization_url(self, request: AuthorizationRequest) -> str:
-        """See the port."""
-        nonce = {"nonce": request.nonce} if self._has_id_token else {}
-        return await authorization_url(self._client, request, {**request.more, **nonce})
+    def extra_parameters(self, request: AuthorizationRequest) -> dict[str, str]:
+        """See the base class."""
+        return {"nonce": request.nonce} if self._has_id_token else {}
 
-    async def exchange(self, code: str, *, redirect_uri: str, verifier: str) -> Grant:
-        """See the port."""
-        async with asking(self.name):
-            return grant_of(await self._client.get_access_token(code, redirect_uri, verifier))
-
-    async def account(self, grant: Grant, *, nonce: str) -> ProviderAccount:
-        """See the port."""
-        async with asking(self.name):
+    async def fetch_account(self, grant: Grant, *, nonce: str) -> ProviderAccount:
+        """See the base class."""
+        async with self._request():
             user = await self._user(grant.access_token)
             if self._has_id_token:
                 claims = await self._id_tokens.verify(grant.id_token, nonce=nonce)
                 if claims.sub != str(user.id):
-                    raise IdTokenRefused("it is another's")
-        known = user.kakao_account or _Account()
-        shown = known.profile or _Profile()
-        month, day = (known.birthday or "")[:2], (known.birthday or "")[2:]
+                    raise IdTokenRefused("the subject is another user")
+        account = user.kakao_account or _Account()
+        profile = account.profile or _Profile()
+        month, day = (account.birthday or "")[:2], (account.birthday or "")[2:]
         return ProviderAccount(
-            subject=facts.subject(str(user.id)),
-            email=known.email,
-            # Valid: it has not been taken over by another Kakao account. Only both together make it theirs.
-            email_verified=known.is_email_valid and known.is_email_verified,
+            subject=profile_fields.subject(str(user.id)),
+            email=account.email,
+            # Valid: no other Kakao account has taken over the address. Ownership takes both.
+            email_verified=account.is_email_valid and account.is_email_verified,
             profile=Profile(
-                name=facts.text(known.name),
-                nickname=facts.text(shown.nickname),
-                picture=facts.picture(shown.profile_image_url),
-                phone_number=facts.phone_number(known.phone_number),
-                gender=facts.gender(known.gender),
-                birth_year=facts.birth_year(known.birthyear),
-                birthday=facts.birthday(month, day) if known.birthday_type != "LUNAR" else None,
-                age_range=facts.age_range(known.age_range),
+                name=profile_fields.text(account.name),
+                nickname=profile_fields.text(profile.nickname),
+                picture=profile_fields.picture(profile.profile_image_url),
+                phone_number=profile_fields.phone_number(account.phone_number),
+                gender=profile_fields.gender(account.gender),
+                birth_year=profile_fields.birth_year(account.birthyear),
+                birthday=profile_fields.birthday(month, day) if account.birthday_type != "LUNAR" else None,
+                age_range=profile_fields.age_range(account.age_range),
                 locale="ko",
             ),
         )
 
-    async def more_profile(self, access_token: str, scopes: tuple[str, ...]) -> Profile:
-        """Kakao has told it all already."""
-        del access_token, scopes
-        return Profile()
-
-    async def renew(self, refresh_token: str) -> Grant:
-        """See the port. The answer has a refresh token only if the old one is about to expire."""
-        async with asking(self.name):
-            return grant_of(await self._client.refresh_token(refresh_token))
-
     async def revoke(self, access_token: str) -> None:
-        """See the port. Kakao calls it unlinking."""
-        async with asking(self.name):
+        """Revoke our access, which Kakao calls unlinking."""
+        async with self._request():
             await self._post("/v1/user/unlink", access_token)
 
     async def _user(self, access_token: str) -> _User:

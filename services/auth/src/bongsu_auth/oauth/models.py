@@ -1,4 +1,4 @@
-"""Sign-ins that are under way at a provider."""
+"""Flows that are in progress at a provider."""
 
 from datetime import datetime
 from typing import Literal
@@ -14,23 +14,23 @@ Flow = Literal["login", "link", "install"]
 
 
 class OAuthState(AuthModel):
-    """What a browser was sent to a provider for. The row is removed by the callback, which only one can do."""
+    """The state of a flow. The callback deletes the row, so it works once."""
 
     __tablename__ = "oauth_states"
 
     state_digest: Mapped[str] = mapped_column(AsciiKey(64))
     browser_digest: Mapped[str] = mapped_column(AsciiKey(64))
-    """Of the cookie in the browser that was sent."""
+    """Of the cookie in the browser that started the flow."""
     provider: Mapped[str] = mapped_column(AsciiKey(16))
     flow: Mapped[Flow] = mapped_column(AsciiKey(8))
     user_id: Mapped[UUID | None] = mapped_column(UUIDKey())
-    """Who is linking or installing; None for a sign-in."""
+    """Who links or installs; None for a sign-in."""
     session_id: Mapped[UUID | None] = mapped_column(UUIDKey())
-    """The session in which they do."""
+    """The session in which the user does."""
     sealed_verifier: Mapped[str] = mapped_column(Text)
-    """Of PKCE."""
+    """The PKCE code verifier."""
     nonce: Mapped[str] = mapped_column(AsciiKey(64))
-    """Which the provider puts into its ID token."""
+    """The OpenID Connect nonce, which the provider copies into its ID token."""
     next_path: Mapped[str] = mapped_column(Text)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime())
 

@@ -1,4 +1,4 @@
-"""What the service needs of a provider, and what a provider tells of somebody."""
+"""What auth needs from a provider."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,42 +7,43 @@ from typing import Protocol
 
 
 class ProviderFailed(Exception):
-    """A provider did not do what it was asked. The message is for the log, and holds no token and no address."""
+    """A provider's request failed. The message is for the log, and holds no token and no address."""
 
 
 class ProviderUnavailable(ProviderFailed):
-    """It does not answer, or asks to wait: worth trying again later.
+    """The provider does not answer, or throttles: retry later.
 
     Attributes:
-        retry_after_s: how long it asks to wait, or None.
-        everyone: whether that concerns all that we ask of it, not only this user's.
+        retry_after_s: how long to wait, or None if it does not say.
+        is_global: whether the limit covers all our requests, not only this user's.
     """
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None, everyone: bool = False) -> None:
+    def __init__(self, message: str, *, retry_after_s: float | None = None, is_global: bool = False) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
-        self.everyone = everyone
+        self.is_global = is_global
 
 
 class ProviderRefused(ProviderFailed):
-    """It answered with an error, or with something that makes no sense."""
+    """The provider answered with an error, or with a malformed response."""
 
 
 class TokenRejected(ProviderFailed):
-    """The token, or the code, is not accepted (any more)."""
+    """The provider does not accept the token or the code."""
 
 
 class IdTokenRefused(ProviderFailed):
-    """The ID token is not one that the provider issued to us for this sign-in."""
+    """The provider did not issue this ID token to us for this sign-in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """How a provider is reached, and who we are there.
+    """The address of a provider, and our credentials there.
 
-    :param base_url: where browsers are sent; None for the provider itself.
-    :param api_url: where we ask, which may be another address for the same place; None for the provider itself.
-    :param scopes: what is asked for at a sign-in.
+    :param scopes: requested at a sign-in.
+    :param base_url: for browsers; None for the provider itself.
+    :param api_url: for our requests; None for the provider itself.
+    :param timeout_s: for one request, however slowly its response arrives.
     """
 
     client_id: str
@@ -50,14 +51,15 @@ class Connection:
     scopes: tuple[str, ...]
     base_url: str | None = None
     api_url: str | None = None
+    timeout_s: float = 8.0
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
-    """What a browser is sent to a provider with.
+    """An authorization request (OAuth 2.0, with PKCE).
 
     :param scopes: None for those of the settings.
-    :param more: further parameters of the provider's own.
+    :param extra: parameters of the provider's own.
     """
 
     redirect_uri: str
@@ -65,16 +67,16 @@ class AuthorizationRequest:
     code_challenge: str
     nonce: str
     scopes: tuple[str, ...] | None = None
-    more: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a user allowed: the answer of the token endpoint.
+    """The response of the token endpoint.
 
-    :param refresh_token: None where there is none, or where the one before it goes on.
-    :param scopes: what was allowed; None where the answer does not tell.
-    :param guild_id: the Discord guild to which the bot was added, if that is what it was about.
+    :param refresh_token: None if there is none, or if the previous one stays valid.
+    :param scopes: granted by the user; None if the response does not say.
+    :param guild_id: the Discord guild to which the bot was added.
     """
 
     access_token: str
@@ -87,11 +89,11 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a provider tells of somebody besides who they are; each may be missing.
+    """A user's profile at a provider. Each field may be missing.
 
     :param picture: an https address.
     :param birthday: `MM-DD`.
-    :param age_range: `30-39`, or `90-` and older.
+    :param age_range: `30-39`, or `90-` for 90 and older.
     :param locale: `ko` or `en`.
     """
 
@@ -108,11 +110,11 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class ProviderAccount:
-    """Somebody's account at a provider.
+    """A user's account at a provider.
 
-    :param subject: its id there, which never changes.
-    :param email: None where it has none, or where we may not know it.
-    :param email_verified: whether the provider vouches that the address is theirs.
+    :param subject: its ID there, which never changes.
+    :param email: None if it has none, or if the user did not share it.
+    :param email_verified: whether the provider verified that the user owns the address.
     """
 
     subject: str
@@ -122,30 +124,23 @@ class ProviderAccount:
 
 
 class Provider(Protocol):
-    """A provider by whose accounts users sign in. Every method but the first raises `ProviderFailed`."""
+    """What the services use of a provider's backend. Every method may raise `ProviderFailed`."""
 
     @property
     def name(self) -> str:
-        """Of our addresses and tables: `discord`."""
-
-    @property
-    def label(self) -> str:
-        """For people: `Discord`."""
+        """In URLs and tables: `discord`."""
 
     async def authorization_url(self, request: AuthorizationRequest) -> str:
-        """Where to send a browser."""
+        """Return where to redirect a browser."""
 
     async def exchange(self, code: str, *, redirect_uri: str, verifier: str) -> Grant:
-        """The grant for a code that a browser came back with."""
+        """Exchange the code that a browser brought."""
 
-    async def account(self, grant: Grant, *, nonce: str) -> ProviderAccount:
-        """Whose grant it is."""
-
-    async def more_profile(self, access_token: str, scopes: tuple[str, ...]) -> Profile:
-        """What takes another request to learn; nothing where there is no such request, or the scopes lack it."""
+    async def fetch_profile(self, access_token: str, scopes: tuple[str, ...]) -> Profile:
+        """Return the part of the profile that takes another request; empty if the scopes do not allow it."""
 
     async def renew(self, refresh_token: str) -> Grant:
-        """A new grant in place of an old one."""
+        """Exchange a refresh token."""
 
     async def revoke(self, access_token: str) -> None:
-        """The user no longer wants anything to do with us."""
+        """Revoke our access to the user's account."""

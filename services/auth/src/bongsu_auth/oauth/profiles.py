@@ -1,4 +1,4 @@
-"""What a provider tells of somebody goes into their account, where it is still empty."""
+"""Copies a provider's profile into the empty fields of a user."""
 
 from dataclasses import fields
 
@@ -6,11 +6,11 @@ from bongsu.identity.models import User
 from bongsu_auth.oauth.port import Profile
 
 FILLED = tuple(field.name for field in fields(Profile) if field.name != "locale")
-"""A user always has a language; the provider's counts when the account is made."""
+"""A user always has a language; the provider's is used when the account is created."""
 
 
 async def fill(user: User, *profiles: Profile) -> None:
-    """Fills what is empty from the first profile that knows it, in the caller's transaction."""
+    """Fill each empty field from the first profile that has it, in the caller's transaction."""
     changes: dict[str, object] = {}
     for name in FILLED:
         if getattr(user, name) is None:
@@ -22,6 +22,6 @@ async def fill(user: User, *profiles: Profile) -> None:
 
 
 async def empty(user: User) -> None:
-    """Forgets what somebody else may have written."""
+    """Empty every field that a provider may have filled."""
     user.fill(**dict.fromkeys(FILLED))
     await user.save()

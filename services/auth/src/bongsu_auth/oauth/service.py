@@ -1,228 +1,216 @@
-"""Who signs in with an account at a provider, and whose account it becomes. Each method needs an open unit of work."""
+"""Flows: a browser goes to a provider and comes back. No transaction is open during a request to a provider."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
 from bongsu.identity import audit
 from bongsu.identity.audit import Actor
-from bongsu.identity.emails import normalise_email
-from bongsu.identity.models import ApiKey, LinkedAccount, Revocation, User, UserSession
-from bongsu.identity.revocations import revoke_user
-from bongsu.mixins import uuid7
-from bongsu_auth.accounts.models import Registration
-from bongsu_auth.errors import AccountBlocked, AnotherLinked, LinkedElsewhere, LoginToLink, StateRefused
-from bongsu_auth.oauth import profiles
-from bongsu_auth.oauth.grants import Grants
-from bongsu_auth.oauth.port import Grant, Profile, ProviderAccount
-from bongsu_auth.sessions.service import Sessions, SignIn, Tokens
+from bongsu.identity.models import LinkedAccount, User
+from bongsu.identity.vault import Vault
+from bongsu.mixins import Database
+from bongsu.runtime.logging import get_logger
+from bongsu_auth.errors import FlowFailed, ProviderNotFound
+from bongsu_auth.guilds.service import GuildDirectory
+from bongsu_auth.oauth import states
+from bongsu_auth.oauth.grants import GrantLost, Grants
+from bongsu_auth.oauth.identities import PROFILE_RETRY_AFTER, Identities
+from bongsu_auth.oauth.port import AuthorizationRequest, Grant, Profile, Provider, ProviderFailed
+from bongsu_auth.oauth.profiles import fill
+from bongsu_auth.oauth.states import CallbackBrowser, ConsumedState, FlowContext
+from bongsu_auth.sessions.service import Sessions
 
-PROFILE_AGAIN_AFTER = timedelta(minutes=1)
+log = get_logger(__name__)
 
+MAX_PROFILE_ATTEMPTS = 5
+PROFILES_PER_SWEEP = 20
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """Somebody who came back from a provider.
-
-    :param more: what took another request to learn; None where that failed, and is to be tried again.
-    """
-
-    provider: str
-    account: ProviderAccount
-    grant: Grant
-    more: Profile | None
-
-    @property
-    def profiles(self) -> tuple[Profile, ...]:
-        """All that is known."""
-        return (self.account.profile,) if self.more is None else (self.account.profile, self.more)
-
-    @property
-    def email(self) -> str | None:
-        """The address in our spelling; None where there is none, or none that we can write to."""
-        try:
-            return normalise_email(self.account.email) if self.account.email else None
-        except ValueError:
-            return None
-
-    @property
-    def proven_email(self) -> str | None:
-        """The address, if the provider vouches for it."""
-        return self.email if self.account.email_verified else None
+INSTALL_PROVIDER = "discord"
+# With `identify`, Discord requires the code grant: it names the guild to us and not only to the browser.
+INSTALL_SCOPES = ("bot", "applications.commands", "identify")
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
-    """A sign-in that succeeded; `revocation` denies what a squatter of the account had."""
+class AuthorizationRedirect:
+    """Where to send the browser, and the secret that it must bring back in the cookie of `state`."""
 
-    user: User
-    tokens: Tokens
-    revocation: Revocation | None
-
-
-class Overtaken(Exception):
-    """Another sign-in of the same account came first, between two of our reads: repeat it in a new unit."""
+    authorization_url: str
+    state: str
+    browser: str
 
 
-class OAuth:
-    """The rules of linking.
+class Flows:
+    """Starts flows, and completes them. Every method opens its own units of work.
 
-    :param new_accounts: whether a new account is on trial.
+    :param public_url: ours: callback URLs follow from it, whatever the Host header of a request is.
+    :param install_permissions: Discord's bit field of what the bot may do in a guild.
     """
 
-    def __init__(self, grants: Grants, sessions: Sessions, *, new_accounts: str) -> None:
+    def __init__(  # noqa: PLR0913 - each is one collaborator
+        self,
+        providers: Mapping[str, Provider],
+        *,
+        database: Database,
+        vault: Vault,
+        grants: Grants,
+        identities: Identities,
+        sessions: Sessions,
+        guilds: GuildDirectory,
+        public_url: str,
+        install_permissions: int,
+    ) -> None:
+        self._providers = providers
+        self._database = database
+        self._vault = vault
         self._grants = grants
+        self._identities = identities
         self._sessions = sessions
-        self._new_accounts = new_accounts
+        self._guilds = guilds
+        self._public_url = public_url
+        self._install_permissions = install_permissions
 
-    async def sign_in(self, arrival: Arrival, how: SignIn) -> SignedIn:
-        """Signs in whose account it is, or makes them one.
+    async def start(
+        self, context: FlowContext, *, scopes: tuple[str, ...] | None = None, extra: Mapping[str, str] | None = None
+    ) -> AuthorizationRedirect:
+        """Start a flow.
 
-        :raises AccountBlocked: it is blocked.
-        :raises LoginToLink: an account has the address, and it is not sure that both are of one person.
-        :raises Overtaken: another sign-in did the same at this very moment: repeat it in a new unit.
-        :raises bongsu.mixins.Conflict: the same, found out by the database.
+        :param scopes: None for those of the settings.
+        :param extra: parameters of the provider's own.
+        :raises ProviderNotFound: it is not configured.
         """
-        revocation = None
-        linked = await _linked(arrival)
-        if linked is not None:
-            user = await User.get(linked.user_id)
-            _require_active(user)
-            self._take_in(linked, arrival)
-            await linked.save()
-            await _take_address(user, arrival)
-        else:
-            user, revocation = await self._owner(arrival, Actor(address=how.address))
-            await self._link(arrival, user, Actor(user.id, address=how.address))
-        await profiles.fill(user, *arrival.profiles)
-        return SignedIn(user, await self._sessions.open(user, how), revocation)
+        provider = self._find(context.provider)
+        new = await self._database.run(states.create, context, self._vault)
+        request = AuthorizationRequest(
+            redirect_uri=self._callback_url(context.provider),
+            state=new.state,
+            code_challenge=new.code_challenge,
+            nonce=new.nonce,
+            scopes=scopes,
+            extra=extra or {},
+        )
+        return AuthorizationRedirect(await provider.authorization_url(request), new.state, new.browser)
 
-    async def link(self, arrival: Arrival, user_id: UUID, session_id: UUID | None, actor: Actor) -> None:
-        """Links it to a user who is signed in; an account that is linked to them already gets the new grant.
+    async def start_link(
+        self, provider: str, next_path: str, user_id: UUID, session_id: UUID | None
+    ) -> AuthorizationRedirect:
+        """Start linking an account.
 
-        :param session_id: in which session the user asked for it.
-        :raises StateRefused: that session has ended, and with it what was begun in it.
-        :raises LinkedElsewhere: it is another user's.
-        :raises AnotherLinked: the user has another account of this provider linked.
-        :raises AccountBlocked: the user is blocked.
-        :raises Overtaken: as in `sign_in`, and so is `bongsu.mixins.Conflict`.
+        :raises ReauthenticationRequired: the user did not authenticate recently.
         """
-        # The user first and the session second, in the order in which blocking locks them.
-        user = await User.filter_by(id=user_id).lock().one()
-        _require_active(user)
-        if not await self._sessions.is_open(session_id, user_id):
-            raise StateRefused
-        linked = await _linked(arrival)
-        if linked is None:
-            if await _has_another(user_id, arrival):
-                raise AnotherLinked
-            await self._link(arrival, user, actor)
-        elif linked.user_id != user_id:
-            raise LinkedElsewhere
-        else:
-            self._take_in(linked, arrival)
-            await linked.save()
-        await _take_address(user, arrival)
-        await profiles.fill(user, *arrival.profiles)
+        self._find(provider)
+        await self._sessions.require_recent(user_id, session_id)
+        return await self.start(FlowContext(provider, "link", next_path, user_id, session_id))
 
-    async def _owner(self, arrival: Arrival, actor: Actor) -> tuple[User, Revocation | None]:
-        """To whom an account goes that is linked to nobody: the owner of its address, else somebody new."""
-        known = await User.filter_by(email_norm=arrival.email).first() if arrival.email is not None else None
-        if known is None:
-            return await self._newcomer(arrival, actor), None
-        if arrival.proven_email is None:
-            raise LoginToLink
-        _require_active(known)
-        if not known.is_verified:
-            return known, await _reclaim(known, actor)
-        if await _has_another(known.id, arrival):
-            raise LoginToLink
-        return known, None
+    async def start_install(
+        self, guild_id: str, next_path: str, user_id: UUID, session_id: UUID | None, actor: Actor
+    ) -> AuthorizationRedirect:
+        """Start adding the bot to a guild.
 
-    async def _newcomer(self, arrival: Arrival, actor: Actor) -> User:
-        email = arrival.proven_email
-        user = await User.create(
-            email_norm=email,
-            email_verified_at=datetime.now(UTC) if email is not None else None,
-            locale=next((one.locale for one in arrival.profiles if one.locale is not None), "ko"),
-            sending=self._new_accounts,
+        :raises GuildNotFound: the user does not manage the guild, as Discord says now.
+        """
+        self._find(INSTALL_PROVIDER)
+        guild = await self._guilds.require_manageable(user_id, guild_id)
+        redirect = await self.start(
+            FlowContext(INSTALL_PROVIDER, "install", next_path, user_id, session_id),
+            scopes=INSTALL_SCOPES,
+            extra={
+                "permissions": str(self._install_permissions),
+                "guild_id": guild.id,
+                "disable_guild_select": "true",
+            },
         )
-        if email is not None:
-            await Registration.filter_by(email_norm=email).delete()
-        await audit.record(
-            "account.created",
-            Actor(user.id, address=actor.address),
-            subject_id=user.id,
-            target=f"user:{user.id}",
-            details={"provider": arrival.provider},
-        )
-        return user
+        target = f"discord_guild:{guild.id}"
+        await self._database.run(audit.record, "discord.install_begun", actor, subject_id=user_id, target=target)
+        return redirect
 
-    async def _link(self, arrival: Arrival, user: User, actor: Actor) -> None:
-        linked = LinkedAccount(
-            id=uuid7(),
-            user_id=user.id,
-            provider=arrival.provider,
-            subject=arrival.account.subject,
-            scopes="",
-        )
-        self._take_in(linked, arrival)
-        await linked.save()
-        await audit.record("identity.linked", actor, subject_id=user.id, target=f"identity:{arrival.provider}")
+    async def consume(self, provider: str, state: str, browser: CallbackBrowser) -> ConsumedState:
+        """Return what the flow is for; errors as `states.consume`."""
+        return await self._database.run(states.consume, state, provider, browser, self._vault)
 
-    def _take_in(self, linked: LinkedAccount, arrival: Arrival) -> None:
-        now = datetime.now(UTC)
-        linked.fill(
-            display_name=_display_name(arrival),
-            last_used_at=now,
-            profile_due_at=now + PROFILE_AGAIN_AFTER if arrival.more is None else None,
-            profile_attempts=0,
-            **self._grants.sealed(linked.id, arrival.grant),
-        )
+    async def exchange(self, provider: Provider, consumed: ConsumedState, code: str | None, error: str | None) -> Grant:
+        """Exchange the code that the browser brought.
+
+        :raises FlowFailed: it brought none.
+        :raises ProviderFailed: the provider refuses it, or does not answer.
+        """
+        if error is not None or not code:
+            raise FlowFailed(code="denied" if error == "access_denied" else "provider_error")
+        return await provider.exchange(code, redirect_uri=self._callback_url(provider.name), verifier=consumed.verifier)
+
+    async def record_install(self, grant: Grant, actor: Actor) -> str:
+        """Record to which guild the bot was added, and return it.
+
+        Only the guild in the token response counts: the browser's parameters can be changed on the way. The grant is
+        dropped and not revoked: Discord would revoke the one for signing in with it.
+
+        :raises FlowFailed: the response names no guild.
+        """
+        if grant.guild_id is None:
+            raise FlowFailed
+        target = f"{INSTALL_PROVIDER}_guild:{grant.guild_id}"
+        await self._database.run(audit.record, "discord.bot_added", actor, subject_id=actor.user_id, target=target)
+        return grant.guild_id
+
+    async def unlink(self, provider: str, user_id: UUID, session_id: UUID | None, actor: Actor) -> None:
+        """Unlink an account, then revoke its tokens as far as the provider answers.
+
+        :raises ReauthenticationRequired: the user did not authenticate recently.
+        :raises ServiceError: as `Identities.unlink`.
+        """
+        await self._sessions.require_recent(user_id, session_id)
+        linked = await self._database.run(self._identities.unlink, user_id, provider, actor)
+        token = self._grants.access_token(linked)
+        if token is None:
+            return
+        try:
+            await self._find(provider).revoke(token)
+        except (ProviderFailed, ProviderNotFound) as error:
+            log.warning("oauth.revocation_failed", provider=provider, error=type(error).__name__)
+
+    async def retry_profiles(self) -> int:
+        """Fetch the profiles that could not be fetched at the sign-in. Returns how many. Any replica may run it."""
+        due = await LinkedAccount.filter_by(profile_due_at__lt=datetime.now(UTC)).limit(PROFILES_PER_SWEEP).all()
+        fetched = 0
+        for linked in due:
+            provider = self._providers.get(linked.provider)
+            if provider is not None and await _claim(linked):
+                fetched += await self._retry_profile(linked, provider)
+        return fetched
+
+    async def _retry_profile(self, linked: LinkedAccount, provider: Provider) -> bool:
+        scopes = tuple(linked.scopes.split())
+        try:
+            profile = await self._grants.use(linked, provider, lambda token: provider.fetch_profile(token, scopes))
+        except (ProviderFailed, GrantLost) as error:
+            log.warning("profile.failed", provider=provider.name, error=type(error).__name__)
+            return False
+        await self._database.run(_fill, linked, profile)
+        return True
+
+    def _find(self, provider: str) -> Provider:
+        found = self._providers.get(provider)
+        if found is None:
+            raise ProviderNotFound
+        return found
+
+    def _callback_url(self, provider: str) -> str:
+        return f"{self._public_url}/auth/oauth/{provider}/callback"
 
 
-async def _linked(arrival: Arrival) -> LinkedAccount | None:
-    return await LinkedAccount.filter_by(provider=arrival.provider, subject=arrival.account.subject).first()
+async def _claim(linked: LinkedAccount) -> bool:
+    """Schedule the next attempt, unless another replica just did."""
+    attempts = linked.profile_attempts + 1
+    wait = PROFILE_RETRY_AFTER * 2**attempts
+    changed = await LinkedAccount.filter_by(id=linked.id, profile_due_at=linked.profile_due_at).update(
+        profile_attempts=attempts,
+        profile_due_at=datetime.now(UTC) + wait if attempts < MAX_PROFILE_ATTEMPTS else None,
+    )
+    return changed == 1
 
 
-async def _has_another(user_id: UUID, arrival: Arrival) -> bool:
-    """Whether the user has another account of this provider linked.
-
-    :raises Overtaken: it is this very account, which was not linked a moment ago.
-    """
-    linked = await LinkedAccount.filter_by(user_id=user_id, provider=arrival.provider).first()
-    if linked is not None and linked.subject == arrival.account.subject:
-        raise Overtaken
-    return linked is not None
-
-
-async def _take_address(user: User, arrival: Arrival) -> None:
-    """Gives an account without an address the one that the provider vouches for, if it is nobody's."""
-    email = arrival.proven_email
-    if user.email_norm is not None or email is None or await User.filter_by(email_norm=email).exists():
-        return
-    await user.update(email_norm=email, email_verified_at=datetime.now(UTC))
-    await Registration.filter_by(email_norm=email).delete()
-
-
-async def _reclaim(user: User, actor: Actor) -> Revocation:
-    """Gives an account to the proven owner of its address, and takes from whoever made it every way back in."""
-    now = datetime.now(UTC)
-    await user.update(hashed_password="", email_verified_at=now)
-    await profiles.empty(user)
-    await UserSession.filter_by(user_id=user.id, ended_at__isnull=True).update(ended_at=now, end_reason="reclaimed")
-    await ApiKey.filter_by(user_id=user.id).delete()
-    await LinkedAccount.filter_by(user_id=user.id).delete()
-    await Registration.filter_by(email_norm=user.email_norm).delete()
-    await audit.record("account.reclaimed", actor, subject_id=user.id, target=f"user:{user.id}")
-    return await revoke_user(user)
-
-
-def _require_active(user: User) -> None:
-    if not user.is_active:
-        raise AccountBlocked("The account is blocked")
-
-
-def _display_name(arrival: Arrival) -> str | None:
-    profile = arrival.account.profile
-    return profile.name or profile.nickname
+async def _fill(linked: LinkedAccount, profile: Profile) -> None:
+    user = await User.get_or_none(linked.user_id)
+    if user is not None:
+        await fill(user, profile)
+        await LinkedAccount.filter_by(id=linked.id).update(profile_due_at=None)

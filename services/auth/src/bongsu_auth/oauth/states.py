@@ -1,4 +1,4 @@
-"""What a browser was sent to a provider for: a row that works once, for the browser that was sent.
+"""The server-side state of a flow: a row that works once, for the browser that started it.
 
 Every function needs an open unit of work.
 """
@@ -14,7 +14,7 @@ from uuid import UUID
 from bongsu.identity.sweeps import sweep
 from bongsu.identity.vault import SealBroken, Vault
 from bongsu.mixins import uuid7
-from bongsu_auth.accounts.service import digest
+from bongsu_auth.accounts.manager import digest
 from bongsu_auth.errors import StateExpired, StateRefused
 from bongsu_auth.oauth.models import Flow, OAuthState
 
@@ -22,11 +22,11 @@ LIFETIME = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Purpose:
+class FlowContext:
     """What a flow is for.
 
-    :param next_path: where the browser goes on to; a safe path.
-    :param user_id: who is linking or installing, in which session; None for a sign-in.
+    :param next_path: where the browser goes afterwards; a safe path.
+    :param user_id: who links or installs, in which session; None for a sign-in.
     """
 
     provider: str
@@ -37,8 +37,8 @@ class Purpose:
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """A flow that begins: `state`, `code_challenge` and `nonce` go to the provider, `browser` into a cookie."""
+class NewState:
+    """A flow that starts: `state`, `code_challenge` and `nonce` go to the provider, `browser` into a cookie."""
 
     state: str
     browser: str
@@ -47,10 +47,10 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
-    """The browser that came back.
+class CallbackBrowser:
+    """The browser that comes back.
 
-    :param browser: what its cookie for this state holds.
+    :param browser: the value of its cookie for this state.
     :param user_id: who is signed in there, in which session.
     """
 
@@ -60,42 +60,42 @@ class Visitor:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """A flow that came back, and cannot again."""
+class ConsumedState:
+    """A flow that came back. Its state does not work again."""
 
-    purpose: Purpose
+    context: FlowContext
     verifier: str
     nonce: str
 
 
-async def begin(purpose: Purpose, vault: Vault) -> Begun:
-    """Writes down what a browser is sent for."""
+async def create(context: FlowContext, vault: Vault) -> NewState:
+    """Store a new state."""
     state, browser, verifier, nonce = (secrets.token_urlsafe(32) for _ in range(4))
     state_id = uuid7()
     await OAuthState.create(
         id=state_id,
         state_digest=digest(state),
         browser_digest=digest(browser),
-        provider=purpose.provider,
-        flow=purpose.flow,
-        user_id=purpose.user_id,
-        session_id=purpose.session_id,
+        provider=context.provider,
+        flow=context.flow,
+        user_id=context.user_id,
+        session_id=context.session_id,
         sealed_verifier=vault.seal(verifier, aad=_context(state_id)),
         nonce=nonce,
-        next_path=purpose.next_path,
+        next_path=context.next_path,
         expires_at=datetime.now(UTC) + LIFETIME,
     )
-    return Begun(state, browser, _challenge(verifier), nonce)
+    return NewState(state, browser, _challenge(verifier), nonce)
 
 
-async def take(state: str, provider: str, visitor: Visitor, vault: Vault) -> Taken:
-    """What the browser was sent for: for this provider, and only once.
+async def consume(state: str, provider: str, browser: CallbackBrowser, vault: Vault) -> ConsumedState:
+    """Delete a state and return it: for this provider and this browser, once.
 
-    :raises StateRefused: there is no such flow, it came back before, or another browser was sent.
+    :raises StateRefused: the state is unknown or used, or another browser started the flow.
     :raises StateExpired: it took too long.
     """
     found = await OAuthState.filter_by(state_digest=digest(state), provider=provider).first()
-    if found is None or not _is_who_was_sent(visitor, found):
+    if found is None or not _is_started_by(browser, found):
         raise StateRefused
     if found.expires_at <= datetime.now(UTC):
         raise StateExpired
@@ -105,26 +105,26 @@ async def take(state: str, provider: str, visitor: Visitor, vault: Vault) -> Tak
         verifier = vault.open_text(found.sealed_verifier, aad=_context(found.id))
     except SealBroken:
         raise StateRefused from None
-    purpose = Purpose(found.provider, found.flow, found.next_path, found.user_id, found.session_id)
-    return Taken(purpose, verifier, found.nonce)
+    context = FlowContext(found.provider, found.flow, found.next_path, found.user_id, found.session_id)
+    return ConsumedState(context, verifier, found.nonce)
 
 
 async def sweep_states() -> int:
-    """Removes flows that nobody came back from; how many."""
+    """Delete expired states. Returns how many."""
     return await sweep(OAuthState, expires_at__lt=datetime.now(UTC) - LIFETIME)
 
 
-def _is_who_was_sent(visitor: Visitor, state: OAuthState) -> bool:
-    """Whether the browser that came back is the one that was sent.
+def _is_started_by(browser: CallbackBrowser, state: OAuthState) -> bool:
+    """Whether this browser started the flow.
 
-    It has the flow's cookie; or it is signed in with the session that asked, which is how it is where the dashboard
-    asked on the browser's behalf. Whoever is signed in as somebody else by now does not link to the other's account.
+    It has the flow's cookie; or it is signed in with the session that started the flow, as when the dashboard did so on
+    the browser's behalf. A browser in which another user signed in since does not link to the first user's account.
     """
-    if state.user_id is not None and visitor.user_id is not None and visitor.user_id != state.user_id:
+    if state.user_id is not None and browser.user_id is not None and browser.user_id != state.user_id:
         return False
-    if visitor.browser is not None and hmac.compare_digest(digest(visitor.browser), state.browser_digest):
+    if browser.browser is not None and hmac.compare_digest(digest(browser.browser), state.browser_digest):
         return True
-    return state.session_id is not None and visitor.session_id == state.session_id
+    return state.session_id is not None and browser.session_id == state.session_id
 
 
 def _challenge(verifier: str) -> str:

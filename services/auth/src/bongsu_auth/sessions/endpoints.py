@@ -1,154 +1,156 @@
-"""Signing in, staying signed in, signing out."""
+"""Signing in with a password, renewing a session, signing out."""
 
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import RedirectResponse
 
-from bongsu.identity.dependencies import Caller, require_account
-from bongsu.identity.models import Revocation, User
-from bongsu.runtime.errors import Unauthorised
+from bongsu.identity.redirects import safe_or_home
+from bongsu.mixins import Database
+from bongsu.runtime.dependencies import Provided
+from bongsu.runtime.errors import Unavailable
 from bongsu.runtime.problems import problems
-from bongsu_auth.errors import AccountBlocked, LoginRefused, RefreshRefused
-from bongsu_auth.sessions import service
-from bongsu_auth.sessions.browser import put_tokens, user_agent_of
-from bongsu_auth.sessions.limits import DEVICE_MAX_AGE_S, Attempt, device_cookie, is_device_of
-from bongsu_auth.sessions.schemas import CookiesSet, LoginIn, RefreshIn, SessionOut, SessionPage, TokenPair
-from bongsu_auth.sessions.service import SignIn, Tokens
-from bongsu_auth.wiring import Wiring
+from bongsu_auth.accounts.manager import UserManager
+from bongsu_auth.errors import RefreshRefused
+from bongsu_auth.oauth import pages
+from bongsu_auth.sessions.backend import Account, CurrentUser, OptionalUser, Strategy, bearer_backend, cookie_backend
+from bongsu_auth.sessions.schemas import (
+    CookiesSet,
+    LoginIn,
+    Reauthenticated,
+    ReauthenticateIn,
+    RefreshIn,
+    SessionOut,
+    SessionPage,
+    TokenPair,
+)
+from bongsu_auth.sessions.service import Sessions
+from bongsu_auth.sessions.transport import NO_STORE
 
-Account = Annotated[Caller, Depends(require_account)]
-AsCookie = Annotated[bool, Query(alias="cookie", description="Put the tokens into cookies instead of the body")]
+Users = Annotated[UserManager, Provided(UserManager)]
+SessionService = Annotated[Sessions, Provided(Sessions)]
+Db = Annotated[Database, Provided(Database)]
 
-
-def create_router(wiring: Wiring) -> APIRouter:
-    """The routes; each opens its units of work and commits before it answers."""
-    router = APIRouter(prefix="/auth", tags=["sessions"])
-    identity = wiring.identity
-    cookies = identity.cookies
-
-    @router.post("/login", responses=problems(400, 401, 403, 413, 422, 429, 503))
-    async def login(
-        body: LoginIn, request: Request, response: Response, as_cookie: AsCookie = False
-    ) -> TokenPair | CookiesSet:
-        """Sign in. Whatever is wrong, the answer and the time are those of a wrong password."""
-        if as_cookie:
-            identity.require_same_origin(request)
-        user, tokens = await _login(wiring, body, request)
-        cookies.set(response, cookies.device, device_cookie(wiring.vault, user.id), max_age_s=DEVICE_MAX_AGE_S)
-        return _answer(wiring, response, tokens, as_cookie=as_cookie)
-
-    @router.post("/refresh", responses=problems(400, 401, 403, 413, 422, 503))
-    async def refresh(request: Request, response: Response, body: RefreshIn | None = None) -> TokenPair | CookiesSet:
-        """New tokens for a refresh token, which works once: using an older one again ends the session."""
-        identity.revocations.require_fresh()
-        given = body.refresh_token if body is not None else None
-        in_cookie = request.cookies.get(cookies.refresh)
-        if given is None and in_cookie is not None:
-            identity.require_same_origin(request)
-        tokens, revoked = await wiring.database.run(lambda: wiring.sessions.refresh(given or in_cookie or ""))
-        if revoked is not None:
-            wiring.identity.revocations.add(revoked)
-        if tokens is None:
-            raise RefreshRefused
-        return _answer(wiring, response, tokens, as_cookie=given is None)
-
-    @router.post("/logout", status_code=204, responses=problems(400, 401, 403, 413, 422, 503))
-    async def logout(request: Request, response: Response, body: RefreshIn | None = None) -> None:
-        """End the session of the access token, or of the refresh token where the access token has expired."""
-        given = body.refresh_token if body is not None else None
-        caller = await _caller_or_none(wiring, request)
-        await _logout(wiring, request, caller, given or request.cookies.get(cookies.refresh) or "")
-        cookies.clear(response, cookies.access)
-        cookies.clear(response, cookies.refresh)
-
-    _add_listing(router, wiring)
-    return router
+router = APIRouter(prefix="/auth", tags=["sessions"])
 
 
-def _add_listing(router: APIRouter, wiring: Wiring) -> None:
-    @router.get("/sessions", responses=problems(401, 403, 422))
-    async def sessions(
-        caller: Account,
-        limit: Annotated[int, Query(ge=1, le=200)] = 50,
-        after: Annotated[UUID | None, Query(description="`next` of the page before")] = None,
-    ) -> SessionPage:
-        """Where you are signed in, newest first."""
-        found, following = await service.listed(caller.user_id, limit=limit, after=after)
-        return SessionPage(
-            items=[SessionOut.of(one, caller.session_id) for one in found],
-            next=str(following) if following is not None else None,
-        )
-
-    @router.delete("/sessions/{session_id}", status_code=204, responses=problems(401, 403, 404, 422, 503))
-    async def end(session_id: Annotated[UUID, Path()], caller: Account) -> None:
-        """Sign out somewhere else."""
-        revoked = await wiring.database.run(lambda: service.end(session_id, caller.user_id, caller.actor, "revoked"))
-        wiring.identity.revocations.add(revoked)
-
-    @router.delete("/sessions", status_code=204, responses=problems(401, 403, 503))
-    async def end_others(caller: Account) -> None:
-        """Sign out everywhere but here."""
-        for revoked in await wiring.database.run(
-            lambda: service.end_others(caller.user_id, caller.session_id, caller.actor)
-        ):
-            wiring.identity.revocations.add(revoked)
+@router.post("/login", response_model=TokenPair | CookiesSet, responses=problems(400, 401, 403, 413, 422, 429, 503))
+async def login(
+    body: LoginIn,
+    request: Request,
+    users: Users,
+    strategy: Strategy,
+    database: Db,
+    as_cookie: Annotated[bool, Query(alias="cookie", description="Set the tokens as cookies")] = False,
+) -> Response:
+    """Sign in with a password. Response and time are the same whatever is wrong."""
+    if as_cookie:
+        strategy.identity.require_same_origin(request)
+    user = await strategy.authenticate(users, body.email, body.password.get_secret_value())
+    return await database.run((cookie_backend if as_cookie else bearer_backend).login, strategy, user)
 
 
-async def _login(wiring: Wiring, body: LoginIn, request: Request) -> tuple[User, Tokens]:
-    address = wiring.identity.address(request)
-    known = await User.filter_by(email_norm=body.email).first()
-    device = request.cookies.get(wiring.identity.cookies.device)
-    attempt = Attempt(body.email, address, is_device_of(wiring.vault, device, known.id if known is not None else None))
-    await wiring.limits.require_open(attempt)
-    user = await wiring.users.check(known, body.password.get_secret_value())
-    if user is None:
-        await wiring.limits.count_failure(attempt, wiring.database)
-        raise LoginRefused
-    how = SignIn(amr=("pwd",), address=address, user_agent=user_agent_of(request))
+@router.post(
+    "/reauthenticate", response_model=Reauthenticated, responses=problems(400, 401, 403, 409, 413, 422, 429, 503)
+)
+async def reauthenticate(
+    body: ReauthenticateIn, caller: Account, user: CurrentUser, users: Users, strategy: Strategy, database: Db
+) -> Response:
+    """Enter your password again. For ten minutes you can then change how you sign in.
 
-    async def opened() -> Tokens:
-        # Others may have guessed at the same time, all of them let in before one was counted: what is right counts
-        # only while there was still a guess left.
-        if await wiring.limits.require_open(attempt):
-            await wiring.limits.forget(attempt)
-        return await wiring.sessions.open(user, how)
+    An account without a password signs in again with a linked account instead.
+    """
+    await strategy.reauthenticate(users, user, body.password.get_secret_value())
+    tokens = await database.run(strategy.renew_token, user)
+    backend = bearer_backend if caller.method == "bearer" else cookie_backend
+    return await backend.transport.get_login_response(tokens, strategy.cookies)
 
+
+@router.post("/refresh", response_model=TokenPair | CookiesSet, responses=problems(400, 401, 403, 413, 422, 503))
+async def refresh(
+    request: Request, strategy: Strategy, sessions: SessionService, database: Db, body: RefreshIn | None = None
+) -> Response:
+    """Exchange a refresh token for new tokens. It works once: the reuse of an old one ends the session."""
+    strategy.identity.revocations.require_fresh()
+    in_body = body.refresh_token if body is not None else None
+    in_cookie = request.cookies.get(strategy.cookies.refresh)
+    if in_body is None and in_cookie is not None:
+        strategy.identity.require_same_origin(request)
+    tokens = await database.run(sessions.refresh, in_body or in_cookie or "")
+    if tokens is None:
+        raise RefreshRefused
+    backend = cookie_backend if in_body is None else bearer_backend
+    return await backend.transport.get_login_response(tokens, strategy.cookies)
+
+
+@router.get(
+    "/session/renew",
+    status_code=303,
+    response_class=RedirectResponse,
+    responses={303: {"description": "Redirect to `next`, or to the sign-in page"}},
+)
+async def renew(
+    request: Request,
+    strategy: Strategy,
+    sessions: SessionService,
+    database: Db,
+    next_path: Annotated[str | None, Query(alias="next", description="A path of this site")] = None,
+) -> Response:
+    """Renew this browser's session and redirect to `next`; to `/login?next=…` if the session has ended.
+
+    For navigation only: open it at the top level, not from a script.
+    """
+    target = safe_or_home(next_path)
     try:
-        return user, await wiring.database.run(opened)
-    except AccountBlocked:
-        raise LoginRefused from None
-
-
-async def _logout(wiring: Wiring, request: Request, caller: Caller | None, refresh_token: str) -> None:
-    revoked: Revocation | None
-    if caller is not None and caller.session_id is not None:
-        session_id = caller.session_id
-        revoked = await wiring.database.run(lambda: service.end(session_id, caller.user_id, caller.actor))
-    else:
-        address = wiring.identity.address(request)
-        revoked = await wiring.database.run(lambda: wiring.sessions.end_by_token(refresh_token, address))
-    if revoked is not None:
-        # What this process wrote itself need not wait for its next poll.
-        wiring.identity.revocations.add(revoked)
-
-
-def _answer(wiring: Wiring, response: Response, tokens: Tokens, *, as_cookie: bool) -> TokenPair | CookiesSet:
-    response.headers["Cache-Control"] = "no-store"
-    if not as_cookie:
-        return TokenPair(
-            access_token=tokens.access_token, refresh_token=tokens.refresh_token, expires_in=tokens.expires_in
+        strategy.identity.revocations.require_fresh()
+    except Unavailable:
+        # The session is not lost: its cookies stay for the next attempt.
+        return RedirectResponse(pages.login_page(error="unavailable", next_path=target), 303, NO_STORE)
+    tokens = await database.run(sessions.refresh, request.cookies.get(strategy.cookies.refresh, ""))
+    if tokens is None:
+        return await cookie_backend.transport.get_logout_response(
+            strategy.cookies, location=pages.login_page(next_path=target)
         )
-    put_tokens(wiring.identity.cookies, response, tokens)
-    return CookiesSet(expires_in=tokens.expires_in)
+    return await cookie_backend.transport.get_login_response(tokens, strategy.cookies, target)
 
 
-async def _caller_or_none(wiring: Wiring, request: Request) -> Caller | None:
-    """Whoever calls by a token; None where it is missing or has expired, and the refresh token has to do."""
-    cookies = wiring.identity.cookies
-    if cookies.access in request.cookies or cookies.refresh in request.cookies:
-        wiring.identity.require_same_origin(request)
-    try:
-        return await wiring.identity.identify(request)
-    except Unauthorised:
-        return None
+@router.post("/logout", status_code=204, responses=problems(400, 401, 403, 413, 422, 503))
+async def logout(
+    request: Request, user: OptionalUser, strategy: Strategy, database: Db, body: RefreshIn | None = None
+) -> Response:
+    """Sign out of the session of the access token, or of the refresh token if the access token has expired."""
+    cookies = strategy.cookies
+    if not request.cookies.keys().isdisjoint({cookies.access, cookies.refresh}):
+        strategy.identity.require_same_origin(request)
+    token = (body.refresh_token if body is not None else None) or request.cookies.get(cookies.refresh, "")
+    return await database.run(cookie_backend.logout, strategy, user, token)
+
+
+@router.get("/sessions", responses=problems(401, 403, 422))
+async def list_sessions(
+    caller: Account,
+    sessions: SessionService,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    after: Annotated[UUID | None, Query(description="`next` of the previous page")] = None,
+) -> SessionPage:
+    """List your sessions, newest first."""
+    found, following = await sessions.list_open(caller.user_id, limit=limit, after=after)
+    items = [
+        SessionOut.model_validate(row).model_copy(update={"current": row.id == caller.session_id}) for row in found
+    ]
+    return SessionPage(items=items, next=str(following) if following is not None else None)
+
+
+@router.delete("/sessions/{session_id}", status_code=204, responses=problems(401, 403, 404, 422, 503))
+async def end_session(
+    session_id: Annotated[UUID, Path()], caller: Account, sessions: SessionService, database: Db
+) -> None:
+    """Sign out of one session."""
+    await database.run(sessions.end, session_id, caller.user_id, caller.actor, "revoked")
+
+
+@router.delete("/sessions", status_code=204, responses=problems(401, 403, 503))
+async def end_other_sessions(caller: Account, sessions: SessionService, database: Db) -> None:
+    """Sign out of every session except this one."""
+    await database.run(sessions.end_others, caller.user_id, caller.session_id, caller.actor)

@@ -1,69 +1,77 @@
-"""What goes over HTTP about sessions."""
+"""Requests and responses of sessions."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from bongsu.identity.models import UserSession
 from bongsu_auth.accounts.schemas import Email, GivenPassword, Strict
 
 RefreshTokenText = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
 
 class LoginIn(Strict):
-    """A sign-in."""
+    """A sign-in with a password."""
 
     email: Email
     password: GivenPassword
 
 
 class TokenPair(BaseModel):
-    """An access token for the `Authorization` header, and a refresh token that is good for the next pair."""
+    """An access token for the `Authorization` header, and a refresh token for the next pair."""
 
     access_token: str
     refresh_token: str
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the scheme's name
-    expires_in: int = Field(description="Seconds for which the access token works")
+    expires_in: int = Field(description="Lifetime of the access token, seconds")
 
 
 class CookiesSet(BaseModel):
     """The tokens are in cookies, which scripts cannot read."""
 
     token_type: Literal["Cookie"] = "Cookie"  # noqa: S105 - no secret
-    expires_in: int = Field(description="Seconds for which the access token works")
+    expires_in: int = Field(description="Lifetime of the access token, seconds")
 
 
 class RefreshIn(Strict):
-    """The refresh token; left out by browsers, which have it in a cookie."""
+    """The refresh token. Browsers leave it out: they have it in a cookie."""
 
     refresh_token: RefreshTokenText | None = None
 
 
+class ReauthenticateIn(Strict):
+    """Your password."""
+
+    password: GivenPassword
+
+
+class Reauthenticated(BaseModel):
+    """A new access token. The refresh token stays."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the scheme's name
+    expires_in: int = Field(description="Lifetime of the access token, seconds")
+
+
+class ReauthenticatedCookie(CookiesSet):
+    """The new access token is in its cookie. The refresh token stays."""
+
+    access_token: None = None
+
+
 class SessionOut(BaseModel):
-    """One sign-in."""
+    """A sign-in on one device."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     id: UUID
     created_at: datetime
-    last_used_at: datetime
-    expires_at: datetime
+    last_used_at: datetime = Field(validation_alias="rotated_at")
+    expires_at: datetime = Field(validation_alias="usable_until")
     user_agent: str | None
     address: str | None
-    current: bool = Field(description="Whether it is the one of this very request")
-
-    @classmethod
-    def of(cls, session: UserSession, current: UUID | None) -> Self:
-        """From the row."""
-        return cls(
-            id=session.id,
-            created_at=session.created_at,
-            last_used_at=session.rotated_at,
-            expires_at=min(session.idle_expires_at, session.expires_at),
-            user_agent=session.user_agent,
-            address=session.address,
-            current=session.id == current,
-        )
+    current: bool = Field(default=False, description="Whether this request belongs to the session")
 
 
 class SessionPage(BaseModel):

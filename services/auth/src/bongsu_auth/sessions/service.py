@@ -1,30 +1,32 @@
-"""The rules of sessions. Each function needs an open unit of work, but for those that only read."""
+"""The rules of sessions. Methods that write need an open unit of work."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from bongsu.identity import audit
 from bongsu.identity.audit import Actor
 from bongsu.identity.key_source import current_signing_key
 from bongsu.identity.models import Revocation, User, UserSession
-from bongsu.identity.revocations import KEPT_FOR, revoke_session, revoke_sessions
+from bongsu.identity.revocations import KEPT_FOR, RevocationFeed, revoke_session, revoke_sessions
 from bongsu.identity.scopes import SESSION_SCOPES, Role
 from bongsu.identity.sweeps import sweep
 from bongsu.identity.tokens import SigningKey, TokenIssuer, TokenSubject
 from bongsu.identity.vault import SealBroken, Vault
-from bongsu.mixins import Q, Query, uuid7
-from bongsu_auth.errors import AccountBlocked, RefreshRefused, SessionNotFound
+from bongsu.mixins import Database, Q, Query, uuid7
+from bongsu_auth.errors import AccountBlocked, ReauthenticationRequired, RefreshRefused, SessionNotFound
 from bongsu_auth.sessions import refresh_tokens
 
+RECENT = timedelta(minutes=10)
 KEY_KEPT_FOR = timedelta(seconds=10)
-ENDED_AT_ONCE = 500
+ENDED_PER_SIGN_IN = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """How long what lasts."""
+    """How long sessions and refresh tokens work."""
 
     idle: timedelta
     absolute: timedelta
@@ -34,35 +36,35 @@ class Lifetimes:
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """How somebody signed in."""
+    """How a user signed in. `provider` is None for a password."""
 
     amr: tuple[str, ...]
     address: str | None
     user_agent: str | None
     provider: str | None = None
-    """Whose word it was, where it was not a password."""
 
     @property
-    def told(self) -> Mapping[str, str]:
-        """How, for the audit log."""
+    def details(self) -> Mapping[str, str]:
+        """For the audit log."""
         return {"how": " ".join(self.amr)} | ({"provider": self.provider} if self.provider is not None else {})
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a session gives: shown once, never stored."""
+    """The tokens of a session. They are returned once and never stored. Times are in seconds.
 
-    session_id: UUID
-    user_id: UUID
+    :param refresh_token: None if the session's refresh token stays as it is.
+    """
+
     access_token: str
-    refresh_token: str
     expires_in: int
-    refresh_expires_in: int
+    refresh_token: str | None = None
+    refresh_expires_in: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
-    """A genuine refresh token, and the session that it is of."""
+class _Presented:
+    """A genuine refresh token and its session."""
 
     session: UserSession
     key: bytes
@@ -72,25 +74,43 @@ class _Shown:
 class Sessions:
     """Opens, renews and ends sessions.
 
+    :param database: for its ambient unit of work.
+    :param revocations: this process's own, which learns of a revocation when it is committed.
     :param vault: seals the sessions' keys, and opens the signing key.
-    :param issuer: makes access tokens.
-    :param lifetimes: how long what lasts.
-    :param max_open: how many sessions a user may have; of more, the one longest unused ends.
+    :param max_open: sessions per user; a sign-in beyond that ends the one unused for longest.
     """
 
-    def __init__(self, vault: Vault, issuer: TokenIssuer, lifetimes: Lifetimes, *, max_open: int) -> None:
+    def __init__(  # noqa: PLR0913 - each is one collaborator
+        self,
+        database: Database,
+        revocations: RevocationFeed,
+        vault: Vault,
+        issuer: TokenIssuer,
+        lifetimes: Lifetimes,
+        *,
+        max_open: int,
+    ) -> None:
+        self._database = database
+        self._revocations = revocations
         self._vault = vault
         self._issuer = issuer
         self._lifetimes = lifetimes
         self._max_open = max_open
         self._signing_key: tuple[datetime, SigningKey] | None = None
 
-    async def open(self, user: User, how: SignIn) -> Tokens:
-        """A new session of a user who has just signed in.
+    def deny(self, *revoked: Revocation) -> None:
+        """Deny tokens in this process as soon as the unit of work commits, not only after the next poll."""
+        unit = self._database.ambient()
+        assert unit is not None  # noqa: S101 - a revocation was written in it
+        for revocation in revoked:
+            unit.on_commit(partial(self._revocations.add, revocation))
 
-        :raises AccountBlocked: they were blocked meanwhile, or are gone.
+    async def open(self, user: User, how: SignIn) -> Tokens:
+        """Open a session of a user who has just signed in.
+
+        :raises AccountBlocked: the user was blocked or deleted in the meantime.
         """
-        user, now = await _as_is_now(user), datetime.now(UTC)
+        user, now = await _lock_active(user), datetime.now(UTC)
         session_id, key = uuid7(), refresh_tokens.new_key()
         session = UserSession(
             id=session_id,
@@ -108,83 +128,130 @@ class Sessions:
         await session.save()
         actor = Actor(user.id, address=how.address)
         target = f"session:{session_id}"
-        await audit.record("session.opened", actor, subject_id=user.id, target=target, details=how.told)
+        await audit.record("session.opened", actor, subject_id=user.id, target=target, details=how.details)
         await self._make_room(session)
-        return await self._tokens(session, user, key)
+        return await self._issue(session, user, key)
 
-    async def refresh(self, text: str) -> tuple[Tokens | None, Revocation | None]:
-        """New tokens for a refresh token; or none, and the revocation if its reuse ended the session.
+    async def refresh(self, text: str) -> Tokens | None:
+        """Exchange a refresh token for new tokens; None if it is refused. The reuse of an old one ends the session.
 
-        It returns rather than raises, because what it writes when it refuses must be committed.
+        It returns None instead of raising, because the end of the session must be committed.
         """
-        shown = await self._shown(text)
-        if shown is None:
-            return None, None
-        session, now = shown.session, datetime.now(UTC)
-        # Whoever changes the user's role or blocks them waits: none of their tokens is dated after the change.
+        presented = await self._find(text)
+        if presented is None:
+            return None
+        session, now = presented.session, datetime.now(UTC)
+        # A change of the user's role, or a block, waits for this lock: none of their tokens is dated after the change.
         user = await User.filter_by(id=session.user_id).lock(read=True).one_or_none()
         if user is None or not user.is_active or not _is_open(session, now):
-            return None, None
-        rotated = shown.generation == session.generation and await self._rotate(session, now)
+            return None
+        rotated = presented.generation == session.generation and await self._rotate(session, now)
         if not _is_open(session, now):  # it ended while this request waited for the row
-            return None, None
-        if rotated or self._is_predecessor(shown.generation, session, now):
-            return await self._tokens(session, user, shown.key), None
+            return None
+        if rotated or self._is_predecessor(presented.generation, session, now):
+            return await self._issue(session, user, presented.key)
         await audit.record("session.refresh_token_reused", subject_id=user.id, target=f"session:{session.id}")
-        return None, await self._end(session, "refresh_token_reused")
+        await self._end(session, "refresh_token_reused")
+        return None
 
-    async def holder(self, text: str) -> UserSession | None:
-        """The open session whose refresh token this is, without using the token; None if there is none."""
-        shown = await self._shown(text)
-        return shown.session if shown is not None and _is_open(shown.session, datetime.now(UTC)) else None
+    async def find_holder(self, text: str) -> UserSession | None:
+        """Return the open session of a refresh token, without using the token."""
+        presented = await self._find(text)
+        return presented.session if presented is not None and _is_open(presented.session, datetime.now(UTC)) else None
 
     async def is_open(self, session_id: UUID | None, user_id: UUID) -> bool:
-        """Whether it is a session of the user that has not ended; it does not end before the unit does."""
+        """Whether a session of the user has not ended. It does not end before the unit of work does."""
         session = await UserSession.filter_by(id=session_id, user_id=user_id).lock(read=True).one_or_none()
         return session is not None and _is_open(session, datetime.now(UTC))
 
-    async def reauthenticate(self, session_id: UUID, user: User, how: str) -> str:
-        """Notes that the user has just proven who they are in a session; an access token that says so.
+    async def reauthenticate(self, session_id: UUID, user: User, method: str, actor: Actor) -> Tokens:
+        """Record that the user has just authenticated in a session. Returns a new access token.
 
-        :param how: by which method (`amr`).
-        :raises SessionNotFound: it has ended.
-        :raises AccountBlocked: the user was blocked meanwhile, or is gone.
+        :param method: for `amr`.
+        :raises SessionNotFound: the session has ended.
+        :raises AccountBlocked: the user was blocked or deleted in the meantime.
         """
-        user = await _as_is_now(user)
+        user = await _lock_active(user)
         session = (
             await UserSession.filter_by(id=session_id, user_id=user.id, ended_at__isnull=True).lock().one_or_none()
         )
         if session is None or not _is_open(session, datetime.now(UTC)):
             raise SessionNotFound
-        methods = dict.fromkeys([*session.amr.split(), how])
+        methods = dict.fromkeys([*session.amr.split(), method])
         await session.update(auth_time=datetime.now(UTC), amr=" ".join(methods))
-        return await self._access_token(session, user)
+        await audit.record("session.reauthenticated", actor, subject_id=user.id, target=f"session:{session_id}")
+        return Tokens(await self._access_token(session, user), self._issuer.lifetime_s)
 
-    async def end_by_token(self, text: str, address: str | None) -> Revocation | None:
-        """Ends the session of a refresh token, whatever its generation; None where it had ended already.
+    @staticmethod
+    async def require_recent(user_id: UUID, session_id: UUID | None) -> None:
+        """Require an authentication within the last ten minutes in this session.
 
-        :raises RefreshRefused: the token was not made by us.
+        The session's row counts, not the token, which may be older.
+
+        :raises ReauthenticationRequired: it was longer ago.
         """
-        shown = await self._shown(text)
-        if shown is None:
+        session = (
+            await UserSession.filter_by(id=session_id, user_id=user_id).first() if session_id is not None else None
+        )
+        if session is None or session.auth_time < datetime.now(UTC) - RECENT:
+            raise ReauthenticationRequired
+
+    @staticmethod
+    async def list_open(user_id: UUID, *, limit: int, after: UUID | None) -> tuple[Sequence[UserSession], UUID | None]:
+        """Return a page of a user's open sessions, newest first, and the ID to continue after (None at the end)."""
+        now = datetime.now(UTC)
+        query = UserSession.filter_by(
+            user_id=user_id, ended_at__isnull=True, idle_expires_at__gt=now, expires_at__gt=now
+        )
+        if after is not None:
+            query = query.filter_by(id__lt=after)
+        found = await query.order_by("-id").limit(limit + 1).all()
+        page = found[:limit]
+        return page, page[-1].id if len(found) > limit else None
+
+    async def end(self, session_id: UUID, user_id: UUID, actor: Actor, reason: str = "signed_out") -> None:
+        """End one of a user's sessions.
+
+        :raises SessionNotFound: the user has no open session with this ID.
+        """
+        session = await UserSession.filter_by(id=session_id, user_id=user_id, ended_at__isnull=True).first()
+        if session is None:
+            raise SessionNotFound
+        await audit.record("session.ended", actor, subject_id=user_id, target=f"session:{session_id}")
+        await self._end(session, reason)
+
+    async def end_by_token(self, text: str, address: str | None) -> None:
+        """End the session of a refresh token of any generation, if it is open.
+
+        :raises RefreshRefused: the token is not one of ours.
+        """
+        presented = await self._find(text)
+        if presented is None:
             raise RefreshRefused
-        session = shown.session
+        session = presented.session
         if session.ended_at is not None:
-            return None
+            return
         actor = Actor(session.user_id, address=address)
         await audit.record("session.ended", actor, subject_id=session.user_id, target=f"session:{session.id}")
-        return await self._end(session, "signed_out")
+        await self._end(session, "signed_out")
+
+    async def end_others(self, user_id: UUID, kept: UUID | None, actor: Actor) -> None:
+        """End every session of a user except one."""
+        query = UserSession.filter_by(user_id=user_id, ended_at__isnull=True)
+        if kept is not None:
+            query = query.filter_by(id__ne=kept)
+        if ended := await self._end_all(query, user_id, "signed_out"):
+            await audit.record("session.others_ended", actor, subject_id=user_id, details={"sessions": ended})
 
     async def _make_room(self, opened: UserSession) -> None:
-        """Ends what is beyond the user's limit: some clients sign in for every call, and never out."""
+        """End the sessions beyond the user's limit: some clients sign in for every call, and never out."""
         others = UserSession.filter_by(user_id=opened.user_id, ended_at__isnull=True, id__ne=opened.id)
-        beyond = others.order_by("-rotated_at").offset(self._max_open - 1).limit(ENDED_AT_ONCE)
+        beyond = others.order_by("-rotated_at").offset(self._max_open - 1).limit(ENDED_PER_SIGN_IN)
         if ids := await beyond.pluck("id"):
-            # This process, too, learns of the revocations by its next poll: what goes has not been used for long.
-            await _end_all(others.filter_by(id__in=ids), opened.user_id, "too_many_sessions")
+            await self._end_all(others.filter_by(id__in=ids), opened.user_id, "too_many_sessions")
 
-    async def _shown(self, text: str) -> "_Shown | None":
-        """The session whose refresh token this is, of whatever generation; None if it was not made by us."""
+    async def _find(self, text: str) -> _Presented | None:
+        """Return the session of a refresh token of any generation; None if the token is not one of ours."""
         token = refresh_tokens.parse(text)
         session = await UserSession.get_or_none(token.session_id) if token is not None else None
         if token is None or session is None:
@@ -193,10 +260,10 @@ class Sessions:
             key = self._vault.open(session.sealed_refresh_key, aad=_context(session.id))
         except SealBroken:
             return None
-        return _Shown(session, key, token.generation) if token.is_of(key) else None
+        return _Presented(session, key, token.generation) if token.is_of(key) else None
 
     async def _rotate(self, session: UserSession, now: datetime) -> bool:
-        """Moves on to the next generation; not if another request just did, and then the session is read again."""
+        """Advance to the next generation. False if another request just did; the session is read again then."""
         before = session.generation
         changed = await UserSession.filter_by(id=session.id, generation=before, ended_at__isnull=True).update(
             generation=before + 1,
@@ -210,19 +277,17 @@ class Sessions:
         """Whether a token that is not the newest still works.
 
         The one before the newest does: the newest has not been used yet (its use would have made another). The one
-        before that does for a short time after its successor's use: a second tab, or an answer that got lost.
+        before that does for a short time after its successor's use: a second tab, or a response that got lost.
         """
         behind = session.generation - generation
         return behind == 1 or (behind == 2 and now <= session.rotated_at + self._lifetimes.grace)
 
-    async def _tokens(self, session: UserSession, user: User, key: bytes) -> Tokens:
+    async def _issue(self, session: UserSession, user: User, key: bytes) -> Tokens:
         left = session.expires_at - datetime.now(UTC)
         return Tokens(
-            session_id=session.id,
-            user_id=user.id,
             access_token=await self._access_token(session, user),
-            refresh_token=refresh_tokens.make(key, session.id, session.generation),
             expires_in=self._issuer.lifetime_s,
+            refresh_token=refresh_tokens.make(key, session.id, session.generation),
             refresh_expires_in=int(min(left, self._lifetimes.idle).total_seconds()),
         )
 
@@ -237,95 +302,52 @@ class Sessions:
         )
         return self._issuer.issue(await self._current_key(), subject, after=user.tokens_denied_until)
 
-    @property
-    def access_token_s(self) -> int:
-        """How long an access token works, seconds."""
-        return self._issuer.lifetime_s
-
     async def _current_key(self) -> SigningKey:
         now = datetime.now(UTC)
         if self._signing_key is None or self._signing_key[0] <= now:
             self._signing_key = (now + KEY_KEPT_FOR, await current_signing_key(self._vault))
         return self._signing_key[1]
 
-    @staticmethod
-    async def _end(session: UserSession, reason: str) -> Revocation:
+    async def _end(self, session: UserSession, reason: str) -> None:
         await session.update(ended_at=datetime.now(UTC), end_reason=reason)
-        return await revoke_session(session.id)
+        self.deny(await revoke_session(session.id))
 
-
-async def listed(user_id: UUID, *, limit: int, after: UUID | None) -> tuple[Sequence[UserSession], UUID | None]:
-    """A page of a user's open sessions, newest first, and the id to continue after (None at the end)."""
-    now = datetime.now(UTC)
-    query = UserSession.filter_by(user_id=user_id, ended_at__isnull=True, idle_expires_at__gt=now, expires_at__gt=now)
-    if after is not None:
-        query = query.filter_by(id__lt=after)
-    found = await query.order_by("-id").limit(limit + 1).all()
-    page = found[:limit]
-    return page, page[-1].id if len(found) > limit else None
-
-
-async def end(session_id: UUID, user_id: UUID, actor: Actor, reason: str = "signed_out") -> Revocation:
-    """Ends one of a user's sessions.
-
-    :raises SessionNotFound: there is none, it has ended, or it is another's.
-    """
-    session = await UserSession.filter_by(id=session_id, user_id=user_id, ended_at__isnull=True).first()
-    if session is None:
-        raise SessionNotFound
-    await session.update(ended_at=datetime.now(UTC), end_reason=reason)
-    await audit.record("session.ended", actor, subject_id=user_id, target=f"session:{session_id}")
-    return await revoke_session(session_id)
-
-
-async def end_others(user_id: UUID, kept: UUID | None, actor: Actor) -> list[Revocation]:
-    """Ends every session of a user but one."""
-    query = UserSession.filter_by(user_id=user_id, ended_at__isnull=True)
-    if kept is not None:
-        query = query.filter_by(id__ne=kept)
-    ended, revocations = await _end_all(query, user_id, "signed_out")
-    if ended:
-        await audit.record("session.others_ended", actor, subject_id=user_id, details={"sessions": ended})
-    return revocations
+    async def _end_all(self, query: Query[UserSession], user_id: UUID, reason: str) -> int:
+        """End the sessions of a user that a query gives, and revoke those that had live tokens. Returns how many."""
+        now = datetime.now(UTC)
+        ended = await query.update(ended_at=now, end_reason=reason)
+        since = now - KEPT_FOR
+        # Read after the update, so that none that was opened in the meantime is missed. Where no refresh token was ever
+        # used, the only token is that of the sign-in.
+        recent = UserSession.filter_by(
+            Q(generation__gt=1) | Q(auth_time__gt=since),
+            user_id=user_id,
+            ended_at=now,
+            idle_expires_at__gt=since,
+            expires_at__gt=since,
+        )
+        self.deny(*await revoke_sessions(await recent.pluck("id") if ended else []))
+        return ended
 
 
 async def sweep_sessions() -> int:
-    """Removes sessions that are over for good, a week after; how many."""
+    """Delete sessions a week after they expired. Returns how many."""
     return await sweep(UserSession, expires_at__lt=datetime.now(UTC) - timedelta(days=7))
 
 
-async def _end_all(query: Query[UserSession], user_id: UUID, reason: str) -> tuple[int, list[Revocation]]:
-    """Ends the sessions of a user that a query gives; how many, and the revocations of those that had live tokens."""
-    now = datetime.now(UTC)
-    ended = await query.update(ended_at=now, end_reason=reason)
-    since = now - KEPT_FOR
-    # Asked for afterwards: none that was opened meanwhile is missed. Where no refresh token was ever used, the only
-    # token is that of the sign-in.
-    lately = UserSession.filter_by(
-        Q(generation__gt=1) | Q(auth_time__gt=since),
-        user_id=user_id,
-        ended_at=now,
-        idle_expires_at__gt=since,
-        expires_at__gt=since,
-    )
-    return ended, await revoke_sessions(await lately.pluck("id") if ended else [])
+async def _lock_active(user: User) -> User:
+    """Read the user again, after slow work, and keep them as they are until the unit of work ends.
 
-
-async def _as_is_now(user: User) -> User:
-    """The user again, after a password was hashed or a provider asked; they stay as they are until the unit ends.
-
-    :raises AccountBlocked: they were blocked meanwhile, or are gone.
+    :raises AccountBlocked: the user was blocked or deleted in the meantime.
     """
     found = await User.filter_by(id=user.id).lock(read=True).one_or_none()
-    if found is None:
-        raise AccountBlocked("The account is gone")
-    if not found.is_active:
-        raise AccountBlocked("The account is blocked")
+    if found is None or not found.is_active:
+        raise AccountBlocked
     return found
 
 
 def _is_open(session: UserSession, now: datetime) -> bool:
-    return session.ended_at is None and min(session.idle_expires_at, session.expires_at) > now
+    return session.ended_at is None and session.usable_until > now
 
 
 def _context(session_id: UUID) -> str:

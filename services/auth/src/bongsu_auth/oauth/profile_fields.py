@@ -1,4 +1,4 @@
-"""Making what providers write fit our columns; what does not fit is left out, and never fails a sign-in."""
+"""Fits a provider's values into our columns. A value that does not fit is left out and never fails a sign-in."""
 
 import re
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ _PHONE = re.compile(r"\+?[0-9]{5,20}")
 
 
 def text(value: object) -> str | None:
-    """A name: without control characters, at most as long as a name can be."""
+    """Return a name without control characters, at most `MAX_NAME_CHARS` long."""
     if not isinstance(value, str):
         return None
     shown = "".join(char for char in value if char.isprintable()).strip()[:MAX_NAME_CHARS].rstrip()
@@ -19,10 +19,10 @@ def text(value: object) -> str | None:
 
 
 def picture(value: object) -> str | None:
-    """An https address of a picture."""
+    """Return the https URL of a picture."""
     if not isinstance(value, str) or len(value) > MAX_PICTURE_CHARS or not value.isascii() or not value.isprintable():
         return None
-    # Kakao's CDN answers on https as well, yet its API writes http.
+    # Kakao's API returns http URLs; its CDN serves https as well.
     address = "https://" + value.removeprefix("http://") if value.startswith("http://") else value
     try:
         parts = urlsplit(address)
@@ -33,24 +33,24 @@ def picture(value: object) -> str | None:
 
 
 def is_image_hash(value: str | None) -> bool:
-    """Whether it is what Discord calls an image, so that it can be put into an address."""
+    """Whether the value is a Discord image hash, which is safe in a URL."""
     return value is not None and _IMAGE_HASH.fullmatch(value) is not None
 
 
 def phone_number(value: object) -> str | None:
-    """Digits, with the country's code where it was written."""
+    """Return the digits, with the country code if it was given."""
     number = re.sub(r"[ ().-]", "", value) if isinstance(value, str) else ""
     return number if _PHONE.fullmatch(number) else None
 
 
 def gender(value: object) -> str | None:
-    """`female`, `male`, or what else there is in one short word."""
+    """Return `female`, `male`, or another short word."""
     word = value.strip().lower() if isinstance(value, str) else ""
     return word if re.fullmatch(r"[a-z_]{1,16}", word) and word != "unspecified" else None
 
 
 def birth_year(value: object) -> int | None:
-    """A year in which somebody alive may have been born."""
+    """Return a year of birth from 1900 to 2100."""
     try:
         year = int(str(value))
     except ValueError:
@@ -59,7 +59,7 @@ def birth_year(value: object) -> int | None:
 
 
 def birthday(month: object, day: object) -> str | None:
-    """`MM-DD`."""
+    """Return `MM-DD`."""
     try:
         found = (int(str(month)), int(str(day)))
     except ValueError:
@@ -68,22 +68,22 @@ def birthday(month: object, day: object) -> str | None:
 
 
 def age_range(value: object) -> str | None:
-    """`30-39`, or `90-` and older."""
+    """Return `30-39`, or `90-` for 90 and older."""
     match = _AGE_RANGE.fullmatch(value) if isinstance(value, str) else None
     return f"{match[1]}-{match[2] or ''}" if match else None
 
 
 def locale(value: object) -> str | None:
-    """One of our languages."""
+    """Return `ko` or `en`."""
     language = re.split("[-_]", value.lower())[0] if isinstance(value, str) else ""
     return language if language in ("ko", "en") else None
 
 
 def subject(value: str) -> str:
-    """The id of an account.
+    """Return the ID of an account.
 
-    :raises ValueError: it is none.
+    :raises ValueError: it is not printable ASCII.
     """
     if not re.fullmatch(r"[\x21-\x7e]{1,255}", value):
-        raise ValueError("an account's id is printable ASCII")
+        raise ValueError("an account's ID is printable ASCII")
     return value

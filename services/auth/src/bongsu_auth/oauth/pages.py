@@ -1,4 +1,4 @@
-"""The addresses that a browser is sent to at the end of a flow; which ones may be: `bongsu.identity.redirects`."""
+"""The pages to which a browser is redirected at the end of a flow. `bongsu.identity.redirects` checks the paths."""
 
 from urllib.parse import urlencode
 
@@ -8,14 +8,14 @@ LOGIN = "/login"
 
 
 def with_query(path: str, **values: str) -> str:
-    """A safe path with more in its query."""
+    """Add parameters to the query of a safe path."""
     address, hash_sign, fragment = path.partition("#")
     separator = "&" if "?" in address else "?"
     return f"{address}{separator}{urlencode(values)}{hash_sign}{fragment}"
 
 
 def login_page(*, error: str | None = None, next_path: str = HOME) -> str:
-    """The page to sign in on, with what went wrong and where to go on to."""
+    """Return the sign-in page, with the code of an error and the page to go to afterwards."""
     values = {"error": error} if error is not None else {}
     if next_path != HOME:
         values["next"] = next_path

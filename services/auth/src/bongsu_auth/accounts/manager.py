@@ -1,0 +1,306 @@
+"""Accounts: fastapi-users' manager, with transactions, and with passwords hashed outside of the event loop."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from fastapi import Request
+from fastapi.security import OAuth2PasswordRequestForm
+from fastapi_users import BaseUserManager, InvalidPasswordException, UUIDIDMixin, schemas
+
+from bongsu import mixins
+from bongsu.identity import audit
+from bongsu.identity.audit import SYSTEM, Actor
+from bongsu.identity.models import Revocation, User, UserSession
+from bongsu.identity.revocations import revoke_user
+from bongsu.identity.scopes import Role
+from bongsu.identity.sweeps import sweep
+from bongsu.identity.vault import Vault
+from bongsu.mixins import Database, uuid7
+from bongsu_auth.accounts.limits import SignUpLimit
+from bongsu_auth.accounts.mails import MAX_MAILS, SignUpMails
+from bongsu_auth.accounts.models import Registration
+from bongsu_auth.accounts.passwords import PasswordHasher, password_problem
+from bongsu_auth.accounts.users import UserDatabase
+from bongsu_auth.errors import AddressTaken, PasswordRequired, VerificationRefused
+
+MAX_ATTEMPTS = 10
+"""Wrong passwords for one token, after which it no longer works."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignUps:
+    """What signing up needs. `new_accounts` is the `sending` of a new account: `trial` or `live`."""
+
+    vault: Vault
+    mails: SignUpMails
+    limit: SignUpLimit
+    new_accounts: str
+
+
+class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):  # type: ignore[type-var]  # as in `users`
+    """Creates, verifies and authenticates accounts.
+
+    `create`, `register`, `verify` and `authenticate` hash passwords, so they open their own units of work after that.
+    Every other method runs in the caller's.
+
+    :param sign_ups: None where nobody can sign up, as in an operator's command.
+    """
+
+    user_db: UserDatabase
+
+    def __init__(
+        self, user_db: UserDatabase, hasher: PasswordHasher, database: Database, sign_ups: SignUps | None = None
+    ) -> None:
+        super().__init__(user_db, hasher.helper)
+        self._hasher = hasher
+        self._database = database
+        self._sign_ups = sign_ups
+
+    async def authenticate(self, credentials: OAuth2PasswordRequestForm) -> User | None:
+        """Return the user if the password is right and the account may be used. The work is the same if not.
+
+        :raises Unavailable: too many passwords wait to be hashed.
+        """
+        user = await self.user_db.get_by_email(credentials.username)
+        verdict = await self._hasher.verify(credentials.password, user.hashed_password if user is not None else None)
+        if user is None or not verdict.right or not user.is_active or not user.is_verified:
+            return None
+        if verdict.rehashed is not None:
+            # Only over the hash that was verified: the password may have changed in the meantime.
+            await User.filter_by(id=user.id, hashed_password=user.hashed_password).update(
+                hashed_password=verdict.rehashed
+            )
+        return user
+
+    async def validate_password(self, password: str, user: schemas.BaseUserCreate | User) -> None:
+        """Refuse a password that is too short, too long or equal to the address.
+
+        :raises InvalidPasswordException: with the reason.
+        """
+        if problem := password_problem(password, user.email):
+            raise InvalidPasswordException(problem)
+
+    async def create(self, user_create: schemas.UC, safe: bool = False, request: Request | None = None) -> User:
+        """Create an account without a mail, for operators.
+
+        :raises AddressTaken: another account has the address.
+        """
+        del request
+        await self.validate_password(user_create.password, user_create)
+        dump = user_create.create_update_dict if safe else user_create.create_update_dict_superuser
+        values: dict[str, Any] = dump()  # type: ignore[no-untyped-call]  # fastapi-users does not annotate it
+        values["hashed_password"] = await self._hasher.hash(values.pop("password"))
+        details = {"role": str(values.get("role", Role.USER))}
+        try:
+            return await self._database.run(self.add, values, by_operator=True, details=details)
+        except mixins.Conflict:
+            raise AddressTaken from None
+
+    async def add(
+        self,
+        values: dict[str, Any],
+        *,
+        address: str | None = None,
+        by_operator: bool = False,
+        details: Mapping[str, str] | None = None,
+    ) -> User:
+        """Insert an account, in the caller's unit of work.
+
+        :param values: as `UserDatabase.create` takes them.
+        :param address: the client's, for the audit log.
+        :raises bongsu.mixins.Conflict: another account has the address.
+        """
+        user = await self.user_db.create(values)
+        actor = SYSTEM if by_operator else Actor(user.id, address=address)
+        await audit.record("account.created", actor, subject_id=user.id, target=f"user:{user.id}", details=details)
+        await self.on_after_register(user)
+        return user
+
+    async def on_after_register(self, user: User, request: Request | None = None) -> None:
+        """Delete the sign-ups that wait for the address of a new account: none of them can be verified."""
+        del request
+        if user.email_norm is not None:
+            await Registration.filter_by(email_norm=user.email_norm).delete()
+
+    async def register(self, email: str, password: str, *, name: str | None, locale: str, address: str | None) -> str:
+        """Store a sign-up and send one mail. Statements and time are the same for a known address.
+
+        Nothing is stored beyond the limit of mails for the address: nobody could prove the address with it.
+
+        :param address: the client's, for the limit on sign-ups.
+        :return: a secret for the browser that signs up.
+        :raises TooManySignUps: the client's network reached its limit.
+        """
+        sign_ups = self._require_sign_ups()
+        await sign_ups.limit.count(address)
+        browser = secrets.token_urlsafe(32)
+        hashed = await self._hasher.hash(password)
+        await self._database.run(self._store_sign_up, email, hashed, browser, name=name, locale=locale)
+        return browser
+
+    async def _store_sign_up(self, email: str, hashed: str, browser: str, *, name: str | None, locale: str) -> None:
+        sign_ups = self._require_sign_ups()
+        if await sign_ups.mails.is_limit_reached(email):
+            return
+        token, registration_id = secrets.token_urlsafe(32), uuid7()
+        await Registration.create(
+            id=registration_id,
+            email_norm=email,
+            hashed_password=hashed,
+            name=name,
+            locale=locale,
+            token_digest=digest(token),
+            sealed_token=sign_ups.vault.seal(token, aad=_token_context(registration_id)),
+            browser_digest=digest(browser),
+            mails=1,
+            expires_at=datetime.now(UTC) + sign_ups.mails.lifetime,
+        )
+        await self.on_after_request_verify(User(email_norm=email, locale=locale), token)
+
+    async def on_after_request_verify(self, user: User, token: str, request: Request | None = None) -> None:
+        """Mail the link; to the owner of a known address, that an account exists.
+
+        :param user: the account that the sign-up asks for, not stored.
+        """
+        del request
+        mails = self._require_sign_ups().mails
+        if await User.filter_by(email_norm=user.email_norm).exists():
+            await mails.send_account_exists(to=user.email, locale=user.locale)
+        else:
+            await mails.send_link(to=user.email, locale=user.locale, token=token)
+
+    async def resend(self, email: str, browser: str | None) -> None:
+        """Send the link of a waiting sign-up again: that of this browser, else the newest. Does nothing without one."""
+        sign_ups, now = self._require_sign_ups(), datetime.now(UTC)
+        waiting = await Registration.filter_by(email_norm=email, expires_at__gt=now).order_by("-id").limit(20).all()
+        if not waiting or await sign_ups.mails.is_limit_reached(email):
+            return
+        chosen = next((row for row in waiting if browser is not None and is_of_browser(row, browser)), waiting[0])
+        if not await Registration.filter_by(id=chosen.id, mails__lt=MAX_MAILS).update(mails=Registration.mails + 1):
+            return
+        token = sign_ups.vault.open_text(chosen.sealed_token, aad=_token_context(chosen.id))
+        await self.on_after_request_verify(User(email_norm=email, locale=chosen.locale), token)
+
+    async def verify(
+        self,
+        token: str,
+        request: Request | None = None,
+        *,
+        password: str | None = None,
+        browser: str | None = None,
+        address: str | None = None,
+    ) -> User:
+        """Create the account of a sign-up whose address is proven by the token of its mail.
+
+        Answer and work are the same for a token that is unknown, used, expired, or given with a wrong password.
+
+        :param password: the sign-up's; needed in any other browser than the one that signed up.
+        :param browser: the secret that `register` returned.
+        :raises PasswordRequired: no password, and another browser.
+        :raises VerificationRefused: token or password is wrong, or another sign-up for the address was proven first.
+        """
+        del request
+        waiting = await _find_waiting(token)
+        if password is None:
+            if waiting is None or browser is None or not is_of_browser(waiting, browser):
+                raise PasswordRequired
+        else:
+            verdict = await self._hasher.verify(password, waiting.hashed_password if waiting is not None else None)
+            if waiting is None:
+                raise VerificationRefused
+            if not verdict.right:
+                await Registration.filter_by(id=waiting.id).update(attempts=Registration.attempts + 1)
+                raise VerificationRefused
+        try:
+            return await self._database.run(self._activate, waiting.id, address)
+        except mixins.Conflict:
+            # Another sign-up for the address was proven at the same moment.
+            raise VerificationRefused from None
+
+    async def _activate(self, registration_id: UUID, address: str | None) -> User:
+        # The lock makes two uses of one token take turns.
+        registration = await Registration.filter_by(id=registration_id).lock().one_or_none()
+        if registration is None or await User.filter_by(email_norm=registration.email_norm).exists():
+            raise VerificationRefused
+        return await self.add(
+            {
+                "email": registration.email_norm,
+                "is_verified": True,
+                "hashed_password": registration.hashed_password,
+                "name": registration.name,
+                "locale": registration.locale,
+                "sending": self._require_sign_ups().new_accounts,
+            },
+            address=address,
+        )
+
+    async def update_profile(self, user_id: UUID, changes: dict[str, str | None]) -> User:
+        """Change name or language of an account."""
+        return await self.user_db.update(await self.get(user_id), changes)
+
+    async def set_role(self, user: User, role: Role, actor: Actor = SYSTEM) -> Revocation | None:
+        """Give a user a role. Tokens that carry the old role are denied. `user` must belong to this unit of work."""
+        await User.filter_by(id=user.id).lock().one()  # reads `user` again
+        if user.role == role:
+            return None
+        before = user.role
+        await user.update(role=role.value)
+        await audit.record(
+            "user.role_changed",
+            actor,
+            subject_id=user.id,
+            target=f"user:{user.id}",
+            details={"from": before, "to": role.value},
+        )
+        return await revoke_user(user)
+
+    async def block(self, user: User, actor: Actor = SYSTEM) -> Revocation:
+        """Block an account: deny its tokens, end its sessions, and stop its keys."""
+        await user.update(status="blocked")
+        await UserSession.filter_by(user_id=user.id, ended_at__isnull=True).update(
+            ended_at=datetime.now(UTC), end_reason="user_blocked"
+        )
+        await audit.record("user.blocked", actor, subject_id=user.id, target=f"user:{user.id}")
+        return await revoke_user(user)
+
+    async def unblock(self, user: User, actor: Actor = SYSTEM) -> None:
+        """Unblock an account. The user has to sign in again."""
+        await user.update(status="active")
+        await audit.record("user.unblocked", actor, subject_id=user.id, target=f"user:{user.id}")
+
+    def _require_sign_ups(self) -> SignUps:
+        if self._sign_ups is None:
+            raise TypeError("this manager has no `sign_ups`")
+        return self._sign_ups
+
+
+async def _find_waiting(token: str) -> Registration | None:
+    found = await Registration.filter_by(token_digest=digest(token)).first()
+    if found is None or found.expires_at <= datetime.now(UTC) or found.attempts >= MAX_ATTEMPTS:
+        return None
+    return found
+
+
+def is_of_browser(registration: Registration, browser: str) -> bool:
+    """Whether the sign-up was made in the browser that holds this secret."""
+    return hmac.compare_digest(registration.browser_digest, digest(browser))
+
+
+async def sweep_registrations() -> int:
+    """Delete expired sign-ups. Returns how many."""
+    return await sweep(Registration, expires_at__lt=datetime.now(UTC))
+
+
+def digest(secret: str) -> str:
+    """Return the stored form of a random secret, which has too many possible values to be guessed from a hash."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _token_context(registration_id: UUID) -> str:
+    return f"registrations.token:{registration_id}"

@@ -1,1 +1,0 @@
-"""The accounts at providers that are linked to a user."""

@@ -1,1 +1,0 @@
-"""Adding the bot to a Discord guild."""

@@ -1,1 +1,0 @@
-"""Proving once more who one is, before credentials change."""

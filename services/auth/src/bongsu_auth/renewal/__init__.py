@@ -1,1 +1,0 @@
-"""Renewing a browser's session while it goes from one page to the next."""

@@ -1,0 +1,161 @@
+"""Sessions as fastapi-users' strategy, made for one request: it holds what the sign-in needs."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Request, Response
+from fastapi.security import OAuth2PasswordRequestForm
+from fastapi_users import BaseUserManager
+from fastapi_users.authentication import Strategy
+from fastapi_users.exceptions import UserNotExists
+
+from bongsu.identity.callers import SAFE_METHODS, Caller
+from bongsu.identity.dependencies import identity_of
+from bongsu.identity.models import User
+from bongsu.runtime.dependencies import Provided
+from bongsu.runtime.errors import Unauthorised
+from bongsu_auth.accounts.manager import UserManager
+from bongsu_auth.errors import AccountBlocked, LoginRefused, PasswordMissing, PasswordRefused
+from bongsu_auth.sessions.devices import MAX_AGE_S, Devices
+from bongsu_auth.sessions.limits import Attempt, LoginLimits
+from bongsu_auth.sessions.service import Sessions, SignIn, Tokens
+
+
+class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in `accounts.users`
+    """Reads, writes and destroys the tokens of sessions.
+
+    Attributes:
+        caller: the owner of the token that `read_token` accepted.
+        provider: the provider whose account signs in; None for a password.
+        location: where the browser goes after the sign-in; None for a JSON response.
+        tokens: what `write_token` issued.
+    """
+
+    caller: Caller | None = None
+    provider: str | None = None
+    location: str | None = None
+    tokens: Tokens | None = None
+
+    def __init__(
+        self,
+        request: Request,
+        sessions: Annotated[Sessions, Provided(Sessions)],
+        limits: Annotated[LoginLimits, Provided(LoginLimits)],
+        devices: Annotated[Devices, Provided(Devices)],
+    ) -> None:
+        self._request = request
+        self._sessions = sessions
+        self._limits = limits
+        self._devices = devices
+        self._attempt: Attempt | None = None
+        self.identity = identity_of(request)
+        self.cookies = self.identity.cookies
+        self.address = self.identity.address(request)
+
+    async def read_token(
+        self,
+        token: str | None,
+        user_manager: BaseUserManager[User, UUID],  # type: ignore[type-var]  # as above
+    ) -> User | None:
+        """Return the user of an access token; None if it is not valid, or the account no longer exists.
+
+        :raises Unavailable: the request may change something, and it is not known what was revoked recently.
+        """
+        if token is None:
+            return None
+        try:
+            caller = await self.identity.caller_of(token, self._request)
+            user = await user_manager.get(caller.user_id)
+        except (Unauthorised, UserNotExists):
+            return None
+        if self._request.method not in SAFE_METHODS:
+            self.identity.revocations.require_fresh()
+        self.caller = caller
+        return user
+
+    async def authenticate(self, manager: UserManager, email: str, password: str) -> User:
+        """Check a password within the limits. Commits failures: call it outside of a unit of work.
+
+        :raises LoginRefused: address or password is wrong, or the account may not be used.
+        :raises TooManyLogins: too many were wrong.
+        """
+        known = self._devices.open(self._request.cookies.get(self.cookies.device))
+        device_user = await manager.user_db.get(known) if known is not None else None
+        is_known = device_user is not None and device_user.email_norm == email
+        self._attempt = Attempt(email, self.address, known_device=is_known)
+        form = OAuth2PasswordRequestForm(username=email, password=password)
+        user = await self._limits.guard(self._attempt, lambda: manager.authenticate(form))
+        if user is None:
+            raise LoginRefused
+        return user
+
+    async def reauthenticate(self, manager: UserManager, user: User, password: str) -> None:
+        """Check the password of a user who is signed in. Commits failures: call it outside of a unit of work.
+
+        :raises PasswordMissing: the account has none.
+        :raises PasswordRefused: it is wrong.
+        :raises TooManyLogins: too many were wrong.
+        """
+        if not user.hashed_password:
+            raise PasswordMissing
+        try:
+            await self.authenticate(manager, user.email, password)
+        except LoginRefused:
+            raise PasswordRefused from None
+
+    async def renew_token(self, user: User) -> Tokens:
+        """Record a reauthentication in the session, in the caller's unit of work. The refresh token stays.
+
+        :raises SessionNotFound: the session has ended.
+        :raises AccountBlocked: the user was blocked in the meantime.
+        """
+        caller = self.caller
+        assert caller is not None  # noqa: S101 - the endpoint requires an account
+        assert caller.session_id is not None  # noqa: S101 - and an account has a session
+        if self._attempt is not None:
+            await self._limits.require_open(self._attempt)
+        return await self._sessions.reauthenticate(caller.session_id, user, "pwd", caller.actor)
+
+    async def write_token(self, user: User) -> str:
+        """Open a session, in the caller's unit of work. Returns its access token; `tokens` has both.
+
+        :raises TooManyLogins: too many passwords were wrong in the meantime.
+        :raises LoginRefused: after a password, the user was blocked in the meantime.
+        :raises AccountBlocked: the same, after a sign-in at a provider.
+        """
+        if self._attempt is not None:
+            await self._limits.confirm(self._attempt)
+        sign_in = SignIn(
+            amr=("fed",) if self.provider is not None else ("pwd",),
+            address=self.address,
+            user_agent=user_agent_of(self._request),
+            provider=self.provider,
+        )
+        try:
+            self.tokens = await self._sessions.open(user, sign_in)
+        except AccountBlocked:
+            if self.provider is not None:
+                raise
+            raise LoginRefused from None
+        return self.tokens.access_token
+
+    async def destroy_token(self, token: str, user: User | None) -> None:
+        """End the session of the access token that was read; of a refresh token if `user` is None.
+
+        :raises SessionNotFound: the session has ended.
+        :raises RefreshRefused: the refresh token is not one of ours.
+        """
+        if user is not None and self.caller is not None and self.caller.session_id is not None:
+            await self._sessions.end(self.caller.session_id, user.id, self.caller.actor)
+        else:
+            await self._sessions.end_by_token(token, self.address)
+
+    def remember_device(self, response: Response, user: User) -> None:
+        """Set the cookie by which attackers cannot lock this browser out."""
+        self.cookies.set(response, self.cookies.device, self._devices.seal(user.id), max_age_s=MAX_AGE_S)
+
+
+def user_agent_of(request: Request) -> str | None:
+    """Return the User-Agent as sessions list it: bounded, without control characters."""
+    sent = request.headers.get("user-agent")
+    return "".join(char for char in sent[:255] if char.isprintable()) if sent else None
