@@ -9,7 +9,7 @@ import pytest
 from fastapi.dependencies import models
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["pytester", "tests.infrastructure.servers", "tests.fake"]
+pytest_plugins = ["pytester", "tests.infrastructure.servers", "tests.infrastructure.templates", "tests.fake"]
 
 # A property test tries the same examples in every run, so that its verdict never depends on chance. An example has no
 # deadline: how long it takes depends on how busy the machine is.

@@ -62,7 +62,7 @@ class ServerKind:
 MYSQL = ServerKind("mysql", "MySQL", "TEST_MYSQL_URL", "mariadb-server", private_server.find_mysql)
 AMQP = ServerKind("amqp", "RabbitMQ", "TEST_AMQP_URL", "rabbitmq-server", private_server.find_rabbitmq)
 KINDS = (MYSQL, AMQP)
-FIXTURES = {"mysql_server_url": MYSQL, "mysql_database_url": MYSQL, "amqp_server_url": AMQP}
+FIXTURES = {"mysql_server_url": MYSQL, "mysql_database_url": MYSQL, "mysql_templates": MYSQL, "amqp_server_url": AMQP}
 
 
 class PrivateServers:

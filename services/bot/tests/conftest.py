@@ -20,7 +20,9 @@ from bongsu_sandbox.running import RunningSandbox, running
 from bongsu_sandbox.settings import SandboxSettings
 from services.bot.tests.actors import PUBLIC_URL
 from services.bot.tests.discord import Discord
+from tests.infrastructure.templates import Schema, WithTables
 
+TABLES = Schema.of_models("bot")
 StartBot = Callable[..., AbstractAsyncContextManager[Runner]]
 
 
@@ -38,9 +40,8 @@ def discord(sandbox: RunningSandbox) -> Discord:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'bot.sqlite3'}")
-    await database.create_all()
+async def database(sqlite_with_tables: WithTables) -> AsyncIterator[Database]:
+    database = Database(sqlite_with_tables(TABLES))
     yield database
     await database.dispose()
 

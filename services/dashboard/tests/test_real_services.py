@@ -13,7 +13,6 @@ from bongsu.identity.callers import Identity
 from bongsu.identity.key_source import ensure_signing_key
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
-from bongsu.runtime.migrations import upgrade
 from bongsu_auth import app as auth
 from bongsu_auth.settings import AuthSettings
 from bongsu_dashboard.app import create_app
@@ -25,6 +24,7 @@ from services.auth.tests.stage import Stage as AuthStage
 from services.dashboard.tests.fakes import PASSWORD
 from services.dashboard.tests.notifications.attempts import attempt_of
 from services.dashboard.tests.stage import FakeBrowser, text_of
+from tests.infrastructure.templates import Schema, WithTables
 
 URL = "http://localhost:8000"
 EMAIL = "new@example.com"
@@ -51,11 +51,13 @@ class Whole:
         return browser
 
 
+TABLES = Schema.migrated("whole", auth.MIGRATIONS, outbox.MIGRATIONS, notify.MIGRATIONS)
+
+
 @pytest.fixture
-async def whole(sqlite_database_url: str) -> AsyncIterator[Whole]:
-    database, vault, broker = Database(sqlite_database_url), Vault.parse(Vault.new_key()), MemoryBroker()
+async def whole(sqlite_with_tables: WithTables) -> AsyncIterator[Whole]:
+    database, vault, broker = Database(sqlite_with_tables(TABLES)), Vault.parse(Vault.new_key()), MemoryBroker()
     await broker.connect()
-    await upgrade(database.engine, [auth.MIGRATIONS, outbox.MIGRATIONS, notify.MIGRATIONS])
     await ensure_signing_key(vault)
     identity = Identity(vault=vault, public_url=URL, trusted_proxies=["127.0.0.1/32"])
     providers = Providers()

@@ -15,6 +15,7 @@ from bongsu.runtime.stop import StopSignal
 from bongsu_notify.channels.email.channel import EmailMessage
 from bongsu_notify.channels.port import Outcome, Sent
 from bongsu_notify.settings import NotifySettings
+from tests.infrastructure.templates import Schema, WithTables
 
 
 @dataclass
@@ -36,24 +37,26 @@ class RememberingProvider:
         """Nothing to close."""
 
 
+TABLES = Schema.of_models("notify")
+
+
 async def _open(url: str) -> AsyncIterator[Database]:
     database = Database(url)
-    await database.create_all()
     yield database
     await database.dispose()
 
 
 @pytest.fixture
-async def database(sqlite_database_url: str) -> AsyncIterator[Database]:
+async def database(sqlite_with_tables: WithTables) -> AsyncIterator[Database]:
     """SQLite, where the database does not matter."""
-    async for one in _open(sqlite_database_url):
+    async for one in _open(sqlite_with_tables(TABLES)):
         yield one
 
 
 @pytest.fixture
-async def each_database(database_url: str) -> AsyncIterator[Database]:
+async def each_database(with_tables: WithTables) -> AsyncIterator[Database]:
     """SQLite and MySQL or MariaDB, where it does."""
-    async for one in _open(database_url):
+    async for one in _open(with_tables(TABLES)):
         yield one
 
 

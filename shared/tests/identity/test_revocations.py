@@ -245,20 +245,18 @@ class TestFreshness:
         with pytest.raises(Unavailable):
             feed.require_fresh()
 
-    async def test_feed_recovers_with_its_database(self, database: Database, sqlite_database_url: str) -> None:
+    async def test_feed_recovers_with_its_database(self, database: Database) -> None:
         await database.dispose()
         feed = RevocationFeed(poll_every_s=0.01)
         async with feed.following():
             assert not feed.is_fresh
-            again = Database(sqlite_database_url)
+            again = Database(database.engine.url)
             await eventually(lambda: feed.is_fresh)
         await again.dispose()
 
-    async def test_feed_recovers_from_connections_that_went_silent(
-        self, mysql_database: Database, mysql_database_url: str
-    ) -> None:
+    async def test_feed_recovers_from_connections_that_went_silent(self, mysql_database: Database) -> None:
         session_id = uuid.uuid4()
-        async with proxied(mysql_database_url) as (proxy, url):
+        async with proxied(mysql_database.engine.url.render_as_string(hide_password=False)) as (proxy, url):
             database, feed = Database(url), RevocationFeed(poll_every_s=0.05, poll_timeout_s=2.0)
             await asyncio.gather(*(database.ping() for _ in range(4)))
             async with feed.following():

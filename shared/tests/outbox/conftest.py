@@ -7,17 +7,17 @@ import pytest
 from bongsu.broker import QueueSpec
 from bongsu.mixins import Database
 from bongsu.outbox import MIGRATIONS
-from bongsu.runtime.migrations import upgrade
 from shared.tests.broker.servers import CuttableBroker
 from shared.tests.outbox.brokers import CountingBroker
+from tests.infrastructure.templates import Schema, WithTables
 
 QUEUE = "jobs"
+TABLES = Schema.migrated("outbox", MIGRATIONS)
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url)
-    await upgrade(database.engine, [MIGRATIONS])
+async def database(with_tables: WithTables) -> AsyncIterator[Database]:
+    database = Database(with_tables(TABLES))
     yield database
     await database.dispose()
 

@@ -1,3 +1,6 @@
+from collections.abc import AsyncIterator
+
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect
@@ -6,6 +9,15 @@ from bongsu.mixins import Base, Database
 from bongsu.outbox import MIGRATIONS
 from bongsu.outbox.models import OutboxMessage
 from bongsu.runtime.migrations import downgrade, pending, upgrade
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A database of the test's own, because a downgrade changes its tables."""
+    database = Database(database_url)
+    await upgrade(database.engine, [MIGRATIONS])
+    yield database
+    await database.dispose()
 
 
 class TestMigrations:

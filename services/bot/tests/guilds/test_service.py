@@ -9,7 +9,9 @@ from bongsu.mixins import Database
 from bongsu_bot.guilds import service
 from bongsu_bot.guilds.models import Guild
 from bongsu_bot.guilds.service import GuildSnapshot
+from services.bot.tests.conftest import TABLES
 from services.bot.tests.discord import BEACON_HILL, NIGHT_MARKET, SEOUL_DEVELOPERS
+from tests.infrastructure.templates import WithTables
 
 SNAPSHOT = GuildSnapshot(
     id=SEOUL_DEVELOPERS,
@@ -22,10 +24,9 @@ SNAPSHOT = GuildSnapshot(
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
+async def database(with_tables: WithTables) -> AsyncIterator[Database]:
     """A database of each supported kind."""
-    database = Database(database_url)
-    await database.create_all()
+    database = Database(with_tables(TABLES))
     yield database
     await database.dispose()
 
