@@ -3,45 +3,56 @@ import pytest
 from structlog.testing import capture_logs
 
 from bongsu.runtime.errors import Conflict, Unavailable
-from bongsu_bot.ping.cog import PingCog
-from services.bot.tests.discord import JAMES, Discord
-
-pytestmark = pytest.mark.usefixtures("bot")
+from bongsu_bot.shards.runner import Runner
+from services.bot.tests.discord import JAMES, MINJI, Discord
 
 
 class TestErrors:
     @pytest.fixture(autouse=True)
-    def failing(self, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def failing(self, monkeypatch: pytest.MonkeyPatch, bot: Runner, error: Exception) -> None:
         async def fail(_cog: object, context: pycord.ApplicationContext) -> None:
             await context.defer(ephemeral=True)
             raise error
 
-        monkeypatch.setattr(PingCog.ping, "callback", fail)
+        assert bot._bot is not None
+        (ping,) = [command for command in bot._bot.pending_application_commands if command.name == "ping"]
+        monkeypatch.setattr(ping, "callback", fail)
 
     @pytest.mark.parametrize("error", [RuntimeError("password=hunter2 at /srv/app.py")])
-    async def test_the_user_sees_an_id_and_the_log_the_rest(self, discord: Discord) -> None:
+    async def test_an_unexpected_error_shows_an_id_and_logs_the_rest(self, discord: Discord) -> None:
         with capture_logs() as logs:
-            answer = await discord.give("ping", unregistered=True)
+            answer = await discord.give("ping", user_id=str(MINJI), unregistered=True)
         (entry,) = [entry for entry in logs if entry["event"] == "command.failed"]
         (shown,) = answer["answers"]
         assert shown["ephemeral"]
-        assert entry["error_id"] in shown["content"]
-        assert "hunter2" not in shown["content"]
+        (embed,) = shown["embeds"]
+        assert entry["error_id"] in embed["description"]
+        assert "오류 번호" in embed["description"]
+        assert "hunter2" not in str(answer)
         assert entry["error"] == "RuntimeError"
 
     @pytest.mark.parametrize("error", [Conflict("This server has that already")])
-    async def test_an_expected_error_is_shown(self, discord: Discord) -> None:
+    async def test_an_expected_error_shows_its_detail(self, discord: Discord) -> None:
         answer = await discord.give("ping", unregistered=True)
-        assert answer["answers"][0]["content"] == "This server has that already"
+        assert answer["answers"][0]["embeds"][0]["description"] == "This server has that already"
 
     @pytest.mark.parametrize("error", [Unavailable("db-7.internal is down")])
-    async def test_what_is_down_is_not_named(self, discord: Discord) -> None:
+    async def test_an_outage_does_not_show_which_part_is_down(self, discord: Discord) -> None:
         answer = await discord.give("ping", user_id=str(JAMES), unregistered=True)
-        assert "internal" not in answer["answers"][0]["content"]
+        assert answer["answers"][0]["embeds"][0]["description"].startswith("The service isn't available")
+        assert "internal" not in str(answer)
 
 
 class TestUnknownCommand:
-    async def test_it_is_answered(self, discord: Discord) -> None:
+    @pytest.mark.usefixtures("bot")
+    async def test_an_unknown_command_is_answered_privately(self, discord: Discord) -> None:
         answer = await discord.give("gone", unregistered=True)
         assert answer["status"] == "answered"
         assert answer["ephemeral"]
+
+
+class TestFind:
+    async def test_find_raises_when_the_bot_has_no_such_service(self, bot: Runner) -> None:
+        assert bot._bot is not None
+        with pytest.raises(LookupError, match="Runner"):
+            bot._bot.find(Runner)

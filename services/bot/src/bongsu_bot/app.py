@@ -16,8 +16,6 @@ from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.migrations import MigrationSet
 from bongsu.runtime.stop import StopSignal
 from bongsu_bot.bot import BongsuBot
-from bongsu_bot.commands.sync import add_commands
-from bongsu_bot.guilds.cog import GuildListeners
 from bongsu_bot.guilds.handlers import GuildHandlers
 from bongsu_bot.guilds.recorder import GuildRecorder
 from bongsu_bot.guilds.rest import RestGuildDirectory
@@ -53,10 +51,7 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
     recorder = GuildRecorder(database, broker)
 
     def make(identified: Callable[[], None]) -> BongsuBot:
-        bot = BongsuBot(settings, identified=identified)
-        add_commands(bot)
-        bot.add_cog(GuildListeners(bot, recorder, settings.own_shards))
-        return bot
+        return BongsuBot(settings, recorder, shards, identified=identified)
 
     runner = Runner(make, settings, stop, metrics)
     shards = ShardAssignment(settings.shards, frozenset(settings.own_shards), runner.connected)

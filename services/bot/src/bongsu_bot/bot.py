@@ -1,48 +1,51 @@
-"""The bot itself: ezcord's, without the parts that would harm it here."""
+"""The bot: ezcord's, without the parts that are unsafe in a shared process."""
 
 import asyncio
+import importlib.util
 import logging
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Final, TypeVar, cast
 from uuid import uuid4
 
-import aiohttp
 import discord
-import ezcord  # type: ignore[import-untyped]  # it has no type hints
+import ezcord
 from discord.ext import commands
 from discord.http import Route
+from ezcord import emb
 
 from bongsu.runtime.errors import ServiceError, Unavailable
 from bongsu.runtime.logging import get_logger
-from bongsu_bot.rest import use_api
+from bongsu_bot import language
+from bongsu_bot.language import text
+from bongsu_bot.rest import CONNECTION_ERRORS, use_api
 from bongsu_bot.settings import BotSettings
-from bongsu_bot.wording import say
-
-if TYPE_CHECKING:
-    # ezcord has no type hints; this is what its class is made of.
-    Base = discord.AutoShardedBot
-else:
-    Base = ezcord.AutoShardedBot
 
 log = get_logger(__name__)
+T = TypeVar("T")
+HELP_TIMEOUT_S: Final = 600
+"""Shorter than the 15 minutes in which Discord lets the bot disable the menu."""
 _STARTS_KEPT = 5
 """Session starts of the day that are left alone: to spend the last one has Discord reset the token."""
 _UNKNOWN_INTERACTION = 10062
 _ALREADY_ACKNOWLEDGED = 40060
 
 
-class BongsuBot(Base):
+class BongsuBot(ezcord.AutoShardedBot):
     """Make it inside the running event loop: py-cord binds its timers to the loop that it finds.
 
+    It loads the `cog.py` of every feature, and their texts.
+
+    :param services: what the cogs `find`: one object of each type.
     :param identified: called before each IDENTIFY.
     """
 
-    def __init__(self, settings: BotSettings, *, identified: Callable[[], None] = lambda: None) -> None:
-        # It warns that it cannot speak; it is not asked to.
+    def __init__(self, settings: BotSettings, *services: object, identified: Callable[[], None] = lambda: None) -> None:
+        # py-cord warns that it cannot play voice; the bot has no use for that.
         logging.getLogger("discord.utils").setLevel(logging.ERROR)
         use_api(settings.api_url)
-        super().__init__(  # type: ignore[no-untyped-call]  # py-cord's own has none
+        language.install()
+        super().__init__(
             loop=asyncio.get_running_loop(),
             intents=discord.Intents(guilds=True),
             shard_count=settings.shards,
@@ -54,15 +57,31 @@ class BongsuBot(Base):
             max_messages=None,
             # A 404 on the sounds, and the bot would never be ready.
             cache_default_sounds=False,
-            # Else commands are registered at each new session, and again at each command that is not known.
+            # Else commands are registered at each new session, and again at each unknown command.
             auto_sync_commands=False,
             # ezcord's handler shows the exception's text to the user.
             error_handler=False,
             debug=False,
             ready_event=None,
         )
+        self._services = {type(service): service for service in services}
         self._identify_pause_s = settings.identify_pause_s
         self._identified = identified
+        self.add_help_command(timeout=HELP_TIMEOUT_S, title_format="{emoji} {name}")
+        for feature in language.features():
+            module = f"bongsu_bot.{feature}.cog"
+            if importlib.util.find_spec(module) is not None:
+                self.load_extension(module)
+        self.localize_commands(language.command_texts(), default="en")
+
+    def find(self, kind: type[T]) -> T:
+        """Return the service of exactly this type.
+
+        :raises LookupError: the bot was made without one.
+        """
+        if kind not in self._services:
+            raise LookupError(f"the bot has no {kind.__name__}: pass one where it is made")
+        return cast("T", self._services[kind])
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Pace the logins, and stop before the day's are spent."""
@@ -78,47 +97,54 @@ class BongsuBot(Base):
 
     @staticmethod
     async def _db_setup() -> None:
-        """Nothing: ezcord would read `.env` into the process's environment here."""
+        """Do nothing: ezcord would read `.env` into the process's environment."""
 
     async def on_error(self, event_method: str, *_args: object, **_kwargs: object) -> None:
-        """A listener raised."""
+        """Log what a listener raised."""
         log.error("listener.failed", listener=event_method, exc_info=sys.exception())
 
     async def on_application_command_error(
         self, context: discord.ApplicationContext, exception: discord.DiscordException
     ) -> None:
-        """A command raised: the user is told as much as helps them, the log everything."""
-        error = getattr(exception, "original", exception)
+        """Reply to a command that raised."""
         name = context.command.qualified_name if context.command is not None else "?"
-        if isinstance(error, discord.HTTPException) and error.code in {_UNKNOWN_INTERACTION, _ALREADY_ACKNOWLEDGED}:
-            log.warning("command.answered_too_late", command=name, code=error.code)
-            return
-        if isinstance(error, discord.CheckFailure | commands.CheckFailure):
-            text = say(context.locale, "not_allowed")
-        elif isinstance(error, commands.CommandOnCooldown):
-            text = say(context.locale, "slow_down")
-        elif isinstance(error, Unavailable):
-            text = say(context.locale, "unavailable")
-        elif isinstance(error, ServiceError):
-            text = error.detail
-        else:
-            error_id = uuid4().hex[:12]
-            log.error("command.failed", command=name, error_id=error_id, error=type(error).__name__, exc_info=error)
-            text = say(context.locale, "failed", error_id=error_id)
-        await self._reply(context.interaction, text)
+        await self._reply_error(context.interaction, exception, command=name)
+
+    async def on_view_error(
+        self, error: Exception, item: discord.ui.Item[discord.ui.View], interaction: discord.Interaction
+    ) -> None:
+        """Reply to a button or menu whose callback raised."""
+        await self._reply_error(interaction, error, component=type(item).__name__)
 
     async def on_unknown_application_command(self, interaction: discord.Interaction) -> None:
-        """A command that Discord remembers and the bot does not have."""
+        """Reply to a command that Discord still shows and the bot no longer has."""
         log.warning("command.unknown", guild_id=interaction.guild_id)
-        await self._reply(interaction, say(interaction.locale, "unknown"))
+        await self._reply(interaction, text(interaction, "errors.unknown_command"))
 
-    async def _reply(self, interaction: discord.Interaction, text: str) -> None:
+    async def _reply_error(self, interaction: discord.Interaction, exception: Exception, **source: str) -> None:
+        """Tell the user what helps them, and log the rest."""
+        error = getattr(exception, "original", exception)
+        if isinstance(error, discord.HTTPException) and error.code in {_UNKNOWN_INTERACTION, _ALREADY_ACKNOWLEDGED}:
+            log.warning("command.answered_too_late", code=error.code, **source)
+            return
+        if isinstance(error, discord.CheckFailure | commands.CheckFailure):
+            reply = text(interaction, "errors.not_allowed")
+        elif isinstance(error, commands.CommandOnCooldown):
+            reply = text(interaction, "errors.rate_limited")
+        elif isinstance(error, Unavailable):
+            reply = text(interaction, "errors.unavailable")
+        elif isinstance(error, ServiceError):
+            reply = error.detail
+        else:
+            error_id = uuid4().hex[:12]
+            log.error("command.failed", error_id=error_id, error=type(error).__name__, exc_info=error, **source)
+            reply = text(interaction, "errors.failed", error_id=error_id)
+        await self._reply(interaction, reply)
+
+    async def _reply(self, interaction: discord.Interaction, reply: str) -> None:
         try:
-            if interaction.response.is_done():
-                await interaction.followup.send(text, ephemeral=True)
-            else:
-                await interaction.response.send_message(text, ephemeral=True)
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            await emb.error(interaction, reply)
+        except (discord.HTTPException, *CONNECTION_ERRORS) as error:
             log.warning("command.reply_failed", error=type(error).__name__)
 
     def connected(self, shard_id: int) -> bool:

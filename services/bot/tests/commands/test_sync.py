@@ -8,25 +8,28 @@ from services.bot.tests.discord import Discord
 
 
 class TestSync:
-    async def test_it_registers_without_logging_in_to_the_gateway(
+    async def test_sync_registers_the_commands_without_the_gateway(
         self, discord: Discord, settings: BotSettings
     ) -> None:
         assert await sync(settings) == 2
         state = await discord.state()
         assert sorted(command["name"] for command in state["commands"]) == ["help", "ping"]
-        assert state["commands"][0]["name_localizations"]["ko"]
+        (ping,) = [command for command in state["commands"] if command["name"] == "ping"]
+        assert ping["description"] == "Check that the bot is online"
+        assert ping["name_localizations"] == {"ko": "핑"}
+        assert ping["description_localizations"]["ko"] == "봇이 켜져 있는지 확인합니다"
         assert state["gateway"]["connections"] == 0
 
-    async def test_commands_keep_their_ids(self, discord: Discord, settings: BotSettings) -> None:
+    async def test_sync_keeps_the_ids_of_registered_commands(self, discord: Discord, settings: BotSettings) -> None:
         await sync(settings)
         before = [command["id"] for command in (await discord.state())["commands"]]
         await sync(settings)
         assert [command["id"] for command in (await discord.state())["commands"]] == before
 
-    async def test_a_wrong_token_is_one_clear_error(self, settings: BotSettings) -> None:
+    async def test_sync_reports_a_wrong_token(self, settings: BotSettings) -> None:
         with pytest.raises(StartError, match="BOT_TOKEN"):
             await sync(settings.model_copy(update={"token": SecretStr("wrong")}))
 
-    async def test_a_missing_token_is_one_clear_error(self) -> None:
+    async def test_sync_reports_a_missing_token(self) -> None:
         with pytest.raises(StartError, match="BOT_TOKEN is missing"):
             await sync(BotSettings())

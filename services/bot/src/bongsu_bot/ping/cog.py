@@ -1,28 +1,29 @@
-"""`/ping`: whether the bot is there, and how far away Discord is."""
+"""`/ping`."""
 
 import math
 
 import discord
-from discord.ext import commands
+import ezcord
 
-from bongsu_bot.wording import KOREAN, say
+from bongsu_bot.bot import BongsuBot
+from bongsu_bot.language import text
 
 
-class PingCog(commands.Cog):
-    """Answers."""
+class PingCog(ezcord.Cog, emoji="📡"):
+    """Shows that the bot is online."""
 
-    @commands.slash_command(
-        name="ping",
-        description="Check that I am there",
-        name_localizations={KOREAN: "핑"},
-        description_localizations={KOREAN: "봇이 살아 있는지 확인합니다"},
-    )
+    @discord.slash_command()
     async def ping(self, context: discord.ApplicationContext) -> None:
-        """Answers privately with the round trip to the gateway, once one was measured."""
+        """Reply with the round-trip time to the gateway, once it has been measured."""
         await context.defer(ephemeral=True)
-        latency_s = context.bot.latency
+        latency_s = self.bot.latency
         if math.isfinite(latency_s):
-            text = say(context.locale, "ping", latency_ms=round(latency_s * 1000))
+            reply = text(context, "ping.online", latency_ms=round(latency_s * 1000))
         else:
-            text = say(context.locale, "ping_unmeasured")
-        await context.respond(text, ephemeral=True)
+            reply = text(context, "ping.online_unmeasured")
+        await context.respond(reply, ephemeral=True)
+
+
+def setup(bot: BongsuBot) -> None:
+    """Add the cog."""
+    bot.add_cog(PingCog(bot))

@@ -20,7 +20,8 @@ from bongsu.runtime.logging import get_logger
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.stop import StopSignal
 from bongsu_bot.bot import BongsuBot
-from bongsu_bot.commands.sync import sync_with
+from bongsu_bot.commands.sync import fetch_ids, sync_with
+from bongsu_bot.rest import CONNECTION_ERRORS
 from bongsu_bot.settings import BotSettings
 
 log = get_logger(__name__)
@@ -97,7 +98,7 @@ class Runner:
         token = self._settings.token
         if token is None:
             raise Refused("BOT_TOKEN is missing (the bot's token, from Discord's developer portal)")
-        running = asyncio.create_task(bot.start(token.get_secret_value(), env_path=None), name="bot")  # type: ignore[call-arg]  # ezcord's
+        running = asyncio.create_task(bot.start(token.get_secret_value(), env_path=None), name="bot")
         ready = asyncio.create_task(bot.wait_until_ready(), name="bot ready")
         stopped = asyncio.create_task(self._stop.wait(), name="bot stop")
         try:
@@ -123,11 +124,10 @@ class Runner:
     async def _begin(self, bot: BongsuBot) -> None:
         self._become("ready")
         log.info("bot.ready", guilds=len(bot.guilds), shards=[*self._settings.own_shards], of=self._settings.shards)
-        if self._settings.sync_commands:
-            try:
-                await sync_with(bot)
-            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-                log.warning("commands.sync_failed", error=type(error).__name__)
+        try:
+            await (sync_with if self._settings.sync_commands else fetch_ids)(bot)
+        except (discord.HTTPException, *CONNECTION_ERRORS) as error:
+            log.warning("commands.sync_failed", error=type(error).__name__)
 
     def _note(self, error: Exception) -> None:
         if isinstance(error, discord.HTTPException) and error.status == 429:

@@ -1,0 +1,20 @@
+from typing import Any
+
+import discord
+
+class I18N:
+    localizations: dict[str, dict[str, Any]]
+    initialized: bool
+    def __init__(
+        self,
+        localizations: dict[str, dict[str, Any]],
+        *,
+        fallback_locale: str = ...,
+        process_strings: bool = ...,
+        prefer_user_locale: bool = ...,
+        localize_numbers: bool = ...,
+        disable_translations: list[str] | None = ...,
+        debug: bool = ...,
+    ) -> None: ...
+
+def t(obj: discord.Interaction | discord.ApplicationContext, key: str, count: int | None = ...) -> str: ...

@@ -1,0 +1,3 @@
+from collections.abc import Callable, Mapping
+
+load_lang: Callable[[str], Mapping[str, Mapping[str, str]]]
