@@ -96,8 +96,8 @@ class TestMain:
             ({"BONGSU_PUBLIC_URL": "https://bongsu.example"}, b"BONGSU_PUBLIC_URL is local"),
             ({"SANDBOX_MAILBOX_MAX_MAILS": "0"}, b"SANDBOX_MAILBOX_MAX_MAILS"),
             ({"SANDBOX_SPEED": "1"}, b"SANDBOX_SPEED is not a setting"),
-            ({"SANDBOX_DATA_DIR": "/dev/null/x"}, b"Cannot use /dev/null/x (Not a directory): mend or remove it"),
-            ({"SANDBOX_DATA_DIR": "/dev/null"}, b"Cannot use /dev/null (File exists): mend or remove it"),
+            ({"SANDBOX_DATA_DIR": "/dev/null/x"}, b"Cannot use /dev/null/x (Not a directory): fix or remove it"),
+            ({"SANDBOX_DATA_DIR": "/dev/null"}, b"Cannot use /dev/null (File exists): fix or remove it"),
         ],
     )
     async def test_what_stops_it_is_said_in_one_line(

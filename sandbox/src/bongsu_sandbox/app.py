@@ -5,14 +5,16 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from bongsu.runtime.dependencies import provide
 from bongsu.runtime.errors import StartError
 from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.settings import PlatformSettings
 from bongsu.runtime.stop import StopSignal
 from bongsu_sandbox.access import Access
+from bongsu_sandbox.discord import app as discord
 from bongsu_sandbox.discord.app import ABILITIES as DISCORD_ABILITIES
-from bongsu_sandbox.discord.app import create_discord
+from bongsu_sandbox.discord.app import provide_discord
 from bongsu_sandbox.faults import endpoints as fault_endpoints
 from bongsu_sandbox.faults.service import Faults
 from bongsu_sandbox.ledger import endpoints as ledger_endpoints
@@ -21,6 +23,7 @@ from bongsu_sandbox.mailbox import endpoints as mailbox_endpoints
 from bongsu_sandbox.mailbox.service import Mailbox
 from bongsu_sandbox.overview import endpoints as overview_endpoints
 from bongsu_sandbox.overview.service import Overview
+from bongsu_sandbox.pages import rendering
 from bongsu_sandbox.pages.rendering import Pages
 from bongsu_sandbox.ses import endpoints as ses_endpoints
 from bongsu_sandbox.ses.account import Account, AccountState
@@ -29,13 +32,13 @@ from bongsu_sandbox.ses.service import Ses
 from bongsu_sandbox.settings import MEBIBYTE, SandboxSettings, require_local
 
 _MAX_BODY_BYTES = 64 * MEBIBYTE
-"""A message of 40 MB in base64, and some."""
+"""A message of 40 MB in base64, with its envelope."""
 
 
 def create_app(settings: SandboxSettings, platform: PlatformSettings, *, stop: StopSignal | None = None) -> FastAPI:
-    """The sandbox; every route begins with `/sandbox`, but for the health routes.
+    """Build the sandbox; every route but the health routes starts with `/sandbox`.
 
-    :param stop: ends the requests that a fault holds open, when the process is to end.
+    :param stop: ends the requests that a fault holds open when the process stops.
     :raises StartError: the public URL is not local, or a file of the data folder cannot be used.
     """
     require_local(platform.url)
@@ -44,7 +47,7 @@ def create_app(settings: SandboxSettings, platform: PlatformSettings, *, stop: S
         return _create_app(settings, platform, stop or StopSignal())
     except OSError as error:
         raise StartError(
-            f"Cannot use {error.filename or settings.data_dir} ({error.strerror}): mend or remove it"
+            f"Cannot use {error.filename or settings.data_dir} ({error.strerror}): fix or remove it"
         ) from error
 
 
@@ -67,13 +70,11 @@ def _create_app(settings: SandboxSettings, platform: PlatformSettings, stop: Sto
         pages=pages, mailbox=mailbox, ledger=ledger, account=account, faults=faults, public_url=platform.url
     )
 
-    discord = create_discord(settings, faults, pages, stop)
-
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         faults.clear()
-        discord.close()
+        close_discord()
         mailbox.close()
         ledger.close()
 
@@ -85,16 +86,20 @@ def _create_app(settings: SandboxSettings, platform: PlatformSettings, stop: Sto
         lifespan=lifespan,
         description="Stand-ins for the providers. The mailbox, the ledger and the faults are for demos and tests.",
         max_body_bytes=_MAX_BODY_BYTES,
-        deadline_s=None,  # who asked for a hanging provider gets one
+        deadline_s=None,  # a hanging provider is one of the faults
     )
-    app.state.mailbox = mailbox
-    app.state.pages = pages
-    app.include_router(ses_endpoints.create_router(Ses(account, mailbox, ledger), SesFaults(faults, stop)))
-    app.include_router(mailbox_endpoints.router)
-    app.include_router(ledger_endpoints.create_router(ledger, pages))
-    app.include_router(fault_endpoints.create_router(faults, overview))
-    app.include_router(discord.router)
-    app.include_router(overview_endpoints.create_router(overview))
-    app.include_router(pages.create_router())
+    ses = Ses(account, mailbox, ledger)
+    provide(app, pages, mailbox, ledger, faults, overview, ses, SesFaults(faults, stop))
+    close_discord = provide_discord(app, settings, faults, stop)
+    for router in (
+        ses_endpoints.router,
+        mailbox_endpoints.router,
+        ledger_endpoints.router,
+        fault_endpoints.router,
+        discord.router,
+        overview_endpoints.router,
+        rendering.router,
+    ):
+        app.include_router(router)
     app.add_middleware(Access, allow_remote=settings.allow_remote)
     return app

@@ -1,11 +1,11 @@
-"""Puts Discord's stand-in together."""
+"""Builds Discord's stand-in."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, FastAPI, Response
 
+from bongsu.runtime.dependencies import provide
 from bongsu.runtime.stop import StopSignal
 from bongsu_sandbox.discord import faults as discord_faults
 from bongsu_sandbox.discord.applications import endpoints as applications
@@ -18,7 +18,7 @@ from bongsu_sandbox.discord.control import endpoints as control_endpoints
 from bongsu_sandbox.discord.control.service import Control
 from bongsu_sandbox.discord.errors import not_found
 from bongsu_sandbox.discord.faults import DiscordFaults
-from bongsu_sandbox.discord.front import PREFIX, VERSIONS, Front, route_class
+from bongsu_sandbox.discord.front import PREFIX, VERSIONS, Front, UnlimitedDiscordRoute
 from bongsu_sandbox.discord.gateway import endpoints as gateway
 from bongsu_sandbox.discord.gateway.connection import Gateway
 from bongsu_sandbox.discord.gateway.hub import Hub
@@ -27,7 +27,7 @@ from bongsu_sandbox.discord.guilds.service import Guilds
 from bongsu_sandbox.discord.interactions import endpoints as interaction_endpoints
 from bongsu_sandbox.discord.interactions.service import Interactions
 from bongsu_sandbox.discord.oauth import endpoints as oauth_endpoints
-from bongsu_sandbox.discord.oauth.pages import ConsentPage
+from bongsu_sandbox.discord.oauth import pages as consent_pages
 from bongsu_sandbox.discord.oauth.service import OAuth
 from bongsu_sandbox.discord.rate_limits import RateLimits
 from bongsu_sandbox.discord.snowflakes import Snowflakes
@@ -35,26 +35,50 @@ from bongsu_sandbox.discord.users import endpoints as users
 from bongsu_sandbox.discord.world import World
 from bongsu_sandbox.faults.schemas import Kind, Target
 from bongsu_sandbox.faults.service import CheckDetail, Faults
-from bongsu_sandbox.pages.rendering import Pages
 from bongsu_sandbox.settings import SandboxSettings
 
 ABILITIES: Final[dict[Target, dict[Kind, CheckDetail]]] = {
     "discord": {**discord_faults.ABILITIES},
     "gateway": {**gateway.ABILITIES},
 }
-"""What can go wrong with Discord."""
+"""The faults of Discord's stand-in."""
 
 
-@dataclass(frozen=True)
-class Discord:
-    """The stand-in's routes, and how it ends."""
-
-    router: APIRouter
-    close: Callable[[], None]
+unknown_routes = APIRouter(route_class=UnlimitedDiscordRoute, include_in_schema=False)
 
 
-def create_discord(settings: SandboxSettings, faults: Faults, pages: Pages, stop: StopSignal) -> Discord:
-    """Build the stand-in on the data folder."""
+@unknown_routes.api_route("/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+async def answer_unknown_route(path: str) -> Response:
+    del path
+    return not_found().answer()
+
+
+def _create_router() -> APIRouter:
+    rest = APIRouter()
+    for part in (
+        gateway.rest_router,
+        users.router,
+        applications.router,
+        guild_endpoints.router,
+        channels.router,
+        interaction_endpoints.router,
+        oauth_endpoints.router,
+        unknown_routes,
+    ):
+        rest.include_router(part)
+    router = APIRouter()
+    for version in (*VERSIONS, ""):
+        router.include_router(rest, prefix=f"{PREFIX}{version}")
+    for part in (gateway.router, consent_pages.router, control_endpoints.router, channel_pages.router):
+        router.include_router(part)
+    return router
+
+
+router = _create_router()
+
+
+def provide_discord(app: FastAPI, settings: SandboxSettings, faults: Faults, stop: StopSignal) -> Callable[[], None]:
+    """Build the stand-in on the data folder and provide its services. Returns what closes it."""
     application = Application(
         id=settings.discord_application_id,
         client_secret=settings.discord_client_secret.get_secret_value(),
@@ -71,43 +95,16 @@ def create_discord(settings: SandboxSettings, faults: Faults, pages: Pages, stop
     commands = Commands(application, world, snowflakes)
     on_request = DiscordFaults(faults, stop)
     front = Front(application, world, on_request, RateLimits())
-    oauth = OAuth(application, world, guilds, on_request)
-    control = Control(front, hub, guilds, commands, interactions, messages, snowflakes)
-
-    rest = APIRouter()
-    for part in (
-        gateway.create_rest_router(front, hub),
-        users.create_router(front, guilds),
-        applications.create_router(front, commands),
-        guild_endpoints.create_router(front, guilds),
-        channels.create_router(front, guilds, messages),
-        interaction_endpoints.create_router(front, interactions),
-        oauth_endpoints.create_token_router(front, oauth),
-        _unknown_routes(front),
-    ):
-        rest.include_router(part)
-
-    router = APIRouter()
-    for version in VERSIONS:
-        router.include_router(rest, prefix=f"{PREFIX}{version}")
-    router.include_router(rest, prefix=PREFIX)
-    router.include_router(
-        gateway.create_router(
-            Gateway(hub, application, faults, guilds.first_events), stop, allow_remote=settings.allow_remote
-        )
+    provide(
+        app,
+        hub,
+        guilds,
+        messages,
+        interactions,
+        commands,
+        front,
+        OAuth(application, world, guilds, on_request),
+        Control(front, hub, guilds, commands, interactions, messages, snowflakes),
+        Gateway(hub, application, faults, guilds.first_events, stop, settings.allow_remote),
     )
-    router.include_router(ConsentPage(application, world, oauth, pages).create_router())
-    router.include_router(control_endpoints.create_router(control))
-    router.include_router(channel_pages.create_router(control, pages))
-    return Discord(router, messages.close)
-
-
-def _unknown_routes(front: Front) -> APIRouter:
-    router = APIRouter(route_class=route_class(front, limited=False), include_in_schema=False)
-
-    @router.api_route("/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
-    async def unknown_route(request: Request, path: str) -> Response:
-        del request, path
-        return not_found().answer()
-
-    return router
+    return messages.close

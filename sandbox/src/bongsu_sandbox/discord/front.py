@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
+from bongsu.runtime.dependencies import Provided, find
 from bongsu_sandbox.discord.applications.models import Application
 from bongsu_sandbox.discord.errors import DiscordError, invalid_form, unauthorised
 from bongsu_sandbox.discord.faults import DiscordFaults, too_many
@@ -36,14 +37,6 @@ class Front:
     def is_bot(self, request: Request) -> bool:
         """Whether the bot's token came with the request."""
         return request.headers.get("authorization") == f"Bot {self.application.bot_token}"
-
-    def require_bot(self, request: Request) -> None:
-        """For what only the bot may.
-
-        :raises DiscordError: another token, or none.
-        """
-        if not self.is_bot(request):
-            raise unauthorised()
 
     def grant_of(self, request: Request) -> Grant:
         """What the user who calls with a Bearer token allowed.
@@ -101,22 +94,34 @@ def path_of(request: Request) -> str:
     return path
 
 
-def route_class(front: Front, *, limited: bool = True) -> type[APIRoute]:
-    """The class of the routes that are behind the front."""
+def require_bot(request: Request, front: Annotated[Front, Provided(Front)]) -> None:
+    """Require the bot's token.
 
-    class DiscordRoute(APIRoute):
-        """A route of Discord's."""
+    :raises DiscordError: another token, or none.
+    """
+    if not front.is_bot(request):
+        raise unauthorised()
 
-        def get_route_handler(self) -> Handle:
-            handle = super().get_route_handler()
-            path = self.path.removeprefix(PREFIX)
-            for version in VERSIONS:
-                path = path.removeprefix(version)
-            route = f"{min(self.methods or ())} {path}"
 
-            async def behind_the_front(request: Request) -> Response:
-                return await front.pass_through(request, route, limited, handle)
+class UnlimitedDiscordRoute(APIRoute):
+    """A route of Discord's REST API without a rate limit."""
 
-            return behind_the_front
+    limited = False
 
-    return DiscordRoute
+    def get_route_handler(self) -> Handle:
+        handle = super().get_route_handler()
+        path = self.path.removeprefix(PREFIX)
+        for version in VERSIONS:
+            path = path.removeprefix(version)
+        route = f"{min(self.methods or ())} {path}"
+
+        async def pass_front(request: Request) -> Response:
+            return await find(request.app, Front).pass_through(request, route, self.limited, handle)
+
+        return pass_front
+
+
+class DiscordRoute(UnlimitedDiscordRoute):
+    """A route of Discord's REST API."""
+
+    limited = True

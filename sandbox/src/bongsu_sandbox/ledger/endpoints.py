@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
+from bongsu.runtime.dependencies import Provided
 from bongsu_sandbox.ledger.service import Ledger
 from bongsu_sandbox.pages.negotiation import wants_page
 from bongsu_sandbox.pages.rendering import Pages
@@ -13,23 +14,25 @@ After = Annotated[int, Query(ge=0, description="`next` of an earlier answer")]
 Limit = Annotated[int | None, Query(ge=1, le=100_000)]
 
 
-def create_router(ledger: Ledger, pages: Pages) -> APIRouter:
-    """The route of the ledger."""
-    router = APIRouter(tags=["ledger"])
+ProvidedLedger = Annotated[Ledger, Provided(Ledger)]
+ProvidedPages = Annotated[Pages, Provided(Pages)]
 
-    @router.get("/sandbox/ledger", summary="Every accepted send, oldest first")
-    async def read_ledger(
-        request: Request,
-        after: After = 0,
-        limit: Limit = None,
-        form: Annotated[Literal["json"] | None, Query(alias="format", description="JSON also for browsers")] = None,
-    ) -> Response:
-        if form is None and wants_page(request):
-            context = {"place": "ledger", "entries": ledger.newest(_PAGE_SIZE), "count": ledger.count}
-            return pages.page(request, "ledger.html", context)
-        lines, following = ledger.page(after, limit)
-        rest = b"null" if following is None else b'"%d"' % following
-        body = b'{"items":[' + b",".join(lines) + b'],"next":' + rest + b"}"
-        return Response(body, media_type="application/json", headers={"Cache-Control": "no-store", "Vary": "Accept"})
+router = APIRouter(tags=["ledger"])
 
-    return router
+
+@router.get("/sandbox/ledger", summary="Every accepted send, oldest first")
+async def read_ledger(
+    ledger: ProvidedLedger,
+    pages: ProvidedPages,
+    request: Request,
+    after: After = 0,
+    limit: Limit = None,
+    form: Annotated[Literal["json"] | None, Query(alias="format", description="JSON also for browsers")] = None,
+) -> Response:
+    if form is None and wants_page(request):
+        context = {"place": "ledger", "entries": ledger.newest(_PAGE_SIZE), "count": ledger.count}
+        return pages.page(request, "ledger.html", context)
+    lines, following = ledger.page(after, limit)
+    rest = b"null" if following is None else b'"%d"' % following
+    body = b'{"items":[' + b",".join(lines) + b'],"next":' + rest + b"}"
+    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store", "Vary": "Accept"})

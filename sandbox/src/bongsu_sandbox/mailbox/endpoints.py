@@ -7,6 +7,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import NotFound
 from bongsu_sandbox.mailbox.frames import CSP, framed
 from bongsu_sandbox.mailbox.schemas import Mail
@@ -23,36 +24,26 @@ _DATA_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff
 router = APIRouter(prefix=PREFIX, tags=["mailbox"])
 
 
-def _mailbox(request: Request) -> Mailbox:
-    mailbox: Mailbox = request.app.state.mailbox
-    return mailbox
+ProvidedMailbox = Annotated[Mailbox, Provided(Mailbox)]
+ProvidedPages = Annotated[Pages, Provided(Pages)]
 
 
-def _pages(request: Request) -> Pages:
-    pages: Pages = request.app.state.pages
-    return pages
-
-
-TheMailbox = Annotated[Mailbox, Depends(_mailbox)]
-ThePages = Annotated[Pages, Depends(_pages)]
-
-
-def _found(mail_id: str, mailbox: TheMailbox) -> Mail:
+def _find(mail_id: str, mailbox: ProvidedMailbox) -> Mail:
     mail = mailbox.get(mail_id)
     if mail is None:
-        raise NotFound("There is no such mail; it may have been cleared")
+        raise NotFound("Mail not found; it may have been deleted")
     return mail
 
 
-Found = Annotated[Mail, Depends(_found)]
+Found = Annotated[Mail, Depends(_find)]
 Limit = Annotated[int | None, Query(ge=1, le=5000)]
 
 
 @router.get("", summary="Mails, newest first")
 async def read_mailbox(
     request: Request,
-    mailbox: TheMailbox,
-    pages: ThePages,
+    mailbox: ProvidedMailbox,
+    pages: ProvidedPages,
     to: Annotated[str | None, Query(description="A recipient's address, or a part of one without `@`")] = None,
     after: Annotated[str | None, Query(description="`next` of an earlier answer")] = None,
     limit: Limit = None,
@@ -74,19 +65,19 @@ async def read_mailbox(
     return Response(body, media_type="application/json", headers=_DATA_HEADERS)
 
 
-@router.delete("", status_code=204, summary="Throw every mail away; the ledger stays")
-async def clear_mailbox(mailbox: TheMailbox) -> None:
+@router.delete("", status_code=204, summary="Delete every mail; the ledger stays")
+async def clear_mailbox(mailbox: ProvidedMailbox) -> None:
     mailbox.clear()
 
 
 @router.post("/clear", include_in_schema=False)
-async def clear_by_form(mailbox: TheMailbox) -> Response:
+async def clear_by_form(mailbox: ProvidedMailbox) -> Response:
     mailbox.clear()
     return RedirectResponse(PREFIX, status_code=303)
 
 
 @router.get("/{mail_id}", summary="One mail")
-async def read_mail(request: Request, mail: Found, pages: ThePages, view: str = "") -> Response:
+async def read_mail(request: Request, mail: Found, pages: ProvidedPages, view: str = "") -> Response:
     """JSON, or a page for browsers; `view` is the page's form: html, text or headers."""
     if not wants_page(request):
         return Response(mail.model_dump_json(), media_type="application/json", headers=_DATA_HEADERS)
@@ -101,10 +92,10 @@ async def read_html(mail: Found) -> Response:
 
 
 @router.get("/{mail_id}/attachments/{number}", summary="The content of an attachment")
-async def read_attachment(mail: Found, number: int, mailbox: TheMailbox) -> Response:
+async def read_attachment(mail: Found, number: int, mailbox: ProvidedMailbox) -> Response:
     path = mailbox.attachment(mail.id, number)
     if path is None:
-        raise NotFound("There is no such attachment")
+        raise NotFound("Attachment not found")
     item = mail.attachments[number]
     headers = _DATA_HEADERS | {"Content-Security-Policy": "default-src 'none'; sandbox"}
     if item.content_type in _IMAGES:

@@ -1,14 +1,16 @@
-"""The sandbox's pages: templates, their words, and the headers that go with them."""
+"""Rendering of the sandbox's pages, and their static files."""
 
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from importlib import resources
+from typing import Annotated
 
 import jinja2
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
+from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import NotFound
 from bongsu_sandbox.pages.negotiation import language
 from bongsu_sandbox.pages.wording import WORDS
@@ -25,6 +27,9 @@ PAGE_HEADERS = {
     "Cache-Control": "no-store",
     "Vary": "Accept, Accept-Language",
 }
+
+
+router = APIRouter(include_in_schema=False)
 
 
 class Pages:
@@ -45,45 +50,44 @@ class Pages:
         self._environment.globals["asset"] = self.asset_url
 
     def asset_url(self, name: str) -> str:
-        """The address of a static file, which changes with its content."""
+        """Return the address of a static file, which changes with its content."""
         digest = hashlib.sha256(self._assets[name]).hexdigest()[:10]
         return f"/sandbox/static/{name}?v={digest}"
 
     def page(
         self, request: Request, template: str, context: Mapping[str, object], *, status_code: int = 200
     ) -> HTMLResponse:
-        """An HTML answer."""
+        """Render a template as a response."""
         code = language(request)
         html = self._environment.get_template(template).render(lang=code, t=WORDS[code], **context)
         return HTMLResponse(html, status_code=status_code, headers={**PAGE_HEADERS, "Content-Language": code})
 
-    def create_router(self) -> APIRouter:
-        """The route of the static files."""
-        router = APIRouter(include_in_schema=False)
+    def find_asset(self, name: str) -> bytes | None:
+        """Return the content of a static file."""
+        return self._assets.get(name)
 
-        @router.get("/sandbox/static/{name}")
-        async def asset(name: str) -> Response:
-            content = self._assets.get(name)
-            if content is None:
-                raise NotFound("There is no such file")
-            return Response(
-                content,
-                media_type=_MEDIA_TYPES[name.rpartition(".")[2]],
-                headers={"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"},
-            )
 
-        return router
+@router.get("/sandbox/static/{name}")
+async def serve_asset(name: str, pages: Annotated[Pages, Provided(Pages)]) -> Response:
+    content = pages.find_asset(name)
+    if content is None:
+        raise NotFound("File not found")
+    return Response(
+        content,
+        media_type=_MEDIA_TYPES[name.rpartition(".")[2]],
+        headers={"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"},
+    )
 
 
 def detail(value: object) -> str:
-    """A fault's detail as it is read."""
+    """Format the detail of a fault."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name}={part}" for name, part in value.items())
     return ", ".join(str(part) for part in value) if isinstance(value, list) else str(value)
 
 
 def clock(moment: datetime) -> str:
-    """A time as people on this machine read it: with the day, unless it is today's."""
+    """Format a time in this machine's zone, with the date unless it is today."""
     local = moment.astimezone()
     today = datetime.now().astimezone().date()
     return local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M:%S")

@@ -3,10 +3,12 @@
 import re
 import uuid
 from collections.abc import Callable
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from bongsu.runtime.dependencies import Provided
 from bongsu_sandbox.ses import errors
 from bongsu_sandbox.ses.account import AccountState
 from bongsu_sandbox.ses.errors import SesError
@@ -19,47 +21,52 @@ _CREDENTIAL = re.compile(r"^AWS4-HMAC-SHA256 .*?Credential=[^/\s]+/\d{8}/(?P<reg
 Work = Callable[[bytes, str], object]
 
 
-def create_router(ses: Ses, faults: SesFaults) -> APIRouter:
-    """The routes of SES: its own under `/v2`, and the account's switches beside them."""
-    router = APIRouter(prefix=PREFIX, tags=["ses"])
+ProvidedSes = Annotated[Ses, Provided(Ses)]
+ProvidedSesFaults = Annotated[SesFaults, Provided(SesFaults)]
 
-    @router.post("/v2/email/outbound-emails", include_in_schema=False)
-    async def send_email(request: Request) -> Response:
-        def work(body: bytes, region: str) -> object:
-            return {"MessageId": ses.send_email(parse(SendEmail, body), region)}
+router = APIRouter(prefix=PREFIX, tags=["ses"])
 
-        return await _answer(request, faults, work, sending=True)
 
-    @router.post("/v2/email/outbound-bulk-emails", include_in_schema=False)
-    async def send_bulk_email(request: Request) -> Response:
-        def work(body: bytes, region: str) -> object:
-            results = ses.send_bulk_email(parse(SendBulkEmail, body), region, faults.per_entry())
-            return {"BulkEmailEntryResults": [result.to_wire() for result in results]}
+@router.post("/v2/email/outbound-emails", include_in_schema=False)
+async def send_email(ses: ProvidedSes, faults: ProvidedSesFaults, request: Request) -> Response:
+    def work(body: bytes, region: str) -> object:
+        return {"MessageId": ses.send_email(parse(SendEmail, body), region)}
 
-        return await _answer(request, faults, work, sending=True)
+    return await _answer(request, faults, work, sending=True)
 
-    @router.get("/v2/email/account", include_in_schema=False)
-    async def get_account(request: Request) -> Response:
-        def work(_body: bytes, _region: str) -> object:
-            return _account(ses)
 
-        return await _answer(request, faults, work, sending=False)
+@router.post("/v2/email/outbound-bulk-emails", include_in_schema=False)
+async def send_bulk_email(ses: ProvidedSes, faults: ProvidedSesFaults, request: Request) -> Response:
+    def work(body: bytes, region: str) -> object:
+        results = ses.send_bulk_email(parse(SendBulkEmail, body), region, faults.per_entry())
+        return {"BulkEmailEntryResults": [result.to_wire() for result in results]}
 
-    @router.api_route("/v2/{path:path}", methods=["GET", "POST", "PUT", "DELETE"], include_in_schema=False)
-    async def unknown_operation(path: str) -> Response:
-        error = SesError("UnknownOperationException", 404, f"The sandbox has no /v2/{path}")
-        return errors.answer(error, str(uuid.uuid4()))
+    return await _answer(request, faults, work, sending=True)
 
-    @router.get("/account", summary="The account's limits and switches")
-    async def read_account() -> AccountState:
-        return ses.account.state
 
-    @router.put("/account", summary="Set the account's limits and switches")
-    async def set_account(state: AccountState) -> AccountState:
-        ses.account.set(state)
-        return state
+@router.get("/v2/email/account", include_in_schema=False)
+async def get_account(ses: ProvidedSes, faults: ProvidedSesFaults, request: Request) -> Response:
+    def work(_body: bytes, _region: str) -> object:
+        return _account(ses)
 
-    return router
+    return await _answer(request, faults, work, sending=False)
+
+
+@router.api_route("/v2/{path:path}", methods=["GET", "POST", "PUT", "DELETE"], include_in_schema=False)
+async def unknown_operation(path: str) -> Response:
+    error = SesError("UnknownOperationException", 404, f"The sandbox has no /v2/{path}")
+    return errors.answer(error, str(uuid.uuid4()))
+
+
+@router.get("/account", summary="The account's limits and switches")
+async def read_account(ses: ProvidedSes) -> AccountState:
+    return ses.account.state
+
+
+@router.put("/account", summary="Set the account's limits and switches")
+async def set_account(ses: ProvidedSes, state: AccountState) -> AccountState:
+    ses.account.set(state)
+    return state
 
 
 async def _answer(request: Request, faults: SesFaults, work: Work, *, sending: bool) -> Response:

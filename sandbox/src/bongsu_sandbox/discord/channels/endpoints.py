@@ -5,47 +5,55 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 
+from bongsu.runtime.dependencies import Provided
 from bongsu_sandbox.discord import bodies
 from bongsu_sandbox.discord.channels.service import Messages
 from bongsu_sandbox.discord.errors import missing_permissions
-from bongsu_sandbox.discord.front import Front, route_class
+from bongsu_sandbox.discord.front import DiscordRoute, Front, require_bot
 from bongsu_sandbox.discord.guilds.models import SEND_MESSAGES
 from bongsu_sandbox.discord.guilds.service import Guilds
 from bongsu_sandbox.discord.snowflakes import parse
 
+ProvidedFront = Annotated[Front, Provided(Front)]
+ProvidedGuilds = Annotated[Guilds, Provided(Guilds)]
+ProvidedMessages = Annotated[Messages, Provided(Messages)]
 
-def create_router(front: Front, guilds: Guilds, messages: Messages) -> APIRouter:
-    """The routes of channels."""
-    router = APIRouter(
-        route_class=route_class(front), include_in_schema=False, dependencies=[Depends(front.require_bot)]
-    )
+router = APIRouter(route_class=DiscordRoute, include_in_schema=False, dependencies=[Depends(require_bot)])
 
-    @router.get("/channels/{channel_id}")
-    async def read_channel(channel_id: str) -> Response:
-        return JSONResponse(guilds.channel(parse(channel_id))[1].to_wire())
 
-    @router.get("/channels/{channel_id}/messages")
-    async def list_messages(
-        channel_id: str,
-        before: str | None = None,
-        after: str | None = None,
-        limit: Annotated[int, Query(ge=1, le=100)] = 50,
-    ) -> Response:
-        channel = guilds.channel(parse(channel_id))[1]
-        found = messages.page(channel.id, before=before, after=after, limit=limit)
-        return JSONResponse([message.to_wire() for message in found])
+@router.get("/channels/{channel_id}")
+async def read_channel(guilds: ProvidedGuilds, channel_id: str) -> Response:
+    return JSONResponse(guilds.channel(parse(channel_id))[1].to_wire())
 
-    @router.get("/channels/{channel_id}/messages/{message_id}")
-    async def read_message(channel_id: str, message_id: str) -> Response:
-        channel = guilds.channel(parse(channel_id))[1]
-        return JSONResponse(messages.find(channel.id, parse(message_id)).to_wire())
 
-    @router.post("/channels/{channel_id}/messages")
-    async def create_message(request: Request, channel_id: str) -> Response:
-        guild, channel = guilds.channel(parse(channel_id))
-        if not guild.permissions_of(front.application.id) & SEND_MESSAGES:
-            raise missing_permissions()
-        body, files = await bodies.read(request)
-        return JSONResponse(messages.send(channel.id, front.application.bot, body, files).to_wire())
+@router.get("/channels/{channel_id}/messages")
+async def list_messages(
+    guilds: ProvidedGuilds,
+    messages: ProvidedMessages,
+    channel_id: str,
+    before: str | None = None,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+) -> Response:
+    channel = guilds.channel(parse(channel_id))[1]
+    found = messages.page(channel.id, before=before, after=after, limit=limit)
+    return JSONResponse([message.to_wire() for message in found])
 
-    return router
+
+@router.get("/channels/{channel_id}/messages/{message_id}")
+async def read_message(
+    guilds: ProvidedGuilds, messages: ProvidedMessages, channel_id: str, message_id: str
+) -> Response:
+    channel = guilds.channel(parse(channel_id))[1]
+    return JSONResponse(messages.find(channel.id, parse(message_id)).to_wire())
+
+
+@router.post("/channels/{channel_id}/messages")
+async def create_message(
+    front: ProvidedFront, guilds: ProvidedGuilds, messages: ProvidedMessages, request: Request, channel_id: str
+) -> Response:
+    guild, channel = guilds.channel(parse(channel_id))
+    if not guild.permissions_of(front.application.id) & SEND_MESSAGES:
+        raise missing_permissions()
+    body, files = await bodies.read(request)
+    return JSONResponse(messages.send(channel.id, front.application.bot, body, files).to_wire())

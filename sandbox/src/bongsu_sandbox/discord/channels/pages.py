@@ -1,9 +1,12 @@
-"""Discord as people see it: servers, channels, what the bot writes, and a place to give it commands."""
+"""The page with servers, channels and messages, and a form for slash commands."""
+
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
+from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import ServiceError
 from bongsu_sandbox.discord.control.schemas import NewCommand
 from bongsu_sandbox.discord.control.service import Control
@@ -16,50 +19,54 @@ PATH = "/sandbox/discord"
 _SHOWN_COMMANDS = 8
 
 
-def create_router(control: Control, pages: Pages) -> APIRouter:
-    """The page's routes."""
-    router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False)
 
-    def page(request: Request, *, problem: str | None = None, status: int = 200) -> Response:
-        world = control.front.world
-        bot_id = control.front.application.id
-        guilds = sorted(world.guilds.values(), key=lambda one: (bot_id not in one.members, one.id))
-        wanted = parse(request.query_params.get("channel"))
-        guild = next((one for one in guilds if wanted in one.channels), guilds[0])
-        channel = guild.channels.get(wanted or 0) or next(iter(guild.channels.values()))
-        context = {
-            "place": "discord",
-            "w": words(request),
-            "guilds": guilds,
-            "bot_id": bot_id,
-            "guild": guild,
-            "channel": channel,
-            "messages": control.messages_.of(channel.id)[::-1],
-            "members": [world.users[user] for user in guild.members if user in world.users],
-            "commands": _paths(control),
-            "interactions": control.interactions_.recent[: -_SHOWN_COMMANDS - 1 : -1],
-            "connected": any(session.connected for session in control.hub.sessions),
-            "problem": problem,
-        }
-        answer = pages.page(request, "discord.html", context, status_code=status)
-        answer.headers["Referrer-Policy"] = "same-origin"
-        return answer
+ProvidedControl = Annotated[Control, Provided(Control)]
+ProvidedPages = Annotated[Pages, Provided(Pages)]
 
-    @router.get(PATH)
-    async def show(request: Request) -> Response:
-        return page(request)
 
-    @router.post(f"{PATH}/commands")
-    async def give(request: Request) -> Response:
-        form = await read_form(request)
-        try:
-            wanted = NewCommand.model_validate(form | {"wait_s": 3})
-            await control.give(wanted)
-        except (ValidationError, ServiceError) as error:
-            return page(request, problem=str(error), status=422)
-        return RedirectResponse(f"{PATH}?channel={parse(wanted.channel_id)}", status_code=303)
+@router.get(PATH)
+async def show_channel(request: Request, control: ProvidedControl, pages: ProvidedPages) -> Response:
+    return _page(request, control, pages)
 
-    return router
+
+@router.post(f"{PATH}/commands")
+async def give_command(request: Request, control: ProvidedControl, pages: ProvidedPages) -> Response:
+    form = await read_form(request)
+    try:
+        wanted = NewCommand.model_validate(form | {"wait_s": 3})
+        await control.give(wanted)
+    except (ValidationError, ServiceError) as error:
+        return _page(request, control, pages, problem=str(error), status=422)
+    return RedirectResponse(f"{PATH}?channel={parse(wanted.channel_id)}", status_code=303)
+
+
+def _page(
+    request: Request, control: Control, pages: Pages, *, problem: str | None = None, status: int = 200
+) -> Response:
+    world = control.front.world
+    bot_id = control.front.application.id
+    guilds = sorted(world.guilds.values(), key=lambda one: (bot_id not in one.members, one.id))
+    wanted = parse(request.query_params.get("channel"))
+    guild = next((one for one in guilds if wanted in one.channels), guilds[0])
+    channel = guild.channels.get(wanted or 0) or next(iter(guild.channels.values()))
+    context = {
+        "place": "discord",
+        "w": words(request),
+        "guilds": guilds,
+        "bot_id": bot_id,
+        "guild": guild,
+        "channel": channel,
+        "messages": control.messages_.of(channel.id)[::-1],
+        "members": [world.users[user] for user in guild.members if user in world.users],
+        "commands": _paths(control),
+        "interactions": control.interactions_.recent[: -_SHOWN_COMMANDS - 1 : -1],
+        "connected": any(session.connected for session in control.hub.sessions),
+        "problem": problem,
+    }
+    answer = pages.page(request, "discord.html", context, status_code=status)
+    answer.headers["Referrer-Policy"] = "same-origin"
+    return answer
 
 
 def _paths(control: Control) -> list[str]:

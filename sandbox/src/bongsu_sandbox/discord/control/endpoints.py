@@ -1,10 +1,12 @@
 """What tests and demos do to Discord's stand-in, and what they can see of it."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
+from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.problems import problems
 from bongsu_sandbox.discord.control.schemas import (
     Drop,
@@ -22,69 +24,71 @@ PREFIX = "/sandbox/discord/control"
 Shown = Mapping[str, object]
 
 
-def create_router(control: Control) -> APIRouter:
-    """The routes of the control API."""
-    router = APIRouter(prefix=PREFIX, tags=["discord"])
-    _add_world(router, control)
-    _add_traffic(router, control)
-    return router
+ProvidedControl = Annotated[Control, Provided(Control)]
+
+router = APIRouter(prefix=PREFIX, tags=["discord"])
 
 
-def _add_world(router: APIRouter, control: Control) -> None:
-    """People and guilds."""
-
-    @router.get("/state", summary="People, guilds, sessions, commands and counts")
-    async def read_state() -> JSONResponse:
-        return JSONResponse(control.state())
-
-    @router.post("/reset", status_code=204, summary="Everything as at first, but commands and messages")
-    async def reset() -> None:
-        control.reset()
-
-    @router.post("/guilds", status_code=201, summary="Make a guild", responses=problems(404, 422))
-    async def make_guild(body: NewGuild) -> Shown:
-        return control.make_guild(body)
-
-    @router.patch("/guilds/{guild_id}", summary="Change a guild", responses=problems(404, 422))
-    async def change_guild(guild_id: str, body: GuildChange) -> Shown:
-        return control.change_guild(guild_id, body)
-
-    @router.put("/guilds/{guild_id}/members/{user_id}", status_code=204, summary="Add or change a member")
-    async def set_member(guild_id: str, user_id: str, body: MemberChange) -> None:
-        control.set_member(guild_id, user_id, body)
-
-    @router.delete("/guilds/{guild_id}/members/{user_id}", status_code=204, summary="Remove a member")
-    async def remove_member(guild_id: str, user_id: str) -> None:
-        control.remove_member(guild_id, user_id)
-
-    @router.patch("/users/{user_id}", summary="Change a person", responses=problems(404, 422))
-    async def change_user(user_id: str, body: UserChange) -> Shown:
-        return control.change_user(user_id, body)
+@router.get("/state", summary="People, guilds, sessions, commands and counts")
+async def read_state(control: ProvidedControl) -> JSONResponse:
+    return JSONResponse(control.state())
 
 
-def _add_traffic(router: APIRouter, control: Control) -> None:
-    """Connections, limits, commands and messages."""
+@router.post("/reset", status_code=204, summary="Everything as at first, but commands and messages")
+async def reset(control: ProvidedControl) -> None:
+    control.reset()
 
-    @router.post("/gateway/drop", summary="End the bot's connections")
-    async def drop(body: Drop) -> Shown:
-        return {"dropped": control.drop(body)}
 
-    @router.patch("/gateway", status_code=204, summary="Change how the gateway behaves")
-    async def change_gateway(body: GatewayChange) -> None:
-        control.change_gateway(body)
+@router.post("/guilds", status_code=201, summary="Make a guild", responses=problems(404, 422))
+async def make_guild(control: ProvidedControl, body: NewGuild) -> Shown:
+    return control.make_guild(body)
 
-    @router.put("/rate-limits", summary="Set the rate limits of REST")
-    async def set_limits(body: Limits) -> Limits:
-        return control.set_limits(body)
 
-    @router.post("/interactions", summary="Give a slash command and wait for the answer", responses=problems(404, 422))
-    async def give(body: NewCommand) -> Shown:
-        return await control.give(body)
+@router.patch("/guilds/{guild_id}", summary="Change a guild", responses=problems(404, 422))
+async def change_guild(control: ProvidedControl, guild_id: str, body: GuildChange) -> Shown:
+    return control.change_guild(guild_id, body)
 
-    @router.get("/interactions", summary="The latest commands that were given, oldest first")
-    async def list_interactions() -> Shown:
-        return {"items": control.interactions()}
 
-    @router.get("/channels/{channel_id}/messages", summary="A channel's newest messages, oldest first")
-    async def list_messages(channel_id: str) -> Shown:
-        return {"items": control.messages(channel_id)}
+@router.put("/guilds/{guild_id}/members/{user_id}", status_code=204, summary="Add or change a member")
+async def set_member(control: ProvidedControl, guild_id: str, user_id: str, body: MemberChange) -> None:
+    control.set_member(guild_id, user_id, body)
+
+
+@router.delete("/guilds/{guild_id}/members/{user_id}", status_code=204, summary="Remove a member")
+async def remove_member(control: ProvidedControl, guild_id: str, user_id: str) -> None:
+    control.remove_member(guild_id, user_id)
+
+
+@router.patch("/users/{user_id}", summary="Change a person", responses=problems(404, 422))
+async def change_user(control: ProvidedControl, user_id: str, body: UserChange) -> Shown:
+    return control.change_user(user_id, body)
+
+
+@router.post("/gateway/drop", summary="End the bot's connections")
+async def drop(control: ProvidedControl, body: Drop) -> Shown:
+    return {"dropped": control.drop(body)}
+
+
+@router.patch("/gateway", status_code=204, summary="Change how the gateway behaves")
+async def change_gateway(control: ProvidedControl, body: GatewayChange) -> None:
+    control.change_gateway(body)
+
+
+@router.put("/rate-limits", summary="Set the rate limits of REST")
+async def set_limits(control: ProvidedControl, body: Limits) -> Limits:
+    return control.set_limits(body)
+
+
+@router.post("/interactions", summary="Give a slash command and wait for the answer", responses=problems(404, 422))
+async def give(control: ProvidedControl, body: NewCommand) -> Shown:
+    return await control.give(body)
+
+
+@router.get("/interactions", summary="The latest commands that were given, oldest first")
+async def list_interactions(control: ProvidedControl) -> Shown:
+    return {"items": control.interactions()}
+
+
+@router.get("/channels/{channel_id}/messages", summary="A channel's newest messages, oldest first")
+async def list_messages(control: ProvidedControl, channel_id: str) -> Shown:
+    return {"items": control.messages(channel_id)}

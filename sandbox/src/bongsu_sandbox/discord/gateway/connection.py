@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from bongsu.runtime.stop import StopSignal
 from bongsu_sandbox.access import TRANSPORT
 from bongsu_sandbox.connection import reset
 from bongsu_sandbox.discord.applications.models import Application
@@ -40,12 +41,14 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Gateway:
-    """What every connection needs to know."""
+    """The collaborators of every connection."""
 
     hub: Hub
     application: Application
     faults: Faults
     first_events: FirstEvents
+    stop: StopSignal
+    allow_remote: bool
 
 
 class Connection:

@@ -1,13 +1,15 @@
 """The gateway over a websocket, and where it is over REST."""
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.websockets import WebSocket
 
-from bongsu.runtime.stop import StopSignal
+from bongsu.runtime.dependencies import Provided, find
 from bongsu_sandbox.access import TRANSPORT
 from bongsu_sandbox.connection import reset
-from bongsu_sandbox.discord.front import Front, route_class
+from bongsu_sandbox.discord.front import DiscordRoute, require_bot
 from bongsu_sandbox.discord.gateway.connection import Connection, Gateway
 from bongsu_sandbox.discord.gateway.hub import SESSION_STARTS, Hub
 from bongsu_sandbox.faults.schemas import Kind
@@ -38,59 +40,55 @@ ABILITIES: dict[Kind, CheckDetail] = {
 `unavailable`: the handshake fails with 503; `reset`: the connection is cut; `hang`: HELLO never comes."""
 
 
-def create_router(gateway: Gateway, stop: StopSignal, *, allow_remote: bool) -> APIRouter:
-    """The gateway's route."""
-    router = APIRouter()
+router = APIRouter()
+rest_router = APIRouter(route_class=DiscordRoute, include_in_schema=False)
 
-    @router.websocket(PATH)
-    async def connect(socket: WebSocket) -> None:
-        local = socket.client is not None and is_loopback(socket.client.host)
-        if "origin" in socket.headers or not (local or allow_remote):
-            await socket.send_denial_response(Response(status_code=403))
-            return
-        fault = gateway.faults.struck("gateway", "unavailable", "reset", "hang")
-        if fault is not None and fault.kind == "unavailable":
-            await socket.send_denial_response(Response(status_code=503))
-            return
-        if fault is not None and fault.kind == "reset":
-            reset(socket.scope[TRANSPORT])
-            return
-        if socket.query_params.get("v", "10") not in {"9", "10"}:
-            await socket.accept()
-            await socket.close(4012, "Invalid API version.")
-            return
+ProvidedHub = Annotated[Hub, Provided(Hub)]
+
+
+@router.websocket(PATH)
+async def connect(socket: WebSocket) -> None:
+    gateway = find(socket.app, Gateway)
+    local = socket.client is not None and is_loopback(socket.client.host)
+    if "origin" in socket.headers or not (local or gateway.allow_remote):
+        await socket.send_denial_response(Response(status_code=403))
+        return
+    fault = gateway.faults.struck("gateway", "unavailable", "reset", "hang")
+    if fault is not None and fault.kind == "unavailable":
+        await socket.send_denial_response(Response(status_code=503))
+        return
+    if fault is not None and fault.kind == "reset":
+        reset(socket.scope[TRANSPORT])
+        return
+    if socket.query_params.get("v", "10") not in {"9", "10"}:
         await socket.accept()
-        if fault is not None:
-            await fault.ended(fault.detail if isinstance(fault.detail, float) else None)
-            if stop.is_set():
-                return
-        compressed = socket.query_params.get("compress") == "zlib-stream"
-        await Connection(gateway, socket, compressed=compressed).run()
+        await socket.close(4012, "Invalid API version.")
+        return
+    await socket.accept()
+    if fault is not None:
+        await fault.ended(fault.detail if isinstance(fault.detail, float) else None)
+        if gateway.stop.is_set():
+            return
+    compressed = socket.query_params.get("compress") == "zlib-stream"
+    await Connection(gateway, socket, compressed=compressed).run()
 
-    return router
+
+def _gateway_url(request: Request) -> str:
+    scheme = "wss" if request.url.scheme == "https" else "ws"
+    return f"{scheme}://{request.url.netloc}{PATH}"
 
 
-def create_rest_router(front: Front, hub: Hub) -> APIRouter:
-    """Where the gateway is, for the bot."""
-    router = APIRouter(route_class=route_class(front), include_in_schema=False)
+@rest_router.get("/gateway")
+async def read_gateway(request: Request) -> Response:
+    return JSONResponse({"url": _gateway_url(request)})
 
-    def url(request: Request) -> str:
-        scheme = "wss" if request.url.scheme == "https" else "ws"
-        return f"{scheme}://{request.url.netloc}{PATH}"
 
-    @router.get("/gateway")
-    async def read_gateway(request: Request) -> Response:
-        return JSONResponse({"url": url(request)})
-
-    @router.get("/gateway/bot")
-    async def read_bot_gateway(request: Request) -> Response:
-        front.require_bot(request)
-        limit = {
-            "total": SESSION_STARTS,
-            "remaining": hub.starts_left,
-            "reset_after": 14_400_000,
-            "max_concurrency": 1,
-        }
-        return JSONResponse({"url": url(request), "shards": hub.shards, "session_start_limit": limit})
-
-    return router
+@rest_router.get("/gateway/bot", dependencies=[Depends(require_bot)])
+async def read_bot_gateway(hub: ProvidedHub, request: Request) -> Response:
+    limit = {
+        "total": SESSION_STARTS,
+        "remaining": hub.starts_left,
+        "reset_after": 14_400_000,
+        "max_concurrency": 1,
+    }
+    return JSONResponse({"url": _gateway_url(request), "shards": hub.shards, "session_start_limit": limit})

@@ -5,45 +5,56 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
+from bongsu.runtime.dependencies import Provided
 from bongsu_sandbox.discord import bodies
 from bongsu_sandbox.discord.applications.models import Application
 from bongsu_sandbox.discord.channels.service import EPHEMERAL
 from bongsu_sandbox.discord.errors import Wire, unknown
-from bongsu_sandbox.discord.front import Front, route_class
+from bongsu_sandbox.discord.front import Front, UnlimitedDiscordRoute
 from bongsu_sandbox.discord.interactions.service import DEFERRED, MESSAGE, Interaction, Interactions
 from bongsu_sandbox.discord.snowflakes import parse
 
+ProvidedFront = Annotated[Front, Provided(Front)]
+ProvidedInteractions = Annotated[Interactions, Provided(Interactions)]
 
-def create_router(front: Front, interactions: Interactions) -> APIRouter:
-    """The routes of interactions and of their webhooks."""
-    router = APIRouter(route_class=route_class(front, limited=False), include_in_schema=False)
+router = APIRouter(route_class=UnlimitedDiscordRoute, include_in_schema=False)
 
-    @router.post("/interactions/{interaction_id}/{token}/callback")
-    async def respond(
-        request: Request, interaction_id: str, token: str, with_response: Annotated[bool, Query()] = False
-    ) -> Response:
-        body, files = await bodies.read(request)
-        interaction = await interactions.respond(parse(interaction_id), token, body, files)
-        return JSONResponse(_callback(interaction)) if with_response else Response(status_code=204)
 
-    @router.post("/webhooks/{application_id}/{token}")
-    async def follow_up(request: Request, application_id: str, token: str) -> Response:
-        _require(front.application, application_id)
-        body, files = await bodies.read(request)
-        return JSONResponse((await interactions.follow_up(token, body, files)).to_wire())
+@router.post("/interactions/{interaction_id}/{token}/callback")
+async def respond(
+    interactions: ProvidedInteractions,
+    request: Request,
+    interaction_id: str,
+    token: str,
+    with_response: Annotated[bool, Query()] = False,
+) -> Response:
+    body, files = await bodies.read(request)
+    interaction = await interactions.respond(parse(interaction_id), token, body, files)
+    return JSONResponse(_callback(interaction)) if with_response else Response(status_code=204)
 
-    @router.patch("/webhooks/{application_id}/{token}/messages/@original")
-    async def edit(request: Request, application_id: str, token: str) -> Response:
-        _require(front.application, application_id)
-        body, files = await bodies.read(request)
-        return JSONResponse((await interactions.edit(token, body, files)).to_wire())
 
-    @router.get("/webhooks/{application_id}/{token}/messages/@original")
-    async def read(application_id: str, token: str) -> Response:
-        _require(front.application, application_id)
-        return JSONResponse(interactions.original(token).to_wire())
+@router.post("/webhooks/{application_id}/{token}")
+async def follow_up(
+    front: ProvidedFront, interactions: ProvidedInteractions, request: Request, application_id: str, token: str
+) -> Response:
+    _require(front.application, application_id)
+    body, files = await bodies.read(request)
+    return JSONResponse((await interactions.follow_up(token, body, files)).to_wire())
 
-    return router
+
+@router.patch("/webhooks/{application_id}/{token}/messages/@original")
+async def edit(
+    front: ProvidedFront, interactions: ProvidedInteractions, request: Request, application_id: str, token: str
+) -> Response:
+    _require(front.application, application_id)
+    body, files = await bodies.read(request)
+    return JSONResponse((await interactions.edit(token, body, files)).to_wire())
+
+
+@router.get("/webhooks/{application_id}/{token}/messages/@original")
+async def read(front: ProvidedFront, interactions: ProvidedInteractions, application_id: str, token: str) -> Response:
+    _require(front.application, application_id)
+    return JSONResponse(interactions.original(token).to_wire())
 
 
 def _require(application: Application, application_id: str) -> None:

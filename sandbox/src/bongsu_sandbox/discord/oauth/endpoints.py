@@ -1,41 +1,44 @@
 """Tokens over HTTP."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from bongsu_sandbox.discord.front import Front, path_of, route_class
+from bongsu.runtime.dependencies import Provided
+from bongsu_sandbox.discord.front import Front, UnlimitedDiscordRoute, path_of
 from bongsu_sandbox.discord.oauth.service import OAuth, OAuthError
 from bongsu_sandbox.pages.forms import read_form
 
+ProvidedFront = Annotated[Front, Provided(Front)]
+ProvidedOAuth = Annotated[OAuth, Provided(OAuth)]
 
-def create_token_router(front: Front, oauth: OAuth) -> APIRouter:
-    """The routes that the application calls."""
-    router = APIRouter(route_class=route_class(front, limited=False), include_in_schema=False)
+router = APIRouter(route_class=UnlimitedDiscordRoute, include_in_schema=False)
 
-    @router.post("/oauth2/token")
-    async def token(request: Request) -> Response:
-        try:
-            answer = oauth.token(await _form(request), request.headers.get("authorization"))
-        except OAuthError as error:
-            return _refusal(error)
-        body = front.faults.without_fields(path_of(request), answer)
-        return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
-    @router.post("/oauth2/token/revoke")
-    async def revoke(request: Request) -> Response:
-        try:
-            oauth.revoke(await _form(request), request.headers.get("authorization"))
-        except OAuthError as error:
-            return _refusal(error)
-        return JSONResponse({})
+@router.post("/oauth2/token")
+async def token(front: ProvidedFront, oauth: ProvidedOAuth, request: Request) -> Response:
+    try:
+        answer = oauth.token(await _form(request), request.headers.get("authorization"))
+    except OAuthError as error:
+        return _refusal(error)
+    body = front.faults.without_fields(path_of(request), answer)
+    return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
-    @router.get("/oauth2/@me")
-    async def about(request: Request) -> Response:
-        return JSONResponse(oauth.about(front.grant_of(request)))
 
-    return router
+@router.post("/oauth2/token/revoke")
+async def revoke(oauth: ProvidedOAuth, request: Request) -> Response:
+    try:
+        oauth.revoke(await _form(request), request.headers.get("authorization"))
+    except OAuthError as error:
+        return _refusal(error)
+    return JSONResponse({})
+
+
+@router.get("/oauth2/@me")
+async def about(front: ProvidedFront, oauth: ProvidedOAuth, request: Request) -> Response:
+    return JSONResponse(oauth.about(front.grant_of(request)))
 
 
 async def _form(request: Request) -> Mapping[str, str]:

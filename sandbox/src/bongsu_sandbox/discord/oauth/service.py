@@ -49,19 +49,19 @@ class OAuth:
     """Gives codes to browsers and tokens to the application."""
 
     def __init__(self, application: Application, world: World, guilds: Guilds, faults: DiscordFaults) -> None:
-        self._application = application
-        self._world = world
+        self.application = application
+        self.world = world
         self._guilds = guilds
         self._faults = faults
         self._codes: dict[str, _Code] = {}
 
     def people(self) -> list[User]:
         """Whom one can be."""
-        return [*self._world.users.values()]
+        return [*self.world.users.values()]
 
     def person(self, user_id: int | None) -> User | None:
         """One of them."""
-        return self._world.users.get(user_id or 0)
+        return self.world.users.get(user_id or 0)
 
     def manageable(self, user: User) -> list[Guild]:
         """The guilds that a user may add the bot to."""
@@ -69,7 +69,7 @@ class OAuth:
 
     def has_allowed(self, user: User, request: AuthorizationRequest) -> bool:
         """Whether the user allowed as much before."""
-        return any(grant.user_id == user.id and set(request.scopes) <= {*grant.scopes} for grant in self._world.grants)
+        return any(grant.user_id == user.id and set(request.scopes) <= {*grant.scopes} for grant in self.world.grants)
 
     def allow(self, request: AuthorizationRequest, user: User, guild_id: int | None) -> str:
         """The user agrees; the address to send the browser to.
@@ -121,17 +121,15 @@ class OAuth:
         """
         self._authenticate(form, authorization)
         token = form.get("token")
-        self._world.set_grants(
-            [one for one in self._world.grants if token not in {one.access_token, one.refresh_token}]
-        )
+        self.world.set_grants([one for one in self.world.grants if token not in {one.access_token, one.refresh_token}])
 
     def about(self, grant: Grant) -> Wire:
         """What a token stands for."""
         return {
-            "application": self._application.to_wire(),
+            "application": self.application.to_wire(),
             "scopes": grant.scopes,
             "expires": grant.expires_at.isoformat(),
-            "user": self._world.user(grant.user_id).to_wire(),
+            "user": self.world.user(grant.user_id).to_wire(),
         }
 
     def _authenticate(self, form: Mapping[str, str], authorization: str | None) -> None:
@@ -142,8 +140,8 @@ class OAuth:
             except ValueError:
                 raise OAuthError("invalid_client", "Invalid client credentials", 401) from None
             client_id, secret = unquote_plus(client_id), unquote_plus(secret)
-        known = client_id == str(self._application.id)
-        if not known or not secrets.compare_digest(secret, self._application.client_secret):
+        known = client_id == str(self.application.id)
+        if not known or not secrets.compare_digest(secret, self.application.client_secret):
             raise OAuthError("invalid_client", "Invalid client credentials", 401)
 
     def _exchange(self, form: Mapping[str, str]) -> Wire:
@@ -156,17 +154,17 @@ class OAuth:
             raise OAuthError("invalid_grant", 'Invalid "code_verifier" in request.')
         answer = self._issue(code.user_id, [*code.scopes])
         if code.guild_id is not None:
-            guild = self._world.guild(code.guild_id)
+            guild = self.world.guild(code.guild_id)
             self._guilds.join(guild, permissions=code.permissions)
             answer["guild"] = guild.to_wire()
         return answer
 
     def _refresh(self, form: Mapping[str, str]) -> Wire:
         token = form.get("refresh_token")
-        grant = next((one for one in self._world.grants if one.refresh_token == token), None)
+        grant = next((one for one in self.world.grants if one.refresh_token == token), None)
         if grant is None:
             raise OAuthError("invalid_grant", 'Invalid "refresh_token" in request.')
-        self._world.set_grants([one for one in self._world.grants if one is not grant])
+        self.world.set_grants([one for one in self.world.grants if one is not grant])
         return self._issue(grant.user_id, grant.scopes)
 
     def _issue(self, user_id: int, scopes: list[str]) -> Wire:
@@ -178,8 +176,8 @@ class OAuth:
             refresh_token=self._faults.token(ROUTE, secrets.token_urlsafe(22)),
             expires_at=now + timedelta(seconds=TOKEN_S),
         )
-        kept = [one for one in self._world.grants if one.expires_at > now - timedelta(days=30)]
-        self._world.set_grants([*kept, grant])
+        kept = [one for one in self.world.grants if one.expires_at > now - timedelta(days=30)]
+        self.world.set_grants([*kept, grant])
         return {
             "token_type": "Bearer",
             "access_token": grant.access_token,
