@@ -42,11 +42,11 @@ class TestLineFile:
 
 class TestEntries:
     @pytest.mark.parametrize("newest_first", [False, True])
-    def test_a_line_that_cannot_be_read_is_told_with_the_file(self, newest_first: bool, tmp_path: Path) -> None:
+    def test_malformed_line_is_reported_with_its_file(self, newest_first: bool, tmp_path: Path) -> None:
         (tmp_path / "lines").write_bytes(b"1\n\xff\n3\n")
         file = LineFile(tmp_path / "lines")
         entries = file.entries(json.loads, newest_first=newest_first)
         assert next(entries) == ((b"3", 3) if newest_first else (b"1", 1))
-        with pytest.raises(StartError, match=r"Cannot read line 2 of .*lines: mend it, or remove the file"):
+        with pytest.raises(StartError, match=r"Cannot read line 2 of .*lines: fix it or remove the file"):
             next(entries)
         file.close()

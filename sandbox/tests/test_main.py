@@ -100,9 +100,7 @@ class TestMain:
             ({"SANDBOX_DATA_DIR": "/dev/null"}, b"Cannot use /dev/null (File exists): fix or remove it"),
         ],
     )
-    async def test_what_stops_it_is_said_in_one_line(
-        self, tmp_path: Path, environ: dict[str, str], words: bytes
-    ) -> None:
+    async def test_start_error_is_one_line(self, tmp_path: Path, environ: dict[str, str], words: bytes) -> None:
         async with process(tmp_path, **environ) as (started, _url):
             _out, log = await started.communicate()
             assert started.returncode == 1

@@ -1,1 +1,1 @@
-"""Stand-ins for the providers, on one local address: for demos, tests and benchmarks; never deployed for real."""
+"""Stand-ins for the providers on one local address, for demos, tests and benchmarks. Never deploy it."""

@@ -1,4 +1,4 @@
-"""ASGI middleware: who may reach the sandbox, and the way to a connection that is to be cut."""
+"""ASGI middleware: access to the sandbox, and access of faults to the transport."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -10,11 +10,11 @@ from bongsu.runtime.problems import problem_response
 from bongsu_sandbox.settings import is_local_host, is_loopback
 
 TRANSPORT = "bongsu_sandbox.transport"
-"""Key in the ASGI scope: the server's transport of this connection, or None where the server does not show it."""
+"""Key in the ASGI scope: the server's transport of this connection, or None if it is not accessible."""
 
 
 class Access:
-    """Refuses clients that are not on this machine, and forms posted by other sites.
+    """Refuses clients on other machines, and forms posted by other sites.
 
     It is the outermost middleware, as only there `receive` is still the server's own: uvicorn's bound method, through
     which the faults reach the transport.
@@ -38,17 +38,15 @@ class Access:
 
     def _refusal(self, scope: Scope) -> Forbidden | None:
         if not self.allow_remote and not all(is_loopback(address) for address in _addresses(scope)):
-            return Forbidden(
-                "The sandbox answers only this machine (SANDBOX_ALLOW_REMOTE=true opens it)", code="not_local"
-            )
+            return Forbidden("Set SANDBOX_ALLOW_REMOTE=true to accept clients on other machines", code="not_local")
         if not self._is_local(_host(scope)):
-            return Forbidden("The sandbox is asked by a local name, such as localhost", code="not_local")
+            return Forbidden("Use a local host name, such as localhost", code="not_local")
         if scope["method"] not in {"GET", "HEAD"} and _from_another_site(scope):
-            return Forbidden("Another site's page may not change the sandbox", code="cross_site")
+            return Forbidden("Requests from other sites cannot change the sandbox", code="cross_site")
         return None
 
     def _is_local(self, host: str) -> bool:
-        """Whether a Host is none of another site's, whose name was made to resolve to this machine.
+        """Whether a Host is local, against DNS rebinding by other sites.
 
         Containers call one another by names without a dot.
         """

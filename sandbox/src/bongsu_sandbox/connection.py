@@ -1,4 +1,4 @@
-"""Answers that are none: cutting a connection, or never answering on it."""
+"""Responses that never arrive: a reset connection, or silence."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ _LINGER_NONE = struct.pack("ii", 1, 0)
 
 
 class Reset(Response):
-    """Ends the connection without a byte of an answer; the client sees it reset."""
+    """Resets the connection without a response."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         transport: asyncio.Transport | None = scope[TRANSPORT]  # or uvloop's, which is of no common class
@@ -24,12 +24,12 @@ class Reset(Response):
             await _break_answer(send)
             return
         reset(transport)
-        # The server takes a return without an answer for a fault of ours until it has seen the connection end.
+        # Until the server has seen the connection end, it logs a return without a response as an error.
         await disconnected(receive)
 
 
 class Silence(Response):
-    """Keeps the connection open without an answer until the client gives up or one of `until` is done; then cuts it."""
+    """Sends nothing until the client disconnects or one of `until` finishes; then resets the connection."""
 
     def __init__(self, *until: Coroutine[Any, Any, object]) -> None:
         super().__init__()
@@ -49,13 +49,13 @@ class Silence(Response):
 
 
 async def disconnected(receive: Receive) -> None:
-    """Return when the client is gone, reading past whatever is left of the body."""
+    """Wait until the client disconnects, discarding the rest of the body."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 def reset(transport: asyncio.Transport) -> None:
-    """Close with RST instead of FIN: what a client sees of a crashed peer or a cut by a middlebox."""
+    """Close with RST instead of FIN, as a crashed peer or a middlebox does."""
     sock = transport.get_extra_info("socket")
     if sock is not None:
         # A copy of the descriptor, as uvloop's stand-in for a socket has no setsockopt.
@@ -65,5 +65,5 @@ def reset(transport: asyncio.Transport) -> None:
 
 
 async def _break_answer(send: Send) -> None:
-    """Where the transport is out of reach: an answer that promises a byte and ends before it."""
+    """Without the transport: send a response that ends before its promised byte."""
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})

@@ -11,7 +11,7 @@ Entry = TypeVar("Entry")
 
 
 class LineFile:
-    """One JSON document a line, written with one call each, so that a killed process leaves whole lines.
+    """One JSON document a line, each written with one call, so that a killed process leaves whole lines.
 
     A machine that loses power may lose the newest lines: nothing is synced to disk.
     """
@@ -47,7 +47,7 @@ class LineFile:
         return offset
 
     def read(self, offset: int, length: int) -> bytes:
-        """The bytes from an offset that `append` returned; fewer where the file ends."""
+        """Read bytes from an offset of `append`; fewer at the end of the file."""
         parts = []
         while length > 0 and (part := os.pread(self._fd, length, offset)):
             parts.append(part)
@@ -56,22 +56,22 @@ class LineFile:
         return b"".join(parts)
 
     def lines(self) -> list[bytes]:
-        """All lines, oldest first, without their newlines."""
+        """Read all lines, oldest first, without newlines."""
         return self.read(0, self.size_bytes).splitlines()
 
     def entries(self, read: Callable[[bytes], Entry], *, newest_first: bool = False) -> Iterator[tuple[bytes, Entry]]:
-        """Each line and what `read` makes of it, which raises ValueError for one that it cannot read.
+        """Yield each line with its parsed entry; `read` raises ValueError for a malformed line.
 
-        :raises StartError: there is such a line.
+        :raises StartError: a line is malformed.
         """
         numbered = [*enumerate(self.lines(), start=1)]
         for number, line in reversed(numbered) if newest_first else numbered:
             try:
                 entry = read(line)
             except ValueError as error:
-                raise StartError(f"Cannot read line {number} of {self.path}: mend it, or remove the file") from error
+                raise StartError(f"Cannot read line {number} of {self.path}: fix it or remove the file") from error
             yield line, entry
 
     def close(self) -> None:
-        """Close the file; nothing else may be called afterwards."""
+        """Close the file."""
         os.close(self._fd)

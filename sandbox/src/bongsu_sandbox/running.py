@@ -1,4 +1,4 @@
-"""A sandbox for tests: behind a real server on a free port, in the test's own event loop."""
+"""A sandbox for tests: on a real server with a free port, in the test's event loop."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from bongsu_sandbox.settings import SandboxSettings
 
 @dataclass(frozen=True)
 class RunningSandbox:
-    """Where it is, and what tests ask of it. `ses_url` is an AWS client's `endpoint_url`."""
+    """A running sandbox. `ses_url` is an AWS client's `endpoint_url`."""
 
     url: str
     http: httpx.AsyncClient
@@ -28,7 +28,7 @@ class RunningSandbox:
         return f"{self.url}/sandbox/ses"
 
     async def mailbox(self, **query: str | int) -> list[dict[str, Any]]:
-        """The mails, newest first."""
+        """Return the mails, newest first."""
         return await self._items("/sandbox/mailbox", query)
 
     async def ledger(self) -> list[dict[str, Any]]:
@@ -53,7 +53,7 @@ class RunningSandbox:
 
 @asynccontextmanager
 async def running(settings: SandboxSettings) -> AsyncIterator[RunningSandbox]:
-    """Run a sandbox for the length of the block."""
+    """Run a sandbox within the block."""
     stop = StopSignal()
     app = create_app(settings, PlatformSettings(), stop=stop)
     sock = listen("127.0.0.1", 0)

@@ -1,4 +1,4 @@
-"""What the sandbox is told."""
+"""The settings of the sandbox."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ MEBIBYTE = 1024 * 1024
 
 
 class SandboxSettings(Settings):
-    """The sandbox's own settings: `SANDBOX_…`."""
+    """`SANDBOX_…`"""
 
     model_config = SettingsConfigDict(env_prefix="SANDBOX_")
 
@@ -46,7 +46,7 @@ class SandboxSettings(Settings):
 
 
 def require_local(public_url: str) -> None:
-    """Refuse to stand in for providers where strangers could reach it.
+    """Refuse to run at a public URL that is not local.
 
     :raises StartError: the public URL's host is not this machine.
     """

@@ -1,4 +1,4 @@
-"""Times as the contract writes them."""
+"""Timestamps of the sandbox's JSON."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -7,7 +7,7 @@ from pydantic import PlainSerializer
 
 
 def timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with microseconds and a `Z`."""
+    """Format as RFC 3339 in UTC, with microseconds and `Z`."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

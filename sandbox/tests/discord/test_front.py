@@ -41,7 +41,7 @@ class TestErrors:
             },
         }
 
-    async def test_broken_json_is_told(self, bot: httpx.AsyncClient) -> None:
+    async def test_broken_json_is_reported(self, bot: httpx.AsyncClient) -> None:
         answer = await bot.post(MESSAGES, content="{", headers={"Content-Type": "application/json"})
         assert (answer.status_code, answer.json()["code"]) == (400, 50109)
 
@@ -58,7 +58,7 @@ class TestMessages:
         assert len(ids) == 1
         assert len((await bot.get(MESSAGES)).json()) == 1
 
-    async def test_a_nonce_that_is_not_enforced_is_only_told_back(self, bot: httpx.AsyncClient) -> None:
+    async def test_nonce_is_only_returned_when_not_enforced(self, bot: httpx.AsyncClient) -> None:
         for _ in range(2):
             assert (await bot.post(MESSAGES, json={"content": "x", "nonce": "n"})).json()["nonce"] == "n"
         assert len((await bot.get(MESSAGES)).json()) == 2
@@ -81,7 +81,7 @@ class TestMessages:
 
 
 class TestRateLimits:
-    async def test_the_bucket_is_told_and_kept(self, bot: httpx.AsyncClient) -> None:
+    async def test_bucket_is_reported_and_enforced(self, bot: httpx.AsyncClient) -> None:
         answers = [await bot.post(MESSAGES, json={"content": "x"}) for _ in range(6)]
         assert [answer.headers["x-ratelimit-remaining"] for answer in answers] == ["4", "3", "2", "1", "0", "0"]
         assert [answer.status_code for answer in answers] == [200] * 5 + [429]

@@ -17,7 +17,7 @@ class TestWorld:
         guild = World(tmp_path / "state.json", BOT).guilds[BEACON_HILL]
         assert guild.permissions_of(BOT.id) & 8
 
-    def test_a_file_that_cannot_be_read_is_begun_anew(self, tmp_path: Path) -> None:
+    def test_unreadable_file_is_replaced(self, tmp_path: Path) -> None:
         (tmp_path / "state.json").write_text('{"users": 1}')
         with capture_logs() as logs:
             world = World(tmp_path / "state.json", BOT)

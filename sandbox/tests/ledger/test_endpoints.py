@@ -31,7 +31,7 @@ class TestReadLedger:
         await send(http, subject="장부에 적힐 제목")
         page = (await http.get("/sandbox/ledger", headers={**BROWSER, "Accept-Language": "ko"})).text
         assert "장부에 적힐 제목" in page
-        assert "발송 장부" in page
+        assert "발송 기록" in page
 
     async def test_it_survives_a_restart_and_the_quota_counts_on(self, settings: SandboxSettings) -> None:
         for _ in range(2):

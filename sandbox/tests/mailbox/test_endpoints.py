@@ -36,7 +36,7 @@ class TestReadMailbox:
 
     async def test_it_is_empty_at_first(self, http: httpx.AsyncClient) -> None:
         assert (await http.get("/sandbox/mailbox")).json() == {"items": [], "next": None}
-        assert "No mail yet" in (await http.get("/sandbox/mailbox", headers=BROWSER)).text
+        assert "No emails yet" in (await http.get("/sandbox/mailbox", headers=BROWSER)).text
 
     async def test_to_and_limit_narrow_it(self, http: httpx.AsyncClient) -> None:
         for number in range(4):

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bongsu_sandbox.mailbox.frames import framed
+from bongsu_sandbox.mailbox.frames import render_frame
 from bongsu_sandbox.mailbox.schemas import Attachment, Mail
 
 
@@ -32,10 +32,10 @@ class TestFramed:
         ],
     )
     def test_links_open_outside(self, html: str, shown: str) -> None:
-        assert framed(mail(html)) == shown
+        assert render_frame(mail(html)) == shown
 
     def test_inline_images_come_from_the_attachments(self) -> None:
-        assert 'src="/sandbox/mailbox/m1/attachments/0"' in framed(mail('<img src="cid:logo@x">'))
+        assert 'src="/sandbox/mailbox/m1/attachments/0"' in render_frame(mail('<img src="cid:logo@x">'))
 
     def test_an_unknown_inline_image_is_left_alone(self) -> None:
-        assert 'src="cid:other"' in framed(mail('<img src="cid:other">'))
+        assert 'src="cid:other"' in render_frame(mail('<img src="cid:other">'))

@@ -34,7 +34,7 @@ def accepted(account: Account, recipients: int = 1) -> bool:
 
 
 class TestSpend:
-    def test_a_seconds_worth_may_come_at_once(self, time: Time) -> None:
+    def test_burst_of_one_second_passes(self, time: Time) -> None:
         subject = account(time, rate=14)
         assert [accepted(subject) for _ in range(15)] == [True] * 14 + [False]
 

@@ -17,7 +17,7 @@ class TestParseAddress:
             ("<a+tag.x@mail.example.co.kr>", Address("a+tag.x@mail.example.co.kr")),
         ],
     )
-    def test_names_and_addresses_are_told_apart(self, written: str, read: Address) -> None:
+    def test_names_and_addresses_are_separated(self, written: str, read: Address) -> None:
         assert parse_address(written) == read
 
     @pytest.mark.parametrize(

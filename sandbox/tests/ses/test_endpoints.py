@@ -316,7 +316,7 @@ class TestRequests:
         assert answer.headers["x-amzn-errortype"] == "BadRequestException"
         assert "'content.simple.subject'" in answer.json()["message"]
 
-    async def test_an_unknown_operation_is_told_apart(self, http: httpx.AsyncClient) -> None:
+    async def test_unknown_operation_is_not_found(self, http: httpx.AsyncClient) -> None:
         answer = await http.get("/sandbox/ses/v2/email/identities", headers=self.signed)
         assert (answer.status_code, answer.headers["x-amzn-errortype"]) == (404, "UnknownOperationException")
 

@@ -1,4 +1,4 @@
-"""Bodies as Discord takes them: JSON, forms, and forms with JSON and files in them."""
+"""Request bodies: JSON, forms, and forms with JSON and files."""
 
 import json
 from email.parser import BytesParser
@@ -11,7 +11,7 @@ from bongsu_sandbox.discord.errors import DiscordError, Wire
 
 
 async def read(request: Request) -> tuple[Wire, list[Wire]]:
-    """What was sent, and of each file its name and size.
+    """Read a body. Returns the fields, and name and size of each file.
 
     :raises DiscordError: it cannot be read.
     """
@@ -26,9 +26,9 @@ async def read(request: Request) -> tuple[Wire, list[Wire]]:
 
 
 def parse(raw: bytes) -> Wire:
-    """A JSON object.
+    """Parse a JSON object.
 
-    :raises DiscordError: it is none.
+    :raises DiscordError: invalid JSON, or not an object.
     """
     try:
         value = json.loads(raw)

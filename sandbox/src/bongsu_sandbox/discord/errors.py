@@ -1,4 +1,4 @@
-"""Discord's errors: a status, a code and a message; for wrong input what is wrong with each field."""
+"""Discord's errors: status, code and message, with the fields of an invalid form."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ Wire = dict[str, object]
 
 
 class DiscordError(Exception):
-    """An answer that Discord gives in place of what was asked for."""
+    """An error response of Discord."""
 
     def __init__(self, status: int, code: int, message: str, errors: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
@@ -18,7 +18,7 @@ class DiscordError(Exception):
         self.errors = errors
 
     def answer(self) -> JSONResponse:
-        """As it goes over HTTP."""
+        """Return the response."""
         body: Wire = {"message": self.message, "code": self.code}
         if self.errors:
             body["errors"] = self.errors
@@ -26,32 +26,32 @@ class DiscordError(Exception):
 
 
 def unauthorised() -> DiscordError:
-    """No token, or one that is not valid."""
+    """Missing or invalid token."""
     return DiscordError(401, 0, "401: Unauthorized")
 
 
 def not_found() -> DiscordError:
-    """No such route."""
+    """Unknown route."""
     return DiscordError(404, 0, "404: Not Found")
 
 
 def unknown(what: str) -> DiscordError:
-    """There is none of that id, or it cannot be seen."""
+    """Unknown ID, or not visible to the caller."""
     return DiscordError(404, _UNKNOWN[what], f"Unknown {what}")
 
 
 def missing_access() -> DiscordError:
-    """The bot is not where the thing is."""
+    """The bot is not a member there."""
     return DiscordError(403, 50001, "Missing Access")
 
 
 def missing_permissions() -> DiscordError:
-    """The bot is there and may not."""
+    """The bot lacks the permission."""
     return DiscordError(403, 50013, "Missing Permissions")
 
 
 def invalid_form(field: str, code: str, message: str) -> DiscordError:
-    """One field is wrong; `field` is its path, with dots."""
+    """An invalid field; `field` is its dotted path."""
     errors: Wire = {"_errors": [{"code": code, "message": message}]}
     for part in reversed(field.split(".")):
         errors = {part: errors}
@@ -59,7 +59,7 @@ def invalid_form(field: str, code: str, message: str) -> DiscordError:
 
 
 def required(field: str) -> DiscordError:
-    """A field is missing."""
+    """A missing field."""
     return invalid_form(field, "BASE_TYPE_REQUIRED", "This field is required")
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong with Discord's REST and OAuth, on request.
+"""The faults of Discord's REST API and OAuth.
 
 A fault's detail is one value, as the kind takes it (`error`: a status; `throttle`: seconds to wait; `hang`: seconds),
 or an object that says more: `{"route": "/users/@me/guilds", "times": "2", "status": "500", "retry_after": "1.5"}`.
@@ -21,7 +21,7 @@ _NUMBERS = {"times": 1, "status": 400, "code": 0, "retry_after": 0, "seconds": 0
 
 
 def _options(main: str) -> CheckDetail:
-    """Brings one value, or an object, into the form of an object."""
+    """Normalises one value or an object to an object."""
 
     def check(detail: Detail) -> Detail:
         if detail in (None, ""):
@@ -63,19 +63,19 @@ class DiscordFaults:
         self._stop = stop
 
     def before(self, route: str) -> Response | None:
-        """An answer, or none at all, in place of doing the work.
+        """Return the response of a fault that replaces the work.
 
         :raises DiscordError: the fault is an error answer.
         """
         for kind in ("unavailable", "error", "throttle", "no_via", "hang", "reset"):
-            fault = self._struck(kind, route)
+            fault = self._hit(kind, route)
             if fault is not None:
                 return self._instead(fault, _of(fault))
         return None
 
     def without_fields(self, route: str, body: dict[str, object]) -> dict[str, object]:
-        """The answer, or what a fault leaves of it."""
-        fault = self._struck("missing_fields", route)
+        """Return the body, without the fields that a fault removes."""
+        fault = self._hit("missing_fields", route)
         if fault is None:
             return body
         named = _of(fault).get("fields")
@@ -83,10 +83,10 @@ class DiscordFaults:
         return {name: value for name, value in body.items() if name not in missing}
 
     def token(self, route: str, token: str) -> str:
-        """The token, or one that is much longer."""
-        return token if self._struck("huge_token", route) is None else token.ljust(_HUGE_CHARS, "x")
+        """Return the token, padded to 8 kB by a fault."""
+        return token if self._hit("huge_token", route) is None else token.ljust(_HUGE_CHARS, "x")
 
-    def _struck(self, kind: Kind, route: str) -> Fault | None:
+    def _hit(self, kind: Kind, route: str) -> Fault | None:
         fault = self._faults.find("discord", kind)
         if fault is None:
             return None

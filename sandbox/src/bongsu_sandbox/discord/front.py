@@ -1,4 +1,4 @@
-"""What stands before every route of Discord's REST: faults, rate limits, tokens and errors in Discord's form."""
+"""The entrance to Discord's REST API: faults, rate limits, tokens, and errors in Discord's format."""
 
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -13,9 +13,10 @@ from starlette.requests import ClientDisconnect
 
 from bongsu.runtime.dependencies import Provided, find
 from bongsu_sandbox.discord.applications.models import Application
-from bongsu_sandbox.discord.errors import DiscordError, invalid_form, unauthorised
+from bongsu_sandbox.discord.errors import DiscordError, invalid_form, unauthorised, unknown
 from bongsu_sandbox.discord.faults import DiscordFaults, too_many
 from bongsu_sandbox.discord.rate_limits import RateLimits
+from bongsu_sandbox.discord.snowflakes import parse
 from bongsu_sandbox.discord.world import Grant, World
 
 PREFIX = "/sandbox/discord/api"
@@ -25,21 +26,29 @@ Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
 @dataclass(frozen=True)
 class Front:
-    """The one way in."""
+    """Checks every request to the REST API."""
 
     application: Application
     world: World
     faults: DiscordFaults
     rate_limits: RateLimits
     requests: Counter[str] = field(default_factory=Counter)
-    """How often each route was called, for tests."""
+    """The number of calls of each route, for tests."""
 
     def is_bot(self, request: Request) -> bool:
-        """Whether the bot's token came with the request."""
+        """Whether the request has the bot's token."""
         return request.headers.get("authorization") == f"Bot {self.application.bot_token}"
 
+    def require_application(self, application_id: str) -> None:
+        """Require the application's ID in the path of a webhook.
+
+        :raises DiscordError: another application.
+        """
+        if parse(application_id) != self.application.id:
+            raise unknown("Webhook")
+
     def grant_of(self, request: Request) -> Grant:
-        """What the user who calls with a Bearer token allowed.
+        """Find the grant of a Bearer token.
 
         :raises DiscordError: no such token, or an old one.
         """
@@ -50,7 +59,7 @@ class Front:
         raise unauthorised()
 
     async def pass_through(self, request: Request, route: str, limited: bool, handle: Handle) -> Response:
-        """Let a request through, unless a fault or a limit stops it.
+        """Handle a request, unless a fault or a limit replaces it.
 
         :param route: the method and the path with its parameters' names.
         """
@@ -69,7 +78,7 @@ class Front:
                     return refusal
             response = await handle(request)
         except ClientDisconnect:
-            return Response(status_code=499)  # nobody reads it
+            return Response(status_code=499)  # the client is gone
         except DiscordError as error:
             response = error.answer()
         except RequestValidationError as error:
@@ -87,7 +96,7 @@ class Front:
 
 
 def path_of(request: Request) -> str:
-    """The path behind `/api` and its version."""
+    """Return the path after `/api` and the version."""
     path = request.url.path.removeprefix(PREFIX)
     for version in VERSIONS:
         path = path.removeprefix(version)

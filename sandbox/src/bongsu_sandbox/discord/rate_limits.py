@@ -1,4 +1,4 @@
-"""Rate limits as Discord has them: buckets of a route, told in headers, and one limit for all."""
+"""Discord's rate limits: buckets of a route, reported in headers."""
 
 import hashlib
 import time
@@ -11,7 +11,7 @@ MESSAGES = "POST /channels/{channel_id}/messages"
 
 
 class Limits(BaseModel):
-    """How many requests in how many seconds."""
+    """Limits in requests per period."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -23,7 +23,7 @@ class Limits(BaseModel):
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a bucket stands after a request; `refused`: it was empty."""
+    """The state of a bucket after a request; `refused`: it was empty."""
 
     limit: int
     remaining: int
@@ -34,7 +34,7 @@ class Standing:
 
     @property
     def headers(self) -> dict[str, str]:
-        """As Discord tells it."""
+        """The rate-limit headers."""
         return {
             "X-RateLimit-Limit": str(self.limit),
             "X-RateLimit-Remaining": str(self.remaining),
@@ -53,7 +53,7 @@ class RateLimits:
         self.limits = Limits()
 
     def take(self, route: str, major: str) -> Standing:
-        """Count a request to a route; `major` is what has limits of its own: a channel, a guild, a token."""
+        """Count a request to a route; `major` is the parameter with limits of its own: channel, guild or token."""
         limits = self.limits
         limit, per_s = (
             (limits.messages, limits.messages_per_s) if route == MESSAGES else (limits.others, limits.others_per_s)

@@ -1,4 +1,4 @@
-"""What Discord's stand-in knows and keeps between runs: people, guilds, commands and who allowed what."""
+"""The stored state of Discord's stand-in: users, guilds, commands and grants."""
 
 import os
 from datetime import UTC, datetime
@@ -11,13 +11,13 @@ from bongsu_sandbox.discord.applications.models import BOT_NAME
 from bongsu_sandbox.discord.errors import Wire, unknown
 from bongsu_sandbox.discord.guilds.models import Guild, Member, Role
 from bongsu_sandbox.discord.users.models import User
-from bongsu_sandbox.discord.users.personas import BOT_STARTS_IN, PERSONAS, made_guilds
+from bongsu_sandbox.discord.users.personas import BOT_STARTS_IN, PERSONAS, build_guilds
 
 log = get_logger(__name__)
 
 
 class Grant(BaseModel):
-    """What a user allowed the application, and the tokens that say so."""
+    """The scopes that a user granted to the application, with their tokens."""
 
     user_id: int
     scopes: list[str]
@@ -27,7 +27,7 @@ class Grant(BaseModel):
 
 
 class Snapshot(BaseModel):
-    """Everything that is kept."""
+    """The content of the state file."""
 
     users: dict[int, User]
     guilds: dict[int, Guild]
@@ -36,7 +36,7 @@ class Snapshot(BaseModel):
 
 
 class World:
-    """Holds the state and writes it to its file at each `save`, whole and at once."""
+    """Holds the state and writes it to its file atomically at each `save`."""
 
     def __init__(self, path: Path, bot: User) -> None:
         self._path = path
@@ -46,12 +46,12 @@ class World:
 
     @property
     def users(self) -> dict[int, User]:
-        """People by their ids."""
+        """Users by ID."""
         return self._state.users
 
     @property
     def guilds(self) -> dict[int, Guild]:
-        """Guilds by their ids."""
+        """Guilds by ID."""
         return self._state.guilds
 
     @property
@@ -61,13 +61,13 @@ class World:
 
     @property
     def grants(self) -> list[Grant]:
-        """What was allowed and has not been revoked."""
+        """The grants that are not revoked."""
         return self._state.grants
 
     def user(self, user_id: int | None) -> User:
-        """A person or the bot.
+        """Find a persona or the bot.
 
-        :raises DiscordError: there is none of that id.
+        :raises DiscordError: unknown ID.
         """
         if user_id == self._bot.id:
             return self._bot
@@ -79,7 +79,7 @@ class World:
     def guild(self, guild_id: int | None) -> Guild:
         """A guild.
 
-        :raises DiscordError: there is none of that id.
+        :raises DiscordError: unknown ID.
         """
         found = self.guilds.get(guild_id or 0)
         if found is None:
@@ -97,13 +97,13 @@ class World:
         self.save()
 
     def save(self) -> None:
-        """Write everything down; a process that is killed leaves the file as it was or as it is."""
+        """Write the state atomically."""
         made = self._path.with_suffix(".new")
         made.write_text(self._state.model_dump_json(), encoding="utf-8")
         os.replace(made, self._path)  # noqa: PTH105 - the rename that is atomic
 
     def reset(self) -> None:
-        """Everything as it was at first, but for the commands."""
+        """Restore the initial state, except for the commands."""
         self._state = self._first().model_copy(update={"commands": self.commands})
         self.save()
 
@@ -117,7 +117,7 @@ class World:
             return None
 
     def _first(self) -> Snapshot:
-        guilds = made_guilds()
+        guilds = build_guilds()
         for guild in guilds:
             if guild.id in BOT_STARTS_IN:
                 add_bot(guild, self._bot, permissions=0)
@@ -127,14 +127,14 @@ class World:
 
 
 def add_bot(guild: Guild, bot: User, *, permissions: int) -> None:
-    """Make the bot a member, with the role that Discord makes for it."""
+    """Add the bot to a guild, with the managed role that Discord creates for it."""
     role = Role(id=guild.id + 3, name=BOT_NAME, permissions=permissions, position=1, bot_id=bot.id)
     guild.roles[role.id] = role
     guild.members[bot.id] = Member(user_id=bot.id, roles=[role.id], joined_at=datetime.now(UTC))
 
 
 def remove_bot(guild: Guild, bot: User) -> None:
-    """Take the bot and its role out of a guild."""
+    """Remove the bot and its role from a guild."""
     guild.members.pop(bot.id, None)
     for role in [role.id for role in guild.roles.values() if role.bot_id == bot.id]:
         del guild.roles[role]

@@ -25,7 +25,7 @@ ProvidedOverview = Annotated[Overview, Provided(Overview)]
 router = APIRouter(prefix=PREFIX, tags=["faults"])
 
 
-@router.get("", summary="The active faults")
+@router.get("", summary="List the active faults")
 async def read_faults(faults: ProvidedFaults) -> FaultList:
     return FaultList(items=[fault.view() for fault in faults.active()])
 
@@ -60,7 +60,7 @@ async def clear_by_form(faults: ProvidedFaults, request: Request) -> Response:
 
 
 def _from_form(form: Mapping[str, str]) -> FaultRequest:
-    """A form's one field `fault` is `target/kind`; what is left empty is not given."""
+    """Parse the form, whose field `fault` is `target/kind` and whose empty fields are omitted."""
     given = {name: value for name, value in form.items() if value and name != "fault"}
     target, _, kind = form.get("fault", "").partition("/")
     return FaultRequest.model_validate(given | {"target": target, "kind": kind})

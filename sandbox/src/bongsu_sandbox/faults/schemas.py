@@ -1,4 +1,4 @@
-"""Faults as they are asked for and shown."""
+"""Requests and responses of the fault API."""
 
 from typing import Annotated, Literal
 
@@ -53,7 +53,7 @@ class FaultRequest(BaseModel):
 
 
 class FaultView(FaultRequest):
-    """A fault that is active, and how often it has struck."""
+    """An active fault with its number of hits."""
 
     set_at: Timestamp
     until: Timestamp | None

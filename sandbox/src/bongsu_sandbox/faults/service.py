@@ -1,4 +1,4 @@
-"""Which faults are active, and which request they strike."""
+"""The active faults, and the requests that they affect."""
 
 import asyncio
 import random
@@ -10,18 +10,18 @@ from bongsu.runtime.errors import FieldError, Invalid
 from bongsu_sandbox.faults.schemas import Detail, FaultRequest, FaultView, Kind, Target
 
 CheckDetail = Callable[[Detail], Detail]
-"""Brings a fault's detail into its one form, or raises ValueError with what is wrong."""
+"""Validates and normalises the detail of a fault; raises ValueError."""
 
 
 def no_detail(detail: Detail) -> Detail:
-    """For kinds that take none."""
+    """Accept no detail."""
     if detail not in (None, ""):
         raise ValueError("This kind takes no detail")
     return None
 
 
 def seconds(detail: Detail) -> Detail:
-    """For kinds that last: a number of seconds, or nothing for as long as the fault is active."""
+    """Accept a number of seconds, or nothing for as long as the fault is active."""
     if detail in (None, ""):
         return None
     if not isinstance(detail, str | float):
@@ -33,7 +33,7 @@ def seconds(detail: Detail) -> Detail:
 
 
 def names(detail: Detail) -> list[str]:
-    """A list of names, written as one, or with commas between them."""
+    """Accept a list of names, or one string with commas."""
     if detail is None:
         return []
     if isinstance(detail, str):
@@ -59,24 +59,24 @@ class Fault:
 
     @property
     def remaining_s(self) -> float | None:
-        """How long it goes on; None where it has no end."""
+        """The seconds until its end; None if it has none."""
         return None if self._ends_at is None else self._ends_at - time.monotonic()
 
     @property
     def active(self) -> bool:
-        """Whether it may still strike."""
+        """Whether it can still affect requests."""
         remaining = self.remaining_s
         return not self.cleared.is_set() and (remaining is None or remaining > 0)
 
     def strikes(self) -> bool:
-        """Throw the dice for one request; a hit is counted."""
+        """Decide at random whether one request is affected, and count it."""
         if not self.active or random.random() >= self.rate:  # noqa: S311 - no secret depends on it
             return False
         self.hits += 1
         return True
 
     async def ended(self, at_most_s: float | None) -> None:
-        """Return when the fault is cleared or over, or after the given time."""
+        """Wait until the fault is cleared or over, or for the given time."""
         limits = [limit for limit in (at_most_s, self.remaining_s) if limit is not None]
         try:
             async with asyncio.timeout(min(limits, default=None)):
@@ -85,7 +85,7 @@ class Fault:
             return
 
     def view(self) -> FaultView:
-        """As it is shown."""
+        """The display name."""
         return FaultView(
             target=self.target,
             kind=self.kind,
@@ -99,14 +99,14 @@ class Fault:
 
 
 class Faults:
-    """All active faults. They end with the process: what restarts is healthy."""
+    """The active faults. They end with the process."""
 
     def __init__(self, abilities: Mapping[Target, Mapping[Kind, CheckDetail]]) -> None:
         self.abilities = abilities
         self._faults: dict[tuple[Target, Kind], Fault] = {}
 
     def set(self, request: FaultRequest) -> Fault:
-        """Make a fault active.
+        """Set a fault.
 
         :raises Invalid: its target has no stand-in here, cannot do that kind, or the detail is wrong.
         """
@@ -126,24 +126,24 @@ class Faults:
         return fault
 
     def active(self, target: Target | None = None) -> list[Fault]:
-        """The active faults, oldest first."""
+        """List the active faults, oldest first."""
         for key in [key for key, fault in self._faults.items() if not fault.active]:
             del self._faults[key]
         return [fault for fault in self._faults.values() if target in (None, fault.target)]
 
-    def struck(self, target: Target, *kinds: Kind) -> Fault | None:
-        """The first active fault of these kinds that strikes this request."""
+    def find_hit(self, target: Target, *kinds: Kind) -> Fault | None:
+        """Return the first active fault of these kinds that affects this request."""
         if not self._faults:
             return None
         return next((fault for fault in self.active(target) if fault.kind in kinds and fault.strikes()), None)
 
     def find(self, target: Target, kind: Kind) -> Fault | None:
-        """An active fault, for whoever throws the dice more than once a request."""
+        """Return an active fault, for a caller that decides more than once a request."""
         fault = self._faults.get((target, kind))
         return fault if fault is not None and fault.active else None
 
     def clear(self, target: Target | None = None, kind: Kind | None = None) -> None:
-        """End the faults of a target and a kind, or all; requests that hang because of them are cut."""
+        """Clear the faults of a target and a kind, or all, and cut the requests that they hold open."""
         for key in list(self._faults):
             if target in (None, key[0]) and kind in (None, key[1]):
                 self._faults.pop(key).cleared.set()

@@ -20,7 +20,7 @@ ProvidedPages = Annotated[Pages, Provided(Pages)]
 router = APIRouter(tags=["ledger"])
 
 
-@router.get("/sandbox/ledger", summary="Every accepted send, oldest first")
+@router.get("/sandbox/ledger", summary="List every accepted send, oldest first")
 async def read_ledger(
     ledger: ProvidedLedger,
     pages: ProvidedPages,

@@ -1,4 +1,4 @@
-"""What the ledger records."""
+"""The entries of the ledger."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -6,7 +6,7 @@ from bongsu_sandbox.times import Timestamp
 
 
 class LedgerEntry(BaseModel):
-    """One accepted send. `rendering_failure` says why an accepted mail never reached the mailbox."""
+    """One accepted send. `rendering_failure` is the reason why it never reached the mailbox."""
 
     model_config = ConfigDict(frozen=True)
 

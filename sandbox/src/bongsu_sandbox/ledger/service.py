@@ -1,4 +1,4 @@
-"""Every send that was accepted, for ever: what tests hold against what was asked for."""
+"""Every accepted send, kept forever, which tests compare with what they sent."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,21 +13,21 @@ _ENTRY = TypeAdapter(LedgerEntry)
 
 
 class Ledger:
-    """Accepted sends in a file of JSON lines; only their number is held in memory."""
+    """Keeps accepted sends in a file of JSON lines, and only their number in memory."""
 
     def __init__(self, path: Path) -> None:
         self._file = LineFile(path)
         self.count = sum(1 for _ in self._file.lines())
 
     def append(self, entry: LedgerEntry) -> None:
-        """Record a send; it is on file when this returns."""
+        """Store a send."""
         self._file.append(_ENTRY.dump_json(entry, exclude_none=True))
         self.count += 1
 
     def page(self, after: int, limit: int | None) -> tuple[list[bytes], int | None]:
-        """Entries as JSON, oldest first, from the offset that an earlier call gave (0: the beginning).
+        """Return entries as JSON, oldest first, from an offset of an earlier call (0: the beginning).
 
-        Returns them and the offset of the rest, None where there is none.
+        Returns them with the offset of the rest, or None at the end.
         """
         if not 0 <= after < self._file.size_bytes:
             return [], None
@@ -37,12 +37,12 @@ class Ledger:
         return lines[:limit], after + sum(len(line) + 1 for line in lines[:limit])
 
     def newest(self, limit: int) -> list[LedgerEntry]:
-        """The newest entries, newest first."""
+        """List the newest entries, newest first."""
         lines = self._file.lines()[-limit:]
         return [_ENTRY.validate_json(line) for line in reversed(lines)]
 
     def recipients_since_a_day(self) -> Iterator[tuple[datetime, int]]:
-        """When and to how many, for each send of the last 24 hours: what a restarted account counts on from."""
+        """Return time and number of recipients of each send in the last 24 hours, which a restarted account counts."""
         start = datetime.now(UTC) - timedelta(days=1)
         for _, entry in self._file.entries(_ENTRY.validate_json, newest_first=True):
             if entry.accepted_at < start:

@@ -1,4 +1,4 @@
-"""The mailbox over HTTP: JSON for programs, pages for browsers, at the same addresses."""
+"""The mailbox over HTTP: JSON for programs and pages for browsers at the same addresses."""
 
 from itertools import islice
 from typing import Annotated
@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import NotFound
-from bongsu_sandbox.mailbox.frames import CSP, framed
+from bongsu_sandbox.mailbox.frames import CSP, render_frame
 from bongsu_sandbox.mailbox.schemas import Mail
 from bongsu_sandbox.mailbox.service import Mailbox
 from bongsu_sandbox.pages.negotiation import wants_page
@@ -39,7 +39,7 @@ Found = Annotated[Mail, Depends(_find)]
 Limit = Annotated[int | None, Query(ge=1, le=5000)]
 
 
-@router.get("", summary="Mails, newest first")
+@router.get("", summary="List mails, newest first")
 async def read_mailbox(
     request: Request,
     mailbox: ProvidedMailbox,
@@ -76,9 +76,9 @@ async def clear_by_form(mailbox: ProvidedMailbox) -> Response:
     return RedirectResponse(PREFIX, status_code=303)
 
 
-@router.get("/{mail_id}", summary="One mail")
+@router.get("/{mail_id}", summary="Return a mail")
 async def read_mail(request: Request, mail: Found, pages: ProvidedPages, view: str = "") -> Response:
-    """JSON, or a page for browsers; `view` is the page's form: html, text or headers."""
+    """JSON, or a page for browsers; `view` is html, text or headers."""
     if not wants_page(request):
         return Response(mail.model_dump_json(), media_type="application/json", headers=_DATA_HEADERS)
     views = [name for name in _VIEWS if name == "headers" or getattr(mail, name) is not None]
@@ -88,10 +88,10 @@ async def read_mail(request: Request, mail: Found, pages: ProvidedPages, view: s
 
 @router.get("/{mail_id}/html", include_in_schema=False)
 async def read_html(mail: Found) -> Response:
-    return HTMLResponse(framed(mail), headers=_DATA_HEADERS | {"Content-Security-Policy": CSP})
+    return HTMLResponse(render_frame(mail), headers=_DATA_HEADERS | {"Content-Security-Policy": CSP})
 
 
-@router.get("/{mail_id}/attachments/{number}", summary="The content of an attachment")
+@router.get("/{mail_id}/attachments/{number}", summary="Download an attachment")
 async def read_attachment(mail: Found, number: int, mailbox: ProvidedMailbox) -> Response:
     path = mailbox.attachment(mail.id, number)
     if path is None:

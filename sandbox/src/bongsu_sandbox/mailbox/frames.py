@@ -1,4 +1,4 @@
-"""A mail's HTML as it is shown: in a frame that can run nothing and load nothing from elsewhere."""
+"""The HTML of a mail for a frame that runs no scripts and loads nothing from other sites."""
 
 import re
 from urllib.parse import quote
@@ -15,8 +15,8 @@ _HTML = re.compile(r"<html(\s[^>]*)?>", re.IGNORECASE)
 _CID = re.compile(r"(?<=[\"'(])cid:([^\"')\s]+)", re.IGNORECASE)
 
 
-def framed(mail: Mail) -> str:
-    """The HTML with links that open outside the frame and with its own inline images."""
+def render_frame(mail: Mail) -> str:
+    """Return the HTML with links that open outside the frame, and with its inline images."""
     html = _CID.sub(lambda found: _image(mail, found), mail.html or "")
     for place in (_HEAD, _HTML):
         match = place.search(html)

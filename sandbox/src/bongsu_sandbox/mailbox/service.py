@@ -1,4 +1,4 @@
-"""The mailbox: the newest mails, on file, with an index in memory."""
+"""The newest mails in files, with an index in memory."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ _PREVIEW = 140
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What the index knows of a mail."""
+    """The index entry of a mail."""
 
     id: str
     to: str
@@ -32,7 +32,7 @@ class Envelope:
 
 
 class Segment:
-    """A folder of mails and their attachments, dropped as one."""
+    """A folder of mails and attachments that is deleted as a whole."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -47,11 +47,11 @@ class Segment:
 
     @property
     def size_bytes(self) -> int:
-        """Mails and attachments together."""
+        """The size of mails and attachments."""
         return self.file.size_bytes + self.attachment_bytes
 
     def add(self, mail: Mail, contents: Sequence[bytes]) -> None:
-        """Write a mail; its attachments first, so that a listed mail is whole."""
+        """Write a mail, attachments first, so that a listed mail is complete."""
         for number, content in enumerate(contents):
             self.attachment(mail.id, number).write_bytes(content)
             self.attachment_bytes += len(content)
@@ -74,11 +74,11 @@ class Segment:
         )
 
     def line(self, envelope: Envelope) -> bytes:
-        """A mail as JSON."""
+        """Read a mail as JSON."""
         return self.file.read(envelope.offset, envelope.length)
 
     def attachment(self, mail_id: str, number: int) -> Path:
-        """Where an attachment's content is."""
+        """Return the path of an attachment's content."""
         return self.folder / f"{mail_id}.{number}"
 
     def drop(self) -> None:
@@ -88,7 +88,7 @@ class Segment:
 
 
 class Mailbox:
-    """The newest mails of everybody.
+    """The newest mails to all recipients.
 
     They are kept in segments of `max_mails` mails or `max_bytes` bytes; the two newest segments stay, so that the
     newest `max_mails` are there unless they are very large, and dropping the oldest costs nothing.
@@ -106,13 +106,13 @@ class Mailbox:
         return len(self._places)
 
     def add(self, mail: Mail, contents: Sequence[bytes] = ()) -> None:
-        """Put a mail in; it is on file when this returns. `contents` are those of its attachments, in order."""
+        """Store a mail. `contents` are those of its attachments, in order."""
         segment = self._writable()
         segment.add(mail, contents)
         self._places[mail.id] = (segment, segment.envelopes[-1])
 
     def envelopes(self, *, to: str | None = None) -> Iterator[Envelope]:
-        """Newest first. `to` is a whole address, or a part of one where it has no `@`; case does not matter."""
+        """List mails, newest first. `to` is an address, or a part of one without `@`, in any case."""
         wanted = to.strip().lower() if to else ""
         for segment in reversed(self._segments):
             for mail in reversed(segment.envelopes):
@@ -121,7 +121,7 @@ class Mailbox:
                     yield mail
 
     def page(self, *, to: str | None, after: str | None, limit: int | None) -> tuple[list[bytes], str | None]:
-        """Mails as JSON, newest first, older than `after`, and the id to go on from where there are more.
+        """Return mails older than `after` as JSON, newest first, and the ID to continue from.
 
         Without a limit all are returned, up to 32 MiB.
         """
@@ -141,18 +141,18 @@ class Mailbox:
         return lines, None
 
     def get(self, mail_id: str) -> Mail | None:
-        """One mail."""
+        """Find a mail."""
         place = self._places.get(mail_id)
         return None if place is None else _MAIL.validate_json(place[0].line(place[1]))
 
     def attachment(self, mail_id: str, number: int) -> Path | None:
-        """Where an attachment's content is."""
+        """Return the path of an attachment's content."""
         place = self._places.get(mail_id)
         path = None if place is None else place[0].attachment(mail_id, number)
         return path if path is not None and path.is_file() else None
 
     def clear(self) -> None:
-        """Throw every mail away."""
+        """Delete every mail."""
         self._places.clear()
         while self._segments:
             self._segments.pop().drop()

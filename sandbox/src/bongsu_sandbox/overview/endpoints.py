@@ -1,4 +1,4 @@
-"""The first page over HTTP."""
+"""`/sandbox/`."""
 
 from typing import Annotated
 

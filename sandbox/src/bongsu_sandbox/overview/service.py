@@ -1,4 +1,4 @@
-"""What the first page shows: what stands in for what, how it is doing, and what to try."""
+"""The overview page: the stand-ins, their state and commands to try."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _BLANK_FORM = {"fault": "ses/throttle", "rate": "1", "duration_s": "60", "detail
 
 @dataclass(frozen=True)
 class StandIn:
-    """A provider that is stood in for: its name in addresses and words, and the targets of its faults."""
+    """A provider with a stand-in: its name in addresses and texts, and the targets of its faults."""
 
     name: str
     targets: tuple[Target, ...]
@@ -50,7 +50,7 @@ class Overview:
         problem: str | None = None,
         status_code: int = 200,
     ) -> Response:
-        """The page; with the form as it was sent and what is wrong with it."""
+        """Render the page, with the posted form and its problem."""
         return self.pages.page(
             request,
             "overview.html",

@@ -1,4 +1,4 @@
-"""Forms as browsers post them."""
+"""Forms posted by browsers."""
 
 from urllib.parse import parse_qsl
 
@@ -6,6 +6,6 @@ from fastapi import Request
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields of an urlencoded form; of several of one name the last."""
+    """Read an urlencoded form; the last of repeated fields counts."""
     body = await request.body()
     return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))

@@ -1,4 +1,4 @@
-"""Which form and language of an answer a client prefers."""
+"""Content negotiation: HTML or JSON, Korean or English."""
 
 from fastapi import Request
 
@@ -6,11 +6,11 @@ from bongsu.runtime.negotiation import parse_qualities, preferred_language
 
 
 def wants_page(request: Request) -> bool:
-    """Whether to answer with HTML: only to clients that name it before JSON. curl's `*/*` gets JSON."""
+    """Whether the client prefers HTML to JSON. `*/*` gets JSON."""
     qualities = parse_qualities(request.headers.get("accept"))
     return qualities.get("text/html", 0.0) > qualities.get("application/json", 0.0)
 
 
 def language(request: Request) -> str:
-    """`ko` or `en`, by Accept-Language; English where neither is wanted."""
+    """Return the preferred language, `ko` or `en`; English by default."""
     return preferred_language(request.headers.get("accept-language"), ("en", "ko"), default="en")

@@ -1,4 +1,4 @@
-"""The account's limits: what GetAccount tells and what sends are held to."""
+"""The account's limits, which GetAccount reports and sends must keep."""
 
 import time
 from collections import deque
@@ -16,11 +16,11 @@ _DAY_S = 86_400.0
 
 
 class AccountState(BaseModel):
-    """What can be set of the account; also the body of `PUT /sandbox/ses/account`."""
+    """The settings of the account; the body of `PUT /sandbox/ses/account`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_send_rate: float = Field(gt=0, description="Recipients a second; a second's worth may come at once")
+    max_send_rate: float = Field(gt=0, description="Recipients a second; bursts of one second's worth pass")
     max_24_hour_send: float = Field(ge=-1, description="Recipients in 24 hours; -1: no limit")
     sending_enabled: bool = True
     production_access_enabled: bool = True
@@ -47,21 +47,21 @@ class Account:
         self._filled_at = self._clock()
 
     def restore(self, sent: Iterable[tuple[datetime, int]]) -> None:
-        """Count what was sent before this process, newest first."""
+        """Count earlier sends, newest first."""
         for moment, recipients in sent:
             self._sent += recipients
             self._minutes.appendleft((moment.timestamp(), recipients))
 
     @property
     def sent_last_24_hours(self) -> int:
-        """Recipients accepted in the last 24 hours, by the minute."""
+        """The recipients accepted in the last 24 hours, to the minute."""
         oldest = self._wall_clock() - _DAY_S
         while self._minutes and self._minutes[0][0] < oldest:
             self._sent -= self._minutes.popleft()[1]
         return self._sent
 
     def require_sender(self, sender: Address, region: str) -> None:
-        """Refuse an account that may not send, and a sender that it does not own.
+        """Refuse a suspended account, or a sender that is not verified.
 
         :raises SesError: AccountSuspended, SendingPaused, MessageRejected.
         """

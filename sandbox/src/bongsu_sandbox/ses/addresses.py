@@ -1,4 +1,4 @@
-"""Mail addresses as SES takes them: ASCII, a display name only as MIME encoded-words."""
+"""Email addresses in the format of SES: ASCII, display names as MIME encoded-words."""
 
 import re
 from dataclasses import dataclass

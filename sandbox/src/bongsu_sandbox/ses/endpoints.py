@@ -58,7 +58,7 @@ async def unknown_operation(path: str) -> Response:
     return errors.answer(error, str(uuid.uuid4()))
 
 
-@router.get("/account", summary="The account's limits and switches")
+@router.get("/account", summary="Return the account's limits and switches")
 async def read_account(ses: ProvidedSes) -> AccountState:
     return ses.account.state
 
@@ -87,7 +87,7 @@ async def _answer(request: Request, faults: SesFaults, work: Work, *, sending: b
 
 
 def _region(request: Request) -> str:
-    """The region that the request was signed for. Any credentials do, and the signature itself is not checked."""
+    """Return the signed region. Any credentials work; the signature is not verified."""
     match = _CREDENTIAL.match(request.headers.get("authorization", ""))
     if match is None:
         raise SesError("MissingAuthenticationTokenException", 403, "Missing Authentication Token")

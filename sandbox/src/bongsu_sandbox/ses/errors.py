@@ -4,7 +4,7 @@ from starlette.responses import JSONResponse
 
 
 class SesError(Exception):
-    """An error that SES answers with: its code (`x-amzn-ErrorType`), HTTP status and message."""
+    """An error response of SES: code (`x-amzn-ErrorType`), HTTP status and message."""
 
     def __init__(self, code: str, status: int, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -29,30 +29,30 @@ CATALOGUE = {
         ("ServiceUnavailable", 503, "The request has failed due to a temporary failure of the server."),
     )
 }
-"""Every error that a fault can ask for, with the message that SES gives."""
+"""The errors that a fault can select, with the messages of SES."""
 
 THROTTLED = "TooManyRequestsException"
 QUOTA = "LimitExceededException"
 
 
 def known(code: str) -> SesError:
-    """A new error of the catalogue."""
+    """Create an error of the catalogue."""
     status, message = CATALOGUE[code]
     return SesError(code, status, message)
 
 
 def full_code(name: str) -> str | None:
-    """The code that a name with or without `Exception` at its end stands for."""
+    """Return the code of a name with or without the suffix `Exception`."""
     return next((code for code in (name, f"{name}Exception") if code in CATALOGUE), None)
 
 
 def bad_request(message: str) -> SesError:
-    """The input is wrong."""
+    """Invalid input."""
     return SesError("BadRequestException", 400, message)
 
 
 def answer(error: SesError, request_id: str) -> JSONResponse:
-    """The error as SES sends it."""
+    """Return the response of SES."""
     return JSONResponse(
         {"message": error.message},
         status_code=error.status,

@@ -1,4 +1,4 @@
-"""What can go wrong with SES, on request."""
+"""The faults of SES."""
 
 import random
 from collections.abc import Iterable, Mapping
@@ -62,7 +62,7 @@ ABILITIES: Mapping[Kind, CheckDetail] = {
     "accept_then_hang": seconds,
     "per_entry": _statuses,
 }
-"""The kinds of fault that SES can have, and what each takes as detail."""
+"""The kinds of fault of SES, with the checks of their details."""
 
 
 class SesFaults:
@@ -73,11 +73,11 @@ class SesFaults:
         self._stop = stop
 
     def before(self, *, sending: bool) -> Response | None:
-        """An answer, or none at all, in place of doing the work.
+        """Return the response of a fault that replaces the work.
 
         :raises SesError: the fault is an error answer.
         """
-        fault = self._faults.struck("ses", "unavailable", "hang", "reset", *_SENDING_ONLY if sending else ())
+        fault = self._faults.find_hit("ses", "unavailable", "hang", "reset", *_SENDING_ONLY if sending else ())
         if fault is None:
             return None
         match fault.kind:
@@ -89,14 +89,14 @@ class SesFaults:
                 raise _error(kind, fault.detail)
 
     def after(self) -> Response | None:
-        """None at all in place of the answer to a send that was accepted."""
-        fault = self._faults.struck("ses", "accept_then_reset", "accept_then_hang")
+        """Return the silence that replaces the response to an accepted send."""
+        fault = self._faults.find_hit("ses", "accept_then_reset", "accept_then_hang")
         if fault is None:
             return None
         return Reset() if fault.kind == "accept_then_reset" else self._silence(fault)
 
     def per_entry(self) -> Forced:
-        """What becomes of each entry of one bulk call."""
+        """Return the forced statuses of one bulk call."""
         fault = self._faults.find("ses", "per_entry")
 
         def forced(number: int, entry: BulkEntry) -> str | None:

@@ -1,4 +1,4 @@
-"""From a request to the message that its recipients get."""
+"""Messages built from requests."""
 
 import base64
 import binascii
@@ -54,7 +54,7 @@ _REFUSED_FILES = re.compile(
 
 @dataclass(frozen=True)
 class Message:
-    """A message without its recipients: what all of them get."""
+    """A message without its recipients."""
 
     subject: str
     text: str | None = None
@@ -64,13 +64,13 @@ class Message:
     contents: tuple[bytes, ...] = ()
 
     def with_headers(self, headers: dict[str, str]) -> "Message":
-        """The message with these headers before its own."""
+        """Return the message with these headers before its own."""
         return replace(self, headers=headers | self.headers)
 
 
 @dataclass(frozen=True)
 class Recipients:
-    """Whom a message is for."""
+    """The recipients of a message."""
 
     to: tuple[Address, ...] = ()
     cc: tuple[Address, ...] = ()
@@ -78,7 +78,7 @@ class Recipients:
 
     @property
     def everyone(self) -> tuple[Address, ...]:
-        """All of them, in order."""
+        """All recipients in order."""
         return self.to + self.cc + self.bcc
 
 
@@ -99,13 +99,13 @@ def parse_destination(destination: Destination) -> Recipients:
 
 
 def require_recipient_count(count: int) -> None:
-    """Refuse a message to too many."""
+    """Refuse too many recipients."""
     if count > MAX_RECIPIENTS:
         raise bad_request(f"Recipient count exceeds {MAX_RECIPIENTS}.")
 
 
 def parse_tags(*layers: Iterable[Tag]) -> dict[str, str]:
-    """Message tags, later layers over earlier ones.
+    """Merge message tags; later layers win.
 
     :raises SesError: BadRequestException for a name or value outside SES's character set.
     """
@@ -142,7 +142,7 @@ def parse_headers(headers: Iterable[Header]) -> dict[str, str]:
 
 
 def from_simple(content: Simple) -> Message:
-    """A message from its parts.
+    """Build a message from its parts.
 
     :raises SesError: BadRequestException.
     """
@@ -160,7 +160,7 @@ def from_simple(content: Simple) -> Message:
 
 
 def inline_template(template: Template) -> TemplateContent:
-    """The content of a template that came with the request.
+    """Return the template content in the request.
 
     :raises SesError: NotFoundException for a stored template (there are none), BadRequestException for an empty one.
     """
@@ -174,7 +174,7 @@ def inline_template(template: Template) -> TemplateContent:
 
 
 def from_template(template: Template, replacement: str | None, headers: dict[str, str]) -> Message:
-    """A message from an inline template; `headers` replace the template's of the same name.
+    """Build a message from an inline template; `headers` replace the template's of the same name.
 
     :raises SesError: BadRequestException, NotFoundException.
     :raises RenderingFailure: the data lacks a variable.
@@ -211,7 +211,7 @@ def require_length(size: int, limit: int) -> None:
 
 
 def decoded(content: Content) -> str:
-    """The text as it arrives: SES takes 7-bit ASCII where no charset is given, and what does not fit becomes `?`.
+    """Return the text as delivered: without a charset SES uses 7-bit ASCII and replaces other characters with `?`.
 
     :raises SesError: BadRequestException for an unknown charset.
     """

@@ -22,11 +22,11 @@ from bongsu_sandbox.ses.messages import (
 _PARSER = BytesParser(policy=policy.default)
 _MAX_LINE = 1000
 _PARSER_FAULTS = (AttributeError, LookupError, TypeError, ValueError)
-"""What the standard library's header parser raises on some malformed headers, such as a group within a group."""
+"""The exceptions of the standard library's header parser on malformed headers, such as nested groups."""
 
 
 def from_raw(data: str, destination: Recipients | None) -> tuple[Message, Address | None, Recipients]:
-    """Read a raw message: what it says, its From, and whom it is for (the destination, else its own headers).
+    """Parse a raw message. Returns content, From, and recipients (the destination, else its own headers).
 
     :raises SesError: BadRequestException.
     """
@@ -69,7 +69,7 @@ def _from_raw(data: str, destination: Recipients | None) -> tuple[Message, Addre
 
 
 def clean(text: str) -> str:
-    """Text without the half characters that the parser leaves where bytes cannot be decoded."""
+    """Remove the surrogates that the parser leaves for bytes that cannot be decoded."""
     return text.encode("utf-8", "replace").decode()
 
 

@@ -1,4 +1,4 @@
-"""Accepting mail: the account's limits, then the mailbox and the ledger."""
+"""Accepts mail: the account's limits, then the mailbox and the ledger."""
 
 import time
 import uuid
@@ -33,14 +33,14 @@ from bongsu_sandbox.ses.templates import RenderingFailure
 
 MAX_ENTRIES = 50
 Forced = Callable[[int, BulkEntry], str | None]
-"""A status that a fault gives to one entry of a bulk call, or None to let it pass."""
+"""Maps an entry of a bulk call to the status that a fault forces, or None."""
 
 STATUS_OF_CODE = {
     "TooManyRequestsException": "ACCOUNT_THROTTLED",
     "LimitExceededException": "ACCOUNT_DAILY_QUOTA_EXCEEDED",
     "BadRequestException": "INVALID_PARAMETER",
 }
-"""How an error of one entry is told in a bulk answer."""
+"""The status of an entry for each error, in a bulk response."""
 
 STATUS_MESSAGES = {
     "MESSAGE_REJECTED": "The message was rejected.",
@@ -62,14 +62,14 @@ STATUS_MESSAGES = {
 
 @dataclass(frozen=True)
 class BulkResult:
-    """What became of one entry of a bulk call."""
+    """The result of one entry of a bulk call."""
 
     status: str
     message_id: str | None = None
     error: str | None = None
 
     def to_wire(self) -> dict[str, str]:
-        """As SES answers."""
+        """Return the entry of the response."""
         named = (("Status", self.status), ("MessageId", self.message_id), ("Error", self.error))
         return {name: value for name, value in named if value is not None}
 
@@ -83,9 +83,9 @@ class Ses:
         self._ledger = ledger
 
     def send_email(self, request: SendEmail, region: str) -> str:
-        """Accept one message. Returns its message id.
+        """Accept one message. Returns its message ID.
 
-        :raises SesError: it is refused; nothing was recorded.
+        :raises SesError: refused; nothing was recorded.
         """
         content = request.content
         if sum(part is not None for part in (content.simple, content.raw, content.template)) != 1:
@@ -110,7 +110,7 @@ class Ses:
         return self._send_template(content.template, None, {}, sender, recipients, base, tags, SEND_MAX_BYTES)
 
     def send_bulk_email(self, request: SendBulkEmail, region: str, forced: Forced) -> list[BulkResult]:
-        """Accept each entry or not, in order.
+        """Accept or refuse each entry, in order.
 
         :raises SesError: the whole call is refused; nothing was recorded.
         """
@@ -188,7 +188,7 @@ class Ses:
         tags: dict[str, str],
         rendering_failure: str | None = None,
     ) -> str:
-        """Record a message: first where it arrives, then that it was accepted."""
+        """Record a message in the mailbox and then in the ledger."""
         now = datetime.now(UTC)
         message_id = f"010c{time.time_ns() // 1_000_000:012x}-{uuid.uuid4()}-000000"
         everyone = recipients.everyone

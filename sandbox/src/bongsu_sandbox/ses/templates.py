@@ -12,7 +12,7 @@ _BLOCK = re.compile(r"\{\{\{?\s*[#/^>!&]")
 
 
 class RenderingFailure(Exception):
-    """The data lacks a variable. SES has accepted the mail by then and reports this as an event."""
+    """A variable is missing. SES has accepted the mail by then and reports this as an event."""
 
 
 def render(template: str, data: dict[str, JsonValue]) -> str:
@@ -29,7 +29,7 @@ def render(template: str, data: dict[str, JsonValue]) -> str:
 
 
 def merge_data(*parts: str | None) -> dict[str, JsonValue]:
-    """Template data as JSON objects, later ones over earlier ones."""
+    """Merge JSON objects of template data; later ones win."""
     merged: dict[str, JsonValue] = {}
     for part in parts:
         if part:

@@ -159,7 +159,7 @@ class TestEvents:
             await change(sandbox, SEOUL_DEVELOPERS, unavailable=False)
             assert (await socket.until("GUILD_CREATE"))["unavailable"] is False
 
-    async def test_without_the_intent_guilds_are_not_told(self, connect: Connect, sandbox: RunningSandbox) -> None:
+    async def test_guilds_are_not_sent_without_the_intent(self, connect: Connect, sandbox: RunningSandbox) -> None:
         async with connect() as socket:
             await socket.identify(intents=0)
             await change(sandbox, BEACON_HILL, bot=True)

@@ -51,7 +51,7 @@ class TestAuthorize:
     async def test_the_page_offers_the_personas(self, http: httpx.AsyncClient) -> None:
         page = await http.get(AUTHORIZE, params=QUERY, headers={"Accept-Language": "ko"})
         assert page.status_code == 200
-        for name in ("김민지", "James Walker", "박서준", "이메일 없음", "이메일 미확인"):
+        for name in ("김민지", "James Walker", "박서준", "이메일 없음", "이메일 미인증"):
             assert name in page.text
 
     async def test_the_chosen_persona_is_remembered(self, http: httpx.AsyncClient) -> None:
@@ -61,7 +61,7 @@ class TestAuthorize:
     async def test_the_state_comes_back(self, http: httpx.AsyncClient) -> None:
         assert (await decide(http, MINJI))["state"] == QUERY["state"]
 
-    async def test_refusing_is_told(self, http: httpx.AsyncClient) -> None:
+    async def test_refusal_redirects_with_access_denied(self, http: httpx.AsyncClient) -> None:
         back = await decide(http, MINJI, "deny")
         assert back["error"] == "access_denied"
         assert "code" not in back
@@ -142,7 +142,7 @@ class TestToken:
         assert (await http.get(f"{API}/users/@me", headers=bearer(tokens))).status_code == 401
         assert (await http.post(TOKEN, data=form)).json()["error"] == "invalid_grant"
 
-    async def test_a_revoked_token_is_none(self, http: httpx.AsyncClient) -> None:
+    async def test_revoked_token_is_refused(self, http: httpx.AsyncClient) -> None:
         tokens = await signed_in(http, MINJI)
         revoked = await http.post(f"{TOKEN}/revoke", data={"token": tokens["refresh_token"], **CLIENT})
         assert revoked.status_code == 200

@@ -38,7 +38,7 @@ class Commands:
         before = {(one["name"], one["type"]): one["id"] for one in self.of(application_id)}
         if not isinstance(wanted, list):
             raise DiscordError(400, 50035, "Invalid Form Body", {"_errors": [{"code": "LIST_TYPE_CONVERT"}]})
-        made = [self._made(place, command, before) for place, command in enumerate(wanted)]
+        made = [self._build(place, command, before) for place, command in enumerate(wanted)]
         self._world.set_commands(made)
         self.syncs += 1
         return made
@@ -46,14 +46,14 @@ class Commands:
     def delete(self, application_id: str, command_id: str) -> None:
         """Remove one.
 
-        :raises DiscordError: there is none of that id.
+        :raises DiscordError: unknown ID.
         """
         kept = [one for one in self.of(application_id) if one["id"] != command_id]
         if len(kept) == len(self._world.commands):
             raise unknown("Application Command")
         self._world.set_commands(kept)
 
-    def _made(self, place: int, command: object, before: dict[tuple[object, object], object]) -> Wire:
+    def _build(self, place: int, command: object, before: dict[tuple[object, object], object]) -> Wire:
         if not isinstance(command, dict) or "name" not in command:
             raise required(f"{place}.name")
         kind, name = command.get("type") or CHAT_INPUT, command["name"]

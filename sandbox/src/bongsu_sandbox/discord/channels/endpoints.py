@@ -1,4 +1,4 @@
-"""Channels and their messages, as the bot sees them."""
+"""Channels and messages over REST, for the bot."""
 
 from typing import Annotated
 
@@ -8,9 +8,7 @@ from fastapi.responses import JSONResponse
 from bongsu.runtime.dependencies import Provided
 from bongsu_sandbox.discord import bodies
 from bongsu_sandbox.discord.channels.service import Messages
-from bongsu_sandbox.discord.errors import missing_permissions
 from bongsu_sandbox.discord.front import DiscordRoute, Front, require_bot
-from bongsu_sandbox.discord.guilds.models import SEND_MESSAGES
 from bongsu_sandbox.discord.guilds.service import Guilds
 from bongsu_sandbox.discord.snowflakes import parse
 
@@ -52,8 +50,6 @@ async def read_message(
 async def create_message(
     front: ProvidedFront, guilds: ProvidedGuilds, messages: ProvidedMessages, request: Request, channel_id: str
 ) -> Response:
-    guild, channel = guilds.channel(parse(channel_id))
-    if not guild.permissions_of(front.application.id) & SEND_MESSAGES:
-        raise missing_permissions()
+    channel = guilds.writable_channel(parse(channel_id))
     body, files = await bodies.read(request)
     return JSONResponse(messages.send(channel.id, front.application.bot, body, files).to_wire())

@@ -70,7 +70,7 @@ def _page(
 
 
 def _paths(control: Control) -> list[str]:
-    """Every command with its subcommands, as one types them."""
+    """Return every command with its subcommands, as typed."""
     paths = []
     for command in control.commands.of(str(control.front.application.id)):
         options = command.get("options")

@@ -1,4 +1,4 @@
-"""Messages in channels, each of them on file."""
+"""Messages of channels, stored in a file."""
 
 import time
 from collections import deque
@@ -21,7 +21,7 @@ _MAX_NONCE_CHARS = 25
 
 
 class Message(BaseModel):
-    """A message, as it is kept and as the page shows it."""
+    """A message."""
 
     id: int
     channel_id: int
@@ -34,7 +34,7 @@ class Message(BaseModel):
     sent_at: datetime
     edited_at: datetime | None = None
     invoked_by: str | None = None
-    """For an answer to a slash command: who gave which."""
+    """For an answer to a slash command: user and command."""
 
     def to_wire(self) -> Wire:
         """The message object."""
@@ -62,7 +62,7 @@ class Message(BaseModel):
 
 
 class Messages:
-    """The newest messages of each channel in memory, all of them on file."""
+    """Keeps the newest messages of each channel in memory, and all of them in a file."""
 
     def __init__(self, path: Path, snowflakes: Snowflakes) -> None:
         self._file = LineFile(path)
@@ -74,13 +74,13 @@ class Messages:
             self._keep(message)
 
     def of(self, channel_id: int) -> list[Message]:
-        """A channel's newest messages, oldest first."""
+        """List a channel's newest messages, oldest first."""
         return [*self._channels.get(channel_id, ())]
 
     def find(self, channel_id: int, message_id: int | None) -> Message:
         """A message.
 
-        :raises DiscordError: there is none of that id, or it is an old one.
+        :raises DiscordError: unknown ID, or no longer in memory.
         """
         for message in self._channels.get(channel_id, ()):
             if message.id == message_id:
@@ -88,7 +88,7 @@ class Messages:
         raise unknown("Message")
 
     def send(self, channel_id: int, author: User, body: Wire, files: list[Wire] | None = None) -> Message:
-        """Post a message. One with the nonce of an earlier one gives that one, if `enforce_nonce` says so.
+        """Post a message. With `enforce_nonce`, a repeated nonce returns the earlier message.
 
         :raises DiscordError: something is wrong with it.
         """
@@ -104,7 +104,7 @@ class Messages:
         return message
 
     def write(self, channel_id: int, author: User, body: Wire, files: list[Wire] | None = None) -> Message:
-        """A message that is not posted yet.
+        """Build a message without posting it.
 
         :raises DiscordError: something is wrong with it.
         """
@@ -141,7 +141,7 @@ class Messages:
         self._keep(message)
 
     def page(self, channel_id: int, *, before: object, after: object, limit: int) -> list[Message]:
-        """Newest first, as Discord lists them."""
+        """List messages, newest first."""
         older_than, newer_than = parse(before), parse(after)
         found = [
             message

@@ -1,4 +1,4 @@
-"""What tests and demos do to Discord's stand-in, and what they can see of it."""
+"""The control API of Discord's stand-in, for tests and demos."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -21,7 +21,7 @@ from bongsu_sandbox.discord.control.service import Control
 from bongsu_sandbox.discord.rate_limits import Limits
 
 PREFIX = "/sandbox/discord/control"
-Shown = Mapping[str, object]
+View = Mapping[str, object]
 
 
 ProvidedControl = Annotated[Control, Provided(Control)]
@@ -29,23 +29,23 @@ ProvidedControl = Annotated[Control, Provided(Control)]
 router = APIRouter(prefix=PREFIX, tags=["discord"])
 
 
-@router.get("/state", summary="People, guilds, sessions, commands and counts")
+@router.get("/state", summary="Return users, guilds, sessions, commands and counts")
 async def read_state(control: ProvidedControl) -> JSONResponse:
     return JSONResponse(control.state())
 
 
-@router.post("/reset", status_code=204, summary="Everything as at first, but commands and messages")
+@router.post("/reset", status_code=204, summary="Restore the initial state, except commands and messages")
 async def reset(control: ProvidedControl) -> None:
     control.reset()
 
 
-@router.post("/guilds", status_code=201, summary="Make a guild", responses=problems(404, 422))
-async def make_guild(control: ProvidedControl, body: NewGuild) -> Shown:
+@router.post("/guilds", status_code=201, summary="Create a guild", responses=problems(404, 422))
+async def make_guild(control: ProvidedControl, body: NewGuild) -> View:
     return control.make_guild(body)
 
 
 @router.patch("/guilds/{guild_id}", summary="Change a guild", responses=problems(404, 422))
-async def change_guild(control: ProvidedControl, guild_id: str, body: GuildChange) -> Shown:
+async def change_guild(control: ProvidedControl, guild_id: str, body: GuildChange) -> View:
     return control.change_guild(guild_id, body)
 
 
@@ -59,13 +59,13 @@ async def remove_member(control: ProvidedControl, guild_id: str, user_id: str) -
     control.remove_member(guild_id, user_id)
 
 
-@router.patch("/users/{user_id}", summary="Change a person", responses=problems(404, 422))
-async def change_user(control: ProvidedControl, user_id: str, body: UserChange) -> Shown:
+@router.patch("/users/{user_id}", summary="Change a user", responses=problems(404, 422))
+async def change_user(control: ProvidedControl, user_id: str, body: UserChange) -> View:
     return control.change_user(user_id, body)
 
 
 @router.post("/gateway/drop", summary="End the bot's connections")
-async def drop(control: ProvidedControl, body: Drop) -> Shown:
+async def drop(control: ProvidedControl, body: Drop) -> View:
     return {"dropped": control.drop(body)}
 
 
@@ -80,15 +80,15 @@ async def set_limits(control: ProvidedControl, body: Limits) -> Limits:
 
 
 @router.post("/interactions", summary="Give a slash command and wait for the answer", responses=problems(404, 422))
-async def give(control: ProvidedControl, body: NewCommand) -> Shown:
+async def give(control: ProvidedControl, body: NewCommand) -> View:
     return await control.give(body)
 
 
-@router.get("/interactions", summary="The latest commands that were given, oldest first")
-async def list_interactions(control: ProvidedControl) -> Shown:
+@router.get("/interactions", summary="List the latest given commands, oldest first")
+async def list_interactions(control: ProvidedControl) -> View:
     return {"items": control.interactions()}
 
 
-@router.get("/channels/{channel_id}/messages", summary="A channel's newest messages, oldest first")
-async def list_messages(control: ProvidedControl, channel_id: str) -> Shown:
+@router.get("/channels/{channel_id}/messages", summary="List a channel's newest messages, oldest first")
+async def list_messages(control: ProvidedControl, channel_id: str) -> View:
     return {"items": control.messages(channel_id)}

@@ -1,4 +1,4 @@
-"""What tests ask of Discord's stand-in."""
+"""Requests of the control API."""
 
 from typing import Literal
 
@@ -22,7 +22,7 @@ class NewGuild(_Input):
 
 
 class GuildChange(_Input):
-    """What happens to a guild; what is not given stays."""
+    """A change of a guild; omitted fields stay."""
 
     name: str | None = Field(default=None, min_length=1, max_length=100)
     owner_id: Id | None = None
@@ -38,7 +38,7 @@ class MemberChange(_Input):
 
 
 class UserChange(_Input):
-    """What changes about a person; what is not given stays."""
+    """A change of a user; omitted fields stay."""
 
     email: str | None = None
     verified: bool | None = None

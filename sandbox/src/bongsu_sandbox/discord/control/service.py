@@ -1,4 +1,4 @@
-"""What can be done to Discord's stand-in from outside."""
+"""Control of Discord's stand-in, for tests and demos."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ from bongsu_sandbox.discord.users.models import User
 
 @dataclass(frozen=True)
 class Control:
-    """Everything of the stand-in, in one hand."""
+    """Changes and reports the state of the stand-in."""
 
     front: Front
     hub: Hub
@@ -42,13 +42,13 @@ class Control:
     snowflakes: Snowflakes
 
     def state(self) -> Wire:
-        """All there is to know, for tests."""
+        """Return the whole state."""
         counts = self.hub.counts
         application = self.front.application
         return {
             "application_id": str(application.id),
             "users": [user.model_dump(mode="json") | {"id": str(user.id)} for user in self.front.world.users.values()],
-            "guilds": [self._shown(guild) for guild in self.front.world.guilds.values()],
+            "guilds": [self._view_guild(guild) for guild in self.front.world.guilds.values()],
             "commands": self.commands.of(str(application.id)),
             "gateway": {
                 "sessions": [
@@ -74,7 +74,7 @@ class Control:
         }
 
     def reset(self) -> None:
-        """People, guilds, grants, counts and limits as at first; the bot identifies anew."""
+        """Restore users, guilds, grants, counts and limits; the bot identifies again."""
         self.front.world.reset()
         self.front.requests.clear()
         self.front.rate_limits.limits = Limits()
@@ -86,7 +86,7 @@ class Control:
         self.commands.syncs = 0
 
     def make_guild(self, wanted: NewGuild) -> Wire:
-        """A new guild."""
+        """Add a guild."""
         owner = self._user(wanted.owner_id)
         guild_id = self.snowflakes.make()
         everyone = Role(id=guild_id, name="@everyone", permissions=EVERYONE)
@@ -103,10 +103,10 @@ class Control:
         self.guilds.add(guild)
         if wanted.bot:
             self.guilds.join(guild)
-        return self._shown(guild)
+        return self._view_guild(guild)
 
     def change_guild(self, guild_id: str, change: GuildChange) -> Wire:
-        """Change a guild; the bot is told."""
+        """Change a guild, and dispatch the change to the bot."""
         guild = self._guild(guild_id)
         if change.owner_id is not None:
             owner = self._user(change.owner_id)
@@ -120,10 +120,10 @@ class Control:
         if change.unavailable is not None:
             self.guilds.set_unavailable(guild, unavailable=change.unavailable)
         self.guilds.rename(guild, change.name or guild.name)
-        return self._shown(guild)
+        return self._view_guild(guild)
 
     def set_member(self, guild_id: str, user_id: str, change: MemberChange) -> None:
-        """Somebody is a member, with these permissions."""
+        """Add or change a member with these permissions."""
         guild, user = self._guild(guild_id), self._user(user_id)
         roles = []
         if change.permissions:
@@ -133,7 +133,7 @@ class Control:
         self.guilds.set_member(guild, Member(user_id=user.id, roles=roles, joined_at=datetime.now(UTC)))
 
     def remove_member(self, guild_id: str, user_id: str) -> None:
-        """Somebody is no member any more."""
+        """Remove a member."""
         guild, user = self._guild(guild_id), self._user(user_id)
         if guild.owner_id == user.id:
             raise Conflict("The owner cannot leave", code="owner")
@@ -206,7 +206,7 @@ class Control:
         """A channel's messages."""
         return [message.to_wire() for message in self.messages_.of(parse(channel_id) or 0)]
 
-    def _shown(self, guild: Guild) -> Wire:
+    def _view_guild(self, guild: Guild) -> Wire:
         return {
             "id": str(guild.id),
             "name": guild.name,

@@ -1,4 +1,4 @@
-"""One connection to the gateway: the handshake, heartbeats, and what the session is told."""
+"""One connection to the gateway: handshake, heartbeats and the session's messages."""
 
 import asyncio
 import contextlib
@@ -24,15 +24,15 @@ RECONNECT, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 7, 9, 10, 11
 PRIVILEGED_INTENTS = (1 << 1) | (1 << 8) | (1 << 15)
 ALL_INTENTS = (1 << 26) - 1
 ACK_AFTER_S = 0.05
-"""As long as a real network takes, at the least. py-cord notes the time of a heartbeat in a thread of its own, once it
-is sent: an acknowledgement that is faster counts from the heartbeat before, and is warned of as 41 seconds late."""
+"""The least delay of a real network. py-cord 2.8.1 records the time of a heartbeat in another thread after it
+is sent; it would count a faster acknowledgement from the previous heartbeat, and warn that it is 41 seconds late."""
 
 FirstEvents = Callable[[int, int], Iterator[tuple[int, Wire | None]]]
-"""For a shard of so many: the bot's guilds, each with what GUILD_CREATE says (None: unavailable)."""
+"""Maps a shard and the number of shards to the bot's guilds, with the data of GUILD_CREATE (None: unavailable)."""
 
 
 class Refused(Exception):
-    """The client did what the gateway does not take; the connection ends with this code."""
+    """A violation of the protocol; the connection closes with this code."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -63,7 +63,7 @@ class Connection:
         self._session: Session | None = None
 
     async def run(self) -> None:
-        """Talk until either side ends it."""
+        """Serve the connection until either side closes it."""
         self._hub.counts.connections += 1
         self._send(HELLO, {"heartbeat_interval": self._hub.heartbeat_ms, "_trace": ["sandbox"]})
         writer = asyncio.create_task(self._write())
@@ -207,7 +207,7 @@ class Connection:
             raise Refused(4004, "Authentication failed.")
 
     def _refused_by_fault(self) -> bool:
-        fault = self._gateway.faults.struck("gateway", "invalid_session", "error", "throttle")
+        fault = self._gateway.faults.find_hit("gateway", "invalid_session", "error", "throttle")
         if fault is None:
             return False
         if fault.kind == "invalid_session":

@@ -1,4 +1,4 @@
-"""The gateway over a websocket, and where it is over REST."""
+"""The gateway over WebSocket, and its address over REST."""
 
 from typing import Annotated
 
@@ -36,7 +36,7 @@ ABILITIES: dict[Kind, CheckDetail] = {
     "unavailable": no_detail,
     "reset": no_detail,
 }
-"""`error`: IDENTIFY and RESUME end with a close code; `throttle`: with 4008; `invalid_session`: they are answered so.
+"""`error`: IDENTIFY and RESUME end with a close code; `throttle`: with 4008; `invalid_session`: with op 9.
 `unavailable`: the handshake fails with 503; `reset`: the connection is cut; `hang`: HELLO never comes."""
 
 
@@ -53,7 +53,7 @@ async def connect(socket: WebSocket) -> None:
     if "origin" in socket.headers or not (local or gateway.allow_remote):
         await socket.send_denial_response(Response(status_code=403))
         return
-    fault = gateway.faults.struck("gateway", "unavailable", "reset", "hang")
+    fault = gateway.faults.find_hit("gateway", "unavailable", "reset", "hang")
     if fault is not None and fault.kind == "unavailable":
         await socket.send_denial_response(Response(status_code=503))
         return

@@ -1,4 +1,4 @@
-"""The gateway's sessions, and what is sent to them."""
+"""The sessions of the gateway, and the dispatch of events."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ HEARTBEAT_MS = 41_250
 
 @dataclass
 class Counts:
-    """How often what was done, since the start or the last reset."""
+    """Counts since the start or the last reset."""
 
     connections: int = 0
     identifies: int = 0
@@ -23,43 +23,43 @@ class Counts:
 
 
 class Hub:
-    """Every session; dispatches each event to the shard that it belongs to."""
+    """Keeps every session and dispatches each event to its shard."""
 
     def __init__(self) -> None:
         self._sessions: dict[str, Session] = {}
         self.counts = Counts()
         self.heartbeat_ms = HEARTBEAT_MS
         self.shards = 1
-        """How many shards `/gateway/bot` recommends."""
+        """The number of shards that `/gateway/bot` recommends."""
 
     @property
     def sessions(self) -> list[Session]:
-        """The sessions that are heard or may be resumed."""
+        """The sessions that are connected or may be resumed."""
         for session in [session for session in self._sessions.values() if session.over]:
             self.forget(session)
         return [*self._sessions.values()]
 
     @property
     def starts_left(self) -> int:
-        """How many sessions may still be started today."""
+        """The session starts left today."""
         return max(0, SESSION_STARTS - self.counts.identifies)
 
     def start(self, *, shard_id: int, shards: int, intents: int) -> Session:
-        """A new session."""
+        """Start a session."""
         session = Session(shard_id=shard_id, shards=shards, intents=intents)
         self._sessions[session.id] = session
         return session
 
     def find(self, session_id: str) -> Session | None:
-        """A session that may be resumed."""
+        """Find a session that may be resumed."""
         return next((session for session in self.sessions if session.id == session_id), None)
 
     def forget(self, session: Session) -> None:
-        """The session is over."""
+        """End a session."""
         self._sessions.pop(session.id, None)
 
     def dispatch(self, event: str, data: Wire, *, guild_id: int | None) -> int:
-        """Send an event to the shard of its guild (without one to shard 0); how many sessions it went to."""
+        """Dispatch an event to the shard of its guild, or to shard 0. Returns the number of sessions."""
         sent = 0
         for session in self.sessions:
             shard_id = 0 if guild_id is None else shard_of(guild_id, session.shards)
@@ -70,5 +70,5 @@ class Hub:
         return sent
 
     def end_connections(self, how: Outgoing, shard_id: int | None = None) -> int:
-        """End the connections of all sessions, or of a shard's; how many there were."""
+        """Close the connections of all sessions or of one shard. Returns their number."""
         return sum(session.end(how) for session in self.sessions if shard_id in (None, session.shard_id))

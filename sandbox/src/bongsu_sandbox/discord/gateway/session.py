@@ -1,4 +1,4 @@
-"""A session of the gateway: it outlives its connection for a while, so that it can be resumed."""
+"""A session of the gateway, which can be resumed for a while after its connection ends."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ RESUMABLE_S = 120.0
 
 @dataclass(frozen=True)
 class Close:
-    """Ends a connection with a code of the gateway's."""
+    """Closes a connection with a close code."""
 
     code: int
     reason: str = ""
@@ -24,11 +24,11 @@ class Close:
 
 @dataclass(frozen=True)
 class Cut:
-    """Ends a connection without a word."""
+    """Cuts a connection."""
 
 
 Outgoing = str | Close | Cut
-"""A message as text, or how the connection ends."""
+"""A message as text, or the end of the connection."""
 
 
 def packet(op: int, data: object = None, event: str | None = None, sequence: int | None = None) -> str:
@@ -37,7 +37,7 @@ def packet(op: int, data: object = None, event: str | None = None, sequence: int
 
 
 class Session:
-    """What a bot's shard has been told."""
+    """The events sent to a shard of the bot."""
 
     def __init__(self, *, shard_id: int, shards: int, intents: int) -> None:
         self.id = secrets.token_hex(16)
@@ -51,22 +51,22 @@ class Session:
 
     @property
     def connected(self) -> bool:
-        """Whether somebody hears it."""
+        """Whether it has a connection."""
         return self._connection is not None
 
     @property
     def over(self) -> bool:
-        """Whether it is too late to resume it."""
+        """Whether it can no longer be resumed."""
         return not self.connected and time.monotonic() - self._left_at > RESUMABLE_S
 
     def attach(self, connection: asyncio.Queue[Outgoing]) -> None:
-        """This connection gets the events from now on; one that had them is closed."""
+        """Send the events to this connection from now on, and close the previous one."""
         if self._connection is not None:
             self._connection.put_nowait(Close(4000, "Resumed elsewhere"))
         self._connection = connection
 
     def detach(self, connection: asyncio.Queue[Outgoing]) -> None:
-        """The connection is gone."""
+        """Detach a connection that has ended."""
         if self._connection is connection:
             self._connection = None
             self._left_at = time.monotonic()
@@ -80,14 +80,14 @@ class Session:
             self._connection.put_nowait(text)
 
     def end(self, how: Outgoing) -> bool:
-        """End its connection; False if it has none."""
+        """Close its connection. Returns False if it has none."""
         if self._connection is None:
             return False
         self._connection.put_nowait(how)
         return True
 
     def missed_since(self, sequence: int) -> list[str] | None:
-        """The events after one that the bot has; None if they are not kept any more, or it is ahead of us."""
+        """Return the events after a sequence number; None if they are no longer kept or the number is too high."""
         if sequence > self.sequence:
             return None
         missed = [text for number, text in self._sent if number > sequence]

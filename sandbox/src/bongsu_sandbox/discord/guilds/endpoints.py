@@ -1,4 +1,4 @@
-"""Guilds as the bot sees them."""
+"""Guilds over REST, for the bot."""
 
 from typing import Annotated
 

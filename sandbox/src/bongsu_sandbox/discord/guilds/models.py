@@ -108,18 +108,18 @@ class Guild(BaseModel):
     preferred_locale: str = "en-US"
     unavailable: bool = False
     others: int = 0
-    """Members that are only counted."""
+    """The number of members without an entry in `members`."""
     roles: dict[int, Role]
     channels: dict[int, Channel]
     members: dict[int, Member]
 
     @property
     def member_count(self) -> int:
-        """How many members it has."""
+        """The number of members."""
         return len(self.members) + self.others
 
     def permissions_of(self, user_id: int) -> int:
-        """What a member may do in the guild; nothing for who is none."""
+        """The permissions of a user in the guild; 0 for a user who is not a member."""
         member = self.members.get(user_id)
         if member is None:
             return 0
@@ -131,7 +131,7 @@ class Guild(BaseModel):
         return ALL if permissions & ADMINISTRATOR else permissions
 
     def to_wire(self) -> Wire:
-        """The guild object, as REST gives it."""
+        """The guild object of REST."""
         return {
             "id": str(self.id),
             "name": self.name,
@@ -186,7 +186,7 @@ class Guild(BaseModel):
         }
 
     def to_event(self, bot: User, *, lately_joined: bool) -> Wire:
-        """What GUILD_CREATE carries. Of the members only the bot itself: it lacks the intent for the others."""
+        """The data of GUILD_CREATE. Its only member is the bot, which lacks the intent for the others."""
         member = self.members[bot.id]
         event = self.to_wire() | {
             "joined_at": member.joined_at.isoformat(),

@@ -1,36 +1,36 @@
-"""Guilds as they change, and the events that tell the bot."""
+"""Changes of guilds, and the events that report them to the bot."""
 
 from collections.abc import Iterator
 
-from bongsu_sandbox.discord.errors import DiscordError, Wire, missing_access, unknown
+from bongsu_sandbox.discord.errors import DiscordError, Wire, missing_access, missing_permissions, unknown
 from bongsu_sandbox.discord.gateway.hub import Hub
-from bongsu_sandbox.discord.guilds.models import Channel, Guild, Member
+from bongsu_sandbox.discord.guilds.models import SEND_MESSAGES, Channel, Guild, Member
 from bongsu_sandbox.discord.users.models import User
 from bongsu_sandbox.discord.world import World, add_bot, remove_bot
 
 
 class Guilds:
-    """What happens to guilds. Every change is kept, and sent to the bot if it is in the guild."""
+    """Changes guilds. Every change is stored, and dispatched to the bot if it is a member."""
 
     def __init__(self, world: World, hub: Hub, bot: User) -> None:
         self._world = world
         self._hub = hub
         self._bot = bot
         self.left = 0
-        """How often the bot has left a guild."""
+        """The number of times that the bot has left a guild."""
 
     def of_bot(self) -> list[Guild]:
-        """The guilds that the bot is in."""
+        """List the bot's guilds."""
         return self.of(self._bot.id)
 
     def of(self, user_id: int) -> list[Guild]:
-        """A user's guilds, by id."""
+        """List a user's guilds by ID."""
         return sorted((one for one in self._world.guilds.values() if user_id in one.members), key=lambda one: one.id)
 
     def seen_by_bot(self, guild_id: int | None) -> Guild:
-        """A guild that the bot is in.
+        """Find a guild of which the bot is a member.
 
-        :raises DiscordError: there is none, or the bot is not in it: Discord does not tell which.
+        :raises DiscordError: unknown guild, or the bot is not a member; Discord does not distinguish them.
         """
         guild = self._world.guild(guild_id)
         if self._bot.id not in guild.members:
@@ -40,7 +40,7 @@ class Guilds:
         return guild
 
     def member(self, guild: Guild, user_id: int | None) -> Wire:
-        """A member as the bot sees them.
+        """Find a member of a guild.
 
         :raises DiscordError: that user is no member.
         """
@@ -50,9 +50,9 @@ class Guilds:
         return found.to_wire(self._world.user(found.user_id))
 
     def channel(self, channel_id: int | None) -> tuple[Guild, Channel]:
-        """A channel that the bot sees, and its guild.
+        """Find a channel of the bot's guilds, and its guild.
 
-        :raises DiscordError: there is none, or the bot is not in its guild.
+        :raises DiscordError: unknown channel, or the bot is not in its guild.
         """
         for guild in self._world.guilds.values():
             channel = guild.channels.get(channel_id or 0)
@@ -62,17 +62,27 @@ class Guilds:
                 return guild, channel
         raise unknown("Channel")
 
+    def writable_channel(self, channel_id: int | None) -> Channel:
+        """Find a channel in which the bot may send messages.
+
+        :raises DiscordError: unknown channel, or a missing permission.
+        """
+        guild, channel = self.channel(channel_id)
+        if not guild.permissions_of(self._bot.id) & SEND_MESSAGES:
+            raise missing_permissions()
+        return channel
+
     def join(self, guild: Guild, *, permissions: int = 0) -> bool:
-        """The bot joins; False if it was there."""
+        """Add the bot. Returns False if it was a member."""
         if self._bot.id in guild.members:
             return False
         add_bot(guild, self._bot, permissions=permissions)
         self._world.save()
-        self._tell_create(guild, lately_joined=True)
+        self._dispatch_create(guild, lately_joined=True)
         return True
 
     def leave(self, guild: Guild) -> bool:
-        """The bot leaves, or is put out; False if it was not there."""
+        """Remove the bot. Returns False if it was not a member."""
         if self._bot.id not in guild.members:
             return False
         remove_bot(guild, self._bot)
@@ -82,7 +92,7 @@ class Guilds:
         return True
 
     def set_unavailable(self, guild: Guild, *, unavailable: bool) -> None:
-        """An outage begins or ends."""
+        """Start or end an outage."""
         if guild.unavailable == unavailable:
             return
         guild.unavailable = unavailable
@@ -92,37 +102,37 @@ class Guilds:
         if unavailable:
             self._hub.dispatch("GUILD_DELETE", {"id": str(guild.id), "unavailable": True}, guild_id=guild.id)
         else:
-            self._tell_create(guild, lately_joined=False)
+            self._dispatch_create(guild, lately_joined=False)
 
     def rename(self, guild: Guild, name: str) -> None:
-        """A guild gets another name."""
+        """Rename a guild."""
         guild.name = name
         self._world.save()
         if self._bot.id in guild.members and not guild.unavailable:
             self._hub.dispatch("GUILD_UPDATE", guild.to_wire(), guild_id=guild.id)
 
     def add(self, guild: Guild) -> None:
-        """A new guild."""
+        """Add a guild."""
         self._world.guilds[guild.id] = guild
         self._world.save()
 
     def set_member(self, guild: Guild, member: Member) -> None:
-        """Somebody joins, or gets other roles."""
+        """Add a member or change its roles."""
         guild.members[member.user_id] = member
         self._world.save()
 
     def remove_member(self, guild: Guild, user_id: int) -> None:
-        """Somebody leaves."""
+        """Remove a member."""
         guild.members.pop(user_id, None)
         self._world.save()
 
     def first_events(self, shard_id: int, shards: int) -> Iterator[tuple[int, Wire | None]]:
-        """The bot's guilds on a shard, with what GUILD_CREATE says of each; None for one that is unavailable."""
+        """Yield the bot's guilds on a shard with the data of GUILD_CREATE, or None for an unavailable guild."""
         for guild in self.of_bot():
             if (guild.id >> 22) % shards == shard_id:
                 yield guild.id, None if guild.unavailable else guild.to_event(self._bot, lately_joined=False)
 
-    def _tell_create(self, guild: Guild, *, lately_joined: bool) -> None:
+    def _dispatch_create(self, guild: Guild, *, lately_joined: bool) -> None:
         if not guild.unavailable:
             event = guild.to_event(self._bot, lately_joined=lately_joined)
             self._hub.dispatch("GUILD_CREATE", event, guild_id=guild.id)

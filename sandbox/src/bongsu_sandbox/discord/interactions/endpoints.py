@@ -1,4 +1,4 @@
-"""The bot's answers to commands. The interaction's own token is what lets them in."""
+"""The bot's answers to commands, authorised by the interaction's token."""
 
 from typing import Annotated
 
@@ -7,9 +7,8 @@ from fastapi.responses import JSONResponse
 
 from bongsu.runtime.dependencies import Provided
 from bongsu_sandbox.discord import bodies
-from bongsu_sandbox.discord.applications.models import Application
 from bongsu_sandbox.discord.channels.service import EPHEMERAL
-from bongsu_sandbox.discord.errors import Wire, unknown
+from bongsu_sandbox.discord.errors import Wire
 from bongsu_sandbox.discord.front import Front, UnlimitedDiscordRoute
 from bongsu_sandbox.discord.interactions.service import DEFERRED, MESSAGE, Interaction, Interactions
 from bongsu_sandbox.discord.snowflakes import parse
@@ -37,7 +36,7 @@ async def respond(
 async def follow_up(
     front: ProvidedFront, interactions: ProvidedInteractions, request: Request, application_id: str, token: str
 ) -> Response:
-    _require(front.application, application_id)
+    front.require_application(application_id)
     body, files = await bodies.read(request)
     return JSONResponse((await interactions.follow_up(token, body, files)).to_wire())
 
@@ -46,20 +45,15 @@ async def follow_up(
 async def edit(
     front: ProvidedFront, interactions: ProvidedInteractions, request: Request, application_id: str, token: str
 ) -> Response:
-    _require(front.application, application_id)
+    front.require_application(application_id)
     body, files = await bodies.read(request)
     return JSONResponse((await interactions.edit(token, body, files)).to_wire())
 
 
 @router.get("/webhooks/{application_id}/{token}/messages/@original")
 async def read(front: ProvidedFront, interactions: ProvidedInteractions, application_id: str, token: str) -> Response:
-    _require(front.application, application_id)
+    front.require_application(application_id)
     return JSONResponse(interactions.original(token).to_wire())
-
-
-def _require(application: Application, application_id: str) -> None:
-    if parse(application_id) != application.id:
-        raise unknown("Webhook")
 
 
 def _callback(interaction: Interaction) -> Wire:
@@ -79,7 +73,7 @@ def _callback(interaction: Interaction) -> Wire:
 
 
 def _loading(interaction: Interaction) -> Wire:
-    """The message that Discord shows until a deferred answer comes."""
+    """Return the placeholder message of a deferred answer."""
     return {
         "id": str(interaction.id),
         "channel_id": str(interaction.channel_id),

@@ -1,4 +1,4 @@
-"""Slash commands that somebody gives here, and what the bot answers."""
+"""Slash commands given in the sandbox, and the bot's answers."""
 
 import asyncio
 import secrets
@@ -27,7 +27,7 @@ Status = Literal["not_delivered", "waiting", "deferred", "answered", "failed"]
 
 @dataclass
 class Interaction:
-    """One command that was given, and its answers. `failed`: the bot did not answer within three seconds."""
+    """A given command and its answers. `failed`: no answer within three seconds."""
 
     id: int
     token: str
@@ -46,12 +46,12 @@ class Interaction:
 
     @property
     def age_s(self) -> float:
-        """How long ago it was given."""
+        """Its age."""
         return time.monotonic() - self.started
 
     @property
     def status(self) -> Status:
-        """Where it stands."""
+        """The state of the answer."""
         if self.answers:
             return "answered"
         if self.deferred:
@@ -87,7 +87,7 @@ class Interaction:
 
 @dataclass(frozen=True)
 class Command:
-    """What somebody types."""
+    """A slash command as typed."""
 
     path: str
     options: Mapping[str, object]
@@ -109,11 +109,11 @@ class Interactions:
 
     @property
     def recent(self) -> list[Interaction]:
-        """The latest ones, oldest first."""
+        """The latest commands, oldest first."""
         return [*self._recent]
 
     def give(self, command: Command, commands: list[Wire]) -> Interaction:
-        """Send a command to the bot. One that is not among `commands` is sent as one that Discord still remembers."""
+        """Send a command to the bot, even if `commands` lacks it, as a client with an old cache does."""
         name, *rest = command.path.split()
         known = next((one for one in commands if one.get("name") == name), None)
         data: Wire = {
@@ -138,7 +138,7 @@ class Interactions:
         return made
 
     async def settled(self, interaction: Interaction, wait_s: float) -> None:
-        """Return when the bot has answered or cannot any more, or after `wait_s`."""
+        """Wait until the bot has answered or can no longer answer, at most `wait_s`."""
         if not interaction.delivered:
             return
         deadline = time.monotonic() + wait_s
@@ -155,9 +155,9 @@ class Interactions:
                 continue
 
     async def respond(self, interaction_id: int | None, token: str, body: Wire, files: list[Wire]) -> Interaction:
-        """The bot's first answer.
+        """Store the bot's first answer.
 
-        :raises DiscordError: it is too late, or not the first.
+        :raises DiscordError: too late, or not the first answer.
         """
         interaction = self._find(token)
         if interaction.id != interaction_id or (interaction.age_s > FIRST_ANSWER_S and not interaction.deferred):
@@ -175,25 +175,25 @@ class Interactions:
             raise required("type")
         interaction.ephemeral = bool(isinstance(flags, int) and flags & EPHEMERAL)
         interaction.acknowledged_after_s = interaction.age_s
-        await _tell(interaction)
+        await _notify_waiters(interaction)
         return interaction
 
     async def follow_up(self, token: str, body: Wire, files: list[Wire]) -> Message:
-        """A further answer; the first one after a deferral takes its place.
+        """Store another answer; after a deferral, the first one replaces it.
 
-        :raises DiscordError: there was no first answer, or its time is over.
+        :raises DiscordError: no first answer, or the token has expired.
         """
         interaction = self._acknowledged(token)
         if interaction.deferred and not interaction.answers:
             return await self.edit(token, body, files)
         message = self._answer(interaction, body, files)
-        await _tell(interaction)
+        await _notify_waiters(interaction)
         return message
 
     async def edit(self, token: str, body: Wire, files: list[Wire]) -> Message:
-        """Change the first answer, or give it after a deferral.
+        """Edit the first answer, or store it after a deferral.
 
-        :raises DiscordError: there was no first answer, or its time is over.
+        :raises DiscordError: no first answer, or the token has expired.
         """
         interaction = self._acknowledged(token)
         if not interaction.answers:
@@ -206,13 +206,13 @@ class Interactions:
             )
             interaction.answers[0] = message
             self._post(message)
-        await _tell(interaction)
+        await _notify_waiters(interaction)
         return message
 
     def original(self, token: str) -> Message:
-        """The first answer.
+        """Return the first answer.
 
-        :raises DiscordError: there is none.
+        :raises DiscordError: not answered yet.
         """
         interaction = self._acknowledged(token)
         if not interaction.answers:
@@ -283,6 +283,6 @@ def _nested(path: list[str], values: Mapping[str, object], known: object) -> lis
     return [{"name": name, "type": types.get(name, 3), "value": value} for name, value in values.items()]
 
 
-async def _tell(interaction: Interaction) -> None:
+async def _notify_waiters(interaction: Interaction) -> None:
     async with interaction.changed:
         interaction.changed.notify_all()

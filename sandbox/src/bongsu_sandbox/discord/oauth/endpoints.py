@@ -1,4 +1,4 @@
-"""Tokens over HTTP."""
+"""The token endpoints."""
 
 from collections.abc import Mapping
 from typing import Annotated

@@ -87,7 +87,7 @@ def _page(  # noqa: PLR0913 - the page and what it shows
         "people": people,
         "managed": {person.id: len(oauth.manageable(person)) for person in people},
         "user": user,
-        "asked": wanted,
+        "wanted": wanted,
         "guilds": guilds,
         "fixed_name": fixed.name if fixed is not None else wanted.guild_id,
         "problem": problem,

@@ -1,4 +1,4 @@
-"""What an application asks for when it sends a browser here."""
+"""The parameters of an authorization URL."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ SCOPES = frozenset(
 
 
 class WrongRequest(Exception):
-    """The request is wrong in a way that must not be told to the address that it names: it is shown here."""
+    """An invalid request that must not be redirected to the address that it names. A page shows the reason."""
 
 
 @dataclass(frozen=True)
 class AuthorizationRequest:
-    """A request that can be shown to the user. `guild_id`: the guild for the bot, fixed if `guild_fixed`."""
+    """A valid authorization request. `guild_id` is the guild for the bot, fixed if `guild_fixed`."""
 
     scopes: tuple[str, ...]
     redirect_uri: str
@@ -32,30 +32,30 @@ class AuthorizationRequest:
 
     @property
     def installs_bot(self) -> bool:
-        """Whether the bot is to join a guild."""
+        """Whether the request adds the bot to a guild."""
         return "bot" in self.scopes
 
     @property
     def redirect_origin(self) -> str:
-        """Scheme, host and port of where it leads."""
+        """Scheme, host and port of the redirect address."""
         parts = urlsplit(self.redirect_uri)
         return f"{parts.scheme}://{parts.netloc}"
 
     def back(self, **parameters: str) -> str:
-        """The address to send the browser to."""
+        """Return the redirect address with a code."""
         if self.state is not None:
             parameters["state"] = self.state
         separator = "&" if urlsplit(self.redirect_uri).query else "?"
         return f"{self.redirect_uri}{separator}{urlencode(parameters)}"
 
     def denied(self) -> str:
-        """The address for a user who refused."""
+        """Return the redirect address after a refusal."""
         description = "The resource owner or authorization server denied the request"
         return self.back(error="access_denied", error_description=description)
 
 
 def read(query: Mapping[str, str], application: Application) -> AuthorizationRequest:
-    """The request in the query of an authorisation URL.
+    """Parse the query of an authorization URL.
 
     :raises WrongRequest: what Discord says to a wrong one.
     """

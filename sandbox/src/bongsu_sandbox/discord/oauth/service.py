@@ -1,4 +1,4 @@
-"""Codes and tokens."""
+"""OAuth codes and tokens."""
 
 import base64
 import hashlib
@@ -46,7 +46,7 @@ class _Code:
 
 
 class OAuth:
-    """Gives codes to browsers and tokens to the application."""
+    """Issues codes to browsers and tokens to the application."""
 
     def __init__(self, application: Application, world: World, guilds: Guilds, faults: DiscordFaults) -> None:
         self.application = application
@@ -56,23 +56,23 @@ class OAuth:
         self._codes: dict[str, _Code] = {}
 
     def people(self) -> list[User]:
-        """Whom one can be."""
+        """List the personas."""
         return [*self.world.users.values()]
 
     def person(self, user_id: int | None) -> User | None:
-        """One of them."""
+        """Find a persona."""
         return self.world.users.get(user_id or 0)
 
     def manageable(self, user: User) -> list[Guild]:
-        """The guilds that a user may add the bot to."""
+        """List the guilds to which a user may add the bot."""
         return [guild for guild in self._guilds.of(user.id) if guild.permissions_of(user.id) & MANAGE_GUILD]
 
     def has_allowed(self, user: User, request: AuthorizationRequest) -> bool:
-        """Whether the user allowed as much before."""
+        """Whether the user has granted these scopes before."""
         return any(grant.user_id == user.id and set(request.scopes) <= {*grant.scopes} for grant in self.world.grants)
 
     def allow(self, request: AuthorizationRequest, user: User, guild_id: int | None) -> str:
-        """The user agrees; the address to send the browser to.
+        """Grant the request. Returns the address to redirect to.
 
         :raises OAuthError: the bot cannot be added to that guild by this user.
         """
@@ -96,7 +96,7 @@ class OAuth:
         return request.back(code=code, **parameters)
 
     def token(self, form: Mapping[str, str], authorization: str | None) -> Wire:
-        """The token endpoint.
+        """Answer the token endpoint.
 
         :raises OAuthError: what it refuses.
         """
@@ -115,7 +115,7 @@ class OAuth:
                 raise OAuthError("unsupported_grant_type", "Grant type None is not supported")
 
     def revoke(self, form: Mapping[str, str], authorization: str | None) -> None:
-        """Forget what a token stands for; an unknown one is no error.
+        """Revoke a token; an unknown one is not an error.
 
         :raises OAuthError: not the application.
         """
@@ -124,7 +124,7 @@ class OAuth:
         self.world.set_grants([one for one in self.world.grants if token not in {one.access_token, one.refresh_token}])
 
     def about(self, grant: Grant) -> Wire:
-        """What a token stands for."""
+        """Describe a grant, as `/oauth2/@me` does."""
         return {
             "application": self.application.to_wire(),
             "scopes": grant.scopes,

@@ -1,4 +1,4 @@
-"""The user whose token it is: the bot's, or a person's who allowed it."""
+"""`/users/@me`, for the bot's token and for granted tokens."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""People and the bot."""
+"""Users: the personas and the bot."""
 
 from pydantic import BaseModel
 
@@ -6,7 +6,7 @@ from bongsu_sandbox.discord.errors import Wire
 
 
 class User(BaseModel):
-    """An account. `email` None: it has none; not `verified`: nobody has proved that it is theirs."""
+    """An account, with or without an email address, which may be unverified."""
 
     id: int
     username: str
@@ -19,11 +19,11 @@ class User(BaseModel):
 
     @property
     def name(self) -> str:
-        """As it is shown."""
+        """The display name."""
         return self.global_name or self.username
 
     def to_wire(self) -> Wire:
-        """The user object that everyone sees."""
+        """The public user object."""
         wire: Wire = {
             "id": str(self.id),
             "username": self.username,
@@ -41,7 +41,7 @@ class User(BaseModel):
         return wire
 
     def to_own_wire(self, *, email: bool) -> Wire:
-        """The user object that the user's own token sees; with the address only under the scope `email`."""
+        """The user object for the user's own token, with the address under the scope `email`."""
         wire = self.to_wire() | {"locale": self.locale, "mfa_enabled": False, "premium_type": 0}
         if email:
             wire |= {"email": self.email, "verified": self.verified}

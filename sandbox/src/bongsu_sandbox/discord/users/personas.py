@@ -1,4 +1,4 @@
-"""The people that one can be at Discord's stand-in, and the guilds that they are in."""
+"""The personas of Discord's stand-in, and their guilds."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -90,8 +90,8 @@ _SEEDS = (
 BOT_STARTS_IN: Final = (SEOUL_DEVELOPERS,)
 
 
-def made_guilds() -> list[Guild]:
-    """The guilds as they are at first."""
+def build_guilds() -> list[Guild]:
+    """Build the initial guilds."""
     return [_guild(seed) for seed in _SEEDS]
 
 
