@@ -64,7 +64,9 @@ def _banned_in(path: Path, file: Path) -> Iterator[Violation]:
     # The words of a name are separated as `_pattern` expects them.
     text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text)
     for match in _pattern().finditer(text):
-        if "None" in match[0] or (match[0] == "is none" and path.suffix == ".html"):  # Python's value, Jinja's test
+        if "None" in match[0] or (
+            path.suffix == ".html" and match[0].endswith(" none")
+        ):  # Python's value, Jinja's test
             continue
         found = " ".join(re.split(GAP, match[0])).lower()
         line = text.count("\n", 0, match.start()) + 1
