@@ -13,7 +13,7 @@ from tests.ports import free_port
 LEVELS = ("alembic", "aiobotocore", "botocore", "httpx", "httpcore", "aiormq", "aio_pika", "uvicorn")
 
 Run = Callable[..., str]
-"""Runs a command that must fail; the one line that it says."""
+"""Runs a command that must fail, and returns the one line that it prints."""
 
 
 @contextlib.contextmanager
@@ -31,7 +31,7 @@ def logging_kept() -> Iterator[None]:
 
 @pytest.fixture
 def var(tmp_path: Path) -> Path:
-    """The data folder, which is not there yet."""
+    """The data folder, which does not exist yet."""
     return tmp_path / "var"
 
 
@@ -54,9 +54,9 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Run:
 
     def run(*arguments: str) -> str:
         assert main(arguments) == 1
-        said = capsys.readouterr().err.splitlines()
-        assert len(said) == 1, said
-        assert said[0].startswith("bongsu: ")
-        return said[0]
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1, lines
+        assert lines[0].startswith("bongsu: ")
+        return lines[0]
 
     return run

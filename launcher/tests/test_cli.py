@@ -1,4 +1,4 @@
-"""The commands on data and with arguments that are not as they must be: one line that says what to do."""
+"""The commands with damaged data or wrong arguments: one line with what to do."""
 
 import contextlib
 import os
@@ -40,14 +40,14 @@ def data(migrated: Path, var: Path) -> Path:
     return var
 
 
-def _spoil(path: Path) -> None:
+def _corrupt(path: Path) -> None:
     size_bytes = path.stat().st_size
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(os.urandom(size_bytes - 4096))
 
 
-def _spoil_table(path: Path, name: str) -> None:
+def _corrupt_table(path: Path, name: str) -> None:
     with contextlib.closing(sqlite3.connect(path)) as database:
         (page_bytes,) = database.execute("PRAGMA page_size").fetchone()
         (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)).fetchone()
@@ -67,27 +67,29 @@ NEED_DATABASE = (
 
 class TestDamagedData:
     @pytest.mark.parametrize("command", NEED_DATABASE, ids=" ".join)
-    def test_a_damaged_database_is_told(self, command: list[str], data: Path, refused: Run) -> None:
-        _spoil(data / "bongsu.sqlite3")
+    def test_damaged_database_is_reported(self, command: list[str], data: Path, refused: Run) -> None:
+        _corrupt(data / "bongsu.sqlite3")
         assert "bongsu.sqlite3 is damaged" in refused(*command)
 
     @pytest.mark.parametrize("table", ["alembic_version_auth", "signing_keys", "outbox"])
-    def test_a_damaged_table_is_told_in_one_line_and_not_in_the_log(
+    def test_damaged_table_is_reported_in_one_line_and_not_logged(
         self, table: str, data: Path, refused: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("LOG_LEVEL", "INFO")
-        _spoil_table(data / "bongsu.sqlite3", table)
+        _corrupt_table(data / "bongsu.sqlite3", table)
         assert "bongsu.sqlite3 is damaged" in refused("up")
 
     @pytest.mark.parametrize("command", NEED_DATABASE, ids=" ".join)
-    def test_a_lost_vault_key_is_told_and_none_is_made(self, command: list[str], data: Path, refused: Run) -> None:
+    def test_missing_vault_key_is_reported_and_not_created(self, command: list[str], data: Path, refused: Run) -> None:
         (data / "vault.key").unlink()
         assert "vault.key is missing" in refused(*command)
         assert not (data / "vault.key").exists()
 
     @pytest.mark.parametrize("command", [["up"], ["migrate"], ["key", "create", "kim@example.com"]], ids=" ".join)
     @pytest.mark.usefixtures("data")
-    def test_another_vault_key_is_told(self, command: list[str], refused: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_another_vault_key_is_refused(
+        self, command: list[str], refused: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("BONGSU_VAULT_KEYS", Vault.new_key())
         assert "The vault key does not decrypt the data in the database" in refused(*command)
 
@@ -105,23 +107,21 @@ class TestDamagedData:
             ("sandbox/discord/state.json", None),
         ],
     )
-    def test_what_stands_in_the_place_of_a_file_is_named(
-        self, path: str, content: bytes | None, data: Path, refused: Run
-    ) -> None:
-        spoilt = data / path
+    def test_unusable_file_is_named(self, path: str, content: bytes | None, data: Path, refused: Run) -> None:
+        unusable = data / path
         if content is None:
-            spoilt.mkdir(parents=True)
+            unusable.mkdir(parents=True)
         else:
-            spoilt.parent.mkdir(parents=True, exist_ok=True)
-            spoilt.write_bytes(content)
-        told = refused("up")
-        assert str(spoilt) in told
-        assert "remove" in told
+            unusable.parent.mkdir(parents=True, exist_ok=True)
+            unusable.write_bytes(content)
+        line = refused("up")
+        assert str(unusable) in line
+        assert "remove" in line
 
 
 class TestServe:
     @pytest.mark.parametrize("service", ["auth", "notify", "bot"])
-    def test_another_vault_key_is_told(
+    def test_another_vault_key_is_refused(
         self, service: str, mysql_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         url = make_url(mysql_database_url)
@@ -133,7 +133,7 @@ class TestServe:
         monkeypatch.setenv("AMQP_URL", "amqp://127.0.0.1:1/")
         assert main(["migrate"]) == 0
         monkeypatch.setenv("BONGSU_VAULT_KEYS", Vault.new_key())
-        # A process of its own, as its end is what closes what it had opened.
+        # A process of its own: its end closes what it has opened.
         done = subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-m", "bongsu_launcher", "serve", service],
             cwd=tmp_path,
@@ -148,12 +148,12 @@ class TestServe:
 
 
 class TestDoctor:
-    def test_on_a_new_folder_nothing_is_made(self, var: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_nothing_is_created_in_a_new_folder(self, var: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["doctor"]) == 0
-        assert "`bongsu up` makes it" in capsys.readouterr().out
+        assert "`bongsu up` creates it" in capsys.readouterr().out
         assert not [*var.iterdir()]
 
-    def test_a_lost_vault_key_is_bad_and_none_is_made(self, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_missing_vault_key_is_bad_and_not_created(self, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (data / "vault.key").unlink()
         assert main(["doctor"]) == 1
         assert "vault.key is missing" in capsys.readouterr().out
@@ -167,15 +167,17 @@ class TestDoctor:
         assert main(["doctor"]) == 1
         assert "BAD   database   The vault key does not decrypt" in capsys.readouterr().out
 
-    def test_a_damaged_file_is_no_matter_of_mysql(self, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        _spoil(data / "bongsu.sqlite3")
+    def test_settings_of_mysql_are_not_mentioned_when_the_sqlite_file_is_damaged(
+        self, data: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        _corrupt(data / "bongsu.sqlite3")
         assert main(["doctor"]) == 1
-        told = capsys.readouterr()
-        assert "bongsu.sqlite3 is damaged" in told.out
-        assert "MYSQL_HOST" not in told.out
-        assert "Traceback" not in told.err
+        printed = capsys.readouterr()
+        assert "bongsu.sqlite3 is damaged" in printed.out
+        assert "MYSQL_HOST" not in printed.out
+        assert "Traceback" not in printed.err
 
-    def test_a_server_that_does_not_answer_is_a_matter_of_mysql(
+    def test_settings_of_mysql_are_mentioned_when_the_server_is_unreachable(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("MYSQL_HOST", "127.0.0.1")
@@ -183,15 +185,15 @@ class TestDoctor:
         assert main(["doctor"]) == 1
         assert "check MYSQL_HOST, MYSQL_PORT" in capsys.readouterr().out
 
-    def test_a_discord_of_ones_own_is_not_called_unconfigured(
+    def test_bot_is_configured_when_it_has_another_api_url(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("BOT_TOKEN", "abc")
         monkeypatch.setenv("BOT_API_URL", "http://127.0.0.1:1/api")
         assert main(["doctor"]) == 1
-        told = capsys.readouterr().out
-        assert "set BOT_TOKEN" not in told
-        assert "BOT_API_URL is http://127.0.0.1:1/api" in told
+        printed = capsys.readouterr().out
+        assert "BOT_TOKEN logs in" not in printed
+        assert "BOT_API_URL is http://127.0.0.1:1/api" in printed
 
 
 class TestArguments:
@@ -199,7 +201,7 @@ class TestArguments:
         "url", ["sqlite:///x", "mysql://u@h/d", "mysql+aiomysql://u:p@h:port/d", "mysql+aiomysql://u@h/d?colour=red"]
     )
     @pytest.mark.parametrize("command", ["up", "migrate"])
-    def test_a_database_url_that_does_not_work_is_told(self, command: str, url: str, refused: Run) -> None:
+    def test_unusable_database_url_is_refused(self, command: str, url: str, refused: Run) -> None:
         assert "database" in refused(command, "--database-url", url)
 
     @pytest.mark.parametrize(
@@ -213,11 +215,11 @@ class TestArguments:
         ],
     )
     @pytest.mark.usefixtures("data")
-    def test_what_the_api_would_refuse_is_refused_by_name(self, arguments: list[str], words: str, refused: Run) -> None:
+    def test_invalid_input_is_refused_and_named(self, arguments: list[str], words: str, refused: Run) -> None:
         assert f"Invalid input: {words} (" in refused(*arguments)
 
-    def test_a_folder_that_is_damaged_says_so_before_anything_is_composed(self, var: Path) -> None:
+    def test_damaged_folder_is_reported_before_anything_is_composed(self, var: Path) -> None:
         var.mkdir()
         (var / "vault.key").write_text("garbage", encoding="utf-8")
-        with pytest.raises(StartError, match=r"vault\.key is no vault key"):
+        with pytest.raises(StartError, match=r"vault\.key is not a vault key"):
             compose()

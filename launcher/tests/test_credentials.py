@@ -17,7 +17,7 @@ def _files(folder: Path) -> dict[str, str]:
 
 
 class TestMake:
-    def test_each_service_gets_its_own(self, tmp_path: Path) -> None:
+    def test_each_service_gets_its_own_files(self, tmp_path: Path) -> None:
         credentials.make(tmp_path, broker="rabbitmq:5672")
         files = _files(tmp_path)
         passwords = [files[f"{access.service}/mysql_password"] for access in grants.ACCESS]
@@ -28,25 +28,25 @@ class TestMake:
         password = files["notify/amqp_password"]
         assert files["notify/amqp_url"] == f"amqp://notify:{password}@rabbitmq:5672/"
 
-    def test_whoever_opens_what_is_sealed_has_the_same_keys(self, tmp_path: Path) -> None:
+    def test_services_that_decrypt_have_the_same_keys(self, tmp_path: Path) -> None:
         credentials.make(tmp_path, broker="rabbitmq:5672")
         files = _files(tmp_path)
         assert files["auth/vault_keys"] == files["notify/vault_keys"]
         Vault.parse(files["auth/vault_keys"])
         assert "relay/vault_keys" not in files
 
-    def test_what_is_there_is_kept_and_what_is_missing_is_made(self, tmp_path: Path) -> None:
+    def test_existing_files_are_kept_and_missing_ones_created(self, tmp_path: Path) -> None:
         credentials.make(tmp_path, broker="rabbitmq:5672")
         before = _files(tmp_path)
         (tmp_path / "relay" / "mysql_password").unlink()
         assert credentials.make(tmp_path, broker="rabbitmq:5672") == ["relay/mysql_password"]
         after = _files(tmp_path)
         assert after.pop("relay/mysql_password") != before.pop("relay/mysql_password")
-        # Made from the passwords each time, with a new salt.
+        # Hashed each time, with a new salt.
         assert after.pop("rabbitmq/definitions.json") != before.pop("rabbitmq/definitions.json")
         assert after == before
 
-    def test_a_key_that_was_put_in_front_reaches_everyone(self, tmp_path: Path) -> None:
+    def test_added_key_reaches_every_service(self, tmp_path: Path) -> None:
         credentials.make(tmp_path, broker="rabbitmq:5672")
         path = tmp_path / "auth" / "vault_keys"
         keys = f"{Vault.new_key('k2')},{path.read_text()}"
@@ -55,18 +55,18 @@ class TestMake:
         credentials.make(tmp_path, broker="rabbitmq:5672")
         assert (tmp_path / "notify" / "vault_keys").read_text() == keys
 
-    def test_the_root_password_may_be_given(self, tmp_path: Path) -> None:
+    def test_root_password_can_be_chosen(self, tmp_path: Path) -> None:
         credentials.make(tmp_path, broker="rabbitmq:5672", root_password="봉수")
         assert (tmp_path / "mysql" / "root_password").read_text(encoding="utf-8") == "봉수"
 
-    def test_only_their_user_reads_a_services_files(self, tmp_path: Path) -> None:
+    def test_files_are_readable_by_their_service_only(self, tmp_path: Path) -> None:
         credentials.make(tmp_path, broker="rabbitmq:5672")
         for path in tmp_path.rglob("*"):
             if path.is_file():
                 theirs = path.parent.name in {"mysql", "rabbitmq"}
                 assert stat.S_IMODE(path.stat().st_mode) == (0o444 if theirs else 0o400), path
 
-    def test_the_definitions_know_each_password_by_its_hash(self, tmp_path: Path) -> None:
+    def test_definitions_hold_the_hash_of_each_password(self, tmp_path: Path) -> None:
         credentials.make(tmp_path, broker="rabbitmq:5672")
         document = json.loads((tmp_path / "rabbitmq" / "definitions.json").read_text())
         users = {user["name"]: user for user in document["users"]}
@@ -78,12 +78,12 @@ class TestMake:
 
 
 class TestMysqlPasswords:
-    def test_they_are_those_that_were_made(self, tmp_path: Path) -> None:
+    def test_passwords_are_those_that_were_created(self, tmp_path: Path) -> None:
         credentials.make(tmp_path, broker="rabbitmq:5672")
         found = credentials.mysql_passwords(tmp_path)
         assert set(found) == {access.service for access in grants.ACCESS}
         assert found["auth"] == (tmp_path / "auth" / "mysql_password").read_text()
 
-    def test_where_there_are_none_it_says_what_to_do(self, tmp_path: Path) -> None:
+    def test_missing_passwords_are_reported(self, tmp_path: Path) -> None:
         with pytest.raises(StartError, match="run `bongsu credentials"):
             credentials.mysql_passwords(tmp_path)

@@ -9,7 +9,7 @@ from bongsu_launcher.owners import MIGRATIONS
 
 
 class TestSeed:
-    async def test_at_the_next_start_nothing_is_tried_again(self, database_url: str) -> None:
+    async def test_existing_users_are_skipped_at_the_next_start(self, database_url: str) -> None:
         database = Database(database_url)
         await migrations.upgrade(database.engine, MIGRATIONS)
         await demo.seed(database)

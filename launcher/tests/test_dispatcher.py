@@ -48,7 +48,7 @@ async def client(dispatcher: Dispatcher) -> AsyncIterator[httpx.AsyncClient]:
 
 
 class TestRouting:
-    async def test_a_path_goes_to_its_service_unchanged(self, client: httpx.AsyncClient) -> None:
+    async def test_path_reaches_its_service_unchanged(self, client: httpx.AsyncClient) -> None:
         assert (await client.get("/auth/where")).json() == "auth"
         assert (await client.get("/v1/where")).json() == "notify"
 
@@ -57,16 +57,16 @@ class TestRouting:
             assert (await client.get(path)).json()["info"]["title"] == title
 
     @pytest.mark.parametrize("path", ["/authors", "/v10/where", "/internal/x", "/operations/where"])
-    async def test_what_only_begins_like_a_prefix_is_not_that_services(
+    async def test_path_that_merely_starts_with_a_prefix_is_not_that_services(
         self, client: httpx.AsyncClient, path: str
     ) -> None:
         answer = await client.get(path)
         assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
-    async def test_everything_else_goes_to_the_rest(self, client: httpx.AsyncClient) -> None:
+    async def test_other_paths_reach_the_rest(self, client: httpx.AsyncClient) -> None:
         assert (await client.get("/pages/where")).json() == "dashboard"
 
-    async def test_internal_paths_are_nobodys(self, client: httpx.AsyncClient) -> None:
+    async def test_internal_paths_are_not_found(self, client: httpx.AsyncClient) -> None:
         assert (await client.get("/internal/where")).status_code == 404
 
     async def test_health_answers_for_the_process(self, client: httpx.AsyncClient) -> None:
@@ -74,9 +74,7 @@ class TestRouting:
 
 
 class TestLifespan:
-    async def test_every_service_is_started_in_order_and_ended_in_reverse(
-        self, dispatcher: Dispatcher, log: list[str]
-    ) -> None:
+    async def test_services_start_in_order_and_end_in_reverse(self, dispatcher: Dispatcher, log: list[str]) -> None:
         received = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
         sent: list[str] = []
 

@@ -20,9 +20,9 @@ from tests.infrastructure.servers import execute
 PASSWORDS = {access.service: f"password of {access.service}" for access in grants.ACCESS}
 DENIED = (1142, 1044, 1045, 1227, 1370)
 NO_DEFAULT = 1364
-"""A row lacks values: nobody who may not insert gets that far."""
+"""A row lacks values: only a user that may insert gets that far."""
 
-# A statement for each privilege that changes nothing where it is allowed.
+# A statement for each privilege, which changes nothing where it is allowed.
 ATTEMPTS = {
     "SELECT": "SELECT 1 FROM {table} LIMIT 0",
     "INSERT": "INSERT INTO {table} (id) SELECT 1 FROM DUAL WHERE FALSE",
@@ -43,7 +43,7 @@ FOR_NOBODY = (
 
 @pytest.fixture
 def url(mysql_database_url: str) -> Iterator[str]:
-    """A fresh database; the users that the test makes for it are gone afterwards."""
+    """A fresh database; the users that the test creates for it are removed afterwards."""
     yield mysql_database_url
     parts = make_url(mysql_database_url)
     for access in grants.ACCESS:
@@ -92,7 +92,7 @@ def _owners() -> set[str]:
 
 class TestApply:
     @pytest.mark.parametrize("service", [access.service for access in grants.ACCESS])
-    async def test_a_service_may_do_what_its_entry_says_and_no_more(self, operator: AsyncEngine, service: str) -> None:
+    async def test_service_has_exactly_its_privileges(self, operator: AsyncEngine, service: str) -> None:
         await grants.apply(operator, PASSWORDS)
         wanted = next(access for access in grants.ACCESS if access.service == service).grants()
         async with _as_service(operator, service) as database:
@@ -105,22 +105,20 @@ class TestApply:
                 assert allowed == wanted.get(table, frozenset()), table
 
     @pytest.mark.parametrize("service", [access.service for access in grants.ACCESS])
-    async def test_no_service_changes_tables_or_users(self, operator: AsyncEngine, service: str) -> None:
+    async def test_service_cannot_change_tables_or_users(self, operator: AsyncEngine, service: str) -> None:
         await grants.apply(operator, PASSWORDS)
         async with _as_service(operator, service) as database:
             for statement in FOR_NOBODY:
                 assert not await _is_allowed(database, statement), statement
 
     @pytest.mark.parametrize("service", [access.service for access in grants.ACCESS])
-    async def test_a_service_sees_that_its_own_tables_are_up_to_date(self, operator: AsyncEngine, service: str) -> None:
+    async def test_service_can_read_the_versions_of_its_tables(self, operator: AsyncEngine, service: str) -> None:
         await grants.apply(operator, PASSWORDS)
         owner = next(access.owns for access in grants.ACCESS if access.service == service)
         async with _as_service(operator, service) as database:
             await migrations.require_current(database.engine, [one for one in MIGRATIONS if one.owner == owner])
 
-    async def test_what_is_no_longer_wanted_is_taken_away(
-        self, operator: AsyncEngine, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_surplus_privileges_are_revoked(self, operator: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
         await grants.apply(operator, PASSWORDS)
         less = tuple(dataclasses.replace(access, others={}) for access in grants.ACCESS)
         monkeypatch.setattr(grants, "ACCESS", less)
@@ -129,9 +127,9 @@ class TestApply:
         async with operator.connect() as connection:
             for access in less:
                 user = grants.user_of(access.service, database)
-                assert await grants.granted(connection, user, database) == access.grants()
+                assert await grants.read_grants(connection, user, database) == access.grants()
 
-    async def test_doing_it_again_changes_the_password_only(self, operator: AsyncEngine) -> None:
+    async def test_second_run_changes_the_password_only(self, operator: AsyncEngine) -> None:
         await grants.apply(operator, PASSWORDS | {"auth": secrets.token_hex()})
         async with _as_service(operator, "auth") as database:
             assert not await _is_allowed(database, "SELECT 1")
@@ -139,22 +137,22 @@ class TestApply:
         async with _as_service(operator, "auth") as database:
             assert await _is_allowed(database, "SELECT 1")
 
-    async def test_a_service_without_a_password_gets_no_user(self, operator: AsyncEngine) -> None:
+    async def test_user_is_not_created_when_its_password_is_missing(self, operator: AsyncEngine) -> None:
         users = await grants.apply(operator, {"auth": PASSWORDS["auth"]})
         assert users == [grants.user_of("auth", str(operator.url.database))]
 
     async def test_sqlite_has_no_users(self, sqlite_database_url: str) -> None:
         database = Database(sqlite_database_url)
-        with pytest.raises(StartError, match="leave --credentials out"):
+        with pytest.raises(StartError, match="--credentials needs MySQL"):
             await grants.apply(database.engine, PASSWORDS)
         await database.dispose()
 
 
 class TestAccess:
-    def test_every_table_is_somebodys(self) -> None:
+    def test_every_table_has_an_owner(self) -> None:
         assert {access.owns for access in grants.ACCESS} == _owners()
 
-    def test_what_others_are_given_are_tables_of_another_owner(self) -> None:
+    def test_privileges_on_others_are_on_tables_of_another_owner(self) -> None:
         tables = _tables()
         for access in grants.ACCESS:
             assert all(tables[name] != access.owns for name in access.others), access.service

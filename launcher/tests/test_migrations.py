@@ -33,7 +33,7 @@ def _owned_tables() -> dict[str, str]:
 
 
 class TestUpgrade:
-    async def test_the_tables_are_those_of_the_models(self, database: Database) -> None:
+    async def test_tables_are_those_of_the_models(self, database: Database) -> None:
         await migrations.upgrade(database.engine, MIGRATIONS)
         ours = _owned_tables()
         versions = {one.version_table for one in MIGRATIONS}
@@ -51,12 +51,12 @@ class TestUpgrade:
             assert await connection.run_sync(differences) == []
         assert await _tables(database) == set(ours) | versions
 
-    async def test_doing_it_twice_changes_nothing(self, database: Database) -> None:
+    async def test_second_upgrade_changes_nothing(self, database: Database) -> None:
         await migrations.upgrade(database.engine, MIGRATIONS)
         await migrations.upgrade(database.engine, MIGRATIONS)
         assert await migrations.pending(database.engine, MIGRATIONS) == []
 
-    async def test_it_goes_back_and_forward_again(self, database: Database) -> None:
+    async def test_downgrade_and_upgrade_give_the_same_tables(self, database: Database) -> None:
         await migrations.upgrade(database.engine, MIGRATIONS)
         before = await _tables(database)
         await migrations.downgrade(database.engine, MIGRATIONS)
@@ -66,9 +66,9 @@ class TestUpgrade:
 
 
 class TestPending:
-    async def test_an_empty_database_lacks_every_owner(self, database: Database) -> None:
+    async def test_every_owner_is_pending_when_the_database_is_empty(self, database: Database) -> None:
         assert await migrations.pending(database.engine, MIGRATIONS) == [one.owner for one in MIGRATIONS]
 
-    async def test_a_service_refuses_to_run_on_it(self, database: Database) -> None:
+    async def test_service_refuses_an_empty_database(self, database: Database) -> None:
         with pytest.raises(StartError, match="outbox, auth, notify, bot are not up to date; run `bongsu migrate`"):
             await migrations.require_current(database.engine, MIGRATIONS)

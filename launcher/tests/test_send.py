@@ -1,4 +1,4 @@
-"""`bongsu send` against an API that answers as the test says."""
+"""`bongsu send` against an API that the test controls."""
 
 import json
 import threading
@@ -17,7 +17,7 @@ MAIL = ("kim@example.com", "--subject", "안녕하세요", "--text", "🔥")
 
 
 class Api:
-    """Answers every POST and every GET with one status and text each."""
+    """Answers every POST with one status and text, and every GET with another."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -55,31 +55,31 @@ def api() -> Iterator[Api]:
 
 
 class TestSend:
-    def test_a_mail_that_is_sent_is_a_success(self, api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_command_succeeds_when_the_mail_is_sent(self, api: Api, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["send", *MAIL, *KEYS, "--url", f"{api.url}/"]) == 0
         assert capsys.readouterr().out.splitlines() == ["n1  queued", "n1  sent"]
 
-    def test_a_mail_that_still_waits_when_the_time_is_over_is_an_error(self, api: Api, refused: Run) -> None:
+    def test_command_fails_when_the_mail_is_not_sent_in_time(self, api: Api, refused: Run) -> None:
         api.shown = (200, json.dumps({"status": "retry_wait", "error": {"code": "throttled", "detail": "Slow down"}}))
-        told = refused("send", *MAIL, *KEYS, "--url", api.url, "--timeout", "0.3")
-        assert "still retry_wait after 0.3 s" in told
+        line = refused("send", *MAIL, *KEYS, "--url", api.url, "--timeout", "0.3")
+        assert "still retry_wait after 0.3 s" in line
 
-    def test_a_mail_that_failed_is_an_error(self, api: Api, refused: Run) -> None:
+    def test_command_fails_when_the_mail_has_failed(self, api: Api, refused: Run) -> None:
         api.shown = (200, json.dumps({"status": "failed", "error": {"code": "rejected", "detail": "No"}}))
         assert "ended as failed" in refused("send", *MAIL, *KEYS, "--url", api.url)
 
     @pytest.mark.parametrize("timeout", ["nan", "inf", "0", "-1", "soon"])
-    def test_a_time_that_is_none_is_refused(self, timeout: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_malformed_timeout_is_refused(self, timeout: str, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as ended:
             main(["send", *MAIL, *KEYS, f"--timeout={timeout}"])
         assert ended.value.code == 2
         assert "argument --timeout: " in capsys.readouterr().err
 
-    def test_the_reason_of_a_refusal_is_told(self, api: Api, refused: Run) -> None:
+    def test_refusal_is_shown_with_its_reason(self, api: Api, refused: Run) -> None:
         errors = [{"loc": ["body", "to", "email"], "msg": "is not an email address"}]
         api.made = (422, json.dumps({"detail": "Invalid input: to.email", "errors": errors}))
-        told = refused("send", *MAIL, *KEYS, "--url", api.url)
-        assert "The API answered 422: Invalid input: to.email (is not an email address)" in told
+        line = refused("send", *MAIL, *KEYS, "--url", api.url)
+        assert "The API answered 422: Invalid input: to.email (is not an email address)" in line
 
     @pytest.mark.parametrize(
         ("answer", "words"),
@@ -91,11 +91,11 @@ class TestSend:
             ((302, ""), "is not Bongsu's API; check --url"),
         ],
     )
-    def test_another_server_is_told(self, answer: tuple[int, str], words: str, api: Api, refused: Run) -> None:
+    def test_another_server_is_reported(self, answer: tuple[int, str], words: str, api: Api, refused: Run) -> None:
         api.made = answer
         assert words in refused("send", *MAIL, *KEYS, "--url", api.url)
 
-    def test_no_server_is_told(self, refused: Run) -> None:
+    def test_unreachable_server_is_reported(self, refused: Run) -> None:
         assert "http://127.0.0.1:1 does not answer" in refused("send", *MAIL, *KEYS, "--url", "http://127.0.0.1:1")
 
     @pytest.mark.parametrize(
@@ -105,12 +105,12 @@ class TestSend:
             ([*MAIL, *KEYS, "--url", "http://h:port"], "--url: 'http://h:port' is not"),
             ([*MAIL, *KEYS, "--url", "http://h:99999"], "--url: 'http://h:99999' is not"),
             ([*MAIL, *KEYS, "--url", "ftp://h"], "--url: 'ftp://h' is not"),
-            ([*MAIL, "--access-key", "한", "--secret-key", "x"], "--access-key holds characters"),
-            ([*MAIL, "--access-key", "x", "--secret-key", "\udcff"], "--secret-key holds characters"),
+            ([*MAIL, "--access-key", "한", "--secret-key", "x"], "--access-key has characters"),
+            ([*MAIL, "--access-key", "x", "--secret-key", "\udcff"], "--secret-key has characters"),
             (["kim@example.com", "--subject", "\udcff", "--text", "x", *KEYS], "--subject is not UTF-8 text"),
             (["kim@example.com", "--subject", "x", "--text", "\udcff", *KEYS], "--text is not UTF-8 text"),
             (["\udcff@example.com", "--subject", "x", "--text", "x", *KEYS], "TO is not UTF-8 text"),
         ],
     )
-    def test_what_cannot_be_sent_is_told_by_its_name(self, arguments: list[str], words: str, refused: Run) -> None:
+    def test_unusable_argument_is_named(self, arguments: list[str], words: str, refused: Run) -> None:
         assert words in refused("send", *arguments)

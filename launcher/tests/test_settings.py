@@ -15,20 +15,20 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 class TestCompose:
-    def test_without_any_setting_the_sandbox_sends_and_everyone_is_live(self) -> None:
+    def test_sandbox_sends_and_accounts_are_live_when_nothing_is_set(self) -> None:
         composed = compose()
         assert composed.notify.ses_endpoint_url == "http://127.0.0.1:8000/sandbox/ses"
         assert composed.notify.sandbox
         assert composed.auth.new_accounts == "live"
         assert composed.sandbox is not None
 
-    def test_real_credentials_replace_the_stand_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_credentials_replace_the_sandbox(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("NOTIFY_SES_ACCESS_KEY_ID", "AKIA")
         composed = compose()
         assert (composed.notify.ses_endpoint_url, composed.notify.sandbox) == (None, False)
         assert composed.auth.new_accounts == "trial"
 
-    def test_without_any_setting_the_sandbox_is_discord(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_sandbox_is_discord_when_nothing_is_set(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PORT", "8123")
         monkeypatch.setenv("SANDBOX_DISCORD_APPLICATION_ID", "77")
         discord = compose().auth.connection("discord")
@@ -39,32 +39,32 @@ class TestCompose:
             "77",
         )
 
-    def test_real_discord_replaces_the_stand_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_token_replaces_the_sandbox(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AUTH_DISCORD_CLIENT_ID", "123")
         discord = compose().auth.connection("discord")
         assert discord is not None
         assert (discord.base_url, discord.client_id) == (None, "123")
 
-    def test_where_strangers_come_there_is_no_sandbox(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_sandbox_is_absent_when_the_url_is_public(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("BONGSU_PUBLIC_URL", "https://bongsu.example")
         composed = compose()
         assert composed.sandbox is None
         assert not composed.notify.sandbox
 
-    def test_mysql_host_is_not_for_the_one_process_mode(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def test_mysql_host_is_ignored(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv("MYSQL_HOST", "db.internal")
         assert compose().database_url == f"sqlite+aiosqlite:///{tmp_path / 'var' / 'bongsu.sqlite3'}"
 
-    def test_a_database_url_overrides_the_file(self) -> None:
+    def test_database_url_overrides_the_file(self) -> None:
         assert compose("mysql+aiomysql://u@h/d").database_url == "mysql+aiomysql://u@h/d"
 
-    def test_the_dotenv_file_is_read(self, tmp_path: Path) -> None:
+    def test_dotenv_file_is_read(self, tmp_path: Path) -> None:
         (tmp_path / ".env").write_text("PORT=8077\nNOTIFY_FROM=봉수 <hello@bongsu.test>\n", encoding="utf-8")
         composed = compose()
         assert composed.platform.url == "http://localhost:8077"
         assert composed.notify.sender == "봉수 <hello@bongsu.test>"
 
-    def test_every_wrong_name_of_every_service_is_listed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_unknown_names_of_all_services_are_listed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("NOTIFY_LEASE", "60")
         monkeypatch.setenv("AUTH_ACCESS_TOKEN_S", "forever")
         monkeypatch.setenv("PORT", "70000")

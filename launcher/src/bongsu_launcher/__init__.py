@@ -1,1 +1,1 @@
-"""The `bongsu` command, and everything in one process: the only place that imports every service."""
+"""The `bongsu` command and the one-process mode: the only package that imports every service."""

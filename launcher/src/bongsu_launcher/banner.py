@@ -1,4 +1,4 @@
-"""What `bongsu up` says once it is ready."""
+"""The text that `bongsu up` prints once it is ready."""
 
 from bongsu_launcher import demo
 from bongsu_launcher.settings import Composed
@@ -15,12 +15,12 @@ def text(composed: Composed) -> str:
         lines.append(f"  Sandbox     {url}/sandbox/   (mailbox: {url}/sandbox/mailbox)")
     lines.append(f"  APIs        {url}/auth/docs   {url}/v1/docs")
     if composed.notify.sandbox:
-        lines += _to_try()
-    lines += ["", "  Ctrl-C stops it.", ""]
+        lines += _examples()
+    lines += ["", "  Press Ctrl-C to stop.", ""]
     return "\n".join(lines)
 
 
-def _to_try() -> list[str]:
+def _examples() -> list[str]:
     return [
         "",
         f"  Demo users  (password: {demo.PASSWORD})",

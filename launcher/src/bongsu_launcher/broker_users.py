@@ -1,8 +1,8 @@
-"""Who may do what on RabbitMQ: each service has a user of its own. `PERMISSIONS` is the whole of it.
+"""The RabbitMQ users of the services and their permissions.
 
-RabbitMQ reads it as a definitions file when it starts, so a broker that lost its disk knows its users again. It also
-checks that the `user_id` of a message is the user that sent it. What it cannot limit is to which queue somebody sends:
-all of them are reached through the default exchange.
+RabbitMQ reads them from a definitions file when it starts, so a broker that lost its disk has its users again. It also
+checks that the `user_id` of a message is the user that sent it. It cannot limit the queues that a user sends to: all of
+them are reached through the default exchange.
 """
 
 import base64
@@ -20,7 +20,7 @@ from bongsu.contracts.queues import ALL_QUEUES
 VHOST: Final = "/"
 OPERATOR: Final = "operator"
 
-# As regular expressions of RabbitMQ's: what a user declares, sends to and consumes from.
+# Regular expressions for names of queues and exchanges, as RabbitMQ reads them.
 _WORK = r"({})(\.dead)?".format("|".join(name.replace(".", r"\.") for name in ALL_QUEUES))
 _SEND = r"amq\.default"
 _TOPICS = r"bongsu\.topics"
@@ -39,7 +39,7 @@ class Permissions:
     read: tuple[str, ...] = ()
 
     def definition(self) -> dict[str, JsonValue]:
-        """As an entry of a definitions file."""
+        """The entry in a definitions file."""
         return {
             "user": self.service,
             "vhost": VHOST,
@@ -57,9 +57,9 @@ PERMISSIONS: Final = (
         write=(_SEND, _WORK, _SUBSCRIPTION),
         read=(_WORK, _TOPICS, _SUBSCRIPTION, _INBOX),
     ),
-    # To declare a queue with dead letters takes the right to read it.
+    # Declaring a queue with a dead-letter queue requires permission to read it.
     Permissions("relay", configure=(_WORK,), write=(_SEND, _WORK), read=(_WORK,)),
-    # The bot answers calls, and calls its own other processes.
+    # The bot serves calls, and calls its own other processes.
     Permissions(
         "bot",
         configure=(_BOT, _TOPICS, _SUBSCRIPTION, _INBOX),
@@ -76,20 +76,20 @@ PERMISSIONS: Final = (
 
 
 def definitions(passwords: Mapping[str, str]) -> str:
-    """A definitions file with a user for each password; the operator may do everything.
+    """Write a definitions file with a user for each password; the operator has every permission.
 
     :param passwords: by service, and by `OPERATOR`.
     """
     users: list[JsonValue] = [
         {
             "name": name,
-            "password_hash": _hashed(password),
+            "password_hash": _hash(password),
             "hashing_algorithm": "rabbit_password_hashing_sha256",
             "tags": ["administrator"] if name == OPERATOR else [],
         }
         for name, password in sorted(passwords.items())
     ]
-    permissions: list[JsonValue] = [one.definition() for one in PERMISSIONS if one.service in passwords]
+    permissions: list[JsonValue] = [user.definition() for user in PERMISSIONS if user.service in passwords]
     if OPERATOR in passwords:
         permissions.append({"user": OPERATOR, "vhost": VHOST, "configure": ".*", "write": ".*", "read": ".*"})
     document: JsonValue = {"vhosts": [{"name": VHOST}], "users": users, "permissions": permissions}
@@ -97,11 +97,11 @@ def definitions(passwords: Mapping[str, str]) -> str:
 
 
 def _any_of(expressions: Iterable[str]) -> str:
-    # `^$` and not an empty text for nothing: it matches nothing that has a name.
+    # `^$` matches no name.
     joined = "|".join(expressions)
     return f"^({joined})$" if joined else "^$"
 
 
-def _hashed(password: str) -> str:
+def _hash(password: str) -> str:
     salt = secrets.token_bytes(4)
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()

@@ -34,63 +34,70 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     up = commands.add_parser("up", help="run everything in one process")
-    up.add_argument("--database-url", help="in place of the SQLite file: mysql+aiomysql://user:password@host/name")
-    up.add_argument("--reload", action="store_true", help="start again when the code changes (development)")
+    up.add_argument(
+        "--database-url", help="a database other than the SQLite file: mysql+aiomysql://user:password@host/name"
+    )
+    up.add_argument("--reload", action="store_true", help="restart when the code changes (for development)")
 
-    serve = commands.add_parser("serve", help="run one service on PORT, with MySQL and RabbitMQ")
+    serve = commands.add_parser("serve", help="run one service on PORT, on MySQL and RabbitMQ")
     serve.add_argument("service", choices=sorted(SERVICES))
 
-    migrate = commands.add_parser("migrate", help="bring the tables up to date")
+    migrate = commands.add_parser("migrate", help="create the tables or bring them up to date")
     _with_database(migrate)
-    migrate.add_argument("--downgrade", action="store_true", help="take all of them away again (their data too)")
-
+    migrate.add_argument("--downgrade", action="store_true", help="remove all tables and their data")
     migrate.add_argument(
-        "--credentials", type=Path, metavar="FOLDER", help="also make the services' users in MySQL, with their grants"
+        "--credentials", type=Path, metavar="FOLDER", help="also create the services' MySQL users and their grants"
     )
 
-    credentials = commands.add_parser(
-        "credentials", help="make the passwords and keys of a deployment that are missing"
+    credentials = commands.add_parser("credentials", help="create the missing passwords and keys of a deployment")
+    credentials.add_argument(
+        "folder", type=Path, help="the folder to create them in: a folder a service, a file a secret"
     )
-    credentials.add_argument("folder", type=Path, help="where they are kept: a folder a service, a file a secret")
     credentials.add_argument("--broker", default="rabbitmq:5672", metavar="HOST:PORT", help="RabbitMQ's address")
 
-    user = commands.add_parser("user", help="accounts").add_subparsers(dest="action", required=True, metavar="ACTION")
-    create = user.add_parser("create", help="make an account with a verified address")
+    user = commands.add_parser("user", help="manage accounts").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    create = user.add_parser("create", help="create an account with a verified address")
     create.add_argument("email")
     create.add_argument("--name")
     create.add_argument("--role", choices=ROLES, default="user")
-    create.add_argument("--password", help="else BONGSU_PASSWORD, else asked for")
+    create.add_argument("--password", help="by default BONGSU_PASSWORD, or a prompt")
     _with_database(create)
-    promote = user.add_parser("promote", help="give an account a role")
+    promote = user.add_parser("promote", help="change the role of an account")
     promote.add_argument("email")
     promote.add_argument("role", choices=ROLES)
     _with_database(promote)
 
-    key = commands.add_parser("key", help="API keys").add_subparsers(dest="action", required=True, metavar="ACTION")
-    make = key.add_parser("create", help="make an API key; its secret is shown once")
-    make.add_argument("email", help="whose key it is")
+    key = commands.add_parser("key", help="manage API keys").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    make = key.add_parser("create", help="create an API key; its secret is shown once")
+    make.add_argument("email", help="the account of the key")
     make.add_argument("--memo")
     make.add_argument("--mode", choices=("live", "test"), default="live")
     make.add_argument(
-        "--scope", action="append", dest="scopes", metavar="SCOPE", help="repeat it; without: all of them"
+        "--scope", action="append", dest="scopes", metavar="SCOPE", help="may be repeated; by default all scopes"
     )
     _with_database(make)
 
-    send = commands.add_parser("send", help="send an email through the API and follow it to its end")
+    send = commands.add_parser("send", help="send an email through the API and follow its status")
     send.add_argument("to")
     send.add_argument("--subject", required=True)
     send.add_argument("--text", required=True)
-    send.add_argument("--url", help="the API's public URL; else BONGSU_PUBLIC_URL or http://localhost:PORT")
-    send.add_argument("--access-key", default=os.environ.get("BONGSU_ACCESS_KEY"), help="else BONGSU_ACCESS_KEY")
-    send.add_argument("--secret-key", default=os.environ.get("BONGSU_SECRET_KEY"), help="else BONGSU_SECRET_KEY")
-    send.add_argument("--timeout", type=_seconds, default=30.0, metavar="SECONDS", help="how long to follow it")
+    send.add_argument("--url", help="the public URL of the API; by default BONGSU_PUBLIC_URL, or http://localhost:PORT")
+    send.add_argument("--access-key", default=os.environ.get("BONGSU_ACCESS_KEY"), help="by default BONGSU_ACCESS_KEY")
+    send.add_argument("--secret-key", default=os.environ.get("BONGSU_SECRET_KEY"), help="by default BONGSU_SECRET_KEY")
+    send.add_argument(
+        "--timeout", type=_seconds, default=30.0, metavar="SECONDS", help="how long to follow the status; by default 30"
+    )
 
-    slash = commands.add_parser("commands", help="the bot's slash commands").add_subparsers(
+    slash = commands.add_parser("commands", help="manage the slash commands of the bot").add_subparsers(
         dest="action", required=True, metavar="ACTION"
     )
-    slash.add_parser("sync", help="register them with Discord, once for each version")
+    slash.add_parser("sync", help="register them with Discord, once a version")
 
-    doctor = commands.add_parser("doctor", help="check settings, database, broker and providers, and say what to do")
+    doctor = commands.add_parser("doctor", help="check settings, database, broker and providers")
     _with_database(doctor)
     return parser
 
@@ -103,17 +110,19 @@ def _seconds(text: str) -> float:
 
 
 def _with_database(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--database-url", help="else MYSQL_HOST, else the SQLite file of the one-process mode")
+    parser.add_argument(
+        "--database-url", help="by default the MySQL of MYSQL_HOST, or the SQLite file of the one-process mode"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; its exit code."""
+    """Run a command and return its exit code."""
     options = build_parser().parse_args(arguments)
     if options.command == "up" and options.reload:
         from bongsu_launcher import reload  # noqa: PLC0415 - a development tool
 
         return reload.up(options)
-    # Each command imports what it needs: `bongsu send` need not load the services.
+    # A command imports only what it needs: `bongsu send` does not load the services.
     module = importlib.import_module(MODULES[options.command])
     process: Callable[[argparse.Namespace], Process] = module.process
     return run(process(options))

@@ -1,6 +1,6 @@
 """`bongsu credentials FOLDER`: the passwords and keys of a deployment, a folder a service, a file a secret.
 
-What is there is kept, what is missing is made: passwords are rotated by removing files. The services read theirs as
+Existing files are kept and missing ones created: remove a file to rotate its password. The services read theirs as
 `NAME_FILE`. RabbitMQ's users come from the definitions file, MySQL's from `bongsu migrate --credentials FOLDER`.
 """
 
@@ -24,56 +24,56 @@ VAULT_KEYS: Final = "vault_keys"
 DEFINITIONS: Final = Path("rabbitmq/definitions.json")
 
 VAULT_USERS: Final = ("auth", "notify", "bot")
-"""Who opens what is sealed."""
+"""The services that decrypt secrets."""
 
-OURS: Final = 0o400
-THEIRS: Final = 0o444
-"""MySQL and RabbitMQ read as users of their own; nobody else is given their folders."""
+SERVICE_MODE: Final = 0o400
+SERVER_MODE: Final = 0o444
+"""MySQL and RabbitMQ run as other users; their folders are mounted into no other container."""
 
 
 def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:
-    """Makes what is missing.
+    """Create the missing files.
 
     :raises StartError: the folder cannot be written to.
     """
 
     async def credentials(_stop: StopSignal) -> None:
         try:
-            made = make(options.folder, broker=options.broker, root_password=os.environ.get("MYSQL_PASSWORD"))
+            created = make(options.folder, broker=options.broker, root_password=os.environ.get("MYSQL_PASSWORD"))
         except OSError as error:
-            raise StartError(f"Cannot keep credentials in {options.folder} ({error.strerror})") from error
-        print(f"Made {', '.join(made)}." if made else "All credentials are there.")
+            raise StartError(f"Cannot write credentials to {options.folder} ({error.strerror})") from error
+        print(f"Created {', '.join(created)}." if created else "All credentials exist.")
 
     return credentials
 
 
 def make(folder: Path, *, broker: str, root_password: str | None = None) -> list[str]:
-    """Make what is missing below a folder.
+    """Create the missing files below a folder.
 
     :param broker: RabbitMQ's address, `host:port`.
-    :param root_password: of MySQL's root, in place of a random one.
-    :returns: the files that were made.
+    :param root_password: of MySQL's root; by default a random one.
+    :returns: the names of the created files.
     """
-    keeper = _Keeper(folder)
-    keeper.ensure(ROOT_PASSWORD, root_password or secrets.token_urlsafe(24), mode=THEIRS)
+    files = _Folder(folder)
+    files.ensure(ROOT_PASSWORD, root_password or secrets.token_urlsafe(24), mode=SERVER_MODE)
     for access in grants.ACCESS:
-        keeper.ensure(Path(access.service, MYSQL_PASSWORD), secrets.token_urlsafe(24))
+        files.ensure(Path(access.service, MYSQL_PASSWORD), secrets.token_urlsafe(24))
     passwords = {}
-    for name in (*(one.service for one in broker_users.PERMISSIONS), broker_users.OPERATOR):
-        passwords[name] = keeper.ensure(Path(name, AMQP_PASSWORD), secrets.token_urlsafe(24))
-        keeper.write(Path(name, AMQP_URL), f"amqp://{name}:{passwords[name]}@{broker}/", mode=OURS)
-    keeper.write(DEFINITIONS, broker_users.definitions(passwords), mode=THEIRS)
+    for name in (*(user.service for user in broker_users.PERMISSIONS), broker_users.OPERATOR):
+        passwords[name] = files.ensure(Path(name, AMQP_PASSWORD), secrets.token_urlsafe(24))
+        files.write(Path(name, AMQP_URL), f"amqp://{name}:{passwords[name]}@{broker}/", mode=SERVICE_MODE)
+    files.write(DEFINITIONS, broker_users.definitions(passwords), mode=SERVER_MODE)
     first, *others = VAULT_USERS
-    vault_keys = keeper.ensure(Path(first, VAULT_KEYS), Vault.new_key())
+    vault_keys = files.ensure(Path(first, VAULT_KEYS), Vault.new_key())
     for name in (*others, broker_users.OPERATOR):
-        keeper.write(Path(name, VAULT_KEYS), vault_keys, mode=OURS)
-    return keeper.made
+        files.write(Path(name, VAULT_KEYS), vault_keys, mode=SERVICE_MODE)
+    return files.created
 
 
 def mysql_passwords(folder: Path) -> dict[str, str]:
-    """The passwords of the services' users in MySQL.
+    """Read the passwords of the services' users in MySQL.
 
-    :raises StartError: there are none, or they cannot be read.
+    :raises StartError: a file does not exist or cannot be read.
     """
     found = {}
     for access in grants.ACCESS:
@@ -85,23 +85,23 @@ def mysql_passwords(folder: Path) -> dict[str, str]:
     return found
 
 
-class _Keeper:
-    """Writes files whole or not at all."""
+class _Folder:
+    """Writes each file whole or not at all."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.made: list[str] = []
+        self.created: list[str] = []
 
-    def ensure(self, name: Path, content: str, *, mode: int = OURS) -> str:
-        """The content of a file, which is written if it does not exist."""
+    def ensure(self, name: Path, content: str, *, mode: int = SERVICE_MODE) -> str:
+        """Return the content of a file, which is created if it does not exist."""
         path = self._folder / name
         if not path.exists():
             self.write(name, content, mode=mode)
-            self.made.append(str(name))
+            self.created.append(str(name))
         return path.read_text(encoding="utf-8").strip()
 
     def write(self, name: Path, content: str, *, mode: int) -> None:
-        """Write a file, or write it again."""
+        """Write a file, in place of an earlier one."""
         path = self._folder / name
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         unfinished = path.with_name(f".{path.name}.new")

@@ -1,4 +1,4 @@
-"""The people of a demo: made only where a stand-in does the sending."""
+"""The demo users, created only where the sandbox takes the mail."""
 
 import contextlib
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from bongsu.mixins import Database
 from bongsu_auth import operations
 from bongsu_auth.errors import AddressTaken
 
-PASSWORD: Final = "five-beacons-at-dusk"  # noqa: S105 - printed for everyone; these accounts exist only beside the sandbox
+PASSWORD: Final = "five-beacons-at-dusk"  # noqa: S105 - printed at the start; these accounts exist beside the sandbox only
 
 
 @dataclass(frozen=True, slots=True)
 class DemoUser:
-    """Somebody to sign in as."""
+    """An account to sign in with."""
 
     email: str
     name: str
@@ -29,10 +29,10 @@ USERS: Final = (
 
 
 async def seed(database: Database) -> None:
-    """Make the people who are not there yet; what was changed about them since is kept."""
-    there = await User.filter_by(email_norm__in=[user.email for user in USERS]).pluck("email_norm")
+    """Create the users that do not exist yet; existing ones are left as they are."""
+    existing = await User.filter_by(email_norm__in=[user.email for user in USERS]).pluck("email_norm")
     for user in USERS:
-        if user.email in there:
+        if user.email in existing:
             continue
-        with contextlib.suppress(AddressTaken):  # another process makes them too
+        with contextlib.suppress(AddressTaken):  # another process has just created it
             await operations.create_user(database, user.email, PASSWORD, name=user.name, role=user.role)

@@ -23,21 +23,21 @@ INTERNAL = "/internal"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A service and the prefixes that are its; a prefix matches itself and what is below it."""
+    """A service and its path prefixes; a prefix matches itself and the paths below it."""
 
     app: FastAPI
     prefixes: tuple[str, ...]
 
     def serves(self, path: str) -> bool:
-        """Whether this path is the service's."""
+        """Whether the path is this service's."""
         return any(path == prefix or path.startswith(f"{prefix}/") for prefix in self.prefixes)
 
 
 class Dispatcher:
-    """Hands each request to the service that its path belongs to; enters every service's lifespan itself.
+    """Passes each request to the service of its path, and enters every service's lifespan.
 
     :param operations: answers `/healthz`, `/readyz` and `/metrics` for the whole process.
-    :param rest: serves every path that is nobody else's, but for `/internal`: the gateway does not route that either.
+    :param rest: serves every other path except `/internal`, which the gateway does not route either.
     """
 
     def __init__(self, parts: Sequence[Part], *, operations: FastAPI, rest: FastAPI | None = None) -> None:

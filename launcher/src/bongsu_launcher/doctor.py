@@ -1,4 +1,4 @@
-"""`bongsu doctor`: checks what the settings name, and says what to do."""
+"""`bongsu doctor`: checks the settings and what they name, and says what to do."""
 
 import argparse
 import socket
@@ -28,7 +28,7 @@ MARKS = {"ok": "ok  ", "note": "note", "bad": "BAD "}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; `bad` ones keep Bongsu from working."""
+    """The result of one check. A `bad` one keeps Bongsu from working, a `note` does not."""
 
     state: Literal["ok", "note", "bad"]
     subject: str
@@ -36,7 +36,7 @@ class Finding:
 
 
 def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:
-    """Prints every finding.
+    """Print every finding.
 
     :raises StartError: some are bad.
     """
@@ -48,8 +48,8 @@ def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[Non
             print(f"  {MARKS[finding.state]}  {finding.subject:10} {finding.detail}")
             bad += finding.state == "bad"
         if bad:
-            raise StartError(f"{bad} of these need mending")
-        print("All is well.")
+            raise StartError(f"{bad} {'problem' if bad == 1 else 'problems'} found")
+        print("No problems found.")
 
     return doctor
 
@@ -65,7 +65,7 @@ async def _findings(database_url: str | None) -> AsyncIterator[Finding]:
     except StartError as error:
         yield Finding("bad", "data", str(error))
         return
-    yield Finding("ok", "settings", f"every name is known; public URL {composed.platform.url}")
+    yield Finding("ok", "settings", f"valid; the public URL is {composed.platform.url}")
     yield _port(composed)
     yield await _database(composed, database_url, vault)
     yield await _broker(composed)
@@ -79,7 +79,9 @@ def _port(composed: Composed) -> Finding:
         probe.settimeout(1)
         taken = probe.connect_ex((platform.host, platform.port)) == 0
     if taken:
-        return Finding("note", "port", f"{platform.port} is in use: by a running Bongsu, or choose another with PORT")
+        return Finding(
+            "note", "port", f"{platform.port} is in use, by a running Bongsu or another program; PORT sets another"
+        )
     return Finding("ok", "port", f"{platform.port} is free")
 
 
@@ -87,8 +89,8 @@ async def _database(composed: Composed, database_url: str | None, vault: Vault |
     url = chosen_url(composed.platform, database_url)
     shown = url.rsplit("@", maxsplit=1)[-1]
     if url == composed.state.database_url and not composed.state.database_file.exists():
-        # Not opened: that would make it.
-        return Finding("note", "database", f"{composed.state.database_file} is not there yet: `bongsu up` makes it")
+        # SQLite would create it.
+        return Finding("note", "database", f"{composed.state.database_file} does not exist yet; `bongsu up` creates it")
     try:
         async with connect_database(url, slow_query_ms=composed.platform.slow_query_ms) as database:
             behind = await migrations.pending(database.engine, MIGRATIONS)
@@ -100,51 +102,55 @@ async def _database(composed: Composed, database_url: str | None, vault: Vault |
         advice = "; check MYSQL_HOST, MYSQL_PORT, MYSQL_USER and MYSQL_PASSWORD" if of_settings else ""
         return Finding("bad", "database", f"{error}{advice}")
     if not behind:
-        return Finding("ok", "database", f"{shown} answers and its tables are up to date")
-    advice = "run `bongsu migrate`" if composed.platform.mysql_host else "`bongsu up` makes them"
+        return Finding("ok", "database", f"{shown} is reachable; its tables are up to date")
+    advice = "run `bongsu migrate`" if composed.platform.mysql_host else "`bongsu up` updates them"
     return Finding(
-        "note", "database", f"{shown} answers; the tables of {', '.join(behind)} are not up to date: {advice}"
+        "note", "database", f"{shown} is reachable; the tables of {', '.join(behind)} are not up to date: {advice}"
     )
 
 
 async def _broker(composed: Composed) -> Finding:
     if composed.platform.amqp_url is None:
         return Finding(
-            "note", "broker", "AMQP_URL is not set: `bongsu up` uses its own, the services alone need RabbitMQ"
+            "note",
+            "broker",
+            "AMQP_URL is not set; `bongsu up` has a broker of its own, separate services need RabbitMQ",
         )
     try:
-        async with connect_broker(composed.platform) as broker:
-            return Finding("ok", "broker", "RabbitMQ answers") if broker.connected else Finding("bad", "broker", "lost")
+        async with connect_broker(composed.platform):
+            return Finding("ok", "broker", "RabbitMQ is reachable")
     except StartError as error:
         return Finding("bad", "broker", f"{error}; check AMQP_URL")
 
 
 async def _ses(composed: Composed) -> Finding:
     if composed.notify.sandbox:
-        return Finding("note", "SES", "not configured: the sandbox stands in; set NOTIFY_SES_ACCESS_KEY_ID to send")
+        return Finding(
+            "note", "SES", "not configured, so the sandbox takes the mail; NOTIFY_SES_ACCESS_KEY_ID sends real mail"
+        )
     try:
         account = await ses.read_account(composed.notify)
     except ses.AccountUnreadable as error:
         return Finding("bad", "SES", f"{error}; check NOTIFY_SES_ACCESS_KEY_ID, its secret and NOTIFY_SES_REGION")
     if not account.production:
-        return Finding(
-            "note", "SES", "works, but AWS lets it send to verified addresses only: ask AWS for production access"
-        )
-    return Finding("ok", "SES", f"{account.max_send_rate:g} mails/s, {account.sent_last_24_hours:g} sent in 24 h")
+        return Finding("note", "SES", "works, but sends to verified addresses only; request production access from AWS")
+    return Finding(
+        "ok",
+        "SES",
+        f"{account.max_send_rate:g} mails/s allowed, {account.sent_last_24_hours:g} sent in the last 24 hours",
+    )
 
 
 async def _bot(composed: Composed) -> Finding:
     if composed.bot.token is None:
-        return Finding("note", "bot", "BOT_TOKEN is not set: the rest works without it")
+        return Finding("note", "bot", "BOT_TOKEN is not set, so no bot runs; the other services work without it")
     (given,) = load(BotSettings, dotenv=DOTENV)
     if given.token is None:
-        return Finding(
-            "note", "bot", "not configured: the sandbox stands in for Discord; set BOT_TOKEN to log in there"
-        )
+        return Finding("note", "bot", "not configured, so the sandbox replaces Discord; BOT_TOKEN logs in to Discord")
     real = composed.bot.api_url == DISCORD_API_URL
-    known_by = "Discord" if real else f"BOT_API_URL ({composed.bot.api_url})"
+    provider = "Discord" if real else f"BOT_API_URL ({composed.bot.api_url})"
     advice = "" if real else f"; BOT_API_URL is {composed.bot.api_url}, not Discord's"
     try:
-        return Finding("ok", "bot", f"{known_by} knows it as {await bot_name(composed.bot)}")
+        return Finding("ok", "bot", f"{provider} accepts the token of {await bot_name(composed.bot)}")
     except StartError as error:
         return Finding("bad", "bot", f"{error}{advice}")

@@ -79,7 +79,7 @@ async def _run(composed: Composed, stop: StopSignal) -> None:
         operations = create_operations([*(part.app for part in parts), pages])
 
         async def start_work() -> None:
-            # Once the port answers: a delivery and the bot may call the sandbox, which is behind it.
+            # After the port answers: a delivery and the bot may call the sandbox, which is served on it.
             queues = [QueueSpec(name) for name in ALL_QUEUES]
             await broker.declare(*queues)
             await process.enter(Relay(database, broker, queues=queues).running())
@@ -119,14 +119,14 @@ async def _memory_broker() -> AsyncIterator[MemoryBroker]:
 
 
 async def _prepare(database: Database, composed: Composed, vault: Vault) -> None:
-    """Migrate the tables, make the first signing key and the demo users, and release what the last run held."""
+    """Migrate the tables, create the first signing key and the demo users, and release what the last run claimed."""
     await migrations.upgrade(database.engine, MIGRATIONS)
     await ensure_signing_key(vault)
     await require_vault_opens(vault)
     if composed.notify.sandbox:
         await demo.seed(database)
     if composed.owns_database:
-        # Only the process before this one can have held a message or a lease: it need not expire first.
+        # Only the process before this one can have claimed a message: there is no claim to wait for.
         async with database.unit():
             await outbox.release()
             await deliveries.release()

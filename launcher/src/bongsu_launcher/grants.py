@@ -1,6 +1,6 @@
-"""Who may do what in MySQL: each service has a user of its own, with no more than it needs.
+"""The MySQL users of the services and their privileges.
 
-`ACCESS` is the whole of it. Tables are made and changed by `bongsu migrate` alone, as the operator's user.
+Tables are created and changed by `bongsu migrate` alone, as the operator's user.
 """
 
 import re
@@ -22,7 +22,7 @@ READ: Final = frozenset({"SELECT"})
 APPEND: Final = frozenset({"INSERT"})
 ROWS: Final = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 
-# What `bongsu.identity` reads to know a caller, in whichever service.
+# What `bongsu.identity` reads to identify a caller.
 IDENTITY: Final[Grants] = dict.fromkeys(
     ("users", "linked_accounts", "sessions", "api_keys", "api_key_allowlist", "signing_keys", "revocations"), READ
 )
@@ -30,14 +30,14 @@ IDENTITY: Final[Grants] = dict.fromkeys(
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A service's user: all rows of the tables that it owns, and what it needs of others'."""
+    """A service's user: every row of the tables that it owns, and the privileges that it needs on others."""
 
     service: str
     owns: str
     others: Grants = field(default_factory=dict)
 
     def grants(self) -> Grants:
-        """Everything that the user may do."""
+        """Every privilege of the user."""
         own = [mapper.class_ for mapper in Base.registry.mappers if mapper.class_.__owner__ == self.owns]
         versions = [one.version_table for one in MIGRATIONS if one.owner == self.owns]
         return {model.__tablename__: ROWS for model in own} | dict.fromkeys(versions, READ) | dict(self.others)
@@ -48,7 +48,7 @@ ACCESS: Final = (
     Access(
         "notify",
         owns="notify",
-        # Its worker settles what it has consumed: it deletes the outbox's rows, or postpones them.
+        # The worker settles the messages that it has consumed: it deletes or postpones their rows.
         others={**IDENTITY, "request_nonces": APPEND, "audit_log": APPEND, "outbox": ROWS},
     ),
     Access("relay", owns="outbox"),
@@ -57,23 +57,25 @@ ACCESS: Final = (
 
 
 def user_of(service: str, database: str) -> str:
-    """The name of a service's user; two Bongsus in one MySQL have different ones."""
+    """The name of a service's user, which differs between two databases of one server."""
     return f"{database}_{service}"
 
 
 async def apply(engine: AsyncEngine, passwords: Mapping[str, str]) -> list[str]:
-    """Make the users of the services in `passwords`, and give and take until each has exactly its grants.
+    """Create the users of the services in `passwords`, and grant and revoke until each has exactly its privileges.
 
-    What a user has already is left alone, so that services go on while it runs. Tables must exist.
+    Privileges that a user has already are not touched, so services keep working meanwhile. The tables must exist.
 
-    :returns: the users.
-    :raises StartError: the database is not MySQL, or its name cannot be part of a user's.
+    :returns: the names of the users.
+    :raises StartError: the database is not MySQL, or its name cannot be part of a user name.
     """
     database = engine.url.database or ""
     if engine.dialect.name not in ("mysql", "mariadb"):
-        raise StartError("Only MySQL has users: leave --credentials out for SQLite")
+        raise StartError("--credentials needs MySQL: SQLite has no users")
     if not re.fullmatch(r"[A-Za-z0-9_]{1,22}", database):
-        raise StartError(f"{database!r} cannot be part of a user's name: use at most 22 letters, digits and _")
+        raise StartError(
+            f"The database name {database!r} cannot be part of a user name: use at most 22 letters, digits and _"
+        )
     users = []
     async with engine.connect() as connection:
         for access in ACCESS:
@@ -87,29 +89,29 @@ async def apply(engine: AsyncEngine, passwords: Mapping[str, str]) -> list[str]:
 
 async def _ensure_user(connection: AsyncConnection, user: str, password: str) -> None:
     for statement in ("CREATE USER IF NOT EXISTS", "ALTER USER"):
-        # Accounts and grants are statements of their own, which no model stands for.
+        # SQLAlchemy has no expression for accounts and grants.
         await connection.execute(
             text(f"{statement} :user@'%' IDENTIFIED BY :password"), {"user": user, "password": password}
         )
 
 
 async def _ensure_grants(connection: AsyncConnection, user: str, database: str, wanted: Grants) -> None:
-    present = await granted(connection, user, database)
+    present = await read_grants(connection, user, database)
     for table in sorted({*wanted, *present}):
         missing = wanted.get(table, frozenset()) - present.get(table, frozenset())
         surplus = present.get(table, frozenset()) - wanted.get(table, frozenset())
         for privileges, action in ((missing, "GRANT {} ON {} TO"), (surplus, "REVOKE {} ON {} FROM")):
             if privileges:
                 where = f"`{database}`.`{table}`"
-                # Names of our own tables and of privileges, which a statement cannot have as parameters.
+                # Identifiers and privileges cannot be parameters; these are constants of this module.
                 await connection.execute(
                     text(action.format(", ".join(sorted(privileges)), where) + " :user@'%'"), {"user": user}
                 )
 
 
-async def granted(connection: AsyncConnection, user: str, database: str) -> Grants:
-    """What a user may do in the tables of a database."""
-    # The catalogue is not a table of ours.
+async def read_grants(connection: AsyncConnection, user: str, database: str) -> Grants:
+    """Read a user's privileges on the tables of a database."""
+    # The catalogue has no model.
     rows = await connection.execute(
         text(
             "SELECT TABLE_NAME, PRIVILEGE_TYPE FROM information_schema.TABLE_PRIVILEGES "

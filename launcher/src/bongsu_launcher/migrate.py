@@ -14,16 +14,16 @@ from bongsu_launcher.settings import LauncherSettings
 
 
 def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:
-    """Brings every owner's tables up to date, and makes what is needed beside them.
+    """Bring every owner's tables up to date, and create the first signing key.
 
-    That is the first signing key; with `--credentials` the services' users; beside a sandbox the demo's people.
+    Also the services' users with `--credentials`, and the demo users beside a sandbox.
     """
 
     async def migrate(_stop: StopSignal) -> None:
         async with operator_database.connect(options.database_url, current=False) as (database, vault):
             if options.downgrade:
                 await migrations.downgrade(database.engine, MIGRATIONS)
-                print("The tables are gone.")
+                print("All tables are removed.")
                 return
             behind = await migrations.pending(database.engine, MIGRATIONS)
             await migrations.upgrade(database.engine, MIGRATIONS)
@@ -32,7 +32,7 @@ def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[Non
             await require_vault_opens(vault)
             if options.credentials is not None:
                 users = await grants.apply(database.engine, credentials.mysql_passwords(options.credentials))
-                print(f"Users with their grants: {', '.join(users)}.")
+                print(f"Users and grants are up to date: {', '.join(users)}.")
             (platform,) = load(LauncherSettings, dotenv=DOTENV)
             if platform.sandbox_url is not None:
                 await demo.seed(database)

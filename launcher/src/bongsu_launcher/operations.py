@@ -11,7 +11,7 @@ from bongsu.runtime.metrics import Metrics
 
 
 class AllMetrics(Metrics):
-    """What several services measured, as one: their metrics have the same names and differ by the service label."""
+    """The metrics of several services in one document: they have the same names and differ by the service label."""
 
     def __init__(self, parts: Sequence[FastAPI]) -> None:
         super().__init__("operations")
@@ -19,7 +19,7 @@ class AllMetrics(Metrics):
         self._combined.register(_Combined([self.registry, *(part.state.metrics.registry for part in parts)]))
 
     def render(self) -> bytes:
-        """Every service's registry in the text format that Prometheus reads."""
+        """Every service's registry in the Prometheus text format."""
         return generate_latest(self._combined)
 
 
@@ -28,11 +28,11 @@ class _Combined(Collector):
         self._registries = registries
 
     def describe(self) -> list[Metric]:
-        """Nothing beforehand: what the registries hold grows."""
+        """Describe nothing: the registries grow."""
         return []
 
     def collect(self) -> list[Metric]:
-        """Each metric once, with the samples of every registry."""
+        """Yield each metric once, with the samples of every registry."""
         merged: dict[str, Metric] = {}
         for registry in self._registries:
             for metric in registry.collect():
@@ -44,5 +44,5 @@ class _Combined(Collector):
 
 
 def create_operations(parts: Sequence[FastAPI]) -> FastAPI:
-    """The app that answers for the whole process."""
+    """Create the app that answers for the whole process."""
     return create_api(title="Bongsu", version="1", prefix=None, metrics=AllMetrics(parts))

@@ -1,4 +1,4 @@
-"""The database that an operator's command works on."""
+"""The database of an operator's command."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

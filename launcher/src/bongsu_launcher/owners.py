@@ -1,4 +1,4 @@
-"""Whose tables there are."""
+"""The owners of tables."""
 
 from bongsu import outbox
 from bongsu_auth import app as auth
@@ -6,4 +6,4 @@ from bongsu_bot import app as bot
 from bongsu_notify import app as notify
 
 MIGRATIONS = (outbox.MIGRATIONS, auth.MIGRATIONS, notify.MIGRATIONS, bot.MIGRATIONS)
-"""Every owner's history, in the order in which they are run."""
+"""Every owner's history, in the order of migration."""

@@ -1,4 +1,4 @@
-"""`bongsu up --reload`: starts again when the code changes."""
+"""`bongsu up --reload`: restarts when the code changes."""
 
 import argparse
 import shlex
@@ -12,18 +12,18 @@ WATCHED = ("shared/src", "services", "sandbox/src", "launcher/src")
 
 
 class _Sources(PythonFilter):
-    """Python, and what the pages are made of."""
+    """Python files, and the files that pages are made of."""
 
     def __init__(self) -> None:
         super().__init__(extra_extensions=(".html", ".css", ".js", ".txt", ".subject"))
 
 
 def up(options: argparse.Namespace) -> int:
-    """Runs `bongsu up` in a child process and replaces it at each change."""
+    """Run `bongsu up` in a child process, and restart it after each change."""
     root = Path(__file__).resolve().parents[3]
     folders = [root / folder for folder in WATCHED if (root / folder).is_dir()]
     if not folders:
-        print("bongsu: --reload needs a checkout: the installed packages do not change", file=sys.stderr)
+        print("bongsu: --reload needs a checkout of the repository", file=sys.stderr)
         return 1
     command = [sys.executable, "-m", "bongsu_launcher", "up"]
     if options.database_url:
@@ -34,6 +34,6 @@ def up(options: argparse.Namespace) -> int:
         target_type="command",
         watch_filter=_Sources(),
         sigint_timeout=6,
-        callback=lambda changes: print(f"bongsu: {len(changes)} file(s) changed, starting again", flush=True),
+        callback=lambda changes: print(f"bongsu: {len(changes)} file(s) changed, restarting", flush=True),
     )
     return 128 + signal.SIGINT

@@ -1,4 +1,4 @@
-"""`bongsu send`: an email through the API, followed to its end. Also an example of a signed client."""
+"""`bongsu send`: sends an email through the API and follows its status. Also an example of a signed client."""
 
 import argparse
 import re
@@ -23,15 +23,15 @@ _KEY = re.compile(r"[!-~]+")
 
 
 def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:
-    """Sends and follows one email.
+    """Send one email and follow its status.
 
-    :raises StartError: no key, no API, the API refused, or the mail was not sent in time.
+    :raises StartError: no key is given, the API cannot be reached or refuses, or the email is not sent in time.
     """
 
     async def send(stop: StopSignal) -> None:
         if not options.access_key or not options.secret_key:
             raise StartError(
-                "`bongsu send` needs an API key: make one with `bongsu key create EMAIL`, then set "
+                "`bongsu send` needs an API key: create one with `bongsu key create EMAIL`, then set "
                 "BONGSU_ACCESS_KEY and BONGSU_SECRET_KEY"
             )
         (platform,) = load(LauncherSettings, dotenv=DOTENV)
@@ -45,9 +45,9 @@ def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[Non
         }
         try:
             async with httpx.AsyncClient(base_url=url, auth=signer, timeout=10) as client:
-                made = _checked(await client.post("/v1/notifications", json=body), "id", "status")
-                print(f"{made['id']}  {made['status']}")
-                await _follow(client, made["id"], made["status"], options.timeout, stop)
+                created = _read(await client.post("/v1/notifications", json=body), "id", "status")
+                print(f"{created['id']}  {created['status']}")
+                await _follow(client, created["id"], created["status"], options.timeout, stop)
         except httpx.RequestError as error:
             raise StartError(f"{url} does not answer ({type(error).__name__}); is `bongsu up` running?") from error
 
@@ -57,7 +57,9 @@ def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[Non
 def _require_sendable(options: argparse.Namespace, url: str) -> None:
     for name, key in (("--access-key", options.access_key), ("--secret-key", options.secret_key)):
         if _KEY.fullmatch(key) is None:
-            raise StartError(f"{name} holds characters that no key has: give it as `bongsu key create` printed it")
+            raise StartError(
+                f"{name} has characters that no key contains: copy it from the output of `bongsu key create`"
+            )
     if not _is_base_url(url):
         raise StartError(f"--url: {url!r} is not http(s)://HOST:PORT")
     for name, text in (("TO", options.to), ("--subject", options.subject), ("--text", options.text)):
@@ -84,38 +86,38 @@ async def _follow(
         left_s = deadline - time.monotonic()
         if left_s <= 0 or await stop.sleep(min(POLL_S, left_s)):
             waited = "" if stop.is_set() else f" after {timeout_s:g} s (--timeout)"
-            raise StartError(f"The notification is still {status}{waited}; Bongsu goes on with it")
-        shown = _checked(await client.get(f"/v1/notifications/{notification_id}"), "status", "error")
-        if shown["status"] != status:
-            status = shown["status"]
-            error = shown["error"]
+            raise StartError(f"The notification is still {status}{waited}; Bongsu keeps processing it")
+        found = _read(await client.get(f"/v1/notifications/{notification_id}"), "status", "error")
+        if found["status"] != status:
+            status = found["status"]
+            error = found["error"]
             print(f"{notification_id}  {status}" + (f"  {error['code']}: {error['detail']}" if error else ""))
     if status in {"failed", "bounced", "expired"}:
         raise StartError(f"The notification ended as {status}")
 
 
-def _checked(answer: httpx.Response, *names: str) -> dict[str, Any]:
-    """The body of an answer that has these members.
+def _read(answer: httpx.Response, *names: str) -> dict[str, Any]:
+    """Return the body of an answer that has these members.
 
-    :raises StartError: the API refused, or it is not the API that answers.
+    :raises StartError: the API refused the request, or another server answered.
     """
     try:
         body = answer.json()
     except ValueError:
         body = None
     if answer.is_error:
-        raise StartError(f"The API answered {answer.status_code}: {_refusal(body) or answer.reason_phrase}")
+        raise StartError(f"The API answered {answer.status_code}: {_problem(body) or answer.reason_phrase}")
     if not isinstance(body, dict) or not set(names) <= body.keys():
-        raise StartError(f"{answer.url.copy_with(path='/')} answers, but is not Bongsu's API; check --url")
+        raise StartError(f"{answer.url.copy_with(path='/')} is not Bongsu's API; check --url")
     return body
 
 
-def _refusal(body: object) -> str | None:
-    """What a problem document says, with what is wrong about each field."""
+def _problem(body: object) -> str | None:
+    """The detail of a problem document, with the error of each field."""
     match body:
         case {"detail": str(detail), "errors": [*errors]}:
-            wrong = [str(error["msg"]) for error in errors if isinstance(error, dict) and "msg" in error]
-            return f"{detail} ({'; '.join(wrong)})" if wrong else detail
+            messages = [str(error["msg"]) for error in errors if isinstance(error, dict) and "msg" in error]
+            return f"{detail} ({'; '.join(messages)})" if messages else detail
         case {"detail": str(detail)}:
             return detail
     return None

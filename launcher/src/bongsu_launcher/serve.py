@@ -1,4 +1,4 @@
-"""`bongsu serve`: one service, as its own `python -m` runs it."""
+"""`bongsu serve`: runs one service, as its own `python -m` does."""
 
 import argparse
 import importlib
@@ -16,7 +16,7 @@ SERVICES: Final = {
     "bot": ("bongsu_bot.__main__", "bot"),
     "sandbox": ("bongsu_sandbox.__main__", "main"),
 }
-"""Imported by name, one of them, so that a service's process holds no other service's code."""
+"""Imported by name, so that a service's process does not load the other services."""
 
 
 def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:

@@ -1,4 +1,4 @@
-"""The settings of the one-process mode: what is not configured is stood in for, piece by piece."""
+"""The settings of the one-process mode: the sandbox replaces each provider that is not configured."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +15,15 @@ from bongsu_sandbox.settings import SandboxSettings, is_local_url
 
 
 class LauncherSettings(PlatformSettings):
-    """The platform's settings, and where the one-process mode keeps its data."""
+    """The platform's settings, and the data folder of the one-process mode."""
 
-    var: Path = Field(default=Path("var"), validation_alias="BONGSU_VAR", description="Folder of the data")
+    var: Path = Field(default=Path("var"), validation_alias="BONGSU_VAR", description="The data folder")
 
 
 def with_vault_keys(platform: LauncherSettings, *, make: bool = True) -> LauncherSettings:
-    """The settings with the data folder's own key, where the environment names none.
+    """The settings with the data folder's own key, where the environment names no other.
 
-    :param make: make it where there is no database yet; else it stays out.
+    :param make: create the key where there is no database yet; else `vault_keys` may be None.
     :raises StartError: the folder or its key cannot be used.
     """
     if platform.vault_keys is not None:
@@ -35,7 +35,7 @@ def with_vault_keys(platform: LauncherSettings, *, make: bool = True) -> Launche
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """Everything that the one process is told. `sandbox` is None where nothing is stood in for."""
+    """Every setting of the one process. `sandbox` is None where every provider is configured."""
 
     platform: LauncherSettings
     auth: AuthSettings
@@ -48,15 +48,15 @@ class Composed:
 
     @property
     def owns_database(self) -> bool:
-        """Whether the database is the data folder's own file, which no other process can be using."""
+        """Whether the database is the data folder's own file, which no other process uses."""
         return self.database_url == self.state.database_url
 
 
 def compose(database_url: str | None = None, *, make_keys: bool = True) -> Composed:
-    """Read the environment and `.env`, and fill in stand-ins for what is missing.
+    """Read the environment and `.env`, and point each provider that is not configured to the sandbox.
 
-    :param make_keys: make the data folder's vault key where there is none yet; else `vault_keys` may be None.
-    :raises SettingsError: every missing or wrong name.
+    :param make_keys: create the data folder's vault key where there is no database yet; else `vault_keys` may be None.
+    :raises SettingsError: names every missing or wrong setting.
     :raises StartError: the data folder cannot be used.
     """
     platform, auth, notify, dashboard, bot, sandbox = load(

@@ -10,9 +10,9 @@ from bongsu_launcher.settings import compose
 
 
 def process(_options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:
-    """Registers them, with Discord or with the sandbox of a running `bongsu up`.
+    """Register the commands with Discord, or with the sandbox of a running `bongsu up`.
 
-    :raises StartError: no token, a wrong one, or Discord does not answer.
+    :raises StartError: the token is missing or wrong, or Discord does not respond.
     """
 
     async def main(_stop: StopSignal) -> None:

@@ -1,4 +1,4 @@
-"""What the one-process mode keeps between runs: its folder, its database file and the key that it made."""
+"""The data folder of the one-process mode: its database file, its vault key, its lock."""
 
 import contextlib
 import fcntl
@@ -12,9 +12,9 @@ from bongsu.runtime.errors import StartError
 
 
 class StateFolder:
-    """`var/`, or what BONGSU_VAR names. Only its owner can read it.
+    """`var/`, or the folder that BONGSU_VAR names. Only its owner can read it.
 
-    :raises StartError: it cannot be made or written to.
+    :raises StartError: it cannot be created or written to.
     """
 
     def __init__(self, path: Path) -> None:
@@ -25,7 +25,9 @@ class StateFolder:
             probe.touch()
             probe.unlink()
         except OSError as error:
-            raise StartError(f"Cannot keep data in {path} ({error.strerror}); set BONGSU_VAR") from error
+            raise StartError(
+                f"Cannot write to the data folder {path} ({error.strerror}); BONGSU_VAR sets another"
+            ) from error
 
     @property
     def database_file(self) -> Path:
@@ -39,14 +41,14 @@ class StateFolder:
 
     @property
     def sandbox(self) -> Path:
-        """What the stand-ins keep."""
+        """The data of the sandbox."""
         return self.path / "sandbox"
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder: its broker lives in one process, so a second one would send everything again.
+        """Lock the folder: the broker lives in one process, so a second process would send every message again.
 
-        :raises StartError: another process holds it.
+        :raises StartError: another process has locked it.
         """
         path = self.path / "lock"
         with contextlib.ExitStack() as stack:
@@ -55,18 +57,18 @@ class StateFolder:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise StartError(
-                    f"Another Bongsu runs on the data in {self.path}: stop it, or set BONGSU_VAR and PORT for a second"
+                    f"Another Bongsu uses the data in {self.path}: stop it, or set BONGSU_VAR and PORT for a second"
                 ) from error
             except OSError as error:
                 raise StartError(f"Cannot lock {path} ({error.strerror}): remove it") from error
             yield
 
     def vault_keys(self) -> str | None:
-        """The key that seals what is in this folder's database; None while there is neither.
+        """The key that encrypts secrets in this folder's database; None while neither exists.
 
-        :raises StartError: it cannot be read, is no key, or is gone and the database is not.
+        :raises StartError: it cannot be read, is not a key, or is missing although the database exists.
         """
-        # Looked at first: whoever makes a database has made the key before.
+        # Checked first: the key is created before the database.
         sealed = self.database_file.is_file() and self.database_file.stat().st_size > 0
         try:
             return self._read_key()
@@ -74,29 +76,29 @@ class StateFolder:
             if not sealed:
                 return None
         raise StartError(
-            f"{self._key_file} is missing, and nothing else opens what is sealed in {self.database_file.name}: "
-            "put it back, or set BONGSU_VAULT_KEYS to what it held"
+            f"{self._key_file} is missing, and only it decrypts the secrets in {self.database_file.name}: "
+            "restore it, or set BONGSU_VAULT_KEYS to its content"
         )
 
     def ensure_vault_keys(self) -> str:
-        """The key, which is made where there is neither it nor a database.
+        """The key, which is created where neither it nor a database exists.
 
-        :raises StartError: as `vault_keys`, or it cannot be made.
+        :raises StartError: as by `vault_keys`, or it cannot be created.
         """
         keys = self.vault_keys()
         if keys is not None:
             return keys
-        made = self._key_file.with_name(f".vault-{secrets.token_hex(4)}")
+        written = self._key_file.with_name(f".vault-{secrets.token_hex(4)}")
         try:
-            # Written beside and linked into place: two starts at once agree on one key, and a crash leaves no half.
-            with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            # Written beside and linked into place: two processes agree on one key, and a crash leaves no partial file.
+            with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(Vault.new_key())
             with contextlib.suppress(FileExistsError):
-                os.link(made, self._key_file)
-            made.unlink()
+                os.link(written, self._key_file)
+            written.unlink()
             return self._read_key()
         except OSError as error:
-            raise StartError(f"Cannot make {self._key_file} ({error.strerror})") from error
+            raise StartError(f"Cannot create {self._key_file} ({error.strerror})") from error
 
     def _read_key(self) -> str:
         reason: object
@@ -114,7 +116,7 @@ class StateFolder:
         else:
             return keys
         raise StartError(
-            f"{self._key_file} is no vault key ({reason}): put back what it held, or set BONGSU_VAULT_KEYS to it"
+            f"{self._key_file} is not a vault key ({reason}): restore its content, or set BONGSU_VAULT_KEYS to it"
         )
 
     @property

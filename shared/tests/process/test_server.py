@@ -1,4 +1,4 @@
-"""A process that is started and ended as operators do."""
+"""A process that is started and stopped as operators do."""
 
 import os
 import signal
@@ -92,7 +92,7 @@ class TestStop:
         assert (process.returncode, out) == (0, "lifespan closed\nall closed\n"), err
         assert "Traceback" not in err
 
-    def test_an_event_stream_that_watches_the_signal_ends_at_once(self) -> None:
+    def test_event_stream_ends_immediately_when_it_watches_the_signal(self) -> None:
         port = free_port()
         with _process(port) as process:
             _wait_until_started(process)
@@ -101,14 +101,14 @@ class TestStop:
                 next(chunks)
                 begun = time.monotonic()
                 process.send_signal(signal.SIGINT)
-                for _ in chunks:  # a stream that is cut off, as the one below, is an error here
+                for _ in chunks:  # a stream that is cut, as the one below, raises here
                     pass
                 ended_after_s = time.monotonic() - begun
                 process.wait(timeout=6)
         assert process.returncode == 0
         assert ended_after_s < GRACE_S
 
-    def test_an_event_stream_that_does_not_is_cut_within_five_seconds(self) -> None:
+    def test_event_stream_is_cut_within_five_seconds_when_it_does_not(self) -> None:
         port = free_port()
         with _process(port) as process:
             _wait_until_started(process)
@@ -119,7 +119,7 @@ class TestStop:
                 process.wait(timeout=6)
         assert time.monotonic() - begun < 5
 
-    def test_a_second_signal_ends_it_at_once(self) -> None:
+    def test_second_signal_kills_the_process(self) -> None:
         port = free_port()
         with _process(port) as process:
             _wait_until_started(process)
@@ -130,12 +130,12 @@ class TestStop:
                     pass
                 process.send_signal(signal.SIGTERM)
                 _, err = process.communicate(timeout=6)
-        # At once, that is: not after the stream, which gives 0, and not after all its time, which is told.
+        # Neither after the stream, which exits with 0, nor at the time limit, which prints a line.
         assert (process.returncode, err) == (1, "")
 
 
 def httpx_refuses(port: int) -> bool:
-    """Whether the port takes no more connections, which is the first sign that the stop has begun."""
+    """Whether the port refuses connections, which is the first sign that the stop has begun."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1):
             return False
@@ -144,7 +144,7 @@ def httpx_refuses(port: int) -> bool:
 
 
 class TestStarted:
-    def test_work_that_fails_after_the_start_ends_the_process_with_its_reason(self) -> None:
+    def test_process_ends_with_the_error_when_work_after_the_start_fails(self) -> None:
         with _process(free_port(), "fail") as process:
             out, err = process.communicate(timeout=20)
         assert (process.returncode, out) == (1, "lifespan closed\n")
@@ -152,7 +152,7 @@ class TestStarted:
 
 
 class TestListen:
-    def test_a_taken_port_is_one_clear_line(self) -> None:
+    def test_port_in_use_is_one_line(self) -> None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
@@ -162,5 +162,5 @@ class TestListen:
         assert (process.returncode, out) == (1, "")
         assert (
             err.strip()
-            == f"bongsu: Cannot listen on 127.0.0.1:{port}: it is already in use; stop what uses it or set PORT"
+            == f"bongsu: Cannot listen on 127.0.0.1:{port}: already in use; stop the other program or set PORT"
         )

@@ -16,7 +16,7 @@ class TestInBackground:
         async with in_background(work(), name="work"):
             await done.wait()
 
-    async def test_work_has_ended_when_the_block_has(self) -> None:
+    async def test_work_has_ended_after_the_block(self) -> None:
         ended: list[str] = []
 
         async def work() -> None:
@@ -30,7 +30,7 @@ class TestInBackground:
             await asyncio.sleep(0)
         assert ended == ["work"]
 
-    async def test_failure_is_logged_at_once_and_raised_at_the_end(self) -> None:
+    async def test_failure_is_logged_when_it_happens_and_raised_at_the_end(self) -> None:
         failed = asyncio.Event()
 
         async def work() -> None:
@@ -46,7 +46,7 @@ class TestInBackground:
         with capture_logs() as logs, pytest.raises(LookupError):
             await block()
 
-    async def test_who_is_cancelled_while_it_ends_is_cancelled(self) -> None:
+    async def test_caller_is_cancelled_when_that_happens_at_the_end(self) -> None:
         entered, ending, may_end = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
         async def work() -> None:

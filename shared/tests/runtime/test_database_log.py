@@ -20,7 +20,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 class TestLogStatements:
-    async def test_a_statement_that_fails_is_logged_without_its_values(self, database: Database) -> None:
+    async def test_failed_statement_is_logged_without_its_values(self, database: Database) -> None:
         with structlog.testing.capture_logs() as lines:
             async with database.engine.connect() as connection:
                 with pytest.raises(DBAPIError):
@@ -28,7 +28,7 @@ class TestLogStatements:
         assert [line["event"] for line in lines] == ["statement.failed"]
         assert "a secret" not in str(lines)
 
-    async def test_looking_whether_a_table_exists_is_no_failure(self, database: Database) -> None:
+    async def test_check_for_a_table_is_not_logged(self, database: Database) -> None:
         with structlog.testing.capture_logs() as lines:
             async with database.engine.connect() as connection:
                 assert not await connection.run_sync(lambda sync: inspect(sync).has_table("missing"))
@@ -48,7 +48,7 @@ class TestDamageTold:
             await _read_damaged(tmp_path / "data.sqlite3")
         assert [(line["event"], line["error"]) for line in lines] == [("statement.failed", "DatabaseError")]
 
-    async def test_other_failures_are_logged_all_the_same(self, database: Database) -> None:
+    async def test_other_failures_are_logged_when_corruption_is_not(self, database: Database) -> None:
         with structlog.testing.capture_logs() as lines, report_corruption_once():
             async with database.engine.connect() as connection:
                 with pytest.raises(DBAPIError):

@@ -27,7 +27,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
 
 class TestDocumentation:
-    async def test_everything_that_the_page_loads_is_ours(self, client: httpx.AsyncClient) -> None:
+    async def test_page_loads_only_our_files(self, client: httpx.AsyncClient) -> None:
         page = await client.get("/kitchen/docs")
         loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
         assert [address for address in loaded if "//" in address] == []
@@ -36,7 +36,7 @@ class TestDocumentation:
                 assert (await client.get(f"/kitchen/{address}")).status_code == 200
         assert (await client.get("/kitchen/openapi.json")).json()["info"]["title"] == "Kitchen <1>"
 
-    async def test_no_other_sites_script_may_run(self, client: httpx.AsyncClient) -> None:
+    async def test_scripts_of_other_sites_are_forbidden(self, client: httpx.AsyncClient) -> None:
         page = await client.get("/kitchen/docs")
         assert "script-src 'self';" in page.headers["content-security-policy"]
         assert "<title>Kitchen &lt;1&gt;</title>" in page.text
@@ -45,7 +45,7 @@ class TestDocumentation:
     async def test_only_the_files_of_the_page_are_served(self, client: httpx.AsyncClient, name: str) -> None:
         assert (await client.get(f"/kitchen/docs/{name}")).status_code == 404
 
-    def test_the_vendored_files_are_as_they_were_published(self) -> None:
+    def test_vendored_files_are_unchanged(self) -> None:
         folder = files("bongsu.runtime") / "api_docs"
         for line in (folder / "SHA256SUMS").read_text().splitlines():
             digest, name = line.split()

@@ -9,7 +9,7 @@ from tests.ports import free_port
 
 @pytest.fixture
 async def port(request: pytest.FixtureRequest) -> AsyncIterator[int]:
-    """A server that answers everything with the bytes that the test asks for."""
+    """A server that answers every request with the bytes that the test sets."""
     answer: bytes | None = request.param
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -29,23 +29,23 @@ async def port(request: pytest.FixtureRequest) -> AsyncIterator[int]:
 
 class TestIsAlive:
     @pytest.mark.parametrize("port", [b"HTTP/1.1 200 OK\r\n\r\n"], indirect=True)
-    async def test_what_answers_200_is(self, port: int) -> None:
+    async def test_process_is_alive_when_it_answers_200(self, port: int) -> None:
         assert await asyncio.to_thread(is_alive, port, timeout_s=30)
 
     @pytest.mark.parametrize("port", [b"HTTP/1.1 503 Service Unavailable\r\n\r\n", b"", b"200\r\n"], indirect=True)
-    async def test_what_answers_anything_else_is_not(self, port: int) -> None:
+    async def test_process_is_not_alive_when_it_answers_anything_else(self, port: int) -> None:
         assert not await asyncio.to_thread(is_alive, port, timeout_s=30)
 
     @pytest.mark.parametrize("port", [None], indirect=True)
-    async def test_what_does_not_answer_in_time_is_not(self, port: int) -> None:
+    async def test_process_is_not_alive_when_it_does_not_answer_in_time(self, port: int) -> None:
         assert not await asyncio.to_thread(is_alive, port, timeout_s=0.05)
 
-    def test_where_nobody_listens_nobody_is(self) -> None:
+    def test_process_is_not_alive_when_the_port_is_closed(self) -> None:
         assert not is_alive(free_port())
 
 
 class TestMain:
     @pytest.mark.parametrize("port", [b"HTTP/1.1 200 OK\r\n\r\n"], indirect=True)
-    async def test_it_asks_on_the_port_that_the_process_was_given(self, port: int) -> None:
+    async def test_port_comes_from_the_environment(self, port: int) -> None:
         assert await asyncio.to_thread(main, {"PORT": str(port)}) == 0
         assert main({"PORT": str(free_port())}) == 1

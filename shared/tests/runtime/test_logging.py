@@ -24,7 +24,7 @@ def _crash(password: str) -> None:
 
 
 class TestConfigureLogging:
-    def test_a_json_line_has_the_event_its_fields_and_the_time(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_json_line_has_event_fields_and_time(self, capsys: pytest.CaptureFixture[str]) -> None:
         configure_logging()
         get_logger("bongsu.test").info("delivery.sent", delivery_id="7", 도시="서울")
         line = json.loads(capsys.readouterr().err)
@@ -32,12 +32,14 @@ class TestConfigureLogging:
         assert (line["logger"], line["level"]) == ("bongsu.test", "info")
         assert line["timestamp"].endswith("Z")
 
-    def test_what_a_library_logs_comes_out_the_same_way(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_records_of_libraries_have_the_same_format(self, capsys: pytest.CaptureFixture[str]) -> None:
         configure_logging()
         logging.getLogger("some.library").warning("took %d s", 7)
         assert json.loads(capsys.readouterr().err)["event"] == "took 7 s"
 
-    def test_a_request_that_was_open_at_the_stop_is_no_traceback(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_traceback_is_left_out_when_a_request_was_open_at_the_stop(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         configure_logging()
         server = logging.getLogger("uvicorn.error")
         server.error("Exception in ASGI application", exc_info=asyncio.CancelledError("cut off"))
@@ -45,15 +47,13 @@ class TestConfigureLogging:
         server.error("Exception in ASGI application", exc_info=RuntimeError("a defect"))
         assert "a defect" in capsys.readouterr().err
 
-    def test_below_the_level_nothing_is_written(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_records_below_the_level_are_not_written(self, capsys: pytest.CaptureFixture[str]) -> None:
         configure_logging(level="WARNING")
         get_logger("bongsu.test").info("quiet.please")
         assert capsys.readouterr().err == ""
 
     @pytest.mark.parametrize("as_json", [True, False])
-    def test_a_traceback_does_not_show_the_variables_of_its_frames(
-        self, capsys: pytest.CaptureFixture[str], as_json: bool
-    ) -> None:
+    def test_traceback_does_not_show_local_variables(self, capsys: pytest.CaptureFixture[str], as_json: bool) -> None:
         configure_logging(as_json=as_json)
         try:
             _crash("hunter2" + "!")

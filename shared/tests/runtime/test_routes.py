@@ -46,13 +46,13 @@ class TestHeadersOf:
             ("BREW", "/dishes", "GET, POST, PUT"),
         ],
     )
-    async def test_a_wrong_method_is_told_every_right_one(
+    async def test_allow_names_every_method_of_the_path(
         self, client: httpx.AsyncClient, method: str, path: str, allowed: str
     ) -> None:
         answer = await client.request(method, path)
         assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
-    async def test_what_a_route_refuses_by_itself_is_not_said_to_be_allowed(self, client: httpx.AsyncClient) -> None:
+    async def test_allow_leaves_out_a_method_that_the_route_refuses(self, client: httpx.AsyncClient) -> None:
         answer = await client.get("/closed")
         assert answer.status_code == 405
         assert "allow" not in answer.headers

@@ -20,41 +20,41 @@ class TestLoad:
         (kitchen,) = load(KitchenSettings, environ={"KITCHEN_STOVE_URL": "http://stove", "KITCHEN_HEAT_C": "200"})
         assert (kitchen.stove_url, kitchen.heat_c) == ("http://stove", 200)
 
-    def test_the_environment_wins_over_the_dotenv_file(self, tmp_path: Path) -> None:
+    def test_environment_overrides_the_dotenv_file(self, tmp_path: Path) -> None:
         dotenv = tmp_path / ".env"
         dotenv.write_text("KITCHEN_STOVE_URL=http://from-file\nKITCHEN_HEAT_C=90\n", encoding="utf-8")
         (kitchen,) = load(KitchenSettings, environ={"KITCHEN_HEAT_C": "100"}, dotenv=dotenv)
         assert (kitchen.stove_url, kitchen.heat_c) == ("http://from-file", 100)
 
-    def test_a_missing_dotenv_file_is_an_empty_one(self, tmp_path: Path) -> None:
+    def test_missing_dotenv_file_is_ignored(self, tmp_path: Path) -> None:
         (kitchen,) = load(KitchenSettings, environ={"KITCHEN_STOVE_URL": "x"}, dotenv=tmp_path / "none")
         assert kitchen.stove_url == "x"
 
-    def test_a_secret_is_read_from_the_file_that_its_name_with_file_says(self, tmp_path: Path) -> None:
+    def test_secret_is_read_from_the_file_of_its_name_file(self, tmp_path: Path) -> None:
         secret = tmp_path / "recipe"
         secret.write_text("김치찌개\n", encoding="utf-8")
         (kitchen,) = load(KitchenSettings, environ={"KITCHEN_STOVE_URL": "x", "KITCHEN_RECIPE_KEY_FILE": str(secret)})
         assert kitchen.recipe_key.get_secret_value() == "김치찌개"
         assert "김치찌개" not in repr(kitchen)
 
-    def test_an_unreadable_secret_file_is_named(self, tmp_path: Path) -> None:
+    def test_unreadable_secret_file_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match=r"KITCHEN_RECIPE_KEY_FILE: cannot read .*No such file"):
             load(
                 KitchenSettings,
                 environ={"KITCHEN_STOVE_URL": "x", "KITCHEN_RECIPE_KEY_FILE": str(tmp_path / "none")},
             )
 
-    def test_every_missing_wrong_and_unknown_name_is_listed_at_once(self) -> None:
+    def test_missing_wrong_and_unknown_names_are_listed_together(self) -> None:
         with pytest.raises(SettingsError) as caught:
             load(KitchenSettings, PlatformSettings, environ={"KITCHEN_HEAT": "1", "KITCHEN_HEAT_C": "hot", "PORT": "0"})
-        told = " | ".join(caught.value.problems)
-        assert "KITCHEN_STOVE_URL is missing (Where the stove is)" in told
-        assert "KITCHEN_HEAT_C: Input should be a valid integer" in told
-        assert "KITCHEN_HEAT is not a setting; did you mean KITCHEN_HEAT_C?" in told
-        assert "PORT: Input should be greater than or equal to 1" in told
+        problems = " | ".join(caught.value.problems)
+        assert "KITCHEN_STOVE_URL is missing (Where the stove is)" in problems
+        assert "KITCHEN_HEAT_C: Input should be a valid integer" in problems
+        assert "KITCHEN_HEAT is not a setting; did you mean KITCHEN_HEAT_C?" in problems
+        assert "PORT: Input should be greater than or equal to 1" in problems
         assert len(caught.value.problems) == 4
 
-    def test_what_this_process_requires_is_listed_with_the_rest(self, tmp_path: Path) -> None:
+    def test_required_names_are_listed_with_the_rest(self, tmp_path: Path) -> None:
         secret = tmp_path / "keys"
         secret.write_text("k1:x", encoding="utf-8")
         with pytest.raises(SettingsError) as caught:
@@ -70,12 +70,12 @@ class TestLoad:
             "AMQP_URL is missing (amqp://user:password@host/)",
         )
 
-    def test_an_error_does_not_tell_the_value(self) -> None:
+    def test_error_does_not_show_the_value(self) -> None:
         with pytest.raises(SettingsError) as caught:
             load(KitchenSettings, environ={"KITCHEN_STOVE_URL": "x", "KITCHEN_HEAT_C": "my-secret"})
         assert "my-secret" not in str(caught.value)
 
-    def test_an_empty_value_counts_as_not_set(self) -> None:
+    def test_empty_value_counts_as_not_set(self) -> None:
         (kitchen,) = load(KitchenSettings, environ={"KITCHEN_STOVE_URL": "x", "KITCHEN_HEAT_C": ""})
         assert kitchen.heat_c == 180
 
@@ -84,17 +84,17 @@ class TestLoad:
         with pytest.raises(ValueError, match="frozen"):
             kitchen.heat_c = 1  # type: ignore[misc] # what the test is about
 
-    def test_a_class_built_directly_does_not_read_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_environment_is_not_read_when_a_class_is_built_directly(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("KITCHEN_HEAT_C", "250")
         assert KitchenSettings(stove_url="x").heat_c == 180
 
 
 class TestPlatformSettings:
-    def test_the_public_url_follows_the_port(self) -> None:
+    def test_public_url_follows_the_port(self) -> None:
         (platform,) = load(PlatformSettings, environ={"PORT": "8100"})
         assert platform.url == "http://localhost:8100"
 
-    def test_a_public_url_with_a_path_is_refused(self) -> None:
+    def test_public_url_with_a_path_is_refused(self) -> None:
         with pytest.raises(SettingsError, match="BONGSU_PUBLIC_URL"):
             load(PlatformSettings, environ={"BONGSU_PUBLIC_URL": "https://bongsu.example/app"})
 
@@ -105,7 +105,7 @@ class TestPlatformSettings:
     @pytest.mark.parametrize(
         "value", ["x", "10.0.0.0/99", "10.0.0.0/8, 10.0.0.1/8", "fe80::1%eth0", "10.0.0.0/255.0.0.0", "10.0.0.0/"]
     )
-    def test_a_trusted_proxy_that_is_no_network_is_refused(self, value: str) -> None:
+    def test_trusted_proxy_is_refused_when_it_is_not_a_network(self, value: str) -> None:
         with pytest.raises(
             SettingsError, match=r"BONGSU_TRUSTED_PROXIES: .*'[^,]+' (must be|has bits set).*10\.0\.0\.0/8"
         ):

@@ -1,4 +1,4 @@
-"""Running an ASGI app and ending it: our signals, our sockets, five seconds."""
+"""Runs an ASGI app, and ends it within five seconds of a signal."""
 
 import asyncio
 import contextlib
@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from errno import EADDRINUSE
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -15,23 +16,32 @@ from bongsu.runtime.errors import StartError
 from bongsu.runtime.stop import StopSignal
 
 GRACE_S = 3
-"""How long open requests may go on after the stop; what is left of five seconds is for closing everything else."""
+"""How long open requests may go on after the stop signal; the rest of five seconds is for closing everything."""
 
 LIMIT_S = 4.8
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handling: it re-raises the signal, so nothing after `serve()` would run."""
+    """uvicorn without its signal handling, which re-raises the signal: nothing after `serve()` would run."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self.listens.set()
+
 
 def listen(host: str, port: int) -> socket.socket:
-    """Bind before anything else starts, so that a taken port is one clear line.
+    """Bind the address before anything else starts, so that a port in use is one line for the operator.
 
-    :raises StartError: the address is taken or not ours.
+    :raises StartError: the address is in use, or is not this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
@@ -40,8 +50,8 @@ def listen(host: str, port: int) -> socket.socket:
         sock.bind((host, port))
     except OSError as error:
         sock.close()
-        reason = "is already in use; stop what uses it or set PORT" if error.errno == 98 else f"({error.strerror})"
-        raise StartError(f"Cannot listen on {host}:{port}: it {reason}") from error
+        reason = "already in use; stop the other program or set PORT" if error.errno == EADDRINUSE else error.strerror
+        raise StartError(f"Cannot listen on {host}:{port}: {reason}") from error
     sock.set_inheritable(True)
     return sock
 
@@ -53,12 +63,12 @@ async def serve(
     *,
     started: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Serve until `stop` is set, then drain and run the app's lifespan to its end.
+    """Serve until `stop` is set, then finish open requests and the app's lifespan.
 
-    `started` is called once the server answers: for work that calls the server itself, or that must not delay it. When
-    it fails, the server ends and the error is raised here.
+    `started` is awaited once the port answers: for work that calls the server itself, or that must not delay it. When
+    it fails, the server ends and its error is raised here.
 
-    :raises StartError: the app's lifespan failed (its own error is the cause) or the server did not start.
+    :raises StartError: the app's lifespan failed, or the server did not start.
     """
     config = uvicorn.Config(
         app,
@@ -79,9 +89,7 @@ async def serve(
         server.should_exit = True
 
     async def call_started() -> None:
-        while not server.started:
-            if await stop.sleep(0.01):
-                return
+        await server.listens.wait()
         if started is not None:
             await started()
 
@@ -102,14 +110,14 @@ async def serve(
     if isinstance(failure, Exception):
         raise failure
     if not server.started and not stop.is_set():
-        raise StartError("The service did not start; the log above says why")
+        raise StartError("The service did not start; see the log above")
 
 
 def run(main: Callable[[StopSignal], Awaitable[None]]) -> int:
-    """Run a process's main coroutine with our signals. Returns the exit code.
+    """Run a process's main coroutine and return the exit code.
 
-    The first SIGINT or SIGTERM sets the stop signal; a second one, or five seconds, ends the process at once.
-    A `StartError` is printed as one line without a traceback and gives 1.
+    The first SIGINT or SIGTERM sets the stop signal; a second one, or five seconds, kills the process. A `StartError`
+    is printed as one line without a traceback, and the exit code is 1.
     """
 
     async def supervised() -> None:
@@ -136,7 +144,7 @@ def run(main: Callable[[StopSignal], Awaitable[None]]) -> int:
 
 
 def _too_late() -> None:
-    print("bongsu: not ended within 5 s: exiting now", file=sys.stderr)  # noqa: T201 - the process's last word
+    print("bongsu: the process did not end within 5 s; exiting", file=sys.stderr)  # noqa: T201 - the process's last word
     os._exit(1)
 
 

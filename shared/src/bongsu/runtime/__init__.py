@@ -1,1 +1,1 @@
-"""How a process starts, is configured, logs, reports errors, is healthy and stops."""
+"""Settings, logs, errors, HTTP, metrics and migrations: the base of every process."""

@@ -1,4 +1,4 @@
-"""The database log: statements that were slow or failed, without their values."""
+"""The database log: slow and failed statements, without their values."""
 
 import sqlite3
 import time
@@ -71,11 +71,11 @@ def log_statements(engine: AsyncEngine, *, slow_ms: float = 200.0) -> None:
 
     @event.listens_for(sync, "handle_error")
     def failed(context: ExceptionContext) -> None:
-        # The driver's message can quote the values (a duplicate key's, say): only its number is logged.
+        # The driver's message may quote values, a duplicate key for example: only its number is logged.
         arguments = context.original_exception.args
         number = arguments[0] if arguments and isinstance(arguments[0], int) else None
         if number == NO_SUCH_TABLE and (context.statement or "").startswith("DESCRIBE "):
-            return  # SQLAlchemy asked whether a table exists, and this is how MySQL says no
+            return  # SQLAlchemy checks whether a table exists, and MySQL answers so when it does not
         if _corruption_is_reported.get() and is_corruption(context.original_exception):
             return
         log.warning(

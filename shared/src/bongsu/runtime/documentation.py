@@ -1,4 +1,4 @@
-"""The pages that show an API's OpenAPI document. Their files are here: no other site's script runs on our origin."""
+"""The pages that show an API's OpenAPI document, with their own files: no script of another site runs on our origin."""
 
 from html import escape
 from importlib.resources import files
@@ -15,7 +15,7 @@ _TYPES: Final = {
     "swagger-ui.css": "text/css",
     "start.js": "text/javascript",
 }
-# The library writes styles into its elements; scripts come from here only.
+# The library writes inline styles; scripts come from here only.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"

@@ -1,6 +1,6 @@
-"""`python -m bongsu.runtime.healthcheck`: asks the process on PORT whether it is alive. A container's health check.
+"""A container's health check, of the process on PORT: `python -m bongsu.runtime.healthcheck`.
 
-Nothing is imported that takes time: it runs every few seconds beside the process that it asks.
+It imports nothing that takes time, as it runs every few seconds beside the process that it checks.
 """
 
 import os
@@ -25,7 +25,7 @@ def is_alive(port: int, *, timeout_s: float = TIMEOUT_S) -> bool:
 
 
 def main(environ: Mapping[str, str] = os.environ) -> int:
-    """The exit code: 0 alive, 1 not."""
+    """Return the exit code: 0 for alive, 1 for not."""
     return 0 if is_alive(int(environ.get("PORT") or 8000)) else 1
 
 

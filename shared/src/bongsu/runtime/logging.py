@@ -1,7 +1,7 @@
 """Structured logs: dotted, past-tense event names with their data in fields.
 
-Two of them are special, as operators look for them by name: `bongsu.api` (one line a request) and `bongsu.database`
-(slow and failed statements). A token, secret, address or body is never a field.
+Operators look for two loggers by name: `bongsu.api` (one line a request) and `bongsu.database` (slow and failed
+statements). A token, secret, address or body is never a field.
 """
 
 import asyncio
@@ -31,13 +31,13 @@ def get_logger(name: str) -> Logger:
     return logger
 
 
-def _is_no_cut(record: logging.LogRecord) -> bool:
-    """Not the traceback of a request that was still open at the stop: the API log has its line."""
+def _is_not_cancellation(record: logging.LogRecord) -> bool:
+    """Leave out the traceback of a request that was open at the stop: the API log has a line for it."""
     return record.exc_info is None or not isinstance(record.exc_info[1], asyncio.CancelledError)
 
 
 def configure_logging(*, level: str = "INFO", as_json: bool = True) -> None:
-    """Set up logging for the whole process, once, in the entry point. Libraries' own records come out the same way."""
+    """Configure logging for the whole process, once, in the entry point. Records of libraries get the same format."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -51,7 +51,7 @@ def configure_logging(*, level: str = "INFO", as_json: bool = True) -> None:
             colors=sys.stderr.isatty(), pad_event_to=28, exception_formatter=structlog.dev.plain_traceback
         )
     )
-    # Without the frames' variables: a crash while a password is hashed must not write it down.
+    # Without local variables: a crash while a password is hashed must not log it.
     tracebacks = structlog.processors.ExceptionRenderer(
         structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
     )
@@ -76,7 +76,7 @@ def configure_logging(*, level: str = "INFO", as_json: bool = True) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    logging.getLogger("uvicorn.error").addFilter(_is_no_cut)
-    # These report each step of their work at INFO, some with addresses in it.
+    logging.getLogger("uvicorn.error").addFilter(_is_not_cancellation)
+    # These log each step at INFO, some with addresses.
     for noisy in ("alembic", "aiobotocore", "botocore", "httpx", "httpcore", "aiormq", "aio_pika", "uvicorn"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))

@@ -1,4 +1,4 @@
-"""One Prometheus registry a service, and what is measured of every request."""
+"""One Prometheus registry a service, with the metrics of its requests."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -28,5 +28,5 @@ class Metrics:
         )
 
     def render(self) -> bytes:
-        """The registry in the text format that Prometheus reads."""
+        """The registry in the Prometheus text format."""
         return generate_latest(self.registry)

@@ -1,4 +1,4 @@
-"""Each owner of tables migrates them itself: one alembic history and one version table an owner."""
+"""Migrations: one alembic history and one version table for each owner of tables."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,14 +30,14 @@ class MigrationSet:
 
     @property
     def version_table(self) -> str:
-        """Where the database remembers this owner's revision."""
+        """The table with this owner's current revision."""
         return f"alembic_version_{self.owner}"
 
 
 async def upgrade(engine: AsyncEngine, sets: Sequence[MigrationSet], *, revision: str = "head") -> None:
-    """Bring each owner's tables up to `revision`. Safe to call from several processes at once.
+    """Bring each owner's tables up to `revision`. Several processes may call it concurrently.
 
-    :raises StartError: the database does not let it, or holds tables of a version that is not known here.
+    :raises StartError: the database refuses, or has tables of an unknown version.
     """
     await _each(engine, sets, revision, forward=True)
 
@@ -48,7 +48,7 @@ async def downgrade(engine: AsyncEngine, sets: Sequence[MigrationSet], *, revisi
 
 
 async def pending(engine: AsyncEngine, sets: Sequence[MigrationSet]) -> list[str]:
-    """The owners whose tables are not at the newest revision."""
+    """Find the owners whose tables are not at the newest revision."""
 
     def look(connection: Connection) -> list[str]:
         behind = []
@@ -65,9 +65,9 @@ async def pending(engine: AsyncEngine, sets: Sequence[MigrationSet]) -> list[str
 
 
 async def require_current(engine: AsyncEngine, sets: Sequence[MigrationSet]) -> None:
-    """Refuse to run on tables of another version.
+    """Require every owner's tables to be at the newest revision.
 
-    :raises StartError: naming the owners that are behind.
+    :raises StartError: names the owners whose tables are not.
     """
     behind = await pending(engine, sets)
     if behind:
@@ -83,18 +83,18 @@ async def _each_in_turn(engine: AsyncEngine, sets: Sequence[MigrationSet], revis
     async with engine.connect() as connection:
         mysql = connection.dialect.name in ("mysql", "mariadb")
         if mysql:
-            # MySQL cannot roll DDL back: two processes must not run the same revision side by side. Its named locks
-            # have no expression in SQLAlchemy, hence the raw statements.
+            # MySQL cannot roll back DDL: two processes must not run one revision concurrently. SQLAlchemy has no
+            # expression for its named locks.
             locked = await connection.scalar(text("SELECT GET_LOCK('bongsu_migrate', :wait)"), {"wait": LOCK_WAIT_S})
             if locked != 1:
-                raise StartError("Another process is migrating and has not finished; try again")
+                raise StartError("Another process is migrating the database; try again")
         try:
             for one in sets:
                 await connection.run_sync(_migrate, one, revision, forward)
             await connection.commit()
         finally:
             if mysql:
-                # Raw as above.
+                # The named lock, as above.
                 await connection.scalar(text("SELECT RELEASE_LOCK('bongsu_migrate')"))
 
 
@@ -108,8 +108,8 @@ def _migrate(connection: Connection, one: MigrationSet, revision: str, forward: 
                 found = [*find(revision, current or "base")]  # type: ignore[arg-type] # alembic's annotations differ by direction
             except CommandError as error:
                 raise StartError(
-                    f"The tables of {one.owner} are of a version that is not known here ({', '.join(current)}): "
-                    "run the newer Bongsu that made them, or use another database"
+                    f"The tables of {one.owner} have the unknown version {', '.join(current)}: "
+                    "run the newer Bongsu that created them, or use another database"
                 ) from error
             for step in found:
                 log.info("migration.applied", owner=one.owner, step=str(step))

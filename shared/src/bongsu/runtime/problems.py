@@ -21,7 +21,7 @@ STATUS: Mapping[type[errors.ServiceError], int] = {
     errors.HeadersTooLarge: 431,
     errors.Unavailable: 503,
 }
-"""The HTTP edge's one table from kind to status."""
+"""The status of each kind of error."""
 
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -58,7 +58,7 @@ _TITLES = {status: kind.title for kind, status in STATUS.items()} | {405: "Metho
 
 
 def problem_response(error: errors.ServiceError, *, request_id: str, status: int | None = None) -> JSONResponse:
-    """An error as RFC 9457 problem+json."""
+    """Build the RFC 9457 response to an error."""
     if status is None:
         status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
     body: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""What an app's routes say of a path beside the one that answers it."""
+"""The `Allow` header of a path that several routes share."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -11,9 +11,9 @@ _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 def headers_of(request: Request, error: HTTPException) -> Mapping[str, str]:
-    """The header fields of an error of the framework's, where `Allow` names every method that the path has.
+    """The headers of a framework error, with every method of the path in `Allow`.
 
-    The framework has one route a method, and tells those of the first route with that path.
+    FastAPI has one route a method, and names only the methods of the first route that has the path.
     """
     headers = dict(error.headers or {})
     if error.status_code == 405 and "Allow" in headers:
@@ -22,10 +22,10 @@ def headers_of(request: Request, error: HTTPException) -> Mapping[str, str]:
 
 
 def _methods(request: Request) -> list[str]:
-    asked = {name: request.scope[name] for name in ("type", "path", "root_path") if name in request.scope}
+    scope = {name: request.scope[name] for name in ("type", "path", "root_path") if name in request.scope}
     routes = request.app.routes
     return [
         method
         for method in _METHODS
-        if any(route.matches({**asked, "method": method})[0] is Match.FULL for route in routes)
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
     ]

@@ -1,7 +1,7 @@
-"""Settings: read once, in the entry point, and handed down.
+"""Settings: read once, in the entry point, and passed down.
 
 Each class is a frozen pydantic-settings model with a prefix. A value comes from the environment, else from `NAME_FILE`
-(the file's content: how secrets are mounted), else from `.env`. `load` reports every missing or wrong name at once.
+(the content of a file: secrets are mounted so), else from `.env`. `load` reports all missing and wrong names together.
 """
 
 import difflib
@@ -34,7 +34,7 @@ F = TypeVar("F", bound="Settings")
 
 
 def split_commas(value: object) -> object:
-    """Read `a, b` as `("a", "b")`; other values as they are."""
+    """Read `a, b` as `("a", "b")`, and return other values unchanged."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
@@ -56,7 +56,7 @@ NetworkList = Annotated[CommaList, AfterValidator(_check_networks)]
 
 
 class SettingsError(StartError):
-    """Names every setting that is missing or wrong, one a line after the first."""
+    """Names every setting that is missing or wrong."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
@@ -83,15 +83,17 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `load` hands in, so that a class built directly (in a test) does not read the environment."""
+        """Read only the arguments, so that a class built directly (in a test) does not read the environment."""
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
 
 
 class PlatformSettings(Settings):
-    """What every process of Bongsu is told. The MySQL names are the original's and have no prefix."""
+    """The settings of every process. The names of MySQL's have no prefix, as in the original."""
 
-    port: int = Field(default=8000, ge=1, le=65535, validation_alias="PORT", description="Where the process listens")
+    port: int = Field(
+        default=8000, ge=1, le=65535, validation_alias="PORT", description="The port that the process listens on"
+    )
     host: str = Field(default="127.0.0.1", validation_alias="HOST", description="The address it listens on")
     public_url: str | None = Field(
         default=None,
@@ -118,22 +120,24 @@ class PlatformSettings(Settings):
         default=None,
         validation_alias="BONGSU_SANDBOX_URL",
         pattern=r"^https?://[^/?#@\s]+$",
-        description="Scheme, host and port of a sandbox, which stands in for each provider without credentials",
+        description="Scheme, host and port of a sandbox, which replaces each provider without credentials",
     )
     trusted_proxies: NetworkList = Field(
         default=(),
         validation_alias="BONGSU_TRUSTED_PROXIES",
-        description="Networks (CIDR) whose X-Forwarded-For is believed",
+        description="Networks (CIDR) of the proxies whose X-Forwarded-For is trusted",
     )
     log_level: str = Field(
         default="INFO",
         validation_alias="LOG_LEVEL",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
-        description="Logged from here",
+        description="The lowest level that is logged",
     )
-    log_json: bool = Field(default=True, validation_alias="LOG_JSON", description="JSON lines, or text for people")
+    log_json: bool = Field(
+        default=True, validation_alias="LOG_JSON", description="Log JSON lines; false for readable text"
+    )
     slow_query_ms: float = Field(
-        default=200.0, gt=0, validation_alias="LOG_SLOW_QUERY_MS", description="Statements slower than this are logged"
+        default=200.0, gt=0, validation_alias="LOG_SLOW_QUERY_MS", description="Log statements that take longer"
     )
 
     @property
@@ -143,10 +147,10 @@ class PlatformSettings(Settings):
 
 
 class LoadOptions(TypedDict, total=False):
-    """Where `load` looks, and what must be there.
+    """The sources of `load`, and the names that it requires.
 
     `environ`: in place of the process's environment. `dotenv`: a `.env` file; a missing one counts as empty.
-    `required`: names that this process cannot do without, though their class gives them a default.
+    `required`: names that this process needs although their class has a default.
     """
 
     environ: Mapping[str, str]
@@ -185,7 +189,7 @@ def load(
 def load(*classes: type[Settings], **options: Unpack[LoadOptions]) -> tuple[Settings, ...]:
     """Build each class from the environment, `NAME_FILE` files and a `.env` file. Empty values count as not set.
 
-    :raises SettingsError: with every missing, wrong or unknown name of all classes.
+    :raises SettingsError: names every missing, wrong or unknown setting of all classes.
     """
     dotenv = options.get("dotenv")
     lines = dotenv_values(dotenv) if dotenv is not None and dotenv.is_file() else {}
@@ -197,7 +201,7 @@ def load(*classes: type[Settings], **options: Unpack[LoadOptions]) -> tuple[Sett
         try:
             built.append(cls(**values))
         except ValidationError as error:
-            problems.extend(_explain(cls, error))
+            problems.extend(_describe(cls, error))
     missing = [name for name in options.get("required", ()) if not given.keys() & {name, f"{name}_FILE"}]
     problems.extend(_missing(name, classes) for name in missing)
     problems.extend(_unknown(classes, given))
@@ -225,11 +229,11 @@ def _values(cls: type[Settings], given: Mapping[str, str | None], problems: list
                 reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
                 problems.append(f"{name}_FILE: cannot read {path} ({reason})")
     fields = {env: field for field, env in cls.names().items()}
-    # A field without an alias is set by its own name; one with an alias by the alias, which is the environment's name.
+    # A field with an alias is set by the alias, which is the environment's name; another by its own name.
     return {name if cls.model_fields[fields[name]].validation_alias else fields[name]: v for name, v in values.items()}
 
 
-def _explain(cls: type[Settings], error: ValidationError) -> list[str]:
+def _describe(cls: type[Settings], error: ValidationError) -> list[str]:
     names = cls.names()
     lines = []
     for problem in error.errors(include_url=False, include_input=False):
@@ -243,7 +247,7 @@ def _explain(cls: type[Settings], error: ValidationError) -> list[str]:
 
 
 def _unknown(classes: Iterable[type[Settings]], given: Mapping[str, str | None]) -> list[str]:
-    """Names that begin with one of the classes' prefixes, yet belong to none of them: most likely typing errors."""
+    """Names with a prefix of the classes that none of them has: probably typing errors."""
     known = {name for cls in classes for name in cls.names().values()}
     prefixes = tuple(p for cls in classes if (p := str(cls.model_config.get("env_prefix", ""))))
     lines = []

@@ -4,13 +4,13 @@ import asyncio
 
 
 class StopSignal:
-    """Set once, when the process is to end. Streams, loops and pollers wait on it instead of sleeping."""
+    """Set once, when the process should end. Streams, loops and pollers wait on it instead of sleeping."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
 
     def set(self) -> None:
-        """Ask everything to end. Idempotent."""
+        """Tell every waiter that the process is ending. Idempotent."""
         self._event.set()
 
     def is_set(self) -> bool:
@@ -18,11 +18,11 @@ class StopSignal:
         return self._event.is_set()
 
     async def wait(self) -> None:
-        """Return when the process is ending."""
+        """Wait until the process is ending."""
         await self._event.wait()
 
     async def sleep(self, seconds: float) -> bool:
-        """Sleep, but not past the end of the process. Returns whether the process is ending."""
+        """Sleep until the process is ending, at most `seconds`. Returns whether it is ending."""
         try:
             async with asyncio.timeout(seconds):
                 await self._event.wait()
