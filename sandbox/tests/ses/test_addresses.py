@@ -39,6 +39,7 @@ class TestParseAddress:
             "=?nonsense?b?67SJ7IiY?= <a@example.com>",
             f"{'a' * 65}@example.com",
             f"a@{'b' * 64}.com",
+            f"{'n' * 307} <a@example.com>",
         ],
     )
     def test_what_ses_cannot_send_to_is_refused(self, written: str) -> None:

@@ -33,6 +33,8 @@ def parse_address(written: str) -> Address:
 
     :raises SesError: BadRequestException, with what is wrong.
     """
+    if len(written.encode()) > 320:
+        raise bad_request("Address with its display name is longer than 320 bytes")
     match = _WITH_NAME.match(written)
     address = match["address"] if match else written.strip()
     _check(address)

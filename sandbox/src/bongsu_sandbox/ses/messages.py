@@ -6,6 +6,8 @@ import mimetypes
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 
 from bongsu_sandbox.mailbox.schemas import Attachment
 from bongsu_sandbox.ses.addresses import Address, parse_address
@@ -150,7 +152,7 @@ def from_simple(content: Simple) -> Message:
         raise bad_request("Body must have a Text or an Html part.")
     attachments, contents = parse_attachments(content.attachments)
     return Message(
-        subject=_one_line(decoded(content.subject)),
+        subject=_as_received(_one_line(decoded(content.subject))),
         text=None if content.body.text is None else decoded(content.body.text),
         html=None if content.body.html is None else decoded(content.body.html),
         headers=parse_headers(content.headers),
@@ -247,6 +249,16 @@ def parse_attachments(given: Sequence[AttachmentInput]) -> tuple[tuple[Attachmen
         )
         contents.append(content)
     return tuple(attachments), tuple(contents)
+
+
+def _as_received(subject: str) -> str:
+    """The subject as a mail client shows it: SES passes ASCII on, encoded words included."""
+    if not subject.isascii() or "=?" not in subject:
+        return subject
+    try:
+        return str(make_header(decode_header(subject)))
+    except (HeaderParseError, LookupError, UnicodeError, ValueError):
+        return subject
 
 
 def _one_line(subject: str) -> str:

@@ -22,7 +22,9 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 DESCRIPTION = """Send notifications and follow their delivery.
 
 Sign requests with an API key (RFC 9421, `hmac-sha256`), or send `Authorization: Bearer` with an access token. A 202
-means that the notification is stored and will end in a final status, whatever happens to any process."""
+means that the notification is stored and will end in a final status, whatever happens to any process.
+
+A request body has at most 4 MiB as it is sent: text in UTF-8 takes less than the same text as `\\u` escapes."""
 
 
 def create_app(*, settings: NotifySettings, identity: Identity, database: Database) -> FastAPI:

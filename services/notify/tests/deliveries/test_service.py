@@ -246,6 +246,15 @@ class TestMark:
         assert (await Notification.get(one.id)).status == "failed"
         assert marked.settled == {one.id}
 
+    async def test_attempts_start_over_without_reusing_their_numbers_when_retried_by_hand(
+        self, database: Database
+    ) -> None:
+        one = await _notification(attempt=MAX_ATTEMPTS, attempts_before=MAX_ATTEMPTS)
+        marked = await self._mark(database, one, TryLater("provider_error", "500"))
+        row = await Notification.get(one.id)
+        assert (row.status, row.attempt) == ("retry_wait", MAX_ATTEMPTS + 1)
+        assert marked.later[one.id] == pytest.approx(5, rel=0.21)
+
     async def test_unknown_outcome_is_sent_again_when_the_guarantee_is_at_least_once(self, database: Database) -> None:
         one = await _notification()
         marked = await self._mark(database, one, OutcomeUnknown("ReadTimeoutError"))

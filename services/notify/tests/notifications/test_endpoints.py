@@ -2,6 +2,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 from uuid import UUID
 
@@ -47,12 +48,21 @@ class TestSubmit:
             ({"content": {"subject": "a\nb", "text": "x"}}, ["body", "content", "subject"]),
             ({"content": {"subject": "a"}}, ["body", "content"]),
             ({"content": {"subject": "", "text": "x"}}, ["body", "content", "subject"]),
+            ({"content": {"subject": " \u3000", "text": "x"}}, ["body", "content", "subject"]),
+            ({"content": {"subject": "a", "text": "x" * 500_001}}, ["body", "content", "text"]),
+            *(
+                ({"to": {"email": "a@example.com", "name": f"a{control}b"}}, ["body", "to", "name"])
+                for control in ("\x00", "\x7f", "\x85", "\x9b", "\u2028", "\u2029")
+            ),
             ({"to": {"email": "a" * 65 + "@example.com"}}, ["body", "to", "email"]),
             ({"channel": "pigeon"}, ["body", "channel"]),
             ({"priority": "urgent"}, ["body", "priority"]),
             ({"send_at": "2020-13-01T00:00:00Z"}, ["body", "send_at"]),
             ({"send_at": "2026-01-01T00:00:00"}, ["body", "send_at"]),
             ({"send_at": "0001-01-01T00:00:00+14:00"}, ["body", "send_at"]),
+            ({"send_at": 1_800_000_000}, ["body", "send_at"]),
+            ({"send_at": "1800000000"}, ["body", "send_at"]),
+            ({"send_at": "2027-01-01"}, ["body", "send_at"]),
             ({"expires_at": "9999-12-31T23:59:59-14:00"}, ["body", "expires_at"]),
             ({"topic": "Big News"}, ["body", "topic"]),
             ({"metadata": ["x"]}, ["body", "metadata"]),
@@ -90,6 +100,39 @@ class TestSubmit:
         assert content["schema"]["$ref"] == "#/components/schemas/EmailNotificationIn"
         assert "from" in document["components"]["schemas"]["EmailNotificationIn"]["properties"]
 
+    @pytest.mark.parametrize("part", ["to", "from"])
+    async def test_submit_names_the_limit_in_characters_when_a_name_is_too_long(self, api: Api, part: str) -> None:
+        long = BODY | {part: {"email": "no-reply@bongsu.test", "name": "가" * 201}}
+        async with await api.client_of("me@example.com") as client:
+            (error,) = (await client.post("/v1/notifications", json=long)).json()["errors"]
+        assert error["loc"] == ["body", part, "name"]
+        assert error["msg"].endswith("characters")
+
+    async def test_submit_accepts_send_at_when_it_passed_within_a_minute(self, api: Api) -> None:
+        async with await api.client_of("me@example.com") as client:
+            at = (datetime.now(UTC) - timedelta(seconds=30)).isoformat()
+            assert (await client.post("/v1/notifications", json=BODY | {"send_at": at})).status_code == 202
+
+    async def test_submit_names_the_field_when_metadata_is_nested_deeply(self, api: Api) -> None:
+        async def answer(depth: int) -> httpx.Response:
+            raw = json.dumps(BODY)[:-1] + f', "metadata": {{"a": {"[" * depth}{"]" * depth}}}}}'
+            return await client.post("/v1/notifications", content=raw, headers={"content-type": "application/json"})
+
+        async with await api.client_of("me@example.com") as client:
+            assert (await answer(15)).status_code == 202
+            for depth in (16, 500):
+                refused = await answer(depth)
+                assert refused.json()["errors"] == [
+                    {"loc": ["body", "metadata"], "msg": "must be nested at most 16 levels deep"}
+                ]
+
+    async def test_metadata_is_measured_as_utf_8_when_it_is_sent_escaped(self, api: Api) -> None:
+        metadata = {"a": "봉" * 2_000}
+        async with await api.client_of("me@example.com") as client:
+            raw = json.dumps(BODY | {"metadata": metadata})
+            answer = await client.post("/v1/notifications", content=raw, headers={"content-type": "application/json"})
+        assert (answer.status_code, answer.json()["metadata"]) == (202, metadata)
+
     @pytest.mark.parametrize("value", ["NaN", '"\\ud800"', '"' + "x" * 9000 + '"', "1e999"])
     async def test_submit_refuses_metadata_when_json_cannot_carry_it(self, api: Api, value: str) -> None:
         raw = json.dumps(BODY)[:-1] + ', "metadata": {"a": %s}}'
@@ -101,10 +144,24 @@ class TestSubmit:
         assert answer.json()["errors"][0]["loc"] == ["body", "metadata"]
 
     async def test_submit_refuses_lone_surrogates(self, api: Api) -> None:
-        raw = '{"channel":"email","to":{"email":"a@example.com"},"content":{"subject":"\\ud83d","text":"\\ud800"}}'
+        half = "\ud83d"
+        body = BODY | {
+            "to": {"email": "a@example.com", "name": half},
+            "from": {"email": "no-reply@bongsu.test", "name": half},
+            "content": {"subject": half, "text": half, "html": half},
+        }
         async with await api.client_of("me@example.com") as client:
-            answer = await client.post("/v1/notifications", content=raw, headers={"content-type": "application/json"})
+            answer = await client.post(
+                "/v1/notifications", content=json.dumps(body), headers={"content-type": "application/json"}
+            )
         assert answer.status_code == 422, answer.text
+        assert {tuple(error["loc"]) for error in answer.json()["errors"]} == {
+            ("body", "to", "name"),
+            ("body", "from", "name"),
+            ("body", "content", "subject"),
+            ("body", "content", "text"),
+            ("body", "content", "html"),
+        }
 
     @pytest.mark.parametrize(
         ("field", "at"),
@@ -112,6 +169,7 @@ class TestSubmit:
             ("expires_at", "2020-01-01T00:00:00Z"),
             ("expires_at", "9000-01-01T00:00:00Z"),
             ("send_at", "9000-01-01T00:00:00Z"),
+            ("send_at", "2020-01-01T00:00:00Z"),
         ],
     )
     async def test_submit_names_the_time_when_it_is_out_of_range(self, api: Api, field: str, at: str) -> None:
@@ -279,7 +337,8 @@ class TestList:
                 assert len(found) == count, query
 
     @pytest.mark.parametrize(
-        "query", [{"status": "lost"}, {"limit": "0"}, {"limit": "201"}, {"after": "x"}, {"to": "x"}]
+        "query",
+        [{"staus": "failed"}, {"status": "lost"}, {"limit": "0"}, {"limit": "201"}, {"after": "x"}, {"to": "x"}],
     )
     async def test_list_names_the_invalid_parameter(self, each_api: Api, query: dict[str, str]) -> None:
         async with await each_api.client_of("me@example.com") as client:
@@ -292,6 +351,30 @@ class TestList:
             await client.post("/v1/notifications", json=BODY)
         async with await each_api.client_of("other@example.com") as client:
             assert (await client.get("/v1/notifications")).json() == {"items": [], "next": None}
+
+
+class TestQuery:
+    @pytest.mark.parametrize(("method", "path"), [("GET", ""), ("POST", "/cancel"), ("POST", "/retry")])
+    async def test_unknown_parameter_is_named(self, api: Api, method: str, path: str) -> None:
+        async with await api.client_of("me@example.com") as client:
+            made = (await client.post("/v1/notifications", json=BODY)).json()
+            answer = await client.request(method, f"/v1/notifications/{made['id']}{path}?verbose=1")
+            submitted = await client.post("/v1/notifications?dry_run=1", json=BODY)
+        for refused, name in ((answer, "verbose"), (submitted, "dry_run")):
+            assert (refused.status_code, refused.json()["errors"][0]["loc"]) == (422, ["query", name])
+        assert await Notification.filter_by(status="accepted").count() == 1
+
+    async def test_openapi_has_query_parameters_for_the_list_alone(self, api: Api) -> None:
+        async with api.client() as client:
+            paths = (await client.get("/v1/openapi.json")).json()["paths"]
+        names = {
+            (path, method): [item["name"] for item in operation["parameters"] if item["in"] == "query"]
+            for path, methods in paths.items()
+            for method, operation in methods.items()
+        }
+        listing = names.pop(("/v1/notifications", "get"))
+        assert listing == ["status", "channel", "topic", "to", "limit", "after"]
+        assert not any(names.values())
 
 
 class TestCancel:
@@ -318,7 +401,7 @@ class TestRetry:
             await Notification.filter_by(status="accepted").update(status="failed", attempt=8, error_code="x")
             await OutboxMessage.filter_by(lane__ge=0).delete()
             answer = await client.post(f"/v1/notifications/{made['id']}/retry")
-        assert (answer.status_code, answer.json()["status"], answer.json()["attempt"]) == (202, "queued", 0)
+        assert (answer.status_code, answer.json()["status"], answer.json()["attempt"]) == (202, "queued", 8)
         assert await OutboxMessage.row_count() == 1
 
     async def test_retry_answers_409_when_the_notification_was_sent(self, each_api: Api) -> None:

@@ -1,7 +1,7 @@
 """Messages on the queues of notify."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -14,7 +14,7 @@ class EmailRecipient(Wire):
     """An email address and the name to show beside it."""
 
     email: str = Field(max_length=320)
-    name: str | None = Field(default=None, max_length=200)
+    name: Annotated[str, Field(max_length=200)] | None = None
 
 
 class NotificationJob(Wire):

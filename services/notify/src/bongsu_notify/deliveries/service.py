@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, func
 
 from bongsu.contracts.notifications import FINAL, Status
 from bongsu.mixins import Q, python_now, utc_now, uuid7
@@ -87,7 +87,7 @@ class Deliveries:
         own = Q(status="sending", lease_owner=owner)
         due = waiting | own | (left & Q(guarantee="at-least-once"))
         alive = Q(expires_at=None) | Q(expires_at__gt=now)
-        count = await Notification.filter_by(due, alive, id__in=ids, attempt__lt=self.max_attempts).update(
+        count = await Notification.filter_by(due, alive, _attempts() < self.max_attempts, id__in=ids).update(
             status="sending",
             attempt=Notification.attempt + 1,
             lease_owner=owner,
@@ -116,7 +116,7 @@ class Deliveries:
         endings: tuple[tuple[Q, Status, str | None], ...] = (
             (Q(expires_at__le=now) & Q(status__in=["accepted", "queued", "retry_wait"]), "expired", None),
             (Q(guarantee="at-most-once", status__in=["sending", "unknown"]), "failed", "outcome_unknown"),
-            (Q(attempt__ge=self.max_attempts), "failed", "attempts_exhausted"),
+            (Q(_attempts() >= self.max_attempts), "failed", "attempts_exhausted"),
             (Q(expires_at__le=now), "failed", "outcome_unknown"),
         )
         for condition, status, code in endings:
@@ -157,6 +157,11 @@ class Deliveries:
         settled = {key for key, change in changes.items() if change.wake_after_s is None}
         later = {key: change.wake_after_s for key, change in changes.items() if change.wake_after_s is not None}
         return MarkResult(frozenset(settled), later)
+
+
+def _attempts() -> ColumnElement[int]:
+    """The attempts since the last retry by hand."""
+    return Notification.attempt - Notification.attempts_before
 
 
 async def release() -> int:
@@ -210,6 +215,7 @@ def _change(row: Notification, outcome: Outcome, max_attempts: int) -> _Change:
     detail: str | None = None
     message_id: str | None = None
     attempt = row.attempt
+    tried = attempt - row.attempts_before
     wake_after_s: float | None = None
     match outcome:
         case Sent(message_id, status, note):
@@ -219,12 +225,12 @@ def _change(row: Notification, outcome: Outcome, max_attempts: int) -> _Change:
         case OutcomeUnknown(detail) if row.guarantee == "at-most-once":
             code, entries = "outcome_unknown", [("failed", f"outcome_unknown: {detail}")]
         case OutcomeUnknown(detail):
-            code, entries, wake_after_s = "outcome_unknown", [("unknown", detail)], _unknown_backoff(attempt)
-        case TryLater(code, detail, _, spends) if spends and attempt >= max_attempts:
+            code, entries, wake_after_s = "outcome_unknown", [("unknown", detail)], _unknown_backoff(tried)
+        case TryLater(code, detail, _, spends) if spends and tried >= max_attempts:
             entries = [("failed", f"attempts_exhausted: {code}")]
         case TryLater(code, detail, delay_s, spends):
             entries = [("retry_wait", f"{code}: {detail}")]
-            wake_after_s = delay_s if delay_s is not None else _backoff(attempt)
+            wake_after_s = delay_s if delay_s is not None else _backoff(tried)
             if not spends:
                 attempt -= 1
                 wake_after_s = max(wake_after_s, deferral_delay(row))

@@ -5,15 +5,22 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
-from bongsu.contracts.notifications import NotificationDetail, NotificationOut, NotificationPage, Status
+from bongsu.contracts.notifications import NotificationDetail, NotificationOut, NotificationPage
 from bongsu.identity.dependencies import Caller, require_scope
 from bongsu.identity.scopes import Permission, Scope
 from bongsu.mixins import Database
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.problems import problems
 from bongsu_notify.channels.registry import AnyNotificationIn
-from bongsu_notify.notifications.schemas import Email, Topic
+from bongsu_notify.notifications.schemas import ListQuery, NoQuery
 from bongsu_notify.notifications.service import Filters, Notifications, Principal
+
+
+def _refuse_query(_query: Annotated[NoQuery, Query()]) -> None:
+    """Answer 422 to any query parameter."""
+
+
+NO_QUERY = [Depends(_refuse_query)]
 
 router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
 
@@ -54,7 +61,7 @@ IdempotencyKey = Annotated[
 ]
 
 
-@router.post("", status_code=202, responses=problems(401, 403, 409, 413, 422, 503))
+@router.post("", dependencies=NO_QUERY, status_code=202, responses=problems(401, 403, 409, 413, 422, 503))
 async def submit(
     body: AnyNotificationIn,
     principal: Writer,
@@ -72,22 +79,17 @@ async def submit(
 async def list_notifications(
     principal: Reader,
     notifications: Service,
-    status: Status | None = None,
-    channel: Annotated[str | None, Query(max_length=16, pattern="^[a-z]+$")] = None,
-    topic: Topic | None = None,
-    to: Email | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    after: Annotated[UUID | None, Query(description="`next` of the previous page")] = None,
+    query: Annotated[ListQuery, Query()],
 ) -> NotificationPage:
     """List your notifications, newest first."""
-    filters = Filters(status=status, channel=channel, topic=topic, recipient=to)
-    page, following = await notifications.list_page(principal, filters, limit=limit, after=after)
+    filters = Filters(status=query.status, channel=query.channel, topic=query.topic, recipient=query.to)
+    page, following = await notifications.list_page(principal, filters, limit=query.limit, after=query.after)
     return NotificationPage(
         items=[NotificationOut.model_validate(row) for row in page], next=str(following) if following else None
     )
 
 
-@router.get("/{notification_id}", responses=problems(401, 403, 404, 422))
+@router.get("/{notification_id}", dependencies=NO_QUERY, responses=problems(401, 403, 404, 422))
 async def get_notification(notification_id: Id, principal: Reader, notifications: Service) -> NotificationDetail:
     """Get a notification and its timeline."""
     found, timeline = await notifications.find_with_timeline(notification_id, principal)
@@ -95,13 +97,15 @@ async def get_notification(notification_id: Id, principal: Reader, notifications
     return NotificationDetail.model_validate(shown | {"timeline": timeline})
 
 
-@router.post("/{notification_id}/cancel", responses=problems(401, 403, 404, 409, 422, 503))
+@router.post("/{notification_id}/cancel", dependencies=NO_QUERY, responses=problems(401, 403, 404, 409, 422, 503))
 async def cancel(notification_id: Id, principal: Writer, notifications: Service, database: Units) -> NotificationOut:
     """Cancel a notification that is not sent yet."""
     return NotificationOut.model_validate(await database.run(notifications.cancel, notification_id, principal))
 
 
-@router.post("/{notification_id}/retry", status_code=202, responses=problems(401, 403, 404, 409, 422, 503))
+@router.post(
+    "/{notification_id}/retry", dependencies=NO_QUERY, status_code=202, responses=problems(401, 403, 404, 409, 422, 503)
+)
 async def retry(
     notification_id: Id, principal: Writer, notifications: Service, idempotency_key: IdempotencyKey = None
 ) -> NotificationOut:

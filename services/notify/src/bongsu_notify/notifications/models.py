@@ -65,6 +65,9 @@ class Notification(NotifyModel):
 
     status: Mapped[Status] = mapped_column(AsciiKey(16), default="accepted")
     attempt: Mapped[int] = mapped_column(SmallInteger, default=0)
+    """Counts every send: (id, attempt) names one call of a provider for good."""
+    attempts_before: Mapped[int] = mapped_column(SmallInteger, default=0)
+    """The attempts before the last retry by hand, which are not counted against the limit."""
     lease_owner: Mapped[UUID | None] = mapped_column(UUIDKey())
     lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime())
     next_attempt_at: Mapped[datetime | None] = mapped_column(UTCDateTime())

@@ -1,14 +1,18 @@
 """The request fields that every channel shares. Answers are in `bongsu.contracts.notifications`."""
 
 import json
+import re
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -16,15 +20,18 @@ from pydantic import (
     field_validator,
 )
 
-from bongsu.contracts.notifications import Guarantee
+from bongsu.contracts.notifications import Guarantee, Status
 from bongsu.contracts.queues import Priority
 from bongsu.identity.emails import normalise_email
 
 MAX_METADATA_BYTES = 8_192
+MAX_METADATA_DEPTH = 16
+LINE_BREAKS_AND_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)")
 
 
 def _single_line(value: str) -> str:
-    if any(character < " " or character == "\x7f" for character in value):
+    if LINE_BREAKS_AND_CONTROLS.search(value):
         raise ValueError("must be one line without control characters")
     return value
 
@@ -36,21 +43,45 @@ def _in_utc(value: datetime) -> datetime:
         raise ValueError("must lie between the years 1 and 9999 in UTC") from None
 
 
+def _is_text_with_offset(value: object) -> object:
+    # Pydantic also reads numbers, as seconds or milliseconds.
+    if not isinstance(value, str) or not RFC_3339.fullmatch(value):
+        raise ValueError("must be a time with an offset, such as 2027-01-31T09:00:00+09:00")
+    return value
+
+
+def _is_shallow(value: object) -> object:
+    level: list[object] = [value]
+    for _ in range(MAX_METADATA_DEPTH):
+        children = (child for parent in level for child in _children(parent))
+        level = [child for child in children if isinstance(child, dict | list)]
+        if not level:
+            return value
+    raise ValueError(f"must be nested at most {MAX_METADATA_DEPTH} levels deep")
+
+
+def _children(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
 def _small_json(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     try:
-        size_bytes = len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
+        size_bytes = len(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode())
     except ValueError:
         # Python's parser accepts what JSON cannot carry.
         raise ValueError("must be JSON: without NaN, Infinity and lone surrogates") from None
     if size_bytes > MAX_METADATA_BYTES:
-        raise ValueError(f"must be at most {MAX_METADATA_BYTES:,} bytes as JSON")
+        raise ValueError(f"must be at most {MAX_METADATA_BYTES:,} bytes as compact JSON in UTF-8")
     return value
 
 
 Email = Annotated[str, Field(max_length=320), AfterValidator(normalise_email)]
-Line = Annotated[str, AfterValidator(_single_line)]
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-Metadata = Annotated[dict[str, JsonValue], AfterValidator(_small_json)]
+ONE_LINE = AfterValidator(_single_line)
+"""Follows the length in an `Annotated[str, …]`: only then are the length's errors about characters."""
+Moment = Annotated[AwareDatetime, BeforeValidator(_is_text_with_offset), AfterValidator(_in_utc)]
+Metadata = Annotated[dict[str, JsonValue], BeforeValidator(_is_shallow), AfterValidator(_small_json)]
 Topic = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
@@ -58,6 +89,21 @@ class Body(BaseModel):
     """A request body: unknown fields are refused by name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NoQuery(Body):
+    """No query parameters."""
+
+
+class ListQuery(Body):
+    """The filters of a list."""
+
+    status: Status | None = None
+    channel: Annotated[str, Field(max_length=16, pattern="^[a-z]+$")] | None = None
+    topic: Topic | None = None
+    to: Email | None = None
+    limit: int = Field(default=50, ge=1, le=200)
+    after: UUID | None = Field(default=None, description="`next` of the previous page")
 
 
 class NotificationIn(Body, ABC):

@@ -70,6 +70,7 @@ class Notifications:
         everyone_is_live: bool,
         idempotency_window: timedelta = timedelta(hours=24),
         max_ahead: timedelta = timedelta(days=366),
+        max_behind: timedelta = timedelta(minutes=1),
         timeline_limit: int = 200,
     ) -> None:
         self._database = database
@@ -77,6 +78,7 @@ class Notifications:
         self._everyone_is_live = everyone_is_live
         self._idempotency_window = idempotency_window
         self._max_ahead = max_ahead
+        self._max_behind = max_behind
         self._timeline_limit = timeline_limit
 
     async def submit(
@@ -128,6 +130,8 @@ class Notifications:
         for name, at in (("send_at", request.send_at), ("expires_at", request.expires_at)):
             if at is not None and at > now + self._max_ahead:
                 raise InvalidTime(name, "must be within a year")
+        if request.send_at is not None and request.send_at < now - self._max_behind:
+            raise InvalidTime("send_at", "must not be in the past")
         if request.expires_at is not None and request.expires_at <= now:
             raise InvalidTime("expires_at", "must be later than now")
 
@@ -247,7 +251,7 @@ class Notifications:
         return found
 
     async def retry(self, notification_id: UUID, principal: Principal, *, idempotency_key: str | None) -> Notification:
-        """Send a failed or expired notification again, with a new count of attempts.
+        """Send a failed or expired notification again, with as many attempts as a new one.
 
         :raises NotificationNotFound: as `find`.
         :raises IdempotencyMismatch: the key was used for another request.
@@ -268,7 +272,7 @@ class Notifications:
         has_content = Q(template=None) | Q(sealed_variables__isnull=False)
         changed = await Notification.filter_by(has_content, id=found.id, status__in=sorted(RETRYABLE)).update(
             status="queued",
-            attempt=0,
+            attempts_before=Notification.attempt,
             expires_at=None,
             error_code=None,
             error_detail=None,
@@ -276,7 +280,9 @@ class Notifications:
         )
         if not changed:
             raise NotRetryable(found.status)
-        await NotificationEvent.create(notification_id=found.id, status="queued", detail="retried by hand")
+        await NotificationEvent.create(
+            notification_id=found.id, status="queued", attempt=found.attempt, detail="retried by hand"
+        )
         await _wake(found.id, found.priority)
         if idempotency_key is not None:
             await self._check_unused(Notification, principal, idempotency_key)

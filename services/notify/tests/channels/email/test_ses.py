@@ -139,24 +139,56 @@ class TestSend:
 
 
 class TestMailboxes:
-    @pytest.mark.parametrize("name", ["봉수 🔥", "김" * 150, "Kim, Chul-soo", 'a "b" \\ c'])
+    @pytest.mark.parametrize(
+        "name", ["봉수 🔥", "Kim, Chul-soo", 'a "b" \\ c', "=?utf-8?b?Cg==?=", "봉 =?utf-8?q?=0A?="]
+    )
     async def test_mailbox_encodes_any_name(self, name: str) -> None:
-        requests: list[Any] = []
+        for mailbox in _mailboxes(await _request_of(sender=str(Address(name, addr_spec="a@b.test")), to_name=name)):
+            assert _read_mailbox(mailbox)[0] == name
 
-        async def answer(request: str, writer: asyncio.StreamWriter) -> None:
-            requests.append(json.loads(request))
-            await _accept(request, writer)
+    @pytest.mark.parametrize("name", ["김" * 150, "🔥" * 150, '"' * 150, "x" * 200, "김, 철수 " * 20])
+    async def test_mailbox_is_shortened_when_ses_would_refuse_its_length(self, name: str) -> None:
+        for mailbox in _mailboxes(await _request_of(sender=str(Address(name, addr_spec="a@b.test")), to_name=name)):
+            read, _ = _read_mailbox(mailbox)
+            assert len(mailbox) <= 320
+            assert name.startswith(read)
+            assert len(read) > 40
 
-        sender = str(Address(name, addr_spec="a@b.test"))
-        async with _endpoint(answer) as url, _provider(url) as provider:
-            await provider.send([replace(_message(), sender=sender, to_name=name)], deadline=asyncio.Event())
-        (request,) = requests
-        for mailbox in (request["FromEmailAddress"], *request["Destination"]["ToAddresses"]):
-            assert mailbox.isascii()
-            assert all(len(word) <= 75 for word in mailbox.split() if word.startswith("=?"))
-            parsed, address = parseaddr(mailbox)
-            assert str(make_header(decode_header(parsed))) == name
-            assert address in ("a@b.test", "someone@example.com")
+    async def test_mailbox_is_the_address_alone_when_no_name_fits(self) -> None:
+        address = f"{'a' * 64}@{'b' * 60}.{'c' * 60}.{'d' * 60}.test"
+        request = await _request_of(recipient=address, to_name="김" * 20)
+        assert len(request["Destination"]["ToAddresses"][0]) <= 320
+
+    @pytest.mark.parametrize("subject", ["=?utf-8?b?Cg==?=", "a =?us-ascii?q?=0D=0ABcc:_x?= b"])
+    async def test_subject_is_encoded_when_a_client_would_decode_it(self, subject: str) -> None:
+        sent = (await _request_of(subject=subject))["Content"]["Simple"]["Subject"]["Data"]
+        assert subject not in sent
+        assert str(make_header(decode_header(sent))) == subject
+
+
+async def _request_of(**values: Any) -> dict[str, Any]:  # noqa: ANN401 - a message's fields
+    """The request by which SES is asked to send a message with these values."""
+    requests: list[dict[str, Any]] = []
+
+    async def answer(request: str, writer: asyncio.StreamWriter) -> None:
+        requests.append(json.loads(request))
+        await _accept(request, writer)
+
+    async with _endpoint(answer) as url, _provider(url) as provider:
+        await provider.send([replace(_message(), **values)], deadline=asyncio.Event())
+    return requests[0]
+
+
+def _mailboxes(request: dict[str, Any]) -> tuple[str, str]:
+    return request["FromEmailAddress"], request["Destination"]["ToAddresses"][0]
+
+
+def _read_mailbox(mailbox: str) -> tuple[str, str]:
+    assert mailbox.isascii()
+    assert all(len(word) <= 75 for word in mailbox.split() if word.startswith("=?"))
+    parsed, address = parseaddr(mailbox)
+    assert address in ("a@b.test", "someone@example.com")
+    return str(make_header(decode_header(parsed))), address
 
 
 class TestUrgent:

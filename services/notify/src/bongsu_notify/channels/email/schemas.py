@@ -1,32 +1,40 @@
 """The request for an email."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from bongsu_notify.notifications.schemas import Body, Email, Line, NotificationIn
+from bongsu_notify.notifications.schemas import ONE_LINE, Body, Email, NotificationIn
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return value
 
 
 class EmailTo(Body):
     """The recipient."""
 
     email: Email = Field(examples=["someone@example.com"])
-    name: Line | None = Field(default=None, max_length=200)
+    name: Annotated[str, Field(max_length=200), ONE_LINE] | None = None
 
 
 class EmailFrom(Body):
     """The sender. An address other than the operator's needs a verified domain."""
 
     email: Email
-    name: Line | None = Field(default=None, max_length=150)
+    name: Annotated[str, Field(max_length=150), ONE_LINE] | None = None
 
 
 class EmailContent(Body):
     """Subject and body: `text`, `html` or both."""
 
-    subject: Line = Field(min_length=1, max_length=998, examples=["안녕하세요"])
-    text: str | None = Field(default=None, min_length=1, max_length=500_000)
-    html: str | None = Field(default=None, min_length=1, max_length=1_000_000)
+    subject: Annotated[str, Field(min_length=1, max_length=998), ONE_LINE, AfterValidator(_not_blank)] = Field(
+        examples=["안녕하세요"]
+    )
+    text: Annotated[str, Field(min_length=1, max_length=500_000)] | None = None
+    html: Annotated[str, Field(min_length=1, max_length=1_000_000)] | None = None
 
     @model_validator(mode="after")
     def _has_a_body(self) -> Self:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ OPERATOR_ERRORS = frozenset(
     }
 )
 """The operator's account or settings are at fault, not the message: it waits until the operator fixes them."""
+MAX_MAILBOX_BYTES = 320
+"""SES's limit for an encoded name with its address."""
 _QUOTA_PAUSE_S = 900.0
 _OPERATOR_PAUSE_S = 120.0
 
@@ -180,7 +183,7 @@ def _request(message: EmailMessage, configuration_set: str | None) -> dict[str, 
     request: dict[str, Any] = {
         "FromEmailAddress": _mailbox(*parseaddr(message.sender)),
         "Destination": {"ToAddresses": [_mailbox(message.to_name, message.recipient)]},
-        "Content": {"Simple": {"Subject": {"Data": message.subject, "Charset": "UTF-8"}, "Body": body}},
+        "Content": {"Simple": {"Subject": {"Data": _subject(message.subject), "Charset": "UTF-8"}, "Body": body}},
         "EmailTags": [{"Name": name, "Value": value} for name, value in tags.items()],
     }
     if message.reply_to is not None:
@@ -191,10 +194,28 @@ def _request(message: EmailMessage, configuration_set: str | None) -> dict[str, 
 
 
 def _mailbox(name: str | None, email: str) -> str:
-    """`Name <address>` with the name as encoded words (RFC 2047, each of at most 75 characters) if it is not ASCII."""
-    if name and not name.isascii():
-        return f"{Header(name, 'utf-8', maxlinelen=75).encode(linesep='')} <{email}>"
-    return formataddr((name, email)) if name else email
+    """`Name <address>`, the name shortened until SES accepts its length."""
+    if not name:
+        return email
+    count = bisect_right(range(1, len(name) + 1), MAX_MAILBOX_BYTES, key=lambda end: len(_format(name[:end], email)))
+    return _format(name[:count].rstrip(" \u200d"), email) if count else email
+
+
+def _format(name: str, email: str) -> str:
+    if name.isascii() and "=?" not in name:
+        return formataddr((name, email))
+    return f"{_encode(name)} <{email}>"
+
+
+def _encode(text: str) -> str:
+    """Encoded words (RFC 2047) of at most 75 characters each."""
+    return Header(text, "utf-8", maxlinelen=75).encode(linesep="")
+
+
+def _subject(text: str) -> str:
+    # SES encodes other characters, and passes ASCII on: a client would decode encoded words that a caller wrote, line
+    # breaks included.
+    return _encode(text) if text.isascii() and "=?" in text else text
 
 
 def _classify(error: ClientError) -> Outcome:
