@@ -170,7 +170,7 @@ class FakeDirectory:
     assertions: list[tuple[str, int]] = field(default_factory=list)
     fresh_calls: int = 0
 
-    async def managed(self, browser: Browser, *, fresh: bool) -> ManagedGuilds:
+    async def list_managed(self, browser: Browser, *, fresh: bool) -> ManagedGuilds:
         if self.down:
             raise ServiceDown("auth")
         if not self.linked:
@@ -181,13 +181,13 @@ class FakeDirectory:
         items = tuple(known.get(token, ()))
         return ManagedGuilds(items=items, fetched_at=now() - timedelta(minutes=12), stale=self.stale)
 
-    async def install(self, browser: Browser, guild_id: int, next_path: str) -> Redirect:
+    async def create_install(self, browser: Browser, guild_id: int, next_path: str) -> Redirect:
         del browser
         self.installs.append((guild_id, next_path))
         url = f"https://discord.com/oauth2/authorize?client_id=1&guild_id={guild_id}&disable_guild_select=true"
         return Redirect(url, (SetCookie("flow-80=f; HttpOnly; Path=/auth; SameSite=lax"),))
 
-    async def assertion(self, browser: Browser, *, method: str, guild_id: int) -> str:
+    async def create_assertion(self, browser: Browser, *, method: str, guild_id: int) -> str:
         self.assertions.append((method, guild_id))
         return f"{browser.access_token}|{method}|{guild_id}"
 
@@ -215,18 +215,18 @@ class FakeBot:
     left: list[int] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
 
-    async def count(self) -> GuildCount:
+    async def count_guilds(self) -> GuildCount:
         if self.silent:
             raise BotSilent
         here = sum(summary.status != "left" for summary in self.known.values())
         return GuildCount(guilds=here, shards_answered=self.shards[0], shards=self.shards[1])
 
-    async def guilds(self, ids: Sequence[int]) -> Mapping[int, GuildSummary]:
+    async def list_guilds(self, ids: Sequence[int]) -> Mapping[int, GuildSummary]:
         if self.silent:
             raise BotSilent
         return {guild_id: self.known[guild_id] for guild_id in ids if guild_id in self.known}
 
-    async def leave(self, guild_id: int, *, assertion: str, key: str) -> None:
+    async def leave_guild(self, guild_id: int, *, assertion: str, key: str) -> None:
         if self.silent:
             raise BotSilent
         if self.forbids:

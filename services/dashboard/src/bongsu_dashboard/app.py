@@ -17,8 +17,10 @@ from bongsu_dashboard.accounts.port import AuthClient
 from bongsu_dashboard.accounts.service import Accounts
 from bongsu_dashboard.guilds import endpoints as guilds
 from bongsu_dashboard.guilds.http import HttpGuildDirectory
+from bongsu_dashboard.guilds.pending import PendingInstalls
 from bongsu_dashboard.guilds.port import Bot, GuildDirectory
 from bongsu_dashboard.guilds.rpc import RpcBot
+from bongsu_dashboard.guilds.service import Guilds
 from bongsu_dashboard.home import endpoints as home
 from bongsu_dashboard.home.service import Home
 from bongsu_dashboard.notifications import endpoints as notifications
@@ -88,9 +90,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         redirect_slashes=False,
     )
     pages = Pages(public_url=public_url, cdn_url=settings.discord_cdn_url)
-    guild_pages = guilds.GuildPages(
-        directory=ports.directory, bot=ports.bot, notify=ports.notify, wait_s=settings.install_wait_s
-    )
+    guilds_service = Guilds(ports.directory, ports.bot, ports.notify)
     provide(
         app,
         pages,
@@ -98,8 +98,9 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         Accounts(ports.auth),
         SignIn(ports.auth),
         Notifications(ports.notify),
-        Home(ports.directory, ports.bot, ports.notify),
-        guild_pages,
+        guilds_service,
+        PendingInstalls(settings.install_wait_s),
+        Home(guilds_service, ports.notify),
     )
     metrics = Metrics("dashboard")
     app.state.metrics = metrics
@@ -110,7 +111,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
     for private in (
         sign_in.sign_out_router,
         home.router,
-        guilds.create_router(guild_pages),
+        guilds.router,
         notifications.router,
         accounts.router,
     ):

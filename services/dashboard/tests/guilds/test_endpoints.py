@@ -39,41 +39,41 @@ async def _remove(browser: FakeBrowser, guild_id: int, name: str, **more: object
 
 
 class TestList:
-    async def test_it_shows_what_i_manage_and_nothing_else(self, stage: Stage) -> None:
+    async def test_list_shows_the_managed_guilds_only(self, stage: Stage) -> None:
         answer = await stage.mina().get("/guilds")
         assert _states(answer.text) == {"봉수대 개발팀": "active", "Indie Makers": "not_added"}
         assert "멤버 1,204" in text_of(answer.text)
 
-    async def test_an_outage_is_no_absence(self, stage: Stage) -> None:
+    async def test_list_shows_an_outage_as_an_outage(self, stage: Stage) -> None:
         stage.bot.known[FIRST] = a_summary(FIRST, "unavailable")
         assert _states((await stage.mina().get("/guilds")).text)["봉수대 개발팀"] == "outage"
 
-    async def test_a_guild_that_the_bot_left_is_not_added(self, stage: Stage) -> None:
+    async def test_list_shows_a_guild_that_the_bot_left_as_not_added(self, stage: Stage) -> None:
         stage.bot.known[FIRST] = a_summary(FIRST, "left")
         assert _states((await stage.mina().get("/guilds")).text)["봉수대 개발팀"] == "not_added"
 
-    async def test_a_silent_bot_is_said_and_the_rest_works(self, stage: Stage) -> None:
+    async def test_list_shows_unknown_states_when_the_bot_does_not_answer(self, stage: Stage) -> None:
         stage.bot.silent = True
         answer = await stage.mina().get("/guilds")
         assert answer.status_code == 200
         assert set(_states(answer.text).values()) == {"unknown"}
         assert "봇이 응답하지 않습니다" in text_of(answer.text)
 
-    async def test_shards_that_are_missing_are_said(self, stage: Stage) -> None:
+    async def test_list_reports_shards_that_did_not_answer(self, stage: Stage) -> None:
         stage.bot.shards = (1, 2)
         assert "샤드 2개 중 1개 응답" in text_of((await stage.mina().get("/guilds")).text)
 
-    async def test_a_list_that_discord_told_before_says_from_when(self, stage: Stage) -> None:
+    async def test_list_shows_its_age_when_discord_does_not_answer(self, stage: Stage) -> None:
         stage.directory.stale = True
         assert "12분 전에 불러온 목록입니다" in text_of((await stage.mina().get("/guilds")).text)
 
-    async def test_notify_being_down_leaves_its_numbers_out(self, stage: Stage) -> None:
+    async def test_list_omits_the_summary_when_notify_is_down(self, stage: Stage) -> None:
         stage.notifications.down = True
         answer = await stage.mina().get("/guilds")
         assert answer.status_code == 200
         assert "보낸 알림" not in text_of(answer.text)
 
-    async def test_the_numbers_are_those_of_the_notifications(self, stage: Stage) -> None:
+    async def test_list_summarises_the_notifications(self, stage: Stage) -> None:
         stage.notifications.items = [
             a_notification("a", "queued"),
             a_notification("b", "delivered"),
@@ -98,29 +98,29 @@ class TestList:
             ("?show=active&q=indie", set()),
         ],
     )
-    async def test_it_is_searched_and_filtered(self, stage: Stage, query: str, names: set[str]) -> None:
+    async def test_list_is_searched_and_filtered(self, stage: Stage, query: str, names: set[str]) -> None:
         assert set(_states((await stage.mina().get(f"/guilds{query}")).text)) == names
 
-    async def test_htmx_gets_the_results_alone(self, stage: Stage) -> None:
+    async def test_list_returns_the_results_only_to_htmx(self, stage: Stage) -> None:
         answer = await stage.mina().get("/guilds?q=indie", htmx=True)
         assert "<html" not in answer.text
         assert set(_states(answer.text)) == {"Indie Makers"}
 
-    async def test_who_manages_none_is_told_what_is_needed(self, stage: Stage) -> None:
+    async def test_list_explains_what_is_needed_when_the_user_manages_no_guild(self, stage: Stage) -> None:
         stage.directory.managed_by[MINA] = []
         assert "관리하는 서버가 없습니다" in text_of((await stage.mina().get("/guilds")).text)
 
-    async def test_without_discord_there_is_a_way_to_link_it(self, stage: Stage) -> None:
+    async def test_list_offers_to_link_discord_when_it_is_not_linked(self, stage: Stage) -> None:
         stage.directory.linked = False
         answer = await stage.mina().get("/guilds")
         assert answer.status_code == 200
         assert 'action="/account/link/discord"' in answer.text
 
-    async def test_refreshing_asks_discord_itself(self, stage: Stage) -> None:
+    async def test_list_asks_discord_when_it_is_refreshed(self, stage: Stage) -> None:
         await stage.mina().get("/guilds?fresh=true")
         assert stage.directory.fresh_calls == 1
 
-    async def test_coming_back_from_linking_is_said_and_leaves_a_clean_address(self, stage: Stage) -> None:
+    async def test_list_confirms_the_linking_and_cleans_the_address(self, stage: Stage) -> None:
         browser = stage.mina()
         answer = await browser.get("/guilds?linked=discord", follow=True)
         assert answer.url.query == b""
@@ -130,7 +130,7 @@ class TestList:
         "name",
         ["<img src=x onerror=alert(1)>", '" hx-get="/x', "</script><script>", "{{7*7}}", "{% raw %}", "\u202eabc", "'"],
     )
-    async def test_a_name_is_nothing_but_a_name(self, stage: Stage, name: str) -> None:
+    async def test_pages_escape_the_name_of_a_guild(self, stage: Stage, name: str) -> None:
         stage.directory.managed_by[MINA] = [a_guild(FIRST, name, icon="../../x")]
         for path in ("/guilds", f"/guilds/{FIRST}", "/"):
             answer = await stage.mina().get(path)
@@ -141,7 +141,7 @@ class TestList:
             assert "49" not in text_of(answer.text).split()
             assert "../../x" not in answer.text
 
-    async def test_a_picture_comes_from_discords_own_place(self, stage: Stage) -> None:
+    async def test_list_loads_icons_from_discords_cdn(self, stage: Stage) -> None:
         stage.directory.managed_by[MINA] = [a_guild(FIRST, "x", icon="a_" + "0" * 32)]
         assert (
             f'src="https://cdn.discordapp.com/icons/{FIRST}/a_{"0" * 32}.png?size=96"'
@@ -154,11 +154,11 @@ class TestAccess:
     POSTS = ("/bot", "/bot/remove")
 
     @pytest.mark.parametrize("path", PATHS)
-    async def test_who_does_not_manage_a_guild_does_not_see_it(self, stage: Stage, path: str) -> None:
+    async def test_page_is_not_found_when_the_user_does_not_manage_the_guild(self, stage: Stage, path: str) -> None:
         assert (await stage.mina().get(f"/guilds/{THEIRS}{path}")).status_code == 404
 
     @pytest.mark.parametrize("path", POSTS)
-    async def test_who_does_not_manage_a_guild_changes_nothing(self, stage: Stage, path: str) -> None:
+    async def test_post_is_not_found_when_the_user_does_not_manage_the_guild(self, stage: Stage, path: str) -> None:
         browser = stage.mina()
         await browser.get("/guilds")
         fields: dict[str, str | list[str]] = (
@@ -168,7 +168,9 @@ class TestAccess:
         assert (answer.status_code, stage.bot.left, stage.directory.installs) == (404, [], [])
 
     @pytest.mark.parametrize("path", POSTS)
-    async def test_who_managed_it_a_minute_ago_changes_nothing(self, stage: Stage, path: str) -> None:
+    async def test_post_is_not_found_when_the_user_managed_the_guild_a_minute_ago(
+        self, stage: Stage, path: str
+    ) -> None:
         stage.directory.cached[MINA] = [*stage.directory.managed_by[MINA], a_guild(THEIRS, "준의 서버")]
         browser = stage.mina()
         assert (await browser.get(f"/guilds/{THEIRS}")).status_code == 200
@@ -179,16 +181,16 @@ class TestAccess:
         assert (answer.status_code, stage.bot.left, stage.directory.installs) == (404, [], [])
 
     @pytest.mark.parametrize("path", PATHS)
-    async def test_nobody_sees_anything_without_signing_in(self, stage: Stage, path: str) -> None:
+    async def test_page_redirects_to_the_sign_in_without_a_session(self, stage: Stage, path: str) -> None:
         assert (await stage.browser().get(f"/guilds/{FIRST}{path}")).status_code == 303
 
-    async def test_the_bots_own_refusal_is_heard(self, stage: Stage) -> None:
+    async def test_removal_is_forbidden_when_the_bot_refuses(self, stage: Stage) -> None:
         stage.bot.forbids = True
         assert await _remove(stage.mina(), FIRST, "봉수대 개발팀") == 403
 
 
 class TestAdding:
-    async def test_it_leads_to_discord_with_the_guild_chosen(self, stage: Stage) -> None:
+    async def test_adding_redirects_to_discord_with_the_guild_preselected(self, stage: Stage) -> None:
         browser = stage.mina()
         await browser.get("/guilds")
         answer = await browser.post(f"/guilds/{SECOND}/bot")
@@ -198,13 +200,13 @@ class TestAdding:
         assert stage.directory.installs == [(SECOND, f"/guilds/{SECOND}/added")]
         assert "flow-80=f" in answer.headers["set-cookie"]
 
-    async def test_htmx_is_sent_there_by_its_header(self, stage: Stage) -> None:
+    async def test_adding_redirects_htmx_with_its_header(self, stage: Stage) -> None:
         browser = stage.mina()
         await browser.get("/guilds")
         answer = await browser.post(f"/guilds/{SECOND}/bot", htmx=True)
         assert (answer.status_code, answer.headers["hx-redirect"][:20]) == (204, "https://discord.com/")
 
-    async def test_coming_back_it_is_pending_until_the_bot_has_seen_it(self, stage: Stage) -> None:
+    async def test_guild_is_pending_until_the_bot_has_joined(self, stage: Stage) -> None:
         browser = stage.mina()
         answer = await browser.get(f"/guilds/{SECOND}/added?installed={SECOND}", follow=True)
         assert 'data-state="pending"' in answer.text
@@ -216,7 +218,7 @@ class TestAdding:
         arrived = await browser.get(f"/guilds/{SECOND}/state", htmx=True)
         assert arrived.headers["hx-redirect"] == f"/guilds/{SECOND}"
 
-    async def test_the_wait_has_an_end(self, stage: Stage) -> None:
+    async def test_guild_is_not_added_when_it_was_pending_too_long(self, stage: Stage) -> None:
         browser = stage.mina()
         await browser.get(f"/guilds/{SECOND}/added", follow=True)
         browser.client.cookies.delete("pending-80")
@@ -224,27 +226,27 @@ class TestAdding:
         assert "봇이 아직 참여하지 않았습니다" in text_of(over.text)
         assert "hx-trigger" not in over.text
 
-    async def test_a_bot_that_was_faster_is_active_at_once(self, stage: Stage) -> None:
+    async def test_guild_is_active_when_the_bot_joined_before_the_browser_returned(self, stage: Stage) -> None:
         answer = await stage.mina().get(f"/guilds/{FIRST}/added", follow=True)
         assert 'data-state="active"' in answer.text
         assert "봇을 추가했습니다" in text_of(answer.text)
 
-    async def test_who_changed_their_mind_is_told_kindly(self, stage: Stage) -> None:
+    async def test_guild_is_not_added_when_the_user_cancelled_at_discord(self, stage: Stage) -> None:
         answer = await stage.mina().get(f"/guilds/{SECOND}/added?error=denied", follow=True)
         assert 'data-state="not_added"' in answer.text
         assert "봇을 추가하지 않았습니다" in text_of(answer.text)
 
-    async def test_the_guild_that_discord_tells_counts_and_not_the_one_in_the_address(self, stage: Stage) -> None:
+    async def test_return_from_discord_uses_the_guild_that_discord_named(self, stage: Stage) -> None:
         answer = await stage.mina().get(f"/guilds/{FIRST}/added?installed={SECOND}")
         assert answer.headers["location"] == f"/guilds/{SECOND}"
         assert (await stage.mina().get(f"/guilds/{FIRST}/added?installed={THEIRS}")).status_code == 404
 
-    async def test_a_get_of_the_state_without_htmx_is_the_page(self, stage: Stage) -> None:
+    async def test_state_redirects_to_the_page_without_htmx(self, stage: Stage) -> None:
         assert (await stage.mina().get(f"/guilds/{SECOND}/state")).headers["location"] == f"/guilds/{SECOND}"
 
 
 class TestRemoving:
-    async def test_the_typed_name_removes_the_bot(self, stage: Stage) -> None:
+    async def test_removal_succeeds_when_the_name_was_typed(self, stage: Stage) -> None:
         browser = stage.mina()
         assert await _remove(browser, FIRST, "봉수대 개발팀") == 303
         assert stage.bot.left == [FIRST]
@@ -254,11 +256,11 @@ class TestRemoving:
         assert "봇을 내보냈습니다" in text_of(answer.text)
 
     @pytest.mark.parametrize("name", ["", "봉수대", "Indie Makers"])
-    async def test_another_name_removes_nothing_and_says_so(self, stage: Stage, name: str) -> None:
+    async def test_removal_is_refused_when_another_name_was_typed(self, stage: Stage, name: str) -> None:
         assert await _remove(stage.mina(), FIRST, name) == 422
         assert stage.bot.left == []
 
-    async def test_sent_twice_it_leaves_once(self, stage: Stage) -> None:
+    async def test_removal_runs_once_when_the_form_is_sent_twice(self, stage: Stage) -> None:
         browser = stage.mina()
         page = await browser.get(f"/guilds/{FIRST}")
         attempt = attempt_of(page.text)
@@ -266,7 +268,7 @@ class TestRemoving:
         answers = [(await browser.post(f"/guilds/{FIRST}/bot/remove", fields)).status_code for _ in range(2)]
         assert (answers, stage.bot.left) == ([303, 303], [FIRST])
 
-    async def test_a_silent_bot_is_said_and_the_form_can_be_sent_again_as_the_same(self, stage: Stage) -> None:
+    async def test_removal_keeps_the_attempt_when_the_bot_does_not_answer(self, stage: Stage) -> None:
         browser = stage.mina()
         page = await browser.get(f"/guilds/{FIRST}")
         attempt = attempt_of(page.text)
@@ -277,9 +279,9 @@ class TestRemoving:
         assert "봇이 응답하지 않아 내보내지 못했습니다" in text_of(answer.text)
         assert f'value="{attempt}"' in answer.text
 
-    async def test_only_where_the_bot_is_can_it_be_removed(self, stage: Stage) -> None:
+    async def test_page_offers_no_removal_when_the_bot_is_not_in_the_guild(self, stage: Stage) -> None:
         assert "위험 구역" not in text_of((await stage.mina().get(f"/guilds/{SECOND}")).text)
 
-    async def test_a_get_removes_nothing(self, stage: Stage) -> None:
+    async def test_get_removes_nothing(self, stage: Stage) -> None:
         assert (await stage.mina().get(f"/guilds/{FIRST}/bot/remove")).status_code in (404, 405)
         assert stage.bot.left == []

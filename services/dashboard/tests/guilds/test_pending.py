@@ -1,18 +1,18 @@
 import pytest
 
-from bongsu_dashboard.guilds import pending
+from bongsu_dashboard.guilds.pending import PendingInstalls, serialise
 
 
-class TestPending:
-    def test_what_is_written_is_read(self) -> None:
-        assert pending.read(pending.write({5: 1000, 6: 1001}), wait_s=60, now=1030) == {5: 1000, 6: 1001}
+class TestParse:
+    def test_parse_reads_what_serialise_wrote(self) -> None:
+        assert PendingInstalls(60, now=lambda: 1030).parse(serialise({5: 1000, 6: 1001})) == {5: 1000, 6: 1001}
 
-    def test_a_wait_that_is_over_is_forgotten(self) -> None:
-        assert pending.read("5-1000.6-1050", wait_s=60, now=1061) == {6: 1050}
+    def test_parse_drops_a_guild_that_waited_too_long(self) -> None:
+        assert PendingInstalls(60, now=lambda: 1061).parse("5-1000.6-1050") == {6: 1050}
 
-    def test_only_the_newest_are_kept(self) -> None:
-        assert len(pending.read(pending.write(dict.fromkeys(range(50), 1000)), wait_s=60, now=1000)) == 10
+    def test_serialise_keeps_the_newest_guilds(self) -> None:
+        assert len(PendingInstalls(60, now=lambda: 1000).parse(serialise(dict.fromkeys(range(50), 1000)))) == 10
 
     @pytest.mark.parametrize("cookie", [None, "", "x", "5", "5-", "-5", "5-x", "\u0665-1000", "5-1000-1", "." * 5000])
-    def test_anything_else_is_nothing(self, cookie: str | None) -> None:
-        assert pending.read(cookie, wait_s=60, now=1000) == {}
+    def test_parse_ignores_malformed_entries(self, cookie: str | None) -> None:
+        assert PendingInstalls(60, now=lambda: 1000).parse(cookie) == {}

@@ -28,7 +28,7 @@ def bot(broker: MemoryBroker) -> RpcBot:
 
 
 async def _serve(broker: MemoryBroker, *, refuses: str | None = None) -> list[object]:
-    """A bot that is in one guild; what it was asked."""
+    """Serve a bot that is in one guild, and return the requests that it gets."""
     asked: list[object] = []
 
     async def answer(message: Message) -> JsonObject:
@@ -50,47 +50,53 @@ async def _serve(broker: MemoryBroker, *, refuses: str | None = None) -> list[ob
 
 
 class TestAsking:
-    async def test_the_count_tells_how_many_shards_said_so(self, broker: MemoryBroker, bot: RpcBot) -> None:
+    async def test_count_guilds_returns_how_many_shards_answered(self, broker: MemoryBroker, bot: RpcBot) -> None:
         await _serve(broker)
-        count = await bot.count()
+        count = await bot.count_guilds()
         assert (count.guilds, count.shards_answered, count.shards) == (7, 1, 2)
 
-    async def test_guilds_come_by_their_ids(self, broker: MemoryBroker, bot: RpcBot) -> None:
+    async def test_list_guilds_returns_summaries_by_id(self, broker: MemoryBroker, bot: RpcBot) -> None:
         asked = await _serve(broker)
-        assert (await bot.guilds([GUILD]))[GUILD].status == "active"
+        assert (await bot.list_guilds([GUILD]))[GUILD].status == "active"
         assert isinstance(asked[0], GuildListRequest)
         assert asked[0].ids == (GUILD,)
 
-    async def test_no_bot_is_a_silent_bot_at_once(self, bot: RpcBot) -> None:
+    async def test_count_guilds_fails_without_waiting_when_no_bot_runs(self, bot: RpcBot) -> None:
         with pytest.raises(BotSilent) as caught:
-            await bot.count()
+            await bot.count_guilds()
         assert isinstance(caught.value.__cause__, Unroutable)
 
     @pytest.mark.parametrize("code", ["bot_not_ready", "shard_unavailable", "discord_unavailable", "internal"])
-    async def test_a_bot_that_cannot_tell_is_silent(self, broker: MemoryBroker, bot: RpcBot, code: str) -> None:
+    async def test_list_guilds_fails_when_the_bot_is_not_able_to_answer(
+        self, broker: MemoryBroker, bot: RpcBot, code: str
+    ) -> None:
         await _serve(broker, refuses=code)
         with pytest.raises(BotSilent):
-            await bot.guilds([GUILD])
+            await bot.list_guilds([GUILD])
 
-    async def test_a_broker_that_is_down_is_a_silent_bot(self, broker: MemoryBroker, bot: RpcBot) -> None:
+    async def test_count_guilds_fails_when_the_broker_is_down(self, broker: MemoryBroker, bot: RpcBot) -> None:
         await broker.close()
         with pytest.raises(BotSilent):
-            await bot.count()
+            await bot.count_guilds()
 
 
 class TestLeaving:
-    async def test_it_goes_with_the_users_word_and_the_key(self, broker: MemoryBroker, bot: RpcBot) -> None:
+    async def test_leave_guild_sends_the_assertion_and_the_key(self, broker: MemoryBroker, bot: RpcBot) -> None:
         asked = await _serve(broker)
-        await bot.leave(GUILD, assertion="word", key="a" * 24)
+        await bot.leave_guild(GUILD, assertion="word", key="a" * 24)
         assert asked == [GuildLeaveRequest(guild_id=GUILD, assertion="word", idempotency_key="a" * 24)]
 
-    async def test_a_guild_that_it_is_not_in_is_left_already(self, broker: MemoryBroker, bot: RpcBot) -> None:
+    async def test_leave_guild_succeeds_when_the_bot_is_not_in_the_guild(
+        self, broker: MemoryBroker, bot: RpcBot
+    ) -> None:
         await _serve(broker, refuses="guild_not_found")
-        await bot.leave(GUILD, assertion="word", key="a" * 24)
+        await bot.leave_guild(GUILD, assertion="word", key="a" * 24)
 
     @pytest.mark.parametrize("code", ["forbidden", "not_linked", "assertion_refused"])
-    async def test_a_refusal_is_one(self, broker: MemoryBroker, bot: RpcBot, code: str) -> None:
+    async def test_leave_guild_raises_forbidden_when_the_bot_refuses(
+        self, broker: MemoryBroker, bot: RpcBot, code: str
+    ) -> None:
         await _serve(broker, refuses=code)
         with pytest.raises(Forbidden) as caught:
-            await bot.leave(GUILD, assertion="word", key="a" * 24)
+            await bot.leave_guild(GUILD, assertion="word", key="a" * 24)
         assert caught.value.code == code

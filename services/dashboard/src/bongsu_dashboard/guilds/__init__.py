@@ -1,1 +1,1 @@
-"""Discord servers: which of them the user manages, and whether the bot is in them."""
+"""Discord servers that the user manages, and the bot's state in them."""

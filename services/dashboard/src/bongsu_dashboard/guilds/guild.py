@@ -1,4 +1,4 @@
-"""What is known of a guild."""
+"""Guilds, as auth returns them and as pages show them."""
 
 import re
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from bongsu_dashboard.upstream import Received
 State = Literal["active", "pending", "not_added", "outage", "unknown"]
 FILTERS: Final = ("all", "active", "not_added", "attention")
 TILES: Final = 8
-"""How many colours there are for guilds without a picture."""
+"""The number of colours for guilds without a picture."""
 
 _ICON = re.compile(r"^(a_)?[0-9a-f]{16,64}$")
 
 
 class ManagedGuild(Received):
-    """A guild that the user manages, as Discord tells it."""
+    """A guild that the user manages, as Discord returns it."""
 
     id: Snowflake
     name: str
@@ -26,7 +26,7 @@ class ManagedGuild(Received):
 
 
 class ManagedGuilds(Received):
-    """All of them, when Discord was asked, and whether it could not be asked since."""
+    """The guilds that the user manages, as of `fetched_at`. `stale`: Discord has not answered since."""
 
     items: tuple[ManagedGuild, ...]
     fetched_at: datetime
@@ -35,7 +35,7 @@ class ManagedGuilds(Received):
 
 @dataclass(frozen=True, slots=True)
 class Guild:
-    """A guild that the user manages, and how the bot stands to it."""
+    """A guild that the user manages, and the bot's state in it."""
 
     id: int
     name: str
@@ -46,13 +46,18 @@ class Guild:
     joined_at: datetime | None = None
 
     @property
+    def has_bot(self) -> bool:
+        """Whether the bot is in the guild, also during an outage."""
+        return self.state in ("active", "outage")
+
+    @property
     def tile(self) -> int:
-        """Which of the colours is its own: the same on every page."""
+        """The number of its colour, the same on every page."""
         return (self.id >> 22) % TILES
 
     @property
     def initials(self) -> str:
-        """What stands in for its picture: a syllable, or the first letters of two words."""
+        """The text in place of a picture: a syllable, or the first letters of two words."""
         words = ["".join(char for char in word if char.isalnum()) for word in self.name.split()]
         words = [word for word in words if word] or ["?"]
         first = words[0][0]
@@ -62,7 +67,7 @@ class Guild:
 
     @property
     def picture(self) -> str | None:
-        """The path of its icon at Discord's CDN; None where Discord's hash is not one."""
+        """The path of its icon on Discord's CDN; None if it has none, or if the hash is malformed."""
         if self.icon is None or not _ICON.match(self.icon):
             return None
         return f"/icons/{self.id}/{self.icon}.png?size=96"

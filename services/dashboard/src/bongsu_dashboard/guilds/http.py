@@ -25,13 +25,13 @@ class _Assertion(Received):
 
 
 class HttpGuildDirectory:
-    """Fulfils `GuildDirectory`."""
+    """Implements `GuildDirectory`."""
 
     def __init__(self, auth: Upstream) -> None:
         self._auth = auth
 
-    async def managed(self, browser: Browser, *, fresh: bool) -> ManagedGuilds:
-        """The guilds that the user manages."""
+    async def list_managed(self, browser: Browser, *, fresh: bool) -> ManagedGuilds:
+        """List the guilds that the user manages."""
         query = {"fresh": "true"} if fresh else None
         try:
             reply = await self._auth.call(browser, "GET", "/auth/identities/discord/guilds", query=query)
@@ -41,13 +41,13 @@ class HttpGuildDirectory:
         mine = tuple(guild for guild in found.items if guild.manageable)
         return ManagedGuilds(items=mine, fetched_at=found.fetched_at, stale=found.stale)
 
-    async def install(self, browser: Browser, guild_id: int, next_path: str) -> Redirect:
-        """Where the browser has to go to add the bot."""
+    async def create_install(self, browser: Browser, guild_id: int, next_path: str) -> Redirect:
+        """Start adding the bot to a guild."""
         body = {"guild_id": str(guild_id), "next": next_path}
         reply = await self._auth.call(browser, "POST", "/auth/discord/installs", body=body)
         return Redirect(reply.parse(_Install).authorization_url, reply.cookies)
 
-    async def assertion(self, browser: Browser, *, method: str, guild_id: int) -> str:
-        """The user's word, for one action."""
+    async def create_assertion(self, browser: Browser, *, method: str, guild_id: int) -> str:
+        """Issue an assertion."""
         body = {"audience": BOT_AUDIENCE, "method": method, "target": guild_target(guild_id)}
         return (await self._auth.call(browser, "POST", "/auth/assertions", body=body)).parse(_Assertion).assertion

@@ -1,10 +1,10 @@
-"""Names that others chose: how they are compared. (Templates isolate them with `<bdi>`.)"""
+"""Comparing a typed name with a guild's name. Templates isolate names with `<bdi>`."""
 
 import unicodedata
 
 
-def typed_as(name: str) -> str:
-    """What somebody who types the name may be expected to type: no invisible characters, single spaces."""
+def normalise(name: str) -> str:
+    """Return a name as a user can type it: without invisible characters, with single spaces, in one case."""
     visible = "".join(
         " " if char.isspace() else char
         for char in unicodedata.normalize("NFKC", name)
@@ -14,5 +14,5 @@ def typed_as(name: str) -> str:
 
 
 def is_typed(typed: str, name: str, guild_id: int) -> bool:
-    """Whether the name was typed; the id will do where a name cannot be typed."""
-    return typed_as(typed) == typed_as(name) != "" or typed.strip() == str(guild_id)
+    """Whether the text is the guild's name, or its ID: some names cannot be typed."""
+    return normalise(typed) == normalise(name) != "" or typed.strip() == str(guild_id)

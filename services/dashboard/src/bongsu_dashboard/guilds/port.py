@@ -10,33 +10,33 @@ from bongsu_dashboard.guilds.guild import ManagedGuilds
 
 
 class GuildDirectory(Protocol):
-    """What Discord says of the user, by way of auth. Each method raises ServiceDown where auth does not answer."""
+    """The user's guilds at Discord, by way of auth. Each method raises ServiceDown while auth does not answer."""
 
-    async def managed(self, browser: Browser, *, fresh: bool) -> ManagedGuilds:
-        """The guilds that the user manages now; without `fresh`, as they were within the last minute.
+    async def list_managed(self, browser: Browser, *, fresh: bool) -> ManagedGuilds:
+        """List the guilds that the user manages; without `fresh`, up to a minute old.
 
-        :raises DiscordNotLinked: the account has no Discord identity, or Discord no longer honours it.
+        :raises DiscordNotLinked: the account has no Discord identity, or Discord revoked its grant.
         :raises Unavailable: Discord does not answer.
         """
 
-    async def install(self, browser: Browser, guild_id: int, next_path: str) -> Redirect:
-        """Where the browser has to go to add the bot; it comes back to `next_path`."""
+    async def create_install(self, browser: Browser, guild_id: int, next_path: str) -> Redirect:
+        """Start adding the bot to a guild at Discord, which sends the browser back to `next_path`."""
 
-    async def assertion(self, browser: Browser, *, method: str, guild_id: int) -> str:
-        """The user's word, for one action of the bot in one guild."""
+    async def create_assertion(self, browser: Browser, *, method: str, guild_id: int) -> str:
+        """Issue an assertion for one call of the bot's IPC about one guild."""
 
 
 class Bot(Protocol):
-    """The bot. Each method raises BotSilent where it does not answer in time."""
+    """The bot. Each method raises BotSilent if it does not answer in time."""
 
-    async def count(self) -> GuildCount:
-        """In how many guilds it is, and how many of its shards said so."""
+    async def count_guilds(self) -> GuildCount:
+        """Count the bot's guilds, over the shards that answered."""
 
-    async def guilds(self, ids: Sequence[int]) -> Mapping[int, GuildSummary]:
-        """What it knows of these guilds, those that it left included; others are missing."""
+    async def list_guilds(self, ids: Sequence[int]) -> Mapping[int, GuildSummary]:
+        """Return those of the guilds that the bot is or was in."""
 
-    async def leave(self, guild_id: int, *, assertion: str, key: str) -> None:
-        """Leave a guild; the same `key` leaves once. Where it is not in the guild (any more), nothing is to be done.
+    async def leave_guild(self, guild_id: int, *, assertion: str, key: str) -> None:
+        """Leave a guild, once for each `key`; do nothing if the bot is not in it.
 
-        :raises Forbidden: the user does not manage the guild, or their word was not believed.
+        :raises Forbidden: the user does not manage the guild, or the assertion was refused.
         """

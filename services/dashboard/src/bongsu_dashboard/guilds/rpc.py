@@ -26,10 +26,10 @@ REFUSALS: Final = frozenset({"forbidden", "not_linked", "assertion_refused"})
 
 
 class RpcBot:
-    """Fulfils `Bot`.
+    """Implements `Bot`.
 
-    :param timeout_s: how long a page waits for the bot.
-    :param leave_timeout_s: how long a removal does.
+    :param timeout_s: the deadline of a page's request.
+    :param leave_timeout_s: the deadline of a removal.
     """
 
     def __init__(self, broker: Broker, *, timeout_s: float, leave_timeout_s: float) -> None:
@@ -37,12 +37,12 @@ class RpcBot:
         self._timeout_s = timeout_s
         self._leave_timeout_s = leave_timeout_s
 
-    async def count(self) -> GuildCount:
-        """In how many guilds it is."""
+    async def count_guilds(self) -> GuildCount:
+        """Count the bot's guilds."""
         return await self._ask(GuildCountRequest(), self._timeout_s)
 
-    async def guilds(self, ids: Sequence[int]) -> Mapping[int, GuildSummary]:
-        """What it knows of these guilds."""
+    async def list_guilds(self, ids: Sequence[int]) -> Mapping[int, GuildSummary]:
+        """Return those of the guilds that the bot is or was in."""
         found: dict[int, GuildSummary] = {}
         for start in range(0, len(ids), GUILDS_PAGE):
             request = GuildListRequest(ids=tuple(ids[start : start + GUILDS_PAGE]))
@@ -50,7 +50,7 @@ class RpcBot:
             found.update({guild.id: guild for guild in answer.guilds})
         return found
 
-    async def leave(self, guild_id: int, *, assertion: str, key: str) -> None:
+    async def leave_guild(self, guild_id: int, *, assertion: str, key: str) -> None:
         """Leave a guild."""
         request = GuildLeaveRequest(guild_id=guild_id, assertion=assertion, idempotency_key=key)
         try:
@@ -60,7 +60,7 @@ class RpcBot:
                 raise Forbidden(error.detail, code=error.code) from error
 
     async def _ask(self, request: RpcRequest[Answer], deadline_s: float) -> Answer:
-        """:raises RpcError: a refusal, or that the bot is not in the guild; whatever else is wrong is BotSilent."""
+        """:raises RpcError: a refusal, or `guild_not_found`; every other failure is BotSilent."""
         try:
             return await ask(self._broker, request, deadline_s=deadline_s)
         except BrokerError as error:

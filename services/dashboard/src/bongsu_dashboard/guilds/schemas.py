@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 
 class AddForm(BaseModel):
-    """Nothing but the form's own token."""
+    """An empty form: only the CSRF token is sent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -18,4 +18,4 @@ class RemoveForm(BaseModel):
 
     name: Annotated[str, StringConstraints(max_length=200)]
     attempt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
-    """Made with the page: a form that is sent twice removes once."""
+    """Made with the page, so that a form that is sent twice removes the bot once."""

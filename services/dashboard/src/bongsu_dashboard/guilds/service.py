@@ -1,137 +1,168 @@
-"""The rules of guilds: who sees which, what stands where, and how the bot is added and removed."""
+"""The rules about guilds: which of them a user sees, the bot's state in each, and adding and removing the bot."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.rpc import GuildCount
 from bongsu.runtime.errors import Unavailable
-from bongsu_dashboard.browser import Browser
+from bongsu_dashboard.browser import Browser, Redirect
 from bongsu_dashboard.errors import BotSilent, GuildNotFound, NameNotTyped
 from bongsu_dashboard.guilds.guild import Guild, ManagedGuild, ManagedGuilds, State
 from bongsu_dashboard.guilds.names import is_typed
 from bongsu_dashboard.guilds.port import Bot, GuildDirectory
+from bongsu_dashboard.notifications.port import NotifyClient
+from bongsu_dashboard.notifications.service import SUMMARY_SIZE, Summary, summarise
 
 _STATES: Final[Mapping[str, State]] = {"active": "active", "unavailable": "outage", "left": "not_added"}
 _ATTENTION: Final = frozenset({"pending", "outage", "unknown"})
 
 
 @dataclass(frozen=True, slots=True)
-class Guilds:
-    """The user's guilds. `bot_answers` is False where the bot was silent, and each state is unknown.
+class GuildList:
+    """The guilds that a user manages. While the bot does not answer, every state is unknown.
 
-    `stale_since`: when Discord told this list, where it does not answer now.
+    `stale_since`: when Discord returned this list, if Discord does not answer now.
     """
 
     items: tuple[Guild, ...]
     bot_answers: bool
     stale_since: datetime | None = None
 
-    def shown(self, show: str, query: str) -> tuple[Guild, ...]:
-        """Those of a filter whose name holds the words."""
+    def search(self, show: str, query: str) -> tuple[Guild, ...]:
+        """Return the guilds of a filter whose names contain all words."""
         words = query.casefold().split()
         return tuple(
             guild
             for guild in self.items
-            if _is_in(guild, show) and all(word in guild.name.casefold() for word in words)
+            if _matches(guild, show) and all(word in guild.name.casefold() for word in words)
         )
 
-    def counted(self, filters: Iterable[str]) -> dict[str, int]:
-        """How many there are in each filter."""
-        return {show: sum(_is_in(guild, show) for guild in self.items) for show in filters}
+    def count_by_filter(self, filters: Iterable[str]) -> dict[str, int]:
+        """Count the guilds of each filter."""
+        return {show: sum(_matches(guild, show) for guild in self.items) for show in filters}
 
 
-def _is_in(guild: Guild, show: str) -> bool:
+@dataclass(frozen=True, slots=True)
+class GuildOverview:
+    """The page of the guilds. `bot_count` and `summary` are None while the bot or notify does not answer."""
+
+    guilds: GuildList
+    bot_count: GuildCount | None
+    summary: Summary | None
+
+
+class Guilds:
+    """Combines what Discord says of the user (by way of auth) with what the bot says of the guilds.
+
+    `pending` are guilds to which the browser added the bot a moment ago.
+    """
+
+    def __init__(self, directory: GuildDirectory, bot: Bot, notify: NotifyClient) -> None:
+        self._directory = directory
+        self._bot = bot
+        self._notify = notify
+
+    async def load_overview(self, browser: Browser, *, pending: frozenset[int], fresh: bool) -> GuildOverview:
+        """Load every part at the same time.
+
+        :raises DiscordNotLinked: the account has no Discord identity.
+        """
+        found, count, summary = await asyncio.gather(
+            self.list_managed(browser, pending=pending, fresh=fresh), self.count(), self._summarise(browser)
+        )
+        return GuildOverview(found, count, summary)
+
+    async def list_managed(self, browser: Browser, *, pending: frozenset[int], fresh: bool = False) -> GuildList:
+        """List the guilds that the user manages: those with the bot first, then by name.
+
+        :param fresh: ask Discord now, if it answers.
+        :raises DiscordNotLinked: the account has no Discord identity.
+        """
+        managed = await self._load_managed(browser, fresh=fresh)
+        known = await self._load_summaries(managed.items)
+        items = [_combine(one, known, pending) for one in managed.items]
+        items.sort(key=lambda guild: (guild.state == "not_added", guild.name.casefold(), guild.id))
+        return GuildList(tuple(items), known is not None, managed.fetched_at if managed.stale else None)
+
+    async def find(self, browser: Browser, guild_id: int, *, pending: frozenset[int]) -> Guild:
+        """Return a guild that the user manages.
+
+        :raises GuildNotFound: the user does not manage it.
+        """
+        managed = await self._require_managed(browser, guild_id, fresh=False)
+        return _combine(managed, await self._load_summaries([managed]), pending)
+
+    async def start_install(self, browser: Browser, guild_id: int, *, next_path: str) -> Redirect:
+        """Return the redirect to Discord that adds the bot to a guild.
+
+        :raises GuildNotFound: the user does not manage it now.
+        """
+        await self._require_managed(browser, guild_id, fresh=True)
+        return await self._directory.create_install(browser, guild_id, next_path)
+
+    async def remove(self, browser: Browser, guild_id: int, *, typed: str, key: str) -> None:
+        """Remove the bot from a guild, once for each `key`.
+
+        :param typed: the text that the user typed for the guild's name.
+        :raises GuildNotFound: the user does not manage the guild now.
+        :raises NameNotTyped: the text is not the guild's name.
+        :raises BotSilent: the bot does not answer.
+        """
+        managed = await self._require_managed(browser, guild_id, fresh=True)
+        if not is_typed(typed, managed.name, guild_id):
+            raise NameNotTyped
+        assertion = await self._directory.create_assertion(browser, method="guild_leave", guild_id=guild_id)
+        await self._bot.leave_guild(guild_id, assertion=assertion, key=key)
+
+    async def count(self) -> GuildCount | None:
+        """Count the bot's guilds; None while the bot does not answer."""
+        try:
+            return await self._bot.count_guilds()
+        except BotSilent:
+            return None
+
+    async def _load_managed(self, browser: Browser, *, fresh: bool) -> ManagedGuilds:
+        if fresh:
+            try:
+                return await self._directory.list_managed(browser, fresh=True)
+            except Unavailable:
+                # For a page, the cached list is good enough.
+                pass
+        return await self._directory.list_managed(browser, fresh=False)
+
+    async def _require_managed(self, browser: Browser, guild_id: int, *, fresh: bool) -> ManagedGuild:
+        for guild in (await self._directory.list_managed(browser, fresh=fresh)).items:
+            if guild.id == guild_id:
+                return guild
+        raise GuildNotFound
+
+    async def _load_summaries(self, managed: Sequence[ManagedGuild]) -> Mapping[int, GuildSummary] | None:
+        if not managed:
+            return {} if await self.count() is not None else None
+        try:
+            return await self._bot.list_guilds([guild.id for guild in managed])
+        except BotSilent:
+            return None
+
+    async def _summarise(self, browser: Browser) -> Summary | None:
+        try:
+            page = await self._notify.list_page(browser, limit=SUMMARY_SIZE)
+        except Unavailable:
+            return None
+        return summarise(page, datetime.now(UTC))
+
+
+def _matches(guild: Guild, show: str) -> bool:
     if show == "attention":
         return guild.state in _ATTENTION
     return show not in ("active", "not_added") or guild.state == show
 
 
-async def listed(
-    directory: GuildDirectory, bot: Bot, browser: Browser, *, pending: frozenset[int], fresh: bool = False
-) -> Guilds:
-    """Every guild that the user manages; where the bot is first, then by name.
-
-    :param pending: guilds to which the bot was added a moment ago, as far as the browser remembers.
-    :param fresh: Discord is asked now, if it answers.
-    :raises DiscordNotLinked: the account has no Discord identity.
-    """
-    managed = await _looked_at(directory, browser, fresh=fresh)
-    known = await _known(bot, managed.items)
-    items = [_guild(one, known, pending) for one in managed.items]
-    items.sort(key=lambda guild: (guild.state == "not_added", guild.name.casefold(), guild.id))
-    return Guilds(tuple(items), known is not None, managed.fetched_at if managed.stale else None)
-
-
-async def _looked_at(directory: GuildDirectory, browser: Browser, *, fresh: bool) -> ManagedGuilds:
-    if fresh:
-        try:
-            return await directory.managed(browser, fresh=True)
-        except Unavailable:
-            # What was known before will do for looking.
-            pass
-    return await directory.managed(browser, fresh=False)
-
-
-async def find(
-    directory: GuildDirectory, bot: Bot, browser: Browser, guild_id: int, *, pending: frozenset[int]
-) -> Guild:
-    """One guild that the user manages, and where the bot stands.
-
-    :raises GuildNotFound: the user does not manage it.
-    """
-    managed = await require_managed(directory, browser, guild_id, fresh=False)
-    return _guild(managed, await _known(bot, [managed]), pending)
-
-
-async def require_managed(directory: GuildDirectory, browser: Browser, guild_id: int, *, fresh: bool) -> ManagedGuild:
-    """One guild that the user manages; `fresh` for whatever changes something.
-
-    :raises GuildNotFound: there is none, or it is another's to manage.
-    """
-    for guild in (await directory.managed(browser, fresh=fresh)).items:
-        if guild.id == guild_id:
-            return guild
-    raise GuildNotFound
-
-
-async def remove(  # noqa: PLR0913 - each is one fact about the removal
-    directory: GuildDirectory, bot: Bot, browser: Browser, guild_id: int, *, typed: str, key: str
-) -> None:
-    """Take the bot out of a guild; the same `key` does it once.
-
-    :param typed: what the user typed for the guild's name.
-    :raises GuildNotFound: the user does not manage the guild, or no longer.
-    :raises NameNotTyped: it is not the guild's name; nothing was done.
-    :raises BotSilent: the bot does not answer.
-    """
-    managed = await require_managed(directory, browser, guild_id, fresh=True)
-    if not is_typed(typed, managed.name, guild_id):
-        raise NameNotTyped
-    assertion = await directory.assertion(browser, method="guild_leave", guild_id=guild_id)
-    await bot.leave(guild_id, assertion=assertion, key=key)
-
-
-async def bot_count(bot: Bot) -> GuildCount | None:
-    """How many guilds the bot is in; None where it is silent."""
-    try:
-        return await bot.count()
-    except BotSilent:
-        return None
-
-
-async def _known(bot: Bot, managed: Sequence[ManagedGuild]) -> Mapping[int, GuildSummary] | None:
-    if not managed:
-        return {} if await bot_count(bot) is not None else None
-    try:
-        return await bot.guilds([guild.id for guild in managed])
-    except BotSilent:
-        return None
-
-
-def _guild(managed: ManagedGuild, known: Mapping[int, GuildSummary] | None, pending: frozenset[int]) -> Guild:
+def _combine(managed: ManagedGuild, known: Mapping[int, GuildSummary] | None, pending: frozenset[int]) -> Guild:
     summary = known.get(managed.id) if known is not None else None
     state: State = "unknown" if known is None else _STATES[summary.status] if summary is not None else "not_added"
     if state == "not_added" and managed.id in pending:

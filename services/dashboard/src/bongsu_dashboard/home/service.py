@@ -8,9 +8,7 @@ from bongsu.contracts.rpc import GuildCount
 from bongsu.runtime.errors import Unavailable
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import DiscordNotLinked
-from bongsu_dashboard.guilds import service as guilds
-from bongsu_dashboard.guilds.port import Bot, GuildDirectory
-from bongsu_dashboard.guilds.service import Guilds
+from bongsu_dashboard.guilds.service import GuildList, Guilds
 from bongsu_dashboard.notifications.notification import Notification, Page
 from bongsu_dashboard.notifications.port import NotifyClient
 from bongsu_dashboard.notifications.service import SUMMARY_SIZE, Summary, summarise
@@ -23,7 +21,7 @@ class HomeOverview:
     """The first page. A part is None while the service behind it does not answer."""
 
     linked: bool
-    guilds: Guilds | None
+    guilds: GuildList | None
     recent: list[Notification] | None
     summary: Summary | None
     bot_count: GuildCount | None
@@ -32,9 +30,8 @@ class HomeOverview:
 class Home:
     """Collects the first page from auth, notify and the bot."""
 
-    def __init__(self, directory: GuildDirectory, bot: Bot, notify: NotifyClient) -> None:
-        self._directory = directory
-        self._bot = bot
+    def __init__(self, guilds: Guilds, notify: NotifyClient) -> None:
+        self._guilds = guilds
         self._notify = notify
 
     async def load_overview(self, browser: Browser, *, pending: frozenset[int]) -> HomeOverview:
@@ -43,7 +40,7 @@ class Home:
         :param pending: guilds that this browser added the bot to a moment ago.
         """
         (found, linked), page, count = await asyncio.gather(
-            self._guilds(browser, pending), self._newest(browser), guilds.bot_count(self._bot)
+            self._list_guilds(browser, pending), self._newest(browser), self._guilds.count()
         )
         return HomeOverview(
             linked=linked,
@@ -53,9 +50,9 @@ class Home:
             bot_count=count,
         )
 
-    async def _guilds(self, browser: Browser, pending: frozenset[int]) -> tuple[Guilds | None, bool]:
+    async def _list_guilds(self, browser: Browser, pending: frozenset[int]) -> tuple[GuildList | None, bool]:
         try:
-            return await guilds.listed(self._directory, self._bot, browser, pending=pending), True
+            return await self._guilds.list_managed(browser, pending=pending), True
         except DiscordNotLinked:
             return None, False
         except Unavailable:
