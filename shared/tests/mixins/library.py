@@ -14,6 +14,8 @@ from sqlalchemy import (
     Index,
     MetaData,
     Numeric,
+    SmallInteger,
+    String,
     Table,
     Text,
     UniqueConstraint,
@@ -54,6 +56,11 @@ class LibraryModel(LibraryBase, BaseModel):
 class Genre(enum.StrEnum):
     POETRY = "poetry"
     CRIME = "crime"
+
+
+class Level(enum.IntEnum):
+    LOW = 2
+    HIGH = 10
 
 
 book_tags = Table(
@@ -137,6 +144,24 @@ class Place(LibraryModel):
     id: Mapped[UUID] = mapped_column(UUIDKey(), primary_key=True)
     shelf: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     label: Mapped[str]
+
+
+class Parcel(LibraryModel):
+    """A column of each type, all nullable."""
+
+    label: Mapped[str | None] = mapped_column(String(20))
+    code: Mapped[str | None] = mapped_column(AsciiKey(8))
+    weight_g: Mapped[int | None]
+    size: Mapped[int | None] = mapped_column(SmallInteger)
+    price: Mapped[Decimal | None] = mapped_column(Numeric(10, 2))
+    ratio: Mapped[float | None]
+    genre: Mapped[Genre | None]
+    level: Mapped[Level | None]
+    sent_on: Mapped[dt.date | None]
+    sent_at: Mapped[dt.datetime | None]
+    is_open: Mapped[bool | None]
+    seal: Mapped[bytes | None]
+    owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("authors.id"))
 
 
 class Worker(VersionMixin, LibraryModel):

@@ -25,6 +25,7 @@ from bongsu.mixins.errors import (
     UnknownField,
     UnknownLookup,
     WrongCursor,
+    WrongValue,
     WrongValueForLookup,
 )
 from bongsu.mixins.failures import is_unavailable, may_be_repeated
@@ -82,6 +83,7 @@ __all__ = [
     "UnknownLookup",
     "VersionMixin",
     "WrongCursor",
+    "WrongValue",
     "WrongValueForLookup",
     "acting_as",
     "current_actor",

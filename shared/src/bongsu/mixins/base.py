@@ -14,7 +14,7 @@ from sqlalchemy.orm.attributes import set_attribute
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.errors import NotConnected, UnknownField
 from bongsu.mixins.fields import fields_of
-from bongsu.mixins.types import UTCDateTime, UUIDKey
+from bongsu.mixins.types import IntegerEnum, UTCDateTime, UUIDKey
 
 if TYPE_CHECKING:
     from bongsu.mixins.database import Database
@@ -49,6 +49,7 @@ class Base(DeclarativeBase):
         float: Double(),
         datetime: UTCDateTime(),
         UUID: UUIDKey(),
+        enum.IntEnum: IntegerEnum(),
         enum.Enum: Enum(enum.Enum, native_enum=False, length=32, values_callable=_enum_values),
     }
 

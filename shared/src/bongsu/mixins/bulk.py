@@ -17,7 +17,7 @@ from bongsu.mixins.fields import Fields, Initial, fields_of
 from bongsu.mixins.instances import state_of
 from bongsu.mixins.loaded import Key, are_many_loaded, keys_among, refresh_loaded
 from bongsu.mixins.types import MYSQL_NAMES
-from bongsu.mixins.values import is_expression
+from bongsu.mixins.values import Coerce, Refused, is_expression
 from bongsu.mixins.writes import Writes
 
 M = TypeVar("M", bound=Base)
@@ -123,6 +123,13 @@ def _grouped(
             found = known[names] = (shape, groups.setdefault(shape.columns, _Group([], [])))
         shape, group = found
         complete = {**given}
+        for name, check in shape.checks:
+            value = complete[name]
+            if value is not None:
+                try:
+                    complete[name] = check(value)
+                except Refused:
+                    complete[name] = fields.checked(name, value)  # SQL, or the error
         for name, make in shape.missing:
             complete[name] = make(now)
         if shape.renamed:
@@ -137,6 +144,7 @@ def _grouped(
 class _Shape:
     """What rows with certain fields lack, and how their columns are called."""
 
+    checks: tuple[tuple[str, Coerce], ...]
     missing: tuple[tuple[str, Initial], ...]
     renamed: dict[str, str]
     columns: tuple[str, ...]
@@ -152,7 +160,8 @@ def _shape_of(fields: Fields, names: tuple[str, ...]) -> _Shape:
         missing = (*missing, (name, lambda _now: identity))
     every = (*names, *(name for name, _ in missing))
     renamed = {name: fields.columns[name].key for name in every if fields.columns[name].key != name}
-    return _Shape(missing, renamed, tuple(sorted(fields.columns[name].key for name in every)))
+    checks = tuple((name, fields.checks[name]) for name in names)
+    return _Shape(checks, missing, renamed, tuple(sorted(fields.columns[name].key for name in every)))
 
 
 def _loaded_columns(fields: Fields, row: Base) -> Row:
@@ -176,7 +185,7 @@ def _given(fields: Fields, row: "Mapping[str, object] | M") -> Row:
     unknown = row.keys() - fields.columns.keys()
     if unknown:
         raise UnknownField(fields.model.__name__, min(unknown), fields.columns)
-    return {**row}
+    return {name: fields.checked(name, value) for name, value in row.items()}
 
 
 def bulk_set(session: Session, query: "Writes[M]", rows: Sequence["Mapping[str, object] | M"], by: str) -> int:

@@ -26,6 +26,7 @@ from bongsu.mixins.instances import (
     state_of,
 )
 from bongsu.mixins.keyed import find_or_insert, insert_or_update, load_by_key
+from bongsu.mixins.memory import restored_on_error
 from bongsu.mixins.names import NamesMixin
 from bongsu.mixins.q import Where
 from bongsu.mixins.query import Query
@@ -250,7 +251,7 @@ class CRUDMixin(NamesMixin):
         refresh: Refresh,
     ) -> Self:
         def work(open_session: Session) -> None:
-            with attached(open_session, self, values or {}):
+            with restored_on_error(open_session, self), attached(open_session, self, values or {}):
                 computed = sql_names(self)
                 open_session.flush()
                 names = refresh_names(self, refresh, computed)

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Literal
 
+from sqlalchemy.exc import StatementError
+
 ConflictKind = Literal["unique", "foreign key", "not null", "check"]
 
 
@@ -65,7 +67,20 @@ class UnknownLookup(MixinError):
 
 
 class WrongValueForLookup(MixinError):
-    """A value that this lookup or this field cannot take."""
+    """A value that this lookup, this step of a query or this field cannot take."""
+
+
+class WrongValue(WrongValueForLookup, StatementError):
+    """A value that a column cannot store; the message says what fits, and leaves the value out. Nothing was written.
+
+    It is a `StatementError`, as SQLAlchemy's own refusal of a value is.
+    """
+
+    def __init__(self, message: str) -> None:
+        StatementError.__init__(self, message, None, None, None)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class WrongCursor(WrongValueForLookup):

@@ -21,7 +21,16 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
-from bongsu.mixins.errors import Conflict, ConflictKind, MixinError, StaleVersion, TransactionLost, UnitFailed
+from bongsu.mixins.errors import (
+    Conflict,
+    ConflictKind,
+    MixinError,
+    StaleVersion,
+    TransactionLost,
+    UnitFailed,
+    WrongValue,
+    WrongValueForLookup,
+)
 
 _FIRST_FAILURE = "bongsu_first_failure"  # in a session's info: the transaction that was ended, and by what
 _PRIMARY = "PRIMARY"  # how MySQL calls every primary key, and so do we
@@ -30,6 +39,7 @@ _MYSQL_KINDS: dict[int, ConflictKind] = {
     1062: "unique",
     1586: "unique",
     1048: "not null",
+    1364: "not null",  # no value was given, and the column has no default
     1216: "foreign key",
     1217: "foreign key",
     1451: "foreign key",
@@ -37,6 +47,8 @@ _MYSQL_KINDS: dict[int, ConflictKind] = {
     3819: "check",  # MySQL
     4025: "check",  # MariaDB
 }
+# out of range, truncated, wrong date, wrong text, too long, a bad regular expression (MySQL's and MariaDB's)
+_MYSQL_WRONG_VALUES = frozenset((1264, 1265, 1292, 1366, 1367, 1406, 1411, 1690, 3140, 3685, 3691, 3692, 3696, 1139))
 _SQLITE_KINDS: dict[str, ConflictKind] = {
     "UNIQUE": "unique",
     "NOT NULL": "not null",
@@ -154,6 +166,8 @@ def translated(error: Exception, metadata: MetaData) -> MixinError | None:
         return StaleVersion(f"The row was changed or deleted since it was read; read it again. ({error})")
     if not isinstance(error, DBAPIError):
         return None
+    if "user-defined function raised" in str(error.orig):  # SQLite's REGEXP, the only one that can
+        return WrongValueForLookup("a regex lookup takes a regular expression of Python's on SQLite, not a broken one")
     table = _table_of(error, metadata)
     message = _message(error.orig)
     sqlite_match = _SQLITE_MESSAGE.match(message)
@@ -161,7 +175,11 @@ def translated(error: Exception, metadata: MetaData) -> MixinError | None:
         kind = _SQLITE_KINDS[sqlite_match[1]]
         constraint, columns = _sqlite_constraint(kind, sqlite_match[2] or "", table)
     else:
-        known = _MYSQL_KINDS.get(_mysql_number(error.orig) or 0)
+        number = _mysql_number(error.orig) or 0
+        if number in _MYSQL_WRONG_VALUES:
+            where = "a table" if table is None else table.name
+            return WrongValue(f"the database refused a value for {where}, and wrote nothing: {message}")
+        known = _MYSQL_KINDS.get(number)
         if known is None:
             return None
         kind = known
@@ -237,7 +255,7 @@ def _mysql_constraint(
     kind: ConflictKind, message: str, table: Table | None, metadata: MetaData
 ) -> tuple[str | None, tuple[str, ...]]:
     if kind == "not null":
-        match = re.search(r"Column '(.+)' cannot be null", message)
+        match = re.search(r"(?:Column|Field) '(.+)' (?:cannot be null|doesn't have a default value)", message)
         return None, ((match[1],) if match else ())
     pattern = {
         # The value comes first and may hold quotes, so the name is what stands between the last two.

@@ -1,6 +1,6 @@
 """What a model has: columns, relations, hybrids; read once a class."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,9 @@ from sqlalchemy import inspect as sqlalchemy_inspect
 from sqlalchemy.ext.hybrid import HybridExtensionType, hybrid_property
 from sqlalchemy.orm import Mapper, RelationshipProperty
 from sqlalchemy.orm.attributes import QueryableAttribute
+
+from bongsu.mixins.errors import WrongValue
+from bongsu.mixins.values import Coerce, Refused, coerced, storage
 
 if TYPE_CHECKING:
     from bongsu.mixins.base import Base
@@ -39,6 +42,8 @@ class Fields:
     blank: dict[str, None]
     """The columns that are NULL when nothing sets them: an insert gives objects None for these."""
     initial: tuple[tuple[str, Initial], ...]
+    checks: dict[str, Coerce]
+    """For each column, the function that makes a value one that it can store."""
     by_server: tuple[str, ...]
     """The columns whose value the database makes."""
     unique_sets: tuple[tuple[str, ...], ...]
@@ -52,6 +57,24 @@ class Fields:
     def is_joined(self) -> bool:
         """Whether a row of the model is spread over several tables (joined inheritance)."""
         return len(self.mapper.tables) > 1
+
+    def checked(self, name: str, value: object) -> Any:  # noqa: ANN401  # a column's value
+        """The value as the column stores it; `WrongValue` where it cannot."""
+        return coerced(self.checks[name], value, f"{self.model.__name__}.{name}", WrongValue)
+
+    def check_object(self, values: dict[str, Any], names: Iterable[str]) -> None:
+        """Checks an object's values of the names, and replaces them by what their columns store."""
+        checks = self.checks
+        for name in names:
+            value = values.get(name)
+            if value is None or name not in checks:
+                continue
+            try:
+                stored = checks[name](value)
+            except Refused:
+                stored = self.checked(name, value)  # SQL, or the error
+            if stored is not value:
+                values[name] = stored
 
     def columns_in(self, table: Table) -> "dict[str, Column[Any]]":
         """The columns of one of the model's tables, by the names of the model."""
@@ -125,6 +148,7 @@ def _read(model: "type[Base]") -> Fields:
         primary_key=tuple(names[column] for column in mapper.primary_key if column in names),
         blank={name: None for name, column in columns.items() if _starts_as_null(column)},
         initial=tuple((name, column.info[INITIAL]) for name, column in columns.items() if INITIAL in column.info),
+        checks={name: storage(column) for name, column in columns.items()},
         by_server=tuple(name for name, column in columns.items() if column.server_default is not None),
         unique_sets=tuple(
             found for each in mapper.tables if isinstance(each, Table) for found in _unique_sets(each, names)

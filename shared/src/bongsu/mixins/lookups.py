@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, false, or_, true
 from bongsu.mixins.dates import period_match
 from bongsu.mixins.errors import WrongValueForLookup
 from bongsu.mixins.text import Shape, exact_match, folded_match, regex_match
-from bongsu.mixins.values import Coerce, coerced, is_expression
+from bongsu.mixins.values import Coerce, coerced, is_expression, plain_text
 
 Test = Callable[[ColumnElement[Any], object, Coerce, str], ColumnElement[bool]]
 """Makes the condition of (column, value, the column's coercion, the lookup as it was written)."""
@@ -89,6 +89,9 @@ def _isnull(column: ColumnElement[Any], value: object, coerce: Coerce, what: str
 def _text(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise WrongValueForLookup(f"{what} takes a str, not {value!r}")
+    coerced(plain_text, value, what)
+    if "\0" in value:  # it ends a pattern of SQLite's
+        raise WrongValueForLookup(f"{what} takes text without NUL, not {value!r}")
     return value
 
 

@@ -159,6 +159,8 @@ def _before_flush(session: MemorySession, context: UOWTransaction, instances: ob
     for group in (session.new, session.dirty, session.deleted):
         for instance in group:
             session.remember(instance)
+            state: InstanceState[Base] = inspect(instance)
+            fields_of(state.class_).check_object(state.dict, state.committed_state if state.key else state.dict)
 
 
 @event.listens_for(MemorySession, "after_rollback")
@@ -199,11 +201,15 @@ def _is_within(transaction: SessionTransaction, outer: SessionTransaction) -> bo
 def restored_on_error(session: Session, instance: "Base") -> Iterator[None]:
     """Restores the object when the block raises."""
     state: InstanceState[Base] = inspect(instance)
+    is_attached = state.session is session
     picture = _picture(state, is_attached=False)
     try:
         yield
     except Exception:
-        _restore(state, instance, picture, session)
+        if session.is_active and state.session in (None, session):  # else a rollback has, or another task uses it
+            if not is_attached and instance in session:
+                session.expunge(instance)
+            _restore(state, instance, picture, session)
         raise
 
 
@@ -236,7 +242,7 @@ def _restore(state: "InstanceState[Base]", instance: "Base", picture: Picture, s
     is_here = instance in session
     values = state.dict
     state.key, state._deleted = picture.key, picture.is_deleted  # noqa: SLF001  # see above
-    if not is_here:
+    if not is_here and state.session is session:
         state.session_id = None
     for name in [name for name in values if name in state.manager and name not in picture.values]:
         del values[name]
@@ -257,4 +263,8 @@ def _restore(state: "InstanceState[Base]", instance: "Base", picture: Picture, s
     if picture.pending:
         state.__dict__[_PENDING] = picture.pending
     state._strong_obj = None  # noqa: SLF001  # see above
-    session.identity_map._modified.discard(state)  # noqa: SLF001  # see above
+    if is_here and state.modified:
+        state._strong_obj = instance  # noqa: SLF001  # see above
+        session.identity_map._modified.add(state)  # noqa: SLF001  # see above
+    else:
+        session.identity_map._modified.discard(state)  # noqa: SLF001  # see above

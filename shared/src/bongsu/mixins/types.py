@@ -1,12 +1,13 @@
 """Column types that mean the same on SQLite, MySQL and MariaDB."""
 
+import enum
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import DateTime, Dialect, LargeBinary, String, Text
+from sqlalchemy import DateTime, Dialect, Integer, LargeBinary, String, Text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -109,6 +110,28 @@ class AsciiKey(TypeDecorator[str]):
         if value is not None and (not value.isascii() or value != value.strip()):
             raise ValueError("a key is ASCII text without outer spaces")
         return value
+
+
+class IntegerEnum(TypeDecorator[enum.IntEnum]):
+    """The members of an `IntEnum` as integers, which sort as the members do (`Mapped[Level]`)."""
+
+    impl = Integer
+    cache_ok = True
+
+    def __init__(self, members: type[enum.IntEnum] = enum.IntEnum) -> None:
+        super().__init__()
+        self.members = members
+
+    def _resolve_for_python_type(self, python_type: Any, *_: object) -> "IntegerEnum":  # noqa: ANN401  # SQLAlchemy's hook, as its own Enum has it
+        return IntegerEnum(python_type)
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> int | None:
+        del dialect
+        return None if value is None else int(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> enum.IntEnum | None:
+        del dialect
+        return None if value is None else self.members(value)
 
 
 class Json(TypeDecorator[JsonValue]):

@@ -2,34 +2,38 @@
 
 import datetime as dt
 import enum
+import math
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ClauseElement,
     Column,
     Date,
     DateTime,
     Enum,
+    Float,
     Integer,
     LargeBinary,
     Numeric,
+    SmallInteger,
     String,
     Uuid,
 )
 from sqlalchemy.types import Boolean, TypeDecorator, TypeEngine
 
-from bongsu.mixins.errors import WrongValueForLookup
-from bongsu.mixins.types import AsciiKey, ExactString, Json, UTCDateTime, UUIDKey
+from bongsu.mixins.errors import WrongValue, WrongValueForLookup
+from bongsu.mixins.types import AsciiKey, ExactString, IntegerEnum, Json, UTCDateTime, UUIDKey
 
 Coerce = Callable[[object], object]
-"""Gives the value that the column takes; `_Refused` says what it would take."""
+"""Returns the value that the column takes; `Refused` says what it would take."""
 
 
-class _Refused(Exception):
-    """What a column would take instead."""
+class Refused(Exception):  # never leaves the library
+    """The kind of value that a column would take instead."""
 
 
 def is_expression(value: object) -> bool:
@@ -38,20 +42,36 @@ def is_expression(value: object) -> bool:
 
 
 def coercion(column: "Column[Any] | None") -> Coerce:
-    """What turns a value into one for this column; anything goes where the type is not known."""
-    if column is None:
-        return _anything
-    return _coercion_of(column.type)
+    """The function that turns a value into one to compare with this column; any value fits an unknown type."""
+    return _anything if column is None else _coercion_of(column.type)
 
 
-def coerced(coerce: Coerce, value: object, what: str) -> object:
-    """The value as its column takes it, `WrongValueForLookup` otherwise."""
+def storage(column: "Column[Any]") -> Coerce:
+    """The function that turns a value into one that this column can store: `coercion`, within the column's bounds."""
+    coerce, kind = _coercion_of(column.type), column.type
+    base = kind.impl if isinstance(kind, TypeDecorator) else kind
+    if coerce is _integer:
+        return _bounded_integer(next(bits for known, bits in _INTEGER_BITS if isinstance(base, known)))
+    if coerce in (plain_text, _ascii):
+        return _bounded_text(coerce, getattr(base, "length", None))
+    if coerce is _number:
+        if isinstance(base, Numeric) and base.precision is not None and base.scale is not None:
+            return _bounded_number(base.precision - base.scale)
+        return _bounded_number(None)
+    return coerce
+
+
+def coerced(coerce: Coerce, value: object, what: str, error: type[WrongValueForLookup] = WrongValueForLookup) -> object:
+    """The value as its column takes it, `error` otherwise."""
     if value is None or is_expression(value):
         return value
     try:
         return coerce(value)
-    except _Refused as error:
-        raise WrongValueForLookup(f"{what} takes {error}, not {_shown(value)}") from None
+    except Refused as refused:
+        fitting, *given = refused.args
+        if not given:  # a row may hold secrets
+            given = [type(value).__name__ if issubclass(error, WrongValue) else _shown(value)]
+        raise error(f"{what} takes {fitting}, not {given[0]}") from None
 
 
 def _shown(value: object) -> str:
@@ -60,15 +80,15 @@ def _shown(value: object) -> str:
 
 
 def _coercion_of(kind: TypeEngine[Any]) -> Coerce:
+    if isinstance(kind, Enum):
+        return _member_of(kind.enum_class, kind.enums)
+    if isinstance(kind, IntegerEnum):
+        return _member_of(kind.members, [])
     for known, coerce in _BY_TYPE:
         if isinstance(kind, known):
             return coerce
-    if isinstance(kind, Enum):
-        return _member_of(kind)
     if isinstance(kind, String):
-        return _text
-    if isinstance(kind, TypeDecorator):
-        return _anything
+        return plain_text
     return _anything
 
 
@@ -76,15 +96,29 @@ def _anything(value: object) -> object:
     return value
 
 
-def _text(value: object) -> object:
+def plain_text(value: object) -> object:
     if not isinstance(value, str):
-        raise _Refused("a str")
+        raise Refused("a str")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise Refused("text without lone surrogates") from None
     return value
+
+
+def _bounded_text(coerce: Coerce, length: int | None) -> Coerce:
+    def check(value: object) -> object:
+        if length is not None and isinstance(value, str) and len(value) > length:
+            raise Refused(f"at most {length} characters", str(len(value)))
+        return coerce(value)
+
+    return check
 
 
 def _ascii(value: object) -> object:
     if not isinstance(value, str) or not value.isascii() or value != value.strip():
-        raise _Refused("ASCII text without outer spaces")
+        raise Refused("ASCII text without outer spaces")
     return value
 
 
@@ -94,78 +128,107 @@ def _uuid(value: object) -> object:
     try:
         return uuid.UUID(value if isinstance(value, str) else "")
     except ValueError:
-        raise _Refused("a UUID or its text") from None
+        raise Refused("a UUID or its text") from None
 
 
 def _instant(value: object) -> object:
     if not isinstance(value, dt.datetime) or value.tzinfo is None:
-        raise _Refused("an aware datetime")
+        raise Refused("an aware datetime (a naive one is no instant)")
     return value
 
 
 def _datetime(value: object) -> object:
     if not isinstance(value, dt.datetime):
-        raise _Refused("a datetime")
+        raise Refused("a datetime")
     return value
 
 
 def _date(value: object) -> object:
     if not isinstance(value, dt.date) or isinstance(value, dt.datetime):
-        raise _Refused("a date")
+        raise Refused("a date")
     return value
 
 
 def _boolean(value: object) -> object:
     if not isinstance(value, bool):
-        raise _Refused("True or False")
+        raise Refused("True or False")
     return value
 
 
 def _integer(value: object) -> object:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise _Refused("an int")
-    return value
+    return _integer_of_64_bits(value)
+
+
+def _bounded_integer(bits: int) -> Coerce:
+    lowest, highest = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+
+    def check(value: object) -> object:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise Refused("an int")
+        if not lowest <= value <= highest:
+            raise Refused(f"an int from {lowest} to {highest}")
+        return value
+
+    return check
+
+
+_integer_of_64_bits = _bounded_integer(64)  # no database compares with more
 
 
 def _number(value: object) -> object:
     if not isinstance(value, int | float | Decimal) or isinstance(value, bool):
-        raise _Refused("a number")
+        raise Refused("a number")
     return value
+
+
+def _bounded_number(digits: int | None) -> Coerce:
+    def check(value: object) -> object:
+        number: Any = _number(value)
+        if not math.isfinite(number):
+            raise Refused("a finite number")
+        if digits is not None and abs(number) >= 10**digits:
+            raise Refused(f"a number of at most {digits} digits before the point")
+        return number
+
+    return check
 
 
 def _bytes(value: object) -> object:
     if not isinstance(value, bytes | bytearray | memoryview):
-        raise _Refused("bytes")
+        raise Refused("bytes")
     return value
 
 
-def _member_of(kind: Enum) -> Coerce:
-    members: type[enum.Enum] | None = kind.enum_class
-
+def _member_of(members: type[enum.Enum] | None, names: Sequence[str]) -> Coerce:
     def coerce(value: object) -> object:
         if members is None:
-            if value not in kind.enums:
-                raise _Refused(f"one of {', '.join(kind.enums)}")
+            if value not in names:
+                raise Refused(f"one of {', '.join(names)}")
+            return value
+        if isinstance(value, members):
             return value
         try:
-            return members(value)
+            return members[value] if isinstance(value, str) and value in members.__members__ else members(value)
         except ValueError:
-            raise _Refused(f"one of {', '.join(str(member.value) for member in members)}") from None
+            raise Refused(f"one of {', '.join(str(member.value) for member in members)}") from None
 
     return coerce
 
+
+_INTEGER_BITS: list[tuple[type[TypeEngine[Any]], int]] = [(SmallInteger, 16), (BigInteger, 64), (Integer, 32)]
 
 _BY_TYPE: list[tuple[type[TypeEngine[Any]], Coerce]] = [
     (UUIDKey, _uuid),
     (Uuid, _uuid),
     (UTCDateTime, _instant),
     (AsciiKey, _ascii),
-    (ExactString, _text),
+    (ExactString, plain_text),
     (Json, _anything),
     (DateTime, _datetime),
     (Date, _date),
     (Boolean, _boolean),
     (Integer, _integer),
     (Numeric, _number),
+    (Float, _number),
     (LargeBinary, _bytes),
 ]

@@ -13,9 +13,8 @@ from bongsu.mixins.clock import python_now
 from bongsu.mixins.errors import UnfilteredWrite, UnknownField, WrongValueForLookup
 from bongsu.mixins.fields import fields_of
 from bongsu.mixins.loaded import Key, among, are_many_loaded, key_of, refresh_loaded
-from bongsu.mixins.paths import FieldTest, resolve_lookup
 from bongsu.mixins.sessions import write
-from bongsu.mixins.values import coerced, is_expression
+from bongsu.mixins.values import is_expression
 
 
 class Writes(Builder[M]):
@@ -145,9 +144,7 @@ class Writes(Builder[M]):
         for name, value in values.items():
             if name not in fields.columns:
                 raise UnknownField(self._model.__name__, name, fields.columns)
-            test = resolve_lookup(self._model, name)
-            assert isinstance(test, FieldTest)  # noqa: S101  # a column's plain name is no path
-            assignments[name] = coerced(test.coerce, value, f"{self._model.__name__}.{name}")
+            assignments[name] = fields.checked(name, value)
         if fields.version is not None and fields.version not in assignments:
             assignments[fields.version] = getattr(self._model, fields.version) + 1
         return assignments

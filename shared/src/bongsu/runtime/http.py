@@ -50,6 +50,7 @@ class DatabaseUnavailable(errors.Unavailable):
 _PROBLEMS: Final[Mapping[type[Exception], type[errors.ServiceError]]] = {
     mixins.NotFound: errors.NotFound,
     mixins.StaleVersion: StaleVersion,
+    mixins.WrongValue: ValueTooLarge,
     DataError: ValueTooLarge,
 }
 _MAY_BE_UNAVAILABLE: Final = (DBAPIError, PoolTimeout, mixins.TransactionLost, ConnectionError, TimeoutError)

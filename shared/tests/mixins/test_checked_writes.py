@@ -1,0 +1,184 @@
+"""Values that a column cannot store are refused before anything is sent, by every way to write."""
+
+import datetime as dt
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from bongsu.mixins import Conflict, Database, WrongValue, WrongValueForLookup, uuid7
+from shared.tests.mixins.library import Author, Book, Genre, Level, Memo, Parcel
+
+WRONG: list[tuple[str, object, str]] = [
+    ("label", "x" * 21, r"Parcel\.label takes at most 20 characters, not 21"),
+    ("label", 5, r"Parcel\.label takes a str, not int"),
+    ("label", "\ud800", "without lone surrogates"),
+    ("code", "é", "ASCII"),
+    ("code", "x" * 9, "at most 8 characters"),
+    ("weight_g", "abc", r"Parcel\.weight_g takes an int, not str"),
+    ("weight_g", 2**31, "an int from -2147483648 to 2147483647"),
+    ("weight_g", 2**70, "an int from"),
+    ("weight_g", True, "an int"),
+    ("size", 40_000, "an int from -32768 to 32767"),
+    ("price", Decimal(10**9), "at most 8 digits before the point"),
+    ("price", "12", "a number"),
+    ("ratio", float("nan"), "a finite number"),
+    ("ratio", float("inf"), "a finite number"),
+    ("genre", "opera", r"one of poetry, crime"),
+    ("level", 9, r"one of 2, 10"),
+    ("sent_on", dt.datetime(2026, 1, 1, tzinfo=dt.UTC), "a date"),
+    ("sent_at", dt.datetime(2026, 1, 1), "an aware datetime"),  # noqa: DTZ001  # under test
+    ("is_open", 1, "True or False"),
+    ("seal", "text", "bytes"),
+    ("owner_id", "no uuid", "a UUID or its text"),
+]
+
+
+def given(name: str, value: object) -> dict[str, Any]:
+    return {name: value}
+
+
+async def create(name: str, value: object) -> object:
+    return await Parcel.create(**given(name, value))
+
+
+async def save(name: str, value: object) -> object:
+    parcel = Parcel()
+    setattr(parcel, name, value)
+    return await parcel.save()
+
+
+async def update(name: str, value: object) -> object:
+    parcel = await Parcel.get(label="held")
+    return await parcel.update(**given(name, value))
+
+
+async def assign(name: str, value: object) -> object:
+    parcel = await Parcel.get(label="held")
+    setattr(parcel, name, value)
+    try:
+        return await parcel.save()
+    finally:  # the object keeps what was assigned
+        setattr(parcel, name, "held" if name == "label" else None)
+
+
+async def update_query(name: str, value: object) -> object:
+    return await Parcel.filter_by(label="held").update(**{name: value})
+
+
+async def bulk_create(name: str, value: object) -> object:
+    return await Parcel.bulk_create([{}, {name: value}])
+
+
+async def bulk_create_objects(name: str, value: object) -> object:
+    parcel = Parcel()
+    setattr(parcel, name, value)
+    return await Parcel.bulk_create([parcel])
+
+
+async def bulk_update(name: str, value: object) -> object:
+    return await Parcel.bulk_update([{"id": (await Parcel.get(label="held")).id, name: value}])
+
+
+async def upsert(name: str, value: object) -> None:
+    await Parcel.upsert({"id": (await Parcel.get(label="held")).id, name: value})
+
+
+async def get_or_create(name: str, value: object) -> object:
+    return await Parcel.get_or_create({name: value}, size=7)
+
+
+async def create_or_update(name: str, value: object) -> object:
+    return await Parcel.create_or_update(by="id", id=uuid7(), **given(name, value))
+
+
+WAYS = [
+    create,
+    save,
+    update,
+    assign,
+    update_query,
+    bulk_create,
+    bulk_create_objects,
+    bulk_update,
+    upsert,
+    get_or_create,
+    create_or_update,
+]
+
+
+class TestWrites:
+    @pytest.mark.parametrize("write", WAYS, ids=lambda way: way.__name__)
+    async def test_a_value_that_does_not_fit_is_refused(
+        self, db: Database, write: Callable[[str, object], Awaitable[object]]
+    ) -> None:
+        held = await Parcel.create(label="held")
+        async with db.unit():
+            for name, value, message in WRONG:
+                with pytest.raises(WrongValue, match=message):
+                    await write(name, value)
+            await Parcel.create(label="the unit goes on")
+        assert await Parcel.row_count() == 2
+        found = await Parcel.get(held.id)
+        assert {key: value for key, value in found.to_dict().items() if value is not None}.keys() == {
+            "id", "label", "created_at", "updated_at",
+        }  # fmt: skip
+
+    async def test_the_message_leaves_the_value_out(self, db: Database) -> None:
+        del db
+        with pytest.raises(WrongValue) as caught:
+            await Parcel.create(label="secret" * 10)
+        assert "secret" not in str(caught.value)
+
+    async def test_text_of_a_key_and_of_a_member_is_taken(self, db: Database) -> None:
+        del db
+        owner = await Author.create(email="kim")
+        made = await Parcel.create(owner_id=str(owner.id), genre="crime", level=10)
+        assert (made.owner_id, made.genre, made.level) == (owner.id, Genre.CRIME, Level.HIGH)
+        await Parcel.bulk_create([{"owner_id": str(owner.id), "genre": "crime"}])
+        assert await Parcel.filter_by(genre=Genre.CRIME, owner_id=owner.id).count() == 2
+
+    async def test_the_largest_values_are_taken(self, db: Database) -> None:
+        del db
+        await Parcel.create(label="é" * 20, weight_g=2**31 - 1, size=-(2**15), price=Decimal("99999999.99"))
+        assert await Parcel.filter_by(weight_g=2**31 - 1, price=Decimal("99999999.99")).exists()
+
+    async def test_a_missing_value_is_a_conflict(self, db: Database) -> None:
+        del db
+        with pytest.raises(Conflict) as caught:
+            await Memo.bulk_create([{"subtitle": "x"}])
+        assert (caught.value.kind, caught.value.columns) == ("not null", ("title",))
+
+
+@pytest.mark.usefixtures("db")
+class TestQueries:
+    async def test_members_of_an_int_enum_sort_as_integers(self) -> None:
+        await Parcel.bulk_create([{"level": Level.HIGH}, {"level": Level.LOW}])
+        assert await Parcel.order_by("level").pluck("level") == [Level.LOW, Level.HIGH]
+        assert await Parcel.filter_by(level__gt=Level.LOW).count() == 1
+
+    @pytest.mark.parametrize("value", [2**70, -(2**70)])
+    async def test_an_integer_that_no_database_has_is_refused(self, value: int) -> None:
+        with pytest.raises(WrongValueForLookup, match=r"Parcel\.weight_g__lt takes an int from"):
+            await Parcel.filter_by(weight_g__lt=value).count()
+
+    async def test_an_integer_out_of_the_columns_range_compares(self) -> None:
+        await Parcel.create(weight_g=1)
+        assert await Parcel.filter_by(weight_g__lt=2**40).count() == 1
+
+    @pytest.mark.parametrize("lookup", ["eq", "contains", "istartswith", "regex", "like"])
+    async def test_text_that_has_no_bytes_is_refused(self, lookup: str) -> None:
+        with pytest.raises(WrongValueForLookup, match="lone surrogates"):
+            await Parcel.filter_by(**{f"label__{lookup}": "\ud800"}).count()
+
+    @pytest.mark.parametrize("lookup", ["contains", "startswith", "endswith", "icontains", "iexact", "like", "regex"])
+    async def test_a_pattern_with_a_nul_is_refused(self, lookup: str) -> None:
+        await Book.create(title="x")
+        with pytest.raises(WrongValueForLookup, match="NUL"):
+            await Book.filter_by(**{f"title__{lookup}": "\0"}).count()
+
+    async def test_a_broken_regular_expression_is_refused(self) -> None:
+        await Book.create(title="x")
+        with pytest.raises(WrongValueForLookup):
+            await Book.filter_by(title__regex="(").count()
