@@ -169,12 +169,16 @@ class FakeDirectory:
     installs: list[tuple[int, str]] = field(default_factory=list)
     assertions: list[tuple[str, int]] = field(default_factory=list)
     fresh_calls: int = 0
+    raises: ServiceError | None = None
+    install_raises: ServiceError | None = None
 
     async def list_managed(self, browser: Browser, *, fresh: bool) -> ManagedGuilds:
         if self.down:
             raise ServiceDown("auth")
         if not self.linked:
             raise DiscordNotLinked
+        if self.raises is not None:
+            raise self.raises
         self.fresh_calls += fresh
         token = browser.access_token or ""
         known = self.managed_by if fresh else {**self.managed_by, **self.cached}
@@ -183,6 +187,8 @@ class FakeDirectory:
 
     async def create_install(self, browser: Browser, guild_id: int, next_path: str) -> Redirect:
         del browser
+        if self.install_raises is not None:
+            raise self.install_raises
         self.installs.append((guild_id, next_path))
         url = f"https://discord.com/oauth2/authorize?client_id=1&guild_id={guild_id}&disable_guild_select=true"
         return Redirect(url, (SetCookie("flow-80=f; HttpOnly; Path=/auth; SameSite=lax"),))

@@ -119,6 +119,14 @@ class TestSending:
         assert [answer.headers["location"] for answer in answers] == [f"/notifications/{made.id}"] * 2
         assert stage.notifications.sent == [("mina@example.com", "안녕, 쉼표", "첫 줄\r\n둘째 줄")]
 
+    async def test_subject_with_joined_emoji_is_sent(self, stage: Stage) -> None:
+        browser = stage.mina()
+        attempt = attempt_of((await browser.get("/notifications/new")).text)
+        subject = "가족 모임 👩‍👩‍👧"
+        fields: dict[str, str | list[str]] = {"email": "a@b.example", "subject": subject, "text": "t"}
+        answer = await browser.post("/notifications", fields | {"attempt": attempt})
+        assert (answer.status_code, stage.notifications.sent) == (303, [("a@b.example", subject, "t")])
+
     async def test_what_is_wrong_is_said_beside_its_field_and_the_rest_is_kept(self, stage: Stage) -> None:
         browser = stage.mina()
         await browser.get("/notifications/new")

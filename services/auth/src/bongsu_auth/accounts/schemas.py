@@ -17,17 +17,12 @@ from pydantic import (
     field_validator,
 )
 
+from bongsu.contracts.text import require_single_line
 from bongsu.identity.emails import normalise_email
 from bongsu.identity.scopes import Role
 from bongsu_auth.accounts.passwords import MAX_CHARS, MIN_CHARS, password_problem
 
 Locale = Literal["ko", "en"]
-
-
-def _no_control_characters(value: str) -> str:
-    if any(not char.isprintable() for char in value):
-        raise ValueError("must not contain control characters")
-    return value
 
 
 Email = Annotated[
@@ -39,7 +34,7 @@ Email = Annotated[
 PersonName = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
-    AfterValidator(_no_control_characters),
+    AfterValidator(require_single_line),
 ]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from bongsu.contracts.text import require_single_line
 from bongsu.identity.models import KeyMode, KeyStatus
 from bongsu.identity.scopes import KEY_SCOPES, Scope, parse_scopes
 from bongsu.runtime.networks import parse_network
@@ -33,12 +34,6 @@ def _require_future(value: datetime) -> datetime:
         raise ValueError("must be before the year 10000 in UTC") from None
 
 
-def _require_printable(value: str) -> str:
-    if any(not char.isprintable() for char in value):
-        raise ValueError("must not contain control characters")
-    return value
-
-
 def _sort_known(value: object) -> object:
     return sorted(parse_scopes(value)) if isinstance(value, str) else value
 
@@ -47,7 +42,7 @@ def _drop_past(value: datetime | None) -> datetime | None:
     return value if value is not None and value > datetime.now(UTC) else None
 
 
-Memo = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_require_printable)]
+Memo = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(require_single_line)]
 ExpiresAt = Annotated[AwareDatetime, AfterValidator(_require_future)]
 Cidr = Annotated[
     str,

@@ -3,6 +3,8 @@
 import re
 from urllib.parse import urlsplit
 
+from bongsu.contracts.text import is_allowed
+
 MAX_NAME_CHARS = 100
 MAX_PICTURE_CHARS = 500
 _AGE_RANGE = re.compile(r"([0-9]{1,2})[~-]([0-9]{1,2})?")
@@ -14,7 +16,7 @@ def text(value: object) -> str | None:
     """Return a name without control characters, at most `MAX_NAME_CHARS` long."""
     if not isinstance(value, str):
         return None
-    shown = "".join(char for char in value if char.isprintable()).strip()[:MAX_NAME_CHARS].rstrip()
+    shown = "".join(char for char in value if is_allowed(char)).strip()[:MAX_NAME_CHARS].rstrip()
     return shown or None
 
 

@@ -4,13 +4,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
+from bongsu.contracts.text import require_single_line
 from bongsu.identity.emails import normalise_email
-
-
-def _single_line(value: str) -> str:
-    if any(not char.isprintable() for char in value):
-        raise ValueError("one line")
-    return value
 
 
 class ActForm(BaseModel):
@@ -26,7 +21,7 @@ class SendForm(BaseModel):
 
     email: Annotated[str, StringConstraints(max_length=320), AfterValidator(normalise_email)]
     subject: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_single_line)
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(require_single_line)
     ]
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
     attempt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]

@@ -21,7 +21,7 @@ from bongsu_dashboard.errors import VerificationRefused
 from bongsu_dashboard.forms.refusals import FormRefused, UnsupportedForm
 from bongsu_dashboard.pages.addresses import with_next
 from bongsu_dashboard.pages.cookies import RENEWING_S
-from bongsu_dashboard.pages.dependencies import current_user
+from bongsu_dashboard.pages.dependencies import SAFE_METHODS, current_user
 from bongsu_dashboard.pages.dependencies import render as render_of
 from bongsu_dashboard.pages.rendering import Render
 
@@ -29,6 +29,9 @@ log = get_logger(__name__)
 
 RENEW: Final = "/auth/session/renew"
 SIGN_IN: Final = "/login"
+RELINK_CODE: Final = "discord_relink_needed"
+LINK_CODES: Final = frozenset({"discord_not_linked", RELINK_CODE, "not_linked"})
+"""The errors of auth and of the bot that a linked Discord account resolves."""
 _KINDS: Final[Mapping[int, str]] = {
     403: "forbidden",
     404: "not_found",
@@ -60,6 +63,8 @@ def add_failures(app: FastAPI) -> None:
 async def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)  # noqa: S101 - registered for this type
     render = render_of(request)
+    if error.code in LINK_CODES:
+        return _ask_to_link(render, again=error.code == RELINK_CODE or getattr(error, "again", False))
     status = status_of(error)
     if status == 401:
         return _redirect_to_sign_in(render)
@@ -106,6 +111,13 @@ async def render_error(
         code=error.code,
         problems=error.problems if isinstance(error, FormRefused) else (),
     )
+
+
+def _ask_to_link(render: Render, *, again: bool) -> Response:
+    """Render the prompt to link Discord; a form or a fragment goes to the page that has it."""
+    if render.is_htmx or render.request.method not in SAFE_METHODS:
+        return render.redirect("/guilds")
+    return render("guilds/link.html", again=again)
 
 
 def _redirect_to_sign_in(render: Render) -> Response:

@@ -22,18 +22,12 @@ from pydantic import (
 
 from bongsu.contracts.notifications import Guarantee, Status
 from bongsu.contracts.queues import Priority
+from bongsu.contracts.text import require_single_line
 from bongsu.identity.emails import normalise_email
 
 MAX_METADATA_BYTES = 8_192
 MAX_METADATA_DEPTH = 16
-LINE_BREAKS_AND_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)")
-
-
-def _single_line(value: str) -> str:
-    if LINE_BREAKS_AND_CONTROLS.search(value):
-        raise ValueError("must be one line without control characters")
-    return value
 
 
 def _in_utc(value: datetime) -> datetime:
@@ -78,7 +72,7 @@ def _small_json(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 Email = Annotated[str, Field(max_length=320), AfterValidator(normalise_email)]
-ONE_LINE = AfterValidator(_single_line)
+ONE_LINE = AfterValidator(require_single_line)
 """Follows the length in an `Annotated[str, …]`: only then are the length's errors about characters."""
 Moment = Annotated[AwareDatetime, BeforeValidator(_is_text_with_offset), AfterValidator(_in_utc)]
 Metadata = Annotated[dict[str, JsonValue], BeforeValidator(_is_shallow), AfterValidator(_small_json)]
