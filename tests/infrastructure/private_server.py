@@ -132,6 +132,8 @@ def start_mysql(folder: Path) -> StartedServer:
         "--innodb-flush-log-at-trx-commit=0",
         "--innodb-doublewrite=0",
         "--sync-binlog=0",
+        "--loose-innodb-flush-method=nosync",
+        "--loose-debug-no-sync",
         "--innodb-buffer-pool-size=64M",
         *user,
     ]
