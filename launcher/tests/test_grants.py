@@ -30,7 +30,7 @@ ATTEMPTS = {
     "DELETE": "DELETE FROM {table} WHERE FALSE",
 }
 
-FOR_NOBODY = (
+FORBIDDEN = (
     "CREATE TABLE mine (id INT)",
     "ALTER TABLE outbox ADD COLUMN more INT",
     "DROP TABLE outbox",
@@ -108,7 +108,7 @@ class TestApply:
     async def test_service_cannot_change_tables_or_users(self, operator: AsyncEngine, service: str) -> None:
         await grants.apply(operator, PASSWORDS)
         async with _as_service(operator, service) as database:
-            for statement in FOR_NOBODY:
+            for statement in FORBIDDEN:
                 assert not await _is_allowed(database, statement), statement
 
     @pytest.mark.parametrize("service", [access.service for access in grants.ACCESS])

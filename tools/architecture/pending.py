@@ -16,8 +16,6 @@ PENDING: dict[str, tuple[str, ...]] = {
     "models-in-endpoints": ("services/auth/src/", "services/notify/src/"),
     "banned-word": (
         ".env.example",
-        "launcher/src/",
-        "launcher/tests/",
         "services/auth/src/",
         "services/auth/tests/",
         "services/bot/src/",
@@ -26,8 +24,12 @@ PENDING: dict[str, tuple[str, ...]] = {
         "services/dashboard/tests/",
         "services/notify/src/",
         "services/notify/tests/",
-        "shared/src/",
-        "shared/tests/",
+        "shared/src/bongsu/contracts/",
+        "shared/src/bongsu/identity/",
+        "shared/src/bongsu/mixins/",
+        "shared/tests/contracts/",
+        "shared/tests/identity/",
+        "shared/tests/mixins/",
     ),
 }
 

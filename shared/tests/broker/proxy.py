@@ -8,7 +8,7 @@ PIECE_BYTES = 65536
 
 
 class CuttableProxy:
-    """Stands between a client and a server."""
+    """Forwards connections from clients to a server."""
 
     def __init__(self, target_url: str) -> None:
         self._target = urlsplit(target_url)
@@ -24,7 +24,7 @@ class CuttableProxy:
 
     @property
     def url(self) -> str:
-        """The target's URL, by way of the proxy."""
+        """The target's URL through the proxy."""
         assert self._server is not None
         port = self._server.sockets[0].getsockname()[1]
         credentials = self._target.netloc.rpartition("@")[0]
@@ -32,7 +32,7 @@ class CuttableProxy:
 
     @property
     def connections(self) -> int:
-        """How many clients are connected."""
+        """The number of connected clients."""
         return len(self._pipes) // 2
 
     def cut(self) -> None:
@@ -46,11 +46,11 @@ class CuttableProxy:
         self._open = True
 
     def freeze(self) -> None:
-        """Keep connections open and pass nothing on."""
+        """Keep connections open and forward nothing."""
         self._flowing.clear()
 
     def thaw(self) -> None:
-        """Pass on what was held back."""
+        """Forward the bytes held back by `freeze`."""
         self._flowing.set()
 
     async def close(self) -> None:

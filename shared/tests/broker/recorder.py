@@ -5,13 +5,13 @@ import asyncio
 from bongsu.broker import Delivery, JsonObject, Message
 
 PATIENCE_S = 30.0
-"""How long a test waits for what must come: as long as a machine may stall. No test passes by using it up."""
+"""How long a test waits for an event that must come. No test passes by waiting that long."""
 LONG_S = 4 * PATIENCE_S
-"""A limit of the code's own, for what must fail or happen at once: nobody waits until it is over."""
+"""A time limit for the code under test, where it must not wait: no test lasts that long."""
 
 
 class Recorder:
-    """A batch handler that keeps what it gets, for the test to await, and acknowledges it if it should."""
+    """A batch handler that keeps its deliveries for the test to await, and acknowledges them if `ack` is true."""
 
     def __init__(self, *, ack: bool = True) -> None:
         self.batches: list[list[Delivery]] = []
@@ -30,21 +30,21 @@ class Recorder:
         return sum(map(len, self.batches))
 
     async def next(self) -> Delivery:
-        """The next delivery that was not asked for yet."""
+        """Wait for the next delivery."""
         async with asyncio.timeout(PATIENCE_S):
             return await self._arrived.get()
 
     async def take(self, count: int) -> list[Delivery]:
-        """The next deliveries."""
+        """Wait for the next deliveries."""
         return [await self.next() for _ in range(count)]
 
     async def bodies(self, count: int) -> list[JsonObject]:
-        """The next deliveries' bodies."""
+        """Wait for the bodies of the next deliveries."""
         return [delivery.message.body for delivery in await self.take(count)]
 
 
 class TopicRecorder:
-    """A topic handler that keeps what it gets."""
+    """A topic handler that keeps its messages for the test to await."""
 
     def __init__(self) -> None:
         self._arrived: asyncio.Queue[Message] = asyncio.Queue()
@@ -57,7 +57,7 @@ class TopicRecorder:
         return self._arrived.qsize()
 
     async def next(self) -> Message:
-        """The next message that was not asked for yet."""
+        """Wait for the next message."""
         async with asyncio.timeout(PATIENCE_S):
             return await self._arrived.get()
 

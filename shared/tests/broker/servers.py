@@ -1,4 +1,4 @@
-"""The two brokers that the suite runs over, and what a test does to them from outside."""
+"""The two brokers that the suite runs over, as a test controls them from outside."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -15,7 +15,7 @@ from shared.tests.broker.proxy import CuttableProxy
 
 
 class BrokerServer(ABC):
-    """A broker and its clients. Names that it gives are this test's own."""
+    """A broker and its clients. Its names are used by one test only."""
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
@@ -28,7 +28,7 @@ class BrokerServer(ABC):
         return full
 
     async def queue(self, broker: Broker, *, delivery_limit: int = 20, dead_letter: bool = True) -> str:
-        """Declare a queue of this test's own."""
+        """Declare a queue for this test."""
         name = self.name(f"queue{len(self._names)}")
         await broker.declare(QueueSpec(name, delivery_limit=delivery_limit, dead_letter=dead_letter))
         return name
@@ -51,7 +51,7 @@ class BrokerServer(ABC):
 
     @abstractmethod
     async def put_raw(self, queue: str, raw: bytes, message_id: str) -> None:
-        """Publish bytes that are no message of ours."""
+        """Publish bytes that are not an encoded message."""
 
     @abstractmethod
     async def close(self) -> None:

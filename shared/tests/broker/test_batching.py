@@ -7,22 +7,22 @@ from shared.tests.broker.recorder import Recorder
 
 
 class FakeDelivery(SettledOnce):
-    __slots__ = ("gone", "told")
+    __slots__ = ("gone", "settlements")
 
     def __init__(self, n: int) -> None:
         super().__init__("jobs", Message(body={"n": n}), 0)
         self.gone = False
-        self.told: list[str] = []
+        self.settlements: list[str] = []
 
     @property
     def lost(self) -> bool:
         return self.gone
 
     async def _send_ack(self) -> None:
-        self.told.append("ack")
+        self.settlements.append("ack")
 
     async def _send_reject(self, *, requeue: bool) -> None:
-        self.told.append("requeue" if requeue else "reject")
+        self.settlements.append("requeue" if requeue else "reject")
 
 
 def deliveries(count: int) -> list[FakeDelivery]:
@@ -79,9 +79,9 @@ class TestBatchRunner:
         await runner.drain(None)
         runner.offer(FakeDelivery(1))
         await asyncio.sleep(0)
-        assert (received.count, waiting.told) == (0, [])
+        assert (received.count, waiting.settlements) == (0, [])
 
-    async def test_failing_handler_requeues_what_it_left(self) -> None:
+    async def test_unsettled_deliveries_are_requeued_when_the_handler_fails(self) -> None:
         failed = asyncio.Event()
 
         async def fail(batch: list[Delivery]) -> None:
@@ -95,4 +95,4 @@ class TestBatchRunner:
             runner.offer(delivery)
         await failed.wait()
         await runner.drain(None)
-        assert [delivery.told for delivery in offered] == [["ack"], ["requeue"]]
+        assert [delivery.settlements for delivery in offered] == [["ack"], ["requeue"]]

@@ -9,7 +9,7 @@ from tests.eventually import eventually
 
 
 class Blocking:
-    """A handler that waits to be let go, and knows how many of it run."""
+    """A handler that waits for a gate, and counts how many run."""
 
     def __init__(self) -> None:
         self.running = 0
@@ -57,7 +57,7 @@ class TestConsume:
         await one.take(2)
         await two.take(2)
 
-    async def test_handlers_run_side_by_side(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_handlers_run_concurrently(self, server: BrokerServer, broker: Broker) -> None:
         queue, handler = await server.queue(broker), Blocking()
         await broker.publish_many([(queue, message) for message in numbered(5)])
         await broker.consume(queue, handler, prefetch=5)
@@ -95,7 +95,7 @@ class TestConsume:
         async with asyncio.timeout(PATIENCE_S):
             await received.take(2)
 
-    async def test_what_a_failing_handler_left_unsettled_is_delivered_again(
+    async def test_unsettled_messages_are_redelivered_when_the_handler_fails(
         self, server: BrokerServer, broker: Broker
     ) -> None:
         queue, seen, failed = await server.queue(broker), Recorder(), asyncio.Event()
@@ -129,7 +129,7 @@ class TestConsume:
         await seen.take(2)
         assert consumer.running
 
-    async def test_delivery_left_unsettled_can_be_settled_later(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_delivery_can_be_settled_after_its_handler(self, server: BrokerServer, broker: Broker) -> None:
         queue, received = await server.queue(broker), Recorder(ack=False)
         consumer = await broker.consume(queue, received, prefetch=1)
         await broker.publish(queue, Message(body={}))

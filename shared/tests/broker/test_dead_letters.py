@@ -26,7 +26,7 @@ async def bury(broker: Broker, queue: str, *messages: Message) -> None:
 
 
 class TestDeadLetters:
-    async def test_dead_letter_tells_what_it_was_and_why_it_died(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_dead_letter_has_its_message_and_reason(self, server: BrokerServer, broker: Broker) -> None:
         queue = await server.queue(broker)
         sent = Message(body={"text": "안녕 👋"}, id="id-1", headers={"trace": "t-1"})
         await bury(broker, queue, sent)
@@ -53,7 +53,7 @@ class TestDeadLetters:
 
 
 class TestRedrive:
-    async def test_redriven_message_is_as_new(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_redriven_message_is_a_new_message(self, server: BrokerServer, broker: Broker) -> None:
         queue, received = await server.queue(broker), Recorder()
         sent = Message(body={"text": "안녕"}, id="id-1", headers={"trace": "t-1"})
         await bury(broker, queue, sent)
@@ -63,7 +63,7 @@ class TestRedrive:
         assert (delivery.message, delivery.delivery_count) == (sent, 0)
         assert await broker.dead_letters(queue) == []
 
-    async def test_redriving_twice_moves_each_once(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_second_redrive_moves_nothing(self, server: BrokerServer, broker: Broker) -> None:
         queue = await server.queue(broker)
         await bury(broker, queue, *numbered(5))
         assert [await broker.redrive(queue), await broker.redrive(queue)] == [5, 0]
@@ -77,13 +77,15 @@ class TestRedrive:
         assert await received.bodies(2) == [{"n": 0}, {"n": 1}]
         assert await broker.depth(dead_letter_queue(queue)) == 3
 
-    async def test_ids_choose_what_is_moved(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_only_messages_with_the_ids_are_moved(self, server: BrokerServer, broker: Broker) -> None:
         queue = await server.queue(broker)
         await bury(broker, queue, *(Message(body={}, id=f"id-{n}") for n in range(4)))
         assert await broker.redrive(queue, ids={"id-1", "id-3", "id-9"}) == 2
         assert [one.id for one in await broker.dead_letters(queue)] == ["id-0", "id-2"]
 
-    async def test_message_that_dies_again_is_not_moved_again(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_message_is_moved_once_when_it_is_dead_lettered_again(
+        self, server: BrokerServer, broker: Broker
+    ) -> None:
         queue = await server.queue(broker)
         await bury(broker, queue, *numbered(3))
         await broker.consume(queue, reject, prefetch=3)

@@ -7,7 +7,7 @@ from tests.eventually import eventually
 
 
 class Gated:
-    """A handler that says when it has begun and finishes when it is let."""
+    """A handler that sets `begun` when it starts, and finishes when `gate` is set."""
 
     def __init__(self) -> None:
         self.begun = asyncio.Event()
@@ -28,7 +28,7 @@ class Gated:
 
 
 class TestCancel:
-    async def test_cancel_waits_for_the_handlers_that_run(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_cancel_waits_for_running_handlers(self, server: BrokerServer, broker: Broker) -> None:
         queue, handler = await server.queue(broker), Gated()
         consumer = await broker.consume(queue, handler, prefetch=1)
         await broker.publish(queue, Message(body={}))
@@ -41,7 +41,7 @@ class TestCancel:
         assert handler.done
         assert await broker.depth(queue) == 0
 
-    async def test_what_was_not_handled_goes_to_another_consumer(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_unsettled_messages_go_to_another_consumer(self, server: BrokerServer, broker: Broker) -> None:
         queue, held, received = await server.queue(broker), Recorder(ack=False), Recorder()
         await broker.publish_many([(queue, message) for message in numbered(3)])
         consumer = await broker.consume(queue, held, prefetch=3)
@@ -90,7 +90,7 @@ class TestCancel:
             await done.wait()
         assert await broker.depth(queue) == 0
 
-    async def test_cancel_twice_is_fine(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_cancel_is_idempotent(self, server: BrokerServer, broker: Broker) -> None:
         consumer = await broker.consume(await server.queue(broker), Recorder(), prefetch=1)
         await consumer.cancel()
         await consumer.cancel()
@@ -131,7 +131,7 @@ class TestClose:
         await closing
         assert await (await server.client()).depth(other) == 1
 
-    async def test_close_twice_is_fine(self, broker: Broker) -> None:
+    async def test_close_is_idempotent(self, broker: Broker) -> None:
         await broker.close()
         await broker.close()
         assert not broker.connected

@@ -1,4 +1,4 @@
-"""What only the in-memory adapter promises. The suite that it shares with RabbitMQ is in the files beside this one."""
+"""Tests of the in-memory adapter alone. The suite that both adapters share is in the files beside this one."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ class TestMemoryHub:
         await two.connect()
         assert await two.depth("jobs") == 1
 
-    async def test_clients_without_a_hub_in_common_see_nothing_of_each_other(self) -> None:
+    async def test_clients_of_different_hubs_share_no_queues(self) -> None:
         one, two = MemoryBroker(), MemoryBroker()
         await one.connect()
         await two.connect()
@@ -39,7 +39,7 @@ class TestPublish:
         assert (await received.next()).message.body == {"list": [1]}
         await broker.close()
 
-    async def test_other_tasks_have_their_turn(self) -> None:
+    async def test_other_tasks_run_while_messages_are_published(self) -> None:
         broker, turns = MemoryBroker(), 0
         await broker.connect()
         await broker.declare(QueueSpec("jobs"))

@@ -48,7 +48,7 @@ class TestPublish:
         with pytest.raises(Unroutable):
             await broker.publish(queue, Message(body={}))
 
-    async def test_publishing_goes_on_after_an_unroutable_message(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_publishing_works_after_an_unroutable_message(self, server: BrokerServer, broker: Broker) -> None:
         queue = await server.queue(broker)
         with pytest.raises(Unroutable):
             await broker.publish(server.name("nowhere"), Message(body={}))
@@ -59,7 +59,7 @@ class TestPublish:
         "body",
         [{"at": object()}, {"n": float("nan")}, {"n": float("inf")}, {"text": "\ud800"}, {"b": b"bytes"}, [1], "text"],
     )
-    async def test_body_that_json_cannot_hold_is_refused(
+    async def test_body_is_refused_when_json_cannot_express_it(
         self, server: BrokerServer, broker: Broker, body: object
     ) -> None:
         queue = await server.queue(broker)
@@ -80,19 +80,19 @@ class TestPublish:
         ],
         ids=["no id", "long id", "long header", "surrogate", "number", "negative expiry", "no expiry", "far expiry"],
     )
-    async def test_message_that_amqp_cannot_carry_is_refused_alone(
+    async def test_message_beyond_amqp_limits_is_refused_alone(
         self, server: BrokerServer, broker: Broker, message: Message
     ) -> None:
         queue = await server.queue(broker)
         results = await broker.publish_many([(queue, Message(body={})), (queue, message), (queue, Message(body={}))])
         assert [type(result) for result in results] == [type(None), InvalidMessage, type(None)]
 
-    async def test_name_that_amqp_cannot_carry_is_refused(self, broker: Broker) -> None:
+    async def test_name_beyond_amqp_limits_is_refused(self, broker: Broker) -> None:
         for name in ("", "봉" * 100):
             with pytest.raises(InvalidMessage):
                 await broker.publish(name, Message(body={}))
 
-    async def test_disconnected_publish_fails_at_once(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_publish_fails_without_waiting_when_disconnected(self, server: BrokerServer, broker: Broker) -> None:
         queue = await server.queue(broker)
         server.cut()
         await eventually(lambda: not broker.connected)
@@ -106,7 +106,7 @@ class TestPublish:
         with pytest.raises(BrokerUnavailable):
             await broker.publish(queue, Message(body={}))
 
-    async def test_many_publishers_at_once_are_all_confirmed(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_concurrent_publishes_are_all_confirmed(self, server: BrokerServer, broker: Broker) -> None:
         queue = await server.queue(broker)
         await asyncio.gather(*(broker.publish(queue, message) for message in numbered(200)))
         assert await broker.depth(queue) == 200
@@ -136,7 +136,7 @@ class TestPublishMany:
         results = await broker.publish_many([(missing, repeated)] * 3)
         assert [type(result) for result in results] == [Unroutable] * 3
 
-    async def test_nothing_to_publish_is_fine(self, broker: Broker) -> None:
+    async def test_publishing_no_messages_is_allowed(self, broker: Broker) -> None:
         assert await broker.publish_many([]) == []
 
     async def test_disconnected_publish_fails_for_each(self, server: BrokerServer, broker: Broker) -> None:

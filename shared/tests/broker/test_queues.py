@@ -7,7 +7,7 @@ from tests.eventually import eventually
 
 
 class TestDeclare:
-    async def test_declaring_again_is_fine(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_declaring_twice_is_allowed(self, server: BrokerServer, broker: Broker) -> None:
         spec = QueueSpec(server.name("jobs"))
         await broker.declare(spec)
         await broker.publish(spec.name, Message(body={}))
@@ -32,9 +32,7 @@ class TestDeclare:
         queue = await server.queue(broker)
         assert await broker.depth(dead_letter_queue(queue)) == 0
 
-    async def test_disconnected_declare_is_an_error_and_is_made_up_for(
-        self, server: BrokerServer, broker: Broker
-    ) -> None:
+    async def test_queue_is_declared_later_when_disconnected(self, server: BrokerServer, broker: Broker) -> None:
         server.cut()
         await eventually(lambda: not broker.connected)
         spec = QueueSpec(server.name("jobs"))
@@ -46,7 +44,7 @@ class TestDeclare:
 
 
 class TestDepth:
-    async def test_depth_does_not_count_what_consumers_hold(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_depth_leaves_out_unsettled_messages(self, server: BrokerServer, broker: Broker) -> None:
         queue, held = await server.queue(broker), Recorder(ack=False)
         await broker.publish_many([(queue, message) for message in numbered(3)])
         await broker.consume(queue, held, prefetch=2)
@@ -61,7 +59,7 @@ class TestDepth:
         with pytest.raises(QueueMissing):
             await broker.depth(server.name("nowhere"))
 
-    async def test_questions_go_on_after_a_missing_queue(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_depth_works_after_a_missing_queue(self, server: BrokerServer, broker: Broker) -> None:
         queue = await server.queue(broker)
         with pytest.raises(QueueMissing):
             await broker.depth(server.name("nowhere"))

@@ -1,4 +1,4 @@
-"""What only RabbitMQ can do to us. The suite that it shares with the other adapter is in the files beside this one."""
+"""Tests of the RabbitMQ adapter alone. The suite that both adapters share is in the files beside this one."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ async def broker(rabbit_server: RabbitServer) -> RabbitBroker:
 
 @pytest.fixture
 async def raw(amqp_server_url: str) -> AsyncIterator[aio_pika.abc.AbstractChannel]:
-    """A channel past our adapter and past the proxy."""
+    """A channel to RabbitMQ that bypasses the adapter and the proxy."""
     async with await aio_pika.connect(amqp_server_url) as connection, connection.channel() as channel:
         yield channel
 
@@ -52,13 +52,10 @@ class TestConnect:
             await broker.connect()
         assert "hunter2" not in str(caught.value)
 
-    async def test_server_that_says_nothing_does_not_hold_us(
-        self, rabbit_server: RabbitServer, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("bongsu.broker.rabbitmq.link.CONNECT_TIMEOUT_S", 0.1)
+    async def test_connecting_times_out_when_the_server_is_silent(self, rabbit_server: RabbitServer) -> None:
         rabbit_server.proxy.freeze()
         with pytest.raises(BrokerUnavailable):
-            await RabbitBroker(rabbit_server.proxy.url).connect()
+            await RabbitBroker(rabbit_server.proxy.url, connect_timeout_s=0.1).connect()
 
     async def test_broker_that_is_not_required_is_connected_later(self, rabbit_server: RabbitServer) -> None:
         rabbit_server.cut()
@@ -69,7 +66,7 @@ class TestConnect:
         await eventually(lambda: broker.connected)
         await broker.close()
 
-    async def test_publishing_and_consuming_have_a_connection_each(
+    async def test_publishing_and_consuming_have_separate_connections(
         self, rabbit_server: RabbitServer, broker: RabbitBroker
     ) -> None:
         assert broker.connected
@@ -82,7 +79,9 @@ class TestConnect:
 
 
 class TestPublish:
-    async def test_silent_broker_is_given_up_in_time(self, rabbit_server: RabbitServer, broker: RabbitBroker) -> None:
+    async def test_publishing_times_out_when_the_broker_is_silent(
+        self, rabbit_server: RabbitServer, broker: RabbitBroker
+    ) -> None:
         queue = await rabbit_server.queue(broker)
         await broker.publish(queue, Message(body={}))
         rabbit_server.proxy.freeze()
@@ -90,7 +89,7 @@ class TestPublish:
             results = await broker.publish_many([(queue, message) for message in numbered(50)], timeout_s=2)
         assert [type(result) for result in results] == [BrokerUnavailable] * 50
 
-    async def test_publishing_goes_on_when_the_broker_speaks_again(
+    async def test_publishing_works_again_when_the_broker_responds(
         self, rabbit_server: RabbitServer, broker: RabbitBroker
     ) -> None:
         queue = await rabbit_server.queue(broker)
@@ -100,7 +99,7 @@ class TestPublish:
         rabbit_server.proxy.thaw()
         await broker.publish(queue, Message(body={}))
 
-    async def test_publishes_under_way_fail_when_the_connection_is_cut(
+    async def test_publishes_in_flight_fail_when_the_connection_is_cut(
         self, rabbit_server: RabbitServer, broker: RabbitBroker
     ) -> None:
         queue = await rabbit_server.queue(broker)
@@ -115,7 +114,7 @@ class TestPublish:
             results = await publishing
         assert [type(result) for result in results] == [BrokerUnavailable] * 20
 
-    async def test_user_of_the_connection_is_told_to_the_receiver(
+    async def test_user_of_the_connection_reaches_the_receiver(
         self, rabbit_server: RabbitServer, broker: RabbitBroker
     ) -> None:
         queue, received = await rabbit_server.queue(broker), Recorder()
@@ -124,7 +123,7 @@ class TestPublish:
         await broker.consume(queue, received, prefetch=1)
         assert (await received.next()).message.user_id == user
 
-    async def test_another_user_is_refused_and_disturbs_nothing(
+    async def test_message_of_another_user_is_refused_alone(
         self, rabbit_server: RabbitServer, broker: RabbitBroker
     ) -> None:
         queue = await rabbit_server.queue(broker)
@@ -179,7 +178,7 @@ class TestConsume:
         after = await received.next()
         assert (before.lost, after.lost, after.delivery_count) == (True, False, 1)
 
-    async def test_consumer_that_vanished_unnoticed_is_replaced(
+    async def test_consumer_is_replaced_when_rabbitmq_has_lost_it(
         self, rabbit_server: RabbitServer, broker: RabbitBroker, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(consumer, "WATCHDOG_S", 0.05)
@@ -206,7 +205,7 @@ class TestConsume:
         await eventually(published)
         assert (await received.next()).message.body == {"n": 1}
 
-    async def test_queue_that_can_never_be_consumed_is_fatal_in_the_end(
+    async def test_queue_that_cannot_be_consumed_is_fatal_after_a_while(
         self, rabbit_server: RabbitServer, raw: aio_pika.abc.AbstractChannel
     ) -> None:
         failures: list[BrokerError] = []
@@ -259,7 +258,7 @@ class TestReconnect:
         rabbit_server.restore()
         await eventually(lambda: broker.connected)
 
-    async def test_queues_of_a_broker_that_lost_its_disk_are_declared_again(
+    async def test_queues_are_declared_again_when_the_broker_lost_its_disk(
         self, rabbit_server: RabbitServer, broker: RabbitBroker
     ) -> None:
         queue, received = await rabbit_server.queue(broker), Recorder()
@@ -273,7 +272,7 @@ class TestReconnect:
         await broker.publish(queue, Message(body={}))
         await received.next()
 
-    async def test_queue_that_is_declared_otherwise_meanwhile_is_fatal(
+    async def test_queue_with_other_arguments_is_fatal_when_reconnecting(
         self, rabbit_server: RabbitServer, raw: aio_pika.abc.AbstractChannel
     ) -> None:
         failures: list[BrokerError] = []

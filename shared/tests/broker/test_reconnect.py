@@ -14,7 +14,7 @@ async def reconnect(server: BrokerServer, *brokers: Broker) -> None:
 
 
 class TestConnected:
-    async def test_connected_tells_the_state(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_connected_follows_the_connection(self, server: BrokerServer, broker: Broker) -> None:
         assert broker.connected
         server.cut()
         await eventually(lambda: not broker.connected)
@@ -38,7 +38,7 @@ class TestReconnect:
         await broker.publish_many([(queue, Message(body={})) for queue in queues])
         assert {delivery.queue for delivery in await received.take(3)} == set(queues)
 
-    async def test_unsettled_messages_come_again_and_are_counted(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_unsettled_messages_are_redelivered_and_counted(self, server: BrokerServer, broker: Broker) -> None:
         queue, received = await server.queue(broker), Recorder(ack=False)
         await broker.publish_many([(queue, message) for message in numbered(3)])
         await broker.consume(queue, received, prefetch=3)
@@ -49,7 +49,9 @@ class TestReconnect:
         assert [one.delivery_count for one in after] == [1, 1, 1]
         assert [one.lost for one in before + after] == [True] * 3 + [False] * 3
 
-    async def test_acknowledging_what_was_lost_settles_nothing_else(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_acknowledgement_of_a_lost_delivery_settles_no_other(
+        self, server: BrokerServer, broker: Broker
+    ) -> None:
         queue, received = await server.queue(broker), Recorder(ack=False)
         await broker.publish_many([(queue, message) for message in numbered(3)])
         consumer = await broker.consume(queue, received, prefetch=3)
@@ -65,7 +67,9 @@ class TestReconnect:
 
         await eventually(all_are_back)
 
-    async def test_batches_that_waited_are_forgotten(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_waiting_batches_are_discarded_when_the_connection_is_lost(
+        self, server: BrokerServer, broker: Broker
+    ) -> None:
         queue, received, gate = await server.queue(broker), Recorder(), asyncio.Event()
         running = asyncio.Event()
 
@@ -96,7 +100,9 @@ class TestReconnect:
         await broker.publish(queue, Message(body={}))
         assert await broker.depth(queue) == 1
 
-    async def test_consumer_started_while_disconnected_begins_later(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_consumer_starts_later_when_it_is_made_while_disconnected(
+        self, server: BrokerServer, broker: Broker
+    ) -> None:
         queue, received = await server.queue(broker), Recorder()
         server.cut()
         await eventually(lambda: not broker.connected)
@@ -133,7 +139,7 @@ class TestReconnect:
 
         await eventually(answered)
 
-    async def test_queue_that_was_deleted_is_consumed_again(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_deleted_queue_is_consumed_again(self, server: BrokerServer, broker: Broker) -> None:
         queue, received = await server.queue(broker), Recorder()
         consumer = await broker.consume(queue, received, prefetch=3)
         await server.delete(queue)

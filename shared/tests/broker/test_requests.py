@@ -1,4 +1,4 @@
-"""How a caller asks the bot, with somebody in its place who answers."""
+"""Requests to the bot, with a test server in its place."""
 
 from collections.abc import AsyncIterator
 
@@ -30,22 +30,22 @@ async def answering(broker: MemoryBroker, answer: JsonObject | RpcError) -> Cons
 
 
 class TestAsk:
-    async def test_the_answer_has_the_request_s_type(self, broker: MemoryBroker) -> None:
+    async def test_answer_has_the_type_of_the_request(self, broker: MemoryBroker) -> None:
         await answering(broker, {"guilds": 3, "shards_answered": 1, "shards": 2})
         answer = await ask(broker, GuildCountRequest(), deadline_s=PATIENCE_S)
         assert (answer.guilds, answer.shards_answered, answer.shards) == (3, 1, 2)
 
-    async def test_a_refusal_keeps_its_code(self, broker: MemoryBroker) -> None:
+    async def test_refusal_keeps_its_code(self, broker: MemoryBroker) -> None:
         await answering(broker, RpcError("forbidden", "You need the Manage Server permission"))
         with pytest.raises(RpcError) as caught:
             await ask(broker, GuildListRequest(), deadline_s=PATIENCE_S)
         assert caught.value.code == "forbidden"
 
-    async def test_an_answer_of_another_shape_is_an_error(self, broker: MemoryBroker) -> None:
+    async def test_answer_of_another_shape_is_an_error(self, broker: MemoryBroker) -> None:
         await answering(broker, {"guilds": "many"})
         with pytest.raises(RpcError, match="invalid_answer"):
             await ask(broker, GuildCountRequest(), deadline_s=PATIENCE_S)
 
-    async def test_without_a_bot_it_fails_at_once(self, broker: MemoryBroker) -> None:
+    async def test_request_fails_without_waiting_when_no_bot_runs(self, broker: MemoryBroker) -> None:
         with pytest.raises(Unroutable):
             await ask(broker, GuildCountRequest(), deadline_s=PATIENCE_S)

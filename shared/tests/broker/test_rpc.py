@@ -23,7 +23,7 @@ from tests.eventually import eventually
 
 
 class Server:
-    """An RPC handler that keeps the requests it ran, and can be made to wait."""
+    """An RPC handler that keeps its requests, and can wait for a gate."""
 
     def __init__(self) -> None:
         self.ran: list[JsonObject] = []
@@ -61,7 +61,7 @@ class TestCall:
         await broker.call(queue, Message(body={}, id="id-1", headers={"actor": "u-1"}), deadline_s=PATIENCE_S)
         assert (seen[0].id, seen[0].headers["actor"]) == ("id-1", "u-1")
 
-    async def test_many_calls_get_each_their_own_answer(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_each_call_gets_its_own_answer(self, server: BrokerServer, broker: Broker) -> None:
         queue = server.name("rpc")
         await broker.serve(queue, Server())
         bodies: list[JsonObject] = [{"n": n} for n in range(50)]
@@ -70,7 +70,7 @@ class TestCall:
         )
         assert answers == [{"echo": body} for body in bodies]
 
-    async def test_two_callers_get_each_their_own_answer(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_each_client_gets_its_own_answers(self, server: BrokerServer, broker: Broker) -> None:
         queue, other = server.name("rpc"), await server.client()
         await broker.serve(queue, Server())
         one = broker.call(queue, Message(body={"n": 1}, id="same"), deadline_s=PATIENCE_S)
@@ -78,12 +78,16 @@ class TestCall:
         first, second = await asyncio.gather(one, two)
         assert (first, second) == ({"echo": {"n": 1}}, {"echo": {"n": 2}})
 
-    async def test_call_that_nobody_serves_fails_at_once(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_call_fails_without_waiting_when_no_consumer_serves_the_queue(
+        self, server: BrokerServer, broker: Broker
+    ) -> None:
         async with asyncio.timeout(PATIENCE_S):
             with pytest.raises(Unroutable):
                 await broker.call(server.name("rpc"), Message(body={}), deadline_s=LONG_S)
 
-    async def test_call_after_the_server_has_gone_fails_at_once(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_call_fails_without_waiting_when_the_server_has_gone(
+        self, server: BrokerServer, broker: Broker
+    ) -> None:
         queue = server.name("rpc")
         serving = await broker.serve(queue, Server())
         await serving.cancel()
@@ -91,14 +95,14 @@ class TestCall:
             with pytest.raises(Unroutable):
                 await broker.call(queue, Message(body={}), deadline_s=LONG_S)
 
-    async def test_late_answer_is_a_time_out(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_call_times_out_when_the_answer_is_late(self, server: BrokerServer, broker: Broker) -> None:
         queue, handler = server.name("rpc"), Server()
         handler.gate.clear()
         await broker.serve(queue, handler)
         with pytest.raises(RpcTimeout):
             await broker.call(queue, Message(body={}), deadline_s=0.1)
 
-    async def test_disconnected_call_fails_at_once(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_call_fails_without_waiting_when_disconnected(self, server: BrokerServer, broker: Broker) -> None:
         queue = server.name("rpc")
         await broker.serve(queue, Server())
         server.cut()
@@ -156,7 +160,7 @@ class TestServe:
         assert handler.ran == [{"n": 2}]
 
     @pytest.mark.parametrize("missing", [REPLY_TO, CALL_ID, DEADLINE])
-    async def test_request_without_what_a_call_has_is_never_run(
+    async def test_request_is_never_run_when_it_lacks_a_header(
         self, server: BrokerServer, broker: Broker, missing: str
     ) -> None:
         queue, handler = server.name("rpc"), Server()
@@ -187,14 +191,14 @@ class TestServe:
         async with asyncio.timeout(PATIENCE_S):
             await stopped.wait()
 
-    async def test_error_of_the_handler_reaches_the_caller(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_error_of_the_handler_reaches_the_client(self, server: BrokerServer, broker: Broker) -> None:
         queue = server.name("rpc")
         await broker.serve(queue, failing(RpcError("guild_unknown", "The bot is in no such guild")))
         with pytest.raises(RpcError) as caught:
             await broker.call(queue, Message(body={}), deadline_s=PATIENCE_S)
         assert (caught.value.code, caught.value.detail) == ("guild_unknown", "The bot is in no such guild")
 
-    async def test_error_of_a_service_reaches_the_caller(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_error_of_a_service_reaches_the_client(self, server: BrokerServer, broker: Broker) -> None:
         queue = server.name("rpc")
         await broker.serve(queue, failing(NotFound("No such module")))
         with pytest.raises(RpcError) as caught:
@@ -211,7 +215,7 @@ class TestServe:
             await broker.call(queue, Message(body={}), deadline_s=PATIENCE_S)
         assert (caught.value.code, caught.value.detail) == ("internal", "The request failed on the server")
 
-    async def test_answer_that_is_no_json_is_an_internal_error(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_answer_is_an_internal_error_when_it_is_not_json(self, server: BrokerServer, broker: Broker) -> None:
         async def answer(_request: Message) -> JsonObject:
             return cast("JsonObject", {"at": object()})
 

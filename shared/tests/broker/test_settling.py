@@ -41,7 +41,7 @@ class TestAck:
 
 
 class TestReject:
-    async def test_requeued_message_comes_again_and_is_counted(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_requeued_message_is_redelivered_and_counted(self, server: BrokerServer, broker: Broker) -> None:
         queue, received = await server.queue(broker), Recorder(ack=False)
         await broker.publish(queue, Message(body={"n": 1}))
         await broker.consume(queue, received, prefetch=1)
@@ -52,7 +52,9 @@ class TestReject:
             await delivery.reject(requeue=True)
         assert counts == [0, 1, 2, 3]
 
-    async def test_message_dies_when_its_delivery_limit_is_spent(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_message_is_dead_lettered_when_it_reaches_its_delivery_limit(
+        self, server: BrokerServer, broker: Broker
+    ) -> None:
         queue, handler = await server.queue(broker, delivery_limit=3), Rejecting(requeue=True)
         await broker.consume(queue, handler, prefetch=1)
         await broker.publish(queue, Message(body={"n": 1}, id="poison"))
@@ -60,7 +62,9 @@ class TestReject:
         (dead,) = await broker.dead_letters(queue)
         assert (dead.id, dead.reason, handler.counts) == ("poison", "delivery_limit", [0, 1, 2, 3])
 
-    async def test_message_rejected_for_good_dies_at_once(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_message_is_dead_lettered_when_rejected_without_requeue(
+        self, server: BrokerServer, broker: Broker
+    ) -> None:
         queue, handler = await server.queue(broker), Rejecting(requeue=False)
         await broker.consume(queue, handler, prefetch=1)
         await broker.publish(queue, Message(body={"n": 1}))
@@ -68,7 +72,7 @@ class TestReject:
         (dead,) = await broker.dead_letters(queue)
         assert (dead.reason, handler.counts) == ("rejected", [0])
 
-    async def test_message_that_dies_without_a_dead_letter_queue_is_gone(
+    async def test_message_is_dropped_when_its_queue_has_no_dead_letters(
         self, server: BrokerServer, broker: Broker
     ) -> None:
         queue, handler = await server.queue(broker, delivery_limit=1, dead_letter=False), Rejecting(requeue=True)
@@ -78,7 +82,9 @@ class TestReject:
         await consumer.cancel()
         assert await broker.depth(queue) == 0
 
-    async def test_other_messages_pass_a_poisonous_one(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_other_messages_are_delivered_beside_one_that_is_requeued(
+        self, server: BrokerServer, broker: Broker
+    ) -> None:
         queue, good = await server.queue(broker, delivery_limit=5), Recorder()
 
         async def handle(deliveries: list[Delivery]) -> None:
@@ -92,7 +98,9 @@ class TestReject:
         assert sorted(str(body["n"]) for body in await good.bodies(9)) == [str(n) for n in range(10) if n != 3]
         await eventually(lambda: has_dead_letters(broker, queue, 1))
 
-    async def test_body_that_is_no_json_object_dies_unseen(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_message_is_dead_lettered_unhandled_when_its_body_is_not_json(
+        self, server: BrokerServer, broker: Broker
+    ) -> None:
         queue, received = await server.queue(broker), Recorder()
         await broker.consume(queue, received, prefetch=10)
         await server.put_raw(queue, b"\xffnot json", "junk")

@@ -25,24 +25,26 @@ class TestBroadcast:
         await broker.broadcast(topic, Message(body={"n": 1}))
         assert [(await one.next()).body, (await two.next()).body] == [{"n": 1}, {"n": 1}]
 
-    async def test_nobody_may_be_subscribed(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_broadcast_without_subscribers_is_accepted(self, server: BrokerServer, broker: Broker) -> None:
         await broker.broadcast(server.name("events"), Message(body={}))
 
-    async def test_other_topics_are_not_heard(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_messages_of_other_topics_are_not_received(self, server: BrokerServer, broker: Broker) -> None:
         topic, other, received = server.name("events"), server.name("others"), TopicRecorder()
         await broker.subscribe(topic, received)
         await broker.broadcast(other, Message(body={"n": 1}))
         await broker.broadcast(topic, Message(body={"n": 2}))
         assert (await received.next()).body == {"n": 2}
 
-    async def test_disconnected_broadcast_fails_at_once(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_broadcast_fails_without_waiting_when_disconnected(
+        self, server: BrokerServer, broker: Broker
+    ) -> None:
         server.cut()
         await eventually(lambda: not broker.connected)
         async with asyncio.timeout(PATIENCE_S):
             with pytest.raises(BrokerUnavailable):
                 await broker.broadcast(server.name("events"), Message(body={}), timeout_s=LONG_S)
 
-    async def test_body_that_json_cannot_hold_is_refused(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_body_is_refused_when_json_cannot_express_it(self, server: BrokerServer, broker: Broker) -> None:
         with pytest.raises(InvalidMessage):
             await broker.broadcast(server.name("events"), Message(body=cast("JsonObject", {"at": object()})))
 
@@ -68,7 +70,7 @@ class TestSubscribe:
             await broker.broadcast(topic, Message(body={"n": n}))
         assert (await received.next()).body == {"n": 1}
 
-    async def test_cancelled_subscription_hears_nothing(self, server: BrokerServer, broker: Broker) -> None:
+    async def test_cancelled_subscription_receives_nothing(self, server: BrokerServer, broker: Broker) -> None:
         topic, gone, stays = server.name("events"), TopicRecorder(), TopicRecorder()
         subscription = await broker.subscribe(topic, gone)
         await broker.subscribe(topic, stays)

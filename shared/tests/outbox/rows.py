@@ -27,9 +27,9 @@ async def row_count() -> int:
 
 
 async def due_in_s(row_id: UUID) -> Any:  # noqa: ANN401 - what pytest.approx() gives
-    """After how long a row was to be due when it was last written, as exactly as can be said afterwards.
+    """The time from the last write of a row until it is due, within what can be known afterwards.
 
-    That was no earlier than `updated_at` and no later than now; how slow the machine is changes nothing about it.
+    The write was not before `updated_at` and not after now, however slow the machine is.
     """
     row = await OutboxMessage.get(row_id)
     read = await OutboxMessage.filter_by(id=row_id).aggregate(count=("count", "id"), now=utc_now())

@@ -66,7 +66,7 @@ async def rabbit(queue_prefix: str, amqp_server_url: str) -> AsyncIterator[Rabbi
 
 
 class TestRelay:
-    async def test_messages_are_relayed_and_health_is_told(
+    async def test_messages_are_relayed_and_readiness_is_reported(
         self, environment: pytest.MonkeyPatch, database: Database, rabbit: RabbitServer, port: int
     ) -> None:
         queue = rabbit.name("jobs")
@@ -92,7 +92,7 @@ class TestRelay:
             metrics = (await http.get("/metrics")).text
             assert f'outbox_published_total{{queue="{queue}"}} 3.0' in metrics
 
-    async def test_messages_wait_while_the_broker_is_away_and_spend_nothing(
+    async def test_messages_wait_without_attempts_when_the_broker_is_unavailable(
         self, environment: pytest.MonkeyPatch, database: Database, rabbit: RabbitServer
     ) -> None:
         queue = rabbit.name("jobs")
@@ -122,9 +122,7 @@ class TestRelay:
         with pytest.raises(StartError, match=r"127\.0\.0\.1:1"):
             await relay(StopSignal())
 
-    async def test_tables_that_are_not_there_are_named(
-        self, environment: pytest.MonkeyPatch, rabbit: RabbitServer
-    ) -> None:
+    async def test_missing_tables_are_named(self, environment: pytest.MonkeyPatch, rabbit: RabbitServer) -> None:
         environment.setenv("AMQP_URL", rabbit.proxy.url)
         with pytest.raises(StartError, match="outbox"):
             await relay(StopSignal())

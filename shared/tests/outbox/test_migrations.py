@@ -21,7 +21,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 class TestMigrations:
-    async def test_tables_are_as_the_models_say(self, database: Database) -> None:
+    async def test_tables_match_the_models(self, database: Database) -> None:
         def differences(connection: Connection) -> list[object]:
             context = MigrationContext.configure(
                 connection,
@@ -40,11 +40,11 @@ class TestMigrations:
     async def test_current_tables_are_not_pending(self, database: Database) -> None:
         assert await pending(database.engine, [MIGRATIONS]) == []
 
-    async def test_upgrade_again_changes_nothing(self, database: Database) -> None:
+    async def test_second_upgrade_changes_nothing(self, database: Database) -> None:
         await upgrade(database.engine, [MIGRATIONS])
         assert await pending(database.engine, [MIGRATIONS]) == []
 
-    async def test_downgrade_takes_the_tables_away(self, database: Database) -> None:
+    async def test_downgrade_removes_the_tables(self, database: Database) -> None:
         await downgrade(database.engine, [MIGRATIONS])
         async with database.engine.connect() as connection:
             names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())

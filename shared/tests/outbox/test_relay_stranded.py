@@ -28,7 +28,7 @@ class TestStranded:
         assert await relay.turn() == 2
         assert numbers(counting) == [0, 1, 0, 1]
 
-    async def test_message_that_is_lost_again_and_again_is_looked_for_less_often(
+    async def test_message_is_checked_less_often_each_time_it_is_lost(
         self, database: Database, counting: CountingBroker
     ) -> None:
         (row_id,) = await append_some(database, 1)
@@ -40,7 +40,7 @@ class TestStranded:
             await let_time_pass(wait_s)
         assert waits == [60, 120, 240]
 
-    async def test_message_that_waits_in_its_queue_is_left_there(
+    async def test_message_is_not_published_again_when_it_waits_in_its_queue(
         self, database: Database, counting: CountingBroker
     ) -> None:
         (row_id, _) = await append_some(database, 2)
@@ -50,7 +50,7 @@ class TestStranded:
         assert await relay.turn() == 2
         assert (numbers(counting), await due_in_s(row_id)) == ([0, 1], 60)
 
-    async def test_what_waits_in_a_long_queue_is_put_off_with_the_first_of_it(
+    async def test_backlog_of_a_queue_is_deferred_with_its_first_message(
         self, database: Database, counting: CountingBroker
     ) -> None:
         await append_some(database, 12)
@@ -63,7 +63,7 @@ class TestStranded:
         assert numbers(counting) == [*range(12), 0]
         assert await OutboxMessage.filter_by(id=new, published_at__isnull=False).exists()
 
-    async def test_what_waits_in_a_queue_but_was_lost_long_ago_is_not_put_off(
+    async def test_backlog_is_not_deferred_when_it_was_published_long_ago(
         self, database: Database, counting: CountingBroker
     ) -> None:
         await append_some(database, 1)
@@ -76,7 +76,7 @@ class TestStranded:
         assert [await relay.turn() for _ in range(3)] == [1, 1, 0]
         assert numbers(counting) == [0, 0, 0]
 
-    async def test_message_published_long_ago_is_published_again_all_the_same(
+    async def test_message_is_published_again_when_it_was_published_long_ago(
         self, database: Database, counting: CountingBroker
     ) -> None:
         await append_some(database, 1)
@@ -86,7 +86,7 @@ class TestStranded:
         await relay.turn()
         assert numbers(counting) == [0, 0]
 
-    async def test_new_message_is_published_though_the_broker_goes_away_over_an_old_one(
+    async def test_new_message_is_published_when_checking_an_old_one_fails(
         self, database: Database, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def lost(queue: str) -> int:
@@ -136,7 +136,7 @@ class TestStranded:
 class TestConsumerThatIsFaster:
     """A consumer may be done before the relay has marked what it published."""
 
-    async def test_settled_row_stays_gone(self, database: Database) -> None:
+    async def test_settled_row_is_not_restored(self, database: Database) -> None:
         async def consume(row_id: UUID) -> None:
             async with database.unit():
                 await settle([row_id])
@@ -146,7 +146,7 @@ class TestConsumerThatIsFaster:
         await Relay(database, broker).turn()
         assert await row_count() == 0
 
-    async def test_postponed_row_stays_postponed(self, database: Database) -> None:
+    async def test_postponed_row_is_not_changed(self, database: Database) -> None:
         async def consume(row_id: UUID) -> None:
             async with database.unit():
                 await postpone({row_id: 5})

@@ -35,7 +35,7 @@ class TestLogStatements:
         assert lines == []
 
 
-class TestDamageTold:
+class TestReportCorruptionOnce:
     async def test_damaged_file_is_not_logged_when_the_caller_reports_it(self, tmp_path: Path) -> None:
         with structlog.testing.capture_logs() as lines, report_corruption_once():
             await _read_damaged(tmp_path / "data.sqlite3")

@@ -1,7 +1,7 @@
-"""Messages between services: one port, and adapters for RabbitMQ and for one process.
+"""Messages between services: one port, `Broker`, and adapters for RabbitMQ and for one process.
 
-The adapters are imported by those who choose one: `bongsu.broker.rabbitmq.RabbitBroker`,
-`bongsu.broker.memory.MemoryBroker`.
+Everything in `__all__` is public. The adapters are imported from their own packages:
+`bongsu.broker.rabbitmq.RabbitBroker` and `bongsu.broker.memory.MemoryBroker`.
 """
 
 from bongsu.broker.errors import (

@@ -1,6 +1,6 @@
 """Runs a consumer's handler over its deliveries: in batches, several at a time, drained at the end.
 
-Both adapters use it. It has no loop of its own: a delivery, a timer or a finished handler moves it on.
+Both adapters use it. It has no task of its own: a delivery, a timer or a finished handler starts the next batch.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class BatchRunner:
         self._closed = False
 
     def offer(self, delivery: SettledOnce) -> None:
-        """Take a delivery. It is run as soon as a batch is due."""
+        """Add a delivery, which is handled as soon as its batch is due."""
         self._waiting.append((asyncio.get_running_loop().time(), delivery))
         self._advance()
 
@@ -40,12 +40,12 @@ class BatchRunner:
         self._disarm()
 
     def discard_lost(self) -> None:
-        """Forget what waits and was lost with its connection."""
+        """Forget waiting deliveries that were lost with their connection."""
         self._waiting = deque(entry for entry in self._waiting if not entry[1].lost)
 
     @property
     def runs_here(self) -> bool:
-        """Whether it is one of its handlers that asks."""
+        """Whether the current task is one of its handlers."""
         return asyncio.current_task() in self._running
 
     async def drain(self, timeout_s: float | None) -> None:
@@ -78,7 +78,7 @@ class BatchRunner:
             self._start()
 
     def _flush(self) -> None:
-        # The loop's clock may wake a timer up to its resolution early, so this does not look at the time again.
+        # The loop may call a timer early by its clock's resolution, so the time is not checked again.
         self._timer = None
         self._start()
         self._advance()
@@ -104,12 +104,12 @@ class BatchRunner:
         try:
             await self._handler([*batch])
         except Exception:
-            undecided = [delivery for delivery in batch if not delivery.settled]
+            unsettled = [delivery for delivery in batch if not delivery.settled]
             log.exception(
                 "consumer.handler_failed",
                 queue=self._queue,
-                requeued=len(undecided),
-                message_ids=[delivery.message.id for delivery in undecided][:10],
+                requeued=len(unsettled),
+                message_ids=[delivery.message.id for delivery in unsettled][:10],
             )
-            for delivery in undecided:
+            for delivery in unsettled:
                 await delivery.reject(requeue=True)

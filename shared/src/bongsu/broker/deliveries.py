@@ -1,4 +1,4 @@
-"""The part of a delivery that both adapters share: it is settled once, and not at all when its connection is gone."""
+"""The part of a delivery that both adapters share: it is settled once, and not at all after its connection is lost."""
 
 from abc import ABC, abstractmethod
 
@@ -6,7 +6,7 @@ from bongsu.broker.port import Message
 
 
 class SettledOnce(ABC):
-    """A `port.Delivery` whose adapter only says how the broker is told."""
+    """A `port.Delivery`; an adapter implements the two messages to the broker."""
 
     __slots__ = ("_settled", "delivery_count", "message", "queue")
 
@@ -24,21 +24,21 @@ class SettledOnce(ABC):
     @property
     @abstractmethod
     def lost(self) -> bool:
-        """Whether its connection went away."""
+        """Whether its connection was lost."""
 
     async def ack(self) -> None:
-        """Done: the broker forgets the message."""
-        self._decide()
+        """Acknowledge: the broker deletes the message."""
+        self._mark_settled()
         if not self.lost:
             await self._send_ack()
 
     async def reject(self, *, requeue: bool) -> None:
-        """Deliver it again, or give it up as a dead letter."""
-        self._decide()
+        """Return it to the queue, or make it a dead letter."""
+        self._mark_settled()
         if not self.lost:
             await self._send_reject(requeue=requeue)
 
-    def _decide(self) -> None:
+    def _mark_settled(self) -> None:
         if self._settled:
             raise RuntimeError(f"Message {self.message.id} from {self.queue!r} is settled already")
         self._settled = True

@@ -1,4 +1,4 @@
-"""Messages on the wire: what AMQP can carry, with a UTF-8 JSON object for a body."""
+"""Messages on the wire: within the limits of AMQP, with a UTF-8 JSON object as the body."""
 
 import json
 
@@ -11,9 +11,9 @@ LONGEST_EXPIRY_S = 2**32 / 1000 - 1
 
 
 def encode_message(destination: str, message: Message) -> bytes:
-    """The bytes of a message's body, once everything about it is known to fit.
+    """Check a message and encode its body.
 
-    RabbitMQ answers most of what does not by closing the channel, and with it fails every other message under way.
+    RabbitMQ closes the channel for most messages that exceed a limit, which fails every other message in flight.
 
     :raises InvalidMessage: it cannot be sent.
     """
@@ -29,9 +29,9 @@ def encode_message(destination: str, message: Message) -> bytes:
 
 
 def encode_body(body: JsonObject) -> bytes:
-    """The bytes of a body.
+    """Encode a body.
 
-    :raises InvalidMessage: it is no object, or holds something that JSON or UTF-8 cannot express.
+    :raises InvalidMessage: it is not an object, or has values that JSON or UTF-8 cannot express.
     """
     if not isinstance(body, dict):
         raise InvalidMessage("A message's body must be a JSON object")
@@ -42,7 +42,7 @@ def encode_body(body: JsonObject) -> bytes:
 
 
 def decode_body(raw: bytes) -> JsonObject | None:
-    """The object that the bytes hold, or None if they hold none."""
+    """Decode a body; None if the bytes are not a JSON object."""
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError):

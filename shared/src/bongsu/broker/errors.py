@@ -1,44 +1,44 @@
-"""What can go wrong with the broker. Every message is one clear line, fit for a log; none holds a password."""
+"""The errors of the broker. Every message is one line, fit for a log; none contains a password."""
 
 
 class BrokerError(Exception):
-    """The root of every error of this package."""
+    """The base of every error of this package."""
 
 
 class PublishError(BrokerError):
-    """The broker did not take a message."""
+    """A message was not published."""
 
 
 class Unroutable(PublishError):
-    """There is no such queue, so nobody would ever receive the message."""
+    """The queue does not exist, so no consumer would receive the message."""
 
     def __init__(self, queue: str) -> None:
-        super().__init__(f"No queue {queue!r} exists: nothing would receive the message")
+        super().__init__(f"Queue {queue!r} does not exist: nothing would receive the message")
         self.queue = queue
 
 
 class InvalidMessage(PublishError):
-    """The message cannot be sent as it is: its body is no JSON object, or its user is not the connection's."""
+    """The message cannot be sent: its body is not a JSON object, or its user is not the connection's."""
 
 
 class NotConfirmed(PublishError):
-    """The broker refused the message, or could not store it. Worth trying again later."""
+    """The broker refused the message, or could not store it. Worth retrying later."""
 
 
 class BrokerUnavailable(PublishError):
-    """The broker cannot be reached, or did not confirm in time: whether it has the message is then unknown."""
+    """The broker is unreachable, or did not confirm in time: whether it has stored the message is unknown."""
 
 
 class QueueMissing(BrokerError):
-    """There is no queue of that name."""
+    """The queue does not exist."""
 
     def __init__(self, queue: str) -> None:
-        super().__init__(f"No queue {queue!r} exists")
+        super().__init__(f"Queue {queue!r} does not exist")
         self.queue = queue
 
 
 class QueueMismatch(BrokerError):
-    """The queue exists with other arguments; it has to be deleted or migrated by hand."""
+    """The queue exists with other arguments; an operator must delete or migrate it."""
 
     def __init__(self, queue: str, detail: str) -> None:
         super().__init__(f"Queue {queue!r} exists with other arguments: {detail}")
@@ -47,7 +47,7 @@ class QueueMismatch(BrokerError):
 
 
 class AccessRefused(BrokerError):
-    """The broker's user may not do this."""
+    """The broker user lacks the permission."""
 
 
 class QueueInUse(BrokerError):
@@ -59,7 +59,7 @@ class QueueInUse(BrokerError):
 
 
 class RpcTimeout(BrokerError):
-    """No answer came before the deadline; whether the request was run is unknown."""
+    """No answer came before the deadline; whether the request ran is unknown."""
 
     def __init__(self, queue: str, deadline_s: float) -> None:
         super().__init__(f"No answer from {queue!r} within {deadline_s:g} s")
@@ -68,7 +68,7 @@ class RpcTimeout(BrokerError):
 
 
 class RpcError(BrokerError):
-    """The server answered with an error. A handler raises it to give the caller just this `code` and `detail`."""
+    """The server answered with an error. A handler raises it to send the client this `code` and `detail`."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(f"{code}: {detail}")

@@ -1,7 +1,7 @@
-"""What the services need of a message broker: durable queues, calls with a deadline, and fan-out.
+"""The port to a message broker: durable queues, calls with a deadline, and fan-out.
 
-Two adapters fulfil it, `bongsu.broker.rabbitmq` and `bongsu.broker.memory`; one test suite runs over both. Messages
-are delivered **at least once** and in no promised order: what a consumer does must bear repeating.
+Two adapters implement it, `bongsu.broker.rabbitmq` and `bongsu.broker.memory`; one test suite runs over both. Messages
+are delivered **at least once** and in no particular order: consumers must be idempotent.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -22,11 +22,11 @@ DEFAULT_DELIVERY_LIMIT = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What is sent and received.
+    """A message, as it is sent and received.
 
-    `body` must be JSON (no NaN, no lone surrogates). `id` is the sender's, for logs and to recognise a repetition.
-    `expires_in_s` counts from the publish; what is not delivered by then is dropped, or goes to the dead-letter queue
-    if its queue has one. `user_id` is the broker's user that sent it, which RabbitMQ verifies when it is given.
+    `body` must be JSON (no NaN, no lone surrogates). `id` is set by the sender, for logs and to detect duplicates.
+    `expires_in_s` counts from the publish; a message not delivered by then is dropped, or moves to the dead-letter
+    queue if its queue has one. `user_id` is the broker user that sent it, which RabbitMQ verifies when it is given.
     """
 
     body: JsonObject
@@ -40,9 +40,9 @@ class Message:
 class QueueSpec:
     """A durable queue (quorum, on RabbitMQ).
 
-    A message is delivered at most `delivery_limit` + 1 times: each rejection with requeue and each loss of its
-    consumer counts. After that, and when rejected without requeue, it moves to `<name>.dead`, or is dropped if
-    `dead_letter` is false.
+    A message is delivered at most `delivery_limit` + 1 times: each rejection with requeue and each lost consumer
+    counts. After that, or rejected without requeue, it moves to `<name>.dead`, or is dropped if `dead_letter` is
+    false.
     """
 
     name: str
@@ -51,7 +51,7 @@ class QueueSpec:
 
     @property
     def dead_letter_queue(self) -> str | None:
-        """Where dead letters go, if anywhere."""
+        """The name of its dead-letter queue, if it has one."""
         return dead_letter_queue(self.name) if self.dead_letter else None
 
 
@@ -62,7 +62,7 @@ def dead_letter_queue(queue: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that its queue gave up on. `message` is None if the body is no JSON object; `raw` always holds it."""
+    """A message in a dead-letter queue. `message` is None if the body is not a JSON object; `raw` always holds it."""
 
     id: str
     queue: str
@@ -73,23 +73,23 @@ class DeadLetter:
 
 
 class Delivery(Protocol):
-    """A message in the hands of a handler, which settles it once, by `ack` or by `reject`.
+    """A message that a handler settles once, by `ack` or by `reject`.
 
-    Settling twice raises RuntimeError. Settling after its connection was lost does nothing: the broker delivers the
-    message again, and that a call returned proves nothing.
+    Settling twice raises RuntimeError. Settling does nothing after the connection was lost, and may be lost itself:
+    the broker then delivers the message again.
     """
 
     @property
     def message(self) -> Message:
-        """What was sent."""
+        """The message."""
 
     @property
     def delivery_count(self) -> int:
-        """How many times this message was delivered before and not acknowledged: 0 the first time."""
+        """How often the message was delivered before without being acknowledged: 0 the first time."""
 
     @property
     def queue(self) -> str:
-        """Where it came from."""
+        """The queue that it came from."""
 
     @property
     def settled(self) -> bool:
@@ -97,25 +97,25 @@ class Delivery(Protocol):
 
     @property
     def lost(self) -> bool:
-        """Whether its connection went away, so that settling it has no effect."""
+        """Whether its connection was lost, so that settling it has no effect."""
 
     async def ack(self) -> None:
-        """Done: the broker forgets the message."""
+        """Acknowledge: the broker deletes the message."""
 
     async def reject(self, *, requeue: bool) -> None:
-        """Deliver it again (which spends its delivery limit), or give it up as a dead letter."""
+        """Return it to the queue, which counts to its delivery limit, or make it a dead letter."""
 
 
 BatchHandler = Callable[[list[Delivery]], Awaitable[None]]
-"""Gets 1 to `batch_max` deliveries and settles each. Those it left unsettled when it raises are requeued; those left
-unsettled when it returns stay with the consumer, and count against its prefetch, until they are settled."""
+"""Handles 1 to `batch_max` deliveries and settles each. Those unsettled when it raises are requeued; those unsettled
+when it returns stay with the consumer, and count against its prefetch, until they are settled."""
 
 RpcHandler = Callable[[Message], Awaitable[JsonObject]]
-"""Answers a call. It raises `RpcError` or a `ServiceError` to answer with a code and a detail; any other exception
-reaches the caller as code `internal`, without its text."""
+"""Answers a call. An `RpcError` or `ServiceError` reaches the client as its code and detail, any other exception as the
+code `internal` without its text."""
 
 TopicHandler = Callable[[Message], Awaitable[None]]
-"""Gets one message at a time, in order. One that it raises on is logged and not delivered again."""
+"""Handles one message at a time, in order. An exception is logged, and the message is not delivered again."""
 
 
 class Consumer(Protocol):
@@ -123,54 +123,54 @@ class Consumer(Protocol):
 
     @property
     def running(self) -> bool:
-        """Whether the broker is delivering to it now: False while disconnected or cancelled."""
+        """Whether the broker delivers to it now: False while disconnected, and after `cancel`."""
 
     async def cancel(self, *, drain_s: float | None = None) -> None:
-        """Stop for good: no new deliveries, wait for running handlers (at most `drain_s`, then they are cancelled).
+        """End the consumer: no new deliveries, then wait for its handlers (after `drain_s` they are cancelled).
 
-        What was not settled is delivered to another consumer. Idempotent; a handler that calls it is not waited for.
+        Unsettled messages are delivered to another consumer. Idempotent. A handler may call it, and is not waited for.
         """
 
 
 class Broker(Protocol):
-    """A connection to the broker. All methods are safe to call from many tasks at once."""
+    """A connection to the broker. Many tasks may call its methods concurrently."""
 
     async def connect(self, *, required: bool = True) -> None:
-        """Connect, and stay connected: a lost connection is restored with its consumers and subscriptions.
+        """Connect, and restore a lost connection with its consumers and subscriptions.
 
-        With `required` false, a broker that cannot be reached is not an error: it is tried for in the background.
+        With `required` false, an unreachable broker is no error: connecting goes on in the background.
 
-        :raises BrokerUnavailable: when required and not reachable, naming the address.
-        :raises AccessRefused: when required and the credentials are refused.
+        :raises BrokerUnavailable: required and unreachable; names the address.
+        :raises AccessRefused: required, and the credentials are refused.
         """
 
     async def close(self, *, drain_s: float = 3.0) -> None:
-        """Cancel the consumers, let their handlers finish (at most `drain_s`), then disconnect. Idempotent."""
+        """Cancel the consumers, wait for their handlers (at most `drain_s`), then disconnect. Idempotent."""
 
     @property
     def connected(self) -> bool:
-        """Whether publishing and consuming can work now."""
+        """Whether publishing and consuming are possible now."""
 
     async def declare(self, *queues: QueueSpec) -> None:
-        """Make sure that the queues and their dead-letter queues exist, now and after each reconnect.
+        """Declare queues with their dead-letter queues, now and after each reconnect.
 
         :raises QueueMismatch: one exists with other arguments.
-        :raises BrokerUnavailable: not connected; the queues are declared on connecting.
+        :raises BrokerUnavailable: not connected; the queues are declared once connected.
         """
 
     async def publish(self, queue: str, message: Message, *, timeout_s: float = 5.0) -> None:
         """Store a message in a queue: persistent, and confirmed by the broker when this returns.
 
         :raises Unroutable: no such queue.
-        :raises InvalidMessage: it cannot be sent as it is.
-        :raises NotConfirmed: refused by the broker.
-        :raises BrokerUnavailable: at once while disconnected; after `timeout_s` without a confirm.
+        :raises InvalidMessage: the message cannot be sent.
+        :raises NotConfirmed: the broker refused it.
+        :raises BrokerUnavailable: disconnected, or no confirm within `timeout_s`.
         """
 
     async def publish_many(
         self, items: Sequence[tuple[str, Message]], *, timeout_s: float = 5.0
     ) -> list[PublishError | None]:
-        """Publish many at once, without waiting for one confirm before sending the next.
+        """Publish many messages, without waiting for one confirm before sending the next.
 
         :returns: for each (queue, message), in order, None or the error that `publish` would have raised.
         """
@@ -187,58 +187,58 @@ class Broker(Protocol):
     ) -> Consumer:
         """Deliver a queue's messages to `handler`.
 
-        At most `prefetch` messages are unsettled at any time. Deliveries are collected up to `batch_max`, for at most
-        `batch_wait_s` from the first. Up to `concurrency` handlers run side by side (default: as many as prefetch
-        allows); with 1 they run in order.
+        At most `prefetch` messages are unsettled at any time. A batch has up to `batch_max` deliveries, collected for
+        at most `batch_wait_s` from the first. Up to `concurrency` handlers run concurrently (by default as many as
+        `prefetch` allows); with 1 they run in order.
 
-        :raises QueueMissing, QueueMismatch, AccessRefused: on the first attempt, if connected.
+        :raises QueueMissing, QueueMismatch, AccessRefused: connected, and the first attempt failed.
         :raises ValueError: `batch_max` exceeds `prefetch`.
         """
 
     async def depth(self, queue: str) -> int:
-        """The number of messages ready to be delivered (not those that consumers hold).
+        """Count the messages that are ready to be delivered (not those that consumers hold).
 
         :raises QueueMissing: no such queue.
         :raises BrokerUnavailable: not connected.
         """
 
     async def dead_letters(self, queue: str, *, limit: int = 100) -> list[DeadLetter]:
-        """The oldest dead letters of a queue, which stay where they are. Two lists at a time may each see a part.
+        """List the oldest dead letters of a queue, which stay there. Two concurrent calls may each see a part.
 
         :raises QueueMissing: it has no dead-letter queue.
         """
 
     async def redrive(self, queue: str, *, limit: int | None = None, ids: Collection[str] | None = None) -> int:
-        """Move dead letters back to their queue, as new messages: all, the oldest `limit`, or those with these ids.
+        """Move dead letters back to their queue as new messages: all, the oldest `limit`, or those with these IDs.
 
-        :returns: how many were moved. One that dies again meanwhile is not moved twice.
+        :returns: how many were moved. A message that becomes a dead letter again meanwhile is not moved twice.
         :raises QueueMissing: it has no dead-letter queue.
-        :raises PublishError: the queue did not take one; the rest stay dead letters.
+        :raises PublishError: the queue refused one; the rest stay dead letters.
         """
 
     async def call(self, queue: str, message: Message, *, deadline_s: float) -> JsonObject:
-        """Send a request and wait for its answer. The server does not start on it after the deadline.
+        """Send a request and wait for the answer. The server does not start a request after its deadline.
 
-        :raises Unroutable: at once, if nobody serves the queue.
+        :raises Unroutable: no consumer serves the queue; raised without waiting.
         :raises RpcTimeout: no answer in time.
         :raises RpcError: the server answered with an error.
-        :raises BrokerUnavailable: not connected, or the connection was lost while waiting.
+        :raises BrokerUnavailable: not connected, or the connection was lost before the answer.
         """
 
     async def serve(self, queue: str, handler: RpcHandler, *, prefetch: int = 16, exclusive: bool = False) -> Consumer:
-        """Answer the calls to a queue, which exists as long as somebody serves it.
+        """Answer the calls to a queue, which exists while a consumer serves it.
 
-        Several may serve one queue, unless `exclusive`. A request is taken from the queue before it is run, so it
-        runs at most once, and is stopped at its deadline; `prefetch` bounds how many run at a time.
+        Several consumers may serve one queue, unless `exclusive`. A request is acknowledged before it runs, so it
+        runs at most once, and is cancelled at its deadline; at most `prefetch` run concurrently.
 
         :raises QueueInUse: another connection serves it exclusively.
         """
 
     async def broadcast(self, topic: str, message: Message, *, timeout_s: float = 5.0) -> None:
-        """Send to everyone that is subscribed to the topic now; nobody may be.
+        """Send a message to the current subscribers of a topic, if there are any.
 
         :raises BrokerUnavailable, InvalidMessage: as for `publish`.
         """
 
     async def subscribe(self, topic: str, handler: TopicHandler) -> Consumer:
-        """Get each message that is broadcast to a topic. What is sent while disconnected is missed."""
+        """Receive each message that is broadcast to a topic. Messages sent while disconnected are missed."""

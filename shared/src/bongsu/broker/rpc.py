@@ -1,7 +1,7 @@
 """Calls with a deadline, on top of queues. Both adapters use it.
 
-A request names the caller's inbox, its call and its deadline in headers. The deadline is a wall-clock time: caller and
-server need clocks that agree to well within it. It is also the message's expiry, which needs no clock to agree.
+A request has the client's inbox, a call ID and a deadline in its headers. The deadline is a Unix time: the clocks of
+client and server must agree to well within it. The message also expires then, which needs no common clock.
 """
 
 import asyncio
@@ -34,9 +34,9 @@ class Publish(Protocol):
 
 
 class RpcClient:
-    """Sends requests and matches the answers that come into one inbox.
+    """Sends requests, and matches them with the answers that come into one inbox.
 
-    `open_inbox` gives the inbox's address, opening it if needed; it is awaited before each call and raises
+    `open_inbox` returns the inbox's address and opens it if needed; it is awaited before each call, and raises
     BrokerUnavailable while disconnected.
     """
 
@@ -46,7 +46,7 @@ class RpcClient:
         self._waiting: dict[str, asyncio.Future[JsonObject]] = {}
 
     async def call(self, queue: str, message: Message, *, deadline_s: float) -> JsonObject:
-        """Send a request and wait for its answer, as `Broker.call` says."""
+        """As `Broker.call`."""
         call_id = uuid4().hex
         deadline = time.time() + deadline_s
         answer: asyncio.Future[JsonObject] = asyncio.get_running_loop().create_future()
@@ -74,16 +74,16 @@ class RpcClient:
             await delivery.ack()
 
     def fail_all(self, reason: str) -> None:
-        """Fail the calls that wait: the inbox is gone, and their answers with it."""
+        """Fail the calls in flight: the inbox is gone, and their answers with it."""
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(BrokerUnavailable(reason))
-                # Marks it as seen: the call may fail for its own reason before it looks.
+                # Marks the exception as retrieved: the call may fail by itself first.
                 answer.exception()
 
 
-def answering(handler: RpcHandler, publish: Publish) -> BatchHandler:
-    """A queue handler that runs `handler` for each request in time and sends what it returns to the caller."""
+def answer_calls(handler: RpcHandler, publish: Publish) -> BatchHandler:
+    """Make a queue handler that runs `handler` for each request in time, and sends its result to the client."""
 
     async def answer(delivery: Delivery) -> None:
         if delivery.lost:
@@ -140,7 +140,7 @@ def _result(body: JsonObject) -> JsonObject:
         case {"error": {"code": str(code), "detail": str(detail)}}:
             raise RpcError(code, detail)
         case _:
-            raise RpcError("malformed", "The server's answer cannot be understood")
+            raise RpcError("malformed", "The server's answer is malformed")
 
 
 def deadline_of(request: Message) -> float | None:

@@ -8,8 +8,8 @@ log = get_logger(__name__)
 SUBSCRIBER_PREFETCH = 32
 
 
-def in_order(topic: str, handler: TopicHandler) -> BatchHandler:
-    """A queue handler that gives `handler` one message after the other and repeats none."""
+def handle_in_order(topic: str, handler: TopicHandler) -> BatchHandler:
+    """Make a queue handler that passes the messages to `handler` one by one, each once."""
 
     async def handle_each(deliveries: list[Delivery]) -> None:
         for delivery in deliveries:

@@ -1,22 +1,21 @@
-"""Which messages a relay may publish: it claims them by moving them out of sight of other relays for a while."""
+"""Claims: a relay claims due messages, and other relays do not see them until the claim ends."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from uuid import UUID
 
 from bongsu.broker import Message
 from bongsu.mixins import Database, utc_now
 from bongsu.outbox.models import LANES, OutboxMessage
 
-PUT_OFF_AT_ONCE = 1_000
-"""In one transaction: a consumer that settles one of them waits for it."""
+DEFER_BATCH = 1_000
+"""Rows deferred in one transaction: a consumer that settles one of them waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A message that this relay holds until `until`, which is also how its row is recognised as still ours."""
+    """A message that this relay has claimed until `until`, which also identifies the claim in the row."""
 
     message: Message
     id: UUID
@@ -28,8 +27,8 @@ class Claimed:
 
 
 class Claims:
-    """Takes messages and says what became of them. What was settled, postponed or taken by another relay meanwhile
-    is left as it is.
+    """Claims messages and records the outcomes. A message that was settled, postponed or claimed by another relay
+    meanwhile is not changed.
     """
 
     def __init__(self, database: Database, *, claim_s: float) -> None:
@@ -37,11 +36,11 @@ class Claims:
         self._claim_s = claim_s
 
     async def take(self, limit: int) -> list[Claimed]:
-        """Claim what is due, the most urgent lane first."""
-        # A look without a lock first: most often there is nothing, and on SQLite a lock keeps every writer waiting.
+        """Claim due messages, the most urgent lane first."""
+        # Checked without a lock first: usually nothing is due, and on SQLite a lock blocks every writer.
         if not await OutboxMessage.filter_by(lane__in=LANES, visible_at__le=utc_now()).exists():
             return []
-        return await self._database.run(lambda: self._take(limit))
+        return await self._database.run(self._take, limit)
 
     async def _take(self, limit: int) -> list[Claimed]:
         rows: list[OutboxMessage] = []
@@ -51,7 +50,7 @@ class Claims:
             if len(rows) >= limit:
                 break
         if rows:
-            # Also reads the rows again, and with them the claim.
+            # The update also refreshes the rows, and with them the claim.
             await OutboxMessage.filter_by(id__in=[row.id for row in rows]).update(
                 visible_at=utc_now(self._claim_s), claimed_until=utc_now(self._claim_s)
             )
@@ -68,8 +67,8 @@ class Claims:
             for row in rows
         ]
 
-    async def confirmed(self, claimed: Sequence[Claimed], *, strandings: int, stranded_after_s: float) -> None:
-        """The broker has them. They come back unless their consumer settles them in time."""
+    async def mark_confirmed(self, claimed: Sequence[Claimed], *, strandings: int, stranded_after_s: float) -> None:
+        """The broker confirmed them. They are due again unless their consumer settles them in time."""
         await self._end(
             claimed,
             attempts=0,
@@ -79,29 +78,29 @@ class Claims:
             claimed_until=None,
         )
 
-    async def refused(self, claimed: Sequence[Claimed], *, attempts: int, delay_s: float) -> None:
-        """The broker did not take them. They come back after a while, as never published."""
+    async def mark_refused(self, claimed: Sequence[Claimed], *, attempts: int, delay_s: float) -> None:
+        """The broker refused them. They are due again after the delay, as not published."""
         await self._end(claimed, attempts=attempts, published_at=None, visible_at=utc_now(delay_s), claimed_until=None)
 
-    async def put_back(self, claimed: Sequence[Claimed], *, delay_s: float) -> None:
-        """Nothing was done with them. They come back after a while, as they were."""
+    async def release(self, claimed: Sequence[Claimed], *, delay_s: float) -> None:
+        """Nothing was published. They are due again after the delay, otherwise unchanged."""
         await self._end(claimed, visible_at=utc_now(delay_s), claimed_until=None)
 
-    async def put_off(self, queue: str, *, published_within_s: float, delay_s: float) -> int:
-        """Let what is due and was published into a queue, no longer ago than that, wait on: unread, as it may be much.
+    async def defer(self, queue: str, *, published_within_s: float, delay_s: float) -> int:
+        """Defer due messages of a queue that were published within that time, unread: there may be many.
 
-        :returns: how many.
+        :returns: the number of messages.
         """
         count = 0
         for lane in LANES:
-            while part := await self._database.run(partial(_put_off, lane, queue, published_within_s, delay_s)):
+            while part := await self._database.run(_defer, lane, queue, published_within_s, delay_s):
                 count += part
-                if part < PUT_OFF_AT_ONCE:
+                if part < DEFER_BATCH:
                     break
         return count
 
     async def published_before(self, claimed: Sequence[Claimed], *, age_s: float) -> set[UUID]:
-        """Which of them were published longer ago than that."""
+        """Find the messages that were published longer ago than that."""
         ids = [one.id for one in claimed]
         return set(await OutboxMessage.filter_by(id__in=ids, published_at__lt=utc_now(-age_s)).pluck("id"))
 
@@ -118,11 +117,11 @@ class Claims:
         await self._database.run(update)
 
 
-async def _put_off(lane: int, queue: str, published_within_s: float, delay_s: float) -> int:
+async def _defer(lane: int, queue: str, published_within_s: float, delay_s: float) -> int:
     due = OutboxMessage.filter_by(
         lane=lane, queue=queue, visible_at__le=utc_now(), published_at__ge=utc_now(-published_within_s)
     )
-    ids = await due.order_by("visible_at", "id").limit(PUT_OFF_AT_ONCE).lock(skip_locked=True).pluck("id")
+    ids = await due.order_by("visible_at", "id").limit(DEFER_BATCH).lock(skip_locked=True).pluck("id")
     if not ids:
         return 0
     await OutboxMessage.filter_by(id__in=ids).update(visible_at=utc_now(delay_s), claimed_until=None)

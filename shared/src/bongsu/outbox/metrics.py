@@ -1,10 +1,10 @@
-"""What is measured of the outbox."""
+"""The metrics of the outbox."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 class RelayMetrics:
-    """A relay's metrics in a registry. The gauges are of the whole table, so every relay shows the same."""
+    """The metrics of a relay. The gauges cover the whole table, so every relay shows the same values."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.pending = Gauge(

@@ -1,4 +1,4 @@
-"""The outbox: one durable message a row, from the transaction that wants it sent until its consumer has settled it."""
+"""The outbox: a row for each message, from the transaction that appends it until its consumer settles it."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -9,14 +9,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 from bongsu.mixins import AsciiKey, BaseModel, Json, UTCDateTime
 
 LANES = (0, 1, 2)
-"""The relay takes the lowest first."""
+"""The relay publishes the lowest first."""
 
 
 class OutboxMessage(BaseModel):
-    """A message on its way. Its id is the broker message's id.
+    """A message to publish. Its ID is also the broker message's ID.
 
-    It is due when `visible_at` (the database's clock) has passed: the relay then takes it and moves `visible_at` on, so
-    that it comes back by itself if the relay, the broker or the consumer loses it.
+    It is due when `visible_at` (by the database's clock) has passed. The relay that claims it moves `visible_at`
+    forward, so the message is due again if the relay, the broker or the consumer loses it.
     """
 
     __tablename__ = "outbox"
@@ -28,11 +28,11 @@ class OutboxMessage(BaseModel):
     headers: Mapped[dict[str, str]] = mapped_column(Json())
     visible_at: Mapped[datetime] = mapped_column(UTCDateTime())
     published_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
-    """When the broker last confirmed it; None: not yet, or it was postponed since."""
+    """When the broker last confirmed it; None before that, and after it was postponed."""
     claimed_until: Mapped[datetime | None] = mapped_column(UTCDateTime())
-    """Set while a relay is publishing it; the relay recognises its own claim by it."""
+    """Set while a relay is publishing it; the relay identifies its own claim by it."""
     attempts: Mapped[int] = mapped_column(Integer)
-    """How often the broker refused it since it was last confirmed."""
+    """How often the broker has refused it since its last confirm."""
     strandings: Mapped[int] = mapped_column(Integer)
     """How often it was published and not settled in time, since it was appended or postponed."""
 

@@ -1,4 +1,4 @@
-"""What services do with the outbox, inside their own transactions. Each function needs an open unit of work."""
+"""Appends messages to the outbox and settles them. Each function runs inside the caller's unit of work."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from sqlalchemy import case
 from bongsu.mixins import Q, utc_now, uuid7
 from bongsu.outbox.models import LANES, OutboxMessage
 
-_NOW = utc_now()  # once: making it takes as long as a third of the statement
+_NOW = utc_now()  # built once: building it takes a third of the statement's time
 _wake_ups: set[asyncio.Event] = set()
 
 
@@ -25,12 +25,12 @@ async def append(  # noqa: PLR0913 - each is one fact about the message
     headers: Mapping[str, str] | None = None,
     id: UUID | None = None,  # noqa: A002 - it is the message's id
 ) -> UUID:
-    """Want a message published once this transaction commits.
+    """Append a message, to be published after this transaction commits.
 
-    :param lane: 0, 1 or 2: the relay takes the lowest first.
-    :param delay_s: not before so many seconds from now, by the database's clock.
-    :param at: not before this time (aware), whatever `delay_s`; in the past it means at once.
-    :returns: the message's id, which its consumer settles or postpones.
+    :param lane: 0, 1 or 2; the relay publishes the lowest first.
+    :param delay_s: publish it after so many seconds, by the database's clock.
+    :param at: publish it at this time (aware) instead; a time in the past means now.
+    :returns: the message's ID, by which its consumer settles or postpones it.
     """
     if lane not in LANES:
         raise ValueError(f"Lane {lane} does not exist; there are {LANES}")
@@ -47,24 +47,24 @@ async def append(  # noqa: PLR0913 - each is one fact about the message
         "attempts": 0,
         "strandings": 0,
     }
-    # Written as rows and not as an object: an object would read its `visible_at` back, by a second statement.
+    # As a row: an object would read `visible_at` back with a second statement.
     await OutboxMessage.bulk_create([row])
     _nudge_on_commit()
     return message_id
 
 
 async def settle(ids: Sequence[UUID]) -> int:
-    """The consumer is done with these, or has given them up for good: they go. Ids that are not there count as done.
+    """Delete messages that their consumer has handled, or will never handle. Unknown IDs are ignored.
 
-    :returns: how many were there.
+    :returns: the number of deleted messages.
     """
     return await OutboxMessage.filter_by(id__in=list(ids)).delete() if ids else 0
 
 
 async def postpone(delays_s: Mapping[UUID, float]) -> int:
-    """The consumer wants these again later: the same messages, each after so many seconds by the database's clock.
+    """Publish messages again later, each after so many seconds by the database's clock.
 
-    :returns: how many were there.
+    :returns: the number of postponed messages.
     """
     if not delays_s:
         return 0
@@ -75,29 +75,29 @@ async def postpone(delays_s: Mapping[UUID, float]) -> int:
 
 
 async def release() -> int:
-    """Make everything due that a relay took or published: for when there is no other relay and the broker is empty.
+    """Make every claimed or published message due, where no other relay runs and the broker is empty.
 
-    :returns: how many.
+    :returns: the number of messages.
     """
     taken = Q(published_at__isnull=False) | Q(claimed_until__isnull=False)
     return await OutboxMessage.filter_by(taken).update(visible_at=utc_now(), published_at=None, claimed_until=None)
 
 
 def nudge() -> None:
-    """Wake the relays of this process; those of others find the row at their next poll."""
+    """Wake the relays of this process; those of other processes find the row when they poll next."""
     for event in _wake_ups:
         event.set()
 
 
-def wake_up() -> asyncio.Event:
-    """An event that `nudge` sets, until it is given to `forget`."""
+def add_wake_up() -> asyncio.Event:
+    """Create an event that `nudge` sets, until it is passed to `remove_wake_up`."""
     event = asyncio.Event()
     _wake_ups.add(event)
     return event
 
 
-def forget(event: asyncio.Event) -> None:
-    """Set an event of `wake_up` no more."""
+def remove_wake_up(event: asyncio.Event) -> None:
+    """Remove an event of `add_wake_up`."""
     _wake_ups.discard(event)
 
 

@@ -20,15 +20,15 @@ from bongsu.broker.port import (
     TopicHandler,
     dead_letter_queue,
 )
-from bongsu.broker.rpc import INBOX_PREFETCH, RpcClient, answering
-from bongsu.broker.topics import SUBSCRIBER_PREFETCH, in_order
+from bongsu.broker.rpc import INBOX_PREFETCH, RpcClient, answer_calls
+from bongsu.broker.topics import SUBSCRIBER_PREFETCH, handle_in_order
 
 PUBLISHES_A_SLICE = 50
-"""How many messages of one `publish_many` go before other tasks have their turn."""
+"""How many messages of one `publish_many` are stored before other tasks run."""
 
 
 class MemoryBroker:
-    """A client of a `MemoryHub` (its own, if none is given). Fulfils `port.Broker`."""
+    """A client of a `MemoryHub` (by default one of its own). Implements `port.Broker`."""
 
     def __init__(self, hub: MemoryHub | None = None) -> None:
         self.hub = hub or MemoryHub()
@@ -38,12 +38,12 @@ class MemoryBroker:
         self._rpc_client = RpcClient(self.publish, self._open_inbox)
         self._inbox: MemoryConsumer | None = None
 
-    async def connect(self, *, required: bool = True) -> None:  # noqa: ARG002 - the port's; a process reaches itself
+    async def connect(self, *, required: bool = True) -> None:  # noqa: ARG002 - the port's; a process always reaches itself
         """Connect, declare what was declared before, and start the consumers that were made before."""
         self._restore()
 
     async def close(self, *, drain_s: float = 3.0) -> None:
-        """Cancel the consumers and let their handlers finish."""
+        """As `Broker.close`."""
         await asyncio.gather(*(consumer.cancel(drain_s=drain_s) for consumer in [*self._consumers]))
         self._connected = False
         self._inbox = None
@@ -55,7 +55,7 @@ class MemoryBroker:
         return self._connected
 
     async def declare(self, *queues: QueueSpec) -> None:
-        """Make sure that the queues exist."""
+        """As `Broker.declare`."""
         if not self.connected:
             self._undeclared += queues
         self._require_connected()
@@ -63,7 +63,7 @@ class MemoryBroker:
             self.hub.declare(spec)
 
     async def publish(self, queue: str, message: Message, *, timeout_s: float = 5.0) -> None:  # noqa: ARG002 - the port's
-        """Put a message into a queue."""
+        """As `Broker.publish`."""
         self._put(queue, message)
         await asyncio.sleep(0)
 
@@ -73,7 +73,7 @@ class MemoryBroker:
         *,
         timeout_s: float = 5.0,  # noqa: ARG002 - the port's
     ) -> list[PublishError | None]:
-        """Put many messages into queues."""
+        """As `Broker.publish_many`."""
         results: list[PublishError | None] = []
         for index, (queue, message) in enumerate(items, 1):
             try:
@@ -95,46 +95,48 @@ class MemoryBroker:
         batch_wait_s: float = 0.005,
         concurrency: int | None = None,
     ) -> MemoryConsumer:
-        """Deliver a queue's messages to `handler`."""
+        """As `Broker.consume`."""
         if batch_max > prefetch:
             raise ValueError(f"A batch of {batch_max} cannot fill with a prefetch of {prefetch}")
         runner = BatchRunner(queue, handler, batch_max=batch_max, batch_wait_s=batch_wait_s, concurrency=concurrency)
         return self._start(queue, lambda: self.hub.find(queue), runner, prefetch)
 
     async def depth(self, queue: str) -> int:
-        """The number of messages ready."""
+        """As `Broker.depth`."""
         return len(self._find(queue).ready)
 
     async def dead_letters(self, queue: str, *, limit: int = 100) -> list[DeadLetter]:
-        """The oldest dead letters."""
-        graveyard = self._find_graveyard(queue)
-        return [_dead_letter(queue, stored) for stored in [*graveyard.ready][:limit]]
+        """As `Broker.dead_letters`."""
+        source = self._find_dead_letter_queue(queue)
+        return [_dead_letter(queue, stored) for stored in [*source.ready][:limit]]
 
     async def redrive(self, queue: str, *, limit: int | None = None, ids: Collection[str] | None = None) -> int:
-        """Move dead letters back."""
-        graveyard = self._find_graveyard(queue)
+        """As `Broker.redrive`."""
+        source = self._find_dead_letter_queue(queue)
         target = self.hub.queues.get(queue)
         if target is None:
             raise Unroutable(queue)
-        chosen = [stored for stored in graveyard.ready if ids is None or stored.id in ids][:limit]
+        chosen = [stored for stored in source.ready if ids is None or stored.id in ids][:limit]
         for stored in chosen:
-            graveyard.ready.remove(stored)
+            source.ready.remove(stored)
             target.put(stored.redriven())
         return len(chosen)
 
     async def call(self, queue: str, message: Message, *, deadline_s: float) -> JsonObject:
-        """Send a request and wait for its answer."""
+        """As `Broker.call`."""
         return await self._rpc_client.call(queue, message, deadline_s=deadline_s)
 
     async def serve(
         self, queue: str, handler: RpcHandler, *, prefetch: int = 16, exclusive: bool = False
     ) -> MemoryConsumer:
-        """Answer the calls to a queue."""
-        runner = BatchRunner(queue, answering(handler, self.publish), batch_max=1, batch_wait_s=0, concurrency=prefetch)
+        """As `Broker.serve`."""
+        runner = BatchRunner(
+            queue, answer_calls(handler, self.publish), batch_max=1, batch_wait_s=0, concurrency=prefetch
+        )
         return self._start(queue, lambda: self.hub.declare_temporary(queue, exclusive=exclusive), runner, prefetch)
 
     async def broadcast(self, topic: str, message: Message, *, timeout_s: float = 5.0) -> None:  # noqa: ARG002 - the port's
-        """Send to everyone subscribed."""
+        """As `Broker.broadcast`."""
         self._require_connected()
         stored = _store(topic, message)
         for name in [*self.hub.bindings.get(topic, ())]:
@@ -142,14 +144,14 @@ class MemoryBroker:
         await asyncio.sleep(0)
 
     async def subscribe(self, topic: str, handler: TopicHandler) -> MemoryConsumer:
-        """Get each message that is broadcast to a topic."""
+        """As `Broker.subscribe`."""
 
         def place() -> MemoryQueue:
             queue = self.hub.declare_temporary(f"topic.{topic}.{uuid4().hex}", exclusive=True)
             self.hub.bindings.setdefault(topic, set()).add(queue.spec.name)
             return queue
 
-        runner = BatchRunner(topic, in_order(topic, handler), batch_max=1, batch_wait_s=0, concurrency=1)
+        runner = BatchRunner(topic, handle_in_order(topic, handler), batch_max=1, batch_wait_s=0, concurrency=1)
         return self._start(topic, place, runner, SUBSCRIBER_PREFETCH)
 
     def _restore(self) -> None:
@@ -193,8 +195,8 @@ class MemoryBroker:
         self._require_connected()
         return self.hub.find(queue)
 
-    def _find_graveyard(self, queue: str) -> MemoryQueue:
-        with suppress(QueueMissing):  # its dead letters may outlive it
+    def _find_dead_letter_queue(self, queue: str) -> MemoryQueue:
+        with suppress(QueueMissing):  # dead letters may outlive their queue
             self._find(queue)
         return self._find(dead_letter_queue(queue))
 

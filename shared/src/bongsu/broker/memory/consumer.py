@@ -25,11 +25,11 @@ class MemoryDelivery(SettledOnce):
 
     @property
     def lost(self) -> bool:
-        """Whether its connection went away."""
+        """Whether its connection was lost."""
         return self._lost
 
     def lose(self) -> None:
-        """Its connection went away."""
+        """Mark that its connection was lost."""
         self._lost = True
 
     async def _send_ack(self) -> None:
@@ -40,13 +40,13 @@ class MemoryDelivery(SettledOnce):
         if queue is None:
             return
         if requeue:
-            queue.give_back(self.stored)
+            queue.requeue(self.stored)
         else:
-            queue.bury(self.stored, "rejected")
+            queue.dead_letter(self.stored, "rejected")
 
 
 class MemoryConsumer:
-    """Takes from the queue that `place` finds or makes, each time anew after a lost connection."""
+    """Takes from the queue that `place` finds or declares, again after each lost connection."""
 
     def __init__(  # noqa: PLR0913 - called in one place
         self,
@@ -75,18 +75,18 @@ class MemoryConsumer:
 
     @property
     def has_credit(self) -> bool:
-        """Whether it takes one more message now."""
+        """Whether it takes another message now."""
         return self.running and len(self._unsettled) < self._prefetch
 
     @property
     def address(self) -> str | None:
-        """The name of the queue that it takes from now."""
+        """The name of its current queue."""
         return self._queue.spec.name if self._queue is not None else None
 
     def attach(self) -> None:
         """Take from the queue.
 
-        :raises QueueMissing: there is none.
+        :raises QueueMissing: the queue does not exist.
         """
         if self._queue is None and not self._cancelled:
             self._queue = self._place()
@@ -102,18 +102,18 @@ class MemoryConsumer:
             self._hub.wait_for(self._name, self)
 
     def detach(self) -> None:
-        """Give back what is held, and take nothing more."""
+        """Return its unsettled messages to the queue, and take no more."""
         self._hub.stop_waiting(self._name, self)
-        self._give_back_all()
+        self._return_all()
         self._leave_queue()
         self._runner.discard_lost()
 
     def queue_declared(self) -> None:
-        """The queue that was deleted exists again."""
+        """The queue exists again."""
         self.attach_when_possible()
 
     def queue_deleted(self) -> None:
-        """The queue is gone, with what this held of it."""
+        """The queue is gone, with the unsettled messages."""
         for delivery in self._unsettled:
             delivery.lose()
         self._unsettled.clear()
@@ -123,28 +123,28 @@ class MemoryConsumer:
             self._hub.wait_for(self._name, self)
 
     def take(self, stored: StoredMessage) -> None:
-        """Hold a message and have it handled."""
+        """Take a message and have it handled."""
         message = stored.decode()
         queue = self._queue
         if queue is None:
             raise QueueMissing(self._name)
         if message is None:
             log.warning("consumer.body_malformed", queue=self._name, message_id=stored.id)
-            queue.bury(stored, "rejected")
+            queue.dead_letter(stored, "rejected")
             return
         delivery = MemoryDelivery(self, stored, message, queue.spec.name)
         self._unsettled[delivery] = None
         self._runner.offer(delivery)
 
     def settle(self, delivery: MemoryDelivery) -> MemoryQueue | None:
-        """Forget a delivery; there is room for one more. Returns its queue, unless that is gone."""
+        """Forget a settled delivery, and return its queue unless that is gone."""
         del self._unsettled[delivery]
         if self._queue is not None:
             self._queue.dispatch_soon()
         return self._queue
 
     async def cancel(self, *, drain_s: float | None = None) -> None:
-        """Stop for good, after the handlers that run."""
+        """As `Consumer.cancel`."""
         if self._cancelled:
             return
         self._cancelled = True
@@ -152,12 +152,12 @@ class MemoryConsumer:
         self.detach()
         self._forget(self)
 
-    def _give_back_all(self) -> None:
-        # The last first: each goes to the front, so that they keep their order.
+    def _return_all(self) -> None:
+        # The last first: each goes to the front of the queue, which keeps their order.
         for delivery in reversed([*self._unsettled]):
             delivery.lose()
             if self._queue is not None:
-                self._queue.give_back(delivery.stored)
+                self._queue.requeue(delivery.stored)
         self._unsettled.clear()
 
     def _leave_queue(self) -> None:

@@ -1,4 +1,4 @@
-"""What a server would hold: messages in queues, and who is subscribed to what. For one event loop."""
+"""The state of a server: queues with messages, and subscriptions. For one event loop."""
 
 import asyncio
 from collections import deque
@@ -25,18 +25,18 @@ class StoredMessage:
     died: tuple[DeadLetterReason, datetime] | None = None
 
     def fresh(self) -> "StoredMessage":
-        """The same content, as if it were published now."""
+        """A copy, as if published now."""
         expires_at = None
         if self.expires_in_s is not None:
             expires_at = asyncio.get_running_loop().time() + self.expires_in_s
         return replace(self, expires_at=expires_at, delivery_count=0, died=None)
 
     def redriven(self) -> "StoredMessage":
-        """The same content, published now, and never to expire."""
+        """A copy, as if published now, that does not expire."""
         return replace(self, expires_in_s=None, expires_at=None, delivery_count=0, died=None)
 
     def decode(self) -> Message | None:
-        """The message as its sender made it, or None if the body is no JSON object."""
+        """The message as it was sent; None if the body is not a JSON object."""
         body = decode_body(self.raw)
         if body is None:
             return None
@@ -46,24 +46,24 @@ class StoredMessage:
 
 
 class QueueConsumer(Protocol):
-    """What a queue needs of a consumer."""
+    """A consumer, as its queue sees it."""
 
     @property
     def has_credit(self) -> bool:
-        """Whether it takes one more message now."""
+        """Whether it takes another message now."""
 
     def take(self, stored: StoredMessage) -> None:
-        """Hold a message until it is settled."""
+        """Take a message."""
 
     def queue_declared(self) -> None:
-        """A queue that it waits for exists."""
+        """The queue that it waits for exists."""
 
     def queue_deleted(self) -> None:
         """Its queue is gone."""
 
 
 class MemoryQueue:
-    """The messages that are ready, and who takes them in turn."""
+    """The messages that are ready, and the consumers that take them in turn."""
 
     def __init__(self, hub: "MemoryHub", spec: QueueSpec, *, temporary: bool = False, exclusive: bool = False) -> None:
         self.spec = spec
@@ -75,7 +75,7 @@ class MemoryQueue:
         self._dispatch_due = False
 
     def put(self, stored: StoredMessage, *, front: bool = False) -> None:
-        """Add a message and see to its delivery soon."""
+        """Add a message, and deliver it soon."""
         if front:
             self.ready.appendleft(stored)
         else:
@@ -83,32 +83,32 @@ class MemoryQueue:
         self.dispatch_soon()
 
     def dispatch_soon(self) -> None:
-        """Deliver what is ready once the running task yields."""
+        """Deliver ready messages once the running task yields."""
         if not self._dispatch_due:
             self._dispatch_due = True
             asyncio.get_running_loop().call_soon(self._dispatch)
 
-    def give_back(self, stored: StoredMessage) -> None:
-        """A message that was delivered and not acknowledged: deliver it again, unless its limit is spent."""
+    def requeue(self, stored: StoredMessage) -> None:
+        """Deliver an unacknowledged message again, unless it has reached its delivery limit."""
         stored.delivery_count += 1
         if not self.temporary and stored.delivery_count > self.spec.delivery_limit:
-            self.bury(stored, "delivery_limit")
+            self.dead_letter(stored, "delivery_limit")
         else:
             self.put(stored, front=True)
 
-    def bury(self, stored: StoredMessage, reason: DeadLetterReason) -> None:
-        """Move a message to the dead-letter queue, or drop it."""
-        graveyard = self._hub.queues.get(self.spec.dead_letter_queue or "")
-        if graveyard is not None:
+    def dead_letter(self, stored: StoredMessage, reason: DeadLetterReason) -> None:
+        """Move a message to the dead-letter queue, or drop it if the queue has no dead letters."""
+        target = self._hub.queues.get(self.spec.dead_letter_queue or "")
+        if target is not None:
             stored.died = (reason, datetime.now(UTC))
             stored.expires_at = None
-            graveyard.put(stored)
+            target.put(stored)
 
     def expire(self) -> None:
-        """Bury what has expired at the head; what is behind an unexpired message waits, as on RabbitMQ."""
+        """Dead-letter expired messages at the head; those behind an unexpired message wait, as on RabbitMQ."""
         now = asyncio.get_running_loop().time()
         while self.ready and (at := self.ready[0].expires_at) is not None and at <= now:
-            self.bury(self.ready.popleft(), "expired")
+            self.dead_letter(self.ready.popleft(), "expired")
 
     def _dispatch(self) -> None:
         self._dispatch_due = False
@@ -137,7 +137,7 @@ class MemoryHub:
         self._waiting: dict[str, list[QueueConsumer]] = {}
 
     def declare(self, spec: QueueSpec) -> None:
-        """Make the queue and its dead-letter queue, or check that it is the same."""
+        """Create the queue and its dead-letter queue, or check that the queue is the same."""
         existing = self.queues.get(spec.name)
         if existing is None:
             self.queues[spec.name] = MemoryQueue(self, spec)
@@ -146,13 +146,13 @@ class MemoryHub:
         elif existing.temporary or existing.spec != spec:
             raise QueueMismatch(spec.name, f"it is {existing.spec}")
         if spec.dead_letter_queue is not None and spec.dead_letter_queue not in self.queues:
-            # Nothing rejects from there, so its limit is never reached.
+            # Its messages are never rejected, so its limit is never reached.
             self.queues[spec.dead_letter_queue] = MemoryQueue(
                 self, QueueSpec(spec.dead_letter_queue, dead_letter=False)
             )
 
     def declare_temporary(self, name: str, *, exclusive: bool) -> MemoryQueue:
-        """Make a queue that lives as long as it has consumers."""
+        """Create a queue that exists while it has consumers."""
         queue = self.queues.get(name)
         if queue is None:
             spec = QueueSpec(name, dead_letter=False)
@@ -162,7 +162,7 @@ class MemoryHub:
         return queue
 
     def delete(self, name: str) -> None:
-        """Delete a queue with its messages, as an operator might."""
+        """Delete a queue with its messages."""
         queue = self.queues.pop(name, None)
         for bound in self.bindings.values():
             bound.discard(name)
@@ -171,11 +171,11 @@ class MemoryHub:
                 consumer.queue_deleted()
 
     def wait_for(self, name: str, consumer: QueueConsumer) -> None:
-        """Tell a consumer when a queue of that name is declared."""
+        """Notify a consumer when a queue of that name is declared."""
         self._waiting.setdefault(name, []).append(consumer)
 
     def stop_waiting(self, name: str, consumer: QueueConsumer) -> None:
-        """Undo `wait_for`, if it was called."""
+        """Undo `wait_for`."""
         waiting = self._waiting.get(name, [])
         if consumer in waiting:
             waiting.remove(consumer)
@@ -183,7 +183,7 @@ class MemoryHub:
     def find(self, name: str) -> MemoryQueue:
         """The queue of that name.
 
-        :raises QueueMissing: there is none.
+        :raises QueueMissing: it does not exist.
         """
         queue = self.queues.get(name)
         if queue is None:

@@ -17,8 +17,8 @@ from bongsu.broker.rabbitmq.link import Link
 from bongsu.broker.rabbitmq.publishing import Publisher
 from bongsu.broker.rabbitmq.session import Source
 from bongsu.broker.rabbitmq.topology import Topology, declare, declare_inbox, declare_served, declare_subscription
-from bongsu.broker.rpc import INBOX_PREFETCH, RpcClient, answering
-from bongsu.broker.topics import SUBSCRIBER_PREFETCH, in_order
+from bongsu.broker.rpc import INBOX_PREFETCH, RpcClient, answer_calls
+from bongsu.broker.topics import SUBSCRIBER_PREFETCH, handle_in_order
 from bongsu.runtime.logging import get_logger
 
 log = get_logger(__name__)
@@ -27,15 +27,15 @@ OnFatal = Callable[[BrokerError], None]
 
 
 class RabbitBroker:
-    """Fulfils `port.Broker`. It has one connection to publish on and one to consume on.
+    """Implements `port.Broker`, with one connection to publish on and one to consume on.
 
-    RabbitMQ holds back a connection that publishes when it runs short of memory or disk; on the other one,
-    acknowledgements still pass.
+    RabbitMQ blocks a connection that publishes when it runs short of memory or disk; acknowledgements still pass on
+    the other one.
 
-    `retry_s` is the first and the longest pause between attempts to connect. `on_fatal` is called when a consumer
-    cannot be re-established for `fatal_after_s` although RabbitMQ answers (the queue is declared otherwise, or
-    forbidden): the process can do no better than end with that error and be started again.
-
+    :param retry_s: the first and the longest pause between attempts to connect.
+    :param connect_timeout_s: for one attempt, with its handshake.
+    :param on_fatal: called when a consumer fails for `fatal_after_s` although RabbitMQ answers: its queue has other
+        arguments, or access is refused. The process should then end with that error, and be restarted.
     :raises ValueError: the URL is not amqp:// or amqps:// with a host.
     """
 
@@ -44,20 +44,21 @@ class RabbitBroker:
         url: str,
         *,
         retry_s: tuple[float, float] = (0.2, 5.0),
+        connect_timeout_s: float = 5.0,
         on_fatal: OnFatal | None = None,
         fatal_after_s: float = 60.0,
     ) -> None:
-        # What they report of a lost connection, with tracebacks, `Link` says in a line.
+        # They log a lost connection with tracebacks; `Link` logs one line.
         for library in ("aiormq", "aio_pika"):
             logging.getLogger(library).setLevel(logging.CRITICAL)
         self._topology = Topology(self._queue_refused)
-        self._publishing = Link(url, "publish", self._topology.restore, retry_s=retry_s)
-        self._consuming = Link(url, "consume", self._topology.restore, retry_s=retry_s)
+        self._publishing = Link(url, "publish", self._topology.restore, retry_s=retry_s, timeout_s=connect_timeout_s)
+        self._consuming = Link(url, "consume", self._topology.restore, retry_s=retry_s, timeout_s=connect_timeout_s)
         self._publisher = Publisher(self._publishing, url)
         self._control = ReopeningChannel(self._publishing)
         self._dead_letters = DeadLetters(self._publishing, self._publisher)
         self._consumers: list[RabbitConsumer] = []
-        # Calls are over long before a restart of the broker is: storing them on disk would only make them wait.
+        # Calls do not outlast a restart of the broker: storing them on disk would only delay them.
         self._publish_volatile = partial(self._publisher.publish, persistent=False)
         self._rpc_client = RpcClient(self._publish_volatile, self._open_inbox)
         self._inbox: RabbitConsumer | None = None
@@ -66,7 +67,7 @@ class RabbitBroker:
         self._fatal_after_s = fatal_after_s
 
     async def connect(self, *, required: bool = True) -> None:
-        """Connect, and stay connected."""
+        """As `Broker.connect`."""
         try:
             await self._publishing.start(required=required)
             await self._consuming.start(required=required)
@@ -75,7 +76,7 @@ class RabbitBroker:
             raise
 
     async def close(self, *, drain_s: float = 3.0) -> None:
-        """Cancel the consumers, let their handlers finish, then disconnect."""
+        """As `Broker.close`."""
         await asyncio.gather(*(consumer.cancel(drain_s=drain_s) for consumer in [*self._consumers]))
         self._inbox = None
         self._rpc_client.fail_all("The broker is closed")
@@ -83,11 +84,11 @@ class RabbitBroker:
 
     @property
     def connected(self) -> bool:
-        """Whether both connections stand."""
+        """Whether both connections are up."""
         return self._publishing.up and self._consuming.up
 
     async def declare(self, *queues: QueueSpec) -> None:
-        """Make sure that the queues exist."""
+        """As `Broker.declare`."""
         for spec in queues:
             try:
                 await self._control.run(spec.name, partial(declare, spec=spec))
@@ -97,13 +98,13 @@ class RabbitBroker:
             self._topology.remember(spec)
 
     async def publish(self, queue: str, message: Message, *, timeout_s: float = 5.0) -> None:
-        """Store a message in a queue."""
+        """As `Broker.publish`."""
         await self._publisher.publish(queue, message, timeout_s=timeout_s)
 
     async def publish_many(
         self, items: Sequence[tuple[str, Message]], *, timeout_s: float = 5.0
     ) -> list[PublishError | None]:
-        """Publish many at once."""
+        """As `Broker.publish_many`."""
         return await self._publisher.publish_many(items, timeout_s=timeout_s)
 
     async def consume(  # noqa: PLR0913 - the port's
@@ -116,62 +117,62 @@ class RabbitBroker:
         batch_wait_s: float = 0.005,
         concurrency: int | None = None,
     ) -> RabbitConsumer:
-        """Deliver a queue's messages to `handler`."""
+        """As `Broker.consume`."""
         if batch_max > prefetch:
             raise ValueError(f"A batch of {batch_max} cannot fill with a prefetch of {prefetch}")
         runner = BatchRunner(queue, handler, batch_max=batch_max, batch_wait_s=batch_wait_s, concurrency=concurrency)
         return await self._start(Source(queue, partial(self._topology.find, name=queue), prefetch), runner)
 
     async def depth(self, queue: str) -> int:
-        """The number of messages ready."""
+        """As `Broker.depth`."""
 
-        async def look(channel: AbstractChannel) -> int:
+        async def count(channel: AbstractChannel) -> int:
             found = await channel.declare_queue(queue, passive=True)
             return found.declaration_result.message_count or 0
 
-        return await self._control.run(queue, look)
+        return await self._control.run(queue, count)
 
     async def dead_letters(self, queue: str, *, limit: int = 100) -> list[DeadLetter]:
-        """The oldest dead letters."""
+        """As `Broker.dead_letters`."""
         return await self._dead_letters.list(queue, limit)
 
     async def redrive(self, queue: str, *, limit: int | None = None, ids: Collection[str] | None = None) -> int:
-        """Move dead letters back."""
+        """As `Broker.redrive`."""
         return await self._dead_letters.redrive(queue, limit, ids)
 
     async def call(self, queue: str, message: Message, *, deadline_s: float) -> JsonObject:
-        """Send a request and wait for its answer."""
+        """As `Broker.call`."""
         return await self._rpc_client.call(queue, message, deadline_s=deadline_s)
 
     async def serve(
         self, queue: str, handler: RpcHandler, *, prefetch: int = 16, exclusive: bool = False
     ) -> RabbitConsumer:
-        """Answer the calls to a queue."""
+        """As `Broker.serve`."""
         runner = BatchRunner(
-            queue, answering(handler, self._publish_volatile), batch_max=1, batch_wait_s=0, concurrency=prefetch
+            queue, answer_calls(handler, self._publish_volatile), batch_max=1, batch_wait_s=0, concurrency=prefetch
         )
         place = partial(declare_served, name=queue, exclusive=exclusive)
         return await self._start(Source(queue, place, prefetch), runner)
 
     async def broadcast(self, topic: str, message: Message, *, timeout_s: float = 5.0) -> None:
-        """Send to everyone subscribed."""
+        """As `Broker.broadcast`."""
         await self._publisher.broadcast(topic, message, timeout_s=timeout_s)
 
     async def subscribe(self, topic: str, handler: TopicHandler) -> RabbitConsumer:
-        """Get each message that is broadcast to a topic."""
-        runner = BatchRunner(topic, in_order(topic, handler), batch_max=1, batch_wait_s=0, concurrency=1)
+        """As `Broker.subscribe`."""
+        runner = BatchRunner(topic, handle_in_order(topic, handler), batch_max=1, batch_wait_s=0, concurrency=1)
         place = partial(declare_subscription, topic=topic)
         return await self._start(Source(topic, place, SUBSCRIBER_PREFETCH), runner)
 
     def consumer_lost(self, consumer: RabbitConsumer) -> None:
-        """Answers to calls under way went to an inbox that is gone."""
+        """Fail the calls in flight if their inbox is gone."""
         if consumer is self._inbox:
             self._rpc_client.fail_all("The connection to the broker was lost")
 
     def consumer_failing(self, consumer: RabbitConsumer, error: BrokerError, failing_s: float) -> None:
-        """Give up when it has gone on for too long."""
+        """Report a consumer that has failed for too long."""
         if failing_s >= self._fatal_after_s and self._on_fatal is not None:
-            log.error("consumer.given_up", queue=consumer.name, reason=str(error))
+            log.error("consumer.abandoned", queue=consumer.name, reason=str(error))
             self._on_fatal(error)
 
     def consumer_closed(self, consumer: RabbitConsumer) -> None:

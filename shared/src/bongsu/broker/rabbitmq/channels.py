@@ -1,6 +1,6 @@
-"""The channels of the publishing connection: one for publishing, one for questions and declarations.
+"""The channels of the publishing connection: one for publishing, one for declarations and queries.
 
-RabbitMQ answers a mistake by closing the channel it was made on, so each is opened again when it is needed next.
+RabbitMQ answers an error by closing the channel, so each channel is reopened when it is needed next.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import TypeVar
 from aio_pika.abc import AbstractChannel
 
 from bongsu.broker.errors import BrokerError
-from bongsu.broker.rabbitmq.failures import translated
+from bongsu.broker.rabbitmq.failures import translate_errors
 from bongsu.broker.rabbitmq.link import Link
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ CLOSE_TIMEOUT_S = 1.0
 
 
 class ReopeningChannel:
-    """A channel that is opened when it is needed and not open."""
+    """A channel that is opened when it is needed."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -45,16 +45,16 @@ class ReopeningChannel:
         return channel
 
     async def run(self, queue: str, operation: Callable[[AbstractChannel], Awaitable[T]]) -> T:
-        """Do something on the channel, within the usual time."""
-        with translated(queue, timeout_s=OPERATION_TIMEOUT_S):
+        """Run an operation on the channel, within `OPERATION_TIMEOUT_S`."""
+        with translate_errors(queue, timeout_s=OPERATION_TIMEOUT_S):
             async with asyncio.timeout(OPERATION_TIMEOUT_S):
                 return await operation(await self.get())
 
 
 async def close_quietly(channel: AbstractChannel) -> None:
-    """Close a channel that may be closed, never opened, or gone with its connection."""
+    """Close a channel that may be closed already, never opened, or lost with its connection."""
     if not channel.is_initialized:
         return
-    with suppress(BrokerError), translated(""):
+    with suppress(BrokerError), translate_errors(""):
         async with asyncio.timeout(CLOSE_TIMEOUT_S):
             await channel.close()

@@ -1,4 +1,4 @@
-"""A consumer that is kept alive through lost connections, closed channels and deleted queues."""
+"""A consumer that survives lost connections, closed channels and deleted queues."""
 
 import asyncio
 from typing import Protocol
@@ -17,13 +17,13 @@ RETRY_S = (0.1, 5.0)
 
 
 class ConsumerOwner(Protocol):
-    """Who is told about a consumer."""
+    """Receives the events of a consumer."""
 
     def consumer_lost(self, consumer: "RabbitConsumer") -> None:
-        """Its session ended, with all its deliveries; it starts a new one."""
+        """Its session ended, with all its deliveries; it opens a new one."""
 
     def consumer_failing(self, consumer: "RabbitConsumer", error: BrokerError, failing_s: float) -> None:
-        """It could not be re-established for so long, although the broker is connected."""
+        """It has failed for so long, although the broker is connected."""
 
     def consumer_closed(self, consumer: "RabbitConsumer") -> None:
         """It was cancelled."""
@@ -47,7 +47,7 @@ class RabbitConsumer:
 
     @property
     def name(self) -> str:
-        """What it consumes, for logs."""
+        """The queue or topic that it consumes, for logs."""
         return self._source.name
 
     @property
@@ -57,13 +57,13 @@ class RabbitConsumer:
 
     @property
     def address(self) -> str | None:
-        """The queue that it consumes now."""
+        """The name of its current queue."""
         return self._session.queue_name if self._session is not None and self.running else None
 
     async def wait_started(self) -> None:
-        """Wait until it consumes for the first time. While disconnected, do not wait.
+        """Wait until it consumes for the first time; while disconnected, return without waiting.
 
-        :raises BrokerError: the attempt failed in a way that another would not mend; the consumer is cancelled.
+        :raises BrokerError: it failed with an error that no retry can solve; the consumer is cancelled.
         """
         if not self._link.up:
             return
@@ -77,7 +77,7 @@ class RabbitConsumer:
             log.warning("consumer.start_delayed", queue=self.name)
 
     async def cancel(self, *, drain_s: float | None = None) -> None:
-        """Stop for good, after the handlers that run."""
+        """As `Consumer.cancel`."""
         if self._cancelled is not None:
             if not self._runner.runs_here:
                 await self._cancelled.wait()
@@ -92,7 +92,7 @@ class RabbitConsumer:
             self._supervisor.cancel()
             self._owner.consumer_closed(self)
             self._cancelled.set()
-        # Its end closes the channel, after the last acknowledgement on it.
+        # The supervisor closes the channel at its end, after the last acknowledgement.
         await asyncio.wait([self._supervisor])
 
     async def _supervise(self) -> None:
@@ -110,12 +110,12 @@ class RabbitConsumer:
             except BrokerError as error:
                 if not self._started.done():
                     self._started.set_exception(error)
-                    self._started.exception()  # nobody may be waiting
+                    self._started.exception()  # marks it as retrieved: nothing may be waiting
                 failing_since = failing_since or clock()
                 log.warning("consumer.failed", queue=self.name, reason=str(error), retry_s=pause_s)
                 self._owner.consumer_failing(self, error, clock() - failing_since)
             except Exception:
-                # A defect, ours or the library's: nobody would notice that nothing consumes any more.
+                # A defect: without this, the consumer would stop without a sign.
                 log.exception("consumer.defect", queue=self.name)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, longest_s)

@@ -1,4 +1,4 @@
-"""Looking at dead letters, and sending them once more."""
+"""Lists dead letters, and sends them again."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
@@ -11,17 +11,17 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from bongsu.broker.encoding import decode_body
 from bongsu.broker.port import DeadLetter, DeadLetterReason, dead_letter_queue
 from bongsu.broker.rabbitmq.channels import OPERATION_TIMEOUT_S, close_quietly
-from bongsu.broker.rabbitmq.failures import translated
+from bongsu.broker.rabbitmq.failures import translate_errors
 from bongsu.broker.rabbitmq.link import Link
 from bongsu.broker.rabbitmq.publishing import Publisher
 from bongsu.broker.rabbitmq.session import received_message
 
-PUT_BACK_LOOKS = 50
-PUT_BACK_PAUSE_S = 0.01
+RETURN_LOOKS = 50
+RETURN_PAUSE_S = 0.01
 
 
-class Graveyard:
-    """A dead-letter queue on a channel of its own: what is taken and not removed is put back when that closes."""
+class DeadLetterQueue:
+    """A dead-letter queue on a channel of its own: messages taken and not removed return when the channel closes."""
 
     def __init__(self, channel: AbstractChannel, queue: AbstractQueue) -> None:
         self._channel = channel
@@ -29,13 +29,13 @@ class Graveyard:
         self._held = 0
 
     @classmethod
-    async def open(cls, link: Link, queue: str) -> "Graveyard":
+    async def open(cls, link: Link, queue: str) -> "DeadLetterQueue":
         """Open the dead-letter queue of a queue."""
         name = dead_letter_queue(queue)
-        with translated(name):
+        with translate_errors(name):
             channel = link.connection.channel()
         try:
-            with translated(name, timeout_s=OPERATION_TIMEOUT_S):
+            with translate_errors(name, timeout_s=OPERATION_TIMEOUT_S):
                 async with asyncio.timeout(OPERATION_TIMEOUT_S):
                     await channel.initialize()
                     return cls(channel, await channel.declare_queue(name, passive=True))
@@ -44,47 +44,47 @@ class Graveyard:
             raise
 
     async def depth(self) -> int:
-        """How many there are that nobody holds."""
-        with translated(self._queue.name, timeout_s=OPERATION_TIMEOUT_S):
+        """Count the messages that are ready."""
+        with translate_errors(self._queue.name, timeout_s=OPERATION_TIMEOUT_S):
             found = await self._queue.declare(timeout=OPERATION_TIMEOUT_S)
         return found.message_count or 0
 
     async def take(self) -> AbstractIncomingMessage | None:
-        """The next one."""
-        with translated(self._queue.name, timeout_s=OPERATION_TIMEOUT_S):
+        """Take the next message."""
+        with translate_errors(self._queue.name, timeout_s=OPERATION_TIMEOUT_S):
             incoming = await self._queue.get(no_ack=False, fail=False, timeout=OPERATION_TIMEOUT_S)
         self._held += incoming is not None
         return incoming
 
     async def remove(self, incoming: AbstractIncomingMessage) -> None:
-        """Delete one that was taken."""
-        with translated(self._queue.name, timeout_s=OPERATION_TIMEOUT_S):
+        """Delete a taken message."""
+        with translate_errors(self._queue.name, timeout_s=OPERATION_TIMEOUT_S):
             await incoming.ack()
         self._held -= 1
 
     async def close(self) -> None:
-        """Put back what was taken, in its order."""
+        """Return the taken messages, in their order."""
         await close_quietly(self._channel)
 
-    async def put_back(self, link: Link) -> None:
-        """Put back what was taken, and see that it is there.
+    async def return_taken(self, link: Link) -> None:
+        """Return the taken messages, and wait until the queue has them.
 
-        A quorum queue does it after it has answered: whoever looked at once would find nothing.
+        A quorum queue returns them after it has confirmed the close: an immediate look would find none.
         """
         others = await self.depth()
         await close_quietly(self._channel)
-        again = await Graveyard.open(link, self._queue.name.removesuffix(dead_letter_queue("")))
+        again = await DeadLetterQueue.open(link, self._queue.name.removesuffix(dead_letter_queue("")))
         try:
-            for _ in range(PUT_BACK_LOOKS):
+            for _ in range(RETURN_LOOKS):
                 if await again.depth() >= others + self._held:
                     break
-                await asyncio.sleep(PUT_BACK_PAUSE_S)
+                await asyncio.sleep(RETURN_PAUSE_S)
         finally:
             await again.close()
 
 
 class DeadLetters:
-    """Looks at dead letters, and publishes them again."""
+    """Implements `dead_letters` and `redrive` of the port."""
 
     def __init__(self, link: Link, publisher: Publisher) -> None:
         self._link = link
@@ -93,44 +93,44 @@ class DeadLetters:
     async def list(self, queue: str, limit: int) -> list[DeadLetter]:
         """As `Broker.dead_letters`."""
         found: list[DeadLetter] = []
-        async with self._graveyard(queue) as graveyard:
-            while len(found) < limit and (incoming := await graveyard.take()) is not None:
+        async with self._open(queue) as source:
+            while len(found) < limit and (incoming := await source.take()) is not None:
                 found.append(describe(queue, incoming))
         return found
 
     async def redrive(self, queue: str, limit: int | None, ids: Collection[str] | None) -> int:
         """As `Broker.redrive`."""
         moved = 0
-        async with self._graveyard(queue) as graveyard:
-            # Not more than there are now: one that dies again comes back here, and would go round for ever.
-            for _ in range(await graveyard.depth()):
-                if moved == limit or (one := await graveyard.take()) is None:
+        async with self._open(queue) as source:
+            # At most as many as there are now: one that is dead-lettered again would otherwise circulate for ever.
+            for _ in range(await source.depth()):
+                if moved == limit or (one := await source.take()) is None:
                     break
                 if ids is not None and one.message_id not in ids:
                     continue
                 await self._publisher.republish(queue, one.body, one.message_id or "", _own_headers(one.headers))
-                await graveyard.remove(one)
+                await source.remove(one)
                 moved += 1
         return moved
 
     @asynccontextmanager
-    async def _graveyard(self, queue: str) -> AsyncIterator[Graveyard]:
-        graveyard = await Graveyard.open(self._link, queue)
+    async def _open(self, queue: str) -> AsyncIterator[DeadLetterQueue]:
+        source = await DeadLetterQueue.open(self._link, queue)
         try:
-            yield graveyard
-            await graveyard.put_back(self._link)
+            yield source
+            await source.return_taken(self._link)
         finally:
-            await graveyard.close()
+            await source.close()
 
 
 def describe(queue: str, incoming: AbstractIncomingMessage) -> DeadLetter:
-    """What RabbitMQ says about a message's death."""
+    """Describe a dead letter by RabbitMQ's `x-death` header."""
     reason: DeadLetterReason = "other"
     died_at: datetime | None = None
     deaths = incoming.headers.get("x-death")
     if isinstance(deaths, list) and deaths and isinstance(latest := deaths[0], dict):
-        said = latest.get("reason")
-        reason = next((known for known in get_args(DeadLetterReason) if known == said), "other")
+        found = latest.get("reason")
+        reason = next((known for known in get_args(DeadLetterReason) if known == found), "other")
         at = latest.get("time")
         died_at = at if isinstance(at, datetime) else None
     body = decode_body(incoming.body)

@@ -1,4 +1,4 @@
-"""aio-pika's and aiormq's exceptions as the port's errors."""
+"""Translates the exceptions of aio-pika and aiormq to the port's errors."""
 
 import asyncio
 from collections.abc import Iterator
@@ -20,14 +20,14 @@ from bongsu.broker.errors import (
 
 
 @contextmanager
-def translated(queue: str, *, timeout_s: float | None = None) -> Iterator[None]:
-    """Raise the port's error for whatever goes wrong with a queue inside the block."""
+def translate_errors(queue: str, *, timeout_s: float | None = None) -> Iterator[None]:
+    """Raise the port's errors for those of the block, which works on a queue."""
     try:
         yield
     except BrokerError:
         raise
     except asyncio.CancelledError:
-        # A connection that closes cancels what waits on it. That is no cancellation of this task.
+        # A connection that closes cancels the operations waiting on it, which is not a cancellation of this task.
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
@@ -40,7 +40,7 @@ def translated(queue: str, *, timeout_s: float | None = None) -> Iterator[None]:
 
 
 def broker_error(error: BaseException, queue: str) -> BrokerError:
-    """The port's error for one of aio-pika's."""
+    """The port's error for an error of aio-pika."""
     translation: BrokerError
     match error:
         case amqp.PublishError():

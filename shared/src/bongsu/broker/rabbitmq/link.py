@@ -1,4 +1,4 @@
-"""One connection, kept up."""
+"""One connection that reconnects."""
 
 import asyncio
 import random
@@ -10,22 +10,21 @@ from aio_pika.abc import AbstractConnection
 from yarl import URL
 
 from bongsu.broker.errors import AccessRefused, BrokerError, BrokerUnavailable
-from bongsu.broker.rabbitmq.failures import translated
+from bongsu.broker.rabbitmq.failures import translate_errors
 from bongsu.runtime.logging import get_logger
 
 log = get_logger(__name__)
 
 HEARTBEAT_S = 10
-CONNECT_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 2.0
 STABLE_S = 2.0
-"""A connection that lasted this long does not count as a failed attempt."""
+"""A connection that lasted this long resets the pauses."""
 
 
 class Link:
-    """Connects, and connects again with growing pauses whenever the connection is lost.
+    """Connects, and reconnects with growing pauses whenever the connection is lost.
 
-    `on_up` runs on each new connection before anybody uses it.
+    `on_up` runs on each new connection before it is used.
     """
 
     def __init__(
@@ -35,6 +34,7 @@ class Link:
         on_up: Callable[[AbstractConnection], Awaitable[None]],
         *,
         retry_s: tuple[float, float],
+        timeout_s: float,
     ) -> None:
         self._url = URL(url)
         if self._url.scheme not in ("amqp", "amqps") or not self._url.host:
@@ -42,6 +42,7 @@ class Link:
         self._purpose = purpose
         self._on_up = on_up
         self._retry_s = retry_s
+        self._timeout_s = timeout_s
         self._connection: AbstractConnection | None = None
         self._up = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
@@ -49,26 +50,26 @@ class Link:
 
     @property
     def address(self) -> str:
-        """Where the broker is, without credentials."""
+        """The address of the broker, without credentials."""
         return f"{self._url.host}:{self._url.port or 5672}{self._url.path}"
 
     @property
     def up(self) -> bool:
-        """Whether the connection stands."""
+        """Whether it is connected."""
         return self._up.is_set()
 
     @property
     def connection(self) -> AbstractConnection:
         """The connection.
 
-        :raises BrokerUnavailable: there is none now.
+        :raises BrokerUnavailable: not connected.
         """
         if self._connection is None or not self._up.is_set():
             raise BrokerUnavailable(f"Not connected to the broker at {self.address}")
         return self._connection
 
     async def start(self, *, required: bool) -> None:
-        """Connect; see `Broker.connect`."""
+        """As `Broker.connect`."""
         if self._supervisor is not None:
             return
         self._closed = False
@@ -82,13 +83,13 @@ class Link:
         self._supervisor = asyncio.create_task(self._supervise(lost))
 
     async def wait_up(self) -> AbstractConnection:
-        """Wait for the connection to stand."""
+        """Wait until it is connected."""
         while self._connection is None or not self._up.is_set():
             await self._up.wait()
         return self._connection
 
     async def close(self) -> None:
-        """Disconnect and stay so."""
+        """Disconnect, and stop reconnecting."""
         self._closed = True
         supervisor, self._supervisor = self._supervisor, None
         if supervisor is not None:
@@ -108,7 +109,7 @@ class Link:
                 log.warning("broker.connection_lost", purpose=self._purpose, address=self.address)
                 if clock() > since + STABLE_S:
                     pause_s = shortest_s
-            # Not all at once when the broker is back: there may be many of us.
+            # Spread out, as many processes reconnect when the broker is back.
             await asyncio.sleep(pause_s * random.uniform(0.7, 1.0))  # noqa: S311 - no secret depends on it
             pause_s = min(pause_s * 2, longest_s)
             try:
@@ -118,16 +119,16 @@ class Link:
                 lost = None
                 log.warning("broker.unavailable", purpose=self._purpose, reason=str(error), retry_s=round(pause_s, 1))
             except Exception:
-                # A defect, ours or the library's: nobody would notice that nothing tries any more.
+                # A defect: without this, the link would stop reconnecting without a sign.
                 lost = None
                 log.exception("broker.connecting_failed", purpose=self._purpose)
 
     async def _connect(self) -> asyncio.Event:
         lost = asyncio.Event()
         try:
-            with translated(""):
-                # The limit includes the handshake: what accepts and says nothing must not hold us.
-                async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            with translate_errors(""):
+                # The limit includes the handshake: a server may accept and never answer.
+                async with asyncio.timeout(self._timeout_s):
                     connection = await aio_pika.connect(
                         self._url.update_query(heartbeat=HEARTBEAT_S, name=f"bongsu {self._purpose}")
                     )
@@ -139,7 +140,7 @@ class Link:
         connection.close_callbacks.add(lambda *_: lost.set())
         self._connection = connection
         try:
-            with translated(""):
+            with translate_errors(""):
                 await self._on_up(connection)
         except BaseException:
             await self._drop()
@@ -152,7 +153,7 @@ class Link:
         self._up.clear()
         connection, self._connection = self._connection, None
         if connection is not None:
-            # Also when it is lost: else its tasks and its socket are left to the garbage collector.
-            with suppress(BrokerError), translated(""):
+            # Even when it is lost: otherwise its tasks and socket are left to the garbage collector.
+            with suppress(BrokerError), translate_errors(""):
                 async with asyncio.timeout(CLOSE_TIMEOUT_S):
                     await connection.close()

@@ -1,4 +1,4 @@
-"""Publishing with confirms."""
+"""Publishes with confirms."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from bongsu.broker.encoding import CONTENT_TYPE, encode_message
 from bongsu.broker.errors import InvalidMessage, PublishError
 from bongsu.broker.port import Message
 from bongsu.broker.rabbitmq.channels import ReopeningChannel
-from bongsu.broker.rabbitmq.failures import translated
+from bongsu.broker.rabbitmq.failures import translate_errors
 from bongsu.broker.rabbitmq.link import Link
 
 TOPIC_EXCHANGE = "bongsu.topics"
 
 
 class Publisher:
-    """Sends over one channel, with any number of messages waiting for their confirms at a time."""
+    """Publishes on one channel, with any number of messages waiting for their confirms."""
 
     def __init__(self, link: Link, url: str) -> None:
         self._link = link
@@ -28,7 +28,7 @@ class Publisher:
         self._topics: tuple[AbstractChannel, AbstractExchange] | None = None
 
     async def publish(self, queue: str, message: Message, *, timeout_s: float = 5.0, persistent: bool = True) -> None:
-        """As `Broker.publish`. What is not persistent is gone when the broker restarts."""
+        """As `Broker.publish`. A message that is not persistent is gone when the broker restarts."""
         encoded = self._encode(queue, message, persistent=persistent)
         await self._confirmed(queue, encoded, timeout_s)
 
@@ -49,7 +49,7 @@ class Publisher:
     async def broadcast(self, topic: str, message: Message, *, timeout_s: float) -> None:
         """As `Broker.broadcast`."""
         encoded = self._encode(topic, message, persistent=False)
-        with translated(TOPIC_EXCHANGE, timeout_s=timeout_s):
+        with translate_errors(TOPIC_EXCHANGE, timeout_s=timeout_s):
             async with asyncio.timeout(timeout_s):
                 channel = await self._channel.get()
                 if self._topics is None or self._topics[0] is not channel:
@@ -57,7 +57,7 @@ class Publisher:
                 await self._topics[1].publish(encoded, topic, mandatory=False)
 
     async def republish(self, queue: str, raw: bytes, message_id: str, headers: HeadersType) -> None:
-        """Store bytes as they are, as a new message."""
+        """Publish bytes unchanged, as a new message."""
         message = aio_pika.Message(
             raw,
             message_id=message_id,
@@ -68,11 +68,11 @@ class Publisher:
         await self._confirmed(queue, message, 5.0)
 
     async def _confirmed(self, queue: str, message: aio_pika.Message, timeout_s: float) -> None:
-        with translated(queue, timeout_s=timeout_s):
+        with translate_errors(queue, timeout_s=timeout_s):
             async with asyncio.timeout(timeout_s):
                 message_id = message.message_id or ""
-                # aiormq knows a returned message by its id alone: of two under way with one id it would take the
-                # wrong one for returned, and the other for delivered.
+                # aiormq identifies a returned message by its ID alone: of two in flight with one ID, it could take the
+                # wrong one as returned, and the other as delivered.
                 while (other := self._in_flight.get(message_id)) is not None:
                     await other.wait()
                 done = self._in_flight[message_id] = asyncio.Event()
@@ -85,7 +85,7 @@ class Publisher:
 
     def _encode(self, routing_key: str, message: Message, *, persistent: bool) -> aio_pika.Message:
         if message.user_id is not None and message.user_id != self._user:
-            raise InvalidMessage(f"The message is of user {message.user_id!r}, the connection is not")
+            raise InvalidMessage(f"The message has the user {message.user_id!r}, the connection another")
         return aio_pika.Message(
             encode_message(routing_key, message),
             message_id=message.id,

@@ -14,7 +14,7 @@ from bongsu.broker.encoding import decode_body
 from bongsu.broker.errors import BrokerError
 from bongsu.broker.port import JsonObject, Message
 from bongsu.broker.rabbitmq.channels import OPERATION_TIMEOUT_S, close_quietly
-from bongsu.broker.rabbitmq.failures import translated
+from bongsu.broker.rabbitmq.failures import translate_errors
 from bongsu.runtime.logging import get_logger
 
 log = get_logger(__name__)
@@ -24,7 +24,7 @@ STOP_TIMEOUT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a consumer consumes. `place` finds or declares the queue on a new channel."""
+    """The queue of a consumer. `place` finds or declares it on a new channel."""
 
     name: str
     place: Callable[[AbstractChannel], Awaitable[AbstractQueue]]
@@ -32,7 +32,7 @@ class Source:
 
 
 class RabbitDelivery(SettledOnce):
-    """A delivery on a session's channel. Its tag means nothing on any other channel."""
+    """A delivery on a session's channel. Its tag is valid on that channel only."""
 
     __slots__ = ("_incoming", "_session")
 
@@ -49,12 +49,12 @@ class RabbitDelivery(SettledOnce):
         return self._session.ended.is_set()
 
     async def _send_ack(self) -> None:
-        with suppress(BrokerError), translated(self.queue):  # lost on the way: RabbitMQ delivers it again
+        with suppress(BrokerError), translate_errors(self.queue):  # lost: RabbitMQ delivers it again
             await self._incoming.ack()
 
     async def _send_reject(self, *, requeue: bool) -> None:
-        with suppress(BrokerError), translated(self.queue):  # the same
-            # Never nack: RabbitMQ 4 does not count it to the delivery limit, and would deliver for ever.
+        with suppress(BrokerError), translate_errors(self.queue):  # as above
+            # Never nack: RabbitMQ 4 does not count it to the delivery limit, and would redeliver for ever.
             await self._incoming.reject(requeue=requeue)
 
 
@@ -73,13 +73,13 @@ class ConsumerSession:
     @classmethod
     async def open(cls, connection: AbstractConnection, source: Source, runner: BatchRunner) -> "ConsumerSession":
         """Open a channel and find or declare the queue; `start` then consumes it."""
-        with translated(source.name):
+        with translate_errors(source.name):
             channel = connection.channel()
         try:
-            with translated(source.name, timeout_s=OPERATION_TIMEOUT_S):
+            with translate_errors(source.name, timeout_s=OPERATION_TIMEOUT_S):
                 async with asyncio.timeout(OPERATION_TIMEOUT_S):
                     await channel.initialize()
-                    # For each consumer, never for the channel: quorum queues refuse that.
+                    # Per consumer: quorum queues refuse a prefetch for the channel.
                     await channel.set_qos(prefetch_count=source.prefetch, global_=False)
                     queue = await source.place(channel)
                     underlay = await channel.get_underlay_channel()
@@ -95,7 +95,7 @@ class ConsumerSession:
 
     @property
     def queue_name(self) -> str:
-        """The queue that it consumes."""
+        """The name of its queue."""
         return self._queue.name
 
     async def start(self) -> None:
@@ -111,14 +111,14 @@ class ConsumerSession:
         if self._tag is None or self.ended.is_set():
             return
         try:
-            with translated(self._source.name, timeout_s=STOP_TIMEOUT_S):
+            with translate_errors(self._source.name, timeout_s=STOP_TIMEOUT_S):
                 async with asyncio.timeout(STOP_TIMEOUT_S):
                     await self._queue.cancel(self._tag)
         except BrokerError:
             self.end()
 
     async def probe(self) -> None:
-        """End if RabbitMQ knows of no consumer although there should be one."""
+        """End if RabbitMQ has no consumer although there should be one."""
         if not self.consuming:
             return
         with self._operation():
@@ -129,17 +129,17 @@ class ConsumerSession:
             self.end()
 
     def end(self) -> None:
-        """Give up what is unsettled. Idempotent."""
+        """Mark the session as ended, and its unsettled deliveries as lost. Idempotent."""
         self.consuming = False
         self.ended.set()
 
     async def close(self) -> None:
-        """Close the channel: what is unsettled goes back to the queue."""
+        """Close the channel: unsettled messages return to the queue."""
         self.end()
         await close_quietly(self._channel)
 
     def _operation(self) -> AbstractContextManager[None]:
-        return translated(self._source.name, timeout_s=OPERATION_TIMEOUT_S)
+        return translate_errors(self._source.name, timeout_s=OPERATION_TIMEOUT_S)
 
     def _cancelled_by_broker(self, _frame: aiormq.spec.Basic.Cancel) -> None:
         log.warning("consumer.cancelled_by_broker", queue=self._source.name)
@@ -158,13 +158,13 @@ class ConsumerSession:
 
 
 def delivery_count(incoming: AbstractIncomingMessage) -> int:
-    """How often a message was delivered before. Quorum queues count; other queues only know that it was."""
+    """How often a message was delivered before. Quorum queues count; others only tell whether it was."""
     counted = incoming.headers.get("x-delivery-count")
     return counted if isinstance(counted, int) else int(bool(incoming.redelivered))
 
 
 def received_message(incoming: AbstractIncomingMessage, body: JsonObject) -> Message:
-    """The message as its sender made it, without what RabbitMQ wrote into its headers."""
+    """The message as it was sent, without the headers that RabbitMQ added."""
     headers = {
         name: value for name, value in incoming.headers.items() if isinstance(value, str) and not name.startswith("x-")
     }
