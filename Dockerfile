@@ -28,6 +28,7 @@ COPY services/dashboard/pyproject.toml services/dashboard/
 COPY services/bot/pyproject.toml services/bot/
 COPY sandbox/pyproject.toml sandbox/
 COPY launcher/pyproject.toml launcher/
+COPY clients/python/pyproject.toml clients/python/
 ARG SERVICE
 # The dependencies first: this layer is kept when only our own code changes.
 RUN --mount=type=cache,target=/root/.cache/uv \
@@ -37,6 +38,7 @@ COPY shared/ shared/
 COPY services/ services/
 COPY sandbox/ sandbox/
 COPY launcher/ launcher/
+COPY clients/ clients/
 RUN --mount=type=cache,target=/root/.cache/uv \
     case "$SERVICE" in relay) package="bongsu --extra broker" ;; *) package=bongsu-$SERVICE ;; esac; \
     uv sync --quiet --frozen --no-dev --no-editable --package $package

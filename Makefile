@@ -11,8 +11,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.synced-run
 DEV_STAMP := $(VENV)/.synced-dev
-MANIFESTS := uv.lock pyproject.toml $(wildcard shared/pyproject.toml services/*/pyproject.toml sandbox/pyproject.toml launcher/pyproject.toml)
-MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard shared/pyproject.toml services/*/pyproject.toml sandbox/pyproject.toml launcher/pyproject.toml))
+MANIFESTS := uv.lock pyproject.toml $(wildcard shared/pyproject.toml services/*/pyproject.toml sandbox/pyproject.toml launcher/pyproject.toml clients/*/pyproject.toml)
+MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard shared/pyproject.toml services/*/pyproject.toml sandbox/pyproject.toml launcher/pyproject.toml clients/*/pyproject.toml))
 # The same uv that the lock file names, so that a sync never replaces the uv that is running it.
 UV_VERSION = $(shell sed -n '/^name = "uv"$$/{n;s/^version = "\(.*\)"$$/\1/p;}' uv.lock)
 

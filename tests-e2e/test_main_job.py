@@ -8,6 +8,7 @@ from harness.people import PASSWORD, Person, Program, email, new_address, sign_u
 from harness.stack import Stack, items
 
 from bongsu.identity.signatures import RequestSigner
+from bongsu_client import BongsuClient
 
 SUBJECT = "봉수가 올랐습니다 🔥👩‍👩‍👧"
 TEXT = "첫째 줄: 안녕하세요, 김철수 님!\n둘째 줄: 가나다 ABC ½ € — “따옴표” 🎉🇰🇷"
@@ -58,6 +59,13 @@ class TestFromSignUpToMail:
         with httpx.Client(base_url=stack.url, auth=signer) as client:
             assert client.post("/v1/notifications", json=email(new_address())).status_code == 202
             assert client.get("/v1/notifications?limit=1&status=sent").status_code == 200
+
+    def test_mail_is_sent_when_the_python_client_sends_it(self, stack: Stack, program: Program) -> None:
+        with BongsuClient(stack.url, program.key.access_key, program.key.secret_key) as client:
+            sent = client.send(email(new_address()))
+            program.when(sent["id"], "sent")
+            assert client.get(sent["id"])["timeline"][0]["status"] == "accepted"
+            assert [notification["id"] for notification in client.iterate(page_size=1)] == [sent["id"]]
 
     def test_notification_is_accepted_when_a_bearer_token_sends_it(self, stack: Stack) -> None:
         person = sign_up(stack)

@@ -5,7 +5,17 @@ from pathlib import Path
 import pytest
 
 # What the checks read: the members' source and the configuration of the tools.
-CHECKED = ("shared", "services", "sandbox", "launcher", "tools", ".importlinter", "pyproject.toml", "uv.lock")
+CHECKED = (
+    "shared",
+    "services",
+    "sandbox",
+    "launcher",
+    "clients",
+    "tools",
+    ".importlinter",
+    "pyproject.toml",
+    "uv.lock",
+)
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "tests", "static", "*.pyc")
 
 

@@ -24,8 +24,10 @@ class Planted(NamedTuple):
     @property
     def file(self) -> Path:
         package = self.importer.partition(".")[0]
-        member = {"bongsu": "shared"}.get(package, package.removeprefix("bongsu_"))
-        folder = Path(member) if member in {"shared", "sandbox", "launcher"} else Path("services") / member
+        member = {"bongsu": "shared", "bongsu_client": "clients/python"}.get(package, package.removeprefix("bongsu_"))
+        folder = (
+            Path(member) if member in {"shared", "sandbox", "launcher", "clients/python"} else Path("services") / member
+        )
         return folder / "src" / Path(*self.importer.split(".")).with_suffix(".py")
 
 
@@ -39,6 +41,9 @@ SHARED_BELOW = "The shared library knows no service"
 INDEPENDENT = "Services and the sandbox import nothing of each other"
 LAUNCHER_ON_TOP = "Nothing imports the launcher"
 SANDBOX = "Only the launcher imports the sandbox"
+CLIENT = "bongsu_client imports httpx only"
+CLIENT_BELOW = "The client knows nothing of Bongsu's code"
+CLIENT_ON_ITS_OWN = "Only the launcher imports the client"
 CONTRACTS = "bongsu.contracts imports pydantic only"
 MIXINS = "bongsu.mixins imports SQLAlchemy only"
 AWS = "Only the SES channel imports aioboto3"
@@ -55,6 +60,7 @@ TARGETS = (
     "bongsu_notify.target",
     "bongsu_sandbox.target",
     "bongsu_launcher.target",
+    "bongsu_client.target",
     "bongsu_auth.beacons.cog",
     "bongsu_auth.beacons.endpoints",
     "bongsu_auth.beacons.handlers",
@@ -74,6 +80,9 @@ VIOLATIONS = [
     plant(INDEPENDENT, "bongsu_sandbox.planted", "bongsu_notify.target"),
     plant(LAUNCHER_ON_TOP, "bongsu_auth.planted_launcher", "bongsu_launcher.target"),
     plant(SANDBOX, "bongsu_notify.planted_sandbox", "bongsu_sandbox.target"),
+    plant(CLIENT, "bongsu_client.planted", "pydantic"),
+    plant(CLIENT_BELOW, "bongsu_client.planted_contract", "bongsu.contracts.target"),
+    plant(CLIENT_ON_ITS_OWN, "bongsu_auth.planted_client", "bongsu_client.target"),
     plant(CONTRACTS, "bongsu.contracts.planted", "httpx"),
     plant(CONTRACTS, "bongsu.contracts.planted", "sqlalchemy.orm"),
     plant(MIXINS, "bongsu.mixins.planted_external", "structlog"),
@@ -166,8 +175,9 @@ class TestTheConfiguration:
         settings.read(root / ".importlinter")
         packages = {file.parent.name for file in root.glob("*/src/*/__init__.py")}
         services = {file.parent.name for file in root.glob("services/*/src/*/__init__.py")}
+        clients = {file.parent.name for file in root.glob("clients/*/src/*/__init__.py")}
 
-        assert set(settings["importlinter"]["root_packages"].split()) == packages | services
+        assert set(settings["importlinter"]["root_packages"].split()) == packages | services | clients
         assert set(settings["importlinter:contract:roles-in-a-service"]["packages"].split()) == services
         independent = set(settings["importlinter:contract:services-are-independent"]["modules"].split())
         assert independent == services | {"bongsu_sandbox"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from watchfiles import PythonFilter, run_process
 
-WATCHED = ("shared/src", "services", "sandbox/src", "launcher/src")
+WATCHED = ("shared/src", "services", "sandbox/src", "launcher/src", "clients/python/src")
 
 
 class _Sources(PythonFilter):

@@ -1,18 +1,18 @@
-"""`bongsu send`: sends an email through the API and follows its status. Also an example of a signed client."""
+"""`bongsu send`: sends an email through the API and follows its status."""
 
 import argparse
 import re
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import httpx
 
-from bongsu.identity.signatures import RequestSigner
 from bongsu.runtime.errors import StartError
 from bongsu.runtime.settings import DOTENV, load
 from bongsu.runtime.stop import StopSignal
+from bongsu_client import ApiError, AsyncBongsuClient, Retries, UnexpectedAnswer, Unreachable
 from bongsu_launcher.settings import LauncherSettings
 
 ENDED = frozenset({"sent", "delivered", "bounced", "complained", "failed", "suppressed", "cancelled", "expired"})
@@ -37,21 +37,39 @@ def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[Non
         (platform,) = load(LauncherSettings, dotenv=DOTENV)
         url = options.url or platform.url
         _require_sendable(options, url)
-        signer = RequestSigner(options.access_key, options.secret_key)
         body = {
             "channel": "email",
             "to": {"email": options.to},
             "content": {"subject": options.subject, "text": options.text},
         }
-        try:
-            async with httpx.AsyncClient(base_url=url, auth=signer, timeout=10) as client:
-                created = _read(await client.post("/v1/notifications", json=body), "id", "status")
+        client = AsyncBongsuClient(url, options.access_key, options.secret_key, retries=Retries(attempts=2))
+        async with client:
+            with _as_start_errors(url):
+                created = await client.send(body)
                 print(f"{created['id']}  {created['status']}")
                 await _follow(client, created["id"], created["status"], options.timeout, stop)
-        except httpx.RequestError as error:
-            raise StartError(f"{url} does not answer ({type(error).__name__}); is `bongsu up` running?") from error
 
     return send
+
+
+@contextmanager
+def _as_start_errors(url: str) -> Iterator[None]:
+    """Raise the client's errors as start errors.
+
+    :raises StartError: in their place.
+    """
+    try:
+        yield
+    except ApiError as error:
+        fields = "; ".join(message for _, message in error.errors)
+        raise StartError(
+            f"The API answered {error.status}: {error.detail}{f' ({fields})' if fields else ''}"
+        ) from error
+    except UnexpectedAnswer as error:
+        raise StartError(f"{error}; check --url") from error
+    except Unreachable as error:
+        reason = type(error.__cause__).__name__
+        raise StartError(f"{url} does not answer ({reason}); is `bongsu up` running?") from error
 
 
 def _require_sendable(options: argparse.Namespace, url: str) -> None:
@@ -79,7 +97,7 @@ def _is_base_url(url: str) -> bool:
 
 
 async def _follow(
-    client: httpx.AsyncClient, notification_id: str, status: str, timeout_s: float, stop: StopSignal
+    client: AsyncBongsuClient, notification_id: str, status: str, timeout_s: float, stop: StopSignal
 ) -> None:
     deadline = time.monotonic() + timeout_s
     while status not in ENDED:
@@ -87,37 +105,10 @@ async def _follow(
         if left_s <= 0 or await stop.sleep(min(POLL_S, left_s)):
             waited = "" if stop.is_set() else f" after {timeout_s:g} s (--timeout)"
             raise StartError(f"The notification is still {status}{waited}; Bongsu keeps processing it")
-        found = _read(await client.get(f"/v1/notifications/{notification_id}"), "status", "error")
+        found = await client.get(notification_id)
         if found["status"] != status:
             status = found["status"]
             error = found["error"]
             print(f"{notification_id}  {status}" + (f"  {error['code']}: {error['detail']}" if error else ""))
     if status in {"failed", "bounced", "expired"}:
         raise StartError(f"The notification ended as {status}")
-
-
-def _read(answer: httpx.Response, *names: str) -> dict[str, Any]:
-    """Return the body of an answer that has these members.
-
-    :raises StartError: the API refused the request, or another server answered.
-    """
-    try:
-        body = answer.json()
-    except ValueError:
-        body = None
-    if answer.is_error:
-        raise StartError(f"The API answered {answer.status_code}: {_problem(body) or answer.reason_phrase}")
-    if not isinstance(body, dict) or not set(names) <= body.keys():
-        raise StartError(f"{answer.url.copy_with(path='/')} is not Bongsu's API; check --url")
-    return body
-
-
-def _problem(body: object) -> str | None:
-    """The detail of a problem document, with the error of each field."""
-    match body:
-        case {"detail": str(detail), "errors": [*errors]}:
-            messages = [str(error["msg"]) for error in errors if isinstance(error, dict) and "msg" in error]
-            return f"{detail} ({'; '.join(messages)})" if messages else detail
-        case {"detail": str(detail)}:
-            return detail
-    return None
