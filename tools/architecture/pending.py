@@ -18,8 +18,6 @@ PENDING: dict[str, tuple[str, ...]] = {
         ".env.example",
         "services/auth/src/",
         "services/auth/tests/",
-        "services/bot/src/",
-        "services/bot/tests/",
         "services/dashboard/src/",
         "services/dashboard/tests/",
         "services/notify/src/",

@@ -16,7 +16,7 @@ from bongsu.runtime.errors import StartError
 from bongsu.runtime.logging import configure_logging
 from bongsu.runtime.settings import DOTENV, SettingsError, load
 from bongsu.runtime.stop import StopSignal
-from bongsu_bot.login import bot_name
+from bongsu_bot.login import fetch_bot_name
 from bongsu_bot.settings import DISCORD_API_URL, BotSettings
 from bongsu_launcher.operator_database import chosen_url
 from bongsu_launcher.owners import MIGRATIONS
@@ -151,6 +151,6 @@ async def _bot(composed: Composed) -> Finding:
     provider = "Discord" if real else f"BOT_API_URL ({composed.bot.api_url})"
     advice = "" if real else f"; BOT_API_URL is {composed.bot.api_url}, not Discord's"
     try:
-        return Finding("ok", "bot", f"{provider} accepts the token of {await bot_name(composed.bot)}")
+        return Finding("ok", "bot", f"{provider} accepts the token of {await fetch_bot_name(composed.bot)}")
     except StartError as error:
         return Finding("bad", "bot", f"{error}{advice}")

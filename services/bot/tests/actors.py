@@ -1,4 +1,4 @@
-"""People with an account and a Discord account, and their assertions, made as auth makes them."""
+"""Users with a Discord account, and their assertions, made as auth makes them."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ PUBLIC_URL = "http://localhost:8000"
 
 @dataclass(frozen=True)
 class Actor:
-    """Somebody who is signed in."""
+    """A signed-in user."""
 
     user_id: UUID
     vault: Vault
@@ -31,7 +31,7 @@ class Actor:
         issuer: str = PUBLIC_URL,
         key: SigningKey | None = None,
     ) -> str:
-        """Their word for one action."""
+        """Issue an assertion for one action."""
         return AssertionIssuer(issuer).issue(
             key or await current_signing_key(self.vault),
             user_id=self.user_id,
@@ -42,12 +42,12 @@ class Actor:
         )
 
     async def leave(self, guild_id: int, *, key: str = "key-0001") -> GuildLeaveRequest:
-        """A request with a fresh assertion."""
+        """Build a leave request with a new assertion."""
         return GuildLeaveRequest(guild_id=guild_id, assertion=await self.assertion(guild_id), idempotency_key=key)
 
 
 async def make_actor(vault: Vault, discord_id: int | None) -> Actor:
-    """An account, linked to that Discord account if there is one."""
+    """Create a user, linked to a Discord account unless `discord_id` is None."""
     user = await User.create(
         email_norm=f"{uuid7().hex}@example.com", email_verified_at=datetime.now(UTC), status="active"
     )

@@ -28,7 +28,7 @@ StartBot = Callable[..., AbstractAsyncContextManager[Runner]]
 
 @pytest.fixture
 async def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningSandbox]:
-    # A bot on a slow machine may take longer than Discord waits; how long it took is told, and is ping's test.
+    # On a slow machine the bot may take longer than Discord waits; ping's test checks how long it took.
     monkeypatch.setattr("bongsu_sandbox.discord.interactions.service.FIRST_ANSWER_S", 30.0)
     async with running(SandboxSettings(data_dir=tmp_path / "sandbox")) as started:
         yield started
@@ -79,7 +79,7 @@ def settings(sandbox: RunningSandbox) -> BotSettings:
 
 @pytest.fixture
 def start_bot(settings: BotSettings, identity: Identity, database: Database, broker: MemoryBroker) -> StartBot:
-    """Runs a bot for the length of a block, by default until it is ready; keywords are settings."""
+    """Runs a bot while a block runs, by default from when it is ready on. Keywords are settings."""
 
     @asynccontextmanager
     async def start(*, until_ready: bool = True, **changes: object) -> AsyncIterator[Runner]:

@@ -1,4 +1,4 @@
-"""What tests do to the sandbox's Discord, and see of it."""
+"""The control API of the sandbox's Discord, as tests use it."""
 
 from typing import Any
 
@@ -29,43 +29,43 @@ __all__ = [
 
 
 class Discord:
-    """The control API."""
+    """A client of the control API."""
 
     def __init__(self, sandbox: RunningSandbox) -> None:
         self.sandbox = sandbox
         self._http = sandbox.http
 
     async def state(self) -> dict[str, Any]:
-        """Everything."""
-        found: dict[str, Any] = await self._asked("GET", "/state")
+        """Get the whole state."""
+        found: dict[str, Any] = await self._call("GET", "/state")
         return found
 
     async def guild(self, guild_id: int, **change: object) -> None:
         """Change a guild."""
-        await self._asked("PATCH", f"/guilds/{guild_id}", change)
+        await self._call("PATCH", f"/guilds/{guild_id}", change)
 
     async def drop(self, how: str, **options: object) -> int:
-        """End the bot's connections."""
-        found = await self._asked("POST", "/gateway/drop", {"how": how, **options})
+        """End the bot's gateway connections."""
+        found = await self._call("POST", "/gateway/drop", {"how": how, **options})
         dropped: int = found["dropped"]
         return dropped
 
     async def member(self, guild_id: int, user_id: int, permissions: int) -> None:
-        """Give somebody a role with these permissions."""
-        await self._asked("PUT", f"/guilds/{guild_id}/members/{user_id}", {"permissions": permissions})
+        """Give a user a role with these permissions."""
+        await self._call("PUT", f"/guilds/{guild_id}/members/{user_id}", {"permissions": permissions})
 
     async def limits(self, **limits: float) -> None:
         """Set the rate limits."""
-        await self._asked("PUT", "/rate-limits", limits)
+        await self._call("PUT", "/rate-limits", limits)
 
     async def give(self, command: str, **fields: object) -> dict[str, Any]:
-        """Give a slash command and wait for the answer."""
+        """Run a slash command as a user, and wait for the answer."""
         body = {"command": command, "user_id": str(MINJI), "guild_id": str(SEOUL_DEVELOPERS), "wait_s": 30, **fields}
-        found: dict[str, Any] = await self._asked("POST", "/interactions", body)
+        found: dict[str, Any] = await self._call("POST", "/interactions", body)
         return found
 
     async def fault(self, target: str, kind: str, **fields: object) -> None:
-        """Have something go wrong."""
+        """Inject a fault."""
         await self.sandbox.fault(kind, target=target, **fields)
 
     async def until(self, *path: str, reaches: int, within_s: float = 60.0) -> None:
@@ -79,7 +79,7 @@ class Discord:
 
         await eventually(is_reached, within_s)
 
-    async def _asked(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - whatever JSON holds
+    async def _call(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - whatever JSON holds
         answer = await self._http.request(method, f"/sandbox/discord/control{path}", json=body)
         assert not answer.is_error, answer.text
         return answer.json() if answer.content else None

@@ -9,7 +9,7 @@ from bongsu_bot.app import MIGRATIONS
 
 
 class TestMigrations:
-    async def test_they_make_the_tables_of_the_models_and_take_them_away(self, database_url: str) -> None:
+    async def test_migrations_create_the_tables_of_the_models_and_drop_them(self, database_url: str) -> None:
         engine = create_async_engine(database_url)
         owned = {table.name for table in owned_tables("bot")}
 

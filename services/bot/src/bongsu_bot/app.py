@@ -1,4 +1,4 @@
-"""Builds the bot, and the HTTP side that answers for its health."""
+"""Builds the bot, and the app that serves its health."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -42,10 +42,10 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
     stop: StopSignal,
     metrics: Metrics | None = None,
 ) -> AsyncIterator[Runner]:
-    """Run the bot for as long as the block runs: it logs in in the background, and again whenever it has to.
+    """Run the bot while the block runs. It logs in in the background, and again after each lost session.
 
-    Enter it once the server listens: a stand-in for Discord may be in the same process. `identity` is kept following
-    by whoever calls this.
+    Enter it when the server listens, because a stand-in for Discord may be in the same process. The caller keeps
+    `identity` following.
     """
     metrics = metrics or Metrics("bot")
     recorder = GuildRecorder(database, broker)
@@ -69,7 +69,7 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
 
 
 def create_app(*, identity: Identity, metrics: Metrics) -> FastAPI:
-    """The HTTP side of the process, which keeps `identity` following while it is served."""
+    """Build the app that serves the process's health, and keeps `identity` following."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

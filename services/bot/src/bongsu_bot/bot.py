@@ -26,7 +26,7 @@ T = TypeVar("T")
 HELP_TIMEOUT_S: Final = 600
 """Shorter than the 15 minutes in which Discord lets the bot disable the menu."""
 _STARTS_KEPT = 5
-"""Session starts of the day that are left alone: to spend the last one has Discord reset the token."""
+"""The day's session starts that stay unused: Discord resets the token of a bot that uses them all."""
 _UNKNOWN_INTERACTION = 10062
 _ALREADY_ACKNOWLEDGED = 40060
 
@@ -55,9 +55,9 @@ class BongsuBot(ezcord.AutoShardedBot):
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             max_messages=None,
-            # A 404 on the sounds, and the bot would never be ready.
+            # If Discord answers 404 to the sounds, the bot is never ready (py-cord 2.8.1).
             cache_default_sounds=False,
-            # Else commands are registered at each new session, and again at each unknown command.
+            # It registers the commands at each new session, and at each unknown command.
             auto_sync_commands=False,
             # ezcord's handler shows the exception's text to the user.
             error_handler=False,

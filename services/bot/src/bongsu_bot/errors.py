@@ -1,10 +1,10 @@
-"""What the bot refuses, and why."""
+"""The bot's error kinds."""
 
 from bongsu.runtime import errors
 
 
 class AssertionNotAccepted(errors.Unauthorised):
-    """The assertion is not for this action, is out of date, was used or is revoked."""
+    """The assertion is for another action, or it is expired, used or revoked."""
 
     code = "assertion_refused"
 
@@ -22,30 +22,30 @@ class NotAManager(errors.Forbidden):
 
 
 class GuildNotFound(errors.NotFound):
-    """The bot is not in that guild."""
+    """The bot is not in the guild."""
 
     code = "guild_not_found"
 
 
 class IdempotencyKeyReused(errors.Conflict):
-    """The key was used for something else."""
+    """The idempotency key was used for another request."""
 
     code = "idempotency_key_reused"
 
 
 class BotNotReady(errors.Unavailable):
-    """The bot is not logged in."""
+    """The bot has no token, or Discord refuses it."""
 
     code = "bot_not_ready"
 
 
 class ShardUnavailable(errors.Unavailable):
-    """No process runs the guild's shard."""
+    """No process runs the shard of the guild."""
 
     code = "shard_unavailable"
 
 
 class DiscordUnavailable(errors.Unavailable):
-    """Discord does not answer, or not with what was asked for."""
+    """Discord does not answer, or answers with an error."""
 
     code = "discord_unavailable"

@@ -1,4 +1,4 @@
-"""A bot that is logged in to Discord's REST, and not to the gateway: for work that is done once."""
+"""A login to Discord's REST API alone, for commands that run once."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,9 +12,9 @@ from bongsu_bot.settings import BotSettings
 
 @asynccontextmanager
 async def logged_in(settings: BotSettings) -> AsyncIterator[BongsuBot]:
-    """A bot for the length of the block.
+    """Log a bot in for the length of the block.
 
-    :raises StartError: no token, a wrong one, or Discord does not answer, now or within the block.
+    :raises StartError: the token is missing or refused, or Discord does not answer, now or within the block.
     """
     if settings.token is None:
         raise StartError("BOT_TOKEN is missing (the bot's token, from Discord's developer portal)")
@@ -30,10 +30,10 @@ async def logged_in(settings: BotSettings) -> AsyncIterator[BongsuBot]:
         await bot.close()
 
 
-async def bot_name(settings: BotSettings) -> str:
-    """The name of the bot whose token it is.
+async def fetch_bot_name(settings: BotSettings) -> str:
+    """Return the name of the bot that the token belongs to.
 
-    :raises StartError: no token, a wrong one, or Discord does not answer.
+    :raises StartError: the token is missing or refused, or Discord does not answer.
     """
     async with logged_in(settings) as bot:
         return str(bot.user)

@@ -10,12 +10,12 @@ from tests.eventually import eventually
 
 
 class TestLogin:
-    async def test_the_bot_logs_in_with_one_identify(self, discord: Discord, start_bot: StartBot) -> None:
+    async def test_login_takes_one_identify(self, discord: Discord, start_bot: StartBot) -> None:
         async with start_bot() as runner:
             assert runner.connected(0)
             assert (await discord.state())["gateway"]["identifies"] == 1
 
-    async def test_the_session_ends_with_the_bot(self, discord: Discord, start_bot: StartBot) -> None:
+    async def test_session_ends_when_the_bot_stops(self, discord: Discord, start_bot: StartBot) -> None:
         async with start_bot() as runner:
             pass
         assert runner.state in {"stopped", "ready"}
@@ -25,7 +25,7 @@ class TestLogin:
 
         await eventually(sessions_are_over)
 
-    async def test_a_wrong_token_is_one_clear_line_and_no_retry(self, discord: Discord, start_bot: StartBot) -> None:
+    async def test_wrong_token_is_logged_once_and_not_retried(self, discord: Discord, start_bot: StartBot) -> None:
         with capture_logs() as logs:
             async with start_bot(until_ready=False, token=SecretStr("wrong")) as runner:
                 await becomes(runner, "refused")
@@ -34,33 +34,31 @@ class TestLogin:
         assert [entry["event"] for entry in logs if entry["log_level"] in {"error", "warning"}] == ["bot.refused"]
         assert (await discord.state())["rest"]["GET /users/@me"] == 1
 
-    async def test_two_429s_are_waited_for(self, discord: Discord, start_bot: StartBot) -> None:
+    async def test_login_succeeds_after_two_429s(self, discord: Discord, start_bot: StartBot) -> None:
         await discord.fault("discord", "throttle", detail={"route": "/users/@me", "times": "2", "retry_after": "0.1"})
         async with start_bot():
             assert (await discord.state())["rest"]["GET /users/@me"] == 3
 
-    async def test_a_429_from_the_proxy_is_tried_again_later(self, discord: Discord, start_bot: StartBot) -> None:
+    async def test_login_is_retried_after_a_429_from_the_proxy(self, discord: Discord, start_bot: StartBot) -> None:
         await discord.fault("discord", "no_via", detail={"route": "/users/@me", "times": "1"})
         async with start_bot() as runner:
             assert runner.ready
 
-    async def test_a_gateway_that_is_down_is_tried_again(self, discord: Discord, start_bot: StartBot) -> None:
+    async def test_login_is_retried_when_the_gateway_is_down(self, discord: Discord, start_bot: StartBot) -> None:
         await discord.fault("discord", "reset", detail={"route": "/gateway", "times": "1"})
         async with start_bot() as runner:
             assert runner.ready
 
-    async def test_a_login_that_never_completes_is_given_up_and_tried_again(
-        self, discord: Discord, start_bot: StartBot
-    ) -> None:
+    async def test_login_is_retried_when_it_never_completes(self, discord: Discord, start_bot: StartBot) -> None:
         await discord.fault("gateway", "hang")
         async with start_bot(until_ready=False, ready_timeout_s=0.5) as runner:
             await becomes(runner, "waiting")
             await discord.sandbox.clear_faults()
-            # What comes next has no fault, and half a second may be too short for it on a slow machine.
+            # Half a second may be too short for the next login on a slow machine.
             runner._settings = runner._settings.model_copy(update={"ready_timeout_s": 30.0})
             await becomes(runner, "ready")
 
-    async def test_a_day_s_logins_are_not_spent(
+    async def test_login_waits_when_the_days_logins_are_nearly_spent(
         self, discord: Discord, start_bot: StartBot, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("bongsu_sandbox.discord.gateway.hub.SESSION_STARTS", 5)
@@ -73,7 +71,7 @@ class TestLogin:
 
 class TestReconnecting:
     @pytest.mark.parametrize("how", ["reset", "close", "reconnect"])
-    async def test_a_dropped_connection_is_resumed(self, how: str, discord: Discord, start_bot: StartBot) -> None:
+    async def test_dropped_connection_is_resumed(self, how: str, discord: Discord, start_bot: StartBot) -> None:
         async with start_bot():
             assert await discord.drop(how) == 1
             await discord.until("gateway", "resumes", reaches=1)
@@ -81,7 +79,7 @@ class TestReconnecting:
             assert answer["status"] == "answered"
             assert (await discord.state())["gateway"]["identifies"] == 1
 
-    async def test_what_happened_meanwhile_is_made_up_for(self, discord: Discord, start_bot: StartBot) -> None:
+    async def test_resumed_session_gets_the_events_that_it_missed(self, discord: Discord, start_bot: StartBot) -> None:
         async with start_bot() as runner:
             await discord.fault("discord", "unavailable", detail={"route": "/gateway", "times": "1"})
             await discord.drop("reset")
@@ -90,14 +88,16 @@ class TestReconnecting:
             assert await discord.give("ping")
             assert runner.ready
 
-    async def test_an_invalid_session_is_followed_by_one_identify(self, discord: Discord, start_bot: StartBot) -> None:
+    async def test_invalid_session_is_followed_by_one_identify(self, discord: Discord, start_bot: StartBot) -> None:
         async with start_bot():
             await discord.drop("invalid_session")
             await discord.until("gateway", "identifies", reaches=2)
             assert (await discord.give("ping"))["status"] == "answered"
             assert (await discord.state())["gateway"]["identifies"] == 2
 
-    async def test_commands_are_not_registered_again(self, discord: Discord, start_bot: StartBot) -> None:
+    async def test_unknown_commands_and_new_sessions_register_nothing(
+        self, discord: Discord, start_bot: StartBot
+    ) -> None:
         async with start_bot():
             await discord.until("command_syncs", reaches=1)
             await discord.drop("invalid_session")
@@ -106,14 +106,16 @@ class TestReconnecting:
                 await discord.give("gone", unregistered=True)
             assert (await discord.state())["command_syncs"] == 1
 
-    async def test_a_token_that_is_revoked_meanwhile_ends_the_bot(self, discord: Discord, start_bot: StartBot) -> None:
+    async def test_runner_ends_when_the_token_is_revoked(self, discord: Discord, start_bot: StartBot) -> None:
         async with start_bot() as runner:
             await discord.drop("close", code=4004)
             await becomes(runner, "refused")
 
 
 class TestRateLimits:
-    async def test_an_exhausted_bucket_does_not_hang(self, discord: Discord, start_bot: StartBot) -> None:
+    async def test_exhausted_bucket_delays_requests_without_hanging_them(
+        self, discord: Discord, start_bot: StartBot
+    ) -> None:
         async with start_bot() as runner:
             await discord.limits(others=1, others_per_s=0.3)
             began = time.monotonic()
@@ -124,7 +126,7 @@ class TestRateLimits:
 
 
 class TestShards:
-    async def test_two_shards_log_in_and_each_has_its_guilds(self, discord: Discord, start_bot: StartBot) -> None:
+    async def test_two_shards_log_in(self, discord: Discord, start_bot: StartBot) -> None:
         async with start_bot(shards=2) as runner:
             assert runner.connected(0)
             assert runner.connected(1)

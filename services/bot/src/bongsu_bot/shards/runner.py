@@ -1,6 +1,6 @@
-"""Keeps the bot logged in: starts it, looks after it, and starts it again.
+"""Keeps the bot logged in.
 
-It is never silent: each attempt that fails is one line in the log, and what cannot succeed is said once and given up.
+Each failed attempt is one line in the log. A refusal that no retry can change ends the runner.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ from bongsu_bot.settings import BotSettings
 log = get_logger(__name__)
 State = Literal["starting", "ready", "waiting", "refused", "stopped"]
 MakeBot = Callable[[Callable[[], None]], BongsuBot]
-"""Makes a bot that calls what it is given before each IDENTIFY."""
+"""Makes a bot. The argument is a function that the bot calls before each IDENTIFY."""
 
 _CLOSE_S = 2.5
 _STABLE_S = 300.0
 _FIRST_PAUSE_S = 1.0
-_TOO_MANY_PAUSE_S = 30.0
-_BAD_SETTINGS: Final = {
+_THROTTLED_PAUSE_S = 30.0
+SETTINGS_ERRORS: Final = {
     4004: "Discord refuses BOT_TOKEN: copy it again from the developer portal",
     4010: "Discord refuses the shard: check BOT_SHARDS and BOT_SHARD_IDS",
     4011: "Discord asks for more shards: raise BOT_SHARDS",
@@ -42,12 +42,12 @@ _BAD_SETTINGS: Final = {
 }
 
 
-class Refused(Exception):
-    """Discord will never let the bot in like this. The message says what to do."""
+class LoginRefused(Exception):
+    """Discord refuses the bot until a setting is changed. The message says which."""
 
 
 class Runner:
-    """One bot at a time, on the shards of this process."""
+    """Runs one bot at a time, on the shards of this process."""
 
     def __init__(self, make: MakeBot, settings: BotSettings, stop: StopSignal, metrics: Metrics) -> None:
         self._make = make
@@ -73,18 +73,18 @@ class Runner:
     async def run(self) -> None:
         """Run until the process ends, or until Discord refuses the bot for good."""
         while not self._stop.is_set():
-            self._become("starting")
+            self._set_state("starting")
             began = time.monotonic()
             bot = self._bot = self._make(self._identifies.inc)
             try:
-                await self._live(bot)
-            except Refused as refused:
+                await self._run_bot(bot)
+            except LoginRefused as refused:
                 self.refusal = str(refused)
                 log.error("bot.refused", reason=self.refusal)
-                self._become("refused")
+                self._set_state("refused")
                 return
-            except Exception as error:  # noqa: BLE001 - whatever ends the bot, it is noted and the bot started again
-                self._note(error)
+            except Exception as error:  # noqa: BLE001 - whatever ends the bot, it is logged and the bot restarted
+                self._log_failure(error)
             finally:
                 self._bot = None
                 await _close(bot)
@@ -92,12 +92,12 @@ class Runner:
                 self._pause_s = _FIRST_PAUSE_S
             if not self._stop.is_set():
                 await self._pause()
-        self._become("stopped")
+        self._set_state("stopped")
 
-    async def _live(self, bot: BongsuBot) -> None:
+    async def _run_bot(self, bot: BongsuBot) -> None:
         token = self._settings.token
         if token is None:
-            raise Refused("BOT_TOKEN is missing (the bot's token, from Discord's developer portal)")
+            raise LoginRefused("BOT_TOKEN is missing (the bot's token, from Discord's developer portal)")
         running = asyncio.create_task(bot.start(token.get_secret_value(), env_path=None), name="bot")
         ready = asyncio.create_task(bot.wait_until_ready(), name="bot ready")
         stopped = asyncio.create_task(self._stop.wait(), name="bot stop")
@@ -108,31 +108,31 @@ class Runner:
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if running.done():
-                _explain(running)
+                _raise_cause(running)
             if not ready.done() and not stopped.done():
                 raise TimeoutError(f"not ready within {self._settings.ready_timeout_s:g} s")
             if ready.done() and not running.done():
-                await self._begin(bot)
+                await self._start_work(bot)
                 await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
                 if running.done():
-                    _explain(running)
+                    _raise_cause(running)
         finally:
             for task in (running, ready, stopped):
                 task.cancel()
             await asyncio.gather(running, ready, stopped, return_exceptions=True)
 
-    async def _begin(self, bot: BongsuBot) -> None:
-        self._become("ready")
+    async def _start_work(self, bot: BongsuBot) -> None:
+        self._set_state("ready")
         log.info("bot.ready", guilds=len(bot.guilds), shards=[*self._settings.own_shards], of=self._settings.shards)
         try:
             await (sync_with if self._settings.sync_commands else fetch_ids)(bot)
         except (discord.HTTPException, *CONNECTION_ERRORS) as error:
             log.warning("commands.sync_failed", error=type(error).__name__)
 
-    def _note(self, error: Exception) -> None:
+    def _log_failure(self, error: Exception) -> None:
         if isinstance(error, discord.HTTPException) and error.status == 429:
-            # Not Discord's own limit, which py-cord waits for: its proxy has shut the address out.
-            self._pause_s = max(self._pause_s, _TOO_MANY_PAUSE_S)
+            # py-cord waits for Discord's own limits. This one is from its proxy, which blocks the address.
+            self._pause_s = max(self._pause_s, _THROTTLED_PAUSE_S)
         if isinstance(error, discord.DiscordException | aiohttp.ClientError | OSError | TimeoutError):
             cause = error.__cause__ if isinstance(error, discord.GatewayNotFound) else None
             log.warning("bot.disconnected", error=type(error).__name__, reason=str(cause or error)[:200])
@@ -140,30 +140,30 @@ class Runner:
             log.error("bot.failed", error=type(error).__name__, exc_info=error)
 
     async def _pause(self) -> None:
-        self._become("waiting")
+        self._set_state("waiting")
         pause_s = min(self._pause_s, self._settings.retry_max_s) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
         self._pause_s = min(self._pause_s * 2, self._settings.retry_max_s)
         log.info("bot.retry_scheduled", in_s=round(pause_s, 1))
         await self._stop.sleep(pause_s)
 
-    def _become(self, state: State) -> None:
+    def _set_state(self, state: State) -> None:
         self.state = state
         self._ready.set(state == "ready")
         self.changed.set()
         self.changed = asyncio.Event()
 
 
-def _explain(running: "asyncio.Task[None]") -> None:
-    """Raise what ended the bot."""
+def _raise_cause(running: "asyncio.Task[None]") -> None:
+    """Raise the cause of the bot's end."""
     try:
         running.result()
     except discord.LoginFailure as error:
-        raise Refused(_BAD_SETTINGS[4004]) from error
+        raise LoginRefused(SETTINGS_ERRORS[4004]) from error
     except discord.PrivilegedIntentsRequired as error:
-        raise Refused(_BAD_SETTINGS[4014]) from error
+        raise LoginRefused(SETTINGS_ERRORS[4014]) from error
     except discord.ConnectionClosed as error:
-        if error.code in _BAD_SETTINGS:
-            raise Refused(_BAD_SETTINGS[error.code]) from error
+        if error.code in SETTINGS_ERRORS:
+            raise LoginRefused(SETTINGS_ERRORS[error.code]) from error
         raise
     raise ConnectionError("the connection to Discord ended")
 
@@ -172,7 +172,7 @@ async def _close(bot: BongsuBot) -> None:
     with contextlib.suppress(Exception):
         async with asyncio.timeout(_CLOSE_S):
             await bot.close()
-    # A connection that was given up before its IDENTIFY is in none of py-cord's lists, and its heartbeat goes on.
+    # py-cord 2.8.1 does not list a connection that ended before its IDENTIFY, so its heartbeat thread would go on.
     for thread in threading.enumerate():
         if isinstance(thread, KeepAliveHandler) and thread.ws.loop is bot.loop:
             thread.stop()
