@@ -61,10 +61,13 @@ TARGETS = (
     "bongsu_sandbox.target",
     "bongsu_launcher.target",
     "bongsu_client.target",
+    "bongsu_auth.beacons.backend",
     "bongsu_auth.beacons.cog",
     "bongsu_auth.beacons.endpoints",
     "bongsu_auth.beacons.handlers",
     "bongsu_auth.beacons.service",
+    "bongsu_auth.beacons.strategy",
+    "bongsu_auth.beacons.transport",
     "bongsu_auth.beacons.schemas",
 )
 VIOLATIONS = [
@@ -93,6 +96,12 @@ VIOLATIONS = [
     plant(ROLES, "bongsu_auth.towers.models", "bongsu_auth.beacons.schemas"),
     plant(ROLES, "bongsu_auth.towers.handlers", "bongsu_auth.beacons.endpoints"),
     plant(ROLES, "bongsu_auth.towers.port", "bongsu_auth.beacons.cog"),
+    plant(ROLES, "bongsu_auth.towers.strategy", "bongsu_auth.beacons.backend"),
+    plant(ROLES, "bongsu_auth.towers.transport", "bongsu_auth.beacons.strategy"),
+    plant(ROLES, "bongsu_auth.towers.service", "bongsu_auth.beacons.transport"),
+    plant(ROLES, "bongsu_auth.towers.manager", "bongsu_auth.beacons.service"),
+    plant(ROLES, "bongsu_auth.towers.manager", "starlette"),
+    plant(ROLES, "bongsu_auth.towers.strategy", "httpx"),
     *(
         plant(ROLES, "bongsu_auth.towers.service", external)
         for external in ("fastapi", "starlette", "discord", "aio_pika", "aioboto3", "httpx")

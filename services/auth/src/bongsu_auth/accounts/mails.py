@@ -29,7 +29,7 @@ class SignUpMails:
     lifetime: timedelta
 
     async def is_limit_reached(self, email: str) -> bool:
-        """Whether the address got `per_hour` mails within the last hour."""
+        """Return whether the address got `per_hour` mails within the last hour."""
         since = datetime.now(UTC) - timedelta(hours=1)
         recent = await Registration.filter_by(email_norm=email, updated_at__gt=since).aggregate(total=("sum", "mails"))
         return int(recent["total"] or 0) >= self.per_hour

@@ -35,7 +35,7 @@ MAX_ATTEMPTS = 10
 
 @dataclass(frozen=True, slots=True)
 class SignUps:
-    """What signing up needs. `new_accounts` is the `sending` of a new account: `trial` or `live`."""
+    """The collaborators of a sign-up. `new_accounts` is the `sending` of a new account: `trial` or `live`."""
 
     vault: Vault
     mails: SignUpMails
@@ -49,7 +49,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):  # type: ignore[typ
     `create`, `register`, `verify` and `authenticate` hash passwords, so they open their own units of work after that.
     Every other method runs in the caller's.
 
-    :param sign_ups: None where nobody can sign up, as in an operator's command.
+    :param sign_ups: None in an operator's command, where no user signs up.
     """
 
     user_db: UserDatabase
@@ -131,7 +131,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):  # type: ignore[typ
     async def register(self, email: str, password: str, *, name: str | None, locale: str, address: str | None) -> str:
         """Store a sign-up and send one mail. Statements and time are the same for a known address.
 
-        Nothing is stored beyond the limit of mails for the address: nobody could prove the address with it.
+        Nothing is stored beyond the limit of mails for the address: it could not be proven without a mail.
 
         :param address: the client's, for the limit on sign-ups.
         :return: a secret for the browser that signs up.
@@ -288,7 +288,7 @@ async def _find_waiting(token: str) -> Registration | None:
 
 
 def is_of_browser(registration: Registration, browser: str) -> bool:
-    """Whether the sign-up was made in the browser that holds this secret."""
+    """Return whether the sign-up was made in the browser that holds this secret."""
     return hmac.compare_digest(registration.browser_digest, digest(browser))
 
 

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a password is right, and its new hash if the old one was made with weaker parameters."""
+    """The result of a comparison, and a new hash if the old one was made with weaker parameters."""
 
     right: bool
     rehashed: str | None = None

@@ -24,7 +24,7 @@ class Guild:
 
     @property
     def manageable(self) -> bool:
-        """Whether the member may add and configure bots."""
+        """Return whether the member may add and configure bots."""
         return self.owner or bool(self.permissions & (ADMINISTRATOR | MANAGE_GUILD))
 
 

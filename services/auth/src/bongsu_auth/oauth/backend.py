@@ -95,7 +95,7 @@ class CustomBackend(CookieBackend, ABC):
         return Profile()
 
     async def authorization_url(self, request: AuthorizationRequest) -> str:
-        """Return where to redirect a browser: always with a state, and with PKCE's S256."""
+        """Return the URL to which to redirect a browser: always with a state, and with PKCE's S256."""
         scopes = list(request.scopes) if request.scopes is not None else None
         extra = {**request.extra, **self.extra_parameters(request)}
         return await self._client.get_authorization_url(

@@ -43,7 +43,7 @@ class Grants:
         return values
 
     def access_token(self, linked: LinkedAccount) -> str | None:
-        """Return the account's access token, however old; None if there is none or it cannot be opened."""
+        """Return the account's access token, however old; None if it is missing or cannot be opened."""
         return self._open(linked.sealed_access_token, _access(linked.id))
 
     async def use(self, linked: LinkedAccount, provider: Provider, call: Callable[[str], Awaitable[T]]) -> T:

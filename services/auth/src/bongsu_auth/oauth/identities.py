@@ -78,7 +78,7 @@ class ProviderLogin:
 
     @property
     def email(self) -> str | None:
-        """The address in our spelling; None if there is none, or if we cannot write to it."""
+        """The address in our spelling; None if it is missing, or if we cannot write to it."""
         try:
             return normalise_email(self.account.email) if self.account.email else None
         except ValueError:
@@ -108,7 +108,7 @@ class Identities:
         self._new_accounts = new_accounts
 
     async def find_owner(self, login: ProviderLogin, address: str | None) -> User:
-        """Return the user whose provider account it is; create and link one if there is none.
+        """Return the user whose provider account it is; create and link one if it is not linked.
 
         :param address: the client's, for the audit log.
         :raises AccountBlocked: the user is blocked.
@@ -203,7 +203,7 @@ class Identities:
         return known
 
     async def _reclaim(self, user: User, actor: Actor) -> None:
-        """Give an account to the proven owner of its address, and close every way back in for whoever created it."""
+        """Give an account to the proven owner of its address, and remove every way in of the user who created it."""
         now = datetime.now(UTC)
         await user.update(hashed_password="", email_verified_at=now)
         await profiles.empty(user)
@@ -238,7 +238,7 @@ async def _find_linked(login: ProviderLogin) -> LinkedAccount | None:
 
 
 async def _has_another(user_id: UUID, login: ProviderLogin) -> bool:
-    """Whether the user has another account of this provider linked.
+    """Return whether the user has another account of this provider linked.
 
     :raises ConcurrentSignIn: it is this account, which was not linked at the read before.
     """
@@ -258,7 +258,7 @@ async def _fill_address(user: User, login: ProviderLogin) -> None:
 
 
 def _has_password(user: User) -> bool:
-    """Whether the user can sign in with a password, which takes a verified address as well."""
+    """Return whether the user can sign in with a password, which takes a verified address as well."""
     return bool(user.hashed_password) and user.is_verified and user.email_norm is not None
 
 

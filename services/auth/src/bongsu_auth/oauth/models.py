@@ -24,7 +24,7 @@ class OAuthState(AuthModel):
     provider: Mapped[str] = mapped_column(AsciiKey(16))
     flow: Mapped[Flow] = mapped_column(AsciiKey(8))
     user_id: Mapped[UUID | None] = mapped_column(UUIDKey())
-    """Who links or installs; None for a sign-in."""
+    """The user who links or installs; None for a sign-in."""
     session_id: Mapped[UUID | None] = mapped_column(UUIDKey())
     """The session in which the user does."""
     sealed_verifier: Mapped[str] = mapped_column(Text)

@@ -1,4 +1,4 @@
-"""What auth needs from a provider."""
+"""The provider, as auth needs it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -74,7 +74,7 @@ class AuthorizationRequest:
 class Grant:
     """The response of the token endpoint.
 
-    :param refresh_token: None if there is none, or if the previous one stays valid.
+    :param refresh_token: None if the response has no new one.
     :param scopes: granted by the user; None if the response does not say.
     :param guild_id: the Discord guild to which the bot was added.
     """
@@ -124,14 +124,14 @@ class ProviderAccount:
 
 
 class Provider(Protocol):
-    """What the services use of a provider's backend. Every method may raise `ProviderFailed`."""
+    """A provider's backend, as the services use it. Every method may raise `ProviderFailed`."""
 
     @property
     def name(self) -> str:
         """In URLs and tables: `discord`."""
 
     async def authorization_url(self, request: AuthorizationRequest) -> str:
-        """Return where to redirect a browser."""
+        """Return the URL to which to redirect a browser."""
 
     async def exchange(self, code: str, *, redirect_uri: str, verifier: str) -> Grant:
         """Exchange the code that a browser brought."""

@@ -35,7 +35,7 @@ def picture(value: object) -> str | None:
 
 
 def is_image_hash(value: str | None) -> bool:
-    """Whether the value is a Discord image hash, which is safe in a URL."""
+    """Return whether the value is a Discord image hash, which is safe in a URL."""
     return value is not None and _IMAGE_HASH.fullmatch(value) is not None
 
 

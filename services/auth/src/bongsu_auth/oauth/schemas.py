@@ -50,13 +50,13 @@ class ProviderPage(BaseModel):
 
 
 class AuthorizationUrl(BaseModel):
-    """Where to redirect the browser."""
+    """The URL to which to redirect the browser."""
 
     authorization_url: str
 
 
 class LinkIn(Strict):
-    """Where the browser goes afterwards."""
+    """The page to which the browser goes afterwards."""
 
     next: NextPath = "/"
 

@@ -33,7 +33,7 @@ INSTALL_SCOPES = ("bot", "applications.commands", "identify")
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRedirect:
-    """Where to send the browser, and the secret that it must bring back in the cookie of `state`."""
+    """The URL for the browser, and the secret that it must bring back in the cookie of `state`."""
 
     authorization_url: str
     state: str

@@ -23,7 +23,7 @@ LIFETIME = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class FlowContext:
-    """What a flow is for.
+    """The purpose of a flow.
 
     :param next_path: where the browser goes afterwards; a safe path.
     :param user_id: who links or installs, in which session; None for a sign-in.
@@ -115,7 +115,7 @@ async def sweep_states() -> int:
 
 
 def _is_started_by(browser: CallbackBrowser, state: OAuthState) -> bool:
-    """Whether this browser started the flow.
+    """Return whether this browser started the flow.
 
     It has the flow's cookie; or it is signed in with the session that started the flow, as when the dashboard did so on
     the browser's behalf. A browser in which another user signed in since does not link to the first user's account.

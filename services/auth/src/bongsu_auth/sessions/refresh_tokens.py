@@ -1,6 +1,6 @@
 """Refresh tokens: a session, a generation, and an HMAC of both under the session's own key.
 
-No token is stored: the newest can be made again, so tabs that refresh at the same time get the same one.
+No token is stored: the newest can be derived again, so tabs that refresh at the same time get the same one.
 """
 
 import base64
@@ -19,30 +19,30 @@ _DOMAIN = b"bongsu.refresh\0"
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """A refresh token as it was sent; nothing of it is true before `is_of` says so."""
+    """A refresh token as a client sent it. Do not trust it before `is_of`."""
 
     session_id: UUID
     generation: int
     mac: bytes
 
     def is_of(self, key: bytes) -> bool:
-        """Whether it was made with the session's key."""
+        """Return whether its MAC was computed with the session's key."""
         return hmac.compare_digest(self.mac, _mac(key, self.session_id, self.generation))
 
 
 def new_key() -> bytes:
-    """A key for a new session."""
+    """Return a key for a new session."""
     return secrets.token_bytes(KEY_BYTES)
 
 
 def make(key: bytes, session_id: UUID, generation: int) -> str:
-    """The refresh token of a generation."""
+    """Return the refresh token of a generation."""
     data = _body(session_id, generation) + _mac(key, session_id, generation)
     return PREFIX + base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def parse(text: str) -> RefreshToken | None:
-    """Reads a refresh token; None if it is none."""
+    """Parse a refresh token; None if it is malformed."""
     encoded = text.removeprefix(PREFIX)
     if encoded == text or not encoded.isascii():
         return None

@@ -160,7 +160,7 @@ class Sessions:
         return presented.session if presented is not None and _is_open(presented.session, datetime.now(UTC)) else None
 
     async def is_open(self, session_id: UUID | None, user_id: UUID) -> bool:
-        """Whether a session of the user has not ended. It does not end before the unit of work does."""
+        """Return whether a session of the user has not ended. It does not end before the unit of work does."""
         session = await UserSession.filter_by(id=session_id, user_id=user_id).lock(read=True).one_or_none()
         return session is not None and _is_open(session, datetime.now(UTC))
 
@@ -223,7 +223,7 @@ class Sessions:
     async def end_by_token(self, text: str, address: str | None) -> None:
         """End the session of a refresh token of any generation, if it is open.
 
-        :raises RefreshRefused: the token is not one of ours.
+        :raises RefreshRefused: the token is not genuine.
         """
         presented = await self._find(text)
         if presented is None:
@@ -251,7 +251,7 @@ class Sessions:
             await self._end_all(others.filter_by(id__in=ids), opened.user_id, "too_many_sessions")
 
     async def _find(self, text: str) -> _Presented | None:
-        """Return the session of a refresh token of any generation; None if the token is not one of ours."""
+        """Return the session of a refresh token of any generation; None if the token is not genuine."""
         token = refresh_tokens.parse(text)
         session = await UserSession.get_or_none(token.session_id) if token is not None else None
         if token is None or session is None:
@@ -274,7 +274,7 @@ class Sessions:
         return changed == 1
 
     def _is_predecessor(self, generation: int, session: UserSession, now: datetime) -> bool:
-        """Whether a token that is not the newest still works.
+        """Return whether a token that is not the newest still works.
 
         The one before the newest does: the newest has not been used yet (its use would have made another). The one
         before that does for a short time after its successor's use: a second tab, or a response that got lost.

@@ -143,7 +143,7 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         """End the session of the access token that was read; of a refresh token if `user` is None.
 
         :raises SessionNotFound: the session has ended.
-        :raises RefreshRefused: the refresh token is not one of ours.
+        :raises RefreshRefused: the refresh token is not genuine.
         """
         if user is not None and self.caller is not None and self.caller.session_id is not None:
             await self._sessions.end(self.caller.session_id, user.id, self.caller.actor)

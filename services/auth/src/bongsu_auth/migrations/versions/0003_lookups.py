@@ -1,4 +1,4 @@
-"""Indices for what sign-ups and sign-ins look up: an address's mails of late, and a user's open sessions."""
+"""Indices for the look-ups of sign-ups and sign-ins: recent mails to an address, and a user's open sessions."""
 
 from alembic import op
 
