@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from bongsu import outbox
 from bongsu.identity.callers import Identity
@@ -20,7 +21,7 @@ from tests.infrastructure.templates import Schema, WithTables
 TABLES = Schema.migrated("auth", MIGRATIONS, outbox.MIGRATIONS)
 
 
-async def staged(url: str, settings: AuthSettings) -> AsyncIterator[Stage]:
+async def staged(url: str, settings: AuthSettings, argon2: Argon2Hasher) -> AsyncIterator[Stage]:
     database = Database(url)
     vault = Vault.parse(Vault.new_key())
     await ensure_signing_key(vault)
@@ -35,6 +36,7 @@ async def staged(url: str, settings: AuthSettings) -> AsyncIterator[Stage]:
         vault=vault,
         public_url=URL,
         providers_transport=providers.transport,
+        argon2=argon2,
     )
     async with (
         app.router.lifespan_context(app),
@@ -51,14 +53,20 @@ def settings() -> AuthSettings:
 
 
 @pytest.fixture
-async def stage(sqlite_with_tables: WithTables, settings: AuthSettings) -> AsyncIterator[Stage]:
+def argon2() -> Argon2Hasher:
+    """The cost of a hash: next to nothing. A test of the real cost is parametrised with `REAL_COST`."""
+    return Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+@pytest.fixture
+async def stage(sqlite_with_tables: WithTables, settings: AuthSettings, argon2: Argon2Hasher) -> AsyncIterator[Stage]:
     """On SQLite, for what does not depend on the database."""
-    async for one in staged(sqlite_with_tables(TABLES), settings):
+    async for one in staged(sqlite_with_tables(TABLES), settings, argon2):
         yield one
 
 
 @pytest.fixture
-async def each_stage(with_tables: WithTables, settings: AuthSettings) -> AsyncIterator[Stage]:
+async def each_stage(with_tables: WithTables, settings: AuthSettings, argon2: Argon2Hasher) -> AsyncIterator[Stage]:
     """On SQLite and on MySQL or MariaDB, for what does."""
-    async for one in staged(with_tables(TABLES), settings):
+    async for one in staged(with_tables(TABLES), settings, argon2):
         yield one

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import httpx
+import pytest
 from faker import Faker
 from fastapi import FastAPI
 
@@ -20,8 +21,9 @@ from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu.outbox.models import OutboxMessage
 from bongsu.runtime.dependencies import find
-from bongsu_auth import operations
 from bongsu_auth.accounts.manager import UserManager
+from bongsu_auth.accounts.passwords import OWASP_MINIMUM
+from bongsu_auth.accounts.schemas import UserCreate
 from bongsu_auth.oauth.backend import Backends
 from bongsu_auth.oauth.grants import Grants
 from bongsu_auth.oauth.service import Flows
@@ -29,6 +31,7 @@ from services.auth.tests.providers import Person, Providers
 
 URL = "http://localhost:8000"
 PASSWORD = "correct horse battery"
+REAL_COST = pytest.mark.parametrize("argon2", [OWASP_MINIMUM], ids=["real cost"])
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ class Stage:
 
     async def user(self, email: str | None = None, *, role: Role = Role.USER) -> User:
         """Somebody with an account, without the mail."""
-        return await operations.create_user(self.database, email or self.new_address(), PASSWORD, role=role)
+        given = {"email": email or self.new_address(), "password": PASSWORD, "role": role, "sending": "live"}
+        return await self.users.create(UserCreate(**given, is_verified=True))
 
     async def login(self, email: str, password: str = PASSWORD) -> httpx.Response:
         async with self.browser() as browser:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import httpx
 from fastapi import FastAPI, Request, Response
+from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy.exc import SQLAlchemyError
 
 from bongsu.identity.assertions import AssertionIssuer
@@ -28,7 +29,7 @@ from bongsu_auth.accounts import endpoints as accounts
 from bongsu_auth.accounts.limits import SignUpLimit
 from bongsu_auth.accounts.mails import SignUpMails
 from bongsu_auth.accounts.manager import SignUps, UserManager, sweep_registrations
-from bongsu_auth.accounts.passwords import PasswordHasher
+from bongsu_auth.accounts.passwords import OWASP_MINIMUM, PasswordHasher
 from bongsu_auth.accounts.users import UserDatabase
 from bongsu_auth.api_keys import endpoints as api_keys
 from bongsu_auth.api_keys.service import ApiKeys
@@ -77,12 +78,14 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
     vault: Vault,
     public_url: str,
     providers_transport: httpx.AsyncBaseTransport | None = None,
+    argon2: Argon2Hasher = OWASP_MINIMUM,
 ) -> FastAPI:
     """Build the API. The caller owns the database, and disposes of it after the app's lifespan.
 
     :param providers_transport: replaces the network to sign-in providers, in tests.
+    :param argon2: the cost of a password's hash.
     """
-    hasher = PasswordHasher(workers=settings.password_workers, queue=settings.password_queue)
+    hasher = PasswordHasher(workers=settings.password_workers, queue=settings.password_queue, argon2=argon2)
     sign_up_limit = SignUpLimit(database, settings.sign_ups_per_hour)
     mails = SignUpMails(vault, public_url, settings.mails_per_hour, settings.registration_lifetime)
     sign_ups = SignUps(vault, mails, sign_up_limit, settings.new_accounts)

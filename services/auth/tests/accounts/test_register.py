@@ -14,7 +14,7 @@ from bongsu.outbox.models import OutboxMessage
 from bongsu_auth.accounts.models import Registration
 from bongsu_auth.sessions.models import LoginFailures
 from bongsu_auth.settings import AuthSettings
-from services.auth.tests.stage import PASSWORD, Stage, error_fields
+from services.auth.tests.stage import PASSWORD, REAL_COST, Stage, error_fields
 from services.auth.tests.timing import assert_alike, took
 
 
@@ -72,6 +72,7 @@ class TestRegister:
         assert counted[0] == counted[1]
         assert len(counted[0]) > 3
 
+    @REAL_COST
     async def test_known_and_unknown_address_take_the_same_time(self, stage: Stage) -> None:
         user = await stage.user()
         known, unknown = [], []
@@ -183,6 +184,7 @@ class TestRegister:
         [mail] = await stage.mails()
         assert mail.locale == locale
 
+    @REAL_COST
     async def test_nothing_secret_is_stored_in_the_clear(self, stage: Stage) -> None:
         await stage.register("a@example.com")
         [mail] = await stage.mails()

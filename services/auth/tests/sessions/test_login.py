@@ -13,7 +13,7 @@ from bongsu.identity import audit
 from bongsu.identity.models import AuditEntry, User, UserSession
 from bongsu_auth.sessions.models import LoginFailures
 from bongsu_auth.settings import AuthSettings
-from services.auth.tests.stage import PASSWORD, Stage, bearer, error_fields
+from services.auth.tests.stage import PASSWORD, REAL_COST, Stage, bearer, error_fields
 from services.auth.tests.timing import assert_alike, took
 
 WRONG = "wrong password"
@@ -100,6 +100,7 @@ class TestLogin:
         answer = await stage.client.post("/auth/login", json=body)
         assert (answer.status_code, error_fields(answer)) == (422, [field])
 
+    @REAL_COST
     async def test_old_hash_is_replaced_on_sign_in(self, stage: Stage) -> None:
         from pwdlib.hashers.argon2 import Argon2Hasher  # noqa: PLC0415 - only here an old hash is made
 
@@ -111,6 +112,7 @@ class TestLogin:
         assert (await stage.login(user.email)).status_code == 200
 
 
+@REAL_COST
 class TestTiming:
     @pytest.fixture
     def settings(self) -> AuthSettings:
@@ -257,6 +259,7 @@ class TestLimits:
         assert codes == [401, 401, 401, 429]
 
 
+@REAL_COST
 class TestStorm:
     @pytest.fixture
     def settings(self) -> AuthSettings:

@@ -23,6 +23,8 @@ from bongsu.runtime.errors import Unavailable
 MIN_CHARS = 10
 MAX_CHARS = 256
 
+OWASP_MINIMUM = Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
 _SECONDS_EACH = 0.03
 
 T = TypeVar("T")
@@ -41,11 +43,11 @@ class PasswordHasher:
 
     :param workers: threads; 0 means one per core.
     :param queue: how many calls may wait for a thread.
+    :param argon2: the cost of a hash.
     """
 
-    def __init__(self, *, workers: int = 0, queue: int = 128) -> None:
-        # OWASP's minimum for argon2id.
-        self.helper = PasswordHelper(PasswordHash((Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1),)))
+    def __init__(self, *, workers: int = 0, queue: int = 128, argon2: Argon2Hasher = OWASP_MINIMUM) -> None:
+        self.helper = PasswordHelper(PasswordHash((argon2,)))
         self._workers = workers or os.cpu_count() or 1
         self._limit = self._workers + queue
         self._pending = 0
