@@ -1,5 +1,6 @@
 """Stand-ins for what the dashboard needs of the outside, written by hand, and people to sign in as."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -244,6 +245,14 @@ class FakeBot:
             self.known.pop(guild_id, None)
 
 
+_ids = itertools.count(1)
+
+
+def _descending_id() -> UUID:
+    """An id that is older than every earlier one, as tests list notifications newest first."""
+    return UUID(int=(1 << 127) - next(_ids))
+
+
 def a_notification(
     subject: str | None = "안녕하세요",
     status: Status = "delivered",
@@ -255,6 +264,9 @@ def a_notification(
 ) -> Detail:
     at = now() - timedelta(minutes=minutes)
     words: dict[str, tuple[Status, ...]] = {
+        "accepted": ("accepted",),
+        "bounced": ("accepted", "sent", "bounced"),
+        "complained": ("accepted", "sent", "delivered", "complained"),
         "delivered": ("accepted", "queued", "sending", "sent", "delivered"),
         "sent": ("accepted", "queued", "sending", "sent"),
         "queued": ("accepted", "queued"),
@@ -267,7 +279,7 @@ def a_notification(
         for index, word in enumerate(words[status])
     ]
     given: dict[str, Any] = {
-        "id": uuid4(),
+        "id": _descending_id(),
         "status": status,
         "channel": "email",
         "mode": "live",
@@ -311,10 +323,10 @@ class FakeNotifications:
     ) -> Page:
         del browser
         self._up()
-        found = [item for item in self.items if status in (None, item.status)]
-        start = next((at + 1 for at, item in enumerate(found) if str(item.id) == after), 0)
-        page = found[start : start + limit]
-        return Page(items=[*page], next=str(page[-1].id) if len(found) > start + limit else None)
+        start = next((at + 1 for at, item in enumerate(self.items) if str(item.id) == after), 0)
+        found = [item for item in self.items[start:] if status in (None, item.status)]
+        page = found[:limit]
+        return Page(items=[*page], next=str(page[-1].id) if len(found) > limit else None)
 
     async def find(self, browser: Browser, notification_id: UUID) -> Detail:
         del browser

@@ -56,7 +56,47 @@ class TestSending:
         await expect(tab.page.locator("header [role=status]")).to_have_text("대기 중")
         stage.notifications.items[0] = item.model_copy(update={"status": "delivered"})
         await expect(tab.page.locator("header [role=status]")).to_have_text("전달됨")
-        await expect(tab.page.locator("#detail")).not_to_have_attribute("hx-get", re.compile(".*"))
+        await expect(tab.page.locator("#detail")).not_to_have_attribute("data-poll", re.compile(".*"))
+
+    async def test_poll_keeps_focus_and_selection_when_the_status_changes(self, opened: Opener) -> None:
+        stage = full()
+        tab = await opened(stage)
+        item = stage.notifications.items[0]
+        await tab.open(f"/notifications/{item.id}")
+        await tab.page.evaluate("""() => {
+            document.querySelector('#detail footer button').focus();
+            getSelection().selectAllChildren(document.querySelector('#detail .pairs code:last-of-type'));
+        }""")
+        stage.notifications.items[0] = item.model_copy(update={"status": "retry_wait"})
+        await expect(tab.page.locator("header [role=status]")).to_have_text("재시도 대기")
+        assert await tab.page.evaluate("document.activeElement.textContent") == "알림 취소"
+        assert str(item.id) in await tab.page.evaluate("getSelection().toString()")
+
+    async def test_page_polls_less_while_unchanged_and_not_while_hidden(self, opened: Opener) -> None:
+        stage = full()
+        tab = await opened(stage)
+        await tab.page.clock.install()
+        await tab.open(f"/notifications/{stage.notifications.items[0].id}")
+        await tab.page.evaluate("""() => {
+            window.polls = 0;
+            document.querySelector('#detail').addEventListener('poll', () => { window.polls += 1; });
+        }""")
+        await tab.page.clock.run_for(60_000)
+        assert await tab.page.evaluate("polls") == 9
+        await tab.page.evaluate("""() => {
+            Object.defineProperty(document, 'hidden', { value: true });
+            document.dispatchEvent(new Event('visibilitychange'));
+        }""")
+        await tab.page.clock.run_for(60_000)
+        assert await tab.page.evaluate("polls") == 9
+
+    async def test_filter_keeps_the_focus_when_it_is_chosen(self, opened: Opener) -> None:
+        tab = await opened(full())
+        await tab.open("/notifications")
+        await tab.page.focus("#status-failed")
+        await tab.page.keyboard.press("Enter")
+        await expect(tab.page.locator("#status-failed")).to_have_attribute("aria-current", "true")
+        assert await tab.page.evaluate("document.activeElement.id") == "status-failed"
 
 
 class TestChoosing:

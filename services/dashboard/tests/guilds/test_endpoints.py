@@ -210,10 +210,12 @@ class TestAdding:
         browser = stage.mina()
         answer = await browser.get(f"/guilds/{SECOND}/added?installed={SECOND}", follow=True)
         assert 'data-state="pending"' in answer.text
-        assert f'hx-get="/guilds/{SECOND}/state"' in answer.text
+        assert f'hx-get="/guilds/{SECOND}/state?seen=pending"' in answer.text
         assert _states((await browser.get("/guilds")).text)["Indie Makers"] == "pending"
         waiting = await browser.get(f"/guilds/{SECOND}/state", htmx=True)
         assert 'data-state="pending"' in waiting.text
+        unchanged = await browser.get(f"/guilds/{SECOND}/state?seen=pending", htmx=True)
+        assert unchanged.status_code == 204
         stage.bot.known[SECOND] = a_summary(SECOND)
         arrived = await browser.get(f"/guilds/{SECOND}/state", htmx=True)
         assert arrived.headers["hx-redirect"] == f"/guilds/{SECOND}"

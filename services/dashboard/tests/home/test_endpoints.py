@@ -1,4 +1,6 @@
-from services.dashboard.tests.fakes import MINA, a_guild, a_notification, a_summary
+from datetime import timedelta
+
+from services.dashboard.tests.fakes import MINA, a_guild, a_notification, a_summary, now
 from services.dashboard.tests.stage import Stage, text_of
 
 
@@ -14,6 +16,11 @@ class TestHome:
         stage.bot.known[5] = a_summary(5)
         stage.notifications.items = [a_notification()]
         assert "시작하기" not in text_of((await stage.mina().get("/")).text)
+
+    async def test_scheduled_notifications_do_not_count_as_waiting(self, stage: Stage) -> None:
+        stage.notifications.items = [a_notification("내일", "accepted", minutes=11, send_at=now() + timedelta(days=1))]
+        text = text_of((await stage.mina().get("/")).text)
+        assert "대기 중 0 예약 1건" in text
 
     async def test_every_part_may_be_down(self, stage: Stage) -> None:
         stage.directory.down = stage.notifications.down = stage.bot.silent = True

@@ -1,10 +1,11 @@
 import re
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
 from bongsu.contracts.notifications import Failure, Status
-from services.dashboard.tests.fakes import MINA, a_notification
+from services.dashboard.tests.fakes import MINA, a_notification, now
 from services.dashboard.tests.notifications.attempts import attempt_of
 from services.dashboard.tests.stage import Stage, text_of
 
@@ -22,6 +23,44 @@ class TestFeed:
         stage.notifications.items = [a_notification("첫 알림"), a_notification("둘째", "failed")]
         text = text_of((await stage.mina().get("/notifications?status=failed", htmx=True)).text)
         assert ("첫 알림" in text, "둘째" in text) == (False, True)
+
+    async def test_failed_filter_includes_bounces(self, stage: Stage) -> None:
+        stage.notifications.items = [
+            a_notification("반송", "bounced"),
+            a_notification("도착", "delivered"),
+            a_notification("실패", "failed"),
+        ]
+        text = text_of((await stage.mina().get("/notifications?status=failed", htmx=True)).text)
+        assert ("반송 someone" in text, "도착" in text, "실패 someone" in text) == (True, False, True)
+
+    async def test_scheduled_is_a_state_of_its_own(self, stage: Stage) -> None:
+        stage.notifications.items = [
+            a_notification("내일", "accepted", send_at=now() + timedelta(days=1)),
+            a_notification("지금", "accepted"),
+        ]
+        browser = stage.mina()
+        scheduled = text_of((await browser.get("/notifications?status=scheduled", htmx=True)).text)
+        queued = text_of((await browser.get("/notifications?status=queued", htmx=True)).text)
+        assert ("내일 someone@example.com 예약됨" in scheduled, "지금 someone" in scheduled) == (True, False)
+        assert ("내일 someone" in queued, "지금 someone" in queued) == (False, True)
+
+    async def test_merged_filter_pages_through_every_row(self, stage: Stage) -> None:
+        stage.notifications.items = [
+            a_notification(f"알림 {number:02}", "bounced" if number % 3 else "failed") for number in range(60)
+        ]
+        browser, path, pages = stage.mina(), "/notifications?status=failed", []
+        while path:
+            page = (await browser.get(path)).text
+            pages.append(re.findall(r"알림 \d\d", page))
+            older = re.search(r'href="(/notifications\?after=[^"]+)"', page)
+            path = older[1].replace("&amp;", "&") if older else ""
+        assert [len(page) for page in pages] == [25, 25, 10]
+        assert [row for page in pages for row in page] == [f"알림 {number:02}" for number in range(60)]
+
+    async def test_every_state_has_its_filter(self, stage: Stage) -> None:
+        page = (await stage.mina().get("/notifications")).text
+        wanted = ("scheduled", "bounced", "complained", "unknown", "suppressed", "expired")
+        assert [name for name in wanted if f'href="/notifications?status={name}"' not in page] == []
 
     @pytest.mark.parametrize("query", ["?status=nonsense", "?after=nonsense", "?after="])
     async def test_nonsense_in_the_address_is_passed_over(self, stage: Stage, query: str) -> None:
@@ -69,12 +108,29 @@ class TestDetail:
         assert "접수됨" in text
         assert "mailbox_full · 552" in text
 
-    async def test_while_it_moves_the_page_asks_again(self, stage: Stage) -> None:
+    async def test_page_polls_while_the_status_moves(self, stage: Stage) -> None:
         moving, ended = a_notification(status="queued"), a_notification(status="delivered")
         stage.notifications.items = [moving, ended]
         browser = stage.mina()
-        assert 'hx-trigger="every 2s"' in (await browser.get(f"/notifications/{moving.id}")).text
-        assert "every 2s" not in (await browser.get(f"/notifications/{ended.id}", htmx=True)).text
+        assert "data-poll" in (await browser.get(f"/notifications/{moving.id}")).text
+        assert "data-poll" not in (await browser.get(f"/notifications/{ended.id}", htmx=True)).text
+
+    async def test_page_of_a_scheduled_notification_does_not_poll(self, stage: Stage) -> None:
+        item = a_notification(status="accepted", send_at=now() + timedelta(hours=20))
+        stage.notifications.items = [item]
+        page = await stage.mina().get(f"/notifications/{item.id}")
+        assert "data-poll" not in page.text
+        assert 'http-equiv="refresh"' not in page.text
+        assert "예약됨" in text_of(page.text)
+
+    async def test_poll_is_answered_with_204_until_something_changes(self, stage: Stage) -> None:
+        item = a_notification(status="queued")
+        stage.notifications.items = [item]
+        browser = stage.mina()
+        path = f"/notifications/{item.id}?seen={item.version}"
+        assert (await browser.get(path, htmx=True)).status_code == 204
+        stage.notifications.items = [item.model_copy(update={"status": "sending"})]
+        assert (await browser.get(path, htmx=True)).status_code == 200
 
     async def test_anothers_is_not_there(self, stage: Stage) -> None:
         assert (await stage.mina().get(f"/notifications/{uuid4()}")).status_code == 404

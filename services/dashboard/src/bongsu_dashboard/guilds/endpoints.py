@@ -68,14 +68,21 @@ async def show_guild(
 
 @router.get("/{guild_id}/state")
 async def show_state(
-    render: Rendering, _user: SignedIn, guilds: GuildsService, pending: Pending, guild_id: GuildId
+    render: Rendering,
+    _user: SignedIn,
+    guilds: GuildsService,
+    pending: Pending,
+    guild_id: GuildId,
+    seen: Annotated[str | None, Query(max_length=20)] = None,
 ) -> Response:
-    """The fragment that a guild's page polls while the bot is being added."""
+    """The fragment that a guild's page polls while the bot is being added; 204 while the state is the `seen` one."""
     guild = await guilds.find(render.browser, guild_id, pending=pending.guild_ids(render))
     if not render.is_partial:
         return render.redirect(f"/guilds/{guild_id}")
     if guild.has_bot:
         return render.redirect(f"/guilds/{guild_id}", flash="ok.bot_added")
+    if guild.state == seen:
+        return Response(status_code=204)
     return render("guilds/_state.html", guild=guild, timed_out=guild.state == "not_added")
 
 

@@ -10,7 +10,7 @@ from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import Conflict
 from bongsu_dashboard.errors import SentBefore
 from bongsu_dashboard.forms import Draft, FormError, HxDraft, HxForm
-from bongsu_dashboard.notifications.notification import STATUSES
+from bongsu_dashboard.notifications.notification import FILTERS, STATUSES
 from bongsu_dashboard.notifications.schemas import ActForm, SendForm
 from bongsu_dashboard.notifications.service import Notifications
 from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
@@ -35,9 +35,9 @@ async def show_feed(
         "notifications/feed.html",
         fragment="notifications/_feed.html",
         page=await notifications.list_page(render.browser, status=status, after=after),
-        chosen=status if status in STATUSES else None,
+        chosen=status if status in FILTERS or status in STATUSES else None,
         is_first=after is None,
-        statuses=("sent", "delivered", "queued", "retry_wait", "failed", "cancelled"),
+        filters=FILTERS,
     )
 
 
@@ -74,9 +74,16 @@ def _send_page(render: Render, form: Draft[SendForm], status: int = 200) -> Resp
 
 @router.get("/{notification_id}")
 async def show_notification(
-    render: Rendering, _user: SignedIn, notifications: NotificationsService, notification_id: Id
+    render: Rendering,
+    _user: SignedIn,
+    notifications: NotificationsService,
+    notification_id: Id,
+    seen: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Response:
+    """`seen` is the version that the page has: a poll gets 204 until it changes."""
     item = await notifications.find(render.browser, notification_id)
+    if render.is_partial and seen == item.version:
+        return Response(status_code=204)
     return render("notifications/detail.html", fragment="notifications/_detail.html", item=item)
 
 

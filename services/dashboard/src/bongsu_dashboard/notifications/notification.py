@@ -1,6 +1,7 @@
 """A notification as the pages show it."""
 
-from typing import Final, get_args
+from datetime import UTC, datetime
+from typing import Final, Literal, get_args
 
 from bongsu.contracts.jobs import EmailRecipient
 from bongsu.contracts.notifications import (
@@ -16,6 +17,23 @@ from bongsu.contracts.wire import Wire
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 MOVING: Final[frozenset[Status]] = frozenset({"accepted", "queued", "sending", "retry_wait", "unknown"})
 """Statuses that change by themselves before long: the page polls."""
+
+State = Literal["scheduled"] | Status
+FILTERS: Final[dict[str, tuple[Status, ...]]] = {
+    "scheduled": ("accepted",),
+    "queued": ("accepted", "queued", "sending"),
+    "retry_wait": ("retry_wait",),
+    "unknown": ("unknown",),
+    "sent": ("sent",),
+    "delivered": ("delivered",),
+    "failed": ("failed", "bounced"),
+    "bounced": ("bounced",),
+    "complained": ("complained",),
+    "suppressed": ("suppressed",),
+    "cancelled": ("cancelled",),
+    "expired": ("expired",),
+}
+"""The statuses of each filter of the list. An accepted notification is either scheduled or queued."""
 
 TONES: Final[dict[Status, str]] = {
     "sent": "ok",
@@ -37,13 +55,23 @@ class Notification(NotificationOut):
     """A notification as it stands."""
 
     @property
+    def state(self) -> State:
+        """The status, or `scheduled` until the send time."""
+        scheduled = self.status == "accepted" and self.send_at is not None and self.send_at > datetime.now(UTC)
+        return "scheduled" if scheduled else self.status
+
+    @property
     def tone(self) -> str:
-        """The colour of its status: `ok`, `busy`, `warn`, `bad` or `idle`."""
-        return TONES.get(self.status, "idle")
+        """The colour of its state: `ok`, `busy`, `warn`, `bad` or `idle`."""
+        return "idle" if self.state == "scheduled" else TONES.get(self.status, "idle")
 
     @property
     def is_moving(self) -> bool:
-        return self.status in MOVING
+        return self.state in MOVING
+
+    def matches(self, name: str | None) -> bool:
+        """Whether it belongs to a filter whose statuses include its own."""
+        return name not in ("scheduled", "queued") or (self.state == "scheduled") == (name == "scheduled")
 
     @property
     def is_cancellable(self) -> bool:
@@ -82,6 +110,11 @@ class Detail(Notification):
     """A notification and its timeline, oldest first."""
 
     timeline: list[Step]
+
+    @property
+    def version(self) -> str:
+        """Changes with everything that the page shows."""
+        return f"{self.state}-{len(self.timeline)}-{self.updated_at.timestamp():.6f}"
 
 
 class Page(Wire):

@@ -1,5 +1,6 @@
 """The user's notifications, and their summary."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,11 +10,12 @@ from bongsu.runtime.errors import Forbidden, Invalid
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import OnTrial, SentBefore
 from bongsu_dashboard.forms import FieldsRefused
-from bongsu_dashboard.notifications.notification import MOVING, STATUSES, Detail, Notification, Page
+from bongsu_dashboard.notifications.notification import FILTERS, STATUSES, Detail, Notification, Page
 from bongsu_dashboard.notifications.port import NotifyClient
 from bongsu_dashboard.notifications.schemas import SendForm
 
 WINDOW: Final = timedelta(hours=24)
+PAGE_SIZE: Final = 25
 SUMMARY_SIZE: Final = 200
 """A summary counts the newest notifications that one call returns."""
 
@@ -28,9 +30,19 @@ class Notifications:
         self._notify = notify
 
     async def list_page(self, browser: Browser, *, status: str | None, after: str | None) -> Page:
-        """A page, newest first. An unknown status or a malformed `after` does not filter."""
-        return await self._notify.list_page(
-            browser, status=status if status in STATUSES else None, after=_uuid_or_none(after)
+        """List a page, newest first. An unknown filter or a malformed `after` does not filter."""
+        after = _uuid_or_none(after)
+        statuses = FILTERS.get(status or "", (status,) if status in STATUSES else (None,))
+        pages = await asyncio.gather(
+            *(self._notify.list_page(browser, status=one, after=after, limit=PAGE_SIZE) for one in statuses)
+        )
+        # The pages are disjoint and each is sorted: their newest rows are one page.
+        items = sorted((item for page in pages for item in page.items), key=lambda item: item.id, reverse=True)
+        newest = items[:PAGE_SIZE]
+        has_more = len(items) > PAGE_SIZE or any(page.next for page in pages)
+        return Page(
+            items=[item for item in newest if item.matches(status)],
+            next=str(newest[-1].id) if has_more and newest else None,
         )
 
     async def find(self, browser: Browser, notification_id: UUID) -> Detail:
@@ -67,6 +79,7 @@ class Summary:
     sent: int
     failed: int
     waiting: int
+    scheduled: int
     oldest_waiting: datetime | None
     is_partial: bool
     is_empty: bool
@@ -81,12 +94,13 @@ class Summary:
 def summarise(page: Page, now: datetime) -> Summary:
     """Count a page of the newest notifications."""
     recent = [item for item in page.items if item.created_at >= now - WINDOW]
-    waiting = [item for item in page.items if item.status in MOVING]
+    waiting = [item for item in page.items if item.is_moving]
     return Summary(
         sent=sum(item.status in _SENT for item in recent),
         failed=sum(item.status in _FAILED for item in recent),
         waiting=len(waiting),
-        oldest_waiting=min((item.created_at for item in waiting), default=None),
+        scheduled=sum(item.state == "scheduled" for item in page.items),
+        oldest_waiting=min((item.send_at or item.created_at for item in waiting), default=None),
         is_partial=page.next is not None and len(recent) == len(page.items),
         is_empty=not page.items,
     )

@@ -29,8 +29,28 @@ function enhance(root) {
   guardConfirmation(root);
 }
 
-document.addEventListener("DOMContentLoaded", () => enhance(document));
-document.addEventListener("htmx:after:swap", () => enhance(document));
+/* Poll for changes: less often while nothing changes, and not while the page is hidden. A poll without a change is a 204. */
+const FIRST_POLL_MS = 1500, LAST_POLL_MS = 10000;
+let pollTimer, pollDelay = FIRST_POLL_MS;
+
+function schedulePoll() {
+  clearTimeout(pollTimer);
+  if (document.hidden || !document.querySelector("[data-poll]")) return;
+  pollTimer = setTimeout(() => {
+    for (const element of document.querySelectorAll("[data-poll]")) element.dispatchEvent(new Event("poll"));
+    pollDelay = Math.min(pollDelay * 1.5, LAST_POLL_MS);
+    schedulePoll();
+  }, pollDelay);
+}
+
+function restartPolls() {
+  pollDelay = FIRST_POLL_MS;
+  schedulePoll();
+}
+
+document.addEventListener("visibilitychange", restartPolls);
+document.addEventListener("DOMContentLoaded", () => { enhance(document); restartPolls(); });
+document.addEventListener("htmx:after:swap", () => { enhance(document); restartPolls(); });
 
 /* Reload a page that the Back button restored: its buttons are still disabled. */
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
