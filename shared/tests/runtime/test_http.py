@@ -133,6 +133,23 @@ class TestProblems:
         assert answer.json()["errors"] == [{"loc": ["body", "spice"], "msg": "Unknown field; remove it"}]
         assert "spice" in answer.json()["detail"]
 
+    @pytest.mark.parametrize(
+        ("body", "name"),
+        [
+            ('{"dish": "a", "dish": "b"}', "dish"),
+            ('{"dish": "a", "x": {"y": 1, "z": 2, "y": 1}}', "y"),
+            ('[{"dish": 1, "dish": 1}]', "dish"),
+            ('{"di\\u0073h": "a", "dish": "b"}', "dish"),
+        ],
+    )
+    async def test_body_is_refused_when_a_name_is_repeated(
+        self, client: httpx.AsyncClient, body: str, name: str
+    ) -> None:
+        headers = {"content-type": "application/json; charset=utf-8"}
+        answer = await client.post("/orders", content=body, headers=headers)
+        assert (answer.status_code, answer.json()["detail"]) == (422, f"Invalid input: {name}")
+        assert answer.json()["errors"] == [{"loc": ["body", name], "msg": "Repeated field; send it once"}]
+
     async def test_body_is_refused_when_it_is_not_json(self, client: httpx.AsyncClient) -> None:
         answer = await client.post("/orders", content=b"{nope", headers={"content-type": "application/json"})
         assert answer.status_code == 422

@@ -15,6 +15,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from bongsu.contracts.tokens import AccessClaims, AssertionClaims
+from bongsu.runtime.json_bodies import unique_names
 
 ALGORITHM = "EdDSA"
 """The name from RFC 8037. RFC 9864 names the same algorithm `Ed25519`; few libraries know that name yet."""
@@ -181,14 +182,7 @@ def _read_object(text: bytes) -> dict[str, Any]:
 
     :raises ValueError: the text is something else.
     """
-    value = json.loads(text, object_pairs_hook=_unique)
+    value = json.loads(text, object_pairs_hook=unique_names)
     if not isinstance(value, dict):
         raise ValueError("not an object")  # noqa: TRY004 - the text is wrong, not the caller's type
     return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a name is given twice")
-    return members

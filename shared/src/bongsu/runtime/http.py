@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError, DBAPIError
@@ -15,6 +15,7 @@ from starlette.types import Lifespan
 from bongsu import mixins
 from bongsu.runtime import errors
 from bongsu.runtime.documentation import add_documentation
+from bongsu.runtime.json_bodies import has_json_type, require_unique_names
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.metrics import CONTENT_TYPE, Metrics
 from bongsu.runtime.middleware import DEADLINE_S, add_middleware
@@ -83,6 +84,7 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
+        dependencies=[Depends(require_unique_names)],
     )
     app.state.metrics = metrics
     add_health(app)
@@ -143,15 +145,10 @@ async def _database_error(request: Request, error: Exception) -> Response:
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
     found = [errors.FieldError(loc=_loc(item), msg=_message(item)) for item in error.errors()]
-    if found[0].loc == ("body",) and not _has_json_type(request):
+    if found[0].loc == ("body",) and not has_json_type(request):
         found = [errors.FieldError(("body",), "Send JSON with the header `Content-Type: application/json`")]
     names = ", ".join(dict.fromkeys(".".join(str(part) for part in item.loc[1:]) or str(item.loc[0]) for item in found))
     return _answer(request, errors.Invalid(f"Invalid input: {names}", errors=found))
-
-
-def _has_json_type(request: Request) -> bool:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return kind == "application/json" or kind.endswith("+json")
 
 
 def _loc(item: Mapping[str, Any]) -> tuple[str | int, ...]:
