@@ -5,13 +5,14 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 from types import TracebackType
 from typing import IO, Self, TypedDict, cast
 
-from bench.peers.environments import PEERS, ROOT, NotInstalled, interpreter
+from bench.peers.environments import CACHE, PEERS, ROOT, NotInstalled, interpreter
 
 NAME = "mixins: peers"
 TITLES = {
@@ -42,11 +43,11 @@ class WorkerFailed(Exception):
 class Worker:
     """A process in a peer's environment."""
 
-    def __init__(self, name: str) -> None:
-        python = interpreter(name)
+    def __init__(self, name: str, peers: Path = PEERS, cache: Path = CACHE) -> None:
+        python = interpreter(name, peers, cache)
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed at the end
         self._process = subprocess.Popen(  # noqa: S603 - the interpreter and the script are ours
-            [python, "-W", "ignore", PEERS / name / "worker.py"],
+            [python, "-W", "ignore", peers / name / "worker.py"],
             cwd=ROOT,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
@@ -121,14 +122,14 @@ class Measured:
     problem: str = ""
 
 
-def compare(rounds: int) -> list[Measured]:
+def compare(rounds: int, names: Iterable[str] = TITLES, peers: Path = PEERS) -> list[Measured]:
     """Measure every peer whose environment can be made."""
     with contextlib.ExitStack() as stack:
         workers: dict[str, Worker] = {}
         problems: dict[str, str] = {}
-        for name in TITLES:
+        for name in names:
             try:
-                workers[name] = stack.enter_context(Worker(name))
+                workers[name] = stack.enter_context(Worker(name, peers))
             except (NotInstalled, WorkerFailed) as error:
                 problems[name] = str(error)
         sizes = {
@@ -150,7 +151,8 @@ def compare(rounds: int) -> list[Measured]:
             )
             if name in workers
             else Measured(title, problem=problems[name])
-            for name, title in TITLES.items()
+            for name in names
+            for title in (TITLES.get(name, name),)
         ]
 
 

@@ -17,15 +17,15 @@ class NotInstalled(Exception):
     """The environment of a peer was not created; the message is the last line of the installer."""
 
 
-def interpreter(name: str) -> Path:
+def interpreter(name: str, peers: Path = PEERS, cache: Path = CACHE) -> Path:
     """The Python of a peer's environment, which is made if it has to be; ours if the peer has no requirements.
 
     :raises NotInstalled: the installer failed, as it does without a network.
     """
-    requirements = PEERS / name / "requirements.txt"
+    requirements = peers / name / "requirements.txt"
     if not requirements.exists():
         return Path(sys.executable)
-    environment = CACHE / name
+    environment = cache / name
     python = environment / "bin" / "python"
     wanted = f"{sys.version}\n{requirements.read_text()}"
     stamp = environment / STAMP

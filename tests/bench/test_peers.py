@@ -12,11 +12,8 @@ PEER = Measured("other", {"other": "2.0", "sqlalchemy": "2.1.9"}, "has no async 
 
 
 @pytest.fixture
-def peers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder where peers are looked for, instead of the real one."""
-    monkeypatch.setattr(environments, "PEERS", tmp_path / "peers")
-    monkeypatch.setattr(environments, "CACHE", tmp_path / "cache")
-    monkeypatch.setattr(comparison, "PEERS", tmp_path / "peers")
+def peers(tmp_path: Path) -> Path:
+    """A folder of peers with one peer."""
     (tmp_path / "peers" / "other").mkdir(parents=True)
     return tmp_path / "peers"
 
@@ -38,23 +35,24 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 class TestInterpreter:
     def test_without_requirements_it_is_ours(self, peers: Path) -> None:
         assert not (peers / "other" / "requirements.txt").exists()
-        assert interpreter("other") == Path(sys.executable)
+        assert interpreter("other", peers) == Path(sys.executable)
 
     def test_an_environment_is_made_once(self, peers: Path, installed: list[str]) -> None:
         (peers / "other" / "requirements.txt").write_text("other==2.0\n")
-        assert interpreter("other") == interpreter("other") == environments.CACHE / "other" / "bin" / "python"
+        pythons = {interpreter("other", peers, peers / "cache") for _ in range(2)}
+        assert pythons == {peers / "cache" / "other" / "bin" / "python"}
         assert installed == ["venv", "pip"]
 
     def test_it_is_made_again_when_its_requirements_changed(self, peers: Path, installed: list[str]) -> None:
         for wanted in ("other==2.0\n", "other==2.1\n"):
             (peers / "other" / "requirements.txt").write_text(wanted)
-            interpreter("other")
+            interpreter("other", peers, peers / "cache")
         assert installed == ["venv", "pip"] * 2
 
     def test_error_shows_the_last_line_of_the_installer(self, peers: Path) -> None:
         (peers / "other" / "requirements.txt").write_text("this is no requirement\n")
         with pytest.raises(NotInstalled, match=r"uv pip: ."):
-            interpreter("other")
+            interpreter("other", peers, peers / "cache")
 
     def test_every_version_is_exact(self) -> None:
         files = sorted(environments.PEERS.glob("*/requirements.txt"))
@@ -73,17 +71,14 @@ class TestWorker:
 
     def test_one_that_ends_early_says_why(self, peers: Path) -> None:
         (peers / "other" / "worker.py").write_text("raise SystemExit('it answers 1, and Core 2')\n")
-        with pytest.raises(WorkerFailed, match="it answers 1, and Core 2"), Worker("other"):
+        with pytest.raises(WorkerFailed, match="it answers 1, and Core 2"), Worker("other", peers):
             pass
 
 
 class TestCompare:
-    def test_a_peer_that_cannot_be_measured_is_a_line_that_says_why(
-        self, peers: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_peer_that_cannot_be_measured_is_a_line_that_says_why(self, peers: Path) -> None:
         (peers / "other" / "worker.py").write_text("raise SystemExit('no such package')\n")
-        monkeypatch.setattr(comparison, "TITLES", {"other": "other"})
-        assert compare(rounds=1) == [Measured("other", problem="no such package")]
+        assert compare(1, ["other"], peers) == [Measured("other", problem="no such package")]
 
 
 class TestAsTable:

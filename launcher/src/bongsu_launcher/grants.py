@@ -4,7 +4,7 @@ Tables are created and changed by `bongsu migrate` alone, as the operator's user
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -61,7 +61,7 @@ def user_of(service: str, database: str) -> str:
     return f"{database}_{service}"
 
 
-async def apply(engine: AsyncEngine, passwords: Mapping[str, str]) -> list[str]:
+async def apply(engine: AsyncEngine, passwords: Mapping[str, str], accesses: Iterable[Access] = ACCESS) -> list[str]:
     """Create the users of the services in `passwords`, and grant and revoke until each has exactly its privileges.
 
     Privileges that a user has already are not touched, so services keep working meanwhile. The tables must exist.
@@ -78,7 +78,7 @@ async def apply(engine: AsyncEngine, passwords: Mapping[str, str]) -> list[str]:
         )
     users = []
     async with engine.connect() as connection:
-        for access in ACCESS:
+        for access in accesses:
             if access.service in passwords:
                 user = user_of(access.service, database)
                 await _ensure_user(connection, user, passwords[access.service])

@@ -43,6 +43,10 @@ class SandboxSettings(Settings):
     discord_redirect_uris: CommaList = Field(
         default=(), description="Discord: where a sign-in may lead, comma-separated; empty: anywhere on this machine"
     )
+    discord_answer_s: float = Field(
+        default=3.0, ge=0, description="Discord: seconds in which the bot must answer a command"
+    )
+    discord_session_starts: int = Field(default=1000, ge=1, description="Discord: logins of the bot a day")
 
 
 def require_local(public_url: str) -> None:

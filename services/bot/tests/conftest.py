@@ -27,10 +27,14 @@ StartBot = Callable[..., AbstractAsyncContextManager[Runner]]
 
 
 @pytest.fixture
-async def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningSandbox]:
-    # On a slow machine the bot may take longer than Discord waits; ping's test checks how long it took.
-    monkeypatch.setattr("bongsu_sandbox.discord.interactions.service.FIRST_ANSWER_S", 30.0)
-    async with running(SandboxSettings(data_dir=tmp_path / "sandbox")) as started:
+def sandbox_settings(tmp_path: Path) -> SandboxSettings:
+    """Discord waits for an answer as long as a bot on a slow machine may take."""
+    return SandboxSettings(data_dir=tmp_path / "sandbox", discord_answer_s=60.0)
+
+
+@pytest.fixture
+async def sandbox(sandbox_settings: SandboxSettings) -> AsyncIterator[RunningSandbox]:
+    async with running(sandbox_settings) as started:
         yield started
 
 

@@ -113,8 +113,8 @@ class RabbitServer(BrokerServer):
         self.proxy = CuttableProxy(url)
         self._clients: list[RabbitBroker] = []
 
-    async def client(self) -> RabbitBroker:
-        broker = RabbitBroker(self.proxy.url, retry_s=(0.05, 0.2))
+    async def client(self, *, probe_every_s: float = 15.0) -> RabbitBroker:
+        broker = RabbitBroker(self.proxy.url, retry_s=(0.05, 0.2), probe_every_s=probe_every_s)
         await broker.connect()
         self._clients.append(broker)
         return broker

@@ -18,7 +18,7 @@ from bongsu.broker import (
     QueueMismatch,
     QueueSpec,
 )
-from bongsu.broker.rabbitmq import RabbitBroker, consumer
+from bongsu.broker.rabbitmq import RabbitBroker
 from bongsu.broker.rabbitmq.session import ConsumerSession
 from shared.tests.broker.recorder import LONG_S, PATIENCE_S, Recorder, numbered
 from shared.tests.broker.servers import RabbitServer
@@ -178,10 +178,8 @@ class TestConsume:
         after = await received.next()
         assert (before.lost, after.lost, after.delivery_count) == (True, False, 1)
 
-    async def test_consumer_is_replaced_when_rabbitmq_has_lost_it(
-        self, rabbit_server: RabbitServer, broker: RabbitBroker, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(consumer, "WATCHDOG_S", 0.05)
+    async def test_consumer_is_replaced_when_rabbitmq_has_lost_it(self, rabbit_server: RabbitServer) -> None:
+        broker = await rabbit_server.client(probe_every_s=0.05)
         queue, received = await rabbit_server.queue(broker), Recorder()
         consuming = await broker.consume(queue, received, prefetch=1)
         session = consuming._session

@@ -88,10 +88,10 @@ def provide_discord(app: FastAPI, settings: SandboxSettings, faults: Faults, sto
     folder = settings.data_dir / "discord"
     world = World(folder / "state.json", application.bot)
     snowflakes = Snowflakes()
-    hub = Hub()
+    hub = Hub(session_starts=settings.discord_session_starts)
     guilds = Guilds(world, hub, application.bot)
     messages = Messages(folder / "messages.jsonl", snowflakes)
-    interactions = Interactions(application, hub, messages, snowflakes)
+    interactions = Interactions(application, hub, messages, snowflakes, answer_s=settings.discord_answer_s)
     commands = Commands(application, world, snowflakes)
     on_request = DiscordFaults(faults, stop)
     front = Front(application, world, on_request, RateLimits())

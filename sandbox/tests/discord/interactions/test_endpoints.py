@@ -8,15 +8,21 @@ import pytest
 
 from bongsu_sandbox.discord.users.personas import MINJI, SEOUL_DEVELOPERS
 from bongsu_sandbox.running import RunningSandbox
+from bongsu_sandbox.settings import SandboxSettings
 from sandbox.tests.discord.conftest import API, APPLICATION, BOT, CONTROL, Connect
 
 Answer = Callable[[httpx.AsyncClient, dict[str, Any]], Awaitable[None]]
 
 
-@pytest.fixture(autouse=True)
-def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The three seconds are one test's subject, which has a time of its own."""
-    monkeypatch.setattr("bongsu_sandbox.discord.interactions.service.FIRST_ANSWER_S", 30.0)
+@pytest.fixture
+def answer_s() -> float:
+    """The time of the bot for its first answer: long, except where the limit is the subject."""
+    return 60.0
+
+
+@pytest.fixture
+def settings(settings: SandboxSettings, answer_s: float) -> SandboxSettings:
+    return settings.model_copy(update={"discord_answer_s": answer_s})
 
 
 async def given(sandbox: RunningSandbox, connect: Connect, answer: Answer, **fields: object) -> dict[str, Any]:
@@ -102,11 +108,8 @@ class TestRespond:
 
         assert len((await given(sandbox, connect, answer))["answers"]) == 1
 
-    async def test_after_three_seconds_it_is_too_late(
-        self, sandbox: RunningSandbox, connect: Connect, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("bongsu_sandbox.discord.interactions.service.FIRST_ANSWER_S", 0.0)
-
+    @pytest.mark.parametrize("answer_s", [0.0])
+    async def test_answer_is_refused_when_it_is_late(self, sandbox: RunningSandbox, connect: Connect) -> None:
         async def answer(http: httpx.AsyncClient, event: dict[str, Any]) -> None:
             late = await respond(http, event, 4, content="late")
             assert (late.status_code, late.json()["code"]) == (404, 10062)

@@ -4,6 +4,7 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from bongsu_sandbox.settings import SandboxSettings
 from services.bot.tests.conftest import StartBot, becomes
 from services.bot.tests.discord import SEOUL_DEVELOPERS, Discord
 from tests.eventually import eventually
@@ -58,10 +59,15 @@ class TestLogin:
             runner._settings = runner._settings.model_copy(update={"ready_timeout_s": 30.0})
             await becomes(runner, "ready")
 
+
+class TestSpentLogins:
+    @pytest.fixture
+    def sandbox_settings(self, sandbox_settings: SandboxSettings) -> SandboxSettings:
+        return sandbox_settings.model_copy(update={"discord_session_starts": 5})
+
     async def test_login_waits_when_the_days_logins_are_nearly_spent(
-        self, discord: Discord, start_bot: StartBot, monkeypatch: pytest.MonkeyPatch
+        self, discord: Discord, start_bot: StartBot
     ) -> None:
-        monkeypatch.setattr("bongsu_sandbox.discord.gateway.hub.SESSION_STARTS", 5)
         with capture_logs() as logs:
             async with start_bot(until_ready=False) as runner:
                 await eventually(lambda: "gateway.starts_spent" in [entry["event"] for entry in logs])

@@ -11,7 +11,7 @@ from bongsu_sandbox.access import TRANSPORT
 from bongsu_sandbox.connection import reset
 from bongsu_sandbox.discord.front import DiscordRoute, require_bot
 from bongsu_sandbox.discord.gateway.connection import Connection, Gateway
-from bongsu_sandbox.discord.gateway.hub import SESSION_STARTS, Hub
+from bongsu_sandbox.discord.gateway.hub import Hub
 from bongsu_sandbox.faults.schemas import Kind
 from bongsu_sandbox.faults.service import CheckDetail, no_detail, seconds
 from bongsu_sandbox.settings import is_loopback
@@ -86,7 +86,7 @@ async def read_gateway(request: Request) -> Response:
 @rest_router.get("/gateway/bot", dependencies=[Depends(require_bot)])
 async def read_bot_gateway(hub: ProvidedHub, request: Request) -> Response:
     limit = {
-        "total": SESSION_STARTS,
+        "total": hub.session_starts,
         "remaining": hub.starts_left,
         "reset_after": 14_400_000,
         "max_concurrency": 1,

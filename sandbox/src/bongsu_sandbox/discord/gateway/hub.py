@@ -7,7 +7,6 @@ from bongsu_sandbox.discord.gateway.session import Outgoing, Session
 from bongsu_sandbox.discord.snowflakes import shard_of
 
 GUILDS_INTENT = 1 << 0
-SESSION_STARTS = 1000
 HEARTBEAT_MS = 41_250
 
 
@@ -25,7 +24,9 @@ class Counts:
 class Hub:
     """Keeps every session and dispatches each event to its shard."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, session_starts: int) -> None:
+        self.session_starts = session_starts
+        """The session starts a day."""
         self._sessions: dict[str, Session] = {}
         self.counts = Counts()
         self.heartbeat_ms = HEARTBEAT_MS
@@ -42,7 +43,7 @@ class Hub:
     @property
     def starts_left(self) -> int:
         """The session starts left today."""
-        return max(0, SESSION_STARTS - self.counts.identifies)
+        return max(0, self.session_starts - self.counts.identifies)
 
     def start(self, *, shard_id: int, shards: int, intents: int) -> Session:
         """Start a session."""

@@ -17,7 +17,6 @@ from bongsu_sandbox.discord.guilds.models import EVERYONE, Guild
 from bongsu_sandbox.discord.snowflakes import Snowflakes
 from bongsu_sandbox.discord.users.models import User
 
-FIRST_ANSWER_S = 3.0
 TOKEN_S = 900.0
 KEPT = 500
 COMMAND, MESSAGE, DEFERRED = 2, 4, 5
@@ -27,7 +26,7 @@ Status = Literal["not_delivered", "waiting", "deferred", "answered", "failed"]
 
 @dataclass
 class Interaction:
-    """A given command and its answers. `failed`: no answer within three seconds."""
+    """A given command and its answers. `failed`: no answer within `answer_s`."""
 
     id: int
     token: str
@@ -36,6 +35,7 @@ class Interaction:
     user: User
     guild_id: int
     channel_id: int
+    answer_s: float
     delivered: bool = False
     deferred: bool = False
     ephemeral: bool = False
@@ -50,6 +50,11 @@ class Interaction:
         return time.monotonic() - self.started
 
     @property
+    def is_late(self) -> bool:
+        """Whether the time for the first answer is over."""
+        return self.age_s > self.answer_s
+
+    @property
     def status(self) -> Status:
         """The state of the answer."""
         if self.answers:
@@ -58,7 +63,7 @@ class Interaction:
             return "deferred"
         if not self.delivered:
             return "not_delivered"
-        return "failed" if self.age_s > FIRST_ANSWER_S else "waiting"
+        return "failed" if self.is_late else "waiting"
 
     def view(self) -> Wire:
         """For the control API."""
@@ -100,7 +105,10 @@ class Command:
 class Interactions:
     """Delivers commands to the bot and takes its answers."""
 
-    def __init__(self, application: Application, hub: Hub, messages: Messages, snowflakes: Snowflakes) -> None:
+    def __init__(
+        self, application: Application, hub: Hub, messages: Messages, snowflakes: Snowflakes, *, answer_s: float
+    ) -> None:
+        self._answer_s = answer_s
         self._application = application
         self._hub = hub
         self._messages = messages
@@ -130,6 +138,7 @@ class Interactions:
             user=command.user,
             guild_id=command.guild.id,
             channel_id=command.channel_id,
+            answer_s=self._answer_s,
         )
         self._recent.append(made)
         made.delivered = (
@@ -145,7 +154,7 @@ class Interactions:
         while interaction.status in {"waiting", "deferred"}:
             left_s = deadline - time.monotonic()
             if interaction.status == "waiting":
-                left_s = min(left_s, FIRST_ANSWER_S - interaction.age_s + 0.01)
+                left_s = min(left_s, interaction.answer_s - interaction.age_s + 0.01)
             if left_s <= 0:
                 return
             try:
@@ -160,7 +169,7 @@ class Interactions:
         :raises DiscordError: too late, or not the first answer.
         """
         interaction = self._find(token)
-        if interaction.id != interaction_id or (interaction.age_s > FIRST_ANSWER_S and not interaction.deferred):
+        if interaction.id != interaction_id or (interaction.is_late and not interaction.deferred):
             raise unknown("Interaction")
         if interaction.acknowledged_after_s is not None:
             raise DiscordError(400, 40060, "Interaction has already been acknowledged.")

@@ -36,10 +36,11 @@ class RabbitBroker:
     :param connect_timeout_s: for one attempt, with its handshake.
     :param on_fatal: called when a consumer fails for `fatal_after_s` although RabbitMQ answers: its queue has other
         arguments, or access is refused. The process should then end with that error, and be restarted.
+    :param probe_every_s: the pause between two checks that RabbitMQ still knows a consumer.
     :raises ValueError: the URL is not amqp:// or amqps:// with a host.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one limit
         self,
         url: str,
         *,
@@ -47,7 +48,9 @@ class RabbitBroker:
         connect_timeout_s: float = 5.0,
         on_fatal: OnFatal | None = None,
         fatal_after_s: float = 60.0,
+        probe_every_s: float = 15.0,
     ) -> None:
+        self._probe_every_s = probe_every_s
         # They log a lost connection with tracebacks; `Link` logs one line.
         for library in ("aiormq", "aio_pika"):
             logging.getLogger(library).setLevel(logging.CRITICAL)
@@ -185,7 +188,7 @@ class RabbitBroker:
             self._on_fatal(error)
 
     async def _start(self, source: Source, runner: BatchRunner) -> RabbitConsumer:
-        consumer = RabbitConsumer(self._consuming, source, runner, self)
+        consumer = RabbitConsumer(self._consuming, source, runner, self, probe_every_s=self._probe_every_s)
         self._consumers.append(consumer)
         await consumer.wait_started()
         return consumer

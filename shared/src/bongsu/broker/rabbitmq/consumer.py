@@ -12,7 +12,6 @@ from bongsu.runtime.logging import get_logger
 log = get_logger(__name__)
 
 FIRST_ATTEMPT_S = 5.0
-WATCHDOG_S = 15.0
 RETRY_S = (0.1, 5.0)
 
 
@@ -35,7 +34,10 @@ class RabbitConsumer:
     A supervising task opens a session, and another whenever one has ended.
     """
 
-    def __init__(self, link: Link, source: Source, runner: BatchRunner, owner: ConsumerOwner) -> None:
+    def __init__(
+        self, link: Link, source: Source, runner: BatchRunner, owner: ConsumerOwner, *, probe_every_s: float
+    ) -> None:
+        self._probe_every_s = probe_every_s
         self._link = link
         self._source = source
         self._runner = runner
@@ -130,7 +132,7 @@ class RabbitConsumer:
                 self._started.set_result(None)
             while not session.ended.is_set():
                 try:
-                    async with asyncio.timeout(WATCHDOG_S):
+                    async with asyncio.timeout(self._probe_every_s):
                         await session.ended.wait()
                 except TimeoutError:
                     await session.probe()
