@@ -145,12 +145,12 @@ class TestRevokeUser:
         with pytest.raises(TokenRefused):
             await verifier(feed, now=lambda: time.time() + 60).verify(token)
 
-    @pytest.mark.parametrize("revocations_at_once", [1, 2])
+    @pytest.mark.parametrize("concurrent_revocations", [1, 2])
     async def test_next_token_is_accepted_by_every_clock(
-        self, database: Database, seeds: Seeds, revocations_at_once: int
+        self, database: Database, seeds: Seeds, concurrent_revocations: int
     ) -> None:
         user, feed = await seeds.user(), RevocationFeed()
-        for _ in range(revocations_at_once):
+        for _ in range(concurrent_revocations):
             async with database.unit():
                 await revoke_user(user)
         await feed.poll()

@@ -64,7 +64,7 @@ class DatabaseKeySource:
 
 
 async def ensure_signing_key(vault: Vault) -> str:
-    """Create the first signing key where there is none; return the id of the newest. Safe in concurrent processes."""
+    """Create the first signing key if the table is empty; return the id of the newest. Safe in concurrent processes."""
     newest = await SigningKeyRow.filter_by().order_by("-generation").first()
     if newest is None:
         newest = await _add(vault, generation=1, signs_from=datetime.now(UTC) - _MARGIN)
@@ -90,7 +90,7 @@ async def rotate_signing_key(vault: Vault, *, lead: timedelta = timedelta(second
 async def current_signing_key(vault: Vault) -> SigningKey:
     """Return the key that signs now.
 
-    :raises Unavailable: there is none yet; `bongsu migrate` creates it.
+    :raises Unavailable: the table is empty; `bongsu migrate` creates the first key.
     :raises SealBroken: the vault does not have the key that encrypted it.
     """
     row = await SigningKeyRow.filter_by(signs_from__lte=datetime.now(UTC)).order_by("-generation").first()

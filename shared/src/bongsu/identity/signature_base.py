@@ -43,7 +43,7 @@ class HttpRequest:
     """A request as it was sent.
 
     :param raw_path: still percent-encoded, without the query.
-    :param raw_query: still percent-encoded, without `?`; empty when there is none.
+    :param raw_query: still percent-encoded, without `?`; empty when the URL has no query.
     :param headers: names in lower case and values, in the order sent.
     """
 

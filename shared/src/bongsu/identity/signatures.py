@@ -79,7 +79,7 @@ class SignatureReader:
     def read(self, request: HttpRequest) -> list[SignatureClaim]:
         """Return the signatures of a request that have the required form, whatever their labels; at least one.
 
-        :raises SignatureMalformed: there is none; the message says what is wrong with the first.
+        :raises SignatureMalformed: no signature is readable; the message describes the first error.
         """
         inputs = _parse_field(request, "Signature-Input")
         signatures = _parse_field(request, "Signature")

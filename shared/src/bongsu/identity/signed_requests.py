@@ -28,7 +28,7 @@ class SignedRequestVerifier:
 
         :param address: the client's, for the allow-list.
         :raises SignatureUnreadable: the request has no signature of the required form.
-        :raises SignatureRefused: no key of ours made one of them.
+        :raises SignatureRefused: no active API key made one of them.
         :raises AddressNotAllowed: the key's allow-list does not contain the address.
         """
         scope = request.scope
