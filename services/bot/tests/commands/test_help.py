@@ -26,17 +26,15 @@ class TestHelp:
         reply = await show(discord, JAMES)
         (embed,) = reply["embeds"]
         assert embed["title"] == "Bongsu help"
-        assert [(field["name"], field["value"]) for field in embed["fields"]] == [
-            ("📡 Status", "Check that the bot is online")
-        ]
+        categories = [(field["name"], field["value"]) for field in embed["fields"]]
+        assert ("📡 Status", "Check that the bot is online") in categories
 
     async def test_help_lists_the_categories_in_korean(self, discord: Discord) -> None:
         reply = await show(discord, MINJI)
         (embed,) = reply["embeds"]
         assert embed["title"] == "봉수 도움말"
-        assert [(field["name"], field["value"]) for field in embed["fields"]] == [
-            ("📡 상태", "봇이 켜져 있는지 확인합니다")
-        ]
+        categories = [(field["name"], field["value"]) for field in embed["fields"]]
+        assert ("📡 상태", "봇이 켜져 있는지 확인합니다") in categories
 
     async def test_help_never_searches_the_working_directory(
         self, discord: Discord, monkeypatch: pytest.MonkeyPatch
