@@ -6,6 +6,7 @@ import discord as pycord
 import pytest
 from ezcord.internal import translation
 
+from bongsu_bot.bot import BongsuBot
 from bongsu_bot.commands.sync import sync
 from bongsu_bot.settings import BotSettings
 from services.bot.tests.conftest import StartBot
@@ -18,6 +19,11 @@ async def show(discord: Discord, user_id: int) -> dict[str, Any]:
     assert answer["ephemeral"]
     reply: dict[str, Any] = answer["answers"][0]
     return reply
+
+
+def find_menu(bot: BongsuBot) -> Any:  # noqa: ANN401 - ezcord has no types
+    views = bot._connection._view_store._views.values()
+    return next((item for _view, item in views if type(item).__name__ == "CategorySelect"), None)
 
 
 @pytest.mark.usefixtures("bot")
@@ -73,9 +79,8 @@ class TestCategory:
             assert bot is not None
             await eventually(lambda: all(command.id is not None for command in bot.pending_application_commands))
             await show(discord, user_id)
-            views = bot._connection._view_store._views.values()
-            menu: Any
-            (menu,) = [item for _view, item in views if type(item).__name__ == "CategorySelect"]
+            # The bot stores the menu after Discord's answer, which `show` does not wait for.
+            menu = await eventually(lambda: find_menu(bot))
             interaction = MagicMock(spec=pycord.Interaction, locale=locale, client=bot, user=menu.member)
             interaction.response.edit_message = AsyncMock()
             menu._interaction, menu._selected_values = MagicMock(), [category]
