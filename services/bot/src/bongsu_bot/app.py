@@ -17,6 +17,7 @@ from bongsu.runtime.migrations import MigrationSet
 from bongsu.runtime.stop import StopSignal
 from bongsu_bot.bot import BongsuBot
 from bongsu_bot.guilds.handlers import GuildHandlers
+from bongsu_bot.guilds.reconciler import GuildReconciler
 from bongsu_bot.guilds.recorder import GuildRecorder
 from bongsu_bot.guilds.rest import RestGuildDirectory
 from bongsu_bot.leave_requests.handlers import LeaveHandlers
@@ -51,17 +52,20 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
     recorder = GuildRecorder(database, broker)
 
     def make(identified: Callable[[], None]) -> BongsuBot:
-        return BongsuBot(settings, recorder, shards, identified=identified)
+        return BongsuBot(settings, recorder, reconciler, identified=identified)
 
     runner = Runner(make, settings, stop, metrics)
     shards = ShardAssignment(settings.shards, frozenset(settings.own_shards), runner.connected)
     assertions = AssertionVerifier(public_url, BOT_AUDIENCE, identity.key_source, identity.revocations)
     registry = Registry()
     async with RestClient(settings) as rest:
+        directory = RestGuildDirectory(rest)
+        reconciler = GuildReconciler(directory, recorder, shards, retry_max_s=settings.retry_max_s)
         GuildHandlers(broker, shards).register(registry)
-        LeaveHandlers(LeaveRequests(database, RestGuildDirectory(rest))).register(registry)
+        LeaveHandlers(LeaveRequests(database, directory)).register(registry)
         async with (
             recorder.running(),
+            reconciler.running(),
             RpcServer(broker, registry, shards, assertions, metrics).running(),
             in_background(runner.run(), name="bot runner"),
         ):

@@ -4,7 +4,7 @@ import pytest
 
 from bongsu_bot.errors import NotAManager
 from bongsu_bot.guilds.authority import require_manager
-from bongsu_bot.guilds.port import ADMINISTRATOR, MANAGE_GUILD, GuildPermissions
+from bongsu_bot.guilds.port import ADMINISTRATOR, MANAGE_GUILD, GuildPermissions, ListedGuild
 
 GUILD, OWNER, MEMBER, ROLE = 10, 1, 2, 11
 
@@ -16,6 +16,9 @@ class Directory:
     everyone: int = 0
     role: int = 0
     members: dict[int, frozenset[int]] = field(default_factory=lambda: {MEMBER: frozenset({ROLE})})
+
+    async def list_guilds(self) -> list[ListedGuild]:
+        raise AssertionError
 
     async def get_permissions(self, _guild_id: int) -> GuildPermissions:
         return GuildPermissions(OWNER, {GUILD: self.everyone, ROLE: self.role})

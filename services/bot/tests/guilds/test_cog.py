@@ -1,6 +1,8 @@
 import asyncio
+from typing import Any
 
 import pytest
+from discord.http import HTTPClient
 
 from bongsu.broker import Message
 from bongsu.broker.memory import MemoryBroker
@@ -94,6 +96,64 @@ class TestLogin:
         await discord.guild(SEOUL_DEVELOPERS, unavailable=True)
         async with start_bot():
             assert await events.next() == ("guild.updated", SEOUL_DEVELOPERS, "unavailable")
+
+    async def test_login_reports_an_outage_of_a_guild_that_is_not_stored(
+        self, events: Events, start_bot: StartBot, discord: Discord
+    ) -> None:
+        await discord.guild(SEOUL_DEVELOPERS, unavailable=True)
+        async with start_bot():
+            assert await events.next() == ("guild.joined", SEOUL_DEVELOPERS, "unavailable")
+            assert (await Guild.get(SEOUL_DEVELOPERS)).name == "서울 개발자 모임"
+
+    async def test_list_is_retried_when_discord_fails(
+        self, events: Events, start_bot: StartBot, discord: Discord
+    ) -> None:
+        async with start_bot():
+            await events.next()
+        await discord.guild(SEOUL_DEVELOPERS, bot=False)
+        await discord.fault("discord", "reset", detail={"route": "/users/@me/guilds", "times": "2"})
+        async with start_bot():
+            assert await events.next() == ("guild.left", SEOUL_DEVELOPERS, "left")
+
+    async def test_guild_that_joins_while_the_list_is_loading_stays_joined(
+        self, events: Events, start_bot: StartBot, discord: Discord, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        listed, joined, returned = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        get_guilds = HTTPClient.get_guilds
+
+        async def get_guilds_slowly(http: HTTPClient, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+            page = await get_guilds(http, *args, **kwargs)
+            listed.set()
+            await joined.wait()
+            returned.set()
+            return page
+
+        monkeypatch.setattr(HTTPClient, "get_guilds", get_guilds_slowly)
+        async with start_bot():
+            await events.next()
+            await listed.wait()
+            await discord.guild(BEACON_HILL, bot=True)
+            assert await events.next() == ("guild.joined", BEACON_HILL, "active")
+            joined.set()
+            await returned.wait()
+            await discord.guild(SEOUL_DEVELOPERS, name="The list is stored before this name")
+            assert await events.next() == ("guild.updated", SEOUL_DEVELOPERS, "active")
+            assert (await Guild.get(BEACON_HILL)).status == "active"
+
+    async def test_new_session_reads_the_member_counts(
+        self, events: Events, start_bot: StartBot, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        get_guilds = HTTPClient.get_guilds
+
+        async def count_another_member(http: HTTPClient, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+            page = await get_guilds(http, *args, **kwargs)
+            return [{**guild, "approximate_member_count": 4321} for guild in page]
+
+        monkeypatch.setattr(HTTPClient, "get_guilds", count_another_member)
+        async with start_bot():
+            assert (await events.next())[0] == "guild.joined"
+            assert (await events.next())[0] == "guild.updated"
+            assert (await Guild.get(SEOUL_DEVELOPERS)).member_count == 4321
 
 
 class TestDatabaseDown:

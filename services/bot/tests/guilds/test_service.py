@@ -8,6 +8,7 @@ from bongsu.contracts.guilds import GuildSummary
 from bongsu.mixins import Database
 from bongsu_bot.guilds import service
 from bongsu_bot.guilds.models import Guild
+from bongsu_bot.guilds.port import ListedGuild
 from bongsu_bot.guilds.service import GuildSnapshot
 from services.bot.tests.conftest import TABLES
 from services.bot.tests.discord import BEACON_HILL, NIGHT_MARKET, SEOUL_DEVELOPERS
@@ -21,6 +22,10 @@ SNAPSHOT = GuildSnapshot(
     member_count=1289,
     joined_at=datetime(2026, 11, 1, tzinfo=UTC),
 )
+
+
+def listed(guild_id: int, member_count: int | None = None) -> ListedGuild:
+    return ListedGuild(guild_id, "guild", None, member_count)
 
 
 @pytest.fixture
@@ -89,8 +94,24 @@ class TestReconcile:
         for guild in (BEACON_HILL, SEOUL_DEVELOPERS, NIGHT_MARKET):
             await service.upsert(replace(SNAPSHOT, id=guild))
         # Of two shards, Seoul's is 0; the other guilds' is 1.
-        events = await service.reconcile({BEACON_HILL}, own={1}, shards=2)
+        events = await service.reconcile([listed(BEACON_HILL)], seen=(), unavailable=(), own={1}, shards=2)
         assert [event.guild.id for event in events] == [NIGHT_MARKET]
+
+    async def test_reconcile_keeps_a_guild_that_was_seen_after_the_list_was_asked_for(self) -> None:
+        await service.upsert(SNAPSHOT)
+        assert await service.reconcile([], seen={SNAPSHOT.id}, unavailable=(), own={0}, shards=1) == []
+
+    async def test_reconcile_stores_an_unknown_guild_with_an_outage(self) -> None:
+        found = [listed(BEACON_HILL), listed(NIGHT_MARKET)]
+        (event,) = await service.reconcile(found, seen=(), unavailable={BEACON_HILL}, own={0}, shards=1)
+        assert (event.kind, event.guild.id, event.guild.status) == ("guild.joined", BEACON_HILL, "unavailable")
+        (recovery,) = await service.upsert(replace(SNAPSHOT, id=BEACON_HILL))
+        assert (recovery.kind, recovery.guild.status) == ("guild.updated", "active")
+
+    async def test_reconcile_updates_the_member_count(self) -> None:
+        await service.upsert(SNAPSHOT)
+        (event,) = await service.reconcile([listed(SNAPSHOT.id, 1290)], seen=(), unavailable=(), own={0}, shards=1)
+        assert (event.kind, event.guild.member_count) == ("guild.updated", 1290)
 
 
 @pytest.mark.usefixtures("database")

@@ -3,23 +3,15 @@
 import discord
 import ezcord
 
-from bongsu.runtime.logging import get_logger
 from bongsu_bot.bot import BongsuBot
 from bongsu_bot.guilds import service
+from bongsu_bot.guilds.reconciler import GuildReconciler
 from bongsu_bot.guilds.recorder import GuildRecorder
 from bongsu_bot.guilds.service import GuildSnapshot
-from bongsu_bot.rest import CONNECTION_ERRORS
-from bongsu_bot.shards.assignment import ShardAssignment
-
-log = get_logger(__name__)
-_PAGE = 200
 
 
 class GuildListeners(ezcord.Cog, hidden=True):
-    """Passes what happens to a guild to the recorder.
-
-    The gateway does not report what happened between two sessions, so after each login the list comes from REST.
-    """
+    """Passes what happens to a guild to the recorder, and the beginning of a session to the reconciler."""
 
     bot: BongsuBot
 
@@ -50,27 +42,8 @@ class GuildListeners(ezcord.Cog, hidden=True):
 
     @ezcord.Cog.listener()
     async def on_ready(self) -> None:
-        """Reconcile the stored guilds with Discord's list."""
-        try:
-            present = await self._fetch_ids()
-        except (discord.HTTPException, *CONNECTION_ERRORS) as error:
-            log.warning("guilds.not_reconciled", error=type(error).__name__)
-            return
-        shards = self.bot.find(ShardAssignment)
-        self._recorder.record(service.reconcile, present, own=shards.own, shards=shards.total)
-        for guild in self.bot.guilds:
-            if guild.id in present and guild.unavailable:
-                self._recorder.record(service.mark_unavailable, guild.id)
-
-    async def _fetch_ids(self) -> set[int]:
-        present: set[int] = set()
-        after: int | None = None
-        while True:
-            page = await self.bot.http.get_guilds(_PAGE, after=after, with_counts=False)
-            present.update(int(guild["id"]) for guild in page)
-            if len(page) < _PAGE:
-                return present
-            after = max(present)
+        """A session began: Discord's list says what happened before it."""
+        self.bot.find(GuildReconciler).request([guild.id for guild in self.bot.guilds if guild.unavailable])
 
     @property
     def _recorder(self) -> GuildRecorder:
@@ -86,6 +59,7 @@ class GuildListeners(ezcord.Cog, hidden=True):
             member_count=guild.member_count,
             joined_at=me.joined_at if me is not None else None,
         )
+        self.bot.find(GuildReconciler).see(guild.id)
         self._recorder.record(service.upsert, snapshot)
 
 

@@ -1,6 +1,6 @@
 """What the rules about guilds need of Discord: read over REST at that moment, never from a cache."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -16,8 +16,21 @@ class GuildPermissions:
     roles: Mapping[int, int]
 
 
+@dataclass(frozen=True, slots=True)
+class ListedGuild:
+    """A guild in Discord's list of the bot's guilds. `member_count` is approximate."""
+
+    id: int
+    name: str
+    icon: str | None
+    member_count: int | None
+
+
 class GuildDirectory(Protocol):
     """Guilds at Discord. Each method raises Unavailable when Discord does not answer."""
+
+    async def list_guilds(self) -> Sequence[ListedGuild]:
+        """List all guilds that the bot is in."""
 
     async def get_permissions(self, guild_id: int) -> GuildPermissions:
         """Get the owner and the roles of a guild.

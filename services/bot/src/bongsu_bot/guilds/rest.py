@@ -1,13 +1,17 @@
 """Guilds over Discord's REST API."""
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Final
 
 import discord
+from discord.http import HTTPClient
 
 from bongsu_bot.errors import DiscordUnavailable, GuildNotFound
-from bongsu_bot.guilds.port import GuildPermissions
+from bongsu_bot.guilds.port import GuildPermissions, ListedGuild
 from bongsu_bot.rest import RestClient
 
+PAGE: Final = 200
 UNKNOWN_GUILD: Final = 10004
 UNKNOWN_MEMBER: Final = 10007
 UNKNOWN_USER: Final = 10013
@@ -19,6 +23,24 @@ class RestGuildDirectory:
 
     def __init__(self, rest: RestClient) -> None:
         self._rest = rest
+
+    async def list_guilds(self) -> Sequence[ListedGuild]:
+        """List all guilds that the bot is in."""
+        found: list[ListedGuild] = []
+        while True:
+            after = found[-1].id if found else None
+            try:
+                page: Sequence[Mapping[str, Any]] = await self._rest.call(
+                    partial(HTTPClient.get_guilds, limit=PAGE, after=after, with_counts=True)
+                )
+            except discord.HTTPException as error:
+                raise _unavailable(error) from error
+            found += [
+                ListedGuild(int(one["id"]), one["name"], one["icon"], one.get("approximate_member_count"))
+                for one in page
+            ]
+            if len(page) < PAGE:
+                return found
 
     async def get_permissions(self, guild_id: int) -> GuildPermissions:
         """Get the owner and the roles of a guild."""

@@ -1,6 +1,6 @@
 """The bot's guilds, as the database holds them. A change returns the events to broadcast; none if nothing changed."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -8,6 +8,7 @@ from typing import Final
 from bongsu.contracts.guilds import GuildEvent, GuildJoined, GuildLeft, GuildSummary, GuildUpdated
 from bongsu.contracts.rpc import shard_of
 from bongsu_bot.guilds.models import Guild
+from bongsu_bot.guilds.port import ListedGuild
 
 MAX_NAME_CHARS: Final = 100
 
@@ -72,10 +73,46 @@ async def mark_left(*guild_ids: int) -> list[GuildEvent]:
     return events
 
 
-async def reconcile(present: Collection[int], *, own: Collection[int], shards: int) -> list[GuildEvent]:
-    """Mark the guilds on the shards `own` as left, unless they are in `present`: the complete list from Discord."""
-    stored = await Guild.exclude(status="left").pluck("id")
-    return await mark_left(*(guild for guild in stored if shard_of(guild, shards) in own and guild not in present))
+async def reconcile(
+    listed: Sequence[ListedGuild],
+    *,
+    seen: Collection[int],
+    unavailable: Collection[int],
+    own: Collection[int],
+    shards: int,
+) -> list[GuildEvent]:
+    """Make the stored guilds on the shards `own` agree with Discord's list, and update their member counts.
+
+    :param listed: the complete list.
+    :param seen: guilds that the gateway has shown since the list was asked for; they stay as they are.
+    :param unavailable: guilds with an outage, which the gateway shows without their names.
+    """
+    stored = {guild.id: guild for guild in await Guild.exclude(status="left").all()}
+    events: list[GuildEvent] = []
+    now = datetime.now(UTC)
+    for found in listed:
+        if shard_of(found.id, shards) not in own or found.id in seen:
+            continue
+        guild = stored.get(found.id)
+        if guild is None and found.id in unavailable:
+            guild, _ = await Guild.create_or_update(
+                id=found.id,
+                name=found.name[:MAX_NAME_CHARS],
+                icon=found.icon,
+                member_count=found.member_count,
+                status="unavailable",
+                joined_at=now,
+                left_at=None,
+            )
+            events.append(GuildJoined(guild=GuildSummary.model_validate(guild), at=now))
+        elif guild is not None:
+            status = "unavailable" if found.id in unavailable else guild.status
+            count = guild.member_count if found.member_count is None else found.member_count
+            if await guild.update(status=status, member_count=count) is not None:
+                events.append(GuildUpdated(guild=GuildSummary.model_validate(guild), at=now))
+    present = {found.id for found in listed}
+    gone = [guild for guild in stored if shard_of(guild, shards) in own and guild not in present and guild not in seen]
+    return [*events, *await mark_left(*gone)]
 
 
 async def count(shard: int, shards: int) -> int:
