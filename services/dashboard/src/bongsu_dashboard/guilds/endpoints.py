@@ -63,7 +63,12 @@ async def show_list(
 async def show_guild(
     render: Rendering, _user: SignedIn, guilds: GuildsService, pending: Pending, guild_id: GuildId
 ) -> Response:
-    return _guild_page(render, await guilds.find(render.browser, guild_id, pending=pending.guild_ids(render)))
+    waiting = pending.guild_ids(render)
+    guild = await guilds.find(render.browser, guild_id, pending=waiting)
+    if guild.has_bot and guild_id in waiting:
+        # The bot joined between two pages, so neither the return from Discord nor a poll has confirmed it.
+        return pending.remove(render, _guild_page(render, guild, flash="ok.bot_added"), guild_id)
+    return _guild_page(render, guild)
 
 
 @router.get("/{guild_id}/state")
@@ -80,7 +85,8 @@ async def show_state(
     if not render.is_partial:
         return render.redirect(f"/guilds/{guild_id}")
     if guild.has_bot:
-        return render.redirect(f"/guilds/{guild_id}", flash="ok.bot_added")
+        # The page confirms it.
+        return render.redirect(f"/guilds/{guild_id}")
     if guild.state == seen:
         return Response(status_code=204)
     return render("guilds/_state.html", guild=guild, timed_out=guild.state == "not_added")
@@ -138,12 +144,15 @@ async def remove_bot(
     return _guild_page(render, guild, form, status)
 
 
-def _guild_page(render: Render, guild: Guild, form: Draft[RemoveForm] | None = None, status: int = 200) -> Response:
+def _guild_page(
+    render: Render, guild: Guild, form: Draft[RemoveForm] | None = None, status: int = 200, flash: str | None = None
+) -> Response:
     form = form or Draft()
     return render(
         "guilds/guild.html",
         fragment="guilds/_state.html",
         status=status,
+        flash=flash,
         guild=guild,
         form=form,
         attempt=form.value("attempt") or secrets.token_urlsafe(24),

@@ -19,6 +19,7 @@ class PageCookies:
     theme: str
     language: str
     flash: str
+    """The beginning of the names: each message is a cookie of its own, for one page."""
     pending: str
     renewing: str
     secure: bool
@@ -33,14 +34,16 @@ class PageCookies:
         def name(of: str) -> str:
             return f"__Host-{of}" if https else f"{of}-{port}"
 
-        return cls(
-            name("form"), name("theme"), name("language"), name("flash"), name("pending"), name("renewing"), https
+        # A message has the path of its page, which the prefix `__Host-` does not allow.
+        flash = "__Secure-flash-" if https else f"flash-{port}-"
+        return cls(name("form"), name("theme"), name("language"), flash, name("pending"), name("renewing"), https)
+
+    def set(self, response: Response, name: str, value: str, *, max_age_s: int | None = None, path: str = "/") -> None:
+        """Set a cookie; without an age it is a session cookie."""
+        response.set_cookie(
+            name, value, max_age=max_age_s, path=path, secure=self.secure, httponly=True, samesite="lax"
         )
 
-    def set(self, response: Response, name: str, value: str, *, max_age_s: int | None = None) -> None:
-        """Set a cookie; without an age it is a session cookie."""
-        response.set_cookie(name, value, max_age=max_age_s, path="/", secure=self.secure, httponly=True, samesite="lax")
-
-    def clear(self, response: Response, name: str) -> None:
+    def clear(self, response: Response, name: str, *, path: str = "/") -> None:
         """Delete a cookie."""
-        response.delete_cookie(name, path="/", secure=self.secure, httponly=True, samesite="lax")
+        response.delete_cookie(name, path=path, secure=self.secure, httponly=True, samesite="lax")

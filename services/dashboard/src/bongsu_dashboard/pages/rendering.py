@@ -1,10 +1,11 @@
 """Rendering of templates as responses."""
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import jinja2
 from fastapi import Request, Response
@@ -73,9 +74,13 @@ class Render:
         fragment: str | None = None,
         status: int = 200,
         headers: Mapping[str, str] | None = None,
+        flash: str | None = None,
         **context: object,
     ) -> Response:
-        """Render a page, or only its `fragment` for htmx."""
+        """Render a page, or only its `fragment` for htmx.
+
+        :param flash: a message on this page: tone and key in the catalogue (`ok.bot_added`).
+        """
         name = fragment if fragment is not None and self.is_partial else template
         texts = self.texts
         html = self.pages.html(
@@ -88,7 +93,7 @@ class Render:
                 "path": self.request.url.path,
                 "here": self.here,
                 "csrf_token": self._form_token,
-                "flash": self._flash(),
+                "flashes": [*self._flashes().values(), *self._parse_flashes(flash)],
                 "problem": self._describe,
                 "request_id": self.request.scope["state"]["request_id"],
                 **context,
@@ -114,7 +119,11 @@ class Render:
             response = RedirectResponse(to, status_code=status)
         response.headers.update(PAGE_HEADERS)
         if flash is not None:
-            self.pages.cookies.set(response, self.pages.cookies.flash, flash, max_age_s=FLASH_S)
+            # For the page that this leads to, and so for this tab: other pages neither show nor consume it.
+            path = urlsplit(to).path
+            name = f"{self.pages.cookies.flash}{secrets.token_hex(4)}"
+            value = f"{flash}|{quote(path, safe='')}"
+            self.pages.cookies.set(response, name, value, max_age_s=FLASH_S, path=path)
         self._keep_secret(response)
         return response
 
@@ -221,16 +230,24 @@ class Render:
         if self._secret is not None:
             self.pages.cookies.set(response, self.pages.cookies.form, self._secret)
 
-    def _flash(self) -> tuple[str, str] | None:
-        """Return the tone and the text key of the message from the previous page, if any."""
-        tone, _, key = self.request.cookies.get(self.pages.cookies.flash, "").partition(".")
-        known = tone in FLASH_TONES and f"flash.{key}" in self.texts
-        return (tone, f"flash.{key}") if known else None
+    def _flashes(self) -> dict[str, tuple[str, str]]:
+        """Return tone and text key of each message for this page, by the name of its cookie."""
+        found: dict[str, tuple[str, str]] = {}
+        for name, value in self.request.cookies.items():
+            flash, _, path = value.partition("|")
+            if name.startswith(self.pages.cookies.flash) and unquote(path) == self.request.url.path:
+                for parsed in self._parse_flashes(flash):
+                    found[name] = parsed
+        return found
+
+    def _parse_flashes(self, flash: str | None) -> list[tuple[str, str]]:
+        tone, _, key = (flash or "").partition(".")
+        return [(tone, f"flash.{key}")] if tone in FLASH_TONES and f"flash.{key}" in self.texts else []
 
     def _finish(self, response: Response, *, is_page: bool) -> None:
         self._keep_secret(response)
-        if is_page and self.pages.cookies.flash in self.request.cookies:
-            self.pages.cookies.clear(response, self.pages.cookies.flash)
+        for name in self._flashes() if is_page else ():
+            self.pages.cookies.clear(response, name, path=self.request.url.path)
 
     def _describe(self, problem: FieldProblem) -> str:
         key, texts = f"form.{problem.kind}", self.texts
