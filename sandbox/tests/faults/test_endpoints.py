@@ -38,7 +38,7 @@ class TestSetFault:
             ({"target": "ses", "kind": "error", "rate": 0}, "rate", "greater than 0"),
             ({"target": "ses", "kind": "error", "rate": 1.5}, "rate", "less than or equal to 1"),
             ({"target": "ses", "kind": "error", "duration_s": -1}, "duration_s", "greater than 0"),
-            ({"target": "ses", "kind": "error", "duration": 1}, "duration", "no such field"),
+            ({"target": "ses", "kind": "error", "duration": 1}, "duration", "Unknown field"),
         ],
     )
     async def test_what_cannot_be_is_refused_by_name(
