@@ -82,7 +82,7 @@ async def _run(composed: Composed, stop: StopSignal) -> None:
             # After the port answers: a delivery and the bot may call the sandbox, which is served on it.
             queues = [QueueSpec(name) for name in ALL_QUEUES]
             await broker.declare(*queues)
-            await process.enter(Relay(database, broker, queues=queues).running())
+            await process.enter(Relay(database, broker, queues=queues).run())
             await process.enter(
                 worker.consume(
                     database=database,

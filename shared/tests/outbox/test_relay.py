@@ -147,7 +147,7 @@ class TestRunning:
     async def test_committed_message_is_published_soon(self, database: Database, broker: CuttableBroker) -> None:
         received = Recorder()
         await broker.consume(QUEUE, received, prefetch=1)
-        async with Relay(database, broker).running():
+        async with Relay(database, broker).run():
             await append_some(database, 1)
             assert (await received.next()).message.body == {"n": 0}
 
@@ -157,14 +157,14 @@ class TestRunning:
         monkeypatch.setattr("bongsu.outbox.service.nudge", lambda: None)
         received = Recorder()
         await broker.consume(QUEUE, received, prefetch=1)
-        async with Relay(database, broker).running():
+        async with Relay(database, broker).run():
             await append_some(database, 1)
             await received.next()
 
     async def test_relay_continues_when_the_broker_is_back(self, database: Database, broker: CuttableBroker) -> None:
         received = Recorder()
         await broker.consume(QUEUE, received, prefetch=1)
-        async with Relay(database, broker).running():
+        async with Relay(database, broker).run():
             broker.cut()
             await append_some(database, 1)
             assert (await only_row()).attempts == 0
@@ -185,7 +185,7 @@ class TestRunning:
 
         monkeypatch.setattr(relay, "turn", fail_once)
         await broker.consume(QUEUE, received, prefetch=1)
-        async with relay.running():
+        async with relay.run():
             await append_some(database, 1)
             await received.next()
 
@@ -205,13 +205,13 @@ class TestRunning:
 
         setattr(relay, "turn", hang_once)  # noqa: B010 - mypy lets no method be assigned
         await broker.consume(QUEUE, received, prefetch=1)
-        async with relay.running():
+        async with relay.run():
             await append_some(database, 1)
             await received.next()
 
     async def test_end_waits_for_publishes_in_flight(self, database: Database, counting: CountingBroker) -> None:
         await append_some(database, 50)
-        async with Relay(database, counting).running():
+        async with Relay(database, counting).run():
             await eventually(lambda: counting.published != [])
         row_ids = {message.id for message in counting.published}
         assert len(row_ids) == 50
@@ -222,7 +222,7 @@ class TestRunning:
         await broker.connect()
         await broker.declare(QueueSpec(QUEUE))
         await append_some(database, 1)
-        async with asyncio.timeout(5), Relay(database, broker).running(drain_s=0.05):
+        async with asyncio.timeout(5), Relay(database, broker).run(drain_s=0.05):
             await broker.has_published.wait()
 
     async def test_messages_of_a_killed_process_are_published_after_release(
@@ -233,7 +233,7 @@ class TestRunning:
         await broker.declare(QueueSpec(QUEUE))
         await append_some(database, 3)
         await Relay(database, counting, batch=1).turn()
-        async with Relay(database, broker).running(drain_s=0):
+        async with Relay(database, broker).run(drain_s=0):
             await broker.has_published.wait()
         counting.hub.find(QUEUE).ready.clear()
         async with database.unit():
@@ -254,7 +254,7 @@ class TestWholeWay:
                 await delivery.ack()
 
         await broker.consume(QUEUE, handle, prefetch=40, batch_max=20, concurrency=2)
-        async with Relay(database, broker).running():
+        async with Relay(database, broker).run():
             ids = [one for _ in range(10) for one in await append_some(database, 20)]
 
             async def all_settled() -> bool:

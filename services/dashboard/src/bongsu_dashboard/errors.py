@@ -20,9 +20,7 @@ class SignInRequired(Unauthorised):
     """No valid session. The HTTP edge redirects the browser to renew it or to sign in."""
 
     code = "sign_in_required"
-
-    def __init__(self) -> None:
-        super().__init__("Sign in to see this page")
+    detail = "Sign in to see this page"
 
 
 class RoleRequired(Forbidden):
@@ -38,9 +36,7 @@ class CrossSiteRequest(Forbidden):
     """A form from another site, or with a token of another browser or session."""
 
     code = "cross_site_request"
-
-    def __init__(self) -> None:
-        super().__init__("Reload the page and send the form again")
+    detail = "Reload the page and send the form again"
 
 
 class ServiceDown(Unavailable):
@@ -57,18 +53,14 @@ class LoginRefused(FormError, Unauthorised):
     """Wrong address or password."""
 
     code = "login_refused"
-
-    def __init__(self) -> None:
-        super().__init__("The email or the password is wrong")
+    detail = "The email or the password is wrong"
 
 
 class SecondFactorRequired(FormError, Forbidden):
     """The account signs in with a second factor."""
 
     code = "second_factor_required"
-
-    def __init__(self) -> None:
-        super().__init__("This account signs in with a second factor")
+    detail = "This account signs in with a second factor"
 
 
 class TooManyLogins(FormError, TooMany):
@@ -92,27 +84,21 @@ class PasswordRequired(_AsksPassword, Forbidden):
     """The last authentication is too old: the user confirms the password."""
 
     code = "password_required"
-
-    def __init__(self) -> None:
-        super().__init__("Confirm your password")
+    detail = "Confirm your password"
 
 
 class VerificationPasswordRequired(_AsksPassword, Invalid):
     """Another browser than the one that signed up: the user enters the password of the sign-up."""
 
     code = "verification_password_required"
-
-    def __init__(self) -> None:
-        super().__init__("Enter the password that you chose at sign-up")
+    detail = "Enter the password that you chose at sign-up"
 
 
 class VerificationRefused(FormError):
     """A used or unknown link, or the wrong password. Answered with 400."""
 
     code = "verification_refused"
-
-    def __init__(self) -> None:
-        super().__init__("The link does not work, or the password is wrong")
+    detail = "The link does not work, or the password is wrong"
 
 
 class WrongPassword(FormError, Forbidden):
@@ -120,18 +106,14 @@ class WrongPassword(FormError, Forbidden):
 
     code = "wrong_password"
     field = "password"
-
-    def __init__(self) -> None:
-        super().__init__("The password is wrong")
+    detail = "The password is wrong"
 
 
 class NoPassword(FormError, Conflict):
     """The account has no password to confirm."""
 
     code = "no_password"
-
-    def __init__(self) -> None:
-        super().__init__("This account has no password")
+    detail = "This account has no password"
 
 
 class OnTrial(FormError, Forbidden):
@@ -139,27 +121,21 @@ class OnTrial(FormError, Forbidden):
 
     code = "on_trial"
     field = "email"
-
-    def __init__(self) -> None:
-        super().__init__("This account is on trial: it sends to its own address only")
+    detail = "This account is on trial: it sends to its own address only"
 
 
 class SentBefore(FormError, Conflict):
     """The form was sent before with other fields."""
 
     code = "sent_before"
-
-    def __init__(self) -> None:
-        super().__init__("This form was sent already with other fields")
+    detail = "This form was sent already with other fields"
 
 
 class GuildNotFound(NotFound):
     """No such guild among those that the user manages."""
 
     code = "guild_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("Server not found among those that you manage")
+    detail = "Server not found among those that you manage"
 
 
 class DiscordNotLinked(ServiceError):
@@ -186,6 +162,4 @@ class NameNotTyped(Invalid):
     """The typed confirmation is not the guild's name."""
 
     code = "name_not_typed"
-
-    def __init__(self) -> None:
-        super().__init__("Type the server's name as shown")
+    detail = "Type the server's name as shown"

@@ -7,9 +7,7 @@ class NotificationNotFound(NotFound):
     """The notification does not exist or belongs to another user."""
 
     code = "notification_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("Notification not found")
+    detail = "Notification not found"
 
 
 class InvalidTime(Invalid):

@@ -62,7 +62,7 @@ async def deliver(
 ) -> None:
     """Relay and consume until the condition holds."""
     consumer = await broker.consume(QUEUE, handler, prefetch=64, batch_max=32)
-    async with Relay(database, broker).running():
+    async with Relay(database, broker).run():
         await eventually(until)
     await consumer.cancel()
 

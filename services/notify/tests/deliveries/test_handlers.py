@@ -160,7 +160,7 @@ class TestLostClaim:
         first = _Held()
         stalled = make_handler(database, vault, stop, first)
         consumer = await broker.consume(QUEUE, stalled, prefetch=64, batch_max=32)
-        async with Relay(database, broker).running(), asyncio.timeout(30):
+        async with Relay(database, broker).run(), asyncio.timeout(30):
             await first.started.wait()
             await Notification.filter_by(id=one.id).update(lease_until=utc_now(-1))
             async with database.unit():
@@ -275,7 +275,7 @@ class TestDatabaseDown:
 
         handler = make_handler(database, vault, stop, provider, deliveries=Down(lease_s=60, max_attempts=8))
         consumer = await broker.consume(QUEUE, handler, prefetch=64, batch_max=32)
-        async with Relay(database, broker).running(), asyncio.timeout(30):
+        async with Relay(database, broker).run(), asyncio.timeout(30):
             await tried.wait()
             stop.set()
             await consumer.cancel()
@@ -386,7 +386,7 @@ class TestManyWorkers:
         async def all_are_sent() -> bool:
             return await Notification.filter_by(status="sent").count() == len(ids)
 
-        async with Relay(database, broker).running(), Relay(database, broker).running():
+        async with Relay(database, broker).run(), Relay(database, broker).run():
             await eventually(all_are_sent, 90)
         for consumer in consumers:
             await consumer.cancel()

@@ -54,7 +54,7 @@ class TestJobHandler:
         async def jobs_are_done() -> bool:
             return not (await OutboxMessage.filter_by(queue=NOTIFY_JOBS).exists() or await broker.depth(NOTIFY_JOBS))
 
-        async with Relay(each_database, broker).running():
+        async with Relay(each_database, broker).run():
             await eventually(jobs_are_done)
         await consumer.cancel()
         made = await Notification.filter_by(id=job.id).values_list("recipient", "template", "sealed_variables")
@@ -80,7 +80,7 @@ class TestJobHandler:
         async def outbox_is_empty() -> bool:
             return not await OutboxMessage.row_count()
 
-        async with Relay(each_database, broker).running():
+        async with Relay(each_database, broker).run():
             await eventually(outbox_is_empty)
         await consumer.cancel()
         (dead,) = await broker.dead_letters(NOTIFY_JOBS)
@@ -123,7 +123,7 @@ class TestJobHandler:
         monkeypatch.setattr(Notifications, "submit_job", refused)
         await _ask(each_database, _job(vault))
         consumer = await broker.consume(NOTIFY_JOBS, make_handler(each_database, stop), prefetch=4)
-        async with Relay(each_database, broker).running():
+        async with Relay(each_database, broker).run():
             await eventually(lambda: broker.dead_letters(NOTIFY_JOBS))
         await consumer.cancel()
         (dead,) = await broker.dead_letters(NOTIFY_JOBS)

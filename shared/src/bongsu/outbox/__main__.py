@@ -35,7 +35,7 @@ async def relay(stop: StopSignal, queue_names: Sequence[str] = ALL_QUEUES) -> No
         except BrokerError as error:
             raise StartError(str(error)) from error
         metrics = Metrics("relay")
-        await process.enter(Relay(database, broker, queues=queues, registry=metrics.registry).running())
+        await process.enter(Relay(database, broker, queues=queues, registry=metrics.registry).run())
         await process.serve(create_api(title="Bongsu relay", version="1", prefix=None, metrics=metrics))
 
 

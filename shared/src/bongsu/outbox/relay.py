@@ -76,13 +76,13 @@ class Relay:
         self._logged_at: dict[str, float] = {}
 
     @asynccontextmanager
-    async def running(self, *, drain_s: float = 3.5) -> AsyncIterator[None]:
+    async def run(self, *, drain_s: float = 3.5) -> AsyncIterator[None]:
         """Relay while the context is open. At its end, publish what is claimed, for at most `drain_s`: another relay
         publishes the rest.
         """
         stopping = asyncio.Event()
         tasks = [
-            asyncio.create_task(self._run(stopping), name="outbox relay"),
+            asyncio.create_task(self._keep_relaying(stopping), name="outbox relay"),
             asyncio.create_task(self._keep_measuring(stopping), name="outbox metrics"),
         ]
         try:
@@ -120,7 +120,7 @@ class Relay:
             age_s = (datetime.now(UTC) - oldest[0]).total_seconds() if oldest else 0.0
             self._metrics.oldest_age_s.labels(lane).set(max(age_s, 0.0))
 
-    async def _run(self, stopping: asyncio.Event) -> None:
+    async def _keep_relaying(self, stopping: asyncio.Event) -> None:
         wake_up = service.add_wake_up()
         idle = 0
         try:
