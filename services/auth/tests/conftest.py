@@ -48,25 +48,25 @@ async def staged(url: str, settings: AuthSettings, argon2: Argon2Hasher) -> Asyn
 
 @pytest.fixture
 def settings() -> AuthSettings:
-    """The defaults, with all providers; a test module may have its own."""
+    """The defaults with all providers. A test module may override them."""
     return AuthSettings.model_validate(SETTINGS)
 
 
 @pytest.fixture
 def argon2() -> Argon2Hasher:
-    """The cost of a hash: next to nothing. A test of the real cost is parametrised with `REAL_COST`."""
+    """A cheap hasher. `REAL_COST` parametrises a test with the real one."""
     return Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 @pytest.fixture
 async def stage(sqlite_with_tables: WithTables, settings: AuthSettings, argon2: Argon2Hasher) -> AsyncIterator[Stage]:
-    """On SQLite, for what does not depend on the database."""
+    """On SQLite, for tests that do not depend on the database."""
     async for one in staged(sqlite_with_tables(TABLES), settings, argon2):
         yield one
 
 
 @pytest.fixture
 async def each_stage(with_tables: WithTables, settings: AuthSettings, argon2: Argon2Hasher) -> AsyncIterator[Stage]:
-    """On SQLite and on MySQL or MariaDB, for what does."""
+    """On SQLite and on MySQL or MariaDB, for tests that do."""
     async for one in staged(with_tables(TABLES), settings, argon2):
         yield one

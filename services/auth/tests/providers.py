@@ -1,4 +1,4 @@
-"""Hand-written Discord, Google and Kakao: what auth needs of their wire formats, and what can go wrong with them."""
+"""Stand-ins for Discord, Google and Kakao: the wire formats that auth needs, and their faults."""
 
 import base64
 import hashlib
@@ -38,14 +38,14 @@ _subjects = itertools.count(200000000000000001)
 
 @cache
 def rsa_key(name: str) -> RSAPrivateKey:
-    """A key of the providers; `name` makes it another one."""
+    """Return a provider's key; each name has its own."""
     del name
     return generate_private_key(public_exponent=65537, key_size=2048)
 
 
 @dataclass
 class Person:
-    """Somebody with an account at the providers. `raw` is laid over the profile that is sent; None takes away."""
+    """A person with an account at the providers. `raw` overrides fields of the profile; None removes one."""
 
     email: str | None = None
     verified: bool = True
@@ -73,7 +73,7 @@ class _Session:
 
 
 class Providers:
-    """All three, reached through `transport`.
+    """All three, behind `transport`.
 
     `faults`: what a path answers instead, or raises. `id_claims`: laid over the claims of ID tokens.
     """
@@ -91,11 +91,11 @@ class Providers:
         self.transport = httpx.MockTransport(self._answer)
 
     def fail(self, path: str, status: int = 500, body: object = None, headers: dict[str, str] | None = None) -> None:
-        """From now on a path answers this."""
+        """Make a path answer with this from now on."""
         self.faults[path] = lambda _: httpx.Response(status, json=body, headers=headers)
 
     def cut(self, path: str, error: Exception) -> None:
-        """From now on a path does not answer."""
+        """Make a path raise from now on."""
 
         def raised(_: httpx.Request) -> httpx.Response:
             raise error
@@ -103,7 +103,7 @@ class Providers:
         self.faults[path] = raised
 
     def allow(self, authorization_url: str, person: Person, *, guild: Json | None = None) -> str:
-        """The person agrees on the provider's page: where the browser is sent back to."""
+        """The person agrees on the provider's page. Returns the callback URL."""
         address = urlsplit(authorization_url)
         query = dict(parse_qsl(address.query, strict_parsing=True))
         provider = address.path.split("/")[1]

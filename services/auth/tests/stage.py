@@ -1,4 +1,4 @@
-"""Auth as its callers see it: the real app over HTTP, and what it would have mailed."""
+"""auth as its clients see it: the real app over HTTP, and the mails that it would send."""
 
 import contextlib
 import json
@@ -36,7 +36,7 @@ REAL_COST = pytest.mark.parametrize("argon2", [OWASP_MINIMUM], ids=["real cost"]
 
 @dataclass(frozen=True)
 class Mail:
-    """A mail that notify was asked for."""
+    """A mail in the outbox."""
 
     template: str
     to: str
@@ -50,7 +50,7 @@ class Mail:
 
 @dataclass
 class Stage:
-    """The app and what is around it."""
+    """The app, its database and its providers."""
 
     app: FastAPI
     client: httpx.AsyncClient
@@ -80,14 +80,14 @@ class Stage:
         return find(self.app, Grants)
 
     def browser(self, *, address: str = "127.0.0.1") -> httpx.AsyncClient:
-        """Another client, with cookies of its own."""
+        """Return a new client, with its own cookies."""
         return httpx.AsyncClient(transport=httpx.ASGITransport(self.app, client=(address, 1)), base_url=URL)
 
     def new_address(self) -> str:
         return f"{self.faker.unique.user_name()}@example.com".lower()
 
     async def mails(self) -> list[Mail]:
-        """The mails that are in the outbox, oldest first."""
+        """Return the mails in the outbox, oldest first."""
         found = []
         for row in await OutboxMessage.filter_by(queue=NOTIFY_JOBS).order_by("id").all():
             job = NotificationJob.model_validate(row.body)
@@ -100,7 +100,7 @@ class Stage:
             return await browser.post("/auth/register", json={"email": email, "password": password, **more})
 
     async def user(self, email: str | None = None, *, role: Role = Role.USER) -> User:
-        """Somebody with an account, without the mail."""
+        """Create a user with a verified address."""
         given = {"email": email or self.new_address(), "password": PASSWORD, "role": role, "sending": "live"}
         return await self.users.create(UserCreate(**given, is_verified=True))
 
@@ -111,7 +111,7 @@ class Stage:
     async def sent_back(
         self, browser: httpx.AsyncClient, provider: str, person: Person, *, next_path: str | None = None
     ) -> str:
-        """The browser goes to the provider, where the person agrees: the callback that it is sent to."""
+        """Send a browser to the provider, where the person agrees. Returns the callback URL."""
         query = {"next": next_path} if next_path is not None else {}
         begun = await browser.get(f"/auth/oauth/{provider}/authorize", params=query)
         assert begun.status_code == 303, begun.text
@@ -120,21 +120,21 @@ class Stage:
     async def sign_in_with(
         self, provider: str, person: Person, *, browser: httpx.AsyncClient | None = None
     ) -> httpx.Response:
-        """A whole sign-in with a provider; the callback's answer."""
+        """Sign in with a provider. Returns the response of the callback."""
         async with contextlib.AsyncExitStack() as stack:
             used = browser if browser is not None else await stack.enter_async_context(self.browser())
             return await used.get(await self.sent_back(used, provider, person))
 
     @contextlib.asynccontextmanager
     async def signed_in_browser(self, user: User) -> AsyncIterator[httpx.AsyncClient]:
-        """A browser with the cookies of a new session."""
+        """Yield a browser with the cookies of a new session."""
         async with self.browser() as browser:
             answer = await browser.post("/auth/login?cookie=true", json={"email": user.email, "password": PASSWORD})
             assert answer.status_code == 200
             yield browser
 
     async def signed_in(self, user: User) -> dict[str, str]:
-        """Headers with an access token of a new session."""
+        """Return headers with the access token of a new session."""
         return bearer((await self.login(user.email)).json()["access_token"])
 
 
@@ -143,7 +143,7 @@ def bearer(token: str) -> dict[str, str]:
 
 
 def error_fields(response: httpx.Response) -> list[str]:
-    """The fields that a 422 names."""
+    """Return the fields that a 422 names."""
     assert response.headers["content-type"] == "application/problem+json", response.text
     return [".".join(str(part) for part in error["loc"]) for error in response.json()["errors"]]
 

@@ -1,4 +1,4 @@
-"""The app as a whole: its documents, its answers to what is not there, its log."""
+"""The whole app: OpenAPI, health, unknown routes, log, storage."""
 
 import asyncio
 from pathlib import Path
@@ -35,7 +35,7 @@ class TestOpenapi:
         }
         assert "AccessToken" in document["components"]["securitySchemes"]
 
-    async def test_pages_are_there(self, stage: Stage) -> None:
+    async def test_documentation_pages_exist(self, stage: Stage) -> None:
         assert (await stage.client.get("/auth/docs")).status_code == 200
 
 
@@ -51,7 +51,7 @@ class TestHealth:
 
 
 class TestSweep:
-    async def test_sweep_that_hangs_or_breaks_keeps_the_others_from_nothing(
+    async def test_sweeps_run_when_another_hangs_or_fails(
         self,
     ) -> None:
         swept, hanging, turns = asyncio.Event(), asyncio.Event(), []
@@ -76,18 +76,20 @@ class TestSweep:
 
 class TestProblems:
     @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/auth/nothing", 404), ("PUT", "/auth/login", 405)])
-    async def test_what_is_not_there_is_a_problem(self, stage: Stage, method: str, path: str, status: int) -> None:
+    async def test_unknown_route_or_method_is_a_problem(
+        self, stage: Stage, method: str, path: str, status: int
+    ) -> None:
         answer = await stage.client.request(method, path)
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
         assert set(answer.json()) == {"type", "title", "status", "detail", "code", "request_id"}
 
     @pytest.mark.parametrize("body", ["", "{", "[]", "null", '"x"', "\x00", '{"email": NaN}'])
-    async def test_body_that_is_no_object_is_told_so(self, stage: Stage, body: str) -> None:
+    async def test_malformed_body_is_refused(self, stage: Stage, body: str) -> None:
         answer = await stage.client.post("/auth/login", content=body, headers={"content-type": "application/json"})
         assert answer.status_code == 422
         assert answer.json()["errors"]
 
-    async def test_invalid_utf_8_is_bad_input(self, stage: Stage) -> None:
+    async def test_invalid_utf_8_is_refused(self, stage: Stage) -> None:
         answer = await stage.client.post(
             "/auth/login", content=b'{"email": "\xff"}', headers={"content-type": "application/json"}
         )
@@ -111,7 +113,7 @@ class TestLogs:
 
 
 class TestSettings:
-    def test_defaults_are_the_promised_ones(self) -> None:
+    def test_defaults_are_the_documented_ones(self) -> None:
         settings = AuthSettings()
         assert (settings.access_token_s, settings.refresh_idle_days, settings.refresh_absolute_days) == (900, 14, 90)
         assert (settings.refresh_grace_s, settings.max_active_keys, settings.max_allowlist_entries) == (10, 3, 10)
@@ -121,7 +123,7 @@ class TestSettings:
 
 
 class TestStorage:
-    async def test_no_secret_is_in_the_database_in_the_clear(self, stage: Stage) -> None:
+    async def test_no_secret_is_stored_in_plain_text(self, stage: Stage) -> None:
         email = stage.new_address()
         await stage.register(email)
         [mail] = await stage.mails()

@@ -1,4 +1,4 @@
-"""The history of the tables."""
+"""Migrations."""
 
 from collections.abc import AsyncIterator
 
@@ -44,7 +44,7 @@ class TestUpgrade:
             assert await connection.run_sync(differences) == []
         assert await pending(database.engine, [MIGRATIONS]) == []
 
-    async def test_downgrade_leaves_nothing_behind(self, database: Database) -> None:
+    async def test_downgrade_drops_every_table(self, database: Database) -> None:
         await upgrade(database.engine, [MIGRATIONS])
         await downgrade(database.engine, [MIGRATIONS])
         assert await tables(database) <= {MIGRATIONS.version_table}

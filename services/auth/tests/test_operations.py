@@ -1,4 +1,4 @@
-"""What operators do without the API."""
+"""An operator's commands."""
 
 import asyncio
 
@@ -14,14 +14,14 @@ from services.auth.tests.stage import PASSWORD, Stage
 
 
 class TestCreateUser:
-    async def test_user_can_sign_in_at_once(self, each_stage: Stage) -> None:
+    async def test_user_can_sign_in_without_verification(self, each_stage: Stage) -> None:
         user = await operations.create_user(
             each_stage.database, "Admin@Example.com", PASSWORD, name="관리자", role=Role.ADMINISTRATOR
         )
         assert (user.email, user.role, user.sending) == ("admin@example.com", "administrator", "live")
         assert (await each_stage.login("admin@example.com")).status_code == 200
 
-    async def test_address_is_taken_once_even_at_once(self, each_stage: Stage) -> None:
+    async def test_concurrent_creations_of_one_address_create_one_account(self, each_stage: Stage) -> None:
         made = await asyncio.gather(
             *(operations.create_user(each_stage.database, "a@example.com", PASSWORD) for _ in range(4)),
             return_exceptions=True,
@@ -44,7 +44,7 @@ class TestCreateUser:
             ("name", " "),
         ],
     )
-    async def test_bad_input_is_told_by_its_name(self, stage: Stage, field: str, value: str) -> None:
+    async def test_invalid_field_is_named(self, stage: Stage, field: str, value: str) -> None:
         given = {"email": "kim@example.com", "password": PASSWORD, "name": "김", field: value}
         with pytest.raises(Invalid) as caught:
             await operations.create_user(stage.database, given["email"], given["password"], name=given["name"])
@@ -52,13 +52,13 @@ class TestCreateUser:
 
 
 class TestPromote:
-    async def test_role_is_given(self, stage: Stage) -> None:
+    async def test_role_is_stored(self, stage: Stage) -> None:
         user = await stage.user()
         await operations.promote(stage.database, user.email.upper(), Role.STAFF)
         await user.refresh()
         assert user.role == "staff"
 
-    async def test_roles_given_at_once_follow_one_another(self, each_stage: Stage) -> None:
+    async def test_concurrent_promotions_take_turns(self, each_stage: Stage) -> None:
         user, roles = await each_stage.user(), [Role.STAFF, Role.MANAGER, Role.ADMINISTRATOR]
         await asyncio.gather(*(operations.promote(each_stage.database, user.email, role) for role in roles))
         changes = [entry.details for entry in await AuditEntry.filter_by(action="user.role_changed").all()]
@@ -67,7 +67,7 @@ class TestPromote:
         assert len(set(denied)) == 3
 
     @pytest.mark.parametrize("email", ["nobody@example.com", "nonsense"])
-    async def test_unknown_address_is_told(self, stage: Stage, email: str) -> None:
+    async def test_unknown_address_is_not_found(self, stage: Stage, email: str) -> None:
         with pytest.raises(UserNotFound):
             await operations.promote(stage.database, email, Role.STAFF)
 
@@ -87,7 +87,7 @@ class TestCreateKey:
             await operations.create_key(stage.database, stage.vault, user.email)
 
     @pytest.mark.parametrize("memo", ["x" * 201, "\x00", "\udcff"])
-    async def test_memo_that_the_api_would_refuse_is_refused(self, stage: Stage, memo: str) -> None:
+    async def test_invalid_memo_is_refused(self, stage: Stage, memo: str) -> None:
         user = await stage.user()
         with pytest.raises(Invalid) as caught:
             await operations.create_key(stage.database, stage.vault, user.email, memo=memo)

@@ -6,13 +6,13 @@ from services.auth.tests.stage import Stage, error_fields
 
 
 class TestPatchMe:
-    async def test_what_is_left_out_stays(self, stage: Stage) -> None:
+    async def test_missing_field_stays_as_it_is(self, stage: Stage) -> None:
         headers = await stage.signed_in(await stage.user())
         await stage.client.patch("/auth/me", json={"name": "  이서연 "}, headers=headers)
         answer = await stage.client.patch("/auth/me", json={"locale": "en"}, headers=headers)
         assert (answer.json()["name"], answer.json()["locale"]) == ("이서연", "en")
 
-    async def test_name_can_be_taken_away(self, stage: Stage) -> None:
+    async def test_name_is_removed_when_it_is_null(self, stage: Stage) -> None:
         headers = await stage.signed_in(await stage.user())
         await stage.client.patch("/auth/me", json={"name": "x"}, headers=headers)
         assert (await stage.client.patch("/auth/me", json={"name": None}, headers=headers)).json()["name"] is None
@@ -30,17 +30,19 @@ class TestPatchMe:
             ({"name": "\u0007"}, "body.name"),
         ],
     )
-    async def test_what_may_not_be_changed_is_named(self, stage: Stage, body: dict[str, object], field: str) -> None:
+    async def test_field_that_cannot_be_changed_is_named(
+        self, stage: Stage, body: dict[str, object], field: str
+    ) -> None:
         headers = await stage.signed_in(await stage.user())
         answer = await stage.client.patch("/auth/me", json=body, headers=headers)
         assert (answer.status_code, error_fields(answer)) == (422, [field])
 
-    async def test_stranger_is_refused(self, stage: Stage) -> None:
+    async def test_request_without_credentials_is_refused(self, stage: Stage) -> None:
         assert (await stage.client.get("/auth/me")).status_code == 401
 
 
 class TestBlock:
-    async def test_blocked_user_is_out_at_once_and_cannot_sign_in(self, stage: Stage) -> None:
+    async def test_blocked_user_is_signed_out_and_cannot_sign_in(self, stage: Stage) -> None:
         user = await stage.user()
         tokens = (await stage.login(user.email)).json()
         async with stage.database.unit() as unit:

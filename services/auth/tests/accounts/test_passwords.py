@@ -1,4 +1,4 @@
-"""Hashing passwords off the event loop."""
+"""Hashing passwords outside of the event loop."""
 
 import asyncio
 import threading
@@ -15,16 +15,16 @@ def hasher() -> PasswordHasher:
 
 
 class TestVerify:
-    async def test_right_password_is_right(self, hasher: PasswordHasher) -> None:
+    async def test_right_password_is_accepted(self, hasher: PasswordHasher) -> None:
         hashed = await hasher.hash("correct horse")
         assert await hasher.verify("correct horse", hashed) == Verdict(right=True)
         assert await hasher.verify("wrong horse", hashed) == Verdict(right=False)
 
     @pytest.mark.parametrize("hashed", [None, ""])
-    async def test_without_a_hash_no_password_is_right(self, hasher: PasswordHasher, hashed: str | None) -> None:
+    async def test_every_password_is_refused_without_a_hash(self, hasher: PasswordHasher, hashed: str | None) -> None:
         assert await hasher.verify("", hashed) == Verdict(right=False)
 
-    async def test_more_than_the_queue_holds_are_refused(self, hasher: PasswordHasher) -> None:
+    async def test_call_is_refused_when_the_queue_is_full(self, hasher: PasswordHasher) -> None:
         held = threading.Event()
         waiting = [asyncio.create_task(hasher._run(held.wait)) for _ in range(3)]
         await asyncio.sleep(0)
@@ -35,7 +35,7 @@ class TestVerify:
         assert caught.value.retry_after_s is not None
         assert await hasher.hash("room again")
 
-    async def test_caller_that_goes_away_makes_no_room_while_its_thread_works(self, hasher: PasswordHasher) -> None:
+    async def test_cancelled_caller_frees_no_place_while_its_thread_works(self, hasher: PasswordHasher) -> None:
         held = threading.Event()
         running = [asyncio.create_task(hasher._run(held.wait)) for _ in range(3)]
         await asyncio.sleep(0)
@@ -49,9 +49,9 @@ class TestVerify:
 
 class TestPasswordProblem:
     @pytest.mark.parametrize("password", ["a" * 9, "a" * 257, "Somebody@Example.com", " somebody@example.com "])
-    def test_weak_password_is_told(self, password: str) -> None:
+    def test_weak_password_is_refused(self, password: str) -> None:
         assert password_problem(password, "somebody@example.com")
 
     @pytest.mark.parametrize("password", ["a" * 10, "a" * 256, "비밀번호비밀번호비밀"])
-    def test_other_password_is_fine(self, password: str) -> None:
+    def test_strong_password_is_accepted(self, password: str) -> None:
         assert password_problem(password, "somebody@example.com") is None

@@ -1,4 +1,4 @@
-"""`POST /auth/register` and what follows from it."""
+"""`POST /auth/register`."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from services.auth.tests.timing import assert_alike, took
 
 
 class TestRegister:
-    async def test_stranger_gets_a_link_that_makes_the_account(self, each_stage: Stage) -> None:
+    async def test_new_address_gets_a_link_that_creates_the_account(self, each_stage: Stage) -> None:
         stage = each_stage
         answer = await stage.register("Jiwoo@Example.com", name="김지우", locale="ko")
         assert (answer.status_code, answer.json()) == (202, {"status": "accepted"})
@@ -39,14 +39,14 @@ class TestRegister:
             "sending": "trial",
         }
 
-    async def test_login_before_the_proof_answers_as_a_wrong_password(self, stage: Stage) -> None:
+    async def test_login_before_verification_responds_like_a_wrong_password(self, stage: Stage) -> None:
         email = stage.new_address()
         await stage.register(email)
         before, wrong = await stage.login(email), await stage.login(stage.new_address())
         assert before.status_code == wrong.status_code == 401
         assert before.json() | {"request_id": ""} == wrong.json() | {"request_id": ""}
 
-    async def test_owner_of_a_known_address_is_told_and_the_answer_is_the_same(self, stage: Stage) -> None:
+    async def test_owner_of_a_known_address_gets_a_mail_and_the_response_is_the_same(self, stage: Stage) -> None:
         user = await stage.user()
         known = await stage.register(user.email.upper())
         unknown = await stage.register(stage.new_address())
@@ -81,7 +81,7 @@ class TestRegister:
             unknown.append(await took(stage.register(stage.new_address())))
         assert_alike(known, unknown)
 
-    async def test_fifty_at_once_for_one_address_make_one_account(self, each_stage: Stage) -> None:
+    async def test_fifty_concurrent_sign_ups_for_one_address_create_one_account(self, each_stage: Stage) -> None:
         stage = each_stage
         answers = await asyncio.gather(*(stage.register("same@example.com") for _ in range(50)))
         assert {answer.status_code for answer in answers} == {202}
@@ -141,7 +141,7 @@ class TestRegister:
         await stage.client.post("/auth/verify", json={"token": mail.token, "password": password})
         assert (await stage.login(email, password)).status_code == 200
 
-    async def test_password_is_the_same_however_its_hangul_is_composed(self, stage: Stage) -> None:
+    async def test_password_matches_in_either_unicode_composition_of_hangul(self, stage: Stage) -> None:
         email = stage.new_address()
         await stage.register(email, "\u1107\u1175\u1106\u1175\u11af" * 4)
         [mail] = await stage.mails()
@@ -149,7 +149,7 @@ class TestRegister:
         assert answer.status_code == 200
 
     async def test_two_megabyte_password_is_refused_fast(self, stage: Stage) -> None:
-        began_s = time.process_time()  # of work: a machine that has more to do is no slower by it
+        began_s = time.process_time()  # processor time, which does not depend on other processes
         answer = await stage.register("a@example.com", "x" * 2_000_000)
         assert answer.status_code == 413
         assert time.process_time() - began_s < 0.5
@@ -167,7 +167,7 @@ class TestRegister:
     async def test_trailing_dot_is_the_same_or_refused(self, stage: Stage) -> None:
         assert (await stage.register("a@example.com.")).status_code == 422
 
-    async def test_domain_in_hangul_is_one_with_its_ascii_form(self, stage: Stage) -> None:
+    async def test_domain_in_hangul_equals_its_ascii_form(self, stage: Stage) -> None:
         await stage.register("a@봉수.example")
         [mail] = await stage.mails()
         assert mail.to == "a@xn--9t4b11yi5a.example" or mail.to.startswith("a@xn--")
@@ -175,7 +175,7 @@ class TestRegister:
     @pytest.mark.parametrize(
         ("header", "locale"), [("ko-KR,ko;q=0.9,en;q=0.8", "ko"), ("en-US", "en"), ("fr", "ko"), ("ko;q=0, en", "en")]
     )
-    async def test_language_follows_the_browser(self, stage: Stage, header: str, locale: str) -> None:
+    async def test_language_follows_accept_language(self, stage: Stage, header: str, locale: str) -> None:
         await stage.client.post(
             "/auth/register",
             json={"email": "a@example.com", "password": PASSWORD},
@@ -185,7 +185,7 @@ class TestRegister:
         assert mail.locale == locale
 
     @REAL_COST
-    async def test_nothing_secret_is_stored_in_the_clear(self, stage: Stage) -> None:
+    async def test_no_secret_is_stored_in_plain_text(self, stage: Stage) -> None:
         await stage.register("a@example.com")
         [mail] = await stage.mails()
         [row] = await OutboxMessage.query().all()
@@ -210,20 +210,20 @@ class TestMailLimit:
     def settings(self) -> AuthSettings:
         return AuthSettings(mails_per_hour=2)
 
-    async def test_one_address_gets_only_so_many_mails_and_the_answer_does_not_tell(self, stage: Stage) -> None:
+    async def test_address_gets_no_more_mails_beyond_the_limit_and_the_response_is_the_same(self, stage: Stage) -> None:
         answers = [await stage.register("a@example.com") for _ in range(4)]
         assert {(answer.status_code, answer.content) for answer in answers} == {(202, answers[0].content)}
         assert len(await stage.mails()) == 2
 
-    async def test_mails_that_are_asked_for_again_count_as_well(self, each_stage: Stage) -> None:
-        """Else each sign-up by a stranger would be good for some more mails to the same address."""
+    async def test_resent_mails_count_towards_the_limit(self, each_stage: Stage) -> None:
+        """Otherwise each sign-up by a stranger would allow more mails to the same address."""
         for _ in range(4):
             async with each_stage.browser() as browser:
                 await browser.post("/auth/register", json={"email": "a@example.com", "password": PASSWORD})
                 await browser.post("/auth/verify/resend", json={"email": "a@example.com"})
         assert len(await each_stage.mails()) == 2
 
-    async def test_after_an_hour_there_may_be_more(self, stage: Stage) -> None:
+    async def test_mails_are_sent_again_after_an_hour(self, stage: Stage) -> None:
         for _ in range(3):
             await stage.register("a@example.com")
         await Registration.filter_by(email_norm="a@example.com").update(
@@ -232,7 +232,7 @@ class TestMailLimit:
         await stage.client.post("/auth/verify/resend", json={"email": "a@example.com"})
         assert len(await stage.mails()) == 3
 
-    async def test_nothing_is_kept_of_what_no_mail_is_written_for(self, stage: Stage) -> None:
+    async def test_sign_up_is_not_stored_when_no_mail_is_sent(self, stage: Stage) -> None:
         for _ in range(5):
             await stage.register("a@example.com")
         assert await Registration.row_count() == 2
@@ -247,7 +247,7 @@ class TestSignUpLimit:
         async with stage.browser(address=address) as browser:
             return await browser.post("/auth/register", json={"email": email, "password": PASSWORD})
 
-    async def test_one_caller_signs_up_only_so_many(self, each_stage: Stage) -> None:
+    async def test_client_is_refused_beyond_its_limit(self, each_stage: Stage) -> None:
         stage = each_stage
         answers = [await self.sign_up(stage, stage.new_address()) for _ in range(5)]
         assert [answer.status_code for answer in answers] == [202, 202, 202, 429, 429]
@@ -257,21 +257,21 @@ class TestSignUpLimit:
         assert len(await stage.mails()) == 3
         assert (await self.sign_up(stage, stage.new_address(), address="192.0.2.2")).status_code == 202
 
-    async def test_many_at_once_are_counted_one_by_one(self, each_stage: Stage) -> None:
+    async def test_concurrent_sign_ups_are_counted_one_by_one(self, each_stage: Stage) -> None:
         answers = await asyncio.gather(*(self.sign_up(each_stage, f"{number}@example.com") for number in range(8)))
         assert sorted(answer.status_code for answer in answers) == [202] * 3 + [429] * 5
 
-    async def test_known_and_unknown_addresses_are_refused_alike_and_without_work(
+    async def test_known_and_unknown_addresses_are_refused_equally_and_without_hashing(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         user = await stage.user()
         for _ in range(3):
             await self.sign_up(stage, stage.new_address())
-        monkeypatch.setattr(stage.users._hasher, "hash", None)  # whoever called it would fail
+        monkeypatch.setattr(stage.users._hasher, "hash", None)  # a call would fail
         refused = [(await self.sign_up(stage, email)).json() for email in (user.email, stage.new_address())]
         assert refused[0] | {"request_id": ""} == refused[1] | {"request_id": ""}
 
-    async def test_mails_asked_for_again_count_as_well(self, stage: Stage) -> None:
+    async def test_resend_requests_count_towards_the_limit(self, stage: Stage) -> None:
         async with stage.browser() as browser:
             codes = [
                 (await browser.post("/auth/verify/resend", json={"email": stage.new_address()})).status_code
@@ -279,7 +279,7 @@ class TestSignUpLimit:
             ]
         assert codes == [202, 202, 202, 429]
 
-    async def test_next_hour_begins_anew(self, stage: Stage) -> None:
+    async def test_count_starts_again_in_the_next_hour(self, stage: Stage) -> None:
         for _ in range(3):
             await self.sign_up(stage, stage.new_address())
         await LoginFailures.query().unfiltered().update(expires_at=datetime.now(UTC))

@@ -20,7 +20,7 @@ class TestVerify:
             [mail] = await stage.mails()
             assert (await browser.post("/auth/verify", json={"token": mail.token})).status_code == 200
 
-    async def test_another_browser_is_asked_for_the_password(self, stage: Stage) -> None:
+    async def test_another_browser_needs_the_password(self, stage: Stage) -> None:
         await stage.register("a@example.com")
         [mail] = await stage.mails()
         for token in (mail.token, "unknown"):
@@ -60,8 +60,8 @@ class TestVerify:
             worked_s.append((await took(stage.client.post("/auth/verify", json=body))).worked_s)
         assert min(worked_s) > 0.01  # argon2 ran both times
 
-    async def test_token_makes_an_account_of_its_own_sign_up_only(self, stage: Stage) -> None:
-        """A squatter signs up with the victim's address first: the victim's link must not arm that password."""
+    async def test_token_creates_the_account_of_its_own_sign_up_only(self, stage: Stage) -> None:
+        """A squatter signs up with the victim's address first: the victim's link must not activate that password."""
         email = stage.new_address()
         await stage.register(email, "squatter's password")
         await stage.register(email, PASSWORD, name="victim")
@@ -77,7 +77,7 @@ class TestVerify:
         )
         assert answer.status_code == 400
 
-    async def test_token_works_once_even_twice_at_once(self, each_stage: Stage) -> None:
+    async def test_token_works_once_in_two_concurrent_requests(self, each_stage: Stage) -> None:
         await each_stage.register("a@example.com")
         [mail] = await each_stage.mails()
         body = {"token": mail.token, "password": PASSWORD}
@@ -85,7 +85,7 @@ class TestVerify:
         assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400, 400]
         assert await User.row_count() == 1
 
-    async def test_token_is_of_no_use_after_too_many_wrong_passwords(self, stage: Stage) -> None:
+    async def test_token_is_refused_after_too_many_wrong_passwords(self, stage: Stage) -> None:
         await stage.register("a@example.com")
         [mail] = await stage.mails()
         for _ in range(MAX_ATTEMPTS):
@@ -110,7 +110,7 @@ class TestResend:
         assert first == second
 
     @REAL_COST
-    async def test_address_that_is_not_waiting_gets_the_same_answer_and_no_mail(self, stage: Stage) -> None:
+    async def test_address_without_a_sign_up_gets_the_same_response_and_no_mail(self, stage: Stage) -> None:
         async def resend(email: str) -> None:
             answers.append(await stage.client.post("/auth/verify/resend", json={"email": email}))
 
@@ -121,7 +121,7 @@ class TestResend:
             waiting.append((await took(resend(f"a{number}@example.com"))).elapsed_s)
             not_waiting.append((await took(resend(f"b{number}@example.com"))).elapsed_s)
         assert len({answer.content for answer in answers}) == 1
-        assert abs(min(waiting) - min(not_waiting)) < 0.05  # a machine that stalls does not do so six times
+        assert abs(min(waiting) - min(not_waiting)) < 0.05  # a stalling machine does not stall six times
         assert len(await stage.mails()) == 2 * 3
 
     async def test_mails_for_one_sign_up_are_limited(self, stage: Stage) -> None:

@@ -24,7 +24,7 @@ async def make(stage: Stage, headers: Headers, **body: object) -> dict[str, Any]
 
 
 async def use(stage: Stage, made: dict[str, Any], *, address: str = "127.0.0.1") -> httpx.Response:
-    """403 session_required means that the key was accepted, and is a key."""
+    """403 session_required: the key was accepted, but is not a session."""
     async with stage.browser(address=address) as browser:
         return await browser.get("/auth/me", auth=RequestSigner(made["access_key"], made["secret_key"]))
 
@@ -53,7 +53,7 @@ class TestCreate:
     async def test_key_signs_requests(self, stage: Stage, headers: Headers) -> None:
         assert await works(stage, await make(stage, headers))
 
-    async def test_scopes_are_the_ones_asked_for(self, stage: Stage, headers: Headers) -> None:
+    async def test_scopes_are_the_requested_ones(self, stage: Stage, headers: Headers) -> None:
         made = await make(stage, headers, scopes=["stats:read"], mode="test")
         assert (made["scopes"], made["mode"]) == (["stats:read"], "test")
 
@@ -79,13 +79,13 @@ class TestCreate:
         answer = await stage.client.post("/auth/api-keys", json=body, headers=headers)
         assert (answer.status_code, error_fields(answer)) == (422, [field])
 
-    async def test_three_at_most_are_active(self, stage: Stage, headers: Headers) -> None:
+    async def test_fourth_active_key_is_refused(self, stage: Stage, headers: Headers) -> None:
         for _ in range(3):
             await make(stage, headers)
         answer = await stage.client.post("/auth/api-keys", json={}, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (409, "api_key_limit")
 
-    async def test_limit_holds_when_many_are_made_at_once(self, each_stage: Stage) -> None:
+    async def test_limit_holds_for_concurrent_requests(self, each_stage: Stage) -> None:
         headers = await each_stage.signed_in(await each_stage.user())
         answers = await asyncio.gather(
             *(each_stage.client.post("/auth/api-keys", json={}, headers=headers) for _ in range(12))
@@ -100,7 +100,7 @@ class TestCreate:
         for _ in range(3):
             await make(stage, headers)
 
-    async def test_key_makes_no_keys(self, stage: Stage, headers: Headers) -> None:
+    async def test_key_cannot_create_keys(self, stage: Stage, headers: Headers) -> None:
         made = await make(stage, headers)
         signer = RequestSigner(made["access_key"], made["secret_key"])
         for method, path in (
@@ -119,7 +119,7 @@ class TestCreate:
 
 
 class TestChange:
-    async def test_stopped_key_stops_and_works_again(self, stage: Stage, headers: Headers) -> None:
+    async def test_stopped_key_is_refused_until_it_is_activated(self, stage: Stage, headers: Headers) -> None:
         made = await make(stage, headers)
         path = f"/auth/api-keys/{made['id']}"
         assert await works(stage, made)
@@ -138,7 +138,7 @@ class TestChange:
         answer = await stage.client.patch(path, json={"status": "active"}, headers=headers)
         assert answer.status_code == 409
 
-    async def test_memo_can_be_taken_away(self, stage: Stage, headers: Headers) -> None:
+    async def test_memo_is_removed_when_it_is_null(self, stage: Stage, headers: Headers) -> None:
         made = await make(stage, headers, memo="x")
         answer = await stage.client.patch(f"/auth/api-keys/{made['id']}", json={"memo": None}, headers=headers)
         assert answer.json()["memo"] is None
@@ -165,7 +165,7 @@ class TestRotate:
         assert await works(stage, old)
         assert await works(stage, new)
 
-    async def test_secret_before_the_one_before_does_not(self, stage: Stage, headers: Headers) -> None:
+    async def test_secret_from_before_two_rotations_is_refused(self, stage: Stage, headers: Headers) -> None:
         first = await make(stage, headers)
         path = f"/auth/api-keys/{first['id']}/rotate"
         second = (await stage.client.post(path, headers=headers)).json()
@@ -182,7 +182,7 @@ class TestRotate:
 
 
 class TestOwnership:
-    async def test_another_s_keys_and_lists_are_not_found(self, stage: Stage, headers: Headers) -> None:
+    async def test_keys_and_lists_of_another_user_are_not_found(self, stage: Stage, headers: Headers) -> None:
         made = await make(stage, headers)
         path = f"/auth/api-keys/{made['id']}"
         entry = await stage.client.post(f"{path}/allowlist", json={"cidr": "127.0.0.0/8"}, headers=headers)
@@ -218,7 +218,7 @@ class TestAllowlist:
         assert (await stage.client.delete(f"{path}/{added.json()['id']}", headers=headers)).status_code == 204
         assert await works(stage, made, address="198.51.100.7")
 
-    async def test_entry_is_there_once(self, stage: Stage, headers: Headers) -> None:
+    async def test_entry_is_refused_when_it_exists(self, stage: Stage, headers: Headers) -> None:
         made = await make(stage, headers)
         path = f"/auth/api-keys/{made['id']}/allowlist"
         await stage.client.post(path, json={"cidr": "::ffff:10.0.0.1"}, headers=headers)
@@ -227,7 +227,7 @@ class TestAllowlist:
         listed = (await stage.client.get(path, headers=headers)).json()
         assert ([item["cidr"] for item in listed["items"]], listed["next"]) == (["10.0.0.1/32"], None)
 
-    async def test_ten_entries_at_most_even_at_once(self, each_stage: Stage) -> None:
+    async def test_limit_of_entries_holds_for_concurrent_requests(self, each_stage: Stage) -> None:
         headers = await each_stage.signed_in(await each_stage.user())
         made = await make(each_stage, headers)
         path = f"/auth/api-keys/{made['id']}/allowlist"
@@ -238,14 +238,14 @@ class TestAllowlist:
         assert (codes.count(201), codes.count(409)) == (10, 4)
 
     @pytest.mark.parametrize("cidr", ["", "x", "10.0.0.1/8", "fe80::1%eth0", "1" * 100, None, 5])
-    async def test_what_is_no_block_is_named(self, stage: Stage, headers: Headers, cidr: object) -> None:
+    async def test_malformed_block_is_refused(self, stage: Stage, headers: Headers, cidr: object) -> None:
         made = await make(stage, headers)
         answer = await stage.client.post(f"/auth/api-keys/{made['id']}/allowlist", json={"cidr": cidr}, headers=headers)
         assert (answer.status_code, error_fields(answer)) == (422, ["body.cidr"])
 
 
 class TestOwnersAccount:
-    async def test_keys_of_a_blocked_user_stop_within_the_bound(
+    async def test_keys_of_a_blocked_user_are_refused_within_the_bound(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         user = await stage.user()
@@ -255,7 +255,7 @@ class TestOwnersAccount:
         monkeypatch.setattr(stage.identity.keys, "_monotonic", lambda: time.monotonic() + 5)
         assert not await works(stage, made)
 
-    async def test_what_is_done_to_keys_is_in_the_audit_log(self, stage: Stage, headers: Headers) -> None:
+    async def test_changes_of_keys_are_in_the_audit_log(self, stage: Stage, headers: Headers) -> None:
         made = await make(stage, headers)
         await stage.client.post(f"/auth/api-keys/{made['id']}/rotate", headers=headers)
         await stage.client.delete(f"/auth/api-keys/{made['id']}", headers=headers)

@@ -16,7 +16,7 @@ def verifier(stage: Stage) -> AssertionVerifier:
 
 
 class TestIssue:
-    async def test_bot_believes_it_for_this_action_only(self, each_stage: Stage) -> None:
+    async def test_assertion_is_valid_for_its_action_only(self, each_stage: Stage) -> None:
         user = await each_stage.user()
         headers = await each_stage.signed_in(user)
         answer = await each_stage.client.post("/auth/assertions", json=ASKED, headers=headers)
@@ -33,20 +33,20 @@ class TestIssue:
             {"audience": "bot", "method": "guild_leave"},
         )
 
-    async def test_is_no_access_token(self, stage: Stage) -> None:
+    async def test_assertion_is_refused_as_an_access_token(self, stage: Stage) -> None:
         headers = await stage.signed_in(await stage.user())
         token = (await stage.client.post("/auth/assertions", json=ASKED, headers=headers)).json()["assertion"]
         answer = await stage.client.get("/auth/me", headers={"authorization": f"Bearer {token}"})
         assert answer.status_code == 401
 
-    async def test_is_denied_with_its_session(self, stage: Stage) -> None:
+    async def test_assertion_is_denied_when_its_session_ends(self, stage: Stage) -> None:
         headers = await stage.signed_in(await stage.user())
         token = (await stage.client.post("/auth/assertions", json=ASKED, headers=headers)).json()["assertion"]
         await stage.client.post("/auth/logout", headers=headers)
         with pytest.raises(AssertionRefused):
             await verifier(stage).verify(token, method="guild_leave", target=ASKED["target"])
 
-    async def test_blocked_account_gets_none(self, stage: Stage) -> None:
+    async def test_blocked_account_is_refused(self, stage: Stage) -> None:
         user = await stage.user()
         headers = await stage.signed_in(user)
         await user.update(status="blocked")
@@ -69,5 +69,5 @@ class TestIssue:
         answer = await stage.client.post("/auth/assertions", json=ASKED | change, headers=headers)
         assert (answer.status_code, error_fields(answer)) == (422, [field])
 
-    async def test_nobody_gets_none(self, stage: Stage) -> None:
+    async def test_request_without_credentials_is_refused(self, stage: Stage) -> None:
         assert (await stage.client.post("/auth/assertions", json=ASKED)).status_code == 401

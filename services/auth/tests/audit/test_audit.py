@@ -5,7 +5,7 @@ from services.auth.tests.stage import Stage
 
 
 class TestAudit:
-    async def test_one_sees_ones_own(self, stage: Stage) -> None:
+    async def test_user_sees_own_entries_only(self, stage: Stage) -> None:
         await stage.user()
         me = await stage.user()
         headers = await stage.signed_in(me)
@@ -15,7 +15,7 @@ class TestAudit:
             ("account.created", str(me.id)),
         ]
 
-    async def test_sign_in_is_shown_with_its_session_address_and_way(self, each_stage: Stage) -> None:
+    async def test_sign_in_is_listed_with_session_address_and_method(self, each_stage: Stage) -> None:
         me = await each_stage.user()
         headers = await each_stage.signed_in(me)
         [session] = (await each_stage.client.get("/auth/sessions", headers=headers)).json()["items"]
@@ -28,7 +28,7 @@ class TestAudit:
         assert (newest["target"], newest["address"]) == (f"session:{session['id']}", "127.0.0.1")
         assert newest["details"] == {"how": "pwd"}
 
-    async def test_managers_see_everybodys(self, each_stage: Stage) -> None:
+    async def test_manager_sees_entries_of_every_user(self, each_stage: Stage) -> None:
         await each_stage.user()
         headers = await each_stage.signed_in(await each_stage.user(role=Role.MANAGER))
         items = (await each_stage.client.get("/auth/audit", headers=headers)).json()["items"]

@@ -49,7 +49,7 @@ def clock(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 class TestGuilds:
-    async def test_tells_what_the_caller_may_manage(self, person: Person, browser: httpx.AsyncClient) -> None:
+    async def test_list_marks_manageable_guilds(self, person: Person, browser: httpx.AsyncClient) -> None:
         person.guilds = [
             guild("1", owner=True),
             guild("2", permissions=0x8),
@@ -65,12 +65,12 @@ class TestGuilds:
         assert body["items"][0]["icon"] == "a_" + "0" * 32
         assert (body["stale"], body["next"]) == (False, None)
 
-    async def test_icon_that_is_none_and_odd_names_do_no_harm(self, person: Person, browser: httpx.AsyncClient) -> None:
+    async def test_malformed_icons_and_names_are_replaced(self, person: Person, browser: httpx.AsyncClient) -> None:
         person.guilds = [{**guild("1", "<img onerror=x>\u202e\x00"), "icon": "../../x"}, {**guild("2"), "icon": None}]
         items = (await browser.get(PATH)).json()["items"]
         assert [(one["icon"], one["name"]) for one in items] == [(None, "<img onerror=x>"), (None, "봉수대")]
 
-    async def test_is_kept_for_a_minute(
+    async def test_list_is_cached_for_a_minute(
         self, stage: Stage, person: Person, browser: httpx.AsyncClient, clock: Clock
     ) -> None:
         await browser.get(PATH)
@@ -82,37 +82,37 @@ class TestGuilds:
         assert (await browser.get(PATH)).json()["items"] == []
         assert stage.providers.calls[DISCORD] == 2
 
-    async def test_fresh_asks_now(self, stage: Stage, person: Person, browser: httpx.AsyncClient) -> None:
+    async def test_fresh_list_is_fetched_now(self, stage: Stage, person: Person, browser: httpx.AsyncClient) -> None:
         await browser.get(PATH)
         person.guilds = []
         assert (await browser.get(f"{PATH}?fresh=true")).json()["items"] == []
         assert (await browser.get(PATH)).json()["items"] == []
         assert stage.providers.calls[DISCORD] == 2
 
-    async def test_fifty_at_once_ask_once(self, stage: Stage, browser: httpx.AsyncClient) -> None:
+    async def test_fifty_concurrent_requests_fetch_once(self, stage: Stage, browser: httpx.AsyncClient) -> None:
         answers = await asyncio.gather(*(browser.get(PATH) for _ in range(50)))
         assert {answer.status_code for answer in answers} == {200}
         assert stage.providers.calls[DISCORD] == 1
 
-    async def test_users_do_not_see_each_others(self, stage: Stage, browser: httpx.AsyncClient) -> None:
+    async def test_user_does_not_see_guilds_of_another(self, stage: Stage, browser: httpx.AsyncClient) -> None:
         await browser.get(PATH)
         async with stage.browser() as other:
             await stage.sign_in_with("discord", Person(guilds=[guild("9")]), browser=other)
             assert [one["id"] for one in (await other.get(PATH)).json()["items"]] == ["9"]
 
-    async def test_user_without_discord_is_asked_to_link_it(self, stage: Stage) -> None:
+    async def test_user_without_discord_needs_to_link_it(self, stage: Stage) -> None:
         headers = await stage.signed_in(await stage.user())
         answer = await stage.client.get(PATH, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (409, "discord_not_linked")
 
-    async def test_user_who_did_not_allow_it_is_asked_to_link_again(self, browser: httpx.AsyncClient) -> None:
+    async def test_user_without_the_scope_needs_to_link_again(self, browser: httpx.AsyncClient) -> None:
         await (await LinkedAccount.filter_by().one()).update(scopes="identify email")
         answer = await browser.get(PATH)
         assert (answer.status_code, answer.json()["code"]) == (409, "discord_relink_needed")
 
 
 class TestRateLimit:
-    async def test_discord_is_left_alone_for_as_long_as_it_asks(
+    async def test_no_request_is_made_while_discord_throttles(
         self, stage: Stage, browser: httpx.AsyncClient, clock: Clock
     ) -> None:
         stage.providers.fail(DISCORD, 429, {"message": "…", "retry_after": 12.5, "global": False})
@@ -125,12 +125,12 @@ class TestRateLimit:
         clock.now += 13
         assert (await browser.get(PATH)).status_code == 200
 
-    async def test_wait_that_is_no_number_is_none(self, stage: Stage, browser: httpx.AsyncClient) -> None:
+    async def test_malformed_wait_counts_as_no_wait(self, stage: Stage, browser: httpx.AsyncClient) -> None:
         stage.providers.faults[DISCORD] = lambda _: httpx.Response(429, content=b'{"retry_after": NaN}')
         answer = await browser.get(PATH)
         assert (answer.status_code, answer.json()["code"]) == (503, "discord_unavailable")
 
-    async def test_global_limit_holds_for_everybody(
+    async def test_global_limit_holds_for_every_user(
         self, stage: Stage, browser: httpx.AsyncClient, clock: Clock
     ) -> None:
         stage.providers.fail(DISCORD, 429, {"retry_after": 30}, {"x-ratelimit-global": "true"})
@@ -142,7 +142,7 @@ class TestRateLimit:
         del clock
 
     @pytest.mark.parametrize("status", [500, 503, 429, 403])
-    async def test_what_was_known_is_shown_meanwhile_but_is_no_authority(
+    async def test_cached_list_is_shown_as_stale_but_authorises_nothing(
         self, stage: Stage, browser: httpx.AsyncClient, clock: Clock, status: int
     ) -> None:
         await browser.get(PATH)
@@ -151,7 +151,7 @@ class TestRateLimit:
         answer = await browser.get(PATH)
         fresh = await browser.get(f"{PATH}?fresh=true")
         assert fresh.status_code == 503
-        if status == 403:  # a refusal is no failure that passes
+        if status == 403:  # a refusal is permanent
             assert answer.status_code == 503
             return
         assert (answer.status_code, answer.json()["stale"], len(answer.json()["items"])) == (200, True, 1)
@@ -165,17 +165,17 @@ class TestGrant:
         session.access_token = "revoked"
         assert (await browser.get(PATH)).status_code == 200
         assert (stage.providers.calls[DISCORD], stage.providers.calls[TOKEN]) == (2, 2)
-        # The new tokens were kept.
+        # The new tokens are stored.
         assert (await browser.get(f"{PATH}?fresh=true")).status_code == 200
         assert stage.providers.calls[TOKEN] == 2
 
-    async def test_old_token_is_renewed_beforehand(self, stage: Stage, browser: httpx.AsyncClient) -> None:
+    async def test_expiring_token_is_renewed_before_its_use(self, stage: Stage, browser: httpx.AsyncClient) -> None:
         linked = await LinkedAccount.filter_by().one()
         await linked.update(token_expires_at=datetime.now(UTC) - timedelta(seconds=1))
         assert (await browser.get(PATH)).status_code == 200
         assert stage.providers.calls[DISCORD] == 1
 
-    async def test_grant_that_is_gone_is_told_and_not_tried_again(
+    async def test_lost_grant_is_reported_and_not_tried_again(
         self, stage: Stage, person: Person, browser: httpx.AsyncClient
     ) -> None:
         stage.providers.sessions.clear()
@@ -183,17 +183,21 @@ class TestGrant:
             answer = await browser.get(PATH)
             assert (answer.status_code, answer.json()["code"]) == (409, "discord_relink_needed")
         assert stage.providers.calls[DISCORD] == 1
-        # Signing in anew mends it.
+        # A new sign-in restores the grant.
         await stage.sign_in_with("discord", person, browser=browser)
         assert (await browser.get(PATH)).status_code == 200
 
-    async def test_token_that_is_refused_after_renewal_is_gone(self, stage: Stage, browser: httpx.AsyncClient) -> None:
+    async def test_grant_is_lost_when_the_renewed_token_is_refused(
+        self, stage: Stage, browser: httpx.AsyncClient
+    ) -> None:
         stage.providers.fail(DISCORD, 401)
         answer = await browser.get(PATH)
         assert (answer.status_code, answer.json()["code"]) == (409, "discord_relink_needed")
         assert stage.providers.calls[DISCORD] == 2
 
-    async def test_failure_to_renew_loses_nothing(self, stage: Stage, browser: httpx.AsyncClient, clock: Clock) -> None:
+    async def test_grant_is_kept_when_its_renewal_fails(
+        self, stage: Stage, browser: httpx.AsyncClient, clock: Clock
+    ) -> None:
         [session] = stage.providers.sessions
         session.access_token = "revoked"
         stage.providers.fail(TOKEN, 500)
@@ -202,8 +206,8 @@ class TestGrant:
         clock.now += 60
         assert (await browser.get(PATH)).status_code == 200
 
-    async def test_replica_that_was_faster_is_followed(self, stage: Stage, browser: httpx.AsyncClient) -> None:
-        """Two replicas renew the same refresh token: it works for one of them only."""
+    async def test_tokens_of_a_faster_replica_are_used(self, stage: Stage, browser: httpx.AsyncClient) -> None:
+        """Two replicas use the same refresh token, which works for one of them."""
         linked = await LinkedAccount.filter_by().one()
         discord = stage.backends.find("discord")
         [session] = stage.providers.sessions
@@ -213,7 +217,7 @@ class TestGrant:
         async def call(token: str) -> str:
             used.append(token)
             if len(used) == 1:
-                # Just now the other replica asks Discord too, finds the same, and renews.
+                # The other replica gets the same refusal at this moment, and renews the token.
                 await stage.grants.use(linked, discord, call)
                 raise TokenRejected("revoked")
             if token == used[0]:
@@ -225,7 +229,7 @@ class TestGrant:
         assert stage.providers.calls[TOKEN] == 2
         del browser
 
-    async def test_refresh_token_that_a_replica_has_just_spent_loses_nothing(
+    async def test_grant_is_kept_when_another_replica_used_the_refresh_token(
         self, stage: Stage, browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         [session] = stage.providers.sessions
@@ -235,7 +239,7 @@ class TestGrant:
         genuine = discord.renew
 
         async def renew(refresh_token: str) -> Grant:
-            """The other replica is faster by a moment; Discord then refuses ours."""
+            """The other replica renews first; Discord then refuses our refresh token."""
             monkeypatch.setattr(discord, "renew", genuine)
             linked = await LinkedAccount.filter_by().one()
             await stage.grants.use(linked, discord, discord.list_guilds)

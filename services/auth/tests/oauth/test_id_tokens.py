@@ -1,4 +1,4 @@
-"""ID tokens: attack 22, through the whole flow, and the verifier's own rules."""
+"""ID tokens: the verifier's rules, and forged tokens in a whole sign-in."""
 
 import time
 
@@ -20,7 +20,7 @@ CLAIMS: Json = {
     "aud": CLIENT_ID,
     "sub": "1",
     "iat": NOW,
-    "exp": NOW + 24 * 3600,  # a whole run may take long
+    "exp": NOW + 24 * 3600,  # longer than a test run
     "nonce": "n",
 }
 WRONG: dict[str, Json] = {
@@ -49,7 +49,7 @@ class TestSignIn:
         assert (answer.status_code, answer.json()["code"]) == (400, "id_token_refused")
         assert await User.row_count() == 0
 
-    async def test_other_key_is_refused_and_a_person_gets_a_page(self, stage: Stage) -> None:
+    async def test_other_key_is_refused_and_a_browser_gets_a_page(self, stage: Stage) -> None:
         stage.providers.id_key = "another"
         async with stage.browser() as browser:
             callback = await stage.sent_back(browser, "google", Person(email=stage.new_address()))
@@ -67,14 +67,14 @@ class TestSignIn:
         answer = await stage.sign_in_with("kakao", Person(email=stage.new_address()))
         assert answer.json()["code"] == "id_token_refused"
 
-    async def test_keys_that_cannot_be_read_are_the_providers_failure(self, stage: Stage) -> None:
+    async def test_unreachable_keys_are_a_failure_of_the_provider(self, stage: Stage) -> None:
         stage.providers.fail("/google/oauth2/v3/certs", 500)
         answer = await stage.sign_in_with("google", Person(email=stage.new_address()))
         assert answer.headers["location"] == "/login?error=provider_unavailable"
 
 
 class Keys:
-    """The provider's keys, counted."""
+    """The provider's keys, with a count of their requests."""
 
     def __init__(self) -> None:
         self.fetches = 0
@@ -96,7 +96,7 @@ def token(over: Json | None = None, *, kid: str = "k1", key: str = "k1", **heade
 
 
 class TestVerify:
-    async def test_genuine_token_tells_who_it_is(self) -> None:
+    async def test_genuine_token_gives_its_claims(self) -> None:
         assert (await Keys().verifier.verify(token(), nonce="n")).sub == "1"
 
     @pytest.mark.parametrize("what", WRONG)
@@ -105,7 +105,7 @@ class TestVerify:
             await Keys().verifier.verify(token(WRONG[what]), nonce="n")
 
     @pytest.mark.parametrize("text", [None, "", "a.b.c", "x" * 100])
-    async def test_what_is_no_token_is_refused(self, text: str | None) -> None:
+    async def test_malformed_token_is_refused(self, text: str | None) -> None:
         with pytest.raises(IdTokenRefused):
             await Keys().verifier.verify(text, nonce="n")
 
@@ -121,7 +121,7 @@ class TestVerify:
             await keys.verifier.verify(token(key="evil", jku="https://evil.example/keys"), nonce="n")
         assert keys.fetches == 1
 
-    async def test_unknown_keys_are_looked_for_once_an_interval(self) -> None:
+    async def test_keys_are_fetched_once_per_interval_for_unknown_keys(self) -> None:
         keys = Keys()
         for number in range(20):
             with pytest.raises(IdTokenRefused):

@@ -1,4 +1,4 @@
-"""Linking and unlinking: attacks 25, 26, 28 and 39."""
+"""Linking and unlinking."""
 
 import asyncio
 from datetime import timedelta
@@ -29,7 +29,7 @@ async def sign_in_was(minutes: int) -> None:
 
 
 class TestLink:
-    async def test_account_is_linked_and_signs_in_from_then_on(self, each_stage: Stage) -> None:
+    async def test_linked_account_signs_in(self, each_stage: Stage) -> None:
         user, person = await each_stage.user(), Person(email=each_stage.new_address())
         async with each_stage.signed_in_browser(user) as browser:
             answer = await link(each_stage, browser, person)
@@ -39,7 +39,7 @@ class TestLink:
             assert (await browser.get("/auth/me")).json()["id"] == str(user.id)
         assert await AuditEntry.filter_by(action="identity.linked", actor_id=user.id).count() == 1
 
-    async def test_dashboard_that_asks_for_its_user_needs_no_cookie_of_the_flow(self, stage: Stage) -> None:
+    async def test_flow_started_by_the_dashboard_needs_no_flow_cookie(self, stage: Stage) -> None:
         """The dashboard calls with the access token; the browser comes back with its session's cookies."""
         user = await stage.user()
         async with stage.signed_in_browser(user) as browser:
@@ -49,7 +49,7 @@ class TestLink:
             callback = stage.providers.allow(begun.json()["authorization_url"], Person())
             assert (await browser.get(callback)).headers["location"] == "/x?linked=discord"
 
-    async def test_refresh_token_stands_in_for_an_access_token_that_expired_meanwhile(self, stage: Stage) -> None:
+    async def test_refresh_token_identifies_the_browser_when_the_access_token_expired(self, stage: Stage) -> None:
         user = await stage.user()
         async with stage.signed_in_browser(user) as browser:
             headers = bearer(browser.cookies["access-8000"])
@@ -59,8 +59,8 @@ class TestLink:
             callback = stage.providers.allow(begun.json()["authorization_url"], Person())
             assert (await browser.get(callback)).headers["location"] == "/?linked=discord"
 
-    async def test_callback_in_the_browser_of_somebody_else_is_refused(self, stage: Stage) -> None:
-        """Else an attacker could have their victim's Discord linked to the attacker's account."""
+    async def test_callback_in_the_browser_of_another_user_is_refused(self, stage: Stage) -> None:
+        """Otherwise an attacker could link the victim's Discord account to the attacker's user."""
         attacker, victim = await stage.user(), await stage.user()
         async with stage.signed_in_browser(attacker) as browser:
             begun = await browser.post("/auth/identities/discord/link", json={})
@@ -70,7 +70,7 @@ class TestLink:
         assert (answer.status_code, answer.json()["code"]) == (400, "state_refused")
         assert await LinkedAccount.row_count() == 0
 
-    async def test_who_signed_in_as_somebody_else_meanwhile_is_refused(self, stage: Stage) -> None:
+    async def test_callback_is_refused_when_another_user_signed_in(self, stage: Stage) -> None:
         user, other = await stage.user(), await stage.user()
         async with stage.signed_in_browser(user) as browser:
             begun = await browser.post("/auth/identities/discord/link", json={})
@@ -79,8 +79,8 @@ class TestLink:
         assert (answer.status_code, answer.json()["code"]) == (400, "state_refused")
 
     @pytest.mark.parametrize("how", ["DELETE /auth/sessions", "POST /auth/logout"])
-    async def test_flow_ends_with_the_session_in_which_it_began(self, stage: Stage, how: str) -> None:
-        """Else whoever had the session for a moment could make a way in of their own after it was taken away."""
+    async def test_callback_is_refused_when_the_session_that_started_it_ended(self, stage: Stage, how: str) -> None:
+        """Otherwise a stolen session could add another way to sign in after it was revoked."""
         user, person = await stage.user(), Person()
         async with stage.signed_in_browser(user) as thief:
             begun = await thief.post("/auth/identities/discord/link", json={})
@@ -93,7 +93,6 @@ class TestLink:
         assert await LinkedAccount.row_count() == 0
 
     async def test_account_of_another_user_is_refused(self, each_stage: Stage) -> None:
-        """Attack 25."""
         stage, person = each_stage, Person(email=each_stage.new_address())
         await stage.sign_in_with("discord", person)
         async with stage.signed_in_browser(await stage.user()) as browser:
@@ -103,10 +102,10 @@ class TestLink:
             callback = stage.providers.allow(begun.json()["authorization_url"], person)
             shown = await browser.get(callback, headers=HTML)
             assert shown.headers["location"] == "/account?error=linked_elsewhere"
-        # Nobody's sign-in broke over it.
+        # Both users can still sign in.
         assert (await stage.sign_in_with("discord", person)).headers["location"] == "/"
 
-    async def test_two_users_at_once_share_no_account(self, each_stage: Stage) -> None:
+    async def test_concurrent_links_of_one_account_give_it_to_one_user(self, each_stage: Stage) -> None:
         stage, person = each_stage, Person()
         users = [await stage.user() for _ in range(2)]
         async with stage.signed_in_browser(users[0]) as one, stage.signed_in_browser(users[1]) as other:
@@ -131,7 +130,7 @@ class TestLink:
             [renewed] = (await browser.get("/auth/identities")).json()["items"]
             assert renewed["relink_needed"] is False
 
-    async def test_user_who_denied_comes_back_to_next(self, stage: Stage) -> None:
+    async def test_denied_flow_returns_to_next_with_an_error(self, stage: Stage) -> None:
         async with stage.signed_in_browser(await stage.user()) as browser:
             begun = await browser.post("/auth/identities/discord/link", json={"next": "/account?tab=2"})
             state = dict(parse_qsl(urlsplit(begun.json()["authorization_url"]).query))["state"]
@@ -139,8 +138,8 @@ class TestLink:
             answer = await browser.get("/auth/oauth/discord/callback", params=query)
         assert answer.headers["location"] == "/account?tab=2&error=denied"
 
-    async def test_sign_in_long_ago_is_not_enough(self, stage: Stage) -> None:
-        """Attack 28; giving the password again is."""
+    async def test_old_sign_in_is_refused(self, stage: Stage) -> None:
+        """Entering the password again is."""
         user = await stage.user()
         async with stage.signed_in_browser(user) as browser:
             await sign_in_was(11)
@@ -153,8 +152,7 @@ class TestLink:
         "headers",
         [{"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}, {"sec-fetch-site": "same-site"}],
     )
-    async def test_other_sites_cannot_begin_it(self, stage: Stage, headers: dict[str, str]) -> None:
-        """Attack 39."""
+    async def test_request_from_another_site_is_refused(self, stage: Stage, headers: dict[str, str]) -> None:
         async with stage.signed_in_browser(await stage.user()) as browser:
             for method, path in (("POST", "/discord/link"), ("DELETE", "/discord")):
                 answer = await browser.request(method, f"/auth/identities{path}", headers=headers)
@@ -165,7 +163,7 @@ class TestLink:
             answer = await browser.post("/auth/identities/discord/link", json={"next": "//evil.example"})
             assert (answer.status_code, error_fields(answer)) == (422, ["body.next"])
 
-    async def test_nobody_is_told_to_sign_in(self, stage: Stage) -> None:
+    async def test_request_without_credentials_is_refused(self, stage: Stage) -> None:
         assert (await stage.client.post("/auth/identities/discord/link")).status_code == 401
 
     async def test_unknown_provider_is_404(self, stage: Stage) -> None:
@@ -175,7 +173,7 @@ class TestLink:
 
 
 class TestIdentities:
-    async def test_lists_ones_own(self, stage: Stage) -> None:
+    async def test_user_sees_own_accounts_only(self, stage: Stage) -> None:
         person = Person(email=stage.new_address(), name="James Walker")
         await stage.sign_in_with("google", Person(email=stage.new_address()))
         async with stage.browser() as browser:
@@ -188,7 +186,7 @@ class TestIdentities:
 
 
 class TestUnlink:
-    async def test_account_no_longer_signs_in(self, each_stage: Stage) -> None:
+    async def test_unlinked_account_does_not_sign_in(self, each_stage: Stage) -> None:
         stage, person = each_stage, Person()
         user = await stage.user()
         async with stage.signed_in_browser(user) as browser:
@@ -201,14 +199,13 @@ class TestUnlink:
             await stage.sign_in_with("discord", person, browser=browser)
             assert (await browser.get("/auth/me")).json()["id"] != str(user.id)
 
-    async def test_last_way_in_is_kept(self, each_stage: Stage) -> None:
-        """Attack 26."""
+    async def test_only_way_to_sign_in_is_not_unlinked(self, each_stage: Stage) -> None:
         async with each_stage.browser() as browser:
             await each_stage.sign_in_with("discord", Person(), browser=browser)
             answer = await browser.delete("/auth/identities/discord")
         assert (answer.status_code, answer.json()["code"]) == (409, "last_sign_in_method")
 
-    async def test_two_at_once_keep_one(self, each_stage: Stage) -> None:
+    async def test_concurrent_unlinks_keep_one_account(self, each_stage: Stage) -> None:
         stage, email = each_stage, each_stage.new_address()
         async with stage.browser() as browser:
             for provider in ("google", "discord"):
@@ -219,13 +216,13 @@ class TestUnlink:
         assert sorted(answer.status_code for answer in answers) == [204, 409]
         assert await LinkedAccount.row_count() == 1
 
-    async def test_provider_that_does_not_answer_is_no_obstacle(self, stage: Stage) -> None:
+    async def test_account_is_unlinked_when_the_provider_does_not_answer(self, stage: Stage) -> None:
         stage.providers.fail("/discord/api/oauth2/token/revoke", 500)
         async with stage.signed_in_browser(await stage.user()) as browser:
             await link(stage, browser, Person())
             assert (await browser.delete("/auth/identities/discord")).status_code == 204
 
-    async def test_sign_in_long_ago_is_not_enough(self, stage: Stage) -> None:
+    async def test_old_sign_in_is_refused(self, stage: Stage) -> None:
         async with stage.signed_in_browser(await stage.user()) as browser:
             await link(stage, browser, Person())
             await sign_in_was(11)

@@ -1,4 +1,4 @@
-"""Adding the bot to a guild: `POST /auth/discord/installs`, and what comes back."""
+"""Adding the bot to a guild: `POST /auth/discord/installs` and its callback."""
 
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -39,7 +39,7 @@ async def begun(browser: httpx.AsyncClient, guild_id: str = MINE) -> str:
 
 
 class TestBegin:
-    async def test_address_is_exact(self, browser: httpx.AsyncClient) -> None:
+    async def test_authorization_url_is_exact(self, browser: httpx.AsyncClient) -> None:
         address = urlsplit(await begun(browser))
         query = dict(parse_qsl(address.query))
         assert address.path == "/discord/oauth2/authorize"
@@ -61,9 +61,7 @@ class TestBegin:
         answer = await browser.post(PATH, json={"guild_id": guild_id, "next": "/"})
         assert (answer.status_code, answer.json()["code"]) == (404, "guild_not_found")
 
-    async def test_what_was_known_a_moment_ago_is_not_believed(
-        self, person: Person, browser: httpx.AsyncClient
-    ) -> None:
+    async def test_cached_guilds_authorise_nothing(self, person: Person, browser: httpx.AsyncClient) -> None:
         await browser.get("/auth/identities/discord/guilds")
         person.guilds = []
         assert (await browser.post(PATH, json={"guild_id": MINE, "next": "/"})).status_code == 404
@@ -82,18 +80,18 @@ class TestBegin:
         answer = await browser.post(PATH, json=body)
         assert (answer.status_code, error_fields(answer)) == (422, [field])
 
-    async def test_user_without_discord_is_asked_to_link_it(self, stage: Stage) -> None:
+    async def test_user_without_discord_needs_to_link_it(self, stage: Stage) -> None:
         headers = await stage.signed_in(await stage.user())
         answer = await stage.client.post(PATH, json={"guild_id": MINE, "next": "/"}, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (409, "discord_not_linked")
 
-    async def test_other_sites_cannot_begin_it(self, browser: httpx.AsyncClient) -> None:
+    async def test_request_from_another_site_is_refused(self, browser: httpx.AsyncClient) -> None:
         answer = await browser.post(PATH, json={"guild_id": MINE}, headers={"sec-fetch-site": "cross-site"})
         assert (answer.status_code, answer.json()["code"]) == (403, "cross_site")
 
 
 class TestCallback:
-    async def test_bot_was_added(self, stage: Stage, person: Person, browser: httpx.AsyncClient) -> None:
+    async def test_added_bot_is_recorded(self, stage: Stage, person: Person, browser: httpx.AsyncClient) -> None:
         before = (await LinkedAccount.filter_by().one()).sealed_access_token
         callback = stage.providers.allow(await begun(browser), person, guild={"id": MINE, "name": "봉수대"})
         answer = await browser.get(callback)
@@ -114,20 +112,20 @@ class TestCallback:
         answer = await browser.get(f"{address.path}?{query}")
         assert answer.headers["location"] == f"/guilds/{MINE}?installed={MINE}"
 
-    async def test_answer_without_a_guild_is_an_error(
+    async def test_response_without_a_guild_is_an_error(
         self, stage: Stage, person: Person, browser: httpx.AsyncClient
     ) -> None:
         answer = await browser.get(stage.providers.allow(await begun(browser), person))
         assert answer.headers["location"] == f"/guilds/{MINE}?error=provider_error"
         assert await AuditEntry.filter_by(action="discord.bot_added").count() == 0
 
-    async def test_user_who_denied_comes_back_to_next(self, browser: httpx.AsyncClient) -> None:
+    async def test_denied_flow_returns_to_next_with_an_error(self, browser: httpx.AsyncClient) -> None:
         state = dict(parse_qsl(urlsplit(await begun(browser)).query))["state"]
         query = {"error": "access_denied", "state": state}
         answer = await browser.get("/auth/oauth/discord/callback", params=query)
         assert answer.headers["location"] == f"/guilds/{MINE}?error=denied"
 
-    async def test_signs_nobody_in_and_works_once(
+    async def test_callback_opens_no_session_and_works_once(
         self, stage: Stage, person: Person, browser: httpx.AsyncClient
     ) -> None:
         callback = stage.providers.allow(await begun(browser), person, guild={"id": MINE, "name": "x"})
@@ -137,7 +135,7 @@ class TestCallback:
         assert not [cookie for cookie in answer.headers.get_list("set-cookie") if cookie.startswith("access-")]
         assert (await browser.get(callback)).status_code == 400
 
-    async def test_dashboard_that_asks_for_its_user_needs_no_cookie_of_the_flow(
+    async def test_flow_started_by_the_dashboard_needs_no_flow_cookie(
         self, stage: Stage, person: Person, browser: httpx.AsyncClient
     ) -> None:
         headers = bearer(browser.cookies["access-8000"])

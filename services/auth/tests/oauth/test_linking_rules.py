@@ -1,4 +1,4 @@
-"""Whose account it becomes: attacks 23 and 24, and what research calls the squatter."""
+"""The user to whom a provider account goes, with and without a verified address."""
 
 from datetime import UTC, datetime
 
@@ -16,8 +16,8 @@ class TestSignIn:
         assert {one.user_id for one in await LinkedAccount.filter_by().all()} == {user.id}
         assert (await each_stage.login(user.email)).status_code == 200
 
-    async def test_unverified_address_of_somebody_is_not_linked(self, stage: Stage) -> None:
-        """Attack 23: an account at Discord with the victim's address, which Discord has not verified."""
+    async def test_unverified_address_of_another_user_is_not_linked(self, stage: Stage) -> None:
+        """The attacker has a Discord account with the victim's address, which Discord has not verified."""
         victim = await stage.user()
         async with stage.browser() as browser:
             answer = await stage.sign_in_with("discord", Person(email=victim.email, verified=False), browser=browser)
@@ -35,15 +35,15 @@ class TestSignIn:
             assert answer.headers["location"] == "/login?error=login_to_link"
         assert await LinkedAccount.row_count() == 0
 
-    async def test_unverified_address_of_nobody_is_not_taken_up(self, stage: Stage) -> None:
-        """Else the account would squat on it."""
+    async def test_unverified_address_is_not_stored(self, stage: Stage) -> None:
+        """Otherwise the account would block the address for its owner."""
         person = Person(email=stage.new_address(), verified=False)
         await stage.sign_in_with("discord", person)
         user = await User.filter_by().one()
         assert (user.email_norm, user.is_verified) == (None, False)
 
     async def test_proven_owner_evicts_a_squatter(self, each_stage: Stage) -> None:
-        """Attack 24: somebody made an account with the victim's address, unproven, and can sign in to it."""
+        """The squatter has an account with the victim's address, unverified, and can sign in to it."""
         stage = each_stage
         squatted = await stage.user()
         signed_in = (await stage.login(squatted.email)).json()
@@ -58,7 +58,7 @@ class TestSignIn:
             assert answer.headers["location"] == "/"
             me = (await browser.get("/auth/me")).json()
         assert (me["id"], me["email_verified"], me["name"]) == (str(squatted.id), True, "김민지")
-        # Nothing that the squatter had works.
+        # Every credential of the squatter is refused.
         assert (await stage.client.get("/auth/me", headers=headers)).status_code == 401
         refreshed = await stage.client.post("/auth/refresh", json={"refresh_token": signed_in["refresh_token"]})
         assert refreshed.status_code == 401
@@ -68,7 +68,7 @@ class TestSignIn:
         assert await UserSession.filter_by(user_id=squatted.id, ended_at__isnull=True).count() == 1
         assert await AuditEntry.filter_by(action="account.reclaimed", subject_id=squatted.id).count() == 1
 
-    async def test_waiting_sign_up_of_a_squatter_comes_to_nothing(self, stage: Stage) -> None:
+    async def test_waiting_sign_up_of_a_squatter_is_deleted(self, stage: Stage) -> None:
         email = stage.new_address()
         await stage.register(email, "the squatter's password")
         [mail] = await stage.mails()
@@ -80,14 +80,14 @@ class TestSignIn:
         assert verified.status_code == 400
         assert (await stage.login(email, "the squatter's password")).status_code == 401
 
-    async def test_second_account_of_a_provider_with_the_address_has_to_be_linked_by_hand(self, stage: Stage) -> None:
+    async def test_second_account_of_a_provider_with_the_address_is_not_linked(self, stage: Stage) -> None:
         email = stage.new_address()
         await stage.sign_in_with("discord", Person(email=email))
         answer = await stage.sign_in_with("discord", Person(email=email))
         assert answer.headers["location"] == "/login?error=login_to_link"
         assert await LinkedAccount.row_count() == 1
 
-    async def test_address_that_cannot_be_written_to_counts_as_none(self, stage: Stage) -> None:
+    async def test_malformed_address_counts_as_missing(self, stage: Stage) -> None:
         answer = await stage.sign_in_with("discord", Person(email="josé@例え.テスト"))
         assert answer.headers["location"] == "/"
         assert (await User.filter_by().one()).email_norm is None

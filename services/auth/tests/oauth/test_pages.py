@@ -1,4 +1,4 @@
-"""Where a browser may be sent: attack 18, by the function and through the whole flow."""
+"""The pages to which a browser may be redirected: by the function, and in a whole flow."""
 
 import pytest
 
@@ -23,25 +23,25 @@ GOOD = [
 
 class TestIsSafe:
     @pytest.mark.parametrize("path", BAD)
-    def test_other_places_are_not(self, path: str) -> None:
+    def test_address_of_another_site_is_unsafe(self, path: str) -> None:
         assert not is_safe(path)
 
     @pytest.mark.parametrize("path", GOOD)
-    def test_own_paths_are(self, path: str) -> None:
+    def test_path_of_this_site_is_safe(self, path: str) -> None:
         assert is_safe(path)
 
-    def test_front_page_stands_in(self) -> None:
+    def test_missing_path_is_the_front_page(self) -> None:
         assert (safe_or_home("//e"), safe_or_home(None), safe_or_home("/x")) == ("/", "/", "/x")
 
 
 class TestCallback:
     @pytest.mark.parametrize("path", BAD)
-    async def test_other_places_are_the_front_page(self, stage: Stage, path: str) -> None:
+    async def test_address_of_another_site_leads_to_the_front_page(self, stage: Stage, path: str) -> None:
         async with stage.browser() as browser:
             callback = await stage.sent_back(browser, "discord", Person(email=stage.new_address()), next_path=path)
             assert (await browser.get(callback)).headers["location"] == "/"
 
-    async def test_is_checked_again_at_the_end(self, stage: Stage) -> None:
+    async def test_path_is_checked_again_at_the_callback(self, stage: Stage) -> None:
         async with stage.browser() as browser:
             callback = await stage.sent_back(browser, "discord", Person(email=stage.new_address()), next_path="/x")
             await (await OAuthState.filter_by().one()).update(next_path="//evil.example")

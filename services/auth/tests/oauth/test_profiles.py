@@ -1,4 +1,4 @@
-"""What providers tell of somebody: attack 38, and that only what is empty is filled."""
+"""Profiles of providers: which fields of a user they fill, and how failures of a provider end."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -54,7 +54,7 @@ class TestFailures:
             (200, {"id": "../x", "username": "x", "email": None}, "provider_error"),
         ],
     )
-    async def test_error_answers_are_a_clean_result_and_leave_nothing(
+    async def test_error_responses_are_a_clean_result_and_store_nothing(
         self, stage: Stage, path: str, status: int, body: object, code: str
     ) -> None:
         stage.providers.fail(path, status, body)
@@ -66,13 +66,13 @@ class TestFailures:
 
     @pytest.mark.parametrize("status", [200, 400])
     @pytest.mark.parametrize("path", [TOKEN, PROFILE])
-    async def test_json_deeper_than_can_be_read_is_a_clean_result(self, stage: Stage, path: str, status: int) -> None:
+    async def test_json_nested_too_deeply_is_a_clean_result(self, stage: Stage, path: str, status: int) -> None:
         stage.providers.faults[path] = lambda _: httpx.Response(status, content=b"[" * 100_000)
         answer = await stage.sign_in_with("discord", Person(email=stage.new_address()))
         assert answer.headers["location"] == "/login?error=provider_error"
 
     @pytest.mark.parametrize("lifetime", [b"1e18", b"1e400", b"-1e30", b"99999999999999999999"])
-    async def test_token_that_outlives_the_calendar_is_a_clean_result(self, stage: Stage, lifetime: bytes) -> None:
+    async def test_expiry_beyond_the_year_9999_is_a_clean_result(self, stage: Stage, lifetime: bytes) -> None:
         body = b'{"access_token": "x", "scope": "identify", "expires_in": ' + lifetime + b"}"
         stage.providers.faults[TOKEN] = lambda _: httpx.Response(200, content=body)
         answer = await stage.sign_in_with("discord", Person(email=stage.new_address()))
@@ -80,7 +80,7 @@ class TestFailures:
 
     @pytest.mark.parametrize("error", [httpx.ReadTimeout("x"), httpx.ConnectError("x"), httpx.RemoteProtocolError("x")])
     @pytest.mark.parametrize("path", [TOKEN, PROFILE])
-    async def test_silence_is_a_clean_result(self, stage: Stage, path: str, error: Exception) -> None:
+    async def test_unreachable_provider_is_a_clean_result(self, stage: Stage, path: str, error: Exception) -> None:
         stage.providers.cut(path, error)
         answer = await stage.sign_in_with("discord", Person(email=stage.new_address()))
         assert answer.headers["location"] == "/login?error=provider_unavailable"
@@ -98,7 +98,7 @@ class TestFailures:
         assert answer.headers["location"] == "/login?error=provider_unavailable"
 
     @pytest.mark.parametrize("chars", [1500, 8192])
-    async def test_huge_token_is_kept(self, each_stage: Stage, chars: int) -> None:
+    async def test_huge_token_is_stored(self, each_stage: Stage, chars: int) -> None:
         each_stage.providers.token_more = {"access_token": "x" * chars, "refresh_token": "y" * chars}
         assert (await each_stage.sign_in_with("discord", Person())).headers["location"] == "/"
         linked = await LinkedAccount.filter_by().one()
@@ -111,7 +111,7 @@ class TestFailures:
         assert await User.row_count() == 0
 
     async def test_missing_fields_are_a_clean_result(self, stage: Stage) -> None:
-        """Without the address a second account would be made of somebody who has one."""
+        """Without the address, a user with an account would get a second one."""
         person = Person(email=stage.new_address(), raw={"email": None, "verified": None, "username": None})
         answer = await stage.sign_in_with("discord", person)
         assert answer.headers["location"] == "/login?error=provider_error"
@@ -130,7 +130,7 @@ class TestFailures:
 
 
 class TestFill:
-    async def test_kakao_tells_everything(self, stage: Stage) -> None:
+    async def test_kakao_fills_every_field(self, stage: Stage) -> None:
         async with stage.browser() as browser:
             await stage.sign_in_with("kakao", Person(raw={"kakao_account": KAKAO}), browser=browser)
             me = (await browser.get("/auth/me")).json()
@@ -157,14 +157,14 @@ class TestFill:
             "locale": "ko",
         }
 
-    async def test_discord_tells_name_picture_and_language(self, stage: Stage) -> None:
+    async def test_discord_fills_name_picture_and_language(self, stage: Stage) -> None:
         person = Person(name="James Walker", raw={"locale": "en-GB"})
         await stage.sign_in_with("discord", person)
         user = await User.filter_by().one()
         assert (user.name, user.nickname, user.locale) == ("James Walker", "minji.kim", "en")
         assert user.picture == f"https://cdn.discordapp.com/avatars/{person.subject}/{'0123456789abcdef' * 2}.png"
 
-    async def test_only_what_is_empty_is_filled(self, stage: Stage) -> None:
+    async def test_filled_fields_are_kept(self, stage: Stage) -> None:
         user = await stage.user()
         await user.update(name="봉수", locale="en")
         person = Person(email=user.email, raw={"locale": "ko"})
@@ -211,16 +211,14 @@ class TestMoreProfile:
         extra = "https://www.googleapis.com/auth/user.birthday.read"
         return AuthSettings.model_validate({**SETTINGS, "google_scopes": f"openid,email,profile,{extra}"})
 
-    async def test_google_is_asked_for_the_rest(self, stage: Stage) -> None:
+    async def test_google_people_fill_the_extra_profile(self, stage: Stage) -> None:
         await stage.sign_in_with("google", Person(email=stage.new_address(), raw=PERSON))
         user = await User.filter_by().one()
         assert (user.nickname, user.phone_number, user.gender) == ("별명", "+821012345678", "female")
         assert (user.birth_year, user.birthday, user.picture) == (1994, "03-09", "https://pictures.test/minji.png")
 
     @pytest.mark.parametrize(("status", "body"), [(500, None), (200, [7]), (401, None)])
-    async def test_its_failure_fails_no_sign_in_and_is_tried_again(
-        self, stage: Stage, status: int, body: object
-    ) -> None:
+    async def test_failed_fetch_fails_no_sign_in_and_is_retried(self, stage: Stage, status: int, body: object) -> None:
         stage.providers.fail("/google/v1/people/me", status, body)
         answer = await stage.sign_in_with("google", Person(email=stage.new_address(), raw=PERSON))
         assert answer.headers["location"] == "/"
@@ -234,7 +232,7 @@ class TestMoreProfile:
         await linked.refresh()
         assert linked.profile_due_at is None
 
-    async def test_it_is_given_up_after_some_attempts(self, stage: Stage) -> None:
+    async def test_fetch_is_abandoned_after_five_attempts(self, stage: Stage) -> None:
         stage.providers.fail("/google/v1/people/me", 500)
         await stage.sign_in_with("google", Person(email=stage.new_address()))
         linked = await LinkedAccount.filter_by().one()

@@ -1,4 +1,4 @@
-"""Signing in at the sandbox's Discord, which is what `make up` and the demos have."""
+"""Signing in with the sandbox's Discord, which `make up` uses."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,7 +25,7 @@ def settings() -> AuthSettings:
 
 @pytest.fixture
 async def sandbox(stage: Stage, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser at the sandbox, through which auth asks too."""
+    """A browser at the sandbox, to which auth sends its requests too."""
     app = create_app(SandboxSettings(data_dir=tmp_path / "sandbox"), PlatformSettings())
     transport = httpx.ASGITransport(app)
     stage.backends.find("discord")._http._transport = transport
@@ -34,7 +34,7 @@ async def sandbox(stage: Stage, tmp_path: Path) -> AsyncIterator[httpx.AsyncClie
 
 
 async def decided(sandbox: httpx.AsyncClient, authorization_url: str, persona: str, decision: str = "allow") -> str:
-    """Somebody decides on the consent page: where the browser is sent back to."""
+    """A person decides on the consent page. Returns the callback URL."""
     address = urlsplit(authorization_url)
     shown = await sandbox.get(f"{address.path}?{address.query}")
     assert shown.status_code == 200, shown.text
@@ -67,10 +67,10 @@ class TestDiscord:
             callback = await decided(sandbox, begun.json()["authorization_url"], MINJI)
             answer = await browser.get(callback)
             assert answer.headers["location"] == f"/guilds?installed={mine['id']}"
-            # The grant for signing in survives it.
+            # The grant for signing in stays valid.
             assert (await browser.get("/auth/identities/discord/guilds?fresh=true")).status_code == 200
 
-    async def test_who_denies_gets_a_page(self, stage: Stage, sandbox: httpx.AsyncClient) -> None:
+    async def test_denied_sign_in_gets_a_page(self, stage: Stage, sandbox: httpx.AsyncClient) -> None:
         async with stage.browser() as browser:
             begun = await browser.get("/auth/oauth/discord/authorize")
             callback = await decided(sandbox, begun.headers["location"], JAMES, "deny")
@@ -98,7 +98,7 @@ class TestDiscord:
             assert (await browser.get(callback)).headers["location"] == f"/login?error={code}"
         assert await LinkedAccount.row_count() == 0
 
-    async def test_huge_tokens_are_kept(self, stage: Stage, sandbox: httpx.AsyncClient) -> None:
+    async def test_huge_tokens_are_stored(self, stage: Stage, sandbox: httpx.AsyncClient) -> None:
         fault = {"target": "discord", "kind": "huge_token", "rate": 1, "duration_s": 60}
         await sandbox.post("/sandbox/faults", json=fault)
         async with stage.browser() as browser:

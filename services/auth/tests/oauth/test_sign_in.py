@@ -1,4 +1,4 @@
-"""Signing in with an account at a provider, from the browser's first step to its cookies."""
+"""Signing in with an account at a provider, from the first redirect to the cookies."""
 
 import asyncio
 from urllib.parse import parse_qs, parse_qsl, urlsplit
@@ -13,7 +13,7 @@ PROVIDERS = ("discord", "google", "kakao")
 
 
 class TestProviders:
-    async def test_lists_what_is_configured(self, stage: Stage) -> None:
+    async def test_list_has_the_configured_providers(self, stage: Stage) -> None:
         listed = (await stage.client.get("/auth/providers")).json()
         assert [one["name"] for one in listed["items"]] == list(PROVIDERS)
         assert listed["items"][0]["authorize_path"] == "/auth/oauth/discord/authorize"
@@ -26,9 +26,7 @@ class TestProviders:
 
 class TestAuthorize:
     @pytest.mark.parametrize("provider", PROVIDERS)
-    async def test_browser_is_sent_with_state_and_s256_and_gets_a_cookie_of_this_flow(
-        self, stage: Stage, provider: str
-    ) -> None:
+    async def test_redirect_has_state_and_s256_and_sets_a_flow_cookie(self, stage: Stage, provider: str) -> None:
         answer = await stage.client.get(f"/auth/oauth/{provider}/authorize")
         query = dict(parse_qsl(urlsplit(answer.headers["location"]).query))
         assert answer.status_code == 303
@@ -41,8 +39,8 @@ class TestAuthorize:
         assert "SameSite=lax" in cookie
         assert query["state"] not in cookie
 
-    async def test_what_a_client_adds_is_ignored(self, stage: Stage) -> None:
-        """Attacks 20 and 21: scopes, a challenge or a redirect URI of one's own."""
+    async def test_parameters_of_the_client_are_ignored(self, stage: Stage) -> None:
+        """Scopes, a challenge or a redirect URI in the query."""
         answer = await stage.client.get(
             "/auth/oauth/discord/authorize",
             params={
@@ -61,7 +59,6 @@ class TestAuthorize:
         assert "evil" not in answer.headers["location"]
 
     async def test_forged_host_changes_nothing(self, stage: Stage) -> None:
-        """Attack 19."""
         answer = await stage.client.get(
             "/auth/oauth/discord/authorize",
             headers={"host": "evil.example", "x-forwarded-host": "evil.example", "x-forwarded-proto": "https"},
@@ -79,7 +76,9 @@ class TestAuthorize:
 
 class TestCallback:
     @pytest.mark.parametrize("provider", PROVIDERS)
-    async def test_first_sign_in_makes_an_account_and_leads_to_next(self, each_stage: Stage, provider: str) -> None:
+    async def test_first_sign_in_creates_an_account_and_redirects_to_next(
+        self, each_stage: Stage, provider: str
+    ) -> None:
         person = Person(email=each_stage.new_address())
         async with each_stage.browser() as browser:
             callback = await each_stage.sent_back(browser, provider, person, next_path="/guilds?tab=mine")
@@ -116,32 +115,32 @@ class TestCallback:
         assert (await stage.sign_in_with("discord", person)).headers["location"] != "/"
         assert await AuditEntry.filter_by(action="session.opened").count() == 1
 
-    async def test_access_token_tells_that_it_was_a_provider(self, stage: Stage) -> None:
+    async def test_access_token_has_the_federated_method(self, stage: Stage) -> None:
         async with stage.browser() as browser:
             await stage.sign_in_with("discord", Person(email=stage.new_address()), browser=browser)
             claims = await stage.identity.tokens.verify(browser.cookies["access-8000"])
         assert claims.amr == ("fed",)
 
-    async def test_five_first_sign_ins_at_once_are_one_user(self, each_stage: Stage) -> None:
+    async def test_five_concurrent_first_sign_ins_create_one_user(self, each_stage: Stage) -> None:
         person = Person(email=each_stage.new_address())
         answers = await asyncio.gather(*(each_stage.sign_in_with("discord", person) for _ in range(5)))
         assert {(one.status_code, one.headers["location"]) for one in answers} == {(303, "/")}
         assert (await User.row_count(), await LinkedAccount.row_count()) == (1, 1)
 
-    async def test_five_first_sign_ins_at_once_without_an_address_are_one_user(self, each_stage: Stage) -> None:
-        """Nothing but the linked account itself tells them apart from strangers."""
+    async def test_five_concurrent_first_sign_ins_without_an_address_create_one_user(self, each_stage: Stage) -> None:
+        """Without an address, only the linked account identifies the user."""
         person = Person()
         answers = await asyncio.gather(*(each_stage.sign_in_with("kakao", person) for _ in range(5)))
         assert {(one.status_code, one.headers["location"]) for one in answers} == {(303, "/")}
         assert (await User.row_count(), await LinkedAccount.row_count()) == (1, 1)
 
-    async def test_kakao_without_an_address_is_a_user_without_one(self, stage: Stage) -> None:
+    async def test_kakao_account_without_an_address_creates_a_user_without_one(self, stage: Stage) -> None:
         async with stage.browser() as browser:
             await stage.sign_in_with("kakao", Person(), browser=browser)
             me = (await browser.get("/auth/me")).json()
         assert (me["email"], me["email_verified"], me["nickname"]) == (None, False, "김민지")
 
-    async def test_address_that_appears_later_is_taken_up(self, stage: Stage) -> None:
+    async def test_address_that_appears_later_is_stored(self, stage: Stage) -> None:
         person = Person()
         await stage.sign_in_with("kakao", person)
         person.email = stage.new_address()
@@ -149,7 +148,7 @@ class TestCallback:
         user = await User.filter_by().one()
         assert (user.email_norm, user.is_verified) == (person.email, True)
 
-    async def test_two_sign_ins_under_way_in_one_browser_both_work(self, stage: Stage) -> None:
+    async def test_two_flows_in_one_browser_both_work(self, stage: Stage) -> None:
         async with stage.browser() as browser:
             first, second = Person(email=stage.new_address()), Person(email=stage.new_address())
             callbacks = [await stage.sent_back(browser, "discord", person) for person in (first, second)]
@@ -165,7 +164,7 @@ class TestCallback:
             assert answer.headers["location"] == "/login?error=account_blocked"
             assert "access-8000" not in browser.cookies
 
-    async def test_user_who_denied_gets_a_friendly_page(self, stage: Stage) -> None:
+    async def test_denied_sign_in_redirects_to_the_sign_in_page(self, stage: Stage) -> None:
         async with stage.browser() as browser:
             callback = await stage.sent_back(browser, "discord", Person(), next_path="/guilds")
             state = parse_qs(urlsplit(callback).query)["state"][0]
@@ -179,7 +178,9 @@ class TestCallback:
     @pytest.mark.parametrize(
         "query", [{"error": "server_error"}, {"error": "<script>"}, {"code": ""}, {"code": "x" * 9000}]
     )
-    async def test_whatever_else_the_provider_says_is_an_error_page(self, stage: Stage, query: dict[str, str]) -> None:
+    async def test_other_errors_of_the_provider_redirect_to_an_error_page(
+        self, stage: Stage, query: dict[str, str]
+    ) -> None:
         async with stage.browser() as browser:
             callback = await stage.sent_back(browser, "discord", Person())
             state = parse_qs(urlsplit(callback).query)["state"][0]

@@ -1,4 +1,4 @@
-"""The callback believes only the browser that was sent, for what it was sent, and once: attacks 16 and 17."""
+"""The callback works for the browser that started the flow, for its provider and purpose, and once."""
 
 import asyncio
 from datetime import timedelta
@@ -25,7 +25,7 @@ def flipped(text: str) -> str:
 
 class TestCallback:
     async def refused(self, stage: Stage, callback: str, browser_has: str = "its cookie") -> None:
-        """By nobody's browser, with nothing made of it."""
+        """Assert that no user is created and no cookie set."""
         async with stage.browser() as other:
             if browser_has == "another's cookie":
                 await other.get("/auth/oauth/discord/authorize")
@@ -39,7 +39,7 @@ class TestCallback:
             callback = await stage.sent_back(browser, "discord", Person(email=stage.new_address()))
             await self.refused(stage, callback, browser_has)
             assert stage.providers.calls["/discord/api/oauth2/token"] == 0
-            # It spoils nothing for the browser that was sent.
+            # The browser that started the flow can still complete it.
             assert (await browser.get(callback)).headers["location"] == "/"
 
     async def test_state_works_once(self, each_stage: Stage) -> None:
@@ -51,7 +51,7 @@ class TestCallback:
             again = await browser.get(callback)
             assert (again.status_code, again.json()["code"]) == (400, "state_refused")
 
-    async def test_state_used_twice_at_once_works_once(self, each_stage: Stage) -> None:
+    async def test_state_works_once_in_two_concurrent_callbacks(self, each_stage: Stage) -> None:
         async with each_stage.browser() as browser:
             callback = await each_stage.sent_back(browser, "discord", Person(email=each_stage.new_address()))
             statuses = [
@@ -59,7 +59,7 @@ class TestCallback:
             ]
         assert sorted(statuses) == [303, 400, 400, 400, 400]
 
-    async def test_changed_state_is_refused(self, stage: Stage) -> None:
+    async def test_modified_state_is_refused(self, stage: Stage) -> None:
         async with stage.browser() as browser:
             callback = await stage.sent_back(browser, "discord", Person())
             state = parse_qs(urlsplit(callback).query)["state"][0]
@@ -73,7 +73,7 @@ class TestCallback:
             answer = await browser.get(callback.replace("/discord/", "/google/"))
         assert (answer.status_code, answer.json()["code"]) == (400, "state_refused")
 
-    async def test_old_state_is_refused(self, stage: Stage) -> None:
+    async def test_expired_state_is_refused(self, stage: Stage) -> None:
         async with stage.browser() as browser:
             callback = await stage.sent_back(browser, "discord", Person())
             row = await OAuthState.filter_by().one()
@@ -81,13 +81,13 @@ class TestCallback:
             answer = await browser.get(callback)
             assert (answer.status_code, answer.json()["code"]) == (400, "state_expired")
 
-    async def test_person_who_looks_gets_a_page(self, stage: Stage) -> None:
+    async def test_browser_gets_a_page(self, stage: Stage) -> None:
         async with stage.browser() as browser:
             answer = await browser.get("/auth/oauth/discord/callback?state=x&code=y", headers=HTML)
         assert (answer.status_code, answer.headers["location"]) == (303, "/login?error=state_refused")
 
-    async def test_state_of_a_sign_in_links_nothing_to_who_is_signed_in(self, stage: Stage) -> None:
-        """The flow is the row's, whatever the browser is signed in as."""
+    async def test_sign_in_state_links_no_account_to_the_signed_in_user(self, stage: Stage) -> None:
+        """The row decides the flow, not the session of the browser."""
         person = Person(email=stage.new_address())
         user = await stage.user()
         async with stage.browser() as browser:
@@ -99,7 +99,7 @@ class TestCallback:
         linked = await LinkedAccount.filter_by().one()
         assert linked.user_id != user.id
 
-    async def test_row_holds_neither_state_nor_verifier_in_the_clear(self, stage: Stage) -> None:
+    async def test_row_has_neither_state_nor_verifier_in_plain_text(self, stage: Stage) -> None:
         async with stage.browser() as browser:
             callback = await stage.sent_back(browser, "discord", Person())
             [cookie] = [value for name, value in browser.cookies.items() if name.startswith("flow-")]

@@ -1,4 +1,4 @@
-"""Signing in while the user is being blocked or given another role."""
+"""Signing in while the user is blocked or gets another role."""
 
 from collections.abc import Awaitable, Callable
 
@@ -12,11 +12,11 @@ from services.auth.tests.stage import PASSWORD, Stage, bearer
 
 
 class TestChangedWhileHashing:
-    """The password takes a while to check; the user may be another by then."""
+    """Checking the password takes a while, in which the user may change."""
 
     @pytest.fixture
     def meanwhile(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[Callable[[User], Awaitable[object]]]:
-        """What happens, once, between a right password and what it opens."""
+        """Events that happen once, between the check of a right password and the session."""
         happens: list[Callable[[User], Awaitable[object]]] = []
         authenticate = stage.users.authenticate
 
@@ -31,7 +31,7 @@ class TestChangedWhileHashing:
         monkeypatch.setattr(stage.users, "authenticate", checked)
         return happens
 
-    async def test_who_was_blocked_is_refused(
+    async def test_login_is_refused_when_the_user_was_blocked(
         self, stage: Stage, meanwhile: list[Callable[[User], Awaitable[object]]]
     ) -> None:
         user = await stage.user()
@@ -40,7 +40,7 @@ class TestChangedWhileHashing:
         assert (answer.status_code, answer.json()["code"]) == (401, "login_refused")
         assert await UserSession.filter_by(user_id=user.id).count() == 0
 
-    async def test_role_is_that_of_now(
+    async def test_token_has_the_new_role_when_the_role_changed(
         self, stage: Stage, meanwhile: list[Callable[[User], Awaitable[object]]]
     ) -> None:
         user = await stage.user(role=Role.ADMINISTRATOR)
@@ -49,7 +49,7 @@ class TestChangedWhileHashing:
         assert jwt.decode(token, options={"verify_signature": False})["role"] == "user"
         assert (await stage.client.get("/auth/me", headers=bearer(token))).status_code == 200
 
-    async def test_reauthentication_gives_nothing_to_who_was_blocked(
+    async def test_reauthentication_is_refused_when_the_user_was_blocked(
         self, stage: Stage, meanwhile: list[Callable[[User], Awaitable[object]]]
     ) -> None:
         user = await stage.user()

@@ -43,7 +43,7 @@ class TestLogin:
         }  # fmt: skip
         assert (claims["sub"], claims["role"], claims["amr"]) == (str(user.id), "user", ["pwd"])
 
-    async def test_wrong_password_unknown_address_and_blocked_account_answer_the_same(self, stage: Stage) -> None:
+    async def test_wrong_password_unknown_address_and_blocked_account_get_the_same_response(self, stage: Stage) -> None:
         user, blocked = await stage.user(), await stage.user()
         await blocked.update(status="blocked")
         answers = []
@@ -70,7 +70,7 @@ class TestLogin:
         assert (await stage.login(user.email)).status_code == 200
         assert await AuditEntry.filter_by(action="session.opened").count() == 1
 
-    async def test_session_that_cannot_be_told_of_is_not_opened(
+    async def test_session_is_not_opened_when_the_audit_log_fails(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         user = await stage.user()
@@ -82,7 +82,7 @@ class TestLogin:
         assert (await stage.login(user.email)).status_code == 500
         assert await UserSession.row_count() == 0
 
-    async def test_address_is_the_same_however_it_is_spelt(self, stage: Stage) -> None:
+    async def test_address_matches_in_any_spelling(self, stage: Stage) -> None:
         user = await stage.user()
         assert (await stage.login(user.email.upper())).status_code == 200
 
@@ -146,7 +146,7 @@ class TestCookies:
             answer = await self.sign_in(browser, await stage.user(), origin="https://evil.example")
         assert (answer.status_code, answer.json()["code"]) == (403, "cross_site")
 
-    async def test_changes_from_another_site_are_refused(self, stage: Stage) -> None:
+    async def test_change_from_another_site_is_refused(self, stage: Stage) -> None:
         async with stage.browser() as browser:
             await self.sign_in(browser, await stage.user())
             for method, path in (
@@ -168,7 +168,7 @@ class TestCookies:
             assert answer.json() == {"token_type": "Cookie", "expires_in": 900}
             assert browser.cookies["refresh-8000"] != before["refresh-8000"]
 
-    async def test_logout_takes_the_cookies_away(self, stage: Stage) -> None:
+    async def test_logout_deletes_the_cookies(self, stage: Stage) -> None:
         async with stage.browser() as browser:
             await self.sign_in(browser, await stage.user())
             assert (await browser.post("/auth/logout")).status_code == 204
@@ -184,7 +184,7 @@ class TestLimits:
     async def attempt(self, browser: httpx.AsyncClient, email: str, password: str = WRONG) -> httpx.Response:
         return await browser.post("/auth/login", json={"email": email, "password": password})
 
-    async def test_guessing_has_to_wait_longer_each_time(self, each_stage: Stage) -> None:
+    async def test_wait_grows_with_each_guess(self, each_stage: Stage) -> None:
         user = await each_stage.user()
         async with each_stage.browser() as browser:
             codes = [(await self.attempt(browser, user.email)).status_code for _ in range(3)]
@@ -193,10 +193,10 @@ class TestLimits:
         assert (answer.status_code, answer.json()["code"]) == (429, "too_many_logins")
         assert int(answer.headers["retry-after"]) >= 1
 
-    async def test_right_guess_among_many_at_once_is_refused(
+    async def test_right_password_is_refused_when_concurrent_guesses_used_the_limit(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """All were let in before any of them was counted."""
+        """All were admitted before one of them was counted."""
         user, authenticate = await stage.user(), stage.users.authenticate
         async with stage.browser() as browser:
 
@@ -221,12 +221,12 @@ class TestLimits:
             codes.append((await self.attempt(browser, "a@example.com")).status_code)
         assert codes == [401, 401, 401, 429, 401]
 
-    async def test_unknown_address_has_to_wait_just_the_same(self, stage: Stage) -> None:
+    async def test_unknown_address_has_to_wait_as_well(self, stage: Stage) -> None:
         async with stage.browser() as browser:
             codes = [(await self.attempt(browser, "nobody@example.com")).status_code for _ in range(4)]
         assert codes == [401, 401, 401, 429]
 
-    async def test_success_forgets_the_failures(self, stage: Stage) -> None:
+    async def test_success_resets_the_failures(self, stage: Stage) -> None:
         user = await stage.user()
         async with stage.browser() as browser:
             for _ in range(2):
@@ -235,7 +235,7 @@ class TestLimits:
             for _ in range(3):
                 assert (await self.attempt(browser, user.email)).status_code == 401
 
-    async def test_many_attackers_lock_strangers_out_but_not_a_known_device(self, stage: Stage) -> None:
+    async def test_many_attackers_lock_out_other_devices_but_not_a_known_one(self, stage: Stage) -> None:
         user = await stage.user()
         async with stage.browser(address="192.0.2.1") as owner:
             assert (await self.attempt(owner, user.email, PASSWORD)).status_code == 200
@@ -246,7 +246,7 @@ class TestLimits:
                 assert (await self.attempt(stranger, user.email, PASSWORD)).status_code == 429
             assert (await self.attempt(owner, user.email, PASSWORD)).status_code == 200
 
-    async def test_spoofed_forwarding_does_not_start_the_count_anew(self, stage: Stage) -> None:
+    async def test_spoofed_forwarding_does_not_reset_the_count(self, stage: Stage) -> None:
         codes = []
         async with stage.browser(address="198.51.100.7") as browser:
             for number in range(4):
@@ -265,7 +265,7 @@ class TestStorm:
     def settings(self) -> AuthSettings:
         return AuthSettings(password_queue=10, login_failures=10_000)
 
-    async def test_more_than_the_queue_holds_are_told_to_come_back(self, stage: Stage) -> None:
+    async def test_login_gets_503_when_the_queue_is_full(self, stage: Stage) -> None:
         answers = await asyncio.gather(*(stage.login("nobody@example.com") for _ in range(60)))
         codes = [answer.status_code for answer in answers]
         assert set(codes) == {401, 503}
@@ -273,7 +273,7 @@ class TestStorm:
         assert refused.json()["code"] == "password_queue_full"
         assert int(refused.headers["retry-after"]) >= 1
 
-    async def test_event_loop_goes_on_answering(self, stage: Stage) -> None:
+    async def test_event_loop_responds_during_a_storm(self, stage: Stage) -> None:
         storm = asyncio.gather(*(stage.login("nobody@example.com") for _ in range(100)))
         waited_s = []
         # Samples the latency of the loop for as long as the storm takes.

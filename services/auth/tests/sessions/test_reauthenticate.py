@@ -14,7 +14,7 @@ PATH = "/auth/reauthenticate"
 
 
 class TestReauthenticate:
-    async def test_new_token_tells_the_new_time(self, each_stage: Stage) -> None:
+    async def test_new_token_has_the_new_auth_time(self, each_stage: Stage) -> None:
         headers = await each_stage.signed_in(await each_stage.user())
         session = await UserSession.filter_by().one()
         await session.update(auth_time=session.auth_time - timedelta(hours=1))
@@ -27,7 +27,7 @@ class TestReauthenticate:
         assert (await each_stage.client.get("/auth/me", headers=bearer(body["access_token"]))).status_code == 200
         assert await AuditEntry.filter_by(action="session.reauthenticated").count() == 1
 
-    async def test_browser_gets_it_as_a_cookie(self, stage: Stage) -> None:
+    async def test_browser_gets_the_token_as_a_cookie(self, stage: Stage) -> None:
         user = await stage.user()
         async with stage.browser() as browser:
             await browser.post("/auth/login?cookie=true", json={"email": user.email, "password": PASSWORD})
@@ -42,13 +42,13 @@ class TestReauthenticate:
         assert (answer.status_code, answer.json()["code"]) == (403, "password_refused")
         assert (await stage.client.get("/auth/me", headers=headers)).status_code == 200
 
-    async def test_account_without_a_password_is_told_so(self, stage: Stage) -> None:
+    async def test_account_without_a_password_is_refused(self, stage: Stage) -> None:
         async with stage.browser() as browser:
             await stage.sign_in_with("discord", Person(), browser=browser)
             answer = await browser.post(PATH, json={"password": PASSWORD})
         assert (answer.status_code, answer.json()["code"]) == (409, "password_missing")
 
-    async def test_other_sites_cannot_ask(self, stage: Stage) -> None:
+    async def test_request_from_another_site_is_refused(self, stage: Stage) -> None:
         user = await stage.user()
         async with stage.browser() as browser:
             await browser.post("/auth/login?cookie=true", json={"email": user.email, "password": PASSWORD})
@@ -61,7 +61,7 @@ class TestLimits:
     def settings(self) -> AuthSettings:
         return AuthSettings.model_validate({**SETTINGS, "login_failures": "3"})
 
-    async def test_guessing_is_slowed_down(self, stage: Stage) -> None:
+    async def test_guesses_have_to_wait(self, stage: Stage) -> None:
         headers = await stage.signed_in(await stage.user())
         statuses = [
             (await stage.client.post(PATH, json={"password": f"wrong {number}"}, headers=headers)).status_code

@@ -1,4 +1,4 @@
-"""`POST /auth/refresh`: rotation, and what happens to tokens that were used."""
+"""`POST /auth/refresh`: rotation, and the reuse of tokens."""
 
 import asyncio
 from datetime import timedelta
@@ -32,7 +32,7 @@ async def started(stage: Stage) -> tuple[User, dict[str, Any]]:
 
 
 async def let_pass(seconds: float) -> None:
-    """As if the last rotation had been so long ago."""
+    """Move the last rotation into the past."""
     session = await UserSession.order_by("-id").first()
     assert session is not None
     await session.update(rotated_at=session.rotated_at - timedelta(seconds=seconds))
@@ -53,7 +53,7 @@ class TestRefresh:
         assert answer["refresh_token"] != tokens["refresh_token"]
         assert (after["sid"], after["auth_time"], after["amr"]) == (before["sid"], before["auth_time"], before["amr"])
 
-    async def test_twenty_at_once_get_one_successor_and_nobody_is_signed_out(self, each_stage: Stage) -> None:
+    async def test_twenty_concurrent_refreshes_get_one_successor_and_keep_the_session(self, each_stage: Stage) -> None:
         _, tokens = await started(each_stage)
         answers = await asyncio.gather(*(refresh(each_stage, tokens["refresh_token"]) for _ in range(20)))
         assert {answer.status_code for answer in answers} == {200}
@@ -61,21 +61,21 @@ class TestRefresh:
         assert len(successors) == 1
         assert (await refresh(each_stage, successors.pop())).status_code == 200
 
-    async def test_predecessor_works_until_its_successor_is_used_however_late(self, stage: Stage) -> None:
-        """The answer with the successor got lost."""
+    async def test_predecessor_works_until_its_successor_is_used(self, stage: Stage) -> None:
+        """The response with the successor got lost."""
         _, tokens = await started(stage)
         successor = await next_token(stage, tokens["refresh_token"])
         await let_pass(3600)
         assert await next_token(stage, tokens["refresh_token"]) == successor
 
-    async def test_predecessor_works_for_a_short_while_after_its_successor_was_used(self, stage: Stage) -> None:
-        """A second tab is behind; it gets the newest."""
+    async def test_predecessor_works_within_the_grace(self, stage: Stage) -> None:
+        """A second tab has an older token and gets the newest."""
         _, tokens = await started(stage)
         newest = await next_token(stage, await next_token(stage, tokens["refresh_token"]))
         await let_pass(9)
         assert await next_token(stage, tokens["refresh_token"]) == newest
 
-    async def test_predecessor_used_after_that_ends_the_session(self, each_stage: Stage) -> None:
+    async def test_predecessor_ends_the_session_after_the_grace(self, each_stage: Stage) -> None:
         _, tokens = await started(each_stage)
         newest = await next_token(each_stage, await next_token(each_stage, tokens["refresh_token"]))
         await let_pass(11)
@@ -83,7 +83,7 @@ class TestRefresh:
         assert (answer.status_code, answer.json()["code"]) == (401, "refresh_refused")
         assert await session_is_dead(each_stage, tokens, newest)
 
-    async def test_anything_older_ends_the_session_at_once(self, stage: Stage) -> None:
+    async def test_older_token_ends_the_session(self, stage: Stage) -> None:
         _, tokens = await started(stage)
         newest = tokens["refresh_token"]
         for _ in range(3):
@@ -102,10 +102,10 @@ class TestRefresh:
         assert (entry.action, entry.subject_id) == ("session.refresh_token_reused", user.id)
 
     @pytest.mark.parametrize("token", ["", "brt_", "brt_AAAA", "x" * 600, "brt_é", "🔥"])
-    async def test_what_is_no_refresh_token_is_refused(self, stage: Stage, token: str) -> None:
+    async def test_malformed_refresh_token_is_refused(self, stage: Stage, token: str) -> None:
         assert (await refresh(stage, token)).status_code in (401, 422)
 
-    async def test_changed_token_is_refused_and_ends_nothing(self, stage: Stage) -> None:
+    async def test_modified_token_is_refused_and_keeps_the_session(self, stage: Stage) -> None:
         _, tokens = await started(stage)
         good = tokens["refresh_token"]
         for position in (5, 20, 30, 50):
@@ -113,7 +113,7 @@ class TestRefresh:
             assert (await refresh(stage, changed)).status_code == 401
         assert (await refresh(stage, good)).status_code == 200
 
-    async def test_access_and_refresh_token_are_not_each_other(self, stage: Stage) -> None:
+    async def test_access_and_refresh_token_are_not_interchangeable(self, stage: Stage) -> None:
         _, tokens = await started(stage)
         assert (await refresh(stage, tokens["access_token"])).status_code in (401, 422)
         me = await stage.client.get("/auth/me", headers=bearer(tokens["refresh_token"]))
@@ -123,7 +123,7 @@ class TestRefresh:
         assert (await stage.client.post("/auth/refresh")).status_code == 401
 
     @pytest.mark.parametrize("limit", ["idle_expires_at", "expires_at"])
-    async def test_session_that_expired_gives_nothing(self, stage: Stage, limit: str) -> None:
+    async def test_expired_session_gives_no_tokens(self, stage: Stage, limit: str) -> None:
         _, tokens = await started(stage)
         session = await UserSession.order_by("-id").first()
         assert session is not None
@@ -140,14 +140,14 @@ class TestRefresh:
         me = await stage.client.get("/auth/me", headers=bearer(answer["access_token"]))
         assert (me.status_code, me.json()["role"]) == (200, "manager")
 
-    async def test_role_that_is_being_changed_is_waited_for(self, each_stage: Stage) -> None:
+    async def test_refresh_waits_for_a_change_of_the_role(self, each_stage: Stage) -> None:
         """A token with the old role, dated after the change, would not be denied with the others."""
         user = await each_stage.user(role=Role.ADMINISTRATOR)
         token = (await each_stage.login(user.email)).json()["refresh_token"]
         async with each_stage.database.unit():
             await each_stage.users.set_role(await User.get(user.id), Role.USER)
             refreshing = asyncio.create_task(refresh(each_stage, token))
-            # Long enough for an answer that does not wait.
+            # Longer than a response that does not wait.
             await asyncio.wait({refreshing}, timeout=0.3)
         access = (await refreshing).json()["access_token"]
         assert jwt.decode(access, options={"verify_signature": False})["role"] == "user"

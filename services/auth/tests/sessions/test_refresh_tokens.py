@@ -10,7 +10,7 @@ from bongsu_auth.sessions import refresh_tokens
 
 class TestParse:
     @given(st.uuids(), st.integers(0, 2**32 - 1), st.binary(min_size=32, max_size=32))
-    def test_what_was_made_reads_back(self, session_id: uuid.UUID, generation: int, key: bytes) -> None:
+    def test_token_is_parsed_as_it_was_made(self, session_id: uuid.UUID, generation: int, key: bytes) -> None:
         token = refresh_tokens.parse(refresh_tokens.make(key, session_id, generation))
         assert token is not None
         assert (token.session_id, token.generation) == (session_id, generation)
@@ -18,11 +18,11 @@ class TestParse:
         assert not token.is_of(bytes(32) if key != bytes(32) else bytes([1] * 32))
 
     @given(st.text(max_size=100))
-    def test_any_text_is_read_or_refused(self, text: str) -> None:
+    def test_any_text_is_parsed_or_refused(self, text: str) -> None:
         assert refresh_tokens.parse(text) is None
         assert refresh_tokens.parse(refresh_tokens.PREFIX + text) is None
 
-    def test_one_generation_is_not_another(self) -> None:
+    def test_token_of_another_generation_is_not_genuine(self) -> None:
         key, session_id = refresh_tokens.new_key(), uuid.uuid4()
         one = refresh_tokens.parse(refresh_tokens.make(key, session_id, 1))
         other = refresh_tokens.parse(refresh_tokens.make(key, session_id, 2))

@@ -6,7 +6,7 @@ from services.auth.tests.stage import Stage
 
 
 class TestRenew:
-    async def test_browser_goes_on_with_new_cookies(self, each_stage: Stage) -> None:
+    async def test_browser_gets_new_cookies(self, each_stage: Stage) -> None:
         async with each_stage.signed_in_browser(await each_stage.user()) as browser:
             before = dict(browser.cookies)
             del browser.cookies["access-8000"]
@@ -16,11 +16,11 @@ class TestRenew:
             assert browser.cookies["refresh-8000"] != before["refresh-8000"]
             assert (await browser.get("/auth/me")).status_code == 200
 
-    async def test_browser_without_a_session_is_led_to_sign_in(self, stage: Stage) -> None:
+    async def test_browser_without_a_session_is_redirected_to_sign_in(self, stage: Stage) -> None:
         answer = await stage.client.get("/auth/session/renew", params={"next": "/guilds"})
         assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Fguilds")
 
-    async def test_ended_session_is_led_to_sign_in_without_its_cookies(self, stage: Stage) -> None:
+    async def test_ended_session_is_redirected_to_sign_in_without_its_cookies(self, stage: Stage) -> None:
         async with stage.signed_in_browser(await stage.user()) as browser:
             refresh = browser.cookies["refresh-8000"]
             await browser.post("/auth/logout")
@@ -29,20 +29,20 @@ class TestRenew:
             assert answer.headers["location"] == "/login"
             assert any('refresh-8000=""' in cookie for cookie in answer.headers.get_list("set-cookie"))
 
-    async def test_blocked_user_is_led_to_sign_in(self, stage: Stage) -> None:
+    async def test_blocked_user_is_redirected_to_sign_in(self, stage: Stage) -> None:
         user = await stage.user()
         async with stage.signed_in_browser(user) as browser:
             await user.update(status="blocked")
             assert (await browser.get("/auth/session/renew")).headers["location"] == "/login"
 
     @pytest.mark.parametrize("path", ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:x"])
-    async def test_other_places_are_the_front_page(self, stage: Stage, path: str) -> None:
+    async def test_address_of_another_site_leads_to_the_front_page(self, stage: Stage, path: str) -> None:
         async with stage.signed_in_browser(await stage.user()) as browser:
             assert (await browser.get("/auth/session/renew", params={"next": path})).headers["location"] == "/"
         answer = await stage.client.get("/auth/session/renew", params={"next": path})
         assert answer.headers["location"] == "/login"
 
-    async def test_session_is_kept_while_revocations_are_not_known(
+    async def test_session_is_kept_while_revocations_are_stale(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async with stage.signed_in_browser(await stage.user()) as browser:

@@ -1,4 +1,4 @@
-"""Signing out, and the list of where one is signed in."""
+"""Signing out, and the list of sessions."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ def idle_session(user: User, *, idle_expires_at: datetime, generation: int) -> d
 
 
 class TestLogout:
-    async def test_access_and_refresh_token_are_dead(self, each_stage: Stage) -> None:
+    async def test_access_and_refresh_token_are_refused_after_logout(self, each_stage: Stage) -> None:
         user = await each_stage.user()
         tokens = (await each_stage.login(user.email)).json()
         headers = bearer(tokens["access_token"])
@@ -35,13 +35,13 @@ class TestLogout:
         refreshed = await each_stage.client.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
         assert refreshed.status_code == 401
 
-    async def test_refresh_token_alone_will_do(self, stage: Stage) -> None:
+    async def test_refresh_token_alone_signs_out(self, stage: Stage) -> None:
         tokens = (await stage.login((await stage.user()).email)).json()
         answer = await stage.client.post("/auth/logout", json={"refresh_token": tokens["refresh_token"]})
         assert answer.status_code == 204
         assert (await stage.client.get("/auth/me", headers=bearer(tokens["access_token"]))).status_code == 401
 
-    async def test_refresh_token_ends_its_session_once_and_the_audit_log_tells(self, stage: Stage) -> None:
+    async def test_refresh_token_ends_its_session_with_one_audit_entry(self, stage: Stage) -> None:
         user = await stage.user()
         body = {"refresh_token": (await stage.login(user.email)).json()["refresh_token"]}
         answers = [await stage.client.post("/auth/logout", json=body) for _ in range(3)]
@@ -50,10 +50,10 @@ class TestLogout:
         [entry] = await AuditEntry.filter_by(action="session.ended").all()
         assert (entry.actor_id, entry.subject_id, entry.address) == (user.id, user.id, "127.0.0.1")
 
-    async def test_stranger_is_refused(self, stage: Stage) -> None:
+    async def test_request_without_credentials_is_refused(self, stage: Stage) -> None:
         assert (await stage.client.post("/auth/logout")).status_code == 401
 
-    async def test_other_sessions_go_on(self, stage: Stage) -> None:
+    async def test_other_sessions_stay_open(self, stage: Stage) -> None:
         user = await stage.user()
         ended, kept = await stage.signed_in(user), await stage.signed_in(user)
         await stage.client.post("/auth/logout", headers=ended)
@@ -61,7 +61,7 @@ class TestLogout:
 
 
 class TestList:
-    async def test_sessions_are_told_newest_first(self, stage: Stage) -> None:
+    async def test_sessions_are_listed_newest_first(self, stage: Stage) -> None:
         user = await stage.user()
         async with stage.browser(address="198.51.100.7") as browser:
             await browser.post(
@@ -80,14 +80,14 @@ class TestList:
         second = (await stage.client.get(f"/auth/sessions?limit=2&after={first['next']}", headers=headers)).json()
         assert (len(first["items"]), len(second["items"]), second["next"]) == (2, 1, None)
 
-    async def test_others_sessions_are_not_in_it(self, stage: Stage) -> None:
+    async def test_sessions_of_other_users_are_not_listed(self, stage: Stage) -> None:
         await stage.signed_in(await stage.user())
         headers = await stage.signed_in(await stage.user())
         assert len((await stage.client.get("/auth/sessions", headers=headers)).json()["items"]) == 1
 
 
 class TestRevoke:
-    async def test_revoked_session_is_dead_at_once(self, stage: Stage) -> None:
+    async def test_tokens_of_a_revoked_session_are_refused(self, stage: Stage) -> None:
         user = await stage.user()
         other, mine = await stage.signed_in(user), await stage.signed_in(user)
         [_, theirs] = (await stage.client.get("/auth/sessions", headers=mine)).json()["items"]
@@ -96,7 +96,7 @@ class TestRevoke:
         assert (await stage.client.get("/auth/me", headers=other)).status_code == 401
         assert (await stage.client.delete(f"/auth/sessions/{theirs['id']}", headers=mine)).status_code == 404
 
-    async def test_another_s_session_is_not_found(self, stage: Stage) -> None:
+    async def test_session_of_another_user_is_not_found(self, stage: Stage) -> None:
         victim = await stage.signed_in(await stage.user())
         attacker = await stage.signed_in(await stage.user())
         session = await UserSession.order_by("id").first()
@@ -105,7 +105,7 @@ class TestRevoke:
         assert (answer.status_code, answer.json()["code"]) == (404, "session_not_found")
         assert (await stage.client.get("/auth/me", headers=victim)).status_code == 200
 
-    async def test_all_others_are_ended_and_this_one_is_not(self, each_stage: Stage) -> None:
+    async def test_every_other_session_ends(self, each_stage: Stage) -> None:
         user = await each_stage.user()
         others = [await each_stage.signed_in(user) for _ in range(3)]
         mine = await each_stage.signed_in(user)
@@ -114,9 +114,7 @@ class TestRevoke:
             assert (await each_stage.client.get("/auth/me", headers=headers)).status_code == 401
         assert (await each_stage.client.get("/auth/me", headers=mine)).status_code == 200
 
-    async def test_those_long_dead_are_ended_without_a_revocation_and_all_by_few_statements(
-        self, each_stage: Stage
-    ) -> None:
+    async def test_long_expired_sessions_end_without_a_revocation_in_few_statements(self, each_stage: Stage) -> None:
         user = await each_stage.user()
         mine = await each_stage.signed_in(user)
         now, day = datetime.now(UTC), timedelta(days=1)
@@ -136,7 +134,7 @@ class TestRevoke:
         [entry] = await AuditEntry.filter_by(action="session.others_ended").all()
         assert entry.details == {"sessions": 320}
 
-    async def test_session_that_idled_out_a_moment_ago_may_have_a_live_token(self, stage: Stage) -> None:
+    async def test_session_that_just_idled_out_is_revoked(self, stage: Stage) -> None:
         user = await stage.user()
         theirs, mine = await stage.signed_in(user), await stage.signed_in(user)
         oldest = await UserSession.order_by("id").first()
@@ -146,7 +144,7 @@ class TestRevoke:
         assert (await stage.client.get("/auth/me", headers=theirs)).status_code == 401
 
     @pytest.mark.parametrize("session_id", ["x", "0", "%00", "00000000-0000-0000-0000-00000000000g"])
-    async def test_what_is_no_id_is_named(self, stage: Stage, session_id: str) -> None:
+    async def test_malformed_id_is_named(self, stage: Stage, session_id: str) -> None:
         headers = await stage.signed_in(await stage.user())
         assert (await stage.client.delete(f"/auth/sessions/{session_id}", headers=headers)).status_code == 422
 
@@ -156,7 +154,7 @@ class TestMaxSessions:
     def settings(self) -> AuthSettings:
         return AuthSettings(max_sessions=3)
 
-    async def test_sign_in_beyond_ends_the_session_longest_unused(self, each_stage: Stage) -> None:
+    async def test_sign_in_beyond_the_limit_ends_the_session_unused_for_longest(self, each_stage: Stage) -> None:
         user = await each_stage.user()
         used = (await each_stage.login(user.email)).json()
         unused = await each_stage.signed_in(user)
@@ -173,14 +171,14 @@ class TestMaxSessions:
         [ended] = await UserSession.filter_by(user_id=user.id, ended_at__isnull=False).all()
         assert ended.end_reason == "too_many_sessions"
 
-    async def test_many_sign_ins_at_once_leave_no_more(self, each_stage: Stage) -> None:
+    async def test_concurrent_sign_ins_keep_the_limit(self, each_stage: Stage) -> None:
         user = await each_stage.user()
         answers = await asyncio.gather(*(each_stage.login(user.email) for _ in range(8)))
         assert {answer.status_code for answer in answers} == {200}
         await each_stage.signed_in(user)
         assert await UserSession.filter_by(user_id=user.id, ended_at__isnull=True).count() == 3
 
-    async def test_other_users_have_room_of_their_own(self, stage: Stage) -> None:
+    async def test_limit_is_per_user(self, stage: Stage) -> None:
         kept = await stage.signed_in(await stage.user())
         user = await stage.user()
         for _ in range(4):

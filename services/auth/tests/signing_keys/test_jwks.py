@@ -33,13 +33,13 @@ class TestJwks:
 
         await eventually(is_published)
 
-    async def test_known_keys_are_told_while_the_database_is_away(self, stage: Stage) -> None:
+    async def test_known_keys_are_published_while_the_database_is_down(self, stage: Stage) -> None:
         before = await stage.client.get("/.well-known/jwks.json")
         await stage.database.dispose()
         during = await stage.client.get("/.well-known/jwks.json")
         assert (during.status_code, during.json()) == (200, before.json())
 
-    async def test_process_that_started_without_the_database_tells_keys_once_it_is_back(self, stage: Stage) -> None:
+    async def test_process_that_started_without_the_database_publishes_keys_once_it_answers(self, stage: Stage) -> None:
         stage.identity.key_source._known.clear()
         assert len((await stage.client.get("/.well-known/jwks.json")).json()["keys"]) == 1
 
