@@ -163,6 +163,11 @@ def sign_up(stack: Stack, email: str | None = None) -> Person:
         assert link is not None, mail["text"]
         answer = client.post("/auth/verify", json={"token": link[1], "password": PASSWORD})
         assert answer.status_code == 200, answer.text
+    return log_in(stack, email)
+
+
+def log_in(stack: Stack, email: str) -> Person:
+    """Start another session of an account."""
     with stack.client() as client:
         answer = client.post("/auth/login", json={"email": email, "password": PASSWORD})
         assert answer.status_code == 200, answer.text
