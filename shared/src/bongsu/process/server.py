@@ -62,6 +62,7 @@ async def serve(
     stop: StopSignal,
     *,
     started: Callable[[], Awaitable[None]] | None = None,
+    grace_s: int = GRACE_S,
 ) -> None:
     """Serve until `stop` is set, then finish open requests and the app's lifespan.
 
@@ -79,7 +80,7 @@ async def serve(
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=GRACE_S,
+        timeout_graceful_shutdown=grace_s,
         timeout_keep_alive=75,
     )
     server = _Server(config)
@@ -113,7 +114,7 @@ async def serve(
         raise StartError("The service did not start; see the log above")
 
 
-def run(main: Callable[[StopSignal], Awaitable[None]]) -> int:
+def run(main: Callable[[StopSignal], Awaitable[None]], *, limit_s: float = LIMIT_S) -> int:
     """Run a process's main coroutine and return the exit code.
 
     The first SIGINT or SIGTERM sets the stop signal; a second one, or five seconds, kills the process. A `StartError`
@@ -128,7 +129,7 @@ def run(main: Callable[[StopSignal], Awaitable[None]]) -> int:
             if stop.is_set():
                 os._exit(1)
             stop.set()
-            loop.call_later(LIMIT_S, _too_late)
+            loop.call_later(limit_s, _too_late)
 
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, on_signal)
