@@ -10,6 +10,10 @@ from sqlalchemy import (
     JSON,
     CheckConstraint,
     Column,
+    Computed,
+    DateTime,
+    Enum,
+    Float,
     ForeignKey,
     Index,
     MetaData,
@@ -20,6 +24,8 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    literal,
+    text,
 )
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column, relationship
@@ -162,6 +168,29 @@ class Parcel(LibraryModel):
     is_open: Mapped[bool | None]
     seal: Mapped[bytes | None]
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("authors.id"))
+
+
+class Shelf(SoftDeleteMixin, LibraryModel):
+    """Its rows come with their children."""
+
+    label: Mapped[str] = mapped_column(unique=True)
+    room: Mapped[int | None]
+    measured: Mapped[list["Measured"]] = relationship(back_populates="shelf", lazy="joined")
+
+
+class Measured(LibraryModel):
+    """Values that the database makes, and types of its own."""
+
+    title: Mapped[str]
+    width: Mapped[int] = mapped_column(default=1)
+    area: Mapped[int] = mapped_column(Computed("width * width"))
+    label: Mapped[str] = mapped_column(default=literal("from sql"))
+    moves: Mapped[int] = mapped_column(default=0, onupdate=text("moves + 1"))
+    stamped: Mapped[dt.datetime | None] = mapped_column(DateTime, server_default=func.now())
+    single: Mapped[float | None] = mapped_column(Float)
+    native: Mapped[Genre | None] = mapped_column(Enum(Genre))
+    shelf_id: Mapped[UUID | None] = mapped_column(ForeignKey("shelfs.id"))
+    shelf: Mapped[Shelf | None] = relationship(back_populates="measured")
 
 
 class Worker(VersionMixin, LibraryModel):

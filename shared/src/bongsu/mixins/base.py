@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Double, Enum, MetaData, String, Table, event
-from sqlalchemy.orm import DeclarativeBase, Mapper, declared_attr
+from sqlalchemy import Connection, Double, Enum, MetaData, String, Table, event, inspect
+from sqlalchemy.exc import MissingGreenlet, StatementError
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapper, declared_attr
 from sqlalchemy.orm.attributes import set_attribute
+from sqlalchemy.orm.exc import DetachedInstanceError
 
 from bongsu.mixins.clock import python_now
-from bongsu.mixins.errors import NotConnected, UnknownField
+from bongsu.mixins.errors import NotConnected, NotLoaded, UnknownField
 from bongsu.mixins.fields import fields_of
 from bongsu.mixins.types import IntegerEnum, UTCDateTime, UUIDKey
 
@@ -138,10 +140,36 @@ def _complete_mapper_args(model: type[Base]) -> None:
 def _read_as_null(mapper: Mapper[Base], connection: Connection, instance: Base) -> None:
     """Makes the columns that an insert left NULL readable, as those of a row that was loaded."""
     del mapper, connection
-    values = instance.__dict__
+    values, unknown = instance.__dict__, inspect(instance, raiseerr=True).expired_attributes
     for name in fields_of(type(instance)).blank:
-        if name not in values:
+        if name not in values and name not in unknown:
             values[name] = None
+
+
+class _Relation(InstrumentedAttribute[Any]):
+    """A relation, which says how to load it where it is not loaded."""
+
+    __slots__ = ()
+    inherit_cache = True
+
+    def __get__(self, instance: object, owner: Any) -> Any:  # noqa: ANN401  # as SQLAlchemy has it
+        try:
+            return super().__get__(instance, owner)
+        except (DetachedInstanceError, MissingGreenlet, StatementError) as error:
+            if isinstance(error, StatementError) and not isinstance(error.orig, MissingGreenlet):
+                raise
+            raise NotLoaded(
+                f"{type(instance).__name__}.{self.key} is not loaded: use .load({self.key!r}) in the query, or "
+                f'await .refresh("{self.key}")'
+            ) from error
+
+
+@event.listens_for(Base, "mapper_configured", propagate=True)
+def _explain_unloaded(mapper: Mapper[Base], model: type[Base]) -> None:
+    for name in mapper.relationships.keys():  # noqa: SIM118  # not a dict
+        attribute = model.__dict__.get(name)
+        if type(attribute) is InstrumentedAttribute:
+            attribute.__class__ = _Relation
 
 
 def table_name(class_name: str) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy.sql.elements import True_
 from bongsu.mixins.base import Base
 from bongsu.mixins.errors import WrongValueForLookup
 from bongsu.mixins.fields import fields_of
-from bongsu.mixins.loaded import Key
+from bongsu.mixins.loaded import Key, key_of
 from bongsu.mixins.paths import relation_path, to_one_path
 from bongsu.mixins.q import Clause, Q, Where, compile_lookups, negated
 
@@ -154,6 +154,14 @@ class Builder(Generic[M]):
         column = getattr(self._model, deleted_at)
         return (*self._where, column.is_not(None) if self._deleted else column.is_(None))
 
+    def _bounded_conditions(self) -> tuple[ColumnElement[bool], ...]:
+        """The conditions, the bounds included: those of a derived table, as MySQL takes no LIMIT in IN."""
+        if self._limit is None and self._offset is None:
+            return self._conditions()
+        fields = fields_of(self._model)
+        rows = self._ordered(select(*fields.key_columns).where(*self._conditions())).subquery()
+        return (key_of(self._model).in_(select(*rows.c)),)
+
     def _named_keys(self) -> list[Key] | None:
         """The keys that the query names (`id=…`, `id__in=[…]`): it is about no other rows. None where it names none."""
         columns = self._model.__mapper__.primary_key
@@ -175,15 +183,23 @@ class Builder(Generic[M]):
                 *(getattr(self._entity(hops, entities), name).label(".".join((*hops, name))) for hops, name in names),
                 maintain_column_froms=True,
             )
-        for hops, entity in entities.items():
-            if hops:
-                relation = getattr(entities[hops[:-1]], hops[-1])
-                statement = statement.outerjoin(relation.of_type(entity))
+        statement = self._joined(statement, entities)
         if self._limit is not None:
             statement = statement.limit(self._limit)
         if self._offset is not None:
             statement = statement.offset(self._offset)
         return statement.distinct() if self._distinct else statement
+
+    def _joined(self, statement: Select[Any], entities: dict[tuple[str, ...], Any]) -> Select[Any]:
+        """Joins the related entities that are read from, without rows that are marked as deleted."""
+        for hops, entity in entities.items():
+            if hops:
+                relation = getattr(entities[hops[:-1]], hops[-1]).of_type(entity)
+                deleted_at = fields_of(relation.property.mapper.class_).deleted_at
+                if deleted_at is not None:
+                    relation = relation.and_(getattr(entity, deleted_at).is_(None))
+                statement = statement.outerjoin(relation)
+        return statement
 
     def _locked(self, statement: Select[Any]) -> Select[Any]:
         lock = self._lock
@@ -233,6 +249,12 @@ class Builder(Generic[M]):
         for attribute in others:
             option = option.joinedload(attribute) if joined else option.selectinload(attribute)
         return option
+
+    def __clause_element__(self) -> Select[Any]:
+        """The keys of the rows, for a lookup that takes a list: `filter_by(author_id__in=Author.filter_by(…))`."""
+        query = self._with(_loads=(), _lock=None)
+        keys = query._ordered(select(*fields_of(self._model).key_columns).where(*query._conditions()))  # noqa: SLF001  # its own
+        return select(*keys.subquery().c)  # a derived table: MySQL takes no LIMIT in IN
 
 
 def _without_deleted(attribute: "QueryableAttribute[Any]") -> "QueryableAttribute[Any]":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Column, CursorResult, bindparam, case, insert, select, update
+from sqlalchemy import Column, CursorResult, bindparam, case, insert, null, select, update
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.orm import Session, make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
@@ -14,8 +14,10 @@ from bongsu.mixins.base import Base
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.errors import UnknownField, WrongValueForLookup
 from bongsu.mixins.fields import Fields, Initial, fields_of
-from bongsu.mixins.instances import state_of
+from bongsu.mixins.instances import reference, settle_references, state_of
 from bongsu.mixins.loaded import Key, are_many_loaded, keys_among, refresh_loaded
+from bongsu.mixins.memory import MemorySession
+from bongsu.mixins.sessions import atomically
 from bongsu.mixins.types import MYSQL_NAMES
 from bongsu.mixins.values import Coerce, Refused, is_expression
 from bongsu.mixins.writes import Writes
@@ -41,13 +43,16 @@ def bulk_insert(session: Session, model: type[M], rows: Sequence["Mapping[str, o
     if fields.is_joined:
         return _insert_joined(session, model, rows)
     groups = _grouped(fields, rows, python_now())
-    for names, group in groups.items():
-        made = _insert(session, fields, group, names)
+    made = atomically(session, len(rows), lambda: [_insert(session, fields, groups[names], names) for names in groups])
+    for group, values in zip(groups.values(), made, strict=True):
         for index, instance in group.objects:
-            _complete(fields, instance, made[index])
+            _complete(fields, instance, values[index])
     objects = [instance for group in groups.values() for _, instance in group.objects]
     _read_unknown(session, fields, objects)
     for instance in objects:
+        if isinstance(session, MemorySession):
+            session.remember(instance)
+        settle_references(instance)
         make_transient_to_detached(instance)
     return len(rows)
 
@@ -164,14 +169,9 @@ def _shape_of(fields: Fields, names: tuple[str, ...]) -> _Shape:
     return _Shape(checks, missing, renamed, tuple(sorted(fields.columns[name].key for name in every)))
 
 
-def _loaded_columns(fields: Fields, row: Base) -> Row:
-    loaded = state_of(row).dict
-    return {name: loaded[name] for name in fields.columns if name in loaded}
-
-
 def _insertable(fields: Fields, row: Base) -> Row:
     """An object's columns, those that nothing has set included: rows of one model then share a statement."""
-    loaded = state_of(row).dict
+    loaded = state_of(row).dict | _references(fields, row, [name for name in fields.relations if name in row.__dict__])
     return {
         name: loaded.get(name)
         for name, column in fields.columns.items()
@@ -179,9 +179,39 @@ def _insertable(fields: Fields, row: Base) -> Row:
     }
 
 
-def _given(fields: Fields, row: "Mapping[str, object] | M") -> Row:
+def _changed(fields: Fields, row: Base, by: str) -> Row:
+    """What an object has unsaved, by the names of its columns, and `by`."""
+    state = state_of(row)
+    unsaved = [name for name in state.committed_state if name in state.dict]
+    changed = {name: fields.checked(name, state.dict[name]) for name in unsaved if name in fields.columns}
+    changed |= _references(fields, row, [name for name in unsaved if name in fields.relations])
+    if changed.keys() - {by}:
+        changed[by] = state.dict.get(by)
+    return changed
+
+
+def _references(fields: Fields, row: Base, names: Iterable[str]) -> Row:
+    """The columns of relations to one object each; an error for any other, which a bulk write would drop."""
+    columns: Row = {}
+    state = state_of(row)
+    for name in names:
+        found: Row | None = None
+        if name not in fields.collections:
+            found = reference(fields.relations[name], state.dict[name], None)
+        elif not state.dict[name] and (state.key is None or name not in state.committed_state):
+            found = {}
+        if found is None:
+            raise WrongValueForLookup(
+                f"bulk writes are about rows of {fields.model.__name__} only, and {fields.model.__name__}.{name} holds "
+                "objects that are to be written too: save them first, or use save()"
+            )
+        columns |= found
+    return columns
+
+
+def _given(fields: Fields, row: "Mapping[str, object] | M", by: str) -> Row:
     if isinstance(row, Base):
-        return _loaded_columns(fields, row)
+        return _changed(fields, row, by)
     unknown = row.keys() - fields.columns.keys()
     if unknown:
         raise UnknownField(fields.model.__name__, min(unknown), fields.columns)
@@ -194,17 +224,32 @@ def bulk_set(session: Session, query: "Writes[M]", rows: Sequence["Mapping[str, 
     fields = fields_of(model)
     if by not in fields.columns:
         raise UnknownField(model.__name__, by, fields.columns)
+    given = [values for values in [_given(fields, row, by) for row in rows] if values]
     session.flush()
     if fields.is_joined:
-        return sum(_set_joined(session, query, _given(fields, row), by) for row in rows)
-    given = [_given(fields, row) for row in rows]
-    matched = 0
-    for chunk in _chunks(given):
-        matched += _set_chunk(session, query, chunk, by)
+        return atomically(session, len(given), lambda: sum(_set_joined(session, query, row, by) for row in given))
+    chunks = list(_chunks(given))
+    matched = atomically(session, len(chunks), lambda: sum(_set_chunk(session, query, chunk, by) for chunk in chunks))
+    if matched == len(given):
+        for row in rows:
+            if isinstance(row, Base):
+                _note_written(session, fields, row)
     if given:
         keys = _keys_by(session, model, by, given) if are_many_loaded(session, model) else None
         refresh_loaded(session, model, keys)
     return matched
+
+
+def _note_written(session: Session, fields: Fields, row: Base) -> None:
+    """Makes what was unsaved saved, and counts the version as the statement did."""
+    state = state_of(row)
+    if not state.committed_state or state.session is session:  # an object of the session is read again
+        return
+    if isinstance(session, MemorySession):
+        session.remember(row)
+    state._commit_all(state.dict)  # noqa: SLF001  # SQLAlchemy has no other name for it
+    if fields.version is not None:
+        state.dict[fields.version] += 1
 
 
 def _set_joined(session: Session, query: "Writes[M]", row: Row, by: str) -> int:
@@ -282,13 +327,20 @@ def upsert_rows(
     for name in taken:
         if name not in fields.columns:
             raise UnknownField(model.__name__, name, fields.columns)
-    taken = [*taken, *(name for name in ("updated_at",) if taken and name in fields.columns and name not in taken)]
-    dialect = session.get_bind().dialect.name
-    for chunk in _chunks(next(iter(groups.values())).rows):
-        if dialect in MYSQL_NAMES:
-            session.execute(_mysql_upsert(fields, chunk, taken))
-        else:
-            session.execute(_sqlite_upsert(fields, chunk, names, taken))
+    if taken:  # an update moves these columns, and a marked row is no longer deleted
+        given = next(iter(groups))
+        moved = [name for name, column in fields.columns.items() if column.onupdate is not None and column.key in given]
+        taken = [*taken, *(name for name in moved if name not in taken)]
+    chunks = list(_chunks(next(iter(groups.values())).rows))
+    is_mysql = session.get_bind().dialect.name in MYSQL_NAMES
+
+    def execute() -> None:
+        for chunk in chunks:
+            session.execute(
+                _mysql_upsert(fields, chunk, taken) if is_mysql else _sqlite_upsert(fields, chunk, names, taken)
+            )
+
+    atomically(session, len(chunks), execute)
     refresh_loaded(session, model)
 
 
@@ -314,8 +366,8 @@ def _mysql_upsert(fields: Fields, values: Sequence[Row], taken: Sequence[str]) -
     if not changes:  # an assignment that changes nothing: "on conflict do nothing"
         key = fields.columns[fields.primary_key[0]]
         changes = {key.key: key}
-    elif fields.version is not None:
-        changes[fields.columns[fields.version].key] = fields.columns[fields.version] + 1
+    else:
+        changes |= _moved(fields, changes)
     return statement.on_duplicate_key_update(changes)
 
 
@@ -325,6 +377,15 @@ def _sqlite_upsert(fields: Fields, values: Sequence[Row], names: Sequence[str], 
     if not taken:
         return statement.on_conflict_do_nothing(index_elements=target)
     changes: dict[str, Any] = {fields.columns[name].key: statement.excluded[fields.columns[name].key] for name in taken}
-    if fields.version is not None:
-        changes[fields.columns[fields.version].key] = fields.columns[fields.version] + 1
+    changes |= _moved(fields, changes)
     return statement.on_conflict_do_update(index_elements=target, set_=changes)
+
+
+def _moved(fields: Fields, changes: Mapping[str, object]) -> dict[str, Any]:
+    """What an upsert changes besides the given values: it counts the version up, and takes a deletion mark back."""
+    moved: dict[str, Any] = {}
+    if fields.version is not None:
+        moved[fields.columns[fields.version].key] = fields.columns[fields.version] + 1
+    if fields.deleted_at is not None and fields.columns[fields.deleted_at].key not in changes:
+        moved[fields.columns[fields.deleted_at].key] = null()
+    return moved

@@ -22,8 +22,8 @@ from bongsu.mixins.instances import (
     refresh_names,
     refresh_object,
     set_values,
-    sql_names,
     state_of,
+    unknown_names,
 )
 from bongsu.mixins.keyed import find_or_insert, insert_or_update, load_by_key
 from bongsu.mixins.memory import restored_on_error
@@ -252,9 +252,8 @@ class CRUDMixin(NamesMixin):
     ) -> Self:
         def work(open_session: Session) -> None:
             with restored_on_error(open_session, self), attached(open_session, self, values or {}):
-                computed = sql_names(self)
                 open_session.flush()
-                names = refresh_names(self, refresh, computed)
+                names = refresh_names(self, refresh, unknown_names(self))
                 if names is not None:
                     refresh_object(open_session, self, names)
 

@@ -27,7 +27,7 @@ def decode_cursor(order: str, cursor: str, length: int) -> list[object]:
         if not isinstance(document, list) or len(document) != length + 1 or document[0] != _stamp(order):
             raise WrongCursor("this cursor is of another list or another order: start again without one")
         return [_untagged(value) for value in document[1:]]
-    except (binascii.Error, ValueError, TypeError, KeyError, ArithmeticError) as error:
+    except (binascii.Error, ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:
         raise WrongCursor("this is no cursor: use the one that came with the page before") from error
 
 

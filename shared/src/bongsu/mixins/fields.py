@@ -44,8 +44,6 @@ class Fields:
     initial: tuple[tuple[str, Initial], ...]
     checks: dict[str, Coerce]
     """For each column, the function that makes a value one that it can store."""
-    by_server: tuple[str, ...]
-    """The columns whose value the database makes."""
     unique_sets: tuple[tuple[str, ...], ...]
     version: str | None
     deleted_at: str | None
@@ -75,6 +73,15 @@ class Fields:
                 stored = self.checked(name, value)  # SQL, or the error
             if stored is not value:
                 values[name] = stored
+
+    @property
+    def joins_collections(self) -> bool:
+        """Whether every query of the model joins a relation to many (`lazy="joined"`), which repeats its rows."""
+        return any(
+            relation.lazy in ("joined", False)
+            and (relation.uselist or fields_of(relation.mapper.class_).joins_collections)
+            for relation in self.relations.values()
+        )
 
     def columns_in(self, table: Table) -> "dict[str, Column[Any]]":
         """The columns of one of the model's tables, by the names of the model."""
@@ -149,7 +156,6 @@ def _read(model: "type[Base]") -> Fields:
         blank={name: None for name, column in columns.items() if _starts_as_null(column)},
         initial=tuple((name, column.info[INITIAL]) for name, column in columns.items() if INITIAL in column.info),
         checks={name: storage(column) for name, column in columns.items()},
-        by_server=tuple(name for name, column in columns.items() if column.server_default is not None),
         unique_sets=tuple(
             found for each in mapper.tables if isinstance(each, Table) for found in _unique_sets(each, names)
         ),

@@ -9,7 +9,7 @@ from sqlalchemy import inspect, select
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession, async_session
 from sqlalchemy.orm import InstanceState, RelationshipDirection, RelationshipProperty, Session, object_session
-from sqlalchemy.orm.attributes import set_attribute
+from sqlalchemy.orm.attributes import set_attribute, set_committed_value
 
 from bongsu.mixins.base import Base
 from bongsu.mixins.errors import MixinError, NotFound, NotLoaded, UnknownField
@@ -139,6 +139,14 @@ def reference(
     return columns
 
 
+def settle_references(instance: Base) -> None:
+    """Takes an object that was written out of what the objects that it refers to have not saved."""
+    fields, loaded = fields_of(type(instance)), state_of(instance).dict
+    for name in fields.relations.keys() - fields.collections:
+        if loaded.get(name) is not None:
+            _settle(fields.relations[name], inspect(loaded[name]), instance)
+
+
 def _settle(relation: "RelationshipProperty[Any]", target: "InstanceState[Base]", instance: object) -> None:
     """Takes a written object out of what its target has not saved: `Post(author=user)` is an unsaved post of `user`."""
     for reverse in relation._reverse_property:  # noqa: SLF001  # SQLAlchemy has no other name for it
@@ -194,13 +202,10 @@ def has_unsaved(instance: Base, names: Iterable[str]) -> bool:
     return any(name in unsaved for name in names)
 
 
-def sql_names(instance: Base) -> list[str]:
-    """The fields whose values only the database knows: those that hold SQL, or a new object's server defaults."""
-    fields, state = fields_of(type(instance)), state_of(instance)
-    names = [name for name, value in state.dict.items() if name in fields.columns and is_expression(value)]
-    if fields.by_server and state.key is None:
-        names += [name for name in fields.by_server if name not in state.dict]
-    return names
+def unknown_names(instance: Base) -> list[str]:
+    """The columns whose values only the database knows after a write: SQL, its own defaults, computed columns."""
+    columns = fields_of(type(instance)).columns
+    return [name for name in state_of(instance).expired_attributes if name in columns]
 
 
 def refresh_names(instance: Base, refresh: Refresh, computed: list[str]) -> Sequence[str] | None:
@@ -231,10 +236,26 @@ def refresh_object(session: Session, instance: Base, names: Sequence[str]) -> No
     try:
         with restored_on_error(session, instance), flushing:
             session.refresh(instance, attribute_names=list(names) or None)
+            _leave_out_deleted(instance, names)
     except InvalidRequestError as error:
         if "Could not refresh" not in str(error):
             raise
         raise NotFound(f"the row of {instance!r} is gone") from error
+
+
+def _leave_out_deleted(instance: Base, names: Iterable[str]) -> None:
+    """Related rows that are marked as deleted are left out, as `load` does."""
+    fields, loaded = fields_of(type(instance)), state_of(instance).dict
+    for name in names:
+        relation = fields.relations.get(name)
+        deleted_at = None if relation is None else fields_of(relation.mapper.class_).deleted_at
+        if deleted_at is None:
+            continue
+        related: Any = loaded[name]
+        if name in fields.collections:
+            set_committed_value(instance, name, [each for each in related if getattr(each, deleted_at) is None])
+        elif related is not None and getattr(related, deleted_at) is not None:
+            set_committed_value(instance, name, None)
 
 
 def column_values(instance: Base, only: Iterable[str] | None, exclude: Iterable[str]) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from bongsu.mixins.base import Base
-from bongsu.mixins.errors import WrongValueForLookup
+from bongsu.mixins.errors import MultipleFound, WrongValueForLookup
 from bongsu.mixins.fields import Fields, fields_of
 from bongsu.mixins.instances import set_values
 from bongsu.mixins.loaded import loaded_objects, read_again
 from bongsu.mixins.query import Query
-from bongsu.mixins.sessions import write
+from bongsu.mixins.sessions import in_savepoint, write
 from bongsu.mixins.values import coerced, coercion
 
 M = TypeVar("M", bound=Base)
@@ -56,9 +56,11 @@ async def find_or_insert(
     values = {**unique, **defaults}
 
     def work(open_session: Session) -> tuple[M, bool]:
-        found = open_session.scalars(query.limit(2).statement).first()
-        if found is not None:
-            return found, False
+        found = open_session.scalars(query.limit(2).statement).unique().all()
+        if len(found) > 1:
+            raise MultipleFound(f"several {model.__name__} match ({', '.join(unique)}) where one was asked for")
+        if found:
+            return found[0], False
         return _insert_or_find(open_session, query, model, values)
 
     return await write(model, session, work)
@@ -78,7 +80,9 @@ async def insert_or_update(
         if found is None:
             found, made = _insert_or_find(open_session, query, model, values)
         if not made:
-            set_values(found, {name: value for name, value in values.items() if name not in names})
+            changes = {name: value for name, value in values.items() if name not in names}
+            deleted_at = fields_of(model).deleted_at
+            set_values(found, changes if deleted_at is None else {deleted_at: None} | changes)
             open_session.flush()
         return found, made
 
@@ -87,9 +91,13 @@ async def insert_or_update(
 
 def _insert_or_find(session: Session, query: Query[M], model: type[M], values: Mapping[str, object]) -> tuple[M, bool]:
     instance = model(**values)
+
+    def insert() -> None:
+        session.add(instance)
+        session.flush()
+
     try:
-        with session.begin_nested():
-            session.add(instance)
+        in_savepoint(session, insert)
     except IntegrityError:
         # Somebody else was faster. A locking read sees their row whatever the isolation level.
         known = loaded_objects(session, model)

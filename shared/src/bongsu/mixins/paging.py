@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Self
 
-from sqlalchemy import ColumnElement, and_, false, or_
+from sqlalchemy import ColumnElement, Double, Enum, Float, and_, false, or_
 
 from bongsu.mixins.builder import M, Order
 from bongsu.mixins.cursors import decode_cursor, encode_cursor
@@ -56,8 +56,9 @@ class Paging(Reads[M]):
         """Page `number` (from 1), by two statements. Give an order; without one it is the key's."""
         if number < 1 or size < 1:
             raise WrongValueForLookup(f"pages count from 1 and have rows, not page({number}, {size})")
-        total = await self.count()
-        rows = self._in_total_order().limit(size).offset((number - 1) * size)
+        total, start = await self.count(), (number - 1) * size
+        count = size if self._limit is None else max(0, min(size, self._limit - start))
+        rows = self._in_total_order().limit(count).offset((self._offset or 0) + start)
         return Page(await rows.all(), total, number, size)
 
     async def after(self, cursor: str | None, size: int) -> CursorPage[M]:
@@ -111,7 +112,14 @@ class Paging(Reads[M]):
                 raise WrongValueForLookup(
                     f"cursor pages and streams are ordered by {self._model.__name__}'s own columns only"
                 )
-            nullable = bool(columns[term.name].nullable)
+            nullable, kind = bool(columns[term.name].nullable), columns[term.name].type
+            is_inexact = isinstance(kind, Float) and not isinstance(kind, Double)
+            if is_inexact or (isinstance(kind, Enum) and kind.native_enum):
+                raise WrongValueForLookup(
+                    f"cursor pages cannot follow {self._model.__name__}.{term.name}: MySQL compares a FLOAT by other "
+                    "digits than it returns, and sorts a native ENUM by its declaration; use Double, or "
+                    "Enum(native_enum=False)"
+                )
             keys.append(_Key(term.name, getattr(self._model, term.name), term.descending, nullable))
         return keys
 

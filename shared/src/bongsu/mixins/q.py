@@ -8,7 +8,9 @@ from sqlalchemy.orm import aliased
 
 from bongsu.mixins.errors import WrongValueForLookup
 from bongsu.mixins.fields import fields_of
+from bongsu.mixins.loaded import key_of
 from bongsu.mixins.paths import FieldTest, Hop, RelationTest, Resolved, resolve_lookup
+from bongsu.mixins.values import is_expression
 
 if TYPE_CHECKING:
     from bongsu.mixins.base import Base
@@ -130,7 +132,8 @@ def _compile_one(
 ) -> Clause:
     if isinstance(resolved, FieldTest):
         attribute: Any = resolved.attribute if entity is None else getattr(entity, resolved.name)
-        return resolved.lookup.test(attribute, value, resolved.coerce, resolved.what), resolved.may_be_null
+        may_be_null = resolved.may_be_null or is_expression(value)  # another column, or a subquery that holds NULL
+        return resolved.lookup.test(attribute, value, resolved.coerce, resolved.what), may_be_null
     if isinstance(resolved, RelationTest):
         return _relation_test(model if entity is None else entity, resolved, value), resolved.lookup in ("eq", "ne")
     return _exists(model, entity, [(resolved, value)], seen)
@@ -163,18 +166,25 @@ def _exists(model: "type[Base]", entity: Entity, steps: list[tuple[Hop, object]]
 def _relation_test(entity: Entity, test: RelationTest, value: object) -> ColumnElement[bool]:
     attribute, many = getattr(entity, test.name), bool(test.relation.uselist)
     there: ColumnElement[bool]
+    target: Any = test.relation.mapper.class_
+    deleted_at = fields_of(target).deleted_at
+    is_there = () if deleted_at is None else (getattr(target, deleted_at).is_(None),)
+    exists = attribute.any if many else attribute.has
     match test.lookup:
         case "isnull":
             if not isinstance(value, bool):
                 raise WrongValueForLookup(f"{test.what} takes True or False, not {value!r}")
-            there = attribute.any() if many else attribute.has()
+            there = exists(*is_there)
             return not_(there) if value else there
+        case "in" if is_expression(value):  # a query of the related model
+            there = exists(*is_there, key_of(target).in_(value))
+            return there
         case "in":
             members = [_related(test, member) for member in _listed(test, value)]
             return or_(*(_is_related(attribute, member, many) for member in members)) if members else not_(true())
         case _:
             if value is None:
-                there = attribute.any() if many else attribute.has()
+                there = exists(*is_there)
                 return not_(there) if test.lookup == "eq" else there
             same = _is_related(attribute, _related(test, value), many)
             return same if test.lookup == "eq" else not_(same)

@@ -1,9 +1,10 @@
 """The ends of a query that read."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, literal, select
+from sqlalchemy import ColumnElement, Integer, Numeric, Select, distinct, func, literal, select
 from sqlalchemy.orm import Session
 
 from bongsu.mixins.base import Base
@@ -16,7 +17,11 @@ from bongsu.mixins.sessions import in_unit, read
 
 T = TypeVar("T")
 
-_FUNCTIONS = ("count", "sum", "avg", "min", "max")
+Measure: TypeAlias = "tuple[str, str] | ColumnElement[Any]"
+"""`("sum", "price")`, or SQL such as `func.sum(Book.price)`."""
+
+_COUNT = "count of rows"
+_FUNCTIONS = ("count", "count_distinct", "sum", "avg", "min", "max")
 
 
 class Reads(Builder[M]):
@@ -54,6 +59,8 @@ class Reads(Builder[M]):
 
     async def exists(self) -> bool:
         """Whether there is a row."""
+        if self._limit == 0:
+            return False
         statement = select(literal(1)).select_from(self._model).where(*self._conditions()).limit(1)
         if self._offset:
             statement = statement.offset(self._offset)
@@ -72,37 +79,51 @@ class Reads(Builder[M]):
         """One field of every row."""
         return [row[0] for row in await self._rows((name,))]
 
-    async def aggregate(self, **measures: "tuple[str, str] | ColumnElement[Any]") -> dict[str, Any]:
-        """`aggregate(n=("count", "id"), total=("sum", "amount"))`: one value a measure, over all rows.
+    async def aggregate(self, **measures: Measure) -> dict[str, Any]:
+        """`aggregate(n=("count", "id"), total=("sum", "amount"))`: one value a measure, over the rows of the query.
 
-        Functions: count, sum, avg, min, max; or an SQL expression. The sum of no rows is None.
+        Functions: count, count_distinct, sum, avg, min, max; or an SQL expression. After `distinct()` each value
+        counts once. The sum of no rows is None; that of integers is an int, their average a float.
         """
-        columns = self._measures(measures)
-        statement = select(*columns).select_from(self._model).where(*self._conditions())
+        columns = self._measures(measures, {(): self._model})
+        statement = select(*columns).select_from(self._model).where(*self._bounded_conditions())
         row = await self._read(lambda session: session.execute(statement).one())
-        return dict(zip(measures, row, strict=True))
+        return dict(zip(measures, map(_as_number, measures.values(), columns, row), strict=True))
 
-    async def aggregate_by(
-        self, *names: str, **measures: "tuple[str, str] | ColumnElement[Any]"
-    ) -> list[dict[str, Any]]:
-        """As `aggregate`, for each set of values of the named fields: `aggregate_by("status", n=("count", "id"))`."""
-        fields = [getattr(self._model, self._own(name)).label(name) for name in names]
-        statement = (
-            select(*fields, *self._measures(measures))
-            .select_from(self._model)
-            .where(*self._conditions())
-            .group_by(*fields)
-            .order_by(*fields)
-        )
+    async def aggregate_by(self, *names: str, **measures: Measure) -> list[dict[str, Any]]:
+        """As `aggregate`, for each set of values of the fields: `aggregate_by("author.name", n=("count", "id"))`."""
+        entities: dict[tuple[str, ...], Any] = {(): self._model}
+        paths = [to_one_path(self._model, name) for name in names]
+        fields = [getattr(self._entity(hops, entities), own) for hops, own in paths]
+        labelled = [field.label(name) for field, name in zip(fields, names, strict=True)]
+        columns = self._measures(measures, entities)
+        statement = select(*labelled, *columns).select_from(self._model).where(*self._bounded_conditions())
+        statement = self._joined(statement, entities).group_by(*fields).order_by(*fields)
         rows = await self._read(lambda session: session.execute(statement).all())
-        return [dict(zip((*names, *measures), row, strict=True)) for row in rows]
+        width = len(names)
+        return [
+            dict(
+                zip(
+                    (*names, *measures),
+                    (*row[:width], *map(_as_number, measures.values(), columns, row[width:])),
+                    strict=True,
+                )
+            )
+            for row in rows
+        ]
 
     async def count_by(self, name: str) -> dict[Any, int]:
         """How many rows each value of a field has."""
-        field = getattr(self._model, self._own(name))
-        statement = select(field, func.count()).select_from(self._model).where(*self._conditions()).group_by(field)
-        rows = await self._read(lambda session: session.execute(statement).all())
-        return {row[0]: row[1] for row in rows}
+        counted = await self.aggregate_by(name, **{_COUNT: func.count()})
+        return {row[name]: row[_COUNT] for row in counted}
+
+    def __aiter__(self) -> AsyncIterator[M]:
+        """`async for row in query:`, as `stream()`."""
+        return self.stream()
+
+    def stream(self, batch: int = 500) -> AsyncIterator[M]:
+        """Every row; `Paging` implements it."""
+        raise NotImplementedError
 
     async def _rows(self, names: Sequence[str]) -> list[tuple[Any, ...]]:
         if not names:
@@ -114,7 +135,7 @@ class Reads(Builder[M]):
     async def _fetch(self, statement: Select[M]) -> list[M]:
         if self._lock is not None:
             return await self._read(lambda session: list(read_again(session, self._known_in(session), statement)))
-        if self._is_joined:  # a JOIN repeats the row for each related one
+        if self._is_joined or fields_of(self._model).joins_collections:  # a JOIN repeats the row for each related one
             return await self._read(lambda session: list(session.scalars(statement).unique()))
         return await self._read(lambda session: list(session.scalars(statement)))
 
@@ -135,13 +156,9 @@ class Reads(Builder[M]):
         rows = self._ordered(select(*fields_of(self._model).key_columns).where(*self._conditions())).subquery()
         return select(func.count()).select_from(rows)
 
-    def _own(self, name: str) -> str:
-        hops, own = to_one_path(self._model, name)
-        if hops:
-            raise WrongValueForLookup(f"only {self._model.__name__}'s own fields can be grouped by, not {name!r}")
-        return own
-
-    def _measures(self, measures: "dict[str, tuple[str, str] | ColumnElement[Any]]") -> list[ColumnElement[Any]]:
+    def _measures(
+        self, measures: Mapping[str, Measure], entities: dict[tuple[str, ...], Any]
+    ) -> list[ColumnElement[Any]]:
         columns: list[ColumnElement[Any]] = []
         for name, measure in measures.items():
             if isinstance(measure, ColumnElement):
@@ -149,8 +166,24 @@ class Reads(Builder[M]):
                 continue
             function, field = measure
             if function not in _FUNCTIONS:
-                raise WrongValueForLookup(f"aggregate knows {', '.join(_FUNCTIONS)}, not {function!r}")
-            columns.append(getattr(func, function)(getattr(self._model, self._own(field))).label(name))
+                raise WrongValueForLookup(f"aggregate takes {', '.join(_FUNCTIONS)} or SQL, not {function!r}")
+            hops, own = to_one_path(self._model, field)
+            if hops:
+                raise WrongValueForLookup(f"aggregate measures {self._model.__name__}'s own fields, not {field!r}")
+            column = getattr(self._entity(hops, entities), own)
+            is_distinct = self._distinct or function == "count_distinct"
+            value = distinct(column) if is_distinct and function not in ("min", "max") else column
+            columns.append(getattr(func, function.removesuffix("_distinct"))(value).label(name))
         if not columns:
             raise WrongValueForLookup("name at least one measure")
         return columns
+
+
+def _as_number(measure: Measure, column: ColumnElement[Any], value: Any) -> Any:  # noqa: ANN401  # of any column
+    """Sums of integers as int, averages as the field's own kind of number: MySQL computes both as DECIMAL."""
+    if isinstance(value, Decimal) and isinstance(column.type, Integer):
+        return int(value)
+    if value is None or not isinstance(measure, tuple) or measure[0] != "avg":
+        return value
+    (field,) = column.element.clauses  # avg(field) as its name
+    return Decimal(str(value)) if isinstance(field.type, Numeric) else float(value)

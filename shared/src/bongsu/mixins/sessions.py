@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from bongsu.mixins.errors import SessionSharedAcrossTasks
-from bongsu.mixins.failures import translating
+from bongsu.mixins.failures import may_be_repeated, translating
 from bongsu.mixins.memory import WAIT_S, InUse, MemorySession, ShortSession
-from bongsu.mixins.unit import ambient_unit, is_inherited, unit_of
+from bongsu.mixins.unit import is_inherited, unit_for, unit_of
 
 if TYPE_CHECKING:
     from bongsu.mixins.base import Base
@@ -36,7 +37,7 @@ async def _run(
     model: "type[Base]", session: AsyncSession | None, work: Callable[[Session], T], *, write: bool, commit: bool
 ) -> T:
     while True:
-        unit = None if session is not None else ambient_unit(model.database())
+        unit = None if session is not None else unit_for(model)
         used = session if unit is None else unit.session
         try:
             if used is None:
@@ -95,4 +96,37 @@ async def _wait(error: InUse, used: AsyncSession | None) -> None:
 
 def in_unit(model: "type[Base]", session: AsyncSession | None) -> bool:
     """Whether a call would share a transaction with others."""
-    return session is not None or ambient_unit(model.database()) is not None
+    return session is not None or unit_for(model) is not None
+
+
+def atomically(session: Session, steps: int, work: Callable[[], T]) -> T:
+    """Runs a write in several steps so that an error undoes all of it, and nothing that was written before.
+
+    The database itself undoes a write in one step. A savepoint is needed only where the transaction has begun.
+    """
+    if isinstance(session, ShortSession) or steps < 2:
+        return work()
+    session.flush()
+    if not session.in_transaction():
+        try:
+            return work()
+        except DBAPIError:
+            session.rollback()
+            raise
+    return in_savepoint(session, work)
+
+
+def in_savepoint(session: Session, work: Callable[[], T]) -> T:
+    """Runs work in a savepoint."""
+    savepoint = session.begin_nested()
+    try:
+        result = work()
+    except Exception as error:
+        try:
+            savepoint.rollback()
+        except DBAPIError:
+            if not may_be_repeated(error):  # a deadlock has undone the whole transaction, savepoints too
+                raise
+        raise
+    savepoint.commit()
+    return result

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from functools import wraps
+from inspect import isawaitable
 from types import TracebackType
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar, cast
 
@@ -21,6 +22,7 @@ from bongsu.mixins.failures import may_be_repeated, translating
 from bongsu.mixins.memory import WAIT_S, MemorySession, close_session
 
 if TYPE_CHECKING:
+    from bongsu.mixins.base import Base
     from bongsu.mixins.database import Database
 
 P = ParamSpec("P")
@@ -58,7 +60,7 @@ class Unit:
         self.task: asyncio.Task[object] | None = None
         self._session: AsyncSession | None = None
         self._savepoint: AsyncSessionTransaction | None = None
-        self._on_commit: list[Callable[[], None]] = []
+        self._on_commit: list[Callable[[], object]] = []
 
     @property
     def is_open(self) -> bool:
@@ -78,8 +80,11 @@ class Unit:
             )
         return self._session
 
-    def on_commit(self, callback: Callable[[], None]) -> None:
-        """Calls `callback` once the transaction is committed; never when it is not."""
+    def on_commit(self, callback: Callable[[], object]) -> None:
+        """Calls `callback`, and awaits what it returns, once the transaction is committed; never when it is not.
+
+        Every callback runs, whichever fails; the errors are raised afterwards. The transaction stays committed.
+        """
         self._on_commit.append(callback)
 
     def savepoint(self) -> "Unit":
@@ -129,8 +134,7 @@ class Unit:
         finally:
             await close_session(session)
         if error is None:
-            for callback in callbacks:
-                callback()
+            await _call(callbacks)
 
     async def run(self, function: Callable[[], Awaitable[T]]) -> T:
         """Runs `function` as a unit, and again as a whole (`retries` times) when the database could not finish it."""
@@ -186,7 +190,7 @@ class Unit:
             await session.commit()
 
     async def _end_savepoint(
-        self, session: AsyncSession, error: BaseException | None, callbacks: list[Callable[[], None]]
+        self, session: AsyncSession, error: BaseException | None, callbacks: list[Callable[[], object]]
     ) -> None:
         savepoint, self._savepoint = self._savepoint, None
         parent, self._parent = self._parent, None
@@ -220,6 +224,14 @@ def ambient_unit(database: "Database") -> Unit | None:
     return None
 
 
+def unit_for(model: "type[Base]") -> Unit | None:
+    """The innermost open unit of a database that the model's base was connected to."""
+    unit = _innermost.get()
+    while unit is not None and not (unit.is_open and issubclass(model, unit.database.base)):
+        unit = unit.outer
+    return unit
+
+
 def unit_of(session: Session) -> Unit | None:
     """The unit whose session this is; its end commits the session."""
     return session.unit if isinstance(session, MemorySession) else None
@@ -231,6 +243,21 @@ def is_inherited(unit: Unit) -> bool:
     while each is not None and each is not unit:
         each = each.outer
     return each is unit
+
+
+async def _call(callbacks: list[Callable[[], object]]) -> None:
+    errors: list[Exception] = []
+    for callback in callbacks:
+        try:
+            result = callback()
+            if isawaitable(result):
+                await result
+        except Exception as error:  # noqa: BLE001  # raised below, when every callback has run
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ExceptionGroup("callbacks of a committed unit failed", errors)
 
 
 def _refuse_lost(session: AsyncSession) -> None:

@@ -134,6 +134,11 @@ def _uuid(value: object) -> object:
 def _instant(value: object) -> object:
     if not isinstance(value, dt.datetime) or value.tzinfo is None:
         raise Refused("an aware datetime (a naive one is no instant)")
+    if value.tzinfo is not dt.UTC:
+        try:
+            value.astimezone(dt.UTC)
+        except OverflowError:
+            raise Refused("a datetime from the year 1 to 9999 in UTC") from None
     return value
 
 
@@ -178,7 +183,14 @@ _integer_of_64_bits = _bounded_integer(64)  # no database compares with more
 def _number(value: object) -> object:
     if not isinstance(value, int | float | Decimal) or isinstance(value, bool):
         raise Refused("a number")
+    if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) > _MOST_DIGITS:
+        raise Refused("a number that a database can hold")
+    if isinstance(value, int):
+        _integer_of_64_bits(value)
     return value
+
+
+_MOST_DIGITS = 300  # of a DOUBLE; a DECIMAL has fewer
 
 
 def _bounded_number(digits: int | None) -> Coerce:

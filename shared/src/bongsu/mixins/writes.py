@@ -122,7 +122,10 @@ class Writes(Builder[M]):
         # The plain conditions come again beside it: they are tested once more when a row that somebody else had locked
         # is free, so that of two who want the same rows the second gets none of them.
         keys: Select[Any] = select(*fields_of(self._model).key_columns)
-        rows = self._ordered(keys.where(*conditions)).subquery()
+        picked = self._ordered(keys.where(*conditions))
+        if self._is_bounded():  # each of several callers at once picks other rows
+            picked = picked.with_for_update(skip_locked=True, of=self._model)
+        rows = picked.subquery()
         return (*plain, key_of(self._model).in_(select(*rows.c)))
 
     def _matching_keys(self, session: Session, *, limit: int | None) -> list[Key]:
