@@ -45,7 +45,6 @@ class Dispatcher:
         self._rest = rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return

@@ -35,7 +35,7 @@ def with_vault_keys(platform: LauncherSettings, *, make: bool = True) -> Launche
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """Every setting of the one process. `sandbox` is None where every provider is configured."""
+    """Every setting of the one process. `sandbox` is None where the public URL is not local."""
 
     platform: LauncherSettings
     auth: AuthSettings
