@@ -15,6 +15,7 @@ from bongsu.identity.models import User
 from bongsu.identity.scopes import Role
 from bongsu.mixins import Database, utc_now
 from bongsu.outbox.models import OutboxMessage
+from bongsu_notify.channels.registry import CHANNELS
 from bongsu_notify.notifications.models import Notification, NotificationEvent, RetryKey
 from services.notify.tests.keys import make_key
 from services.notify.tests.notifications.api import BODY, Api
@@ -77,16 +78,22 @@ class TestSubmit:
         assert answer.json()["errors"][0]["loc"] == field
         assert await Notification.row_count() == await OutboxMessage.row_count() == 0
 
+    @pytest.mark.parametrize("channel", ["pigeon", 7])
+    async def test_submit_names_the_channels_when_the_channel_is_unknown(self, api: Api, channel: object) -> None:
+        async with await api.client_of("me@example.com") as client:
+            answer = await client.post("/v1/notifications", json=BODY | {"channel": channel})
+        (error,) = answer.json()["errors"]
+        assert (answer.status_code, error["loc"]) == (422, ["body", "channel"])
+        assert all(repr(known.name) in error["msg"] for known in CHANNELS)
+
     @pytest.mark.parametrize(
         ("body", "loc", "message"),
         [
-            (BODY | {"channel": "pigeon"}, ["body", "channel"], "Input should be 'email'"),
-            (BODY | {"channel": 7}, ["body", "channel"], "Input should be 'email'"),
             ({"to": BODY["to"]}, ["body", "channel"], "Field required"),
             ([BODY], ["body"], "Input should be a valid dictionary or instance of NotificationIn"),
         ],
     )
-    async def test_submit_names_the_channels_when_the_channel_is_unknown(
+    async def test_submit_names_the_channel_when_it_is_missing(
         self, api: Api, body: object, loc: list[str], message: str
     ) -> None:
         async with await api.client_of("me@example.com") as client:
@@ -97,7 +104,10 @@ class TestSubmit:
         async with api.client() as client:
             document = (await client.get("/v1/openapi.json")).json()
         content = document["paths"]["/v1/notifications"]["post"]["requestBody"]["content"]["application/json"]
-        assert content["schema"]["$ref"] == "#/components/schemas/EmailNotificationIn"
+        requests = content["schema"].get("anyOf", [content["schema"]])
+        assert [request["$ref"].rpartition("/")[2] for request in requests] == [
+            channel.request.__name__ for channel in CHANNELS
+        ]
         assert "from" in document["components"]["schemas"]["EmailNotificationIn"]["properties"]
 
     @pytest.mark.parametrize("part", ["to", "from"])
