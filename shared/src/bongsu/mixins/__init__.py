@@ -29,6 +29,7 @@ from bongsu.mixins.errors import (
     WrongValueForLookup,
 )
 from bongsu.mixins.failures import is_unavailable, may_be_repeated
+from bongsu.mixins.group_commit import GroupCommit
 from bongsu.mixins.keys import uuid7
 from bongsu.mixins.model import BaseModel, IntegerBaseModel, IntegerKeyMixin, TimestampMixin, UUIDKeyMixin
 from bongsu.mixins.paging import CursorPage, Page
@@ -52,6 +53,7 @@ __all__ = [
     "CursorPage",
     "Database",
     "ExactString",
+    "GroupCommit",
     "IntegerBaseModel",
     "IntegerKeyMixin",
     "Json",

@@ -1,0 +1,122 @@
+"""Group commit: one transaction writes everything that arrived while another was in flight."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+
+from bongsu.mixins.database import Database
+from bongsu.mixins.failures import is_unavailable
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Entry(Generic[Item, Result]):
+    item: Item
+    future: asyncio.Future[Result]
+
+
+class GroupCommit(Generic[Item, Result]):
+    """Writes items in shared transactions: `result = await commit.submit(item)`.
+
+    An item that finds no transaction in flight starts one at once. Items that arrive meanwhile share the next. A
+    transaction that is slow, such as one that waits for a lock, stops holding the next one back after `stall_s`.
+
+    A deadlock or a lock time-out repeats the transaction. Another error that means "the database is unavailable" fails
+    every item of it. Any other error splits the items, until the one that causes it fails alone.
+
+    :param write: writes items inside the transaction's unit of work, and returns one result each, in order; an
+        exception among them is raised to its own submitter. It may run more than once for the same items.
+    :param max_items: how many items a transaction takes.
+    :param max_flights: how many transactions are in flight, stalled ones included.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        write: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]],
+        *,
+        max_items: int = 64,
+        max_flights: int = 4,
+        stall_s: float = 0.05,
+    ) -> None:
+        self._database = database
+        self._write = write
+        self._max_items = max_items
+        self._max_flights = max_flights
+        self._stall_s = stall_s
+        self._waiting: deque[_Entry[Item, Result]] = deque()
+        self._flights: set[asyncio.Task[None]] = set()
+        self._moving: set[asyncio.Task[None]] = set()
+        """The flights that have not stalled."""
+
+    async def submit(self, item: Item) -> Result:
+        """Write an item, and return its result once the transaction is committed.
+
+        A submitter that is cancelled while the item waits takes it back; later the item is written all the same.
+        """
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Entry(item, future))
+        self._start()
+        return await future
+
+    async def close(self) -> None:
+        """Wait for the transactions in flight."""
+        while self._flights:
+            await asyncio.wait(self._flights)
+
+    def _start(self) -> None:
+        while self._waiting and len(self._flights) < self._max_flights:
+            if self._moving and len(self._waiting) < self._max_items * len(self._moving):
+                return
+            # In a context of its own: a submitter's unit of work is not the transaction's.
+            flight = asyncio.create_task(self._fly(), context=Context())
+            self._flights.add(flight)
+            self._moving.add(flight)
+            timer = asyncio.get_running_loop().call_later(self._stall_s, self._stall, flight)
+            flight.add_done_callback(partial(self._land, timer))
+
+    def _stall(self, flight: asyncio.Task[None]) -> None:
+        self._moving.discard(flight)
+        self._start()
+
+    def _land(self, timer: asyncio.TimerHandle, flight: asyncio.Task[None]) -> None:
+        timer.cancel()
+        self._flights.discard(flight)
+        self._moving.discard(flight)
+        self._start()
+
+    async def _fly(self) -> None:
+        # Taken when the task runs, and not when it was made: what came in the same moment goes with it.
+        entries = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._max_items))]
+        try:
+            await self._commit(entries)
+        finally:
+            for entry in entries:
+                entry.future.cancel()  # nothing, where it has its result
+
+    async def _commit(self, entries: Sequence[_Entry[Item, Result]]) -> None:
+        entries = [entry for entry in entries if not entry.future.done()]
+        if not entries:
+            return
+        try:
+            results = await self._database.run(self._write, [entry.item for entry in entries])
+        except Exception as error:  # noqa: BLE001 - it is the submitters'
+            if len(entries) > 1 and not is_unavailable(error):
+                middle = len(entries) // 2
+                await self._commit(entries[:middle])
+                await self._commit(entries[middle:])
+                return
+            results = [error] * len(entries)
+        for entry, result in zip(entries, results, strict=True):
+            if entry.future.done():
+                continue
+            if isinstance(result, Exception):
+                entry.future.set_exception(result)
+            else:
+                entry.future.set_result(result)

@@ -1,0 +1,228 @@
+import asyncio
+import gc
+from collections.abc import Sequence
+
+import pytest
+from pymysql import err as mysql
+from sqlalchemy import URL
+from sqlalchemy.exc import OperationalError
+
+from bongsu.mixins import Database, GroupCommit, uuid7
+from shared.tests.mixins.library import Author, LibraryBase
+from tests.eventually import eventually
+
+
+class Writer:
+    """Writes nothing, records each batch, and does what a test sets."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.gates: dict[str, asyncio.Event] = {}
+        self.started = asyncio.Event()
+        self.errors: list[Exception] = []
+        self.guilty: set[str] = set()
+
+    @property
+    def items(self) -> list[str]:
+        return [item for batch in self.batches for item in batch]
+
+    async def __call__(self, items: Sequence[str]) -> Sequence[str | Exception]:
+        self.batches.append([*items])
+        self.started.set()
+        for item in items:
+            if item in self.gates:
+                await self.gates[item].wait()
+        if self.errors:
+            raise self.errors.pop()
+        if self.guilty & {*items}:
+            raise ValueError("bad data")
+        return [item.upper() for item in items]
+
+
+@pytest.fixture
+def writer() -> Writer:
+    return Writer()
+
+
+@pytest.fixture
+def commit(db: Database, writer: Writer) -> GroupCommit[str, str]:
+    return GroupCommit(db, writer, max_items=8, stall_s=60)
+
+
+async def _write_authors(emails: Sequence[str]) -> Sequence[str]:
+    await Author.bulk_create([{"email": email} for email in emails])
+    return emails
+
+
+class TestSubmit:
+    async def test_submit_writes_a_lone_item_without_waiting(
+        self, commit: GroupCommit[str, str], writer: Writer
+    ) -> None:
+        assert await commit.submit("a") == "A"
+        assert writer.batches == [["a"]]
+
+    async def test_items_share_the_next_transaction_when_they_arrive_during_one(
+        self, commit: GroupCommit[str, str], writer: Writer
+    ) -> None:
+        writer.gates["a"] = asyncio.Event()
+        first = asyncio.create_task(commit.submit("a"))
+        await writer.started.wait()
+        others = [asyncio.create_task(commit.submit(item)) for item in "bcd"]
+        await asyncio.sleep(0)
+        writer.gates["a"].set()
+        assert await asyncio.gather(first, *others) == ["A", "B", "C", "D"]
+        assert writer.batches == [["a"], ["b", "c", "d"]]
+
+    async def test_transaction_takes_no_more_items_than_its_limit(self, db: Database, writer: Writer) -> None:
+        commit = GroupCommit(db, writer, max_items=3, stall_s=60)
+        await asyncio.gather(*(commit.submit(item) for item in "abcdefgh"))
+        assert max(len(batch) for batch in writer.batches) == 3
+        assert sorted(writer.items) == [*"abcdefgh"]
+
+    async def test_items_are_committed_when_submit_returns(self, db: Database) -> None:
+        commit = GroupCommit(db, _write_authors)
+        emails = [f"{number}@example.com" for number in range(20)]
+        await asyncio.gather(*(commit.submit(email) for email in emails))
+        assert await Author.filter_by(email__in=emails).count() == 20
+
+    async def test_submit_works_when_the_caller_is_in_a_unit_of_work(self, db: Database) -> None:
+        commit = GroupCommit(db, _write_authors)
+        async with asyncio.timeout(30), db.unit():
+            assert await commit.submit("a") == "a"
+
+    async def test_result_is_raised_to_its_own_submitter_when_it_is_an_exception(self, db: Database) -> None:
+        async def write(items: Sequence[str]) -> Sequence[str | Exception]:
+            return [KeyError(item) if item == "b" else item for item in items]
+
+        commit = GroupCommit(db, write)
+        results = await asyncio.gather(*(commit.submit(item) for item in "abc"), return_exceptions=True)
+        assert [type(result) for result in results] == [str, KeyError, str]
+
+
+class TestStalledTransaction:
+    async def test_items_are_written_when_an_earlier_transaction_is_stalled(self, db: Database, writer: Writer) -> None:
+        """Head-of-line blocking: a transaction that waits for a lock must not hold back every later one."""
+        commit = GroupCommit(db, writer, max_flights=3, stall_s=0.01)
+        writer.gates["slow"] = asyncio.Event()
+        slow = asyncio.create_task(commit.submit("slow"))
+        await writer.started.wait()
+        async with asyncio.timeout(30):
+            assert await asyncio.gather(*(commit.submit(item) for item in "abc")) == ["A", "B", "C"]
+            assert not slow.done()
+            writer.gates["slow"].set()
+            assert await slow == "SLOW"
+
+    async def test_flights_are_bounded_when_every_transaction_is_stalled(self, writer: Writer, db: Database) -> None:
+        commit = GroupCommit(db, writer, max_flights=2, stall_s=0.01)
+        writer.gates = {item: asyncio.Event() for item in "abc"}
+        first = asyncio.create_task(commit.submit("a"))
+        await eventually(lambda: writer.batches == [["a"]])
+        second = asyncio.create_task(commit.submit("b"))
+        await eventually(lambda: writer.batches == [["a"], ["b"]])
+        third = asyncio.create_task(commit.submit("c"))
+        await asyncio.sleep(0.05)  # longer than a stall
+        assert len(writer.batches) == 2
+        for gate in writer.gates.values():
+            gate.set()
+        assert [*await asyncio.gather(first, second, third)] == ["A", "B", "C"]
+
+
+class TestCancelledSubmitter:
+    async def test_write_lock_is_free_when_submitters_are_cancelled_at_any_moment(self, db: Database, url: URL) -> None:
+        commit = GroupCommit(db, _write_authors)
+        for pauses in range(40):
+            tasks = [asyncio.create_task(commit.submit(f"{uuid7()}@example.com")) for _ in range(3)]
+            for _ in range(pauses):
+                await asyncio.sleep(0)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await commit.close()
+        gc.collect()
+        other = Database(url, LibraryBase, busy_timeout_s=0.1)
+        try:
+            await Author.create(email="after@example.com")
+        finally:
+            await other.dispose()
+
+    async def test_item_is_taken_back_when_its_submitter_is_cancelled_while_it_waits(
+        self, commit: GroupCommit[str, str], writer: Writer
+    ) -> None:
+        writer.gates["a"] = asyncio.Event()
+        first, second = (asyncio.create_task(commit.submit(item)) for item in "ab")
+        await writer.started.wait()
+        third = asyncio.create_task(commit.submit("c"))
+        await asyncio.sleep(0)
+        third.cancel()
+        writer.gates["a"].set()
+        await asyncio.gather(first, second, third, return_exceptions=True)
+        await commit.close()
+        assert "c" not in writer.items
+
+    async def test_others_are_written_when_one_submitter_is_cancelled_during_the_transaction(
+        self, commit: GroupCommit[str, str], writer: Writer
+    ) -> None:
+        writer.gates["a"] = asyncio.Event()
+        first, second = (asyncio.create_task(commit.submit(item)) for item in "ab")
+        await writer.started.wait()
+        first.cancel()
+        writer.gates["a"].set()
+        assert await second == "B"
+
+    async def test_close_waits_for_transactions_in_flight(self, commit: GroupCommit[str, str], writer: Writer) -> None:
+        writer.gates["a"] = asyncio.Event()
+        first = asyncio.create_task(commit.submit("a"))
+        await writer.started.wait()
+        closing = asyncio.create_task(commit.close())
+        await asyncio.sleep(0)
+        assert not closing.done()
+        writer.gates["a"].set()
+        await closing
+        assert await first == "A"
+
+
+class TestErrors:
+    async def test_only_the_guilty_item_fails_when_the_data_is_bad(
+        self, commit: GroupCommit[str, str], writer: Writer
+    ) -> None:
+        writer.guilty = {"c"}
+        results = await asyncio.gather(*(commit.submit(item) for item in "abcdefgh"), return_exceptions=True)
+        assert [result for result in results if isinstance(result, str)] == [*"ABDEFGH"]
+        assert isinstance(results[2], ValueError)
+        assert len(writer.batches) == 7  # halves: 8; 4, 4; 2, 2; 1, 1
+
+    async def test_transaction_is_repeated_when_the_database_breaks_a_deadlock(
+        self, commit: GroupCommit[str, str], writer: Writer
+    ) -> None:
+        deadlock = OperationalError("INSERT", {}, mysql.OperationalError(1213, "Deadlock found"))
+        writer.errors = [deadlock, deadlock]
+        assert await asyncio.gather(*(commit.submit(item) for item in "ab")) == ["A", "B"]
+        assert writer.batches == [["a", "b"]] * 3
+
+    async def test_every_item_fails_at_once_when_the_database_is_unavailable(
+        self, commit: GroupCommit[str, str], writer: Writer
+    ) -> None:
+        writer.errors = [ConnectionResetError()]
+        results = await asyncio.gather(*(commit.submit(item) for item in "abcd"), return_exceptions=True)
+        assert [type(result) for result in results] == [ConnectionResetError] * 4
+        assert len(writer.batches) == 1
+
+
+class TestOverlappingKeys:
+    async def test_each_key_has_one_winner_when_transactions_overlap(self, db: Database) -> None:
+        """A no-op upsert in sorted order, and a read by id of who won: nothing is lost to conflicts or deadlocks."""
+
+        async def write(items: Sequence[tuple[str, str]]) -> Sequence[bool]:
+            rows = [{"id": uuid7(), "email": email, "name": name} for email, name in sorted(items)]
+            await Author.upsert(rows, by="email", update=[])
+            won = {*await Author.filter_by(id__in=[row["id"] for row in rows]).pluck("name")}
+            return [name in won for _, name in items]
+
+        flights = [GroupCommit(db, write, max_items=16) for _ in range(6)]
+        items = [
+            (flight, (f"{key}@example.com", f"{number}-{key}"))
+            for number, flight in enumerate(flights)
+            for key in range(16)
+        ]
+        won = await asyncio.gather(*(flight.submit(item) for flight, item in items))
+        assert sum(won) == await Author.row_count() == 16
