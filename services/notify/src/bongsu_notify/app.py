@@ -30,10 +30,13 @@ A request body has at most 4 MiB as it is sent: text in UTF-8 takes less than th
 def create_app(*, settings: NotifySettings, identity: Identity, database: Database) -> FastAPI:
     """Build the API. The caller owns the database, and closes it after the app's lifespan."""
 
+    service = Notifications(database, create_channels(settings), everyone_is_live=settings.sandbox)
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with identity.following():
             yield
+        await service.close()
 
     app = create_api(
         title="Bongsu notify",
@@ -44,7 +47,6 @@ def create_app(*, settings: NotifySettings, identity: Identity, database: Databa
         lifespan=lifespan,
         max_body_bytes=MAX_BODY_BYTES,
     )
-    service = Notifications(database, create_channels(settings), everyone_is_live=settings.sandbox)
     provide(app, identity, database, service)
     app.include_router(notifications.router)
     return app

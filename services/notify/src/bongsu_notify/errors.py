@@ -27,6 +27,15 @@ class IdempotencyMismatch(Invalid):
         super().__init__(detail, errors=[FieldError(loc=("header", "idempotency-key"), msg=detail)])
 
 
+class KeyInProgress(Conflict):
+    """Another request with this key is still in progress."""
+
+    code = "idempotency_in_progress"
+
+    def __init__(self) -> None:
+        super().__init__("Another request with this Idempotency-Key is in progress; try again")
+
+
 class OnTrial(Forbidden):
     """A new account sends only to itself until an administrator approves it."""
 

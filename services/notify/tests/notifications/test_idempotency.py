@@ -7,7 +7,7 @@ from bongsu.mixins import utc_now
 from bongsu.outbox.models import OutboxMessage
 from bongsu_notify.channels.email.schemas import EmailNotificationIn
 from bongsu_notify.notifications.idempotency import fingerprint
-from bongsu_notify.notifications.models import Notification
+from bongsu_notify.notifications.models import Notification, NotificationEvent
 from services.notify.tests.notifications.api import BODY, Api
 
 
@@ -52,6 +52,45 @@ class TestIdempotency:
         assert {answer.status_code for answer in answers} == {202}
         assert len({answer.json()["id"] for answer in answers}) == 1
         assert await Notification.row_count() == await OutboxMessage.row_count() == 1
+
+    async def test_one_body_is_accepted_when_fifty_requests_of_two_bodies_arrive_at_once(self, each_api: Api) -> None:
+        bodies = [BODY if number % 2 else BODY | {"priority": "high"} for number in range(50)]
+        async with await each_api.client_of("me@example.com") as client:
+            answers = await asyncio.gather(
+                *(client.post("/v1/notifications", json=body, headers={"Idempotency-Key": "once"}) for body in bodies)
+            )
+        accepted = [answer.json() for answer in answers if answer.status_code == 202]
+        refused = [answer.json()["code"] for answer in answers if answer.status_code == 422]
+        assert (len(accepted), refused) == (25, ["idempotency_mismatch"] * 25)
+        assert len({(made["id"], made["priority"]) for made in accepted}) == 1
+        assert await Notification.row_count() == await NotificationEvent.row_count() == 1
+
+    async def test_one_notification_is_made_when_old_keys_repeat_at_once(self, each_api: Api) -> None:
+        once = {"Idempotency-Key": "once"}
+        async with await each_api.client_of("me@example.com") as client:
+            old = await client.post("/v1/notifications", json=BODY, headers=once)
+            await Notification.filter_by(idempotency_key="once").update(created_at=utc_now(-25 * 3600))
+            answers = await asyncio.gather(
+                *(client.post("/v1/notifications", json=BODY, headers=once) for _ in range(20))
+            )
+        assert {answer.status_code for answer in answers} == {202}
+        (made,) = {answer.json()["id"] for answer in answers}
+        assert made != old.json()["id"]
+        assert await Notification.row_count() == await OutboxMessage.row_count() == 2
+
+    async def test_requests_are_all_accepted_when_one_of_many_at_once_is_refused(self, each_api: Api) -> None:
+        async with await each_api.client_of("me@example.com") as client:
+            await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "0"})
+            answers = await asyncio.gather(
+                *(
+                    client.post(
+                        "/v1/notifications", json=BODY | {"topic": "news"}, headers={"Idempotency-Key": str(number)}
+                    )
+                    for number in range(20)
+                )
+            )
+        assert [answer.status_code for answer in answers] == [422, *[202] * 19]
+        assert await Notification.row_count() == await OutboxMessage.row_count() == 20
 
     async def test_key_is_free_again_when_a_day_passed(self, each_api: Api) -> None:
         async with await each_api.client_of("me@example.com") as client:

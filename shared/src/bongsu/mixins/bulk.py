@@ -332,12 +332,19 @@ def upsert_rows(
         moved = [name for name, column in fields.columns.items() if column.onupdate is not None and column.key in given]
         taken = [*taken, *(name for name in moved if name not in taken)]
     chunks = list(_chunks(next(iter(groups.values())).rows))
-    is_mysql = session.get_bind().dialect.name in MYSQL_NAMES
+    dialect = session.get_bind().dialect
+    is_mysql = dialect.name in MYSQL_NAMES
+    # As parameters of a statement that is compiled once, of which the driver makes one statement for all rows. Not with
+    # SQL values, nor on MySQL, whose `AS new` the drivers do not recognise: they would send row by row.
+    takes_parameters = not is_mysql or getattr(dialect, "is_mariadb", False)
 
     def execute() -> None:
         for chunk in chunks:
+            has_sql = any(is_expression(value) for row in chunk for value in row.values())
+            inline = chunk if has_sql or not takes_parameters else ()
             session.execute(
-                _mysql_upsert(fields, chunk, taken) if is_mysql else _sqlite_upsert(fields, chunk, names, taken)
+                _mysql_upsert(fields, inline, taken) if is_mysql else _sqlite_upsert(fields, inline, names, taken),
+                None if inline else chunk,
             )
 
     atomically(session, len(chunks), execute)
@@ -360,7 +367,9 @@ def _conflict_names(fields: Fields, by: str | Sequence[str] | None, row: Mapping
 
 
 def _mysql_upsert(fields: Fields, values: Sequence[Row], taken: Sequence[str]) -> mysql.Insert:
-    statement = mysql.insert(fields.table).values(list(values))
+    statement = mysql.insert(fields.table)
+    if values:
+        statement = statement.values(list(values))
     inserted = statement.inserted
     changes: dict[str, Any] = {fields.columns[name].key: inserted[fields.columns[name].key] for name in taken}
     if not changes:  # an assignment that changes nothing: "on conflict do nothing"
@@ -372,7 +381,9 @@ def _mysql_upsert(fields: Fields, values: Sequence[Row], taken: Sequence[str]) -
 
 
 def _sqlite_upsert(fields: Fields, values: Sequence[Row], names: Sequence[str], taken: Sequence[str]) -> sqlite.Insert:
-    statement = sqlite.insert(fields.table).values(list(values))
+    statement = sqlite.insert(fields.table)
+    if values:
+        statement = statement.values(list(values))
     target = [fields.columns[name] for name in names]
     if not taken:
         return statement.on_conflict_do_nothing(index_elements=target)

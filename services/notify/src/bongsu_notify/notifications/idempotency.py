@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from bongsu import mixins
 from bongsu.mixins import Database
-from bongsu.runtime.errors import Conflict, ServiceError
+from bongsu.runtime.errors import ServiceError
+from bongsu_notify.errors import KeyInProgress
 from bongsu_notify.notifications.models import Notification
 from bongsu_notify.notifications.schemas import NotificationIn
 
@@ -30,7 +31,7 @@ async def idempotent(
 ) -> Notification:
     """Run `make` in a unit of work; where the key was used before, return what it made then.
 
-    :raises Conflict: another request with this key is still in progress.
+    :raises KeyInProgress: another request with this key is still in progress.
     """
     for _ in range(2):
         try:
@@ -46,6 +47,4 @@ async def idempotent(
                     return found
             if isinstance(error, ServiceError):
                 raise
-    raise Conflict(
-        "Another request with this Idempotency-Key is in progress; try again", code="idempotency_in_progress"
-    )
+    raise KeyInProgress
