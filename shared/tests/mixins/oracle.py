@@ -15,7 +15,8 @@ Row = dict[str, Any]
 LETTERS = st.text(alphabet="abAB%_*?[]|\\'éÉ한😀🍣", max_size=4)
 EMAILS = st.text(alphabet="aA %é😀", min_size=1, max_size=2)
 AGES = st.integers(0, 4)
-COUNTRIES = st.none() | st.sampled_from(["KR", "US", "kr"])
+CODES = st.sampled_from(["KR", "US", "kr"])
+COUNTRIES = st.none() | CODES
 NAMES = st.none() | LETTERS
 
 TESTS: dict[str, Callable[[Any, Any], bool]] = {
@@ -59,8 +60,10 @@ def _lookup(name: str, lookup: str, value: Any) -> Condition:  # noqa: ANN401  #
     )
 
 
-def _lookups(name: str, values: st.SearchStrategy[Any], *, is_text: bool) -> st.SearchStrategy[Condition]:
-    present = values.filter(lambda value: value is not None)
+def _lookups(
+    name: str, present: st.SearchStrategy[Any], *, is_text: bool, is_nullable: bool
+) -> st.SearchStrategy[Condition]:
+    values = st.none() | present if is_nullable else present
     kinds = [
         st.builds(_lookup, st.just(name), st.just("eq"), values),
         st.builds(_lookup, st.just(name), st.just("ne"), present),
@@ -89,10 +92,10 @@ def _or(left: Condition, right: Condition) -> Condition:
 
 CONDITIONS: st.SearchStrategy[Condition] = st.recursive(
     st.one_of(
-        _lookups("email", EMAILS, is_text=True),
-        _lookups("name", NAMES, is_text=True),
-        _lookups("age", AGES, is_text=False),
-        _lookups("country", COUNTRIES, is_text=True),
+        _lookups("email", EMAILS, is_text=True, is_nullable=False),
+        _lookups("name", LETTERS, is_text=True, is_nullable=True),
+        _lookups("age", AGES, is_text=False, is_nullable=False),
+        _lookups("country", CODES, is_text=True, is_nullable=True),
     ),
     lambda inner: st.one_of(st.builds(_not, inner), st.builds(_and, inner, inner), st.builds(_or, inner, inner)),
     max_leaves=4,

@@ -1,16 +1,18 @@
 """Random chains of operations give the answers that a plain Python model of the table gives."""
 
 import asyncio
-from collections.abc import Coroutine
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import URL
 
-from bongsu.mixins import Conflict, Database
+from bongsu.mixins import Conflict, Database, TransactionLost
 from shared.tests.mixins.library import Author, LibraryBase
 from shared.tests.mixins.oracle import (
     AGES,
@@ -149,6 +151,72 @@ class AuthorTable(RuleBasedStateMachine):
 
         with pytest.raises(Undone):
             self.do(work())
+
+    @rule(email=EMAILS, age=AGES, name=NAMES, savepoint=st.booleans())
+    def undo_an_objects_changes(self, email: str, age: int, name: str | None, *, savepoint: bool) -> None:
+        """The object is as before, so the same update writes again, and an undone `save` inserts again."""
+
+        async def undo(work: Callable[[], Awaitable[object]]) -> None:
+            async with self.database.unit() if savepoint else nullcontext():
+                with contextlib.suppress(Undone):
+                    async with self.database.unit():
+                        await work()
+                        raise Undone
+
+        async def run() -> None:
+            author = await Author.get_or_none(email=email)
+            if author is None:
+                author = Author(email=email)
+                await undo(author.save)
+                await author.save()
+            before = author.to_dict()
+            await undo(lambda: author.update(age=age, name=name))
+            await undo(author.delete)
+            assert author.to_dict() == before
+            await author.update(age=age, name=name)
+
+        self.do(run())
+        row = self.rows.setdefault(email, {"email": email, "country": None})
+        row |= {"age": age, "name": name}
+
+    @rule(condition=CONDITIONS, losses=st.integers(0, 2))
+    def retry_a_unit(self, condition: Condition, losses: int) -> None:
+        async def run() -> None:
+            authors, left = await Author.filter_by(condition.query).all(), losses
+
+            async def count() -> None:
+                nonlocal left
+                for author in authors:
+                    await author.update(age=(author.age + 1) % 5)
+                if left:
+                    left -= 1
+                    raise TransactionLost("as if")
+
+            await self.database.run(count)
+
+        self.do(run())
+        for row in self.matching(condition):
+            row["age"] = (row["age"] + 1) % 5
+
+    @rule(email=EMAILS, age=AGES, name=NAMES, country=COUNTRIES)
+    def share_an_object(self, email: str, age: int, name: str | None, country: str | None) -> None:
+        async def run() -> None:
+            author, _ = await Author.get_or_create(email=email)
+
+            async def in_unit() -> None:
+                await author.update(country=country)
+
+            await asyncio.gather(
+                author.update(age=age), author.refresh("books"), author.update(name=name), self.database.run(in_unit)
+            )
+            assert (author.age, author.name, author.country, author.books) == (age, name, country, [])
+
+        self.do(run())
+        self.rows[email] = {"email": email, "age": age, "name": name, "country": country}
+
+    @invariant()
+    def no_connection_is_out(self) -> None:
+        assert self.database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # a queue pool
 
     @rule(condition=CONDITIONS, order=ORDERS)
     def read_all(self, condition: Condition, order: list[tuple[str, bool]]) -> None:

@@ -2,13 +2,14 @@
 
 import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Double, Enum, MetaData, String, Table, event, inspect
 from sqlalchemy.exc import MissingGreenlet, StatementError
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapper, declared_attr
 from sqlalchemy.orm.attributes import set_attribute
 from sqlalchemy.orm.exc import DetachedInstanceError
@@ -20,6 +21,8 @@ from bongsu.mixins.types import IntegerEnum, UTCDateTime, UUIDKey
 
 if TYPE_CHECKING:
     from bongsu.mixins.database import Database
+
+T = TypeVar("T")
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -35,6 +38,17 @@ _TABLE_OPTIONS = {f"{name}_{key}": value for name in ("mysql", "mariadb") for ke
 
 def _enum_values(members: type[enum.Enum]) -> list[str]:
     return [str(member.value) for member in members]
+
+
+class classproperty(Generic[T]):  # noqa: N801  # named as property is
+    """A property of the class: `User.column_names`."""
+
+    def __init__(self, getter: Callable[[Any], T]) -> None:
+        self._getter = getter
+        self.__doc__ = getter.__doc__
+
+    def __get__(self, instance: object, owner: type) -> T:
+        return self._getter(owner)
 
 
 class Base(DeclarativeBase):
@@ -102,6 +116,16 @@ class Base(DeclarativeBase):
         if database is None:
             raise NotConnected(f"{cls.__name__} has no database yet: make a `Database(url)` first")
         return database
+
+    @classproperty
+    def scoped_session(cls: "type[Base]") -> AsyncSession:  # noqa: N805  # a property of the class
+        """The session of the running task: its unit's, else the one of `set_session`; `UnitClosed` without one."""
+        return cls.database().scoped_session()
+
+    @classmethod
+    def set_session(cls, session: AsyncSession | None) -> None:
+        """Makes the calls of the running task use this session, whose owner commits it; None ends that."""
+        cls.database().set_session(session)
 
 
 def _name_table(model: type[Base]) -> None:

@@ -1,6 +1,7 @@
 """The database of a base: its engine, its sessions and its units of work."""
 
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from bongsu.mixins.base import Base
 from bongsu.mixins.engine import READING, build_engine
+from bongsu.mixins.errors import UnitClosed
 from bongsu.mixins.failures import is_deadlock
 from bongsu.mixins.memory import MemorySession, ShortSession, close_session
 from bongsu.mixins.unit import Unit, ambient_unit
@@ -40,6 +42,7 @@ class Database:
         self.dialect_name = parsed.get_backend_name()
         self.engine: AsyncEngine = build_engine(parsed, busy_timeout_s, engine_options)
         self._reading = self.engine.execution_options(**READING)
+        self._task_session: ContextVar[AsyncSession | None] = ContextVar("bongsu_session", default=None)
         base.__database__ = self
 
     def unit(self, *, retries: int = 0, isolation: str | None = None) -> Unit:
@@ -75,6 +78,22 @@ class Database:
     def ambient(self) -> Unit | None:
         """The open unit of work that the running code is in, None outside of one."""
         return ambient_unit(self)
+
+    def task_session(self) -> AsyncSession | None:
+        """The session that `set_session` gave the running task."""
+        return self._task_session.get()
+
+    def set_session(self, session: AsyncSession | None) -> None:
+        """Makes the calls of the running task, outside of units, use this session; None ends that."""
+        self._task_session.set(session)
+
+    def scoped_session(self) -> AsyncSession:
+        """The session of the running task: its unit's, else the one of `set_session`; `UnitClosed` without one."""
+        unit = self.ambient()
+        session = self.task_session() if unit is None else unit.session
+        if session is None:
+            raise UnitClosed("this task has no session: open `async with db.unit():`, or call set_session() first")
+        return session
 
     def session(self) -> AsyncSession:
         """A session that its user commits: `async with db.session() as session:`, to be passed as `session=`."""

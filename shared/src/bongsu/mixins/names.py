@@ -1,23 +1,7 @@
 """What a model consists of, as class properties."""
 
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
-
-from bongsu.mixins.base import Base
+from bongsu.mixins.base import Base, classproperty
 from bongsu.mixins.fields import fields_of
-
-T = TypeVar("T")
-
-
-class classproperty(Generic[T]):  # noqa: N801  # named as property is
-    """A property of the class: `User.column_names`."""
-
-    def __init__(self, getter: Callable[[Any], T]) -> None:
-        self._getter = getter
-        self.__doc__ = getter.__doc__
-
-    def __get__(self, instance: object, owner: type) -> T:
-        return self._getter(owner)
 
 
 class NamesMixin(Base):

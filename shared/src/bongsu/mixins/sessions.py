@@ -39,6 +39,8 @@ async def _run(
     while True:
         unit = None if session is not None else unit_for(model)
         used = session if unit is None else unit.session
+        if used is None:
+            used = model.database().task_session()
         try:
             if used is None:
                 with translating(model.metadata, None):
@@ -96,7 +98,7 @@ async def _wait(error: InUse, used: AsyncSession | None) -> None:
 
 def in_unit(model: "type[Base]", session: AsyncSession | None) -> bool:
     """Whether a call would share a transaction with others."""
-    return session is not None or unit_for(model) is not None
+    return session is not None or unit_for(model) is not None or model.database().task_session() is not None
 
 
 def atomically(session: Session, steps: int, work: Callable[[], T]) -> T:
