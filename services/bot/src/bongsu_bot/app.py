@@ -1,6 +1,6 @@
 """Builds the bot, and the app that serves its health."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -27,6 +27,7 @@ from bongsu_bot.rpc.registry import Registry
 from bongsu_bot.rpc.server import RpcServer
 from bongsu_bot.settings import BotSettings
 from bongsu_bot.shards.assignment import ShardAssignment
+from bongsu_bot.shards.identify import IdentifyBackoff
 from bongsu_bot.shards.runner import Runner
 
 MIGRATIONS = MigrationSet("bot", "bongsu_bot.migrations")
@@ -51,8 +52,8 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
     metrics = metrics or Metrics("bot")
     recorder = GuildRecorder(database, broker)
 
-    def make(identified: Callable[[], None]) -> BongsuBot:
-        return BongsuBot(settings, recorder, reconciler, identified=identified)
+    def make(backoff: IdentifyBackoff) -> BongsuBot:
+        return BongsuBot(settings, recorder, reconciler, backoff=backoff)
 
     runner = Runner(make, settings, stop, metrics)
     shards = ShardAssignment(settings.shards, frozenset(settings.own_shards), runner.connected)

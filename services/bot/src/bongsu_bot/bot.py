@@ -4,7 +4,6 @@ import asyncio
 import importlib.util
 import logging
 import sys
-from collections.abc import Callable
 from typing import Final, TypeVar, cast
 from uuid import uuid4
 
@@ -20,13 +19,12 @@ from bongsu_bot import language
 from bongsu_bot.language import text
 from bongsu_bot.rest import CONNECTION_ERRORS, use_api
 from bongsu_bot.settings import BotSettings
+from bongsu_bot.shards.identify import LONGEST_SLEEP_S, STARTS_KEPT, IdentifyBackoff, IdentifyPostponed
 
 log = get_logger(__name__)
 T = TypeVar("T")
 HELP_TIMEOUT_S: Final = 600
 """Shorter than the 15 minutes in which Discord lets the bot disable the menu."""
-_STARTS_KEPT = 5
-"""The day's session starts that stay unused: Discord resets the token of a bot that uses them all."""
 _UNKNOWN_INTERACTION = 10062
 _ALREADY_ACKNOWLEDGED = 40060
 
@@ -37,10 +35,10 @@ class BongsuBot(ezcord.AutoShardedBot):
     It loads the `cog.py` of every feature, and their texts.
 
     :param services: what the cogs `find`: one object of each type.
-    :param identified: called before each IDENTIFY.
+    :param backoff: says when a shard may IDENTIFY.
     """
 
-    def __init__(self, settings: BotSettings, *services: object, identified: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, settings: BotSettings, *services: object, backoff: IdentifyBackoff | None = None) -> None:
         # py-cord warns that it cannot play voice; the bot has no use for that.
         logging.getLogger("discord.utils").setLevel(logging.ERROR)
         use_api(settings.api_url)
@@ -66,7 +64,9 @@ class BongsuBot(ezcord.AutoShardedBot):
         )
         self._services = {type(service): service for service in services}
         self._identify_pause_s = settings.identify_pause_s
-        self._identified = identified
+        self._backoff = backoff or IdentifyBackoff()
+        self.postponed: asyncio.Future[IdentifyPostponed] = asyncio.get_running_loop().create_future()
+        """Done when an IDENTIFY has to wait so long that the bot must be restarted for it."""
         self.add_help_command(timeout=HELP_TIMEOUT_S, title_format="{emoji} {name}")
         for feature in language.features():
             module = f"bongsu_bot.{feature}.cog"
@@ -84,16 +84,23 @@ class BongsuBot(ezcord.AutoShardedBot):
         return cast("T", self._services[kind])
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Pace the logins, and stop before the day's are spent."""
-        found = await self.http.request(Route("GET", "/gateway/bot"))
-        limit = found["session_start_limit"]
-        if limit["remaining"] <= _STARTS_KEPT:
-            wait_s = limit["reset_after"] / 1000
-            log.error("gateway.starts_spent", shard_id=shard_id, remaining=limit["remaining"], wait_s=wait_s)
-            await asyncio.sleep(wait_s)
-        if not initial:
-            await asyncio.sleep(self._identify_pause_s)
-        self._identified()
+        """Wait until the shard may IDENTIFY.
+
+        :raises IdentifyPostponed: the wait is too long for this connection.
+        """
+        shard = shard_id or 0
+        limit = (await self.http.request(Route("GET", "/gateway/bot")))["session_start_limit"]
+        delay_s = max(self._backoff.delay_s(shard), 0.0 if initial else self._identify_pause_s)
+        if limit["remaining"] <= STARTS_KEPT:
+            delay_s = max(delay_s, limit["reset_after"] / 1000)
+            log.error("gateway.starts_spent", shard_id=shard, remaining=limit["remaining"], wait_s=delay_s)
+        if delay_s > LONGEST_SLEEP_S:
+            postponed = IdentifyPostponed(delay_s)
+            if not self.postponed.done():
+                self.postponed.set_result(postponed)
+            raise postponed
+        await asyncio.sleep(delay_s)
+        self._backoff.record(shard)
 
     @staticmethod
     async def _db_setup() -> None:

@@ -9,7 +9,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import aiohttp
 import discord
@@ -23,13 +23,14 @@ from bongsu_bot.bot import BongsuBot
 from bongsu_bot.commands.sync import fetch_ids, sync_with
 from bongsu_bot.rest import CONNECTION_ERRORS
 from bongsu_bot.settings import BotSettings
+from bongsu_bot.shards.identify import IdentifyBackoff, IdentifyPostponed
 
 log = get_logger(__name__)
 State = Literal["starting", "ready", "waiting", "refused", "stopped"]
-MakeBot = Callable[[Callable[[], None]], BongsuBot]
-"""Makes a bot. The argument is a function that the bot calls before each IDENTIFY."""
+MakeBot = Callable[[IdentifyBackoff], BongsuBot]
 
 _CLOSE_S = 2.5
+_CANCEL_AGAIN_S = 0.5
 _STABLE_S = 300.0
 _FIRST_PAUSE_S = 1.0
 _THROTTLED_PAUSE_S = 30.0
@@ -57,7 +58,8 @@ class Runner:
         self._pause_s = _FIRST_PAUSE_S
         self.refusal: str | None = None
         self.changed = asyncio.Event()
-        self._identifies = Counter("bot_identifies", "Logins to the gateway", registry=metrics.registry)
+        identifies = Counter("bot_identifies", "Logins to the gateway", registry=metrics.registry)
+        self._backoff = IdentifyBackoff(identifies.inc)
         self._ready = Gauge("bot_ready", "Whether the bot is logged in", registry=metrics.registry)
         self.state: State = "starting"
 
@@ -75,7 +77,8 @@ class Runner:
         while not self._stop.is_set():
             self._set_state("starting")
             began = time.monotonic()
-            bot = self._bot = self._make(self._identifies.inc)
+            postponed_s = 0.0
+            bot = self._bot = self._make(self._backoff)
             try:
                 await self._run_bot(bot)
             except LoginRefused as refused:
@@ -83,6 +86,9 @@ class Runner:
                 log.error("bot.refused", reason=self.refusal)
                 self._set_state("refused")
                 return
+            except IdentifyPostponed as postponed:
+                log.warning("bot.login_postponed", reason=str(postponed))
+                postponed_s = postponed.delay_s
             except Exception as error:  # noqa: BLE001 - whatever ends the bot, it is logged and the bot restarted
                 self._log_failure(error)
             finally:
@@ -91,7 +97,7 @@ class Runner:
             if time.monotonic() - began > _STABLE_S:
                 self._pause_s = _FIRST_PAUSE_S
             if not self._stop.is_set():
-                await self._pause()
+                await self._pause(postponed_s)
         self._set_state("stopped")
 
     async def _run_bot(self, bot: BongsuBot) -> None:
@@ -101,25 +107,22 @@ class Runner:
         running = asyncio.create_task(bot.start(token.get_secret_value(), env_path=None), name="bot")
         ready = asyncio.create_task(bot.wait_until_ready(), name="bot ready")
         stopped = asyncio.create_task(self._stop.wait(), name="bot stop")
+        ended: set[asyncio.Future[Any]] = {running, stopped, bot.postponed}
         try:
             await asyncio.wait(
-                {running, ready, stopped},
-                timeout=self._settings.ready_timeout_s,
-                return_when=asyncio.FIRST_COMPLETED,
+                {*ended, ready}, timeout=self._settings.ready_timeout_s, return_when=asyncio.FIRST_COMPLETED
             )
+            if not any(one.done() for one in ended):
+                if not ready.done():
+                    raise TimeoutError(f"not ready within {self._settings.ready_timeout_s:g} s")
+                await self._start_work(bot)
+                await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
+            if bot.postponed.done():
+                raise bot.postponed.result()
             if running.done():
                 _raise_cause(running)
-            if not ready.done() and not stopped.done():
-                raise TimeoutError(f"not ready within {self._settings.ready_timeout_s:g} s")
-            if ready.done() and not running.done():
-                await self._start_work(bot)
-                await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                if running.done():
-                    _raise_cause(running)
         finally:
-            for task in (running, ready, stopped):
-                task.cancel()
-            await asyncio.gather(running, ready, stopped, return_exceptions=True)
+            await _cancel(running, ready, stopped)
 
     async def _start_work(self, bot: BongsuBot) -> None:
         self._set_state("ready")
@@ -139,9 +142,10 @@ class Runner:
         else:
             log.error("bot.failed", error=type(error).__name__, exc_info=error)
 
-    async def _pause(self) -> None:
+    async def _pause(self, at_least_s: float) -> None:
         self._set_state("waiting")
         pause_s = min(self._pause_s, self._settings.retry_max_s) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+        pause_s = max(pause_s, at_least_s)
         self._pause_s = min(self._pause_s * 2, self._settings.retry_max_s)
         log.info("bot.retry_scheduled", in_s=round(pause_s, 1))
         await self._stop.sleep(pause_s)
@@ -151,6 +155,16 @@ class Runner:
         self._ready.set(state == "ready")
         self.changed.set()
         self.changed = asyncio.Event()
+
+
+async def _cancel(*tasks: "asyncio.Task[Any]") -> None:
+    """Cancel tasks until they have ended: py-cord 2.8.1 swallows a cancellation in `launch_shard` and `reidentify`."""
+    pending: set[asyncio.Task[Any]] = {*tasks}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_S)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _raise_cause(running: "asyncio.Task[None]") -> None:

@@ -1,0 +1,68 @@
+"""When a shard may IDENTIFY: with exponential back-off, and never with the last logins of the day."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+STARTS_KEPT: Final = 5
+"""The day's session starts that stay unused: Discord resets the token of a bot that uses them all."""
+LONGEST_SLEEP_S: Final = 40.0
+"""py-cord 2.8.1 cancels a reconnect after 60 s, and with it whatever waits in `before_identify_hook`."""
+
+
+class IdentifyPostponed(Exception):
+    """The next IDENTIFY has to wait for `delay_s`, longer than py-cord lets a reconnect wait."""
+
+    def __init__(self, delay_s: float) -> None:
+        super().__init__(f"the next IDENTIFY is possible in {delay_s:.0f} s")
+        self.delay_s = delay_s
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempts:
+    """The IDENTIFYs of a shard since its last stable session."""
+
+    count: int
+    not_before: float
+
+
+class IdentifyBackoff:
+    """Spaces the IDENTIFYs of each shard. It belongs to the process and outlives its bots.
+
+    The pause doubles with each IDENTIFY from `base_s` to `max_s`, until a session has lasted for `stable_s`.
+
+    :param count: called for each IDENTIFY.
+    """
+
+    def __init__(
+        self,
+        count: Callable[[], None] = lambda: None,
+        *,
+        base_s: float = 1.0,
+        max_s: float = 300.0,
+        stable_s: float = 60.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._count = count
+        self._base_s = base_s
+        self._max_s = max_s
+        self._stable_s = stable_s
+        self._now = now
+        self._attempts: dict[int, _Attempts] = {}
+
+    def delay_s(self, shard: int) -> float:
+        """Return how long the shard has to wait for its next IDENTIFY."""
+        attempts = self._attempts.get(shard)
+        return max(0.0, attempts.not_before - self._now()) if attempts is not None else 0.0
+
+    def record(self, shard: int) -> None:
+        """Record that the shard sends an IDENTIFY now."""
+        now = self._now()
+        before = self._attempts.get(shard)
+        is_stable = before is not None and now > before.not_before + self._stable_s
+        count = 1 if before is None or is_stable else before.count + 1
+        pause_s = min(self._base_s * 2 ** (count - 1), self._max_s) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+        self._attempts[shard] = _Attempts(count, not_before=now + pause_s)
+        self._count()

@@ -1,0 +1,64 @@
+from dataclasses import dataclass, field
+
+import pytest
+
+from bongsu_bot.shards.identify import IdentifyBackoff
+
+
+@dataclass
+class Clock:
+    now: float = 1000.0
+    identifies: list[float] = field(default_factory=list)
+
+    def count(self) -> None:
+        self.identifies.append(self.now)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def backoff(clock: Clock) -> IdentifyBackoff:
+    return IdentifyBackoff(clock.count, now=lambda: clock.now)
+
+
+def identify(clock: Clock, backoff: IdentifyBackoff, shard: int = 0) -> None:
+    clock.now += backoff.delay_s(shard)
+    backoff.record(shard)
+
+
+class TestIdentifyBackoff:
+    def test_first_identify_does_not_wait(self, backoff: IdentifyBackoff) -> None:
+        assert backoff.delay_s(0) == 0
+
+    def test_ten_minutes_of_invalid_sessions_take_fewer_than_twenty_identifies(
+        self, clock: Clock, backoff: IdentifyBackoff
+    ) -> None:
+        while clock.now < 1600:
+            identify(clock, backoff)
+        assert len(clock.identifies) < 20
+
+    def test_pause_is_bounded(self, clock: Clock, backoff: IdentifyBackoff) -> None:
+        for _ in range(50):
+            identify(clock, backoff)
+        assert 240 <= backoff.delay_s(0) <= 360
+
+    def test_pause_starts_again_after_a_stable_session(self, clock: Clock, backoff: IdentifyBackoff) -> None:
+        for _ in range(8):
+            identify(clock, backoff)
+        clock.now += backoff.delay_s(0) + 61
+        assert backoff.delay_s(0) == 0
+        backoff.record(0)
+        assert backoff.delay_s(0) < 1.3
+
+    def test_waiting_for_the_pause_is_not_a_stable_session(self, clock: Clock, backoff: IdentifyBackoff) -> None:
+        for _ in range(9):
+            identify(clock, backoff)
+        assert backoff.delay_s(0) > 200
+
+    def test_shards_wait_for_themselves_only(self, clock: Clock, backoff: IdentifyBackoff) -> None:
+        for _ in range(5):
+            identify(clock, backoff, shard=0)
+        assert backoff.delay_s(1) == 0
