@@ -3,9 +3,10 @@ import re
 import httpx
 import pytest
 
-from bongsu_sandbox.pages.wording import ENGLISH, KOREAN
+from bongsu_sandbox.pages.rendering import read_texts
 from sandbox.tests.mailbox.test_endpoints import BROWSER, send
 
+ENGLISH, KOREAN = read_texts("en"), read_texts("ko")
 PAGES = ["/sandbox/", "/sandbox/mailbox", "/sandbox/ledger"]
 
 
@@ -52,3 +53,4 @@ class TestWording:
         assert set(KOREAN) == set(ENGLISH)
         assert all(KOREAN.values())
         assert all(ENGLISH.values())
+        assert set(KOREAN["discord"]) == set(ENGLISH["discord"])

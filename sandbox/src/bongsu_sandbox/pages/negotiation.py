@@ -4,6 +4,8 @@ from fastapi import Request
 
 from bongsu.runtime.negotiation import parse_qualities, preferred_language
 
+LANGUAGES = ("en", "ko")
+
 
 def wants_page(request: Request) -> bool:
     """Whether the client prefers HTML to JSON. `*/*` gets JSON."""
@@ -13,4 +15,4 @@ def wants_page(request: Request) -> bool:
 
 def language(request: Request) -> str:
     """Return the preferred language, `ko` or `en`; English by default."""
-    return preferred_language(request.headers.get("accept-language"), ("en", "ko"), default="en")
+    return preferred_language(request.headers.get("accept-language"), LANGUAGES, default="en")

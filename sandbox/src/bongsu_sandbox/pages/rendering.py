@@ -1,10 +1,11 @@
 """Rendering of the sandbox's pages, and their static files."""
 
 import hashlib
+import tomllib
 from collections.abc import Mapping
 from datetime import datetime
 from importlib import resources
-from typing import Annotated
+from typing import Annotated, Any
 
 import jinja2
 from fastapi import APIRouter, Request, Response
@@ -12,8 +13,7 @@ from fastapi.responses import HTMLResponse
 
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import NotFound
-from bongsu_sandbox.pages.negotiation import language
-from bongsu_sandbox.pages.wording import WORDS
+from bongsu_sandbox.pages.negotiation import LANGUAGES, language
 
 _CSP = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; "
@@ -38,6 +38,7 @@ class Pages:
     def __init__(self) -> None:
         folder = resources.files("bongsu_sandbox").joinpath("static")
         self._assets = {item.name: item.read_bytes() for item in folder.iterdir() if item.is_file()}
+        self._texts = {code: read_texts(code) for code in LANGUAGES}
         self._environment = jinja2.Environment(
             loader=jinja2.PackageLoader("bongsu_sandbox"),
             autoescape=True,
@@ -59,7 +60,7 @@ class Pages:
     ) -> HTMLResponse:
         """Render a template as a response."""
         code = language(request)
-        html = self._environment.get_template(template).render(lang=code, t=WORDS[code], **context)
+        html = self._environment.get_template(template).render(lang=code, t=self._texts[code], **context)
         return HTMLResponse(html, status_code=status_code, headers={**PAGE_HEADERS, "Content-Language": code})
 
     def find_asset(self, name: str) -> bytes | None:
@@ -77,6 +78,11 @@ async def serve_asset(name: str, pages: Annotated[Pages, Provided(Pages)]) -> Re
         media_type=_MEDIA_TYPES[name.rpartition(".")[2]],
         headers={"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"},
     )
+
+
+def read_texts(code: str) -> dict[str, Any]:
+    """Read the pages' texts in a language; those of Discord's pages are in the table `discord`."""
+    return tomllib.loads(resources.files("bongsu_sandbox").joinpath("texts", f"{code}.toml").read_text("utf-8"))
 
 
 def detail(value: object) -> str:

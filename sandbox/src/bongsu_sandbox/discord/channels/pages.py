@@ -11,7 +11,6 @@ from bongsu.runtime.errors import ServiceError
 from bongsu_sandbox.discord.control.schemas import NewCommand
 from bongsu_sandbox.discord.control.service import Control
 from bongsu_sandbox.discord.snowflakes import parse
-from bongsu_sandbox.discord.wording import words
 from bongsu_sandbox.pages.forms import read_form
 from bongsu_sandbox.pages.rendering import Pages
 
@@ -52,7 +51,6 @@ def _page(
     channel = guild.channels.get(wanted or 0) or next(iter(guild.channels.values()))
     context = {
         "place": "discord",
-        "w": words(request),
         "guilds": guilds,
         "bot_id": bot_id,
         "guild": guild,

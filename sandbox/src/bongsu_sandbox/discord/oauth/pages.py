@@ -12,7 +12,6 @@ from bongsu_sandbox.discord.oauth.schemas import AuthorizationRequest, WrongRequ
 from bongsu_sandbox.discord.oauth.service import OAuth, OAuthError
 from bongsu_sandbox.discord.snowflakes import parse
 from bongsu_sandbox.discord.users.models import User
-from bongsu_sandbox.discord.wording import words
 from bongsu_sandbox.pages.forms import read_form
 from bongsu_sandbox.pages.rendering import Pages
 
@@ -83,7 +82,6 @@ def _page(  # noqa: PLR0913 - the page and what it shows
     query = [(name, value) for name, value in parse_qsl(request.url.query, True) if name != _PERSONA]
     context = {
         "place": "discord",
-        "w": words(request),
         "people": people,
         "managed": {person.id: len(oauth.manageable(person)) for person in people},
         "user": user,
@@ -105,5 +103,5 @@ def _page(  # noqa: PLR0913 - the page and what it shows
 
 
 def _refusal(request: Request, pages: Pages, error: WrongRequest) -> Response:
-    context = {"place": "discord", "w": words(request), "problem": str(error)}
+    context = {"place": "discord", "problem": str(error)}
     return pages.page(request, "discord-wrong.html", context, status_code=400)
