@@ -9,10 +9,12 @@ import pytest
 
 from bongsu_launcher.cli import main
 from launcher.tests.conftest import Run
+from tests.fake import seeded
 
 pytestmark = pytest.mark.usefixtures("surroundings")
 
-KEYS = ("--access-key", "bak_x", "--secret-key", "bsk_x")
+KEY = seeded("send").api_key()
+KEYS = ("--access-key", KEY.access_key, "--secret-key", KEY.secret_key)
 MAIL = ("kim@example.com", "--subject", "안녕하세요", "--text", "🔥")
 
 

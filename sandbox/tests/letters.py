@@ -4,9 +4,9 @@ from email.header import Header
 from email.utils import formataddr
 from typing import Any
 
-from faker import Faker
+from tests.fake import seeded
 
-FAKE = Faker(["ko_KR", "en_US"])
+FAKE = seeded("letters")
 SENDER = "no-reply@bongsu.test"
 
 
@@ -30,7 +30,7 @@ def simple(*to: str, subject: str = "제목", text: str | None = "본문", html:
     }
     return {
         "FromEmailAddress": SENDER,
-        "Destination": {"ToAddresses": list(to) or [FAKE.safe_email()]},
+        "Destination": {"ToAddresses": list(to) or [FAKE.mail_address()]},
         "Content": {"Simple": content},
         **more,
     }

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from faker import Faker
 
 from harness.stack import Stack, items
 from tests.eventually import wait_until
+from tests.fake import seeded
 
 PASSWORD = "오늘도 봉화를 올립니다 7"
 MAIL_LIMIT_S = 30.0
 _TOKEN = re.compile(r"token=([A-Za-z0-9_-]+)")
-_fake = Faker(["ko_KR", "en_US"])
+_fake = seeded("e2e")
 
 
 @dataclass(frozen=True)
@@ -149,14 +149,14 @@ class Person:
 
 def new_address() -> str:
     """An address that no other test uses."""
-    return f"{_fake.user_name()}.{secrets.token_hex(4)}@example.com".lower()
+    return _fake.mail_address()
 
 
 def sign_up(stack: Stack, email: str | None = None) -> Person:
     """Register, follow the link of the mail, and sign in."""
     email = email or new_address()
     with stack.client() as client:
-        answer = client.post("/auth/register", json={"email": email, "password": PASSWORD, "name": _fake.name()})
+        answer = client.post("/auth/register", json={"email": email, "password": PASSWORD, "name": _fake.person_name()})
         assert answer.status_code == 202, answer.text
         mail = wait_for_mail(client, email)
         link = _TOKEN.search(mail["text"])

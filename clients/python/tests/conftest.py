@@ -18,6 +18,7 @@ from bongsu_notify.app import create_app
 from bongsu_notify.settings import NotifySettings
 from shared.tests.identity.seeds import SECRET, Seeds
 from tests.eventually import eventually
+from tests.fake import Fake
 from tests.infrastructure.templates import Schema, WithTables
 from tests.ports import free_port
 
@@ -67,16 +68,17 @@ class Disturbed(httpx.AsyncBaseTransport):
 
 
 @pytest.fixture
-async def api(sqlite_with_tables: WithTables) -> AsyncIterator[Api]:
+async def api(sqlite_with_tables: WithTables, fake: Fake) -> AsyncIterator[Api]:
     database = Database(sqlite_with_tables(Schema.of_models("notify")))
     vault = Vault.parse(Vault.new_key())
     url = f"http://localhost:{free_port()}"
     identity = Identity(vault=vault, public_url=url)
     app = create_app(settings=NotifySettings(), identity=identity, database=database)
     async with app.router.lifespan_context(app):
-        user = await Seeds(vault).user()
+        seeds = Seeds(vault, fake)
+        user = await seeds.user()
         await user.update(sending="live")
-        await Seeds(vault).key(user.id)
+        await seeds.key(user.id)
         yield Api(app, url)
     await database.dispose()
 

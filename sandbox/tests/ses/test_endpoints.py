@@ -322,7 +322,7 @@ class TestRequests:
 
 
 async def test_people_of_two_countries_can_be_written_to(sandbox: RunningSandbox, ses: SesClient) -> None:
-    people = [(FAKE.name(), f"user{number}@example.com") for number in range(6)]
+    people = [(FAKE.person_name(), FAKE.mail_address()) for _ in range(5)] + [("Emma Clarke", "emma@example.com")]
     for name, address in people:
         await ses.send_email(**simple(named(name, address), subject=f"{name} 님"))
     mails = await sandbox.mailbox()

@@ -16,12 +16,13 @@ from bongsu_auth.app import MIGRATIONS, create_app
 from bongsu_auth.settings import AuthSettings
 from services.auth.tests.providers import SETTINGS, Providers
 from services.auth.tests.stage import URL, Stage
+from tests.fake import Fake
 from tests.infrastructure.templates import Schema, WithTables
 
 TABLES = Schema.migrated("auth", MIGRATIONS, outbox.MIGRATIONS)
 
 
-async def staged(url: str, settings: AuthSettings, argon2: Argon2Hasher) -> AsyncIterator[Stage]:
+async def staged(url: str, settings: AuthSettings, argon2: Argon2Hasher, fake: Fake) -> AsyncIterator[Stage]:
     database = Database(url)
     vault = Vault.parse(Vault.new_key())
     await ensure_signing_key(vault)
@@ -42,7 +43,7 @@ async def staged(url: str, settings: AuthSettings, argon2: Argon2Hasher) -> Asyn
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client,
     ):
-        yield Stage(app, client, database, vault, providers)
+        yield Stage(app, client, database, vault, providers, fake)
     await database.dispose()
 
 
@@ -59,14 +60,18 @@ def argon2() -> Argon2Hasher:
 
 
 @pytest.fixture
-async def stage(sqlite_with_tables: WithTables, settings: AuthSettings, argon2: Argon2Hasher) -> AsyncIterator[Stage]:
+async def stage(
+    sqlite_with_tables: WithTables, settings: AuthSettings, argon2: Argon2Hasher, fake: Fake
+) -> AsyncIterator[Stage]:
     """On SQLite, for tests that do not depend on the database."""
-    async for one in staged(sqlite_with_tables(TABLES), settings, argon2):
+    async for one in staged(sqlite_with_tables(TABLES), settings, argon2, fake):
         yield one
 
 
 @pytest.fixture
-async def each_stage(with_tables: WithTables, settings: AuthSettings, argon2: Argon2Hasher) -> AsyncIterator[Stage]:
+async def each_stage(
+    with_tables: WithTables, settings: AuthSettings, argon2: Argon2Hasher, fake: Fake
+) -> AsyncIterator[Stage]:
     """On SQLite and on MySQL or MariaDB, for tests that do."""
-    async for one in staged(with_tables(TABLES), settings, argon2):
+    async for one in staged(with_tables(TABLES), settings, argon2, fake):
         yield one

@@ -3,13 +3,12 @@
 import contextlib
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import httpx
 import pytest
-from faker import Faker
 from fastapi import FastAPI
 
 from bongsu.contracts.jobs import NotificationJob, variables_context
@@ -28,6 +27,7 @@ from bongsu_auth.oauth.backend import Backends
 from bongsu_auth.oauth.grants import Grants
 from bongsu_auth.oauth.service import Flows
 from services.auth.tests.providers import Person, Providers
+from tests.fake import Fake
 
 URL = "http://localhost:8000"
 PASSWORD = "correct horse battery"
@@ -57,7 +57,7 @@ class Stage:
     database: Database
     vault: Vault
     providers: Providers
-    faker: Faker = field(default_factory=lambda: Faker(["ko_KR", "en_US"]))
+    fake: Fake
 
     @property
     def identity(self) -> Identity:
@@ -84,7 +84,7 @@ class Stage:
         return httpx.AsyncClient(transport=httpx.ASGITransport(self.app, client=(address, 1)), base_url=URL)
 
     def new_address(self) -> str:
-        return f"{self.faker.unique.user_name()}@example.com".lower()
+        return self.fake.mail_address()
 
     async def mails(self) -> list[Mail]:
         """Return the mails in the outbox, oldest first."""

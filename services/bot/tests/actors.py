@@ -11,8 +11,10 @@ from bongsu.identity.models import LinkedAccount, User
 from bongsu.identity.tokens import SigningKey
 from bongsu.identity.vault import Vault
 from bongsu.mixins import uuid7
+from tests.fake import seeded
 
 PUBLIC_URL = "http://localhost:8000"
+FAKE = seeded("actors")
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,7 @@ class Actor:
 
 async def make_actor(vault: Vault, discord_id: int | None) -> Actor:
     """Create a user, linked to a Discord account unless `discord_id` is None."""
-    user = await User.create(
-        email_norm=f"{uuid7().hex}@example.com", email_verified_at=datetime.now(UTC), status="active"
-    )
+    user = await User.create(email_norm=FAKE.mail_address(), email_verified_at=datetime.now(UTC), status="active")
     if discord_id is not None:
         await LinkedAccount.create(
             user_id=user.id,

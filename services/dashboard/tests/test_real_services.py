@@ -24,6 +24,7 @@ from services.auth.tests.stage import Stage as AuthStage
 from services.dashboard.tests.fakes import PASSWORD
 from services.dashboard.tests.notifications.attempts import attempt_of
 from services.dashboard.tests.stage import FakeBrowser, text_of
+from tests.fake import Fake
 from tests.infrastructure.templates import Schema, WithTables
 
 URL = "http://localhost:8000"
@@ -55,7 +56,7 @@ TABLES = Schema.migrated("whole", auth.MIGRATIONS, outbox.MIGRATIONS, notify.MIG
 
 
 @pytest.fixture
-async def whole(sqlite_with_tables: WithTables) -> AsyncIterator[Whole]:
+async def whole(sqlite_with_tables: WithTables, fake: Fake) -> AsyncIterator[Whole]:
     database, vault, broker = Database(sqlite_with_tables(TABLES)), Vault.parse(Vault.new_key()), MemoryBroker()
     await broker.connect()
     await ensure_signing_key(vault)
@@ -83,7 +84,7 @@ async def whole(sqlite_with_tables: WithTables) -> AsyncIterator[Whole]:
         async def site(scope: Scope, receive: Receive, send: Send) -> None:
             await (auth_app if scope["path"].startswith("/auth/") else pages)(scope, receive, send)
 
-        stage = AuthStage(auth_app, auth_client, database, vault, providers)
+        stage = AuthStage(auth_app, auth_client, database, vault, providers, fake)
         yield Whole(httpx.ASGITransport(site), stage)
     await broker.close()
     await database.dispose()

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Base, Database, owned_tables
 from shared.tests.identity.seeds import Seeds
+from tests.fake import Fake
 from tests.infrastructure.templates import Schema, WithTables
 
 
@@ -55,5 +56,5 @@ def vault() -> Vault:
 
 
 @pytest.fixture
-def seeds(vault: Vault) -> Seeds:
-    return Seeds(vault)
+def seeds(vault: Vault, fake: Fake) -> Seeds:
+    return Seeds(vault, fake)

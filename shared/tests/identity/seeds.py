@@ -9,6 +9,7 @@ from bongsu.identity.models import ApiKey, User
 from bongsu.identity.scopes import KEY_SCOPES, Role, format_scopes
 from bongsu.identity.vault import Vault
 from bongsu.mixins import uuid7
+from tests.fake import Fake
 
 SECRET = "bsk_" + "s" * 43
 
@@ -18,10 +19,11 @@ class Seeds:
     """Creates rows."""
 
     vault: Vault
+    fake: Fake
 
     async def user(self, *, role: Role = Role.USER) -> User:
         return await User.create(
-            email_norm=f"{uuid7().hex}@example.com",
+            email_norm=self.fake.mail_address(),
             email_verified_at=datetime.now(UTC),
             hashed_password="",
             role=role.value,
