@@ -50,6 +50,7 @@ from bongsu_auth.oauth.kakao import KakaoBackend
 from bongsu_auth.oauth.service import Flows
 from bongsu_auth.oauth.states import sweep_states
 from bongsu_auth.sessions import endpoints as sessions
+from bongsu_auth.sessions.access_tokens import AccessTokens
 from bongsu_auth.sessions.devices import Devices
 from bongsu_auth.sessions.limits import LoginLimits, sweep_failures
 from bongsu_auth.sessions.service import Lifetimes, Sessions, sweep_sessions
@@ -94,7 +95,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         database,
         identity.revocations,
         vault,
-        TokenIssuer(public_url, lifetime_s=settings.access_token_s),
+        AccessTokens(TokenIssuer(public_url, lifetime_s=settings.access_token_s), vault),
         Lifetimes(
             idle=timedelta(days=settings.refresh_idle_days),
             absolute=timedelta(days=settings.refresh_absolute_days),

@@ -219,7 +219,7 @@ class ReauthenticationRequired(Forbidden):
 
 
 class PasswordRefused(Forbidden):
-    """The password is wrong. The session goes on."""
+    """The password is wrong. The session stays open."""
 
     code = "password_refused"
     detail = "The password is wrong"

@@ -1,4 +1,4 @@
-"""Sign-ups that wait for the proof of their address."""
+"""Sign-ups that wait for verification."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from bongsu.mixins import AsciiKey, ExactString, UTCDateTime
 
 
 class Registration(AuthModel):
-    """One sign-up. Several may wait for one address: each has its own token, which makes an account of it alone."""
+    """A sign-up. Several may wait for one address: the token of each creates the account of that sign-up only."""
 
     __tablename__ = "registrations"
 
@@ -20,7 +20,7 @@ class Registration(AuthModel):
     locale: Mapped[str] = mapped_column(AsciiKey(8))
     token_digest: Mapped[str] = mapped_column(AsciiKey(64))
     sealed_token: Mapped[str] = mapped_column(Text)
-    """The token again, for a mail that is asked for once more."""
+    """The token, for another mail."""
     browser_digest: Mapped[str] = mapped_column(AsciiKey(64))
     """Of the cookie in the browser that signed up."""
     attempts: Mapped[int] = mapped_column(SmallInteger, default=0)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class AuditOut(BaseModel):
-    """An action: who did what to whom."""
+    """An action: its actor, and the user and the object that it concerns."""
 
     model_config = ConfigDict(from_attributes=True)
 

@@ -16,8 +16,8 @@ def text(value: object) -> str | None:
     """Return a name without control characters, at most `MAX_NAME_CHARS` long."""
     if not isinstance(value, str):
         return None
-    shown = "".join(char for char in value if is_allowed(char)).strip()[:MAX_NAME_CHARS].rstrip()
-    return shown or None
+    printable = "".join(char for char in value if is_allowed(char)).strip()[:MAX_NAME_CHARS].rstrip()
+    return printable or None
 
 
 def picture(value: object) -> str | None:

@@ -15,7 +15,7 @@ class LoginFailures(AuthModel):
     __tablename__ = "login_failures"
 
     subject: Mapped[str] = mapped_column(AsciiKey(64))
-    """A digest of what is counted."""
+    """A digest of the account, the network, or both."""
     failures: Mapped[int] = mapped_column(Integer, default=0)
     blocked_until: Mapped[datetime | None] = mapped_column(UTCDateTime())
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime())

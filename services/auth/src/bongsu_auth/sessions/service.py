@@ -1,4 +1,7 @@
-"""The rules of sessions. Methods that write need an open unit of work."""
+"""The rules of sessions. Methods that write need an open unit of work.
+
+Opening, renewing and ending are in one file, because they rely on the same locks and lifetimes.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,19 +11,16 @@ from uuid import UUID
 
 from bongsu.identity import audit
 from bongsu.identity.audit import Actor
-from bongsu.identity.key_source import current_signing_key
 from bongsu.identity.models import Revocation, User, UserSession
 from bongsu.identity.revocations import KEPT_FOR, RevocationFeed, revoke_session, revoke_sessions
-from bongsu.identity.scopes import SESSION_SCOPES, Role
 from bongsu.identity.sweeps import sweep
-from bongsu.identity.tokens import SigningKey, TokenIssuer, TokenSubject
 from bongsu.identity.vault import SealBroken, Vault
 from bongsu.mixins import Database, Q, Query, uuid7
 from bongsu_auth.errors import AccountBlocked, ReauthenticationRequired, RefreshRefused, SessionNotFound
 from bongsu_auth.sessions import refresh_tokens
+from bongsu_auth.sessions.access_tokens import AccessTokens
 
 RECENT = timedelta(minutes=10)
-KEY_KEPT_FOR = timedelta(seconds=10)
 ENDED_PER_SIGN_IN = 500
 
 
@@ -76,7 +76,7 @@ class Sessions:
 
     :param database: for its ambient unit of work.
     :param revocations: this process's own, which learns of a revocation when it is committed.
-    :param vault: seals the sessions' keys, and opens the signing key.
+    :param vault: seals the keys of the sessions' refresh tokens.
     :param max_open: sessions per user; a sign-in beyond that ends the one unused for longest.
     """
 
@@ -85,7 +85,7 @@ class Sessions:
         database: Database,
         revocations: RevocationFeed,
         vault: Vault,
-        issuer: TokenIssuer,
+        access_tokens: AccessTokens,
         lifetimes: Lifetimes,
         *,
         max_open: int,
@@ -93,10 +93,9 @@ class Sessions:
         self._database = database
         self._revocations = revocations
         self._vault = vault
-        self._issuer = issuer
+        self._access_tokens = access_tokens
         self._lifetimes = lifetimes
         self._max_open = max_open
-        self._signing_key: tuple[datetime, SigningKey] | None = None
 
     def deny(self, *revoked: Revocation) -> None:
         """Deny tokens in this process as soon as the unit of work commits, not only after the next poll."""
@@ -180,7 +179,7 @@ class Sessions:
         methods = dict.fromkeys([*session.amr.split(), method])
         await session.update(auth_time=datetime.now(UTC), amr=" ".join(methods))
         await audit.record("session.reauthenticated", actor, subject_id=user.id, target=f"session:{session_id}")
-        return Tokens(await self._access_token(session, user), self._issuer.lifetime_s)
+        return Tokens(await self._access_tokens.issue(session, user), self._access_tokens.lifetime_s)
 
     @staticmethod
     async def require_recent(user_id: UUID, session_id: UUID | None) -> None:
@@ -285,28 +284,11 @@ class Sessions:
     async def _issue(self, session: UserSession, user: User, key: bytes) -> Tokens:
         left = session.expires_at - datetime.now(UTC)
         return Tokens(
-            access_token=await self._access_token(session, user),
-            expires_in=self._issuer.lifetime_s,
+            access_token=await self._access_tokens.issue(session, user),
+            expires_in=self._access_tokens.lifetime_s,
             refresh_token=refresh_tokens.make(key, session.id, session.generation),
             refresh_expires_in=int(min(left, self._lifetimes.idle).total_seconds()),
         )
-
-    async def _access_token(self, session: UserSession, user: User) -> str:
-        subject = TokenSubject(
-            user_id=user.id,
-            session_id=session.id,
-            role=Role(user.role),
-            scopes=SESSION_SCOPES,
-            auth_time=int(session.auth_time.timestamp()),
-            amr=tuple(session.amr.split()),
-        )
-        return self._issuer.issue(await self._current_key(), subject, after=user.tokens_denied_until)
-
-    async def _current_key(self) -> SigningKey:
-        now = datetime.now(UTC)
-        if self._signing_key is None or self._signing_key[0] <= now:
-            self._signing_key = (now + KEY_KEPT_FOR, await current_signing_key(self._vault))
-        return self._signing_key[1]
 
     async def _end(self, session: UserSession, reason: str) -> None:
         await session.update(ended_at=datetime.now(UTC), end_reason=reason)

@@ -1,0 +1,42 @@
+"""Access tokens of sessions."""
+
+from datetime import UTC, datetime, timedelta
+
+from bongsu.identity.key_source import current_signing_key
+from bongsu.identity.models import User, UserSession
+from bongsu.identity.scopes import SESSION_SCOPES, Role
+from bongsu.identity.tokens import SigningKey, TokenIssuer, TokenSubject
+from bongsu.identity.vault import Vault
+
+KEY_CACHED_FOR = timedelta(seconds=10)
+
+
+class AccessTokens:
+    """Issues access tokens with the current signing key.
+
+    :param vault: opens the signing key.
+    """
+
+    def __init__(self, issuer: TokenIssuer, vault: Vault) -> None:
+        self._issuer = issuer
+        self._vault = vault
+        self._key: tuple[datetime, SigningKey] | None = None
+        self.lifetime_s = issuer.lifetime_s
+
+    async def issue(self, session: UserSession, user: User) -> str:
+        """Issue a token, dated after the last revocation of the user's tokens."""
+        subject = TokenSubject(
+            user_id=user.id,
+            session_id=session.id,
+            role=Role(user.role),
+            scopes=SESSION_SCOPES,
+            auth_time=int(session.auth_time.timestamp()),
+            amr=tuple(session.amr.split()),
+        )
+        return self._issuer.issue(await self._current_key(), subject, after=user.tokens_denied_until)
+
+    async def _current_key(self) -> SigningKey:
+        now = datetime.now(UTC)
+        if self._key is None or self._key[0] <= now:
+            self._key = (now + KEY_CACHED_FOR, await current_signing_key(self._vault))
+        return self._key[1]
