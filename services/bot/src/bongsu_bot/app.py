@@ -63,7 +63,7 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
         directory = RestGuildDirectory(rest)
         reconciler = GuildReconciler(directory, recorder, shards, retry_max_s=settings.retry_max_s)
         GuildHandlers(broker, shards).register(registry)
-        LeaveHandlers(LeaveRequests(database, directory)).register(registry)
+        LeaveHandlers(LeaveRequests(database, directory, recorder)).register(registry)
         async with (
             recorder.running(),
             reconciler.running(),

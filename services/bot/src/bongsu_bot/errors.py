@@ -33,6 +33,12 @@ class IdempotencyKeyReused(errors.Conflict):
     code = "idempotency_key_reused"
 
 
+class RequestOutdated(errors.Conflict):
+    """The request was fulfilled, and the bot has been added again since."""
+
+    code = "request_outdated"
+
+
 class BotNotReady(errors.Unavailable):
     """The bot has no token, or Discord refuses it."""
 

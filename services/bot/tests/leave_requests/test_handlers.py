@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from discord.http import HTTPClient
 from pydantic import SecretStr
 
 from bongsu.broker import RpcError, RpcTimeout
@@ -10,7 +11,11 @@ from bongsu.contracts.rpc import GuildLeaveRequest
 from bongsu.identity.models import AuditEntry
 from bongsu.identity.tokens import SigningKey
 from bongsu.identity.vault import Vault
+from bongsu_bot.guilds import service
+from bongsu_bot.guilds.models import Guild
+from bongsu_bot.guilds.service import GuildSnapshot
 from bongsu_bot.leave_requests.models import LeaveRequest
+from bongsu_bot.leave_requests.service import CLAIM_S
 from services.bot.tests.actors import make_actor
 from services.bot.tests.conftest import StartBot, becomes
 from services.bot.tests.discord import (
@@ -22,6 +27,7 @@ from services.bot.tests.discord import (
     SEOUL_DEVELOPERS,
     Discord,
 )
+from tests.eventually import eventually
 
 DEADLINE_S = 30.0
 
@@ -90,6 +96,37 @@ class TestLeave:
         assert (await discord.give("ping"))["status"] == "answered"
         assert await is_in(discord, SEOUL_DEVELOPERS)
         assert (await discord.state())["rest"].get("DELETE /users/@me/guilds/{guild_id}", 0) == 0
+
+    async def test_leave_is_refused_when_the_bot_was_added_again(
+        self, discord: Discord, broker: MemoryBroker, vault: Vault
+    ) -> None:
+        actor = await make_actor(vault, MINJI)
+        await ask(broker, await actor.leave(SEOUL_DEVELOPERS), deadline_s=DEADLINE_S)
+        await discord.guild(SEOUL_DEVELOPERS, bot=True)
+        assert await refused(broker, await actor.leave(SEOUL_DEVELOPERS)) == "request_outdated"
+        assert await is_in(discord, SEOUL_DEVELOPERS)
+
+    async def test_leave_is_finished_when_the_deadline_passes_while_discord_leaves(
+        self, discord: Discord, broker: MemoryBroker, vault: Vault, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        leave_guild, answered = HTTPClient.leave_guild, asyncio.Event()
+
+        async def leave_guild_slowly(http: HTTPClient, guild_id: int) -> None:
+            await leave_guild(http, guild_id)
+            await answered.wait()
+
+        monkeypatch.setattr(HTTPClient, "leave_guild", leave_guild_slowly)
+        actor = await make_actor(vault, MINJI)
+        asking = asyncio.create_task(ask(broker, await actor.leave(SEOUL_DEVELOPERS), deadline_s=5))
+        with pytest.raises(RpcTimeout):
+            await asking
+        assert not await is_in(discord, SEOUL_DEVELOPERS)
+        answered.set()
+        # Less than the time for which the first attempt holds its claim.
+        answer = await ask(broker, await actor.leave(SEOUL_DEVELOPERS), deadline_s=CLAIM_S - 5)
+        assert answer.guild_id == SEOUL_DEVELOPERS
+        assert (await discord.state())["rest"]["DELETE /users/@me/guilds/{guild_id}"] == 1
+        assert await AuditEntry.filter_by(action="guild.left").count() == 1
 
     async def test_leave_succeeds_on_retry_when_the_first_answer_was_lost(
         self, discord: Discord, broker: MemoryBroker, vault: Vault
@@ -165,6 +202,10 @@ class TestAssertions:
         assert await refused(broker, request) == "assertion_refused"
 
 
+async def _is_stored_as_left(guild_id: int) -> bool:
+    return (await Guild.get(guild_id)).status == "left"
+
+
 class TestWithoutTheGateway:
     async def test_leave_removes_the_bot_while_the_gateway_is_down(
         self, discord: Discord, broker: MemoryBroker, vault: Vault, start_bot: StartBot
@@ -172,10 +213,12 @@ class TestWithoutTheGateway:
         await discord.fault("discord", "unavailable", detail={"route": "/gateway"})
         async with start_bot(until_ready=False) as runner:
             await becomes(runner, "waiting")
+            await service.upsert(GuildSnapshot(SEOUL_DEVELOPERS, "서울", None, None, None, None))
             actor = await make_actor(vault, MINJI)
             await ask(broker, await actor.leave(SEOUL_DEVELOPERS), deadline_s=DEADLINE_S)
             assert not runner.ready
-        assert not await is_in(discord, SEOUL_DEVELOPERS)
+            assert not await is_in(discord, SEOUL_DEVELOPERS)
+            await eventually(lambda: _is_stored_as_left(SEOUL_DEVELOPERS))
 
     async def test_leave_checks_the_authority_while_the_gateway_is_down(
         self, discord: Discord, broker: MemoryBroker, vault: Vault, start_bot: StartBot

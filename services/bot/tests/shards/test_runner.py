@@ -87,6 +87,18 @@ class TestReconnecting:
             assert answer["status"] == "answered"
             assert (await discord.state())["gateway"]["identifies"] == 1
 
+    async def test_runner_is_not_ready_during_an_outage_of_the_gateway(
+        self, discord: Discord, start_bot: StartBot
+    ) -> None:
+        async with start_bot() as runner:
+            await discord.fault("gateway", "hang")
+            await discord.drop("reset")
+            await eventually(lambda: not runner.ready)
+            assert not runner.connected(0)
+            await discord.sandbox.clear_faults()
+            await discord.drop("reset")
+            await eventually(lambda: runner.ready)
+
     async def test_resumed_session_gets_the_events_that_it_missed(self, discord: Discord, start_bot: StartBot) -> None:
         async with start_bot() as runner:
             await discord.fault("discord", "unavailable", detail={"route": "/gateway", "times": "1"})

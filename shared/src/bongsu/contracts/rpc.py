@@ -6,7 +6,8 @@ define its request and answer here and register its handler in the bot's feature
 
 Error codes, besides those of `bongsu.broker`: `unknown_method`, `invalid_request`, `assertion_refused`, `not_linked`
 (the user has no Discord account), `forbidden` (the user does not manage the guild), `guild_not_found` (the bot is not
-in the guild), `idempotency_key_reused`, `bot_not_ready`, `shard_unavailable`, `discord_unavailable`.
+in the guild), `idempotency_key_reused`, `request_outdated` (the bot left the guild, and was
+added again since), `bot_not_ready`, `shard_unavailable`, `discord_unavailable`.
 """
 
 from datetime import datetime

@@ -12,9 +12,11 @@ from bongsu.identity.models import LinkedAccount
 from bongsu.mixins import Database, utc_now
 from bongsu.runtime.errors import ServiceError, Unavailable
 from bongsu.runtime.logging import get_logger
-from bongsu_bot.errors import GuildNotFound, IdempotencyKeyReused, NotLinked
+from bongsu_bot.errors import GuildNotFound, IdempotencyKeyReused, NotLinked, RequestOutdated
 from bongsu_bot.guilds.authority import require_manager
 from bongsu_bot.guilds.port import GuildDirectory
+from bongsu_bot.guilds.recorder import GuildRecorder
+from bongsu_bot.guilds.service import mark_left
 from bongsu_bot.leave_requests.models import LeaveRequest
 
 log = get_logger(__name__)
@@ -35,21 +37,39 @@ class Claim:
 class LeaveRequests:
     """Leaves guilds. It opens its own units of work, because it calls Discord between them."""
 
-    def __init__(self, database: Database, directory: GuildDirectory) -> None:
+    def __init__(self, database: Database, directory: GuildDirectory, recorder: GuildRecorder) -> None:
         self._database = database
         self._directory = directory
+        self._recorder = recorder
+        self._leaving: set[asyncio.Task[datetime]] = set()
 
     async def leave(self, actor_id: UUID, guild_id: int, key: str) -> datetime:
         """Leave a guild, and return when the bot left it: the same time for the same user and key.
+
+        If the caller's deadline cancels this while Discord is leaving the guild, the work goes on and its outcome is
+        stored: a later request with the same key returns it.
 
         :raises NotLinked: the user has no Discord account.
         :raises NotAManager: the user does not manage the guild.
         :raises GuildNotFound: the bot is not in the guild.
         :raises IdempotencyKeyReused: the key was used for another guild.
+        :raises RequestOutdated: the key was used to leave this guild, and the bot has been added again since.
         :raises Unavailable: Discord does not answer; the outcome is unknown.
         """
         claim = await self._wait_for_claim(actor_id, guild_id, key)
-        return claim.request.left_at or await self._fulfil(claim)
+        if claim.request.left_at is not None:
+            await self._require_absence(guild_id)
+            return claim.request.left_at
+        try:
+            is_member = await self._authorise(claim)
+        except BaseException as error:
+            is_refused = isinstance(error, ServiceError) and not isinstance(error, Unavailable)
+            await self._database.run(_delete if is_refused else _release, claim.request)
+            raise
+        leaving = asyncio.create_task(self._leave(claim.request, is_member=is_member), name=f"leave guild {guild_id}")
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._finish)
+        return await asyncio.shield(leaving)
 
     async def _wait_for_claim(self, actor_id: UUID, guild_id: int, key: str) -> Claim:
         """Claim the request, or wait until its owner has fulfilled it. The caller's deadline ends the wait."""
@@ -59,33 +79,44 @@ class LeaveRequests:
                 return claim
             await asyncio.sleep(_POLL_S)
 
-    async def _fulfil(self, claim: Claim) -> datetime:
-        request = claim.request
+    async def _require_absence(self, guild_id: int) -> None:
         try:
-            await self._leave_guild(claim)
-        except Unavailable:
-            await self._database.run(_release, request)
-            raise
-        except ServiceError:
-            await self._database.run(_delete, request)
-            raise
-        left_at = datetime.now(UTC)
-        log.info("guild.leave_done", guild_id=request.guild_id, actor_id=str(request.actor_id))
-        await self._database.run(_complete, request, left_at)
-        return left_at
+            await self._directory.get_permissions(guild_id)
+        except GuildNotFound:
+            return
+        raise RequestOutdated("The bot was added again after this request was made")
 
-    async def _leave_guild(self, claim: Claim) -> None:
+    async def _authorise(self, claim: Claim) -> bool:
+        """Check the user's authority over REST, and return whether the bot still is in the guild."""
         subject = await LinkedAccount.find_subject(claim.request.actor_id, "discord")
         if subject is None:
             raise NotLinked("Link your Discord account first")
-        guild_id = claim.request.guild_id
         try:
-            await require_manager(self._directory, guild_id, int(subject))
+            await require_manager(self._directory, claim.request.guild_id, int(subject))
         except GuildNotFound:
             if claim.is_retry:
-                return  # the earlier attempt left the guild, and its answer was lost
+                return False  # the earlier attempt left the guild, and its answer was lost
             raise
-        await self._directory.leave(guild_id)
+        return True
+
+    async def _leave(self, request: LeaveRequest, *, is_member: bool) -> datetime:
+        if is_member:
+            try:
+                await self._directory.leave(request.guild_id)
+            except Unavailable:
+                await self._database.run(_release, request)
+                raise
+        left_at = datetime.now(UTC)
+        log.info("guild.leave_done", guild_id=request.guild_id, actor_id=str(request.actor_id))
+        await self._database.run(_complete, request, left_at)
+        # The gateway may be down, and then reports nothing.
+        self._recorder.record(mark_left, request.guild_id)
+        return left_at
+
+    def _finish(self, leaving: "asyncio.Task[datetime]") -> None:
+        self._leaving.discard(leaving)
+        if not leaving.cancelled() and (error := leaving.exception()) is not None:
+            log.warning("guild.leave_failed", error=type(error).__name__, reason=str(error))
 
 
 async def _claim(actor_id: UUID, guild_id: int, key: str) -> Claim:

@@ -60,17 +60,19 @@ class Runner:
         self.changed = asyncio.Event()
         identifies = Counter("bot_identifies", "Logins to the gateway", registry=metrics.registry)
         self._backoff = IdentifyBackoff(identifies.inc)
-        self._ready = Gauge("bot_ready", "Whether the bot is logged in", registry=metrics.registry)
+        Gauge("bot_ready", "Whether all shards are connected", registry=metrics.registry).set_function(
+            lambda: self.ready
+        )
         self.state: State = "starting"
 
     @property
     def ready(self) -> bool:
-        """Whether the bot is logged in."""
-        return self.state == "ready"
+        """Whether the bot is logged in and all shards of this process are connected now."""
+        return all(self.connected(shard) for shard in self._settings.own_shards)
 
     def connected(self, shard_id: int) -> bool:
         """Whether a shard of this process is connected."""
-        return self.ready and self._bot is not None and self._bot.connected(shard_id)
+        return self.state == "ready" and self._bot is not None and self._bot.connected(shard_id)
 
     async def run(self) -> None:
         """Run until the process ends, or until Discord refuses the bot for good."""
@@ -152,7 +154,6 @@ class Runner:
 
     def _set_state(self, state: State) -> None:
         self.state = state
-        self._ready.set(state == "ready")
         self.changed.set()
         self.changed = asyncio.Event()
 
