@@ -4,17 +4,17 @@ import argparse
 import getpass
 import os
 import sys
-from collections.abc import Awaitable, Callable
 
 from bongsu.identity.scopes import KEY_SCOPES, Role, Scope
 from bongsu.process.identity import require_vault_opens
+from bongsu.process.server import Main
 from bongsu.runtime.errors import ServiceError, StartError
 from bongsu.runtime.stop import StopSignal
 from bongsu_auth import operations
 from bongsu_launcher import operator_database
 
 
-def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:
+def process(options: argparse.Namespace) -> Main:
     """The main coroutine of one of the commands.
 
     :raises StartError: what was asked for is not possible, and why.

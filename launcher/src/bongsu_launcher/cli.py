@@ -4,14 +4,12 @@ import argparse
 import importlib
 import math
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bongsu.process.server import run
-from bongsu.runtime.stop import StopSignal
+from bongsu.process.server import Main, run
 from bongsu_launcher.serve import SERVICES
 
-Process = Callable[[StopSignal], Awaitable[None]]
 MODULES = {
     "up": "bongsu_launcher.embedded",
     "serve": "bongsu_launcher.serve",
@@ -124,5 +122,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return reload.up(options)
     # A command imports only what it needs: `bongsu send` does not load the services.
     module = importlib.import_module(MODULES[options.command])
-    process: Callable[[argparse.Namespace], Process] = module.process
+    process: Callable[[argparse.Namespace], Main] = module.process
     return run(process(options))

@@ -7,11 +7,11 @@ Existing files are kept and missing ones created: remove a file to rotate its pa
 import argparse
 import os
 import secrets
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 from bongsu.identity.vault import Vault
+from bongsu.process.server import Main
 from bongsu.runtime.errors import StartError
 from bongsu.runtime.stop import StopSignal
 from bongsu_launcher import broker_users, grants
@@ -31,7 +31,7 @@ SERVER_MODE: Final = 0o444
 """MySQL and RabbitMQ run as other users; their folders are mounted into no other container."""
 
 
-def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:
+def process(options: argparse.Namespace) -> Main:
     """Create the missing files.
 
     :raises StartError: the folder cannot be written to.

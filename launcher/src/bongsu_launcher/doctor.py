@@ -2,7 +2,7 @@
 
 import argparse
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +10,7 @@ from bongsu.identity.vault import Vault
 from bongsu.process.broker import connect_broker
 from bongsu.process.database import connect_database
 from bongsu.process.identity import read_vault, require_vault_opens
+from bongsu.process.server import Main
 from bongsu.runtime import migrations
 from bongsu.runtime.database import as_start_error
 from bongsu.runtime.errors import StartError
@@ -35,7 +36,7 @@ class Finding:
     detail: str
 
 
-def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:
+def process(options: argparse.Namespace) -> Main:
     """Print every finding.
 
     :raises StartError: some are bad.

@@ -1,7 +1,7 @@
 """`bongsu up`: every service in one process, on the in-memory broker, and on SQLite unless given another database."""
 
 import argparse
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
@@ -20,6 +20,7 @@ from bongsu.process.broker import report_broker
 from bongsu.process.database import open_database
 from bongsu.process.identity import open_identity, read_vault, require_vault_opens
 from bongsu.process.lifecycle import Process, open_process
+from bongsu.process.server import Main
 from bongsu.runtime import migrations
 from bongsu.runtime.database import as_start_error
 from bongsu.runtime.logging import get_logger
@@ -43,7 +44,7 @@ INTERNAL_CLIENT = "0.0.0.1"
 """The address from which the services of this process call each other; no outside client can have it."""
 
 
-def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:
+def process(options: argparse.Namespace) -> Main:
     """The main coroutine of the one-process mode, with the settings of the environment and of `.env`."""
 
     async def main(stop: StopSignal) -> None:

@@ -1,10 +1,10 @@
 """`bongsu migrate`."""
 
 import argparse
-from collections.abc import Awaitable, Callable
 
 from bongsu.identity.key_source import ensure_signing_key
 from bongsu.process.identity import require_vault_opens
+from bongsu.process.server import Main
 from bongsu.runtime import migrations
 from bongsu.runtime.settings import DOTENV, load
 from bongsu.runtime.stop import StopSignal
@@ -13,7 +13,7 @@ from bongsu_launcher.owners import MIGRATIONS
 from bongsu_launcher.settings import LauncherSettings
 
 
-def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:
+def process(options: argparse.Namespace) -> Main:
     """Bring every owner's tables up to date, and create the first signing key.
 
     Also the services' users with `--credentials`, and the demo users beside a sandbox.

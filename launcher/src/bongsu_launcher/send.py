@@ -3,12 +3,13 @@
 import argparse
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import httpx
 
+from bongsu.process.server import Main
 from bongsu.runtime.errors import StartError
 from bongsu.runtime.settings import DOTENV, load
 from bongsu.runtime.stop import StopSignal
@@ -22,7 +23,7 @@ _BASE_URL = re.compile(r"https?://[^/?#@\s]+/?")
 _KEY = re.compile(r"[!-~]+")
 
 
-def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:
+def process(options: argparse.Namespace) -> Main:
     """Send one email and follow its status.
 
     :raises StartError: no key is given, the API cannot be reached or refuses, or the email is not sent in time.

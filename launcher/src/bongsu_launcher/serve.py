@@ -2,10 +2,9 @@
 
 import argparse
 import importlib
-from collections.abc import Awaitable, Callable
 from typing import Final
 
-from bongsu.runtime.stop import StopSignal
+from bongsu.process.server import Main
 
 SERVICES: Final = {
     "auth": ("bongsu_auth.__main__", "api"),
@@ -19,8 +18,8 @@ SERVICES: Final = {
 """Imported by name, so that a service's process does not load the other services."""
 
 
-def process(options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:
+def process(options: argparse.Namespace) -> Main:
     """The main coroutine of a service."""
     module, name = SERVICES[options.service]
-    main: Callable[[StopSignal], Awaitable[None]] = getattr(importlib.import_module(module), name)
+    main: Main = getattr(importlib.import_module(module), name)
     return main

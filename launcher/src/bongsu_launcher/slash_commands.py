@@ -1,15 +1,15 @@
 """`bongsu commands sync`: registers the bot's slash commands."""
 
 import argparse
-from collections.abc import Awaitable, Callable
 
+from bongsu.process.server import Main
 from bongsu.runtime.logging import configure_logging
 from bongsu.runtime.stop import StopSignal
 from bongsu_bot.commands.sync import sync
 from bongsu_launcher.settings import compose
 
 
-def process(_options: argparse.Namespace) -> Callable[[StopSignal], Awaitable[None]]:
+def process(_options: argparse.Namespace) -> Main:
     """Register the commands with Discord, or with the sandbox of a running `bongsu up`.
 
     :raises StartError: the token is missing or wrong, or Discord does not respond.

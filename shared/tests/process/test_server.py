@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+import pytest
 
-from bongsu.process.server import GRACE_S, LIMIT_S
+from bongsu.process.server import GRACE_S, LIMIT_S, run_named
+from bongsu.runtime.stop import StopSignal
 from tests.ports import free_port
 
 PATIENCE_S = 100
@@ -170,3 +172,29 @@ class TestListen:
             err.strip()
             == f"bongsu: Cannot listen on 127.0.0.1:{port}: already in use; stop the other program or set PORT"
         )
+
+
+class TestRunNamed:
+    def test_named_process_is_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        runs: list[str] = []
+
+        async def api(_stop: StopSignal) -> None:
+            runs.append("api")
+
+        async def worker(_stop: StopSignal) -> None:
+            runs.append("worker")
+
+        monkeypatch.setattr(sys, "argv", ["program", "worker"])
+        assert run_named({"api": api, "worker": worker}, usage="program api|worker") == 0
+        assert runs == ["worker"]
+
+    @pytest.mark.parametrize("arguments", [[], ["other"], ["api", "api"]])
+    def test_usage_is_printed_when_the_name_is_unknown(
+        self, arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        async def api(_stop: StopSignal) -> None:
+            raise AssertionError
+
+        monkeypatch.setattr(sys, "argv", ["program", *arguments])
+        assert run_named({"api": api}, usage="program api") == 2
+        assert capsys.readouterr().err == "usage: program api\n"

@@ -1,13 +1,12 @@
 """Runs the bot, with its health on a port, or registers its commands once: `python -m bongsu_bot [sync]`."""
 
 import sys
-from collections.abc import Awaitable, Callable
 
 from bongsu.process.broker import open_broker
 from bongsu.process.database import open_database
 from bongsu.process.identity import open_identity, open_vault
 from bongsu.process.lifecycle import open_process
-from bongsu.process.server import run
+from bongsu.process.server import run_named
 from bongsu.runtime.background import in_background
 from bongsu.runtime.errors import StartError
 from bongsu.runtime.logging import configure_logging, get_logger
@@ -83,17 +82,5 @@ async def sync(_stop: StopSignal) -> None:
     print(f"{count} commands are registered.")  # noqa: T201 - a command's answer
 
 
-PROCESSES: dict[str, Callable[[StopSignal], Awaitable[None]]] = {"bot": bot, "sync": sync}
-
-
-def main(arguments: list[str]) -> int:
-    """Run the named process, by default the bot, and return its exit code."""
-    name = arguments[0] if arguments else "bot"
-    if len(arguments) > 1 or name not in PROCESSES:
-        print("usage: python -m bongsu_bot [sync]", file=sys.stderr)  # noqa: T201 - a command's usage
-        return 2
-    return run(PROCESSES[name])
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_named({"": bot, "sync": sync}, usage="python -m bongsu_bot [sync]"))

@@ -1,13 +1,12 @@
 """Runs a process of notify: `python -m bongsu_notify api|worker`."""
 
 import sys
-from collections.abc import Awaitable, Callable
 
 from bongsu.process.broker import open_broker
 from bongsu.process.database import open_database
 from bongsu.process.identity import open_identity, open_vault
 from bongsu.process.lifecycle import open_process
-from bongsu.process.server import run
+from bongsu.process.server import run_named
 from bongsu.runtime.settings import DOTENV, PlatformSettings, load
 from bongsu.runtime.stop import StopSignal
 from bongsu_notify.app import MIGRATIONS, create_app
@@ -48,16 +47,5 @@ async def worker(stop: StopSignal) -> None:
         await process.serve(app)
 
 
-PROCESSES: dict[str, Callable[[StopSignal], Awaitable[None]]] = {"api": api, "worker": worker}
-
-
-def main(arguments: list[str]) -> int:
-    """Run the named process and return its exit code."""
-    if len(arguments) != 1 or arguments[0] not in PROCESSES:
-        print(f"usage: python -m bongsu_notify {'|'.join(PROCESSES)}", file=sys.stderr)  # noqa: T201 - a command's usage
-        return 2
-    return run(PROCESSES[arguments[0]])
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_named({"api": api, "worker": worker}, usage="python -m bongsu_notify api|worker"))

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from errno import EADDRINUSE
 
 import uvicorn
@@ -14,6 +14,9 @@ from starlette.types import ASGIApp
 
 from bongsu.runtime.errors import StartError
 from bongsu.runtime.stop import StopSignal
+
+Main = Callable[[StopSignal], Awaitable[None]]
+"""The main coroutine of a process: it runs until the signal is set."""
 
 GRACE_S = 3
 """How long open requests may go on after the stop signal; the rest of five seconds is for closing everything."""
@@ -114,7 +117,7 @@ async def serve(
         raise StartError("The service did not start; see the log above")
 
 
-def run(main: Callable[[StopSignal], Awaitable[None]], *, limit_s: float = LIMIT_S) -> int:
+def run(main: Main, *, limit_s: float = LIMIT_S) -> int:
     """Run a process's main coroutine and return the exit code.
 
     The first SIGINT or SIGTERM sets the stop signal; a second one, or five seconds, kills the process. A `StartError`
@@ -142,6 +145,15 @@ def run(main: Callable[[StopSignal], Awaitable[None]], *, limit_s: float = LIMIT
             print(f"bongsu: {error}", file=sys.stderr)  # noqa: T201 - the process's last word, before or after logging
             return 1
     return 0
+
+
+def run_named(mains: Mapping[str, Main], *, usage: str) -> int:
+    """Run the main coroutine that the command line names; an empty name is for none. Return the exit code."""
+    name = " ".join(sys.argv[1:])
+    if name not in mains:
+        print(f"usage: {usage}", file=sys.stderr)  # noqa: T201 - a command's usage
+        return 2
+    return run(mains[name])
 
 
 def _too_late() -> None:
