@@ -160,7 +160,7 @@ def a_guild(guild_id: int, name: str, *, owner: bool = False, icon: str | None =
 
 @dataclass
 class FakeDirectory:
-    """Auth's part about guilds: `managed_by` says what Discord tells now, `cached` what it told a minute ago."""
+    """Auth's part about guilds: `managed_by` is the present answer of Discord, `cached` the one of a minute ago."""
 
     managed_by: dict[str, list[ManagedGuild]] = field(default_factory=dict)
     cached: dict[str, list[ManagedGuild]] = field(default_factory=dict)

@@ -41,10 +41,10 @@ class TestProcess:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "bongsu_dashboard", cwd=tmp_path, env=environ, stderr=asyncio.subprocess.PIPE
         )
-        _, said = await process.communicate()
+        _, output = await process.communicate()
         assert process.returncode == 1
-        assert b"DASHBOARD_TIMEOUT_S" in said
-        assert b"did you mean DASHBOARD_AUTH_URL?" in said
+        assert b"DASHBOARD_TIMEOUT_S" in output
+        assert b"did you mean DASHBOARD_AUTH_URL?" in output
 
 
 async def _answer(client: httpx.AsyncClient, path: str, process: asyncio.subprocess.Process) -> httpx.Response:

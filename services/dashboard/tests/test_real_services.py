@@ -91,7 +91,7 @@ async def whole(sqlite_with_tables: WithTables, fake: Fake) -> AsyncIterator[Who
 
 
 class TestSignUp:
-    async def test_somebody_signs_up_confirms_and_signs_in(self, whole: Whole) -> None:
+    async def test_new_user_signs_up_confirms_and_signs_in(self, whole: Whole) -> None:
         browser = whole.browser()
         await browser.get("/register")
         await browser.post("/register", {"name": "이하늘", "email": EMAIL, "password": PASSWORD})

@@ -74,7 +74,7 @@ class TestLinking:
         right = await browser.post("/account/link/discord", {"next": "/guilds", "password": PASSWORD})
         assert right.headers["location"].startswith("https://discord.com/")
 
-    async def test_it_comes_back_to_a_page_of_ours_only(self, stage: Stage) -> None:
+    async def test_redirect_leads_to_a_page_of_the_dashboard_only(self, stage: Stage) -> None:
         browser = stage.mina()
         await browser.get("/account")
         await browser.post("/account/link/discord", {"next": "//evil.example"})

@@ -75,7 +75,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def opened(chromium: Browser) -> AsyncIterator[Opener]:
-    """Serves a stage and opens a tab on it, of Mina's or of somebody who is not signed in."""
+    """Serve a stage and open a tab on it, signed in as Mina or signed out."""
     async with AsyncExitStack() as stack:
 
         async def open_tab(

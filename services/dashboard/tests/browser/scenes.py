@@ -1,4 +1,4 @@
-"""What a browser is shown: the app over fakes on a real port, with somebody's servers and notifications in it."""
+"""Scenes for a browser: the app over fakes on a real port, with servers and notifications of a user."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ PHONE = "Mozilla/5.0 (Linux; Android 16; SM-S931N) AppleWebKit/537.36 Chrome/150
 
 
 def full() -> Stage:
-    """Somebody with servers in every state and notifications of every kind."""
+    """A user with servers in every state and notifications of every kind."""
     stage = Stage(
         accounts=FakeAccounts(
             open_sessions=[
@@ -83,7 +83,7 @@ def full() -> Stage:
 
 
 def first_run() -> Stage:
-    """Somebody who has just come: no Discord, nothing sent, on trial."""
+    """A new user: no Discord account, nothing sent, on trial."""
     stage = Stage(directory=FakeDirectory(linked=False))
     stage.accounts.linked = []
     stage.accounts.users[MINA] = stage.accounts.users[MINA].model_copy(update={"sending": "trial"})

@@ -16,7 +16,9 @@ SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["with scripts",
 
 class TestSigningIn:
     @SCRIPTS
-    async def test_a_wrong_password_is_said_and_the_address_kept(self, opened: Opener, scripts: bool) -> None:
+    async def test_form_keeps_the_address_and_shows_an_error_when_the_password_is_wrong(
+        self, opened: Opener, scripts: bool
+    ) -> None:
         tab = await opened(full(), signed_in=False, scripts=scripts)
         await tab.open("/login")
         await tab.page.fill("#f-email", "mina@example.com")
@@ -123,7 +125,7 @@ class TestChoosing:
             colours.append(await tab.page.evaluate("getComputedStyle(document.body).backgroundColor"))
         assert colours[0] != colours[1]
 
-    async def test_times_are_said_in_the_readers_zone(self, opened: Opener) -> None:
+    async def test_times_are_shown_in_the_time_zone_of_the_reader(self, opened: Opener) -> None:
         stage = full()
         tab = await opened(stage)
         await tab.open(f"/notifications/{stage.notifications.items[1].id}")

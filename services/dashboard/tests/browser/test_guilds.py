@@ -99,7 +99,7 @@ class TestRemoving:
         await tab.page.fill("#f-name", "봉수대 개발팀")
         await expect(button).to_be_enabled()
 
-    async def test_without_scripts_a_wrong_name_is_said(self, opened: Opener) -> None:
+    async def test_wrong_name_is_an_error_when_scripts_are_off(self, opened: Opener) -> None:
         stage = full()
         tab = await opened(stage, scripts=False)
         await tab.open(f"/guilds/{ACTIVE}")
@@ -108,7 +108,7 @@ class TestRemoving:
         await expect(tab.page.locator("#e-name")).to_contain_text("서버 이름이 다릅니다")
         assert stage.bot.left == []
 
-    async def test_a_silent_bot_is_said_on_the_page(self, opened: Opener) -> None:
+    async def test_page_shows_an_error_when_the_bot_does_not_answer(self, opened: Opener) -> None:
         stage = full()
         tab = await opened(stage)
         await tab.open(f"/guilds/{ACTIVE}")
@@ -170,7 +170,7 @@ class TestWhatCanGoWrong:
         await tab.page.locator("#q").press_sequentially("a")
         await expect(tab.page).to_have_url(re.compile(r"/auth/session/renew\?next=/guilds"))
 
-    async def test_a_server_out_of_reach_is_said(self, opened: Opener) -> None:
+    async def test_form_shows_an_error_when_the_server_is_unreachable(self, opened: Opener) -> None:
         tab = await opened(full())
         await tab.open("/guilds")
         await tab.page.context.set_offline(True)

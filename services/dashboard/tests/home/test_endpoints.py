@@ -5,7 +5,7 @@ from services.dashboard.tests.stage import Stage, text_of
 
 
 class TestHome:
-    async def test_who_has_just_come_is_told_what_to_do(self, stage: Stage) -> None:
+    async def test_new_user_sees_the_first_steps(self, stage: Stage) -> None:
         stage.directory.linked = False
         text = text_of((await stage.mina().get("/")).text)
         assert "시작하기" in text

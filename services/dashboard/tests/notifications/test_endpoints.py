@@ -149,7 +149,7 @@ class TestDetail:
         assert (answer.status_code, stage.notifications.items[0].status) == (303, after)
 
     @pytest.mark.parametrize(("act", "words"), [("cancel", "취소할 수 없습니다"), ("retry", "다시 보낼 수 없")])
-    async def test_what_is_too_late_is_said(self, stage: Stage, act: str, words: str) -> None:
+    async def test_page_shows_an_error_when_the_action_is_too_late(self, stage: Stage, act: str, words: str) -> None:
         item = a_notification(status="delivered")
         stage.notifications.items = [item]
         browser = stage.mina()
@@ -183,7 +183,7 @@ class TestSending:
         answer = await browser.post("/notifications", fields | {"attempt": attempt})
         assert (answer.status_code, stage.notifications.sent) == (303, [("a@b.example", subject, "t")])
 
-    async def test_what_is_wrong_is_said_beside_its_field_and_the_rest_is_kept(self, stage: Stage) -> None:
+    async def test_form_shows_the_error_at_its_field_and_keeps_the_rest(self, stage: Stage) -> None:
         browser = stage.mina()
         await browser.get("/notifications/new")
         fields: dict[str, str | list[str]] = {"email": "x", "subject": "제목", "text": "", "attempt": "a" * 24}
@@ -212,7 +212,7 @@ class TestSending:
         assert answer.status_code == 409
         assert attempt_of(answer.text) != "a" * 24
 
-    async def test_nobody_sends_without_signing_in(self, stage: Stage) -> None:
+    async def test_sending_needs_a_session(self, stage: Stage) -> None:
         browser = stage.mina()
         await browser.get("/notifications/new")
         stage.accounts.users.pop(MINA)

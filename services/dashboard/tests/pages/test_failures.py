@@ -78,7 +78,7 @@ class TestSigningInAgain:
             "/auth/session/renew?next=/guilds%3Fshow%3Dactive",
         )
 
-    async def test_a_fragment_is_told_by_htmxs_header_and_comes_back_to_its_page(self, stage: Stage) -> None:
+    async def test_fragment_is_recognised_by_the_header_of_htmx_and_leads_back_to_its_page(self, stage: Stage) -> None:
         answer = await stage.browser().get("/notifications", htmx=True)
         assert (answer.status_code, answer.text) == (401, "")
         assert answer.headers["hx-redirect"] == "/auth/session/renew?next=/guilds%3Fshow%3Dall"

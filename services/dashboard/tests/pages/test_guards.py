@@ -25,7 +25,7 @@ class TestHeaders:
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "same-origin"
 
-    async def test_pages_are_kept_by_nobody(self, stage: Stage) -> None:
+    async def test_pages_are_not_cached(self, stage: Stage) -> None:
         headers = (await stage.mina().get("/guilds")).headers
         assert headers["cache-control"] == "no-store"
         assert "HX-Request" in headers["vary"]
@@ -48,10 +48,10 @@ class TestFormToken:
         assert guards.form_token("secret", "session") != guards.form_token("secret", "session")
 
     @pytest.mark.parametrize("token", ["", "x", "é", "AAAA", "A" * 54])
-    def test_anything_else_is_none(self, token: str) -> None:
+    def test_token_is_refused_when_it_is_malformed(self, token: str) -> None:
         assert not guards.is_form_token(token, "secret", "session")
 
-    def test_without_a_secret_there_is_none(self) -> None:
+    def test_token_is_refused_when_the_secret_is_empty(self) -> None:
         assert not guards.is_form_token(guards.form_token("", "session"), "", "session")
 
 

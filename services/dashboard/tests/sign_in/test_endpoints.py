@@ -74,12 +74,12 @@ class TestLogin:
     @pytest.mark.parametrize(
         ("code", "words"), [("denied", "로그인을 취소했습니다"), ("<script>", "로그인하지 못했습니다")]
     )
-    async def test_what_went_wrong_at_a_provider_is_said(self, stage: Stage, code: str, words: str) -> None:
+    async def test_page_shows_the_error_of_the_provider(self, stage: Stage, code: str, words: str) -> None:
         answer = await stage.browser().client.get("/login", params={"error": code})
         assert words in text_of(answer.text)
         assert "<script>" not in answer.text
 
-    async def test_a_second_form_changes_nobody(self, stage: Stage) -> None:
+    async def test_second_form_does_not_change_the_session(self, stage: Stage) -> None:
         browser = stage.browser()
         answer = await browser.post("/login", {"email": "mina@example.com", "password": PASSWORD, "next": "/"})
         assert (answer.status_code, stage.accounts.calls) == (403, [])
@@ -112,7 +112,7 @@ class TestRegister:
             ("longname10@example.com", "longname10", "다른 비밀번호"),
         ],
     )
-    async def test_what_is_wrong_is_said(self, stage: Stage, email: str, password: str, words: str) -> None:
+    async def test_form_shows_the_error(self, stage: Stage, email: str, password: str, words: str) -> None:
         browser = stage.browser()
         await browser.get("/register")
         answer = await browser.post("/register", {"email": email, "password": password})
@@ -181,7 +181,7 @@ class TestLogout:
         assert answer.headers["location"].startswith("/auth/session/renew")
         assert not any("refresh-80" in cookie for cookie in answer.headers.get_list("set-cookie"))
 
-    async def test_a_get_signs_nobody_out(self, stage: Stage) -> None:
+    async def test_get_does_not_sign_out(self, stage: Stage) -> None:
         await stage.mina().get("/logout")
         assert stage.accounts.calls == []
 

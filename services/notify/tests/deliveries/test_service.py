@@ -179,7 +179,7 @@ class TestMark:
         assert marked.settled == {one.id}
         assert await _timeline(one) == [("sending", 1), ("sent", 1)]
 
-    async def test_mark_adds_both_statuses_when_the_provider_reports_the_result_at_once(
+    async def test_mark_adds_both_statuses_when_the_provider_reports_the_result_immediately(
         self, database: Database
     ) -> None:
         one = await _notification()

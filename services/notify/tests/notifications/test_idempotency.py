@@ -44,7 +44,7 @@ class TestIdempotency:
                 ids.add(answer.json()["id"])
         assert len(ids) == 2
 
-    async def test_one_notification_is_made_when_thirty_requests_arrive_at_once(self, each_api: Api) -> None:
+    async def test_one_notification_is_made_when_thirty_requests_arrive_together(self, each_api: Api) -> None:
         async with await each_api.client_of("me@example.com") as client:
             answers = await asyncio.gather(
                 *(client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "once"}) for _ in range(30))
@@ -53,7 +53,7 @@ class TestIdempotency:
         assert len({answer.json()["id"] for answer in answers}) == 1
         assert await Notification.row_count() == await OutboxMessage.row_count() == 1
 
-    async def test_one_body_is_accepted_when_fifty_requests_of_two_bodies_arrive_at_once(self, each_api: Api) -> None:
+    async def test_one_body_is_accepted_when_fifty_requests_of_two_bodies_arrive_together(self, each_api: Api) -> None:
         bodies = [BODY if number % 2 else BODY | {"priority": "high"} for number in range(50)]
         async with await each_api.client_of("me@example.com") as client:
             answers = await asyncio.gather(
@@ -65,7 +65,7 @@ class TestIdempotency:
         assert len({(made["id"], made["priority"]) for made in accepted}) == 1
         assert await Notification.row_count() == await NotificationEvent.row_count() == 1
 
-    async def test_one_notification_is_made_when_old_keys_repeat_at_once(self, each_api: Api) -> None:
+    async def test_one_notification_is_made_when_old_keys_repeat_together(self, each_api: Api) -> None:
         once = {"Idempotency-Key": "once"}
         async with await each_api.client_of("me@example.com") as client:
             old = await client.post("/v1/notifications", json=BODY, headers=once)
@@ -78,7 +78,7 @@ class TestIdempotency:
         assert made != old.json()["id"]
         assert await Notification.row_count() == await OutboxMessage.row_count() == 2
 
-    async def test_requests_are_all_accepted_when_one_of_many_at_once_is_refused(self, each_api: Api) -> None:
+    async def test_requests_are_all_accepted_when_one_of_many_concurrent_ones_is_refused(self, each_api: Api) -> None:
         async with await each_api.client_of("me@example.com") as client:
             await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "0"})
             answers = await asyncio.gather(

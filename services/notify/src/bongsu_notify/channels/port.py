@@ -23,7 +23,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The provider accepted it. `status` is beyond `sent` only where the provider reports the result at once."""
+    """The provider accepted it. `status` is beyond `sent` only where the provider reports the result immediately."""
 
     message_id: str
     status: Literal["sent", "delivered", "bounced", "complained"] = "sent"
@@ -74,7 +74,7 @@ class Provider(Protocol[Message_contra]):
     async def send(self, batch: Sequence[Message_contra], *, deadline: asyncio.Event) -> Sequence[Outcome]:
         """Send each message once, without retries. Returns one outcome a message, in order; never raises.
 
-        :param deadline: once it is set, start no more and return at once: messages without an answer are unknown.
+        :param deadline: once it is set, start no more and return immediately: messages without an answer are unknown.
         """
 
     async def close(self) -> None:
