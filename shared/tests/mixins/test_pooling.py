@@ -17,10 +17,15 @@ class Pooled(PooledBase, BaseModel):
     label: Mapped[str]
 
 
+@pytest.fixture(params=[0.0])
+def ping_idle_s(request: pytest.FixtureRequest) -> float:
+    return float(request.param)
+
+
 @pytest.fixture
-async def pool_of_one(url: URL) -> AsyncIterator[Database]:
+async def pool_of_one(url: URL, ping_idle_s: float) -> AsyncIterator[Database]:
     """Every use is of the same connection."""
-    database = Database(url, PooledBase, pool_size=1, max_overflow=0)
+    database = Database(url, PooledBase, pool_size=1, max_overflow=0, ping_idle_s=ping_idle_s)
     await database.create_all()
     yield database
     await database.drop_all()
@@ -40,25 +45,21 @@ async def is_killed_on_the_server(database: Database, url: URL) -> None:
 @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
 class TestPing:
     async def test_a_connection_that_the_server_closed_while_it_lay_idle_is_replaced(
-        self, pool_of_one: Database, url: URL, monkeypatch: pytest.MonkeyPatch
+        self, pool_of_one: Database, url: URL
     ) -> None:
         await is_killed_on_the_server(pool_of_one, url)
-        monkeypatch.setattr("bongsu.mixins.pooling.PING_AFTER_S", 0.0)
         await Pooled.create(label="x")
         assert await Pooled.row_count() == 1
 
-    async def test_one_that_was_used_just_now_fails_once_and_is_replaced(
-        self, pool_of_one: Database, url: URL, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("bongsu.mixins.pooling.PING_AFTER_S", 3600.0)
+    @pytest.mark.parametrize("ping_idle_s", [3600.0], indirect=True)
+    async def test_one_that_was_used_just_now_fails_once_and_is_replaced(self, pool_of_one: Database, url: URL) -> None:
         await is_killed_on_the_server(pool_of_one, url)
         with pytest.raises(DBAPIError):
             await Pooled.row_count()
         assert await Pooled.row_count() == 0
 
-    async def test_sqlalchemy_s_own_ping_may_be_had_instead(self, url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("bongsu.mixins.pooling.PING_AFTER_S", 3600.0)
-        database = Database(url, PooledBase, pool_size=1, max_overflow=0, pool_pre_ping=True)
+    async def test_sqlalchemy_s_own_ping_may_be_had_instead(self, url: URL) -> None:
+        database = Database(url, PooledBase, pool_size=1, max_overflow=0, pool_pre_ping=True, ping_idle_s=3600)
         await database.create_all()
         await is_killed_on_the_server(database, url)
         assert await Pooled.row_count() == 0

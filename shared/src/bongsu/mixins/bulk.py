@@ -132,9 +132,11 @@ def _grouped(
             value = complete[name]
             if value is not None:
                 try:
-                    complete[name] = check(value)
+                    stored = check(value)
                 except Refused:
-                    complete[name] = fields.checked(name, value)  # SQL, or the error
+                    stored = fields.checked(name, value)  # SQL, or the error
+                if stored is not value:
+                    complete[name] = stored
         for name, make in shape.missing:
             complete[name] = make(now)
         if shape.renamed:

@@ -25,7 +25,8 @@ _OWN_RETRIES = 2
 class Database:
     """Connects `base` (and every model on it) to `url`: `mysql+aiomysql://…`, `mysql+asyncmy://…`, `sqlite+aiosqlite:///path`.
 
-    `engine_options` are `create_async_engine`'s; `busy_timeout_s` is how long SQLite's writers wait for one another.
+    `engine_options` are `create_async_engine`'s; `busy_timeout_s` is how long SQLite's writers wait for one another,
+    `ping_idle_s` after how long without use a MySQL connection is pinged before its next use.
     The last `Database` made for a base is the one that its models use. `dispose` it before the event loop ends.
     """
 
@@ -35,12 +36,13 @@ class Database:
         base: type[Base] = Base,
         *,
         busy_timeout_s: float = 10,
+        ping_idle_s: float = 1,
         **engine_options: Any,  # noqa: ANN401  # SQLAlchemy's own, passed through
     ) -> None:
         parsed = make_url(url)
         self.base = base
         self.dialect_name = parsed.get_backend_name()
-        self.engine: AsyncEngine = build_engine(parsed, busy_timeout_s, engine_options)
+        self.engine: AsyncEngine = build_engine(parsed, busy_timeout_s, ping_idle_s, engine_options)
         self._reading = self.engine.execution_options(**READING)
         self._task_session: ContextVar[AsyncSession | None] = ContextVar("bongsu_session", default=None)
         base.__database__ = self

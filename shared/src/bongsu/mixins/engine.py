@@ -26,7 +26,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 from sqlalchemy.util import await_only
 
 from bongsu.mixins.failures import may_be_repeated
-from bongsu.mixins.pooling import ping_what_lay_idle
+from bongsu.mixins.pooling import ping_idle_connections
 from bongsu.mixins.types import MYSQL_NAMES
 
 READING = {"bongsu_reading": True}  # execution options of an engine that SQLite needs no transaction for
@@ -59,7 +59,9 @@ class _Adapted(Protocol):
     driver_connection: _SqliteDriver
 
 
-def build_engine(url: URL, busy_timeout_s: float, options: dict[str, Any]) -> AsyncEngine:  # options are SQLAlchemy's
+def build_engine(
+    url: URL, busy_timeout_s: float, ping_idle_s: float, options: dict[str, Any]
+) -> AsyncEngine:  # options are SQLAlchemy's
     """An engine for `url`; `options` are `create_async_engine`'s and win over the settings above."""
     connect_args: dict[str, object] = dict(options.pop("connect_args", {}))
     backend = url.get_backend_name()
@@ -67,7 +69,7 @@ def build_engine(url: URL, busy_timeout_s: float, options: dict[str, Any]) -> As
         connect_args = {"charset": "utf8mb4", "init_command": _MYSQL_SESSION} | connect_args
         engine = create_async_engine(url, connect_args=connect_args, **(_MYSQL_OPTIONS | options))
         if not options.get("pool_pre_ping"):
-            ping_what_lay_idle(engine)
+            ping_idle_connections(engine, ping_idle_s)
     elif backend == "sqlite":
         connect_args = {"timeout": busy_timeout_s, "isolation_level": None} | connect_args
         if url.database in (None, "", ":memory:"):

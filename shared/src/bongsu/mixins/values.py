@@ -108,7 +108,12 @@ def plain_text(value: object) -> object:
 
 
 def _bounded_text(coerce: Coerce, length: int | None) -> Coerce:
+    is_plain = coerce is plain_text
+    limit = math.inf if length is None else length
+
     def check(value: object) -> object:
+        if is_plain and type(value) is str and len(value) <= limit and value.isascii():  # nearly every value
+            return value
         if length is not None and isinstance(value, str) and len(value) > length:
             raise Refused(f"at most {length} characters", str(len(value)))
         return coerce(value)
@@ -168,6 +173,8 @@ def _bounded_integer(bits: int) -> Coerce:
     lowest, highest = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
 
     def check(value: object) -> object:
+        if type(value) is int and lowest <= value <= highest:  # nearly every value
+            return value
         if not isinstance(value, int) or isinstance(value, bool):
             raise Refused("an int")
         if not lowest <= value <= highest:
