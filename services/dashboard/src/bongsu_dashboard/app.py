@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import httpx
 from fastapi import Depends, FastAPI
+from starlette.middleware.gzip import GZipMiddleware
 
 from bongsu.broker import Broker
 from bongsu.runtime.dependencies import provide
@@ -121,6 +122,8 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
     last_page = pages.html("failures/last.html", {})
     app.add_middleware(LastResort, page=last_page)
     add_middleware(app, metrics=metrics, max_body_bytes=MAX_BODY_BYTES)
+    # The CSRF token differs each time it is rendered, so that the length of a compressed page reveals nothing.
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)
     # Outermost, so that every answer has them.
     headers = security_headers(
         images=(_origin(settings.discord_cdn_url),),

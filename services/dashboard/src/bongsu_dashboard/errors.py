@@ -33,9 +33,16 @@ class RoleRequired(Forbidden):
 
 
 class CrossSiteRequest(Forbidden):
-    """A form from another site, or with a token of another browser or session."""
+    """A form from another site."""
 
     code = "cross_site_request"
+    detail = "Forms of other sites are refused"
+
+
+class StaleForm(Forbidden):
+    """A form of this site whose token is missing, or belongs to another browser or to an earlier session."""
+
+    code = "stale_form"
     detail = "Reload the page and send the form again"
 
 

@@ -66,7 +66,7 @@ class TestSending:
         item = stage.notifications.items[0]
         await tab.open(f"/notifications/{item.id}")
         await tab.page.evaluate("""() => {
-            document.querySelector('#detail footer button').focus();
+            document.querySelector('#detail footer a').focus();
             getSelection().selectAllChildren(document.querySelector('#detail .pairs code:last-of-type'));
         }""")
         stage.notifications.items[0] = item.model_copy(update={"status": "retry_wait"})
@@ -99,6 +99,41 @@ class TestSending:
         await tab.page.keyboard.press("Enter")
         await expect(tab.page.locator("#status-failed")).to_have_attribute("aria-current", "true")
         assert await tab.page.evaluate("document.activeElement.id") == "status-failed"
+
+
+class TestPage:
+    async def test_theme_switch_keeps_position_and_input(self, opened: Opener) -> None:
+        tab = await opened(full(), size=(800, 300))
+        await tab.open("/notifications/new")
+        await tab.page.fill("#f-subject", "쓰던 제목")
+        await tab.page.locator("button[value=dark]").scroll_into_view_if_needed()
+        before = await tab.page.evaluate("scrollY")
+        async with tab.page.expect_request("**/preferences/theme"):
+            await tab.page.click("button[value=dark]")
+        await tab.page.wait_for_load_state("networkidle")
+        await expect(tab.page.locator("html")).to_have_attribute("data-theme", "dark")
+        assert await tab.page.evaluate("scrollY") == before > 0
+        await expect(tab.page.locator("#f-subject")).to_have_value("쓰던 제목")
+        await tab.page.reload()
+        await expect(tab.page.locator("html")).to_have_attribute("data-theme", "dark")
+
+    async def test_title_follows_the_fragment_after_a_sign_up(self, opened: Opener) -> None:
+        tab = await opened(full(), signed_in=False)
+        await tab.open("/register")
+        await tab.page.fill("#f-email", "new@example.com")
+        await tab.page.fill("#f-password", "five-beacons-at-dusk")
+        await tab.page.click("#register button")
+        await expect(tab.page).to_have_title("메일함을 확인해 주세요 · 봉수")
+
+    async def test_offline_notice_leaves_when_the_server_answers(self, opened: Opener) -> None:
+        tab = await opened(full())
+        await tab.open("/notifications")
+        await tab.page.route("**/notifications?*", lambda route: route.abort())
+        await tab.page.click("#status-failed")
+        await expect(tab.page.locator("#offline")).to_be_visible()
+        await tab.page.unroute("**/notifications?*")
+        await tab.page.click("#status-failed")
+        await expect(tab.page.locator("#offline")).to_have_count(0)
 
 
 class TestChoosing:

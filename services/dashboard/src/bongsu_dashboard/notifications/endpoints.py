@@ -87,6 +87,16 @@ async def show_notification(
     return render("notifications/detail.html", fragment="notifications/_detail.html", item=item)
 
 
+@router.get("/{notification_id}/cancel")
+async def confirm_cancel(
+    render: Rendering, _user: SignedIn, notifications: NotificationsService, notification_id: Id
+) -> Response:
+    item = await notifications.find(render.browser, notification_id)
+    if not item.is_cancellable:
+        return render.redirect(f"/notifications/{notification_id}", flash="bad.not_cancellable")
+    return render("notifications/cancel.html", item=item)
+
+
 @router.post("/{notification_id}/cancel")
 async def cancel(
     render: Rendering,

@@ -14,7 +14,7 @@ from bongsu.identity.scopes import Role
 from bongsu.runtime.dependencies import Provided, find
 from bongsu_dashboard.accounts.service import Accounts
 from bongsu_dashboard.accounts.user import User
-from bongsu_dashboard.errors import CrossSiteRequest, RoleRequired, SignInRequired
+from bongsu_dashboard.errors import CrossSiteRequest, RoleRequired, SignInRequired, StaleForm
 from bongsu_dashboard.forms.hx_form import CSRF_FIELD, FORM_TYPE
 from bongsu_dashboard.pages.guards import CSRF_HEADER
 from bongsu_dashboard.pages.rendering import Pages, Render
@@ -73,19 +73,22 @@ def require_role(role: Role) -> Callable[[User], Awaitable[User]]:
 async def require_own_form(request: Request, render: Rendering) -> None:
     """Require that a mutation comes from a page of this site, in this browser and session.
 
-    :raises CrossSiteRequest: another origin, or a missing or foreign CSRF token.
+    :raises CrossSiteRequest: another origin.
+    :raises StaleForm: a missing or foreign CSRF token.
     """
     if request.method in SAFE_METHODS:
         return
-    if not render.is_own_form or not render.is_token(await _csrf_token(request)):
+    if not render.is_own_form:
         raise CrossSiteRequest
+    if not render.is_token(await _csrf_token(request)):
+        raise StaleForm
 
 
 async def require_own_form_of_user(request: Request, render: Rendering) -> None:
     """Apply `require_own_form` to signed-in users; a form of an expired session leads to the sign-in.
 
     :raises SignInRequired: the session has expired.
-    :raises CrossSiteRequest: as `require_own_form`.
+    :raises CrossSiteRequest, StaleForm: as `require_own_form`.
     """
     if request.method not in SAFE_METHODS and render.browser.access_token is None:
         raise SignInRequired

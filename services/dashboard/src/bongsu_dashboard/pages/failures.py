@@ -17,7 +17,7 @@ from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.problems import STATUS
 from bongsu.runtime.routes import headers_of
 from bongsu_dashboard.accounts.service import Accounts
-from bongsu_dashboard.errors import VerificationRefused
+from bongsu_dashboard.errors import StaleForm, VerificationRefused
 from bongsu_dashboard.forms.refusals import FormRefused, UnsupportedForm
 from bongsu_dashboard.pages.addresses import with_next
 from bongsu_dashboard.pages.cookies import RENEWING_S
@@ -106,7 +106,7 @@ async def render_error(
         fragment="failures/_notice.html",
         status=status,
         headers=given,
-        kind=_KINDS.get(status, "internal"),
+        kind="stale" if isinstance(error, StaleForm) else _KINDS.get(status, "internal"),
         status_code=status,
         code=error.code,
         problems=error.problems if isinstance(error, FormRefused) else (),

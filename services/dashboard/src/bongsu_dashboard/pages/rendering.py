@@ -10,8 +10,10 @@ from urllib.parse import quote, unquote, urlsplit
 import jinja2
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.routing import Match
 
 from bongsu.identity.cookies import AuthCookies, is_same_origin
+from bongsu.identity.redirects import HOME
 from bongsu_dashboard.accounts.user import User
 from bongsu_dashboard.browser import Browser, SetCookie
 from bongsu_dashboard.forms.problems import FieldProblem
@@ -95,6 +97,7 @@ class Render:
                 "csrf_token": self._form_token,
                 "flashes": [*self._flashes().values(), *self._parse_flashes(flash)],
                 "problem": self._describe,
+                "back": self.back,
                 "request_id": self.request.scope["state"]["request_id"],
                 **context,
             },
@@ -158,9 +161,29 @@ class Render:
         if self.is_htmx:
             return path_of(self.request.headers.get("hx-current-url"), host)
         if self.request.method not in ("GET", "HEAD"):
-            return path_of(self.request.headers.get("referer"), host)
+            return self._page_of(path_of(self.request.headers.get("referer"), host))
         url = self.request.url
         return f"{url.path}?{url.query}" if url.query else url.path
+
+    def back(self, path: str) -> str:
+        """Return the address of a list to go back to, with its filter if the user comes from there."""
+        came_from = path_of(self.request.headers.get("referer"), self.request.headers.get("host", ""))
+        return came_from if came_from.partition("?")[0] == path else path
+
+    def _page_of(self, address: str) -> str:
+        """Return the page of an address that only takes forms, where a refused form leaves the browser."""
+        path = address.partition("?")[0]
+        if self._match_get(path) is not Match.PARTIAL:
+            return address
+        while path != HOME and self._match_get(path) is not Match.FULL:
+            path = path.rpartition("/")[0] or HOME
+        return path
+
+    def _match_get(self, path: str) -> Match:
+        """Return how well the routes match a GET; PARTIAL is another method's path."""
+        scope = {**self.request.scope, "method": "GET", "path": path, "raw_path": path.encode()}
+        matches: list[Match] = [route.matches(scope)[0] for route in self.request.app.routes]
+        return max(matches, key=lambda match: match.value)
 
     @property
     def browser(self) -> Browser:

@@ -24,10 +24,38 @@ function guardConfirmation(root) {
   }
 }
 
+/* A fragment that replaces the content of a page brings the page's title. */
+function updateTitle(root) {
+  const title = root.querySelector("[data-title]")?.dataset.title;
+  if (title) document.title = title;
+}
+
 function enhance(root) {
   localiseTimes(root);
   guardConfirmation(root);
+  updateTitle(root);
 }
+
+/* Switch the theme in place, so that the page keeps its position and its input. */
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("[data-theme-switch]") || !event.submitter) return;
+  event.preventDefault();
+  const theme = event.submitter.value;
+  document.documentElement.dataset.theme = theme;
+  for (const button of form.querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.value === theme));
+  fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form, event.submitter)), redirect: "manual" });
+});
+
+/* A line at the top while the server is working on a click. */
+let openRequests = 0;
+function showProgress(count) {
+  openRequests = Math.max(0, openRequests + count);
+  document.documentElement.toggleAttribute("data-busy", openRequests > 0);
+}
+document.addEventListener("htmx:before:request", (event) => { if (!event.target.matches?.("[data-poll]")) showProgress(1); });
+document.addEventListener("htmx:finally:request", (event) => { if (!event.target.matches?.("[data-poll]")) showProgress(-1); });
+window.addEventListener("beforeunload", () => showProgress(1));
 
 /* Poll for changes: less often while nothing changes, and not while the page is hidden. A poll without a change is a 204. */
 const FIRST_POLL_MS = 1500, LAST_POLL_MS = 10000;
@@ -61,6 +89,7 @@ document.addEventListener("htmx:error", (event) => {
   if (!notices || !event.detail?.ctx) return;
   const notice = document.createElement("div");
   notice.className = "notice";
+  notice.id = "offline";
   notice.dataset.tone = "bad";
   notice.setAttribute("role", "alert");
   const text = document.createElement("div");
@@ -68,3 +97,7 @@ document.addEventListener("htmx:error", (event) => {
   notice.append(text);
   notices.replaceChildren(notice);
 });
+
+/* Remove the notice when the server answers again. */
+document.addEventListener("htmx:after:request", () => document.getElementById("offline")?.remove());
+window.addEventListener("online", () => document.getElementById("offline")?.remove());
