@@ -6,35 +6,40 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bongsu.identity.models import RequestNonce
-from bongsu.identity.nonces import sweep_nonces, use_nonce
+from bongsu.identity.nonces import Nonces, sweep_nonces
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
 
-class TestUseNonce:
-    async def test_nonce_works_once(self) -> None:
-        assert await use_nonce("bak_a", "n1")
-        assert not await use_nonce("bak_a", "n1")
+@pytest.fixture
+def nonces() -> Nonces:
+    return Nonces()
 
-    async def test_same_nonce_works_for_another_key(self) -> None:
-        assert await use_nonce("bak_a", "n1")
-        assert await use_nonce("bak_b", "n1")
 
-    async def test_nonces_are_distinct_when_they_differ_in_case_or_accent(self) -> None:
-        assert await use_nonce("bak_a", "nonce")
-        assert await use_nonce("bak_a", "NONCE")
+class TestUse:
+    async def test_nonce_works_once(self, nonces: Nonces) -> None:
+        assert await nonces.use("bak_a", "n1")
+        assert not await nonces.use("bak_a", "n1")
 
-    async def test_one_use_works_when_many_are_concurrent(self) -> None:
-        used = await asyncio.gather(*(use_nonce("bak_a", "n1") for _ in range(8)))
+    async def test_same_nonce_works_for_another_key(self, nonces: Nonces) -> None:
+        assert await nonces.use("bak_a", "n1")
+        assert await nonces.use("bak_b", "n1")
+
+    async def test_nonces_are_distinct_when_they_differ_in_case_or_accent(self, nonces: Nonces) -> None:
+        assert await nonces.use("bak_a", "nonce")
+        assert await nonces.use("bak_a", "NONCE")
+
+    async def test_one_use_works_when_many_are_concurrent(self, nonces: Nonces) -> None:
+        used = await asyncio.gather(*(nonces.use("bak_a", "n1") for _ in range(8)))
         assert used.count(True) == 1
 
 
 class TestSweepNonces:
-    async def test_nonces_of_expired_signatures_are_deleted(self) -> None:
-        await use_nonce("bak_a", "new")
-        await use_nonce("bak_a", "old")
+    async def test_nonces_of_expired_signatures_are_deleted(self, nonces: Nonces) -> None:
+        await nonces.use("bak_a", "new")
+        await nonces.use("bak_a", "old")
         newest = await RequestNonce.order_by("-id").first()
         assert newest is not None
         await newest.update(expires_at=datetime.now(UTC) - timedelta(minutes=2))
         assert await sweep_nonces() == 1
-        assert not await use_nonce("bak_a", "new")
+        assert not await nonces.use("bak_a", "new")

@@ -72,7 +72,7 @@ class AssertionVerifier:
     """Verifies assertions; each audience has one.
 
     An assertion can be used again until it expires. Where an action must not be repeated, use the claims' `jti` once
-    (`nonces.use_nonce("assertion", str(claims.jti))`), or as the idempotency key.
+    (`Nonces.use("assertion", str(claims.jti))`), or as the idempotency key.
 
     :param issuer: the only issuer that is believed: our public URL.
     :param audience: the verifier's own name, such as `bot`.

@@ -4,7 +4,7 @@ from starlette.requests import Request
 
 from bongsu.identity.api_keys import KeyDirectory, KnownKey
 from bongsu.identity.errors import AddressNotAllowed, SignatureRefused, SignatureUnreadable
-from bongsu.identity.nonces import use_nonce
+from bongsu.identity.nonces import Nonces
 from bongsu.identity.signature_base import HttpRequest
 from bongsu.identity.signatures import DUMMY_SECRET, SignatureMalformed, SignatureReader
 
@@ -19,6 +19,7 @@ class SignedRequestVerifier:
     def __init__(self, public_url: str, keys: KeyDirectory) -> None:
         self._reader = SignatureReader(public_url)
         self._keys = keys
+        self._nonces = Nonces()
 
     async def verify(self, request: Request, address: str | None) -> KnownKey:
         """Return the key that signed the request, and use its nonce.
@@ -53,6 +54,6 @@ class SignedRequestVerifier:
         if not key.is_usable_from(address):
             raise AddressNotAllowed
         # After the check of the signature: others cannot use up a nonce.
-        if not await use_nonce(claim.key_id, claim.nonce):
+        if not await self._nonces.use(claim.key_id, claim.nonce):
             raise SignatureRefused
         return key

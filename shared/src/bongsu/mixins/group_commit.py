@@ -45,7 +45,7 @@ class GroupCommit(Generic[Item, Result]):
         max_flights: int = 4,
         stall_s: float = 0.05,
     ) -> None:
-        self._database = database
+        self.database = database
         self._write = write
         self._max_items = max_items
         self._max_flights = max_flights
@@ -105,7 +105,7 @@ class GroupCommit(Generic[Item, Result]):
         if not entries:
             return
         try:
-            results = await self._database.run(self._write, [entry.item for entry in entries])
+            results = await self.database.run(self._write, [entry.item for entry in entries])
         except Exception as error:  # noqa: BLE001 - it is the submitters'
             if len(entries) > 1 and not is_unavailable(error):
                 middle = len(entries) // 2

@@ -16,7 +16,7 @@ from bongsu.broker.rpc import deadline_of
 from bongsu.contracts.queues import BOT_RPC, bot_rpc_shard
 from bongsu.contracts.rpc import GuildCommand, RpcRequest, ShardRequest, guild_target, shard_of
 from bongsu.identity.assertions import AssertionRefused, AssertionVerifier
-from bongsu.identity.nonces import use_nonce
+from bongsu.identity.nonces import Nonces
 from bongsu.runtime.errors import ServiceError
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.metrics import Metrics
@@ -49,6 +49,7 @@ class RpcServer:
         self._registry = registry
         self._shards = shards
         self._assertions = assertions
+        self._nonces = Nonces()
         self._requests = Counter(
             "bot_rpc_requests", "Requests over the broker", ("method", "outcome"), registry=metrics.registry
         )
@@ -137,7 +138,7 @@ class RpcServer:
         except AssertionRefused as error:
             log.warning("assertion.refused", method=request.method, guild_id=request.guild_id, reason=str(error))
             raise AssertionNotAccepted("The assertion is not valid for this request") from error
-        if not await use_nonce("assertion", str(claims.jti)):
+        if not await self._nonces.use("assertion", str(claims.jti)):
             log.warning("assertion.replayed", method=request.method, guild_id=request.guild_id)
             raise AssertionNotAccepted("The assertion has been used before")
         return claims.sub
