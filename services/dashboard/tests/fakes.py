@@ -15,7 +15,7 @@ from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, Servic
 from bongsu_dashboard.accounts.port import Cookies
 from bongsu_dashboard.accounts.user import Identity, Session, User
 from bongsu_dashboard.browser import Browser, Redirect, SetCookie
-from bongsu_dashboard.errors import BotSilent, DiscordNotLinked, ServiceDown
+from bongsu_dashboard.errors import BotSilent, DiscordNotLinked, RemovalOutdated, RemovalUnknown, ServiceDown
 from bongsu_dashboard.guilds.guild import ManagedGuild, ManagedGuilds
 from bongsu_dashboard.notifications.notification import Detail, Notification, Page, Step
 
@@ -218,6 +218,7 @@ class FakeBot:
     known: dict[int, GuildSummary] = field(default_factory=dict)
     silent: bool = False
     forbids: bool = False
+    leaves_late: bool = False
     shards: tuple[int, int] = (2, 2)
     left: list[int] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
@@ -238,6 +239,10 @@ class FakeBot:
             raise BotSilent
         if self.forbids:
             raise Forbidden("You do not manage this server", code="forbidden")
+        if self.leaves_late:
+            raise RemovalUnknown
+        if key in self.keys and guild_id in self.known:
+            raise RemovalOutdated
         assert assertion.endswith(f"|guild_leave|{guild_id}")
         if key not in self.keys:
             self.keys.add(key)

@@ -165,6 +165,24 @@ class BotSilent(Unavailable):
         super().__init__("The bot does not answer; try again", retry_after_s=5)
 
 
+class RemovalUnknown(Unavailable):
+    """The bot did not answer in time: whether it left the guild is unknown."""
+
+    code = "removal_unknown"
+
+    def __init__(self) -> None:
+        super().__init__("The outcome of the removal is unknown", retry_after_s=5)
+
+
+class RemovalOutdated(Conflict):
+    """The form removed the bot before, and the bot has been added again since."""
+
+    code = "removal_outdated"
+
+    def __init__(self) -> None:
+        super().__init__("The bot was added again after this form was loaded")
+
+
 class NameNotTyped(Invalid):
     """The typed confirmation is not the guild's name."""
 

@@ -281,6 +281,40 @@ class TestRemoving:
         assert "봇이 응답하지 않아 내보내지 못했습니다" in text_of(answer.text)
         assert f'value="{attempt}"' in answer.text
 
+    async def test_removal_is_checked_when_the_bot_does_not_confirm_it_in_time(self, stage: Stage) -> None:
+        browser = stage.mina()
+        stage.bot.leaves_late = True
+        page = await browser.get(f"/guilds/{FIRST}")
+        fields: dict[str, str | list[str]] = {"name": "봉수대 개발팀", "attempt": attempt_of(page.text)}
+        answer = await browser.post(f"/guilds/{FIRST}/bot/remove", fields)
+        checking = answer.headers["location"]
+        assert checking.startswith(f"/guilds/{FIRST}?removing=")
+        page = await browser.get(checking)
+        assert "봇을 내보냈는지 확인하고 있습니다" in text_of(page.text)
+        poll = checking.replace("?", "/state?")
+        assert f'hx-get="{poll}"' in page.text
+        assert (await browser.get(poll, htmx=True)).status_code == 204
+        del stage.bot.known[FIRST]
+        assert (await browser.get(poll, htmx=True)).headers["hx-redirect"] == "/guilds"
+        assert "봇을 내보냈습니다" in text_of((await browser.get(checking, follow=True)).text)
+
+    async def test_removal_can_be_tried_again_when_it_was_not_confirmed_for_a_minute(self, stage: Stage) -> None:
+        answer = await stage.mina().get(f"/guilds/{FIRST}/state?removing=1000", htmx=True)
+        assert "봇이 아직 이 서버에 있습니다" in text_of(answer.text)
+        assert "data-poll" not in answer.text
+
+    async def test_removal_is_refused_when_the_bot_was_added_again(self, stage: Stage) -> None:
+        browser = stage.mina()
+        page = await browser.get(f"/guilds/{FIRST}")
+        attempt = attempt_of(page.text)
+        fields: dict[str, str | list[str]] = {"name": "봉수대 개발팀", "attempt": attempt}
+        await browser.post(f"/guilds/{FIRST}/bot/remove", fields)
+        stage.bot.known[FIRST] = a_summary(FIRST)
+        answer = await browser.post(f"/guilds/{FIRST}/bot/remove", fields)
+        assert answer.status_code == 409
+        assert "봇이 다시 추가되었습니다" in text_of(answer.text)
+        assert attempt_of(answer.text) != attempt
+
     async def test_page_offers_no_removal_when_the_bot_is_not_in_the_guild(self, stage: Stage) -> None:
         assert "위험 구역" not in text_of((await stage.mina().get(f"/guilds/{SECOND}")).text)
 

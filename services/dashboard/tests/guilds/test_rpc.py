@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -7,7 +8,7 @@ from bongsu.broker.memory import MemoryBroker
 from bongsu.contracts.queues import BOT_RPC
 from bongsu.contracts.rpc import GuildLeaveRequest, GuildListRequest
 from bongsu.runtime.errors import Forbidden
-from bongsu_dashboard.errors import BotSilent
+from bongsu_dashboard.errors import BotSilent, RemovalOutdated, RemovalUnknown
 from bongsu_dashboard.guilds.rpc import RpcBot
 from services.dashboard.tests.fakes import a_summary
 
@@ -91,6 +92,27 @@ class TestLeaving:
     ) -> None:
         await _serve(broker, refuses="guild_not_found")
         await bot.leave_guild(GUILD, assertion="word", key="a" * 24)
+
+    async def test_leave_guild_reports_an_unknown_outcome_when_no_answer_comes(self, broker: MemoryBroker) -> None:
+        async def answer_too_late(_message: Message) -> JsonObject:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        await broker.serve(BOT_RPC, answer_too_late)
+        with pytest.raises(RemovalUnknown):
+            await RpcBot(broker, timeout_s=30, leave_timeout_s=0.2).leave_guild(GUILD, assertion="word", key="a" * 24)
+
+    async def test_leave_guild_reports_an_unknown_outcome_when_discord_does_not_answer(
+        self, broker: MemoryBroker, bot: RpcBot
+    ) -> None:
+        await _serve(broker, refuses="discord_unavailable")
+        with pytest.raises(RemovalUnknown):
+            await bot.leave_guild(GUILD, assertion="word", key="a" * 24)
+
+    async def test_leave_guild_reports_an_outdated_request(self, broker: MemoryBroker, bot: RpcBot) -> None:
+        await _serve(broker, refuses="request_outdated")
+        with pytest.raises(RemovalOutdated):
+            await bot.leave_guild(GUILD, assertion="word", key="a" * 24)
 
     @pytest.mark.parametrize("code", ["forbidden", "not_linked", "assertion_refused"])
     async def test_leave_guild_raises_forbidden_when_the_bot_refuses(

@@ -4,13 +4,14 @@ Every route checks that the user manages the guild; those that change something 
 """
 
 import secrets
-from typing import Annotated
+import time
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query, Response
 
 from bongsu.runtime.dependencies import Provided
 from bongsu_dashboard.accounts.service import flash_of_linking
-from bongsu_dashboard.errors import BotSilent, DiscordNotLinked, NameNotTyped
+from bongsu_dashboard.errors import BotSilent, DiscordNotLinked, NameNotTyped, RemovalOutdated, RemovalUnknown
 from bongsu_dashboard.forms import Draft, FieldProblem, HxDraft, HxForm
 from bongsu_dashboard.guilds.guild import FILTERS, Guild
 from bongsu_dashboard.guilds.pending import PendingInstalls
@@ -23,6 +24,9 @@ from bongsu_dashboard.pages.rendering import Render
 router = APIRouter(prefix="/guilds", include_in_schema=False)
 
 GuildId = Annotated[int, Path(ge=0, lt=2**64)]
+Removing = Annotated[int | None, Query(ge=0, lt=2**40)]
+"""When a removal was requested whose outcome is unknown (Unix time)."""
+REMOVAL_CHECK_S: Final = 60
 GuildsService = Annotated[Guilds, Provided(Guilds)]
 Pending = Annotated[PendingInstalls, Provided(PendingInstalls)]
 
@@ -61,10 +65,19 @@ async def show_list(
 
 @router.get("/{guild_id}")
 async def show_guild(
-    render: Rendering, _user: SignedIn, guilds: GuildsService, pending: Pending, guild_id: GuildId
+    render: Rendering,
+    _user: SignedIn,
+    guilds: GuildsService,
+    pending: Pending,
+    guild_id: GuildId,
+    removing: Removing = None,
 ) -> Response:
     waiting = pending.guild_ids(render)
     guild = await guilds.find(render.browser, guild_id, pending=waiting)
+    if removing is not None:
+        if guild.state == "not_added":
+            return render.redirect("/guilds", flash="ok.bot_removed")
+        return _guild_page(render, guild, removing=removing)
     if guild.has_bot and guild_id in waiting:
         # The bot joined between two pages, so neither the return from Discord nor a poll has confirmed it.
         return pending.remove(render, _guild_page(render, guild, flash="ok.bot_added"), guild_id)
@@ -79,17 +92,21 @@ async def show_state(
     pending: Pending,
     guild_id: GuildId,
     seen: Annotated[str | None, Query(max_length=20)] = None,
+    removing: Removing = None,
 ) -> Response:
-    """The fragment that a guild's page polls while the bot is being added; 204 while the state is the `seen` one."""
+    """The fragment that a guild's page polls while the bot is being added or removed; 204 while nothing changed."""
     guild = await guilds.find(render.browser, guild_id, pending=pending.guild_ids(render))
     if not render.is_partial:
         return render.redirect(f"/guilds/{guild_id}")
+    if removing is not None:
+        return _removal_state(render, guild, removing)
     if guild.has_bot:
         # The page confirms it.
         return render.redirect(f"/guilds/{guild_id}")
     if guild.state == seen:
         return Response(status_code=204)
-    return render("guilds/_state.html", guild=guild, timed_out=guild.state == "not_added")
+    timed_out = guild.state == "not_added"
+    return render("guilds/_state.html", guild=guild, timed_out=timed_out, checking=None, removal_failed=False)
 
 
 @router.post("/{guild_id}/bot")
@@ -138,15 +155,40 @@ async def remove_bot(
         status = 422
     except NameNotTyped as error:
         form, status = form.refused(FieldProblem("name", "not_the_name")), status_of(error)
+    except RemovalUnknown:
+        return render.redirect(f"/guilds/{guild_id}?removing={int(time.time())}")
+    except RemovalOutdated as error:
+        # The form needs a new attempt: this one has removed the bot before.
+        values = {name: value for name, value in form.values.items() if name != "attempt"}
+        form, status = Draft(None, values, (FieldProblem("", "removal_outdated"),)), status_of(error)
     except BotSilent as error:
         form, status = form.refused(FieldProblem("", "bot_silent")), status_of(error)
     guild = await guilds.find(render.browser, guild_id, pending=pending.guild_ids(render))
     return _guild_page(render, guild, form, status)
 
 
+def _removal_state(render: Render, guild: Guild, removing: int) -> Response:
+    if guild.state == "not_added":
+        return render.redirect("/guilds", flash="ok.bot_removed")
+    if _is_checking(removing):
+        return Response(status_code=204)
+    return render("guilds/_state.html", guild=guild, timed_out=False, checking=None, removal_failed=True)
+
+
+def _is_checking(removing: int) -> bool:
+    return time.time() < removing + REMOVAL_CHECK_S
+
+
 def _guild_page(
-    render: Render, guild: Guild, form: Draft[RemoveForm] | None = None, status: int = 200, flash: str | None = None
+    render: Render,
+    guild: Guild,
+    form: Draft[RemoveForm] | None = None,
+    status: int = 200,
+    *,
+    flash: str | None = None,
+    removing: int | None = None,
 ) -> Response:
+    is_checking = removing is not None and _is_checking(removing)
     form = form or Draft()
     return render(
         "guilds/guild.html",
@@ -157,4 +199,6 @@ def _guild_page(
         form=form,
         attempt=form.value("attempt") or secrets.token_urlsafe(24),
         timed_out=False,
+        checking=removing if is_checking else None,
+        removal_failed=removing is not None and not is_checking,
     )

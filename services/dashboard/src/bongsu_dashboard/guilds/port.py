@@ -39,4 +39,6 @@ class Bot(Protocol):
         """Leave a guild, once for each `key`; do nothing if the bot is not in it.
 
         :raises Forbidden: the user does not manage the guild, or the assertion was refused.
+        :raises RemovalOutdated: the key removed the bot before, and the bot has been added again since.
+        :raises RemovalUnknown: no answer came in time.
         """

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
-from bongsu.broker import Broker, BrokerError, RpcError
+from bongsu.broker import Broker, BrokerError, RpcError, RpcTimeout
 from bongsu.broker.requests import ask
 from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.rpc import (
@@ -17,12 +17,14 @@ from bongsu.contracts.rpc import (
 )
 from bongsu.runtime.errors import Forbidden
 from bongsu.runtime.logging import get_logger
-from bongsu_dashboard.errors import BotSilent
+from bongsu_dashboard.errors import BotSilent, RemovalOutdated, RemovalUnknown
 
 log = get_logger(__name__)
 Answer = TypeVar("Answer", bound=RpcAnswer)
 
-REFUSALS: Final = frozenset({"forbidden", "not_linked", "assertion_refused"})
+REFUSALS: Final = frozenset({"forbidden", "not_linked", "assertion_refused", "request_outdated"})
+UNKNOWN_OUTCOMES: Final = frozenset({"discord_unavailable", "shard_unavailable", "internal"})
+"""Errors after which the bot may have left the guild: Discord or another process of the bot did not answer."""
 
 
 class RpcBot:
@@ -56,8 +58,15 @@ class RpcBot:
         try:
             await self._ask(request, self._leave_timeout_s)
         except RpcError as error:
+            if error.code == "request_outdated":
+                raise RemovalOutdated from error
             if error.code != "guild_not_found":
                 raise Forbidden(error.detail, code=error.code) from error
+        except BotSilent as error:
+            cause = error.__cause__
+            if isinstance(cause, RpcTimeout) or (isinstance(cause, RpcError) and cause.code in UNKNOWN_OUTCOMES):
+                raise RemovalUnknown from error
+            raise
 
     async def _ask(self, request: RpcRequest[Answer], deadline_s: float) -> Answer:
         """:raises RpcError: a refusal, or `guild_not_found`; every other failure is BotSilent."""

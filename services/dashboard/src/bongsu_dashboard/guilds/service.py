@@ -110,7 +110,9 @@ class Guilds:
         :param typed: the text that the user typed for the guild's name.
         :raises GuildNotFound: the user does not manage the guild now.
         :raises NameNotTyped: the text is not the guild's name.
-        :raises BotSilent: the bot does not answer.
+        :raises RemovalOutdated: the key removed the bot before, and the bot has been added again since.
+        :raises RemovalUnknown: no answer came in time; the bot may have left.
+        :raises BotSilent: the bot does not answer, and has not left.
         """
         managed = await self._require_managed(browser, guild_id, fresh=True)
         if not is_typed(typed, managed.name, guild_id):
