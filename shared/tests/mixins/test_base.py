@@ -53,7 +53,7 @@ class TestTableName:
 
 
 class TestInit:
-    def test_key_and_times_are_there_at_once(self) -> None:
+    def test_key_and_times_are_set_when_the_object_is_created(self) -> None:
         author = Author(email="kim")
         assert author.id.version == 7
         assert author.created_at == author.updated_at
@@ -106,7 +106,7 @@ class TestRepr:
         author = Author(email="a-very-long-address@bongsu.test")
         assert repr(author) == f"<Author id={author.id!r} email='a-very-long-ad… name=None>"
 
-    async def test_what_is_not_loaded_is_said_to_be(self, db: Database) -> None:
+    async def test_repr_marks_an_attribute_that_is_not_loaded(self, db: Database) -> None:
         async with db.unit() as unit:
             author = await Author.create(email="kim")
             unit.session.expire(author, ["email"])

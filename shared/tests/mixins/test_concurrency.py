@@ -5,7 +5,7 @@ from shared.tests.mixins.library import Author, Counter
 
 
 class TestManyTasks:
-    async def test_two_hundred_units_at_once_lose_nothing(self, db: Database) -> None:
+    async def test_two_hundred_concurrent_units_lose_nothing(self, db: Database) -> None:
         """Pool 5 + 10; each task reads, writes a row of its own and counts a shared one up."""
         counter = await Counter.create(label="shared")
 

@@ -173,7 +173,7 @@ class TestUpdate:
         assert (loaded.age, loaded.updated_at, loaded.created_at) == (2, author.updated_at, author.created_at)
         assert loaded.updated_at > before
 
-    async def test_nothing_changed_is_none_and_sends_nothing(self, statements: Statements) -> None:
+    async def test_update_sends_nothing_when_nothing_changed(self, statements: Statements) -> None:
         author = await Author.create(email="kim", age=1)
         statements.take()
         assert await author.update(age=1) is None
@@ -284,7 +284,7 @@ class TestToDict:
         with pytest.raises(UnknownField):
             author.to_dict(only=["emial"])
 
-    def test_what_is_not_loaded_is_told(self) -> None:
+    def test_to_dict_raises_when_a_column_is_not_loaded(self) -> None:
         with pytest.raises(NotLoaded, match="is not loaded"):
             Author(email="kim").to_dict(only=["age"])
 

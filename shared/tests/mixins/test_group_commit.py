@@ -199,7 +199,7 @@ class TestErrors:
         assert await asyncio.gather(*(commit.submit(item) for item in "ab")) == ["A", "B"]
         assert writer.batches == [["a", "b"]] * 3
 
-    async def test_every_item_fails_at_once_when_the_database_is_unavailable(
+    async def test_every_item_fails_immediately_when_the_database_is_unavailable(
         self, commit: GroupCommit[str, str], writer: Writer
     ) -> None:
         writer.errors = [ConnectionResetError()]

@@ -116,7 +116,7 @@ class TestLoad:
 
 
 class TestEnds:
-    async def test_first_is_none_without_rows(self, shelf: Database) -> None:
+    async def test_first_returns_nothing_when_no_row_matches(self, shelf: Database) -> None:
         del shelf
         found = await Book.order_by("-title").first()
         assert found is not None

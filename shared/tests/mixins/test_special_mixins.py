@@ -60,7 +60,7 @@ class TestSoftDelete:
 
 @pytest.mark.usefixtures("db")
 class TestVersion:
-    async def test_the_second_of_two_writers_is_told(self) -> None:
+    async def test_second_of_two_writers_gets_an_error(self) -> None:
         counter = await Counter.create(label="x")
         first, second = await Counter.get(counter.id), await Counter.get(counter.id)
         await first.update(value=1)
@@ -69,7 +69,7 @@ class TestVersion:
         assert (await Counter.get(counter.id)).value == 1
         assert (counter.version, first.version) == (1, 2)
 
-    async def test_a_stale_delete_is_told(self) -> None:
+    async def test_stale_delete_is_an_error(self) -> None:
         counter = await Counter.create(label="x")
         await (await Counter.get(counter.id)).update(value=1)
         with pytest.raises(StaleVersion):
@@ -85,7 +85,7 @@ class TestVersion:
         await Counter.bulk_create([{"label": "x"}])
         assert await Counter.query().pluck("version") == [1]
 
-    async def test_a_stale_write_at_the_end_of_a_unit_is_told(self, db: Database) -> None:
+    async def test_stale_write_at_the_end_of_a_unit_is_an_error(self, db: Database) -> None:
         counter = await Counter.create(label="x")
         await (await Counter.get(counter.id)).update(value=1)
         with pytest.raises(StaleVersion):  # noqa: PT012  # the end of the block raises

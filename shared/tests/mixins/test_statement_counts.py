@@ -26,7 +26,9 @@ class TestStatementCounts:
             await Author.create(email="lee")
         assert len(statements.take()) == 2
 
-    async def test_a_thousand_created_at_once_take_two_at_most(self, filled: Database, statements: Statements) -> None:
+    async def test_thousand_creations_take_two_statements_at_most(
+        self, filled: Database, statements: Statements
+    ) -> None:
         del filled
         await Author.bulk_create([{"email": f"bulk {number}"} for number in range(1000)])
         assert len(statements.take()) <= 2

@@ -84,7 +84,7 @@ class TestUnit:
             with pytest.raises(UnitClosed):
                 await unit.__aenter__()
 
-    async def test_a_conflict_at_its_commit_is_told_as_such(self, db: Database) -> None:
+    async def test_commit_raises_conflict(self, db: Database) -> None:
         await Author.create(email="kim")
         with pytest.raises(Conflict) as caught:
             async with db.unit() as unit:
@@ -139,7 +139,7 @@ class TestNesting:
 
 
 class TestFailedUnit:
-    async def test_what_follows_a_caught_conflict_is_told_what_to_do(self, db: Database) -> None:
+    async def test_error_after_a_caught_conflict_explains_the_remedy(self, db: Database) -> None:
         await Author.create(email="kim")
         with pytest.raises(UnitFailed, match=r"Conflict has ended .*unit\.savepoint\(\)") as caught:  # noqa: PT012  # the block under test raises
             async with db.unit():
@@ -149,7 +149,7 @@ class TestFailedUnit:
         assert caught.value.__cause__ is first.value
         assert await Author.row_count() == 1
 
-    async def test_its_commit_is_told_too_and_keeps_nothing(self, db: Database) -> None:
+    async def test_commit_after_a_caught_conflict_raises_and_keeps_nothing(self, db: Database) -> None:
         await Author.create(email="kim")
         with pytest.raises(UnitFailed, match="get_or_create") as caught:  # noqa: PT012  # the block under test raises
             async with db.unit():
@@ -267,7 +267,7 @@ class TestRetries:
         assert await db.run(work, retries=3) == "done"
         assert await Author.query().pluck("email") == ["run 3"]
 
-    async def test_it_gives_up_after_its_retries(self, db: Database) -> None:
+    async def test_run_raises_when_the_retries_are_used_up(self, db: Database) -> None:
         runs = 0
 
         async def work() -> None:

@@ -24,7 +24,7 @@ def acting_as(actor: object) -> Iterator[None]:
 
 
 def current_actor() -> str | None:
-    """Who acts, None where nobody said."""
+    """The acting user, or None."""
     return _actor.get()
 
 

@@ -31,7 +31,7 @@ NAMING_CONVENTION = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
 }
 
-# Compared by code point, as SQLite and Python do: emoji, case and accents are told apart.
+# Compared by code point, as SQLite and Python do: emoji, case and accents are distinct.
 _MYSQL_TABLE = {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}
 _TABLE_OPTIONS = {f"{name}_{key}": value for name in ("mysql", "mariadb") for key, value in _MYSQL_TABLE.items()}
 
@@ -97,7 +97,7 @@ class Base(DeclarativeBase):
         return table
 
     def __init__(self, **values: object) -> None:
-        """Sets `values`, and what is made at once: keys, timestamps. An unknown name raises `UnknownField`."""
+        """Sets `values` and the defaults that need no database (keys, timestamps). Raises `UnknownField`."""
         fields = fields_of(type(self))
         for name in values:
             if name not in fields.settable:

@@ -205,7 +205,7 @@ class Builder(Generic[M]):
         lock = self._lock
         if lock is None:
             return statement
-        # A row that the session knows is read anew: SQLAlchemy would keep the values from before the lock.
+        # A row that the session knows is read again: SQLAlchemy would keep the values from before the lock.
         return statement.with_for_update(
             skip_locked=lock.skip_locked, nowait=lock.nowait, read=lock.read, of=self._model
         ).execution_options(populate_existing=True)

@@ -112,10 +112,10 @@ class CRUDMixin(NamesMixin):
     async def get_or_create(
         cls, defaults: Mapping[str, object] | None = None, *, session: AsyncSession | None = None, **unique: object
     ) -> tuple[Self, bool]:
-        """The row with these values, made (with `defaults` too) if there is none; and whether it was made.
+        """Return the row with these values, created (with `defaults` too) if it is missing; and whether it was created.
 
-        `unique` should be covered by a unique constraint: of several callers at once, one then makes the row and all
-        get it.
+        `unique` should be covered by a unique constraint: of several concurrent callers, one then creates the row
+        and all get it.
         """
         return await find_or_insert(cls, session, unique, defaults or {})
 

@@ -130,7 +130,7 @@ class Database:
             await connection.run_sync(self.base.metadata.drop_all)
 
     async def ping(self) -> None:
-        """Asks the database for an answer; raises what the driver raises when there is none."""
+        """Run a trivial statement; raises the error of the driver when the database does not answer."""
         async with self._reading.connect() as connection:
             await connection.execute(select(literal(1)))
 

@@ -43,7 +43,7 @@ class Conflict(MixinError):
 
 
 class StaleVersion(MixinError):
-    """Somebody else changed or deleted the row since it was read; read it again and repeat."""
+    """Another transaction changed or deleted the row since it was read; read it again and repeat."""
 
 
 class UnknownField(MixinError):
@@ -103,7 +103,7 @@ class UnfilteredWrite(MixinError):
 
 
 class TransactionLost(MixinError):
-    """The database gave up this transaction, or a statement of it, so it must not be committed."""
+    """The database abandoned this transaction, or a statement of it, so it must not be committed."""
 
 
 class UnitFailed(MixinError):
@@ -115,7 +115,7 @@ class UnitClosed(MixinError):
 
 
 class LockOutsideUnit(MixinError):
-    """A row lock without a unit of work would be let go at once."""
+    """A row lock without a unit of work would be released immediately."""
 
 
 class NotLoaded(MixinError):

@@ -153,7 +153,7 @@ def _first_failure(session: AsyncSession, error: Exception) -> Exception:
 
 def _ended_by(first: Exception) -> MixinError:
     if may_be_repeated(first):
-        return TransactionLost(f"the database gave up a write of this unit, so all of it is undone: {first}")
+        return TransactionLost(f"the database abandoned a write of this unit, so all of it is undone: {first}")
     return UnitFailed(
         f"{type(first).__name__} has ended this unit of work ({first}). Put a write that may fail into "
         "`async with unit.savepoint():`, or use `get_or_create`; a session of your own is to be rolled back."

@@ -24,7 +24,7 @@ class _Entry(Generic[Item, Result]):
 class GroupCommit(Generic[Item, Result]):
     """Writes items in shared transactions: `result = await commit.submit(item)`.
 
-    An item that finds no transaction in flight starts one at once. Items that arrive meanwhile share the next. A
+    An item that finds no transaction in flight starts one immediately. Items that arrive meanwhile share the next. A
     transaction that is slow, such as one that waits for a lock, stops holding the next one back after `stall_s`.
 
     A deadlock or a lock time-out repeats the transaction. Another error that means "the database is unavailable" fails

@@ -49,7 +49,7 @@ def attached(session: Session, instance: Base, values: Mapping[str, object] | No
     """Puts an object into the session, and sets values on it that the session takes back at a rollback.
 
     The objects that it refers to stay outside, as their keys are all that a row of it needs: `Session.add` would take
-    them along, other copies of the same rows would then collide, and no two tasks could refer to one object at once.
+    them along, other copies of the same rows would then collide, and no two tasks could refer to one object.
     """
     state, aside = state_of(instance), dict[str, object]()
     connect(session)

@@ -99,7 +99,7 @@ def _insert_or_find(session: Session, query: Query[M], model: type[M], values: M
     try:
         in_savepoint(session, insert)
     except IntegrityError:
-        # Somebody else was faster. A locking read sees their row whatever the isolation level.
+        # Another transaction was faster. A locking read sees its row whatever the isolation level.
         known = loaded_objects(session, model)
         winner = next(iter(read_again(session, known, query.lock(read=True).statement)), None)
         if winner is None:

@@ -34,7 +34,7 @@ class _Sequence:
 
 _sequence = _Sequence()
 # A forked child must not go on with its parent's counter.
-os.register_at_fork(after_in_child=_sequence.__init__)  # type: ignore[misc]  # the object starts anew in place
+os.register_at_fork(after_in_child=_sequence.__init__)  # type: ignore[misc]  # resets the object in place
 
 
 def uuid7() -> UUID:

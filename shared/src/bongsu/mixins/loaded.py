@@ -16,7 +16,7 @@ M = TypeVar("M", bound=Base)
 
 Key = tuple[object, ...]
 
-_AT_ONCE = 1000  # keys a statement
+_BATCH_SIZE = 1000  # keys a statement
 _MANY = 100
 
 
@@ -81,8 +81,8 @@ def keys_among(model: type[Base], keys: Sequence[Key]) -> Iterator[ColumnElement
 
 def among(columns: Sequence[Any], keys: Sequence[Key]) -> Iterator[ColumnElement[bool]]:
     """As `keys_among`, for the columns of a key."""
-    for start in range(0, len(keys), _AT_ONCE):
-        part = keys[start : start + _AT_ONCE]
+    for start in range(0, len(keys), _BATCH_SIZE):
+        part = keys[start : start + _BATCH_SIZE]
         yield columns[0].in_([key[0] for key in part]) if len(columns) == 1 else tuple_(*columns).in_(part)
 
 
@@ -92,7 +92,7 @@ def _key(instance: Base) -> Key:
 
 @contextmanager
 def _relations_kept(session: Session, instances: Iterable[Base]) -> Iterator[None]:
-    """Keeps the relations of objects whose rows are read anew, which would unload them.
+    """Keeps the relations of objects whose rows are read again, which would unload them.
 
     A relation whose foreign key has changed is let go: it would show what was related before.
     """

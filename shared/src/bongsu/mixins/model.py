@@ -38,7 +38,7 @@ class TimestampMixin:
 
 
 class UUIDKeyMixin:
-    """`id`: a UUIDv7, made when the object is made, so that inserts can be batched and ids are known at once."""
+    """`id`: a UUIDv7, made when the object is made, so that inserts can be batched and ids are known before."""
 
     id: Mapped[UUID] = mapped_column(
         UUIDKey(), primary_key=True, default=uuid7, info={INITIAL: _new_key}, sort_order=-900

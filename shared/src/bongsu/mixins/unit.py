@@ -264,7 +264,7 @@ def _refuse_lost(session: AsyncSession) -> None:
     connection = cast("UnitSession", session.sync_session).connected_by
     lost = None if connection is None or connection.closed else lost_transaction(connection)
     if lost is not None:
-        raise TransactionLost(f"the database gave up a statement of this unit, so all of it is undone: {lost}")
+        raise TransactionLost(f"the database abandoned a statement of this unit, so all of it is undone: {lost}")
 
 
 def _name(task: asyncio.Task[object] | None) -> str:

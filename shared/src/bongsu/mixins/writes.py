@@ -119,11 +119,11 @@ class Writes(Builder[M]):
         if not self._is_bounded() and len(plain) == len(conditions):
             return conditions
         # MySQL takes no LIMIT in a subquery of IN, and no subquery on the written table, unless it is a derived table.
-        # The plain conditions come again beside it: they are tested once more when a row that somebody else had locked
-        # is free, so that of two who want the same rows the second gets none of them.
+        # The plain conditions are repeated beside it: they are tested again when a row that another transaction had
+        # locked is free, so that of two callers who want the same rows the second gets none of them.
         keys: Select[Any] = select(*fields_of(self._model).key_columns)
         picked = self._ordered(keys.where(*conditions))
-        if self._is_bounded():  # each of several callers at once picks other rows
+        if self._is_bounded():  # each of several concurrent callers picks other rows
             picked = picked.with_for_update(skip_locked=True, of=self._model)
         rows = picked.subquery()
         return (*plain, key_of(self._model).in_(select(*rows.c)))
