@@ -68,6 +68,11 @@ class TestPages:
         path = f"/notifications/{stage.notifications.items[number].id}"
         await _is_clean(opened, stage, path, signed_in=True, look=look)
 
+    async def test_the_confirmation_of_a_cancellation(self, opened: Opener, look: str) -> None:
+        stage = full()
+        path = f"/notifications/{stage.notifications.items[0].id}/cancel"
+        await _is_clean(opened, stage, path, signed_in=True, look=look)
+
     @pytest.mark.parametrize(
         ("scene", "path"),
         [
