@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bongsu.runtime.errors import Forbidden
@@ -27,21 +28,19 @@ class Access:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in {"http", "websocket"}:
             scope[TRANSPORT] = getattr(getattr(receive, "__self__", None), "transport", None)
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        refusal = self._refusal(scope)
-        if refusal is not None:
-            await problem_response(refusal, request_id="-")(scope, receive, send)
-            return
-        await self.app(scope, receive, send)
+        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        app = self.app if refusal is None else problem_response(refusal, request_id="-")
+        await app(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Forbidden | None:
-        if not self.allow_remote and not all(is_loopback(address) for address in _addresses(scope)):
+        headers = Headers(scope=scope)
+        if not self.allow_remote and not all(is_loopback(address) for address in _addresses(scope, headers)):
             return Forbidden("Set SANDBOX_ALLOW_REMOTE=true to accept clients on other machines", code="not_local")
-        if not self._is_local(_host(scope)):
+        host = headers.get("host", "")
+        if not self._is_local(host):
             return Forbidden("Use a local host name, such as localhost", code="not_local")
-        if scope["method"] not in {"GET", "HEAD"} and _from_another_site(scope):
+        origin = headers.get("origin")
+        if origin is not None and scope["method"] not in {"GET", "HEAD"} and urlsplit(origin).netloc != host:
             return Forbidden("Requests from other sites cannot change the sandbox", code="cross_site")
         return None
 
@@ -50,31 +49,15 @@ class Access:
 
         Containers call one another by names without a dot.
         """
-        return is_local_host(host) or (self.allow_remote and "." not in host)
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        return is_local_host(name) or (self.allow_remote and "." not in name)
 
 
-def _host(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"host":
-            try:
-                return urlsplit(f"//{value.decode('latin-1')}").hostname or ""
-            except ValueError:
-                return ""
-    return ""
-
-
-def _addresses(scope: Scope) -> Iterator[str]:
+def _addresses(scope: Scope, headers: Headers) -> Iterator[str]:
     client = scope.get("client")
     yield client[0] if client else ""
-    for name, value in scope["headers"]:
-        if name == b"x-forwarded-for":
-            yield from (part.strip() for part in value.decode("latin-1").split(","))
-
-
-def _from_another_site(scope: Scope) -> bool:
-    headers = dict(scope["headers"])
-    origin = headers.get(b"origin")
-    if origin is None:
-        return False
-    host = headers.get(b"host", b"").decode("latin-1")
-    return bool(urlsplit(origin.decode("latin-1")).netloc != host)
+    for forwarded in headers.getlist("x-forwarded-for"):
+        yield from (part.strip() for part in forwarded.split(","))

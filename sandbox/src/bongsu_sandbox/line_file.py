@@ -23,18 +23,9 @@ class LineFile:
         self.size_bytes = self._drop_broken_tail()
 
     def _drop_broken_tail(self) -> int:
-        size = os.fstat(self._fd).st_size
-        position = size
-        while position > 0:
-            start = max(0, position - 65536)
-            newline = os.pread(self._fd, position - start, start).rfind(b"\n")
-            if newline >= 0:
-                position = start + newline + 1
-                break
-            position = start
-        if position < size:
-            os.truncate(self._fd, position)
-        return position
+        size_bytes = self.path.read_bytes().rfind(b"\n") + 1
+        os.truncate(self._fd, size_bytes)
+        return size_bytes
 
     def append(self, line: bytes) -> int:
         """Write a line (without its newline). Returns the offset at which it begins."""
@@ -73,5 +64,10 @@ class LineFile:
             yield line, entry
 
     def close(self) -> None:
-        """Close the file."""
         os.close(self._fd)
+
+
+def json_page(lines: list[bytes], following: object) -> bytes:
+    """Join JSON lines to a page of a list; `following` is the `after` of the next page, or None at the end."""
+    rest = b"null" if following is None else f'"{following}"'.encode()
+    return b'{"items":[' + b",".join(lines) + b'],"next":' + rest + b"}"

@@ -28,24 +28,19 @@ class RunningSandbox:
 
     @property
     def ses_url(self) -> str:
-        """The endpoint of SESv2."""
         return f"{self.url}/sandbox/ses"
 
     async def mailbox(self, **query: str | int) -> list[dict[str, Any]]:
-        """Return the mails, newest first."""
         return await self._items("/sandbox/mailbox", query)
 
     async def ledger(self) -> list[dict[str, Any]]:
-        """Every accepted send, oldest first."""
         return await self._items("/sandbox/ledger", {})
 
     async def fault(self, kind: str, *, target: str = "ses", **fields: object) -> None:
-        """Set a fault."""
         answer = await self.http.post("/sandbox/faults", json={"target": target, "kind": kind, **fields})
         answer.raise_for_status()
 
     async def clear_faults(self) -> None:
-        """Clear all faults."""
         (await self.http.delete("/sandbox/faults")).raise_for_status()
 
     async def _items(self, path: str, query: dict[str, str | int]) -> list[dict[str, Any]]:

@@ -14,8 +14,6 @@ MEBIBYTE = 1024 * 1024
 
 
 class SandboxSettings(Settings):
-    """`SANDBOX_…`"""
-
     model_config = SettingsConfigDict(env_prefix="SANDBOX_")
 
     data_dir: Path = Field(default=Path("var/sandbox"), description="Folder of the mailbox and the ledger")

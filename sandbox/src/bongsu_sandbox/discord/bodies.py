@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl
 
 from fastapi import Request
 
-from bongsu_sandbox.discord.errors import DiscordError, Wire
+from bongsu_sandbox.discord.errors import DiscordError
+from bongsu_sandbox.discord.wire import Wire
 
 
 async def read(request: Request) -> tuple[Wire, list[Wire]]:

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 
 from fastapi.responses import JSONResponse
 
-Wire = dict[str, object]
+from bongsu_sandbox.discord.wire import Wire
 
 
 class DiscordError(Exception):
-    """An error response of Discord."""
-
     def __init__(self, status: int, code: int, message: str, errors: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
         self.status = status
@@ -18,7 +16,6 @@ class DiscordError(Exception):
         self.errors = errors
 
     def answer(self) -> JSONResponse:
-        """Return the response."""
         body: Wire = {"message": self.message, "code": self.code}
         if self.errors:
             body["errors"] = self.errors
@@ -26,12 +23,10 @@ class DiscordError(Exception):
 
 
 def unauthorised() -> DiscordError:
-    """Missing or invalid token."""
     return DiscordError(401, 0, "401: Unauthorized")
 
 
 def not_found() -> DiscordError:
-    """Unknown route."""
     return DiscordError(404, 0, "404: Not Found")
 
 
@@ -59,7 +54,6 @@ def invalid_form(field: str, code: str, message: str) -> DiscordError:
 
 
 def required(field: str) -> DiscordError:
-    """A missing field."""
     return invalid_form(field, "BASE_TYPE_REQUIRED", "This field is required")
 
 

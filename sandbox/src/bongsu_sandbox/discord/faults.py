@@ -21,7 +21,7 @@ _NUMBERS = {"times": 1, "status": 400, "code": 0, "retry_after": 0, "seconds": 0
 
 
 def _options(main: str) -> CheckDetail:
-    """Normalises one value or an object to an object."""
+    """Return a check that normalises one value (of the option `main`) or an object to an object."""
 
     def check(detail: Detail) -> Detail:
         if detail in (None, ""):
@@ -98,7 +98,8 @@ class DiscordFaults:
     def _instead(self, fault: Fault, options: Mapping[str, str]) -> Response:
         match fault.kind:
             case "hang":
-                return self._silence(fault, options)
+                at_most_s = float(options["seconds"]) if "seconds" in options else None
+                return Silence(fault.ended(at_most_s), self._stop.wait())
             case "reset":
                 return Reset()
             case "throttle":
@@ -112,10 +113,6 @@ class DiscordFaults:
             case _:
                 status, code = int(options.get("status", "500")), int(options.get("code", "0"))
                 raise DiscordError(status, code, options.get("message", f"{status}: Internal Server Error"))
-
-    def _silence(self, fault: Fault, options: Mapping[str, str]) -> Silence:
-        at_most_s = float(options["seconds"]) if "seconds" in options else None
-        return Silence(fault.ended(at_most_s), self._stop.wait())
 
 
 def too_many(retry_after_s: float, *, is_global: bool = False) -> JSONResponse:

@@ -36,7 +36,6 @@ class Front:
     """The number of calls of each route, for tests."""
 
     def is_bot(self, request: Request) -> bool:
-        """Whether the request has the bot's token."""
         return request.headers.get("authorization") == f"Bot {self.application.bot_token}"
 
     def require_application(self, application_id: str) -> None:
@@ -97,7 +96,11 @@ class Front:
 
 def path_of(request: Request) -> str:
     """Return the path after `/api` and the version."""
-    path = request.url.path.removeprefix(PREFIX)
+    return _without_version(request.url.path)
+
+
+def _without_version(path: str) -> str:
+    path = path.removeprefix(PREFIX)
     for version in VERSIONS:
         path = path.removeprefix(version)
     return path
@@ -119,10 +122,7 @@ class UnlimitedDiscordRoute(APIRoute):
 
     def get_route_handler(self) -> Handle:
         handle = super().get_route_handler()
-        path = self.path.removeprefix(PREFIX)
-        for version in VERSIONS:
-            path = path.removeprefix(version)
-        route = f"{min(self.methods or ())} {path}"
+        route = f"{min(self.methods or ())} {_without_version(self.path)}"
 
         async def pass_front(request: Request) -> Response:
             return await find(request.app, Front).pass_through(request, route, self.limited, handle)

@@ -25,23 +25,9 @@ class Limits(BaseModel):
 class Standing:
     """The state of a bucket after a request; `refused`: it was empty."""
 
-    limit: int
-    remaining: int
-    reset_at: float
+    headers: dict[str, str]
     reset_after_s: float
-    bucket: str
     refused: bool
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The rate-limit headers."""
-        return {
-            "X-RateLimit-Limit": str(self.limit),
-            "X-RateLimit-Remaining": str(self.remaining),
-            "X-RateLimit-Reset": f"{self.reset_at:.3f}",
-            "X-RateLimit-Reset-After": f"{self.reset_after_s:.3f}",
-            "X-RateLimit-Bucket": self.bucket,
-        }
 
 
 class RateLimits:
@@ -67,5 +53,11 @@ class RateLimits:
         self._windows[route, major] = (until, used)
         if len(self._windows) > 10_000:
             self._windows = {key: window for key, window in self._windows.items() if window[0] > now}
-        bucket = hashlib.sha256(route.encode()).hexdigest()[:32]
-        return Standing(limit, limit - used, until, until - now, bucket, refused)
+        headers = {
+            "X-RateLimit-Limit": str(limit),
+            "X-RateLimit-Remaining": str(limit - used),
+            "X-RateLimit-Reset": f"{until:.3f}",
+            "X-RateLimit-Reset-After": f"{until - now:.3f}",
+            "X-RateLimit-Bucket": hashlib.sha256(route.encode()).hexdigest()[:32],
+        }
+        return Standing(headers, until - now, refused)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 EPOCH_MS = 1_420_070_400_000
 _COUNTER = 1 << 22
@@ -16,18 +15,11 @@ class Snowflakes:
         self._last = 0
 
     def make(self) -> int:
-        """Generate an ID."""
         self._last = max(self._last + 1, (int(self._clock() * 1000) - EPOCH_MS) * _COUNTER)
         return self._last
 
 
-def moment_of(snowflake: int) -> datetime:
-    """Return the time in an ID."""
-    return datetime.fromtimestamp(((snowflake >> 22) + EPOCH_MS) / 1000, UTC)
-
-
 def shard_of(guild_id: int, shards: int) -> int:
-    """Return the shard of a guild."""
     return (guild_id >> 22) % shards
 
 

@@ -8,10 +8,11 @@ from pydantic import BaseModel, ValidationError
 
 from bongsu.runtime.logging import get_logger
 from bongsu_sandbox.discord.applications.models import BOT_NAME
-from bongsu_sandbox.discord.errors import Wire, unknown
+from bongsu_sandbox.discord.errors import unknown
 from bongsu_sandbox.discord.guilds.models import Guild, Member, Role
 from bongsu_sandbox.discord.users.models import User
 from bongsu_sandbox.discord.users.personas import BOT_STARTS_IN, PERSONAS, build_guilds
+from bongsu_sandbox.discord.wire import Wire
 
 log = get_logger(__name__)
 
@@ -42,27 +43,13 @@ class World:
         self._path = path
         self._bot = bot
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._state = self._read() or self._first()
+        self._set(self._read() or self._first())
 
-    @property
-    def users(self) -> dict[int, User]:
-        """Users by ID."""
-        return self._state.users
-
-    @property
-    def guilds(self) -> dict[int, Guild]:
-        """Guilds by ID."""
-        return self._state.guilds
-
-    @property
-    def commands(self) -> list[Wire]:
-        """The application's global commands."""
-        return self._state.commands
-
-    @property
-    def grants(self) -> list[Grant]:
-        """The grants that are not revoked."""
-        return self._state.grants
+    def _set(self, state: Snapshot) -> None:
+        self.users = state.users
+        self.guilds = state.guilds
+        self.commands = state.commands
+        self.grants = state.grants
 
     def user(self, user_id: int | None) -> User:
         """Find a persona or the bot.
@@ -77,7 +64,7 @@ class World:
         return found
 
     def guild(self, guild_id: int | None) -> Guild:
-        """A guild.
+        """Find a guild.
 
         :raises DiscordError: unknown ID.
         """
@@ -86,35 +73,25 @@ class World:
             raise unknown("Guild")
         return found
 
-    def set_commands(self, commands: list[Wire]) -> None:
-        """Replace the commands."""
-        self._state.commands = commands
-        self.save()
-
-    def set_grants(self, grants: list[Grant]) -> None:
-        """Replace the grants."""
-        self._state.grants = grants
-        self.save()
-
     def save(self) -> None:
-        """Write the state atomically."""
         made = self._path.with_suffix(".new")
-        made.write_text(self._state.model_dump_json(), encoding="utf-8")
+        state = Snapshot(users=self.users, guilds=self.guilds, commands=self.commands, grants=self.grants)
+        made.write_text(state.model_dump_json(), encoding="utf-8")
         os.replace(made, self._path)  # noqa: PTH105 - the rename that is atomic
 
     def reset(self) -> None:
         """Restore the initial state, except for the commands."""
-        self._state = self._first().model_copy(update={"commands": self.commands})
+        self._set(self._first().model_copy(update={"commands": self.commands}))
         self.save()
 
     def _read(self) -> Snapshot | None:
         try:
             return Snapshot.model_validate_json(self._path.read_bytes())
         except FileNotFoundError:
-            return None
+            pass
         except ValidationError:
             log.warning("discord.state_unreadable", path=str(self._path))
-            return None
+        return None
 
     def _first(self) -> Snapshot:
         guilds = build_guilds()

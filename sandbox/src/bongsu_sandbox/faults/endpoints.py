@@ -27,12 +27,12 @@ router = APIRouter(prefix=PREFIX, tags=["faults"])
 
 @router.get("", summary="List the active faults")
 async def read_faults(faults: ProvidedFaults) -> FaultList:
-    return FaultList(items=[fault.view() for fault in faults.active()])
+    return FaultList(items=[FaultView.model_validate(fault) for fault in faults.active()])
 
 
 @router.post("", status_code=201, summary="Set a fault", responses=problems(422))
 async def set_fault(faults: ProvidedFaults, body: FaultRequest) -> FaultView:
-    return faults.set(body).view()
+    return FaultView.model_validate(faults.set(body))
 
 
 @router.delete("", status_code=204, summary="Clear the faults of a target and a kind, or all")

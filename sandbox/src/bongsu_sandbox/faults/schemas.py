@@ -55,6 +55,8 @@ class FaultRequest(BaseModel):
 class FaultView(FaultRequest):
     """An active fault with its number of hits."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     set_at: Timestamp
     until: Timestamp | None
     hits: int

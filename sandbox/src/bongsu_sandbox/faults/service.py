@@ -4,17 +4,17 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from bongsu.runtime.errors import FieldError, Invalid
-from bongsu_sandbox.faults.schemas import Detail, FaultRequest, FaultView, Kind, Target
+from bongsu_sandbox.faults.schemas import Detail, FaultRequest, Kind, Target
 
 CheckDetail = Callable[[Detail], Detail]
 """Validates and normalises the detail of a fault; raises ValueError."""
 
 
 def no_detail(detail: Detail) -> Detail:
-    """Accept no detail."""
     if detail not in (None, ""):
         raise ValueError("This kind takes no detail")
     return None
@@ -44,8 +44,6 @@ def names(detail: Detail) -> list[str]:
 
 
 class Fault:
-    """An active fault."""
-
     def __init__(self, request: FaultRequest) -> None:
         self.target = request.target
         self.kind = request.kind
@@ -54,8 +52,13 @@ class Fault:
         self.duration_s = request.duration_s
         self.hits = 0
         self.cleared = asyncio.Event()
-        self._set_at = datetime.now(UTC)
+        self.set_at = datetime.now(UTC)
         self._ends_at = None if request.duration_s is None else time.monotonic() + request.duration_s
+
+    @property
+    def until(self) -> datetime | None:
+        """Its end; None if it has none."""
+        return None if self.duration_s is None else self.set_at + timedelta(seconds=self.duration_s)
 
     @property
     def remaining_s(self) -> float | None:
@@ -78,24 +81,9 @@ class Fault:
     async def ended(self, at_most_s: float | None) -> None:
         """Wait until the fault is cleared or over, or for the given time."""
         limits = [limit for limit in (at_most_s, self.remaining_s) if limit is not None]
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(min(limits, default=None)):
                 await self.cleared.wait()
-        except TimeoutError:
-            return
-
-    def view(self) -> FaultView:
-        """The display name."""
-        return FaultView(
-            target=self.target,
-            kind=self.kind,
-            rate=self.rate,
-            duration_s=self.duration_s,
-            detail=self.detail,
-            set_at=self._set_at,
-            until=None if self.duration_s is None else self._set_at + timedelta(seconds=self.duration_s),
-            hits=self.hits,
-        )
 
 
 class Faults:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from bongsu.runtime.dependencies import Provided
 from bongsu_sandbox.ledger.service import Ledger
+from bongsu_sandbox.line_file import json_page
 from bongsu_sandbox.pages.negotiation import wants_page
 from bongsu_sandbox.pages.rendering import Pages
 
@@ -30,9 +31,8 @@ async def read_ledger(
     form: Annotated[Literal["json"] | None, Query(alias="format", description="JSON also for browsers")] = None,
 ) -> Response:
     if form is None and wants_page(request):
-        context = {"place": "ledger", "entries": ledger.newest(_PAGE_SIZE), "count": ledger.count}
+        context = {"place": "ledger", "entries": ledger.list_newest(_PAGE_SIZE), "count": ledger.count}
         return pages.page(request, "ledger.html", context)
     lines, following = ledger.page(after, limit)
-    rest = b"null" if following is None else b'"%d"' % following
-    body = b'{"items":[' + b",".join(lines) + b'],"next":' + rest + b"}"
-    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store", "Vary": "Accept"})
+    headers = {"Cache-Control": "no-store", "Vary": "Accept"}
+    return Response(json_page(lines, following), media_type="application/json", headers=headers)

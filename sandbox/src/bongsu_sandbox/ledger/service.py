@@ -4,12 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from bongsu_sandbox.ledger.schemas import LedgerEntry
 from bongsu_sandbox.line_file import LineFile
-
-_ENTRY = TypeAdapter(LedgerEntry)
 
 
 class Ledger:
@@ -20,8 +16,7 @@ class Ledger:
         self.count = sum(1 for _ in self._file.lines())
 
     def append(self, entry: LedgerEntry) -> None:
-        """Store a send."""
-        self._file.append(_ENTRY.dump_json(entry, exclude_none=True))
+        self._file.append(entry.model_dump_json(exclude_none=True).encode())
         self.count += 1
 
     def page(self, after: int, limit: int | None) -> tuple[list[bytes], int | None]:
@@ -36,19 +31,17 @@ class Ledger:
             return lines, None
         return lines[:limit], after + sum(len(line) + 1 for line in lines[:limit])
 
-    def newest(self, limit: int) -> list[LedgerEntry]:
-        """List the newest entries, newest first."""
+    def list_newest(self, limit: int) -> list[LedgerEntry]:
         lines = self._file.lines()[-limit:]
-        return [_ENTRY.validate_json(line) for line in reversed(lines)]
+        return [LedgerEntry.model_validate_json(line) for line in reversed(lines)]
 
     def recipients_since_a_day(self) -> Iterator[tuple[datetime, int]]:
         """Return time and number of recipients of each send in the last 24 hours, which a restarted account counts."""
         start = datetime.now(UTC) - timedelta(days=1)
-        for _, entry in self._file.entries(_ENTRY.validate_json, newest_first=True):
+        for _, entry in self._file.entries(LedgerEntry.model_validate_json, newest_first=True):
             if entry.accepted_at < start:
                 return
             yield entry.accepted_at, len(entry.to)
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()

@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import NotFound
+from bongsu_sandbox.line_file import json_page
 from bongsu_sandbox.mailbox.frames import CSP, render_frame
 from bongsu_sandbox.mailbox.schemas import Mail
 from bongsu_sandbox.mailbox.service import Mailbox
@@ -60,9 +61,7 @@ async def read_mailbox(
         }
         return pages.page(request, "mailbox.html", context)
     lines, following = mailbox.page(to=to, after=after, limit=limit)
-    rest = b"null" if following is None else b'"%s"' % following.encode()
-    body = b'{"items":[' + b",".join(lines) + b'],"next":' + rest + b"}"
-    return Response(body, media_type="application/json", headers=_DATA_HEADERS)
+    return Response(json_page(lines, following), media_type="application/json", headers=_DATA_HEADERS)
 
 
 @router.delete("", status_code=204, summary="Delete every mail; the ledger stays")

@@ -6,20 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from bongsu_sandbox.line_file import LineFile
 from bongsu_sandbox.mailbox.schemas import Mail
 
-_MAIL = TypeAdapter(Mail)
 _PAGE_BYTES = 32 * 1024 * 1024
 _PREVIEW = 140
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """The index entry of a mail."""
-
     id: str
     to: str
     sender: str
@@ -40,14 +35,13 @@ class Segment:
         self.envelopes: list[Envelope] = []
         self.attachment_bytes = 0
         offset = 0
-        for line, mail in self.file.entries(_MAIL.validate_json):
+        for line, mail in self.file.entries(Mail.model_validate_json):
             self._note(mail, offset, len(line))
             self.attachment_bytes += sum(item.size_bytes for item in mail.attachments)
             offset += len(line) + 1
 
     @property
     def size_bytes(self) -> int:
-        """The size of mails and attachments."""
         return self.file.size_bytes + self.attachment_bytes
 
     def add(self, mail: Mail, contents: Sequence[bytes]) -> None:
@@ -55,7 +49,7 @@ class Segment:
         for number, content in enumerate(contents):
             self.attachment(mail.id, number).write_bytes(content)
             self.attachment_bytes += len(content)
-        line = _MAIL.dump_json(mail)
+        line = mail.model_dump_json().encode()
         self._note(mail, self.file.append(line), len(line))
 
     def _note(self, mail: Mail, offset: int, length: int) -> None:
@@ -74,15 +68,12 @@ class Segment:
         )
 
     def line(self, envelope: Envelope) -> bytes:
-        """Read a mail as JSON."""
         return self.file.read(envelope.offset, envelope.length)
 
     def attachment(self, mail_id: str, number: int) -> Path:
-        """Return the path of an attachment's content."""
         return self.folder / f"{mail_id}.{number}"
 
     def drop(self) -> None:
-        """Delete the segment."""
         self.file.close()
         shutil.rmtree(self.folder)
 
@@ -141,24 +132,20 @@ class Mailbox:
         return lines, None
 
     def get(self, mail_id: str) -> Mail | None:
-        """Find a mail."""
         place = self._places.get(mail_id)
-        return None if place is None else _MAIL.validate_json(place[0].line(place[1]))
+        return None if place is None else Mail.model_validate_json(place[0].line(place[1]))
 
     def attachment(self, mail_id: str, number: int) -> Path | None:
-        """Return the path of an attachment's content."""
         place = self._places.get(mail_id)
         path = None if place is None else place[0].attachment(mail_id, number)
         return path if path is not None and path.is_file() else None
 
     def clear(self) -> None:
-        """Delete every mail."""
         self._places.clear()
         while self._segments:
             self._segments.pop().drop()
 
     def close(self) -> None:
-        """Close the files."""
         for segment in self._segments:
             segment.file.close()
 

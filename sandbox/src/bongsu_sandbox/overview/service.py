@@ -33,8 +33,6 @@ STAND_INS = (
 
 @dataclass(frozen=True)
 class Overview:
-    """The first page."""
-
     pages: Pages
     mailbox: Mailbox
     ledger: Ledger
@@ -60,7 +58,7 @@ class Overview:
                 "accepted": self.ledger.count,
                 "account": self.account.state,
                 "sent_24_h": self.account.sent_last_24_hours,
-                "faults": [fault.view() for fault in self.faults.active()],
+                "faults": self.faults.active(),
                 "abilities": self.faults.abilities,
                 "stand_ins": STAND_INS,
                 "form": _BLANK_FORM | dict(form or {}),

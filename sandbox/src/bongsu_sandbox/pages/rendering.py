@@ -58,13 +58,11 @@ class Pages:
     def page(
         self, request: Request, template: str, context: Mapping[str, object], *, status_code: int = 200
     ) -> HTMLResponse:
-        """Render a template as a response."""
         code = language(request)
         html = self._environment.get_template(template).render(lang=code, t=self._texts[code], **context)
         return HTMLResponse(html, status_code=status_code, headers={**PAGE_HEADERS, "Content-Language": code})
 
     def find_asset(self, name: str) -> bytes | None:
-        """Return the content of a static file."""
         return self._assets.get(name)
 
 
@@ -86,7 +84,6 @@ def read_texts(code: str) -> dict[str, Any]:
 
 
 def detail(value: object) -> str:
-    """Format the detail of a fault."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name}={part}" for name, part in value.items())
     return ", ".join(str(part) for part in value) if isinstance(value, list) else str(value)

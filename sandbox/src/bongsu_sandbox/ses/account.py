@@ -32,11 +32,9 @@ class Account:
     """Counts recipients, as SES does, against a rate (a bucket of one second) and a quota of 24 hours."""
 
     def __init__(self, state: AccountState, *, clock: Clock = time.monotonic, wall_clock: Clock = time.time) -> None:
-        self.state = state
         self._clock = clock
         self._wall_clock = wall_clock
-        self._tokens = max(1.0, state.max_send_rate)
-        self._filled_at = clock()
+        self.set(state)
         self._minutes: deque[tuple[float, int]] = deque()
         self._sent = 0
 

@@ -42,7 +42,7 @@ def parse_address(written: str) -> Address:
 
 
 def decode_name(written: str) -> str:
-    """A display name without its quotes and encoded-words.
+    """Remove the quotes of a display name and decode its encoded-words.
 
     :raises SesError: BadRequestException for raw non-ASCII text: SES wants encoded-words there.
     """
@@ -54,10 +54,18 @@ def decode_name(written: str) -> str:
         written = re.sub(r"\\(.)", r"\1", written[1:-1])
     if "=?" not in written:
         return written
+    name = decode_words(written)
+    if name is None:
+        raise bad_request(f"Display name cannot be decoded: {written}")
+    return name
+
+
+def decode_words(text: str) -> str | None:
+    """Decode MIME encoded-words; None if they are malformed."""
     try:
-        return str(make_header(decode_header(written)))
-    except (HeaderParseError, LookupError, UnicodeError, ValueError) as error:
-        raise bad_request(f"Display name cannot be decoded: {written}") from error
+        return str(make_header(decode_header(text)))
+    except (HeaderParseError, LookupError, ValueError):
+        return None
 
 
 def _check(address: str) -> None:

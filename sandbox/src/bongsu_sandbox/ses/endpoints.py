@@ -39,7 +39,7 @@ async def send_email(ses: ProvidedSes, faults: ProvidedSesFaults, request: Reque
 async def send_bulk_email(ses: ProvidedSes, faults: ProvidedSesFaults, request: Request) -> Response:
     def work(body: bytes, region: str) -> object:
         results = ses.send_bulk_email(parse(SendBulkEmail, body), region, faults.per_entry())
-        return {"BulkEmailEntryResults": [result.to_wire() for result in results]}
+        return {"BulkEmailEntryResults": results}
 
     return await _answer(request, faults, work, sending=True)
 

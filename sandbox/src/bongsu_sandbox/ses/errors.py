@@ -14,20 +14,17 @@ class SesError(Exception):
 
 
 CATALOGUE = {
-    code: (status, message)
-    for code, status, message in (
-        ("BadRequestException", 400, "The input you provided is invalid."),
-        ("MessageRejected", 400, "Email address is not verified."),
-        ("MailFromDomainNotVerifiedException", 400, "The MAIL FROM domain is not verified."),
-        ("TooManyRequestsException", 429, "Maximum sending rate exceeded."),
-        ("LimitExceededException", 400, "Daily message quota exceeded."),
-        ("AccountSuspendedException", 400, "The account is suspended."),
-        ("SendingPausedException", 400, "Email sending is paused for this account."),
-        ("NotFoundException", 404, "The resource does not exist."),
-        ("AccessDeniedException", 403, "User is not authorized to perform: ses:SendEmail"),
-        ("InternalFailure", 500, "The request processing has failed because of an unknown error."),
-        ("ServiceUnavailable", 503, "The request has failed due to a temporary failure of the server."),
-    )
+    "BadRequestException": (400, "The input you provided is invalid."),
+    "MessageRejected": (400, "Email address is not verified."),
+    "MailFromDomainNotVerifiedException": (400, "The MAIL FROM domain is not verified."),
+    "TooManyRequestsException": (429, "Maximum sending rate exceeded."),
+    "LimitExceededException": (400, "Daily message quota exceeded."),
+    "AccountSuspendedException": (400, "The account is suspended."),
+    "SendingPausedException": (400, "Email sending is paused for this account."),
+    "NotFoundException": (404, "The resource does not exist."),
+    "AccessDeniedException": (403, "User is not authorized to perform: ses:SendEmail"),
+    "InternalFailure": (500, "The request processing has failed because of an unknown error."),
+    "ServiceUnavailable": (503, "The request has failed due to a temporary failure of the server."),
 }
 """The errors that a fault can select, with the messages of SES."""
 
@@ -37,8 +34,7 @@ QUOTA = "LimitExceededException"
 
 def known(code: str) -> SesError:
     """Create an error of the catalogue."""
-    status, message = CATALOGUE[code]
-    return SesError(code, status, message)
+    return SesError(code, *CATALOGUE[code])
 
 
 def full_code(name: str) -> str | None:
@@ -47,12 +43,10 @@ def full_code(name: str) -> str | None:
 
 
 def bad_request(message: str) -> SesError:
-    """Invalid input."""
     return SesError("BadRequestException", 400, message)
 
 
 def answer(error: SesError, request_id: str) -> JSONResponse:
-    """Return the response of SES."""
     return JSONResponse(
         {"message": error.message},
         status_code=error.status,

@@ -10,19 +10,11 @@ from bongsu_sandbox.connection import Reset, Silence
 from bongsu_sandbox.faults.schemas import Detail, Kind
 from bongsu_sandbox.faults.service import CheckDetail, Fault, Faults, names, no_detail, seconds
 from bongsu_sandbox.ses import errors
-from bongsu_sandbox.ses.errors import SesError
 from bongsu_sandbox.ses.schemas import BulkEntry
 from bongsu_sandbox.ses.service import STATUS_MESSAGES, Forced
 
 SUCCESS = "SUCCESS"
-_MIXED = [
-    SUCCESS,
-    "TRANSIENT_FAILURE",
-    "ACCOUNT_THROTTLED",
-    "MESSAGE_REJECTED",
-    "ACCOUNT_DAILY_QUOTA_EXCEEDED",
-    "FAILED",
-]
+_FAILURES = ["TRANSIENT_FAILURE", "ACCOUNT_THROTTLED", "MESSAGE_REJECTED", "ACCOUNT_DAILY_QUOTA_EXCEEDED", "FAILED"]
 
 
 def _codes(detail: Detail) -> Detail:
@@ -65,6 +57,10 @@ ABILITIES: Mapping[Kind, CheckDetail] = {
 """The kinds of fault of SES, with the checks of their details."""
 
 
+_SENDING_ONLY: tuple[Kind, ...] = ("error", "throttle", "quota")
+_ERRORS = {"throttle": errors.THROTTLED, "quota": errors.QUOTA, "unavailable": "ServiceUnavailable"}
+
+
 class SesFaults:
     """Applies the active faults to requests to SES."""
 
@@ -80,20 +76,16 @@ class SesFaults:
         fault = self._faults.find_hit("ses", "unavailable", "hang", "reset", *_SENDING_ONLY if sending else ())
         if fault is None:
             return None
-        match fault.kind:
-            case "hang":
-                return self._silence(fault)
-            case "reset":
-                return Reset()
-            case kind:
-                raise _error(kind, fault.detail)
+        if fault.kind in {"hang", "reset"}:
+            return self._break(fault)
+        codes = fault.detail if isinstance(fault.detail, list) else ["InternalFailure"]
+        chosen = random.choice(codes)  # noqa: S311 - no secret depends on it
+        raise errors.known(_ERRORS.get(fault.kind, chosen))
 
     def after(self) -> Response | None:
-        """Return the silence that replaces the response to an accepted send."""
+        """Return the reset or the silence that replaces the response to an accepted send."""
         fault = self._faults.find_hit("ses", "accept_then_reset", "accept_then_hang")
-        if fault is None:
-            return None
-        return Reset() if fault.kind == "accept_then_reset" else self._silence(fault)
+        return None if fault is None else self._break(fault)
 
     def per_entry(self) -> Forced:
         """Return the forced statuses of one bulk call."""
@@ -106,30 +98,18 @@ class SesFaults:
                 given = [fault.detail.get(_bare(item)) for item in entry.destination.all()]
                 status = next((item for item in given if item is not None), SUCCESS)
             else:
-                statuses = fault.detail if isinstance(fault.detail, list) else _MIXED
+                statuses = fault.detail if isinstance(fault.detail, list) else [SUCCESS, *_FAILURES]
                 status = statuses[number % len(statuses)]
             return None if status == SUCCESS else status
 
         return forced
 
-    def _silence(self, fault: Fault) -> Silence:
+    def _break(self, fault: Fault) -> Response:
+        if fault.kind in {"reset", "accept_then_reset"}:
+            return Reset()
         at_most_s = fault.detail if isinstance(fault.detail, float) else None
         return Silence(fault.ended(at_most_s), self._stop.wait())
 
 
 def _bare(address: str) -> str:
     return address.rpartition("<")[2].strip("> ").lower()
-
-
-_SENDING_ONLY: tuple[Kind, ...] = ("error", "throttle", "quota")
-
-
-def _error(kind: Kind, detail: Detail) -> SesError:
-    if kind == "throttle":
-        return errors.known(errors.THROTTLED)
-    if kind == "quota":
-        return errors.known(errors.QUOTA)
-    if kind == "unavailable":
-        return errors.known("ServiceUnavailable")
-    code = random.choice(detail) if isinstance(detail, list) else "InternalFailure"  # noqa: S311 - no secret
-    return errors.known(code)

@@ -6,11 +6,9 @@ import mimetypes
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
 
 from bongsu_sandbox.mailbox.schemas import Attachment
-from bongsu_sandbox.ses.addresses import Address, parse_address
+from bongsu_sandbox.ses.addresses import Address, decode_words, parse_address
 from bongsu_sandbox.ses.errors import SesError, bad_request
 from bongsu_sandbox.ses.schemas import (
     AttachmentInput,
@@ -29,21 +27,8 @@ SEND_MAX_BYTES = 40 * 1024 * 1024
 BULK_MAX_BYTES = 10 * 1024 * 1024
 _MAX_TAG = 256
 _TAG = re.compile(r"^[A-Za-z0-9_-]+$")
-_SET_BY_SES = frozenset(
-    {
-        "bcc",
-        "cc",
-        "content-disposition",
-        "content-type",
-        "date",
-        "from",
-        "message-id",
-        "mime-version",
-        "reply-to",
-        "return-path",
-        "subject",
-        "to",
-    }
+_SET_BY_SES = re.compile(
+    r"bcc|cc|content-(disposition|type)|date|from|message-id|mime-version|reply-to|return-path|subject|to"
 )
 _REFUSED_FILES = re.compile(
     r"\.(ade|adp|app|asp|bas|bat|cer|chm|cmd|com|cpl|crt|csh|der|exe|fxp|gadget|hlp|hta|inf|ins|isp|its|jse?|ksh|lib|lnk|"
@@ -54,6 +39,9 @@ _REFUSED_FILES = re.compile(
 )
 
 
+File = tuple[Attachment, bytes]
+
+
 @dataclass(frozen=True)
 class Message:
     """A message without its recipients."""
@@ -62,8 +50,7 @@ class Message:
     text: str | None = None
     html: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
-    attachments: tuple[Attachment, ...] = ()
-    contents: tuple[bytes, ...] = ()
+    files: Sequence[File] = ()
 
     def with_headers(self, headers: dict[str, str]) -> "Message":
         """Return the message with these headers before its own."""
@@ -72,15 +59,12 @@ class Message:
 
 @dataclass(frozen=True)
 class Recipients:
-    """The recipients of a message."""
-
     to: tuple[Address, ...] = ()
     cc: tuple[Address, ...] = ()
     bcc: tuple[Address, ...] = ()
 
     @property
     def everyone(self) -> tuple[Address, ...]:
-        """All recipients in order."""
         return self.to + self.cc + self.bcc
 
 
@@ -89,10 +73,7 @@ def parse_destination(destination: Destination) -> Recipients:
 
     :raises SesError: BadRequestException for none, too many, or a wrong address.
     """
-    count = len(destination.all())
-    if count == 0:
-        raise bad_request("Destination must have at least one recipient.")
-    require_recipient_count(count)
+    require_recipient_count(len(destination.all()))
     return Recipients(
         to=tuple(parse_address(item) for item in destination.to_addresses),
         cc=tuple(parse_address(item) for item in destination.cc_addresses),
@@ -101,7 +82,9 @@ def parse_destination(destination: Destination) -> Recipients:
 
 
 def require_recipient_count(count: int) -> None:
-    """Refuse too many recipients."""
+    """Refuse a message without recipients, or with too many."""
+    if count == 0:
+        raise bad_request("Destination must have at least one recipient.")
     if count > MAX_RECIPIENTS:
         raise bad_request(f"Recipient count exceeds {MAX_RECIPIENTS}.")
 
@@ -126,21 +109,19 @@ def parse_tags(*layers: Iterable[Tag]) -> dict[str, str]:
 
 
 def parse_headers(headers: Iterable[Header]) -> dict[str, str]:
-    """Custom headers.
+    """Read custom headers.
 
     :raises SesError: BadRequestException for one that SES sets itself, and for one given twice.
     """
-    parsed: dict[str, str] = {}
-    seen: set[str] = set()
+    parsed: dict[str, Header] = {}
     for header in headers:
         name = header.name.lower()
-        if name in _SET_BY_SES:
+        if _SET_BY_SES.fullmatch(name):
             raise bad_request(f"Header '{header.name}' is set by SES and cannot be given.")
-        if name in seen:
+        if name in parsed:
             raise bad_request(f"Duplicate header '{header.name}'.")
-        seen.add(name)
-        parsed[header.name] = header.value
-    return parsed
+        parsed[name] = header
+    return {header.name: header.value for header in parsed.values()}
 
 
 def from_simple(content: Simple) -> Message:
@@ -150,14 +131,13 @@ def from_simple(content: Simple) -> Message:
     """
     if content.body.text is None and content.body.html is None:
         raise bad_request("Body must have a Text or an Html part.")
-    attachments, contents = parse_attachments(content.attachments)
+    files = parse_attachments(content.attachments)
     return Message(
         subject=_as_received(_one_line(decoded(content.subject))),
         text=None if content.body.text is None else decoded(content.body.text),
         html=None if content.body.html is None else decoded(content.body.html),
         headers=parse_headers(content.headers),
-        attachments=attachments,
-        contents=contents,
+        files=files,
     )
 
 
@@ -183,7 +163,7 @@ def from_template(template: Template, replacement: str | None, headers: dict[str
     """
     content = inline_template(template)
     data = merge_data(template.template_data, replacement)
-    attachments, contents = parse_attachments(template.attachments)
+    files = parse_attachments(template.attachments)
     given = {name.lower() for name in headers}
     own = {name: value for name, value in parse_headers(template.headers).items() if name.lower() not in given}
     return Message(
@@ -191,8 +171,7 @@ def from_template(template: Template, replacement: str | None, headers: dict[str
         text=None if content.text is None else render(content.text, data),
         html=None if content.html is None else render(content.html, data),
         headers=own | headers,
-        attachments=attachments,
-        contents=contents,
+        files=files,
     )
 
 
@@ -202,7 +181,7 @@ def require_size(message: Message, limit: int) -> None:
     :raises SesError: BadRequestException.
     """
     size = sum(len(part.encode()) for part in (message.text, message.html) if part)
-    size += sum(-(-len(content) // 3) * 4 for content in message.contents)
+    size += sum(-(-len(content) // 3) * 4 for _, content in message.files)
     require_length(size, limit)
 
 
@@ -226,12 +205,12 @@ def decoded(content: Content) -> str:
         raise bad_request(f"Unsupported charset: {charset}") from error
 
 
-def parse_attachments(given: Sequence[AttachmentInput]) -> tuple[tuple[Attachment, ...], tuple[bytes, ...]]:
-    """Attachments and their contents.
+def parse_attachments(given: Iterable[AttachmentInput]) -> list[File]:
+    """Decode attachments.
 
     :raises SesError: BadRequestException.
     """
-    attachments, contents = [], []
+    files: list[File] = []
     for item in given:
         if _REFUSED_FILES.search(item.file_name):
             raise bad_request(f"Illegal filename '{item.file_name}'.")
@@ -239,26 +218,22 @@ def parse_attachments(given: Sequence[AttachmentInput]) -> tuple[tuple[Attachmen
             content = base64.b64decode(item.raw_content, validate=True)
         except binascii.Error as error:
             raise bad_request(f"The content of attachment '{item.file_name}' is not base64.") from error
-        attachments.append(
-            Attachment(
-                filename=item.file_name,
-                content_type=item.content_type or mimetypes.guess_type(item.file_name)[0] or "application/octet-stream",
-                size_bytes=len(content),
-                content_id=item.content_id,
-            )
+        attachment = Attachment(
+            filename=item.file_name,
+            content_type=item.content_type or mimetypes.guess_type(item.file_name)[0] or "application/octet-stream",
+            size_bytes=len(content),
+            content_id=item.content_id,
         )
-        contents.append(content)
-    return tuple(attachments), tuple(contents)
+        files.append((attachment, content))
+    return files
 
 
 def _as_received(subject: str) -> str:
     """The subject as a mail client shows it: SES passes ASCII on, encoded words included."""
     if not subject.isascii() or "=?" not in subject:
         return subject
-    try:
-        return str(make_header(decode_header(subject)))
-    except (HeaderParseError, LookupError, UnicodeError, ValueError):
-        return subject
+    readable = decode_words(subject)
+    return subject if readable is None else readable
 
 
 def _one_line(subject: str) -> str:

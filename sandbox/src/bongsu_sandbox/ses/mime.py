@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-from collections.abc import Iterable
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -13,6 +12,7 @@ from bongsu_sandbox.ses.addresses import Address, parse_address
 from bongsu_sandbox.ses.errors import bad_request
 from bongsu_sandbox.ses.messages import (
     SEND_MAX_BYTES,
+    File,
     Message,
     Recipients,
     require_length,
@@ -53,17 +53,14 @@ def _from_raw(data: str, destination: Recipients | None) -> tuple[Message, Addre
     recipients = destination or Recipients(
         to=_addresses(parsed, "To"), cc=_addresses(parsed, "Cc"), bcc=_addresses(parsed, "Bcc")
     )
-    if not recipients.everyone:
-        raise bad_request("Destination must have at least one recipient.")
     require_recipient_count(len(recipients.everyone))
-    attachments, contents = _attachments(parsed)
+    bodies = [parsed.get_body(preferencelist=(kind,)) for kind in ("plain", "html")]
     message = Message(
         subject=clean(str(parsed.get("Subject", ""))),
         text=_text(parsed, "plain"),
         html=_text(parsed, "html"),
         headers={name: clean(str(value)) for name, value in parsed.items() if name.lower() != "bcc"},
-        attachments=attachments,
-        contents=contents,
+        files=[_file(part) for part in parsed.walk() if not part.is_multipart() and part not in bodies],
     )
     return message, senders[0] if senders else None, recipients
 
@@ -91,26 +88,14 @@ def _text(parsed: EmailMessage, kind: str) -> str | None:
         return payload.decode("utf-8", "replace")
 
 
-def _attachments(parsed: EmailMessage) -> tuple[tuple[Attachment, ...], tuple[bytes, ...]]:
-    attachments, contents = [], []
-    for part in _files(parsed):
-        payload = part.get_payload(decode=True)
-        content = payload if isinstance(payload, bytes) else b""
-        content_id = part.get("Content-ID")
-        attachments.append(
-            Attachment(
-                filename=clean(part.get_filename() or "unnamed"),
-                content_type=part.get_content_type(),
-                size_bytes=len(content),
-                content_id=None if content_id is None else clean(str(content_id)).strip("<> "),
-            )
-        )
-        contents.append(content)
-    return tuple(attachments), tuple(contents)
-
-
-def _files(parsed: EmailMessage) -> Iterable[EmailMessage]:
-    bodies = {id(parsed.get_body(preferencelist=(kind,))) for kind in ("plain", "html")}
-    for part in parsed.walk():
-        if not part.is_multipart() and id(part) not in bodies:
-            yield part
+def _file(part: EmailMessage) -> File:
+    payload = part.get_payload(decode=True)
+    content = payload if isinstance(payload, bytes) else b""
+    content_id = part.get("Content-ID")
+    attachment = Attachment(
+        filename=clean(part.get_filename() or "unnamed"),
+        content_type=part.get_content_type(),
+        size_bytes=len(content),
+        content_id=None if content_id is None else clean(str(content_id)).strip("<> "),
+    )
+    return attachment, content

@@ -103,7 +103,6 @@ class Destination(Wire):
     bcc_addresses: Addresses = ()
 
     def all(self) -> tuple[str, ...]:
-        """Every recipient."""
         return self.to_addresses + self.cc_addresses + self.bcc_addresses
 
 

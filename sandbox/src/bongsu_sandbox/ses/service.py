@@ -3,7 +3,6 @@
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
@@ -60,23 +59,11 @@ STATUS_MESSAGES = {
 """Every status of a bulk entry but SUCCESS, as botocore's model lists them."""
 
 
-@dataclass(frozen=True)
-class BulkResult:
-    """The result of one entry of a bulk call."""
-
-    status: str
-    message_id: str | None = None
-    error: str | None = None
-
-    def to_wire(self) -> dict[str, str]:
-        """Return the entry of the response."""
-        named = (("Status", self.status), ("MessageId", self.message_id), ("Error", self.error))
-        return {name: value for name, value in named if value is not None}
+BulkResult = dict[str, str]
+"""The result of one entry of a bulk call: `Status`, and `MessageId` or `Error`."""
 
 
 class Ses:
-    """The mail-sending part of SES."""
-
     def __init__(self, account: Account, mailbox: Mailbox, ledger: Ledger) -> None:
         self.account = account
         self._mailbox = mailbox
@@ -96,7 +83,6 @@ class Ses:
             destination = parse_destination(request.destination) if request.destination.all() else None
             message, own, recipients = from_raw(content.raw.data, destination)
             sender = self._sender(given or own, region)
-            self.account.spend(len(recipients.everyone))
             return self._accept(sender, recipients, message, tags)
         recipients = parse_destination(request.destination)
         sender = self._sender(given, region)
@@ -104,7 +90,6 @@ class Ses:
         if content.simple is not None:
             message = from_simple(content.simple).with_headers(base)
             require_size(message, SEND_MAX_BYTES)
-            self.account.spend(len(recipients.everyone))
             return self._accept(sender, recipients, message, tags)
         assert content.template is not None  # noqa: S101 - one of three, and not the other two
         return self._send_template(content.template, None, {}, sender, recipients, base, tags, SEND_MAX_BYTES)
@@ -122,9 +107,8 @@ class Ses:
             raise bad_request(f"BulkEmailEntries must have between 1 and {MAX_ENTRIES} entries.")
         parse_tags(request.default_email_tags)
         parse_headers(template.headers)
-        sender = self._sender(
-            None if request.from_email_address is None else parse_address(request.from_email_address), region
-        )
+        given = None if request.from_email_address is None else parse_address(request.from_email_address)
+        sender = self._sender(given, region)
         return [
             self._bulk_entry(request, template, entry, sender, forced(number, entry))
             for number, entry in enumerate(request.bulk_email_entries)
@@ -134,7 +118,7 @@ class Ses:
         self, request: SendBulkEmail, template: Template, entry: BulkEntry, sender: Address, forced: str | None
     ) -> BulkResult:
         if forced is not None:
-            return BulkResult(forced, error=STATUS_MESSAGES[forced])
+            return {"Status": forced, "Error": STATUS_MESSAGES[forced]}
         content = entry.replacement_email_content
         replacement = content.replacement_template if content is not None else None
         data = replacement.replacement_template_data if replacement is not None else None
@@ -151,8 +135,8 @@ class Ses:
                 BULK_MAX_BYTES,
             )
         except SesError as error:
-            return BulkResult(STATUS_OF_CODE.get(error.code, "FAILED"), error=error.message)
-        return BulkResult("SUCCESS", message_id=message_id)
+            return {"Status": STATUS_OF_CODE.get(error.code, "FAILED"), "Error": error.message}
+        return {"Status": "SUCCESS", "MessageId": message_id}
 
     def _send_template(  # noqa: PLR0913, PLR0917 - what the two operations give, in one place
         self,
@@ -168,10 +152,8 @@ class Ses:
         try:
             message = from_template(template, data, headers).with_headers(base)
         except RenderingFailure as failure:
-            self.account.spend(len(recipients.everyone))
             return self._accept(sender, recipients, Message(subject=""), tags, rendering_failure=str(failure))
         require_size(message, limit)
-        self.account.spend(len(recipients.everyone))
         return self._accept(sender, recipients, message, tags)
 
     def _sender(self, sender: Address | None, region: str) -> Address:
@@ -188,10 +170,11 @@ class Ses:
         tags: dict[str, str],
         rendering_failure: str | None = None,
     ) -> str:
-        """Record a message in the mailbox and then in the ledger."""
+        """Take the recipients from the limits; record the message in the mailbox and then in the ledger."""
+        everyone = recipients.everyone
+        self.account.spend(len(everyone))
         now = datetime.now(UTC)
         message_id = f"010c{time.time_ns() // 1_000_000:012x}-{uuid.uuid4()}-000000"
-        everyone = recipients.everyone
         if rendering_failure is None:
             # SES sets these itself, over what a raw message says.
             own = {
@@ -200,7 +183,8 @@ class Ses:
                 "Subject": message.subject,
                 "MIME-Version": "1.0",
             }
-            kept = {name: value for name, value in message.headers.items() if name.lower() not in _OWN_HEADERS}
+            own_names = {name.lower() for name in own}
+            kept = {name: value for name, value in message.headers.items() if name.lower() not in own_names}
             for number, recipient in enumerate(everyone):
                 mail = Mail(
                     id=message_id if len(everyone) == 1 else f"{message_id}.{number}",
@@ -213,9 +197,9 @@ class Ses:
                     headers=kept | own,
                     tags=tags,
                     received_at=now,
-                    attachments=message.attachments,
+                    attachments=tuple(attachment for attachment, _ in message.files),
                 )
-                self._mailbox.add(mail, message.contents)
+                self._mailbox.add(mail, [content for _, content in message.files])
         self._ledger.append(
             LedgerEntry(
                 message_id=message_id,
@@ -229,15 +213,7 @@ class Ses:
         return message_id
 
 
-_OWN_HEADERS = frozenset({"date", "message-id", "subject", "mime-version"})
-
-
 def _base_headers(sender: Address, recipients: Recipients, reply_to: Sequence[str]) -> dict[str, str]:
-    headers = {"From": str(sender)}
-    if recipients.to:
-        headers["To"] = ", ".join(str(address) for address in recipients.to)
-    if recipients.cc:
-        headers["Cc"] = ", ".join(str(address) for address in recipients.cc)
-    if reply_to:
-        headers["Reply-To"] = ", ".join(str(parse_address(address)) for address in reply_to)
-    return headers
+    replies = [parse_address(address) for address in reply_to]
+    headers = {"From": [sender], "To": recipients.to, "Cc": recipients.cc, "Reply-To": replies}
+    return {name: ", ".join(map(str, addresses)) for name, addresses in headers.items() if addresses}

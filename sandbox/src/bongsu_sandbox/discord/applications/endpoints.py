@@ -25,7 +25,7 @@ async def read_application(front: ProvidedFront) -> Response:
 
 @router.get("/applications/{application_id}/commands")
 async def list_commands(commands: ProvidedCommands, application_id: str) -> Response:
-    return JSONResponse(commands.of(application_id))
+    return JSONResponse(commands.list_all(application_id))
 
 
 @router.put("/applications/{application_id}/commands")

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from bongsu_sandbox.discord.errors import Wire
 from bongsu_sandbox.discord.users.models import User
+from bongsu_sandbox.discord.wire import FIXED_FIELDS, Wire
 
 BOT_NAME = "봉수"
 
@@ -22,26 +22,14 @@ class Application:
 
     @property
     def bot(self) -> User:
-        """The bot's user."""
         return User(id=self.id, username=BOT_NAME, bot=True, verified=True)
 
     def to_wire(self) -> Wire:
-        """The application object."""
         return {
+            **FIXED_FIELDS["application"],
             "id": str(self.id),
             "name": BOT_NAME,
-            "icon": None,
-            "description": "",
-            "type": None,
             "bot": self.bot.to_wire(),
-            "summary": "",
-            "bot_public": True,
-            "bot_require_code_grant": True,
-            "verify_key": "0" * 64,
-            "flags": 0,
             "redirect_uris": list(self.redirect_uris),
-            "interactions_endpoint_url": None,
-            "tags": [],
-            "team": None,
             "owner": self.bot.to_wire(),
         }

@@ -3,8 +3,9 @@
 import re
 
 from bongsu_sandbox.discord.applications.models import Application
-from bongsu_sandbox.discord.errors import DiscordError, Wire, invalid_form, required, unknown
+from bongsu_sandbox.discord.errors import DiscordError, invalid_form, required, unknown
 from bongsu_sandbox.discord.snowflakes import Snowflakes, parse
+from bongsu_sandbox.discord.wire import Wire
 from bongsu_sandbox.discord.world import World
 
 _NAME = re.compile(r"^[-_'\w]{1,32}$", re.UNICODE)
@@ -21,8 +22,8 @@ class Commands:
         self.syncs = 0
         """How often they were overwritten."""
 
-    def of(self, application_id: str) -> list[Wire]:
-        """The commands.
+    def list_all(self, application_id: str) -> list[Wire]:
+        """List the commands.
 
         :raises DiscordError: another application's.
         """
@@ -35,23 +36,25 @@ class Commands:
 
         :raises DiscordError: one of them is wrong.
         """
-        before = {(one["name"], one["type"]): one["id"] for one in self.of(application_id)}
+        before = {(one["name"], one["type"]): one["id"] for one in self.list_all(application_id)}
         if not isinstance(wanted, list):
             raise DiscordError(400, 50035, "Invalid Form Body", {"_errors": [{"code": "LIST_TYPE_CONVERT"}]})
         made = [self._build(place, command, before) for place, command in enumerate(wanted)]
-        self._world.set_commands(made)
+        self._world.commands = made
+        self._world.save()
         self.syncs += 1
         return made
 
     def delete(self, application_id: str, command_id: str) -> None:
-        """Remove one.
+        """Delete a command.
 
         :raises DiscordError: unknown ID.
         """
-        kept = [one for one in self.of(application_id) if one["id"] != command_id]
+        kept = [one for one in self.list_all(application_id) if one["id"] != command_id]
         if len(kept) == len(self._world.commands):
             raise unknown("Application Command")
-        self._world.set_commands(kept)
+        self._world.commands = kept
+        self._world.save()
 
     def _build(self, place: int, command: object, before: dict[tuple[object, object], object]) -> Wire:
         if not isinstance(command, dict) or "name" not in command:

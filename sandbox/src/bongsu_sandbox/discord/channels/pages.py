@@ -55,10 +55,10 @@ def _page(
         "bot_id": bot_id,
         "guild": guild,
         "channel": channel,
-        "messages": control.messages_.of(channel.id)[::-1],
+        "messages": control.messages.of(channel.id)[::-1],
         "members": [world.users[user] for user in guild.members if user in world.users],
         "commands": _paths(control),
-        "interactions": control.interactions_.recent[: -_SHOWN_COMMANDS - 1 : -1],
+        "interactions": [*control.interactions.recent][: -_SHOWN_COMMANDS - 1 : -1],
         "connected": any(session.connected for session in control.hub.sessions),
         "problem": problem,
     }
@@ -70,7 +70,7 @@ def _page(
 def _paths(control: Control) -> list[str]:
     """Return every command with its subcommands, as typed."""
     paths = []
-    for command in control.commands.of(str(control.front.application.id)):
+    for command in control.commands.list_all(str(control.front.application.id)):
         options = command.get("options")
         nested = [
             f"{command['name']} {one['name']}"

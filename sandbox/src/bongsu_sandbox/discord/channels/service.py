@@ -7,22 +7,22 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from bongsu_sandbox.discord.errors import DiscordError, Wire, invalid_form, unknown
+from bongsu_sandbox.discord.errors import DiscordError, invalid_form, unknown
 from bongsu_sandbox.discord.snowflakes import Snowflakes, parse
 from bongsu_sandbox.discord.users.models import User
+from bongsu_sandbox.discord.wire import FIXED_FIELDS, Wire
 from bongsu_sandbox.line_file import LineFile
 
 KEPT_PER_CHANNEL = 200
 NONCE_S = 300.0
 EPHEMERAL = 1 << 6
+LOADING = 1 << 7
 _MAX_CONTENT_CHARS = 2000
 _MAX_EMBEDS = 10
 _MAX_NONCE_CHARS = 25
 
 
 class Message(BaseModel):
-    """A message."""
-
     id: int
     channel_id: int
     author: User
@@ -37,23 +37,16 @@ class Message(BaseModel):
     """For an answer to a slash command: user and command."""
 
     def to_wire(self) -> Wire:
-        """The message object."""
         wire: Wire = {
+            **FIXED_FIELDS["message"],
             "id": str(self.id),
             "channel_id": str(self.channel_id),
-            "type": 0,
             "author": self.author.to_wire(),
             "content": self.content,
             "timestamp": self.sent_at.isoformat(),
             "edited_timestamp": self.edited_at.isoformat() if self.edited_at else None,
-            "tts": False,
-            "mention_everyone": False,
-            "mentions": [],
-            "mention_roles": [],
             "attachments": self.attachments,
             "embeds": self.embeds,
-            "pinned": False,
-            "components": [],
             "flags": self.flags,
         }
         if self.nonce is not None:
@@ -151,7 +144,6 @@ class Messages:
         return found[::-1][:limit]
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()
 
     def _keep(self, message: Message) -> None:

@@ -86,9 +86,9 @@ async def give(control: ProvidedControl, body: NewCommand) -> View:
 
 @router.get("/interactions", summary="List the latest given commands, oldest first")
 async def list_interactions(control: ProvidedControl) -> View:
-    return {"items": control.interactions()}
+    return {"items": control.list_interactions()}
 
 
 @router.get("/channels/{channel_id}/messages", summary="List a channel's newest messages, oldest first")
 async def list_messages(control: ProvidedControl, channel_id: str) -> View:
-    return {"items": control.messages(channel_id)}
+    return {"items": control.list_messages(channel_id)}

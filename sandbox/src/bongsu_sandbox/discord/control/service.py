@@ -1,6 +1,6 @@
 """Control of Discord's stand-in, for tests and demos."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from bongsu.runtime.errors import Conflict, FieldError, Invalid, NotFound
@@ -16,7 +16,6 @@ from bongsu_sandbox.discord.control.schemas import (
     NewGuild,
     UserChange,
 )
-from bongsu_sandbox.discord.errors import Wire
 from bongsu_sandbox.discord.front import Front
 from bongsu_sandbox.discord.gateway.connection import INVALID_SESSION, RECONNECT
 from bongsu_sandbox.discord.gateway.hub import Counts, Hub
@@ -27,6 +26,7 @@ from bongsu_sandbox.discord.interactions.service import Command, Interaction, In
 from bongsu_sandbox.discord.rate_limits import Limits
 from bongsu_sandbox.discord.snowflakes import Snowflakes, parse
 from bongsu_sandbox.discord.users.models import User
+from bongsu_sandbox.discord.wire import Wire
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,17 @@ class Control:
     hub: Hub
     guilds: Guilds
     commands: Commands
-    interactions_: Interactions
-    messages_: Messages
+    interactions: Interactions
+    messages: Messages
     snowflakes: Snowflakes
 
     def state(self) -> Wire:
-        """Return the whole state."""
-        counts = self.hub.counts
-        application = self.front.application
+        application, world = self.front.application, self.front.world
         return {
             "application_id": str(application.id),
-            "users": [user.model_dump(mode="json") | {"id": str(user.id)} for user in self.front.world.users.values()],
-            "guilds": [self._view_guild(guild) for guild in self.front.world.guilds.values()],
-            "commands": self.commands.of(str(application.id)),
+            "users": [_view_user(user) for user in world.users.values()],
+            "guilds": [self._view_guild(guild) for guild in world.guilds.values()],
+            "commands": self.commands.list_all(str(application.id)),
             "gateway": {
                 "sessions": [
                     {
@@ -61,16 +59,12 @@ class Control:
                     }
                     for session in self.hub.sessions
                 ],
-                "connections": counts.connections,
-                "identifies": counts.identifies,
-                "resumes": counts.resumes,
-                "refused": counts.refused,
-                "heartbeats": counts.heartbeats,
+                **asdict(self.hub.counts),
             },
             "rest": dict(self.front.requests),
             "leaves": self.guilds.left,
             "command_syncs": self.commands.syncs,
-            "messages": self.messages_.count,
+            "messages": self.messages.count,
         }
 
     def reset(self) -> None:
@@ -86,7 +80,6 @@ class Control:
         self.commands.syncs = 0
 
     def make_guild(self, wanted: NewGuild) -> Wire:
-        """Add a guild."""
         owner = self._user(wanted.owner_id)
         guild_id = self.snowflakes.make()
         everyone = Role(id=guild_id, name="@everyone", permissions=EVERYONE)
@@ -106,7 +99,6 @@ class Control:
         return self._view_guild(guild)
 
     def change_guild(self, guild_id: str, change: GuildChange) -> Wire:
-        """Change a guild, and dispatch the change to the bot."""
         guild = self._guild(guild_id)
         if change.owner_id is not None:
             owner = self._user(change.owner_id)
@@ -133,19 +125,17 @@ class Control:
         self.guilds.set_member(guild, Member(user_id=user.id, roles=roles, joined_at=datetime.now(UTC)))
 
     def remove_member(self, guild_id: str, user_id: str) -> None:
-        """Remove a member."""
         guild, user = self._guild(guild_id), self._user(user_id)
         if guild.owner_id == user.id:
             raise Conflict("The owner cannot leave", code="owner")
         self.guilds.remove_member(guild, user.id)
 
     def change_user(self, user_id: str, change: UserChange) -> Wire:
-        """Change a person."""
         user = self._user(user_id)
         for name in change.model_fields_set:
             setattr(user, name, getattr(change, name))
         self.front.world.save()
-        return user.model_dump(mode="json") | {"id": str(user.id)}
+        return _view_user(user)
 
     def drop(self, drop: Drop) -> int:
         """End the connections, or tell the bot to; how many there were."""
@@ -158,32 +148,28 @@ class Control:
         return self.hub.end_connections(outgoing[drop.how], drop.shard_id)
 
     def change_gateway(self, change: GatewayChange) -> None:
-        """For connections that are made from now on."""
         if change.heartbeat_ms is not None:
             self.hub.heartbeat_ms = change.heartbeat_ms
         if change.shards is not None:
             self.hub.shards = change.shards
 
     def set_limits(self, limits: Limits) -> Limits:
-        """The rate limits from now on."""
         self.front.rate_limits.limits = limits
         return limits
 
     async def give(self, wanted: NewCommand) -> Wire:
-        """Give a command and wait for its answer."""
         interaction = self.give_now(wanted)
-        await self.interactions_.settled(interaction, wanted.wait_s)
+        await self.interactions.settled(interaction, wanted.wait_s)
         return interaction.view()
 
     def give_now(self, wanted: NewCommand) -> Interaction:
-        """Give a command."""
         guild, user = self._guild(wanted.guild_id), self._user(wanted.user_id)
         if user.id not in guild.members:
             raise Invalid(f"{user.name} is not in {guild.name}", code="not_a_member", errors=[_at("user_id")])
         channel_id = next(iter(guild.channels)) if wanted.channel_id is None else parse(wanted.channel_id)
         if channel_id not in guild.channels:
             raise Invalid(f"{guild.name} has no such channel", code="no_channel", errors=[_at("channel_id")])
-        commands = self.commands.of(str(self.front.application.id))
+        commands = self.commands.list_all(str(self.front.application.id))
         known = [str(command["name"]) for command in commands]
         if wanted.command.split()[0] not in known and not wanted.unregistered:
             there = f"there is {', '.join(known)}" if known else "it has registered none"
@@ -196,15 +182,13 @@ class Control:
             channel_id=channel_id,
             locale=wanted.locale or user.locale,
         )
-        return self.interactions_.give(command, commands)
+        return self.interactions.give(command, commands)
 
-    def interactions(self) -> list[Wire]:
-        """The latest commands."""
-        return [interaction.view() for interaction in self.interactions_.recent]
+    def list_interactions(self) -> list[Wire]:
+        return [interaction.view() for interaction in self.interactions.recent]
 
-    def messages(self, channel_id: str) -> list[Wire]:
-        """A channel's messages."""
-        return [message.to_wire() for message in self.messages_.of(parse(channel_id) or 0)]
+    def list_messages(self, channel_id: str) -> list[Wire]:
+        return [message.to_wire() for message in self.messages.of(parse(channel_id) or 0)]
 
     def _view_guild(self, guild: Guild) -> Wire:
         return {
@@ -229,6 +213,10 @@ class Control:
         if found is None:
             raise NotFound("There is no such person")
         return found
+
+
+def _view_user(user: User) -> Wire:
+    return user.model_dump(mode="json") | {"id": str(user.id)}
 
 
 def _at(field: str) -> FieldError:

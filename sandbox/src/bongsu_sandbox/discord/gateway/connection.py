@@ -13,13 +13,12 @@ from bongsu.runtime.stop import StopSignal
 from bongsu_sandbox.access import TRANSPORT
 from bongsu_sandbox.connection import reset
 from bongsu_sandbox.discord.applications.models import Application
-from bongsu_sandbox.discord.errors import Wire
 from bongsu_sandbox.discord.gateway.hub import GUILDS_INTENT, Hub
 from bongsu_sandbox.discord.gateway.session import Close, Cut, Outgoing, Session, packet
 from bongsu_sandbox.discord.snowflakes import parse
+from bongsu_sandbox.discord.wire import FIXED_FIELDS, Wire
 from bongsu_sandbox.faults.service import Faults
 
-HEARTBEAT, IDENTIFY, PRESENCE, VOICE_STATE, RESUME, REQUEST_MEMBERS = 1, 2, 3, 4, 6, 8
 RECONNECT, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 7, 9, 10, 11
 PRIVILEGED_INTENTS = (1 << 1) | (1 << 8) | (1 << 15)
 ALL_INTENTS = (1 << 26) - 1
@@ -158,19 +157,13 @@ class Connection:
         application = self._gateway.application
         guilds = [*self._gateway.first_events(session.shard_id, session.shards)]
         ready: Wire = {
-            "v": 10,
+            **FIXED_FIELDS["ready"],
             "user": application.bot.to_own_wire(email=True),
             "guilds": [{"id": str(guild_id), "unavailable": True} for guild_id, _ in guilds],
             "session_id": session.id,
             "resume_gateway_url": url_of(self._socket),
-            "session_type": "normal",
             "shard": [session.shard_id, session.shards],
             "application": {"id": str(application.id), "flags": 0},
-            "private_channels": [],
-            "presences": [],
-            "relationships": [],
-            "user_settings": {},
-            "_trace": ["sandbox"],
         }
         session.dispatch("READY", ready)
         if not session.intents & GUILDS_INTENT:

@@ -85,10 +85,6 @@ async def read_gateway(request: Request) -> Response:
 
 @rest_router.get("/gateway/bot", dependencies=[Depends(require_bot)])
 async def read_bot_gateway(hub: ProvidedHub, request: Request) -> Response:
-    limit = {
-        "total": hub.session_starts,
-        "remaining": hub.starts_left,
-        "reset_after": 14_400_000,
-        "max_concurrency": 1,
-    }
+    left = max(0, hub.session_starts - hub.counts.identifies)
+    limit = {"total": hub.session_starts, "remaining": left, "reset_after": 14_400_000, "max_concurrency": 1}
     return JSONResponse({"url": _gateway_url(request), "shards": hub.shards, "session_start_limit": limit})

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from bongsu_sandbox.discord.errors import Wire
 from bongsu_sandbox.discord.gateway.session import Outgoing, Session
 from bongsu_sandbox.discord.snowflakes import shard_of
+from bongsu_sandbox.discord.wire import Wire
 
 GUILDS_INTENT = 1 << 0
 HEARTBEAT_MS = 41_250
@@ -40,13 +40,7 @@ class Hub:
             self.forget(session)
         return [*self._sessions.values()]
 
-    @property
-    def starts_left(self) -> int:
-        """The session starts left today."""
-        return max(0, self.session_starts - self.counts.identifies)
-
     def start(self, *, shard_id: int, shards: int, intents: int) -> Session:
-        """Start a session."""
         session = Session(shard_id=shard_id, shards=shards, intents=intents)
         self._sessions[session.id] = session
         return session
@@ -56,7 +50,6 @@ class Hub:
         return next((session for session in self.sessions if session.id == session_id), None)
 
     def forget(self, session: Session) -> None:
-        """End a session."""
         self._sessions.pop(session.id, None)
 
     def dispatch(self, event: str, data: Wire, *, guild_id: int | None) -> int:

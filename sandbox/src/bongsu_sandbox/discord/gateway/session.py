@@ -7,7 +7,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
-from bongsu_sandbox.discord.errors import Wire
+from bongsu_sandbox.discord.wire import Wire
 
 DISPATCH = 0
 KEPT_EVENTS = 1000
@@ -16,8 +16,6 @@ RESUMABLE_S = 120.0
 
 @dataclass(frozen=True)
 class Close:
-    """Closes a connection with a close code."""
-
     code: int
     reason: str = ""
 
@@ -51,7 +49,6 @@ class Session:
 
     @property
     def connected(self) -> bool:
-        """Whether it has a connection."""
         return self._connection is not None
 
     @property
@@ -66,7 +63,6 @@ class Session:
         self._connection = connection
 
     def detach(self, connection: asyncio.Queue[Outgoing]) -> None:
-        """Detach a connection that has ended."""
         if self._connection is connection:
             self._connection = None
             self._left_at = time.monotonic()

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse
 
 from bongsu.runtime.dependencies import Provided
-from bongsu_sandbox.discord.errors import Wire
 from bongsu_sandbox.discord.front import DiscordRoute, Front, require_bot
 from bongsu_sandbox.discord.guilds.service import Guilds
 from bongsu_sandbox.discord.snowflakes import parse
+from bongsu_sandbox.discord.wire import Wire
 
 ProvidedFront = Annotated[Front, Provided(Front)]
 ProvidedGuilds = Annotated[Guilds, Provided(Guilds)]

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
-from bongsu_sandbox.discord.errors import DiscordError, Wire, missing_access, missing_permissions, unknown
+from bongsu_sandbox.discord.errors import DiscordError, missing_access, missing_permissions, unknown
 from bongsu_sandbox.discord.gateway.hub import Hub
 from bongsu_sandbox.discord.guilds.models import SEND_MESSAGES, Channel, Guild, Member
+from bongsu_sandbox.discord.snowflakes import shard_of
 from bongsu_sandbox.discord.users.models import User
+from bongsu_sandbox.discord.wire import Wire
 from bongsu_sandbox.discord.world import World, add_bot, remove_bot
 
 
@@ -19,11 +21,7 @@ class Guilds:
         self.left = 0
         """The number of times that the bot has left a guild."""
 
-    def of_bot(self) -> list[Guild]:
-        """List the bot's guilds."""
-        return self.of(self._bot.id)
-
-    def of(self, user_id: int) -> list[Guild]:
+    def list_of(self, user_id: int) -> list[Guild]:
         """List a user's guilds by ID."""
         return sorted((one for one in self._world.guilds.values() if user_id in one.members), key=lambda one: one.id)
 
@@ -92,7 +90,6 @@ class Guilds:
         return True
 
     def set_unavailable(self, guild: Guild, *, unavailable: bool) -> None:
-        """Start or end an outage."""
         if guild.unavailable == unavailable:
             return
         guild.unavailable = unavailable
@@ -105,31 +102,27 @@ class Guilds:
             self._dispatch_create(guild, lately_joined=False)
 
     def rename(self, guild: Guild, name: str) -> None:
-        """Rename a guild."""
         guild.name = name
         self._world.save()
         if self._bot.id in guild.members and not guild.unavailable:
             self._hub.dispatch("GUILD_UPDATE", guild.to_wire(), guild_id=guild.id)
 
     def add(self, guild: Guild) -> None:
-        """Add a guild."""
         self._world.guilds[guild.id] = guild
         self._world.save()
 
     def set_member(self, guild: Guild, member: Member) -> None:
-        """Add a member or change its roles."""
         guild.members[member.user_id] = member
         self._world.save()
 
     def remove_member(self, guild: Guild, user_id: int) -> None:
-        """Remove a member."""
         guild.members.pop(user_id, None)
         self._world.save()
 
     def first_events(self, shard_id: int, shards: int) -> Iterator[tuple[int, Wire | None]]:
         """Yield the bot's guilds on a shard with the data of GUILD_CREATE, or None for an unavailable guild."""
-        for guild in self.of_bot():
-            if (guild.id >> 22) % shards == shard_id:
+        for guild in self.list_of(self._bot.id):
+            if shard_of(guild.id, shards) == shard_id:
                 yield guild.id, None if guild.unavailable else guild.to_event(self._bot, lately_joined=False)
 
     def _dispatch_create(self, guild: Guild, *, lately_joined: bool) -> None:

@@ -1,5 +1,6 @@
 """The bot's answers to commands, authorised by the interaction's token."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -7,11 +8,11 @@ from fastapi.responses import JSONResponse
 
 from bongsu.runtime.dependencies import Provided
 from bongsu_sandbox.discord import bodies
-from bongsu_sandbox.discord.channels.service import EPHEMERAL
-from bongsu_sandbox.discord.errors import Wire
+from bongsu_sandbox.discord.channels.service import EPHEMERAL, LOADING, Message
 from bongsu_sandbox.discord.front import Front, UnlimitedDiscordRoute
 from bongsu_sandbox.discord.interactions.service import DEFERRED, MESSAGE, Interaction, Interactions
 from bongsu_sandbox.discord.snowflakes import parse
+from bongsu_sandbox.discord.wire import Wire
 
 ProvidedFront = Annotated[Front, Provided(Front)]
 ProvidedInteractions = Annotated[Interactions, Provided(Interactions)]
@@ -58,37 +59,26 @@ async def read(front: ProvidedFront, interactions: ProvidedInteractions, applica
 
 def _callback(interaction: Interaction) -> Wire:
     answer = interaction.answers[0] if interaction.answers else None
+    message = _loading(interaction) if answer is None else answer.to_wire()
     about: Wire = {
         "id": str(interaction.id),
         "type": 2,
-        "channel_id": str(interaction.channel_id),
-        "guild_id": str(interaction.guild_id),
+        "channel_id": str(interaction.command.channel_id),
+        "guild_id": str(interaction.command.guild.id),
         "response_message_loading": answer is None,
         "response_message_ephemeral": interaction.ephemeral,
+        "response_message_id": message["id"],
     }
-    resource: Wire = {"type": DEFERRED if answer is None else MESSAGE}
-    message = answer.to_wire() if answer is not None else _loading(interaction)
-    about["response_message_id"] = message["id"]
-    return {"interaction": about, "resource": resource | {"message": message}}
+    return {"interaction": about, "resource": {"type": DEFERRED if answer is None else MESSAGE, "message": message}}
 
 
 def _loading(interaction: Interaction) -> Wire:
     """Return the placeholder message of a deferred answer."""
-    return {
-        "id": str(interaction.id),
-        "channel_id": str(interaction.channel_id),
-        "type": 20,
-        "author": interaction.user.to_wire(),
-        "content": "",
-        "timestamp": "2024-01-01T00:00:00+00:00",
-        "edited_timestamp": None,
-        "tts": False,
-        "mention_everyone": False,
-        "mentions": [],
-        "mention_roles": [],
-        "attachments": [],
-        "embeds": [],
-        "pinned": False,
-        "components": [],
-        "flags": (1 << 7) | (EPHEMERAL if interaction.ephemeral else 0),
-    }
+    message = Message(
+        id=interaction.id,
+        channel_id=interaction.command.channel_id,
+        author=interaction.command.user,
+        flags=LOADING | (EPHEMERAL if interaction.ephemeral else 0),
+        sent_at=datetime(2024, 1, 1, tzinfo=UTC),
+    )
+    return message.to_wire() | {"type": 20}

@@ -5,17 +5,19 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
 from bongsu_sandbox.discord.applications.models import Application
 from bongsu_sandbox.discord.channels.service import EPHEMERAL, Message, Messages
-from bongsu_sandbox.discord.errors import DiscordError, Wire, required, unknown
+from bongsu_sandbox.discord.errors import DiscordError, required, unknown
 from bongsu_sandbox.discord.gateway.hub import Hub
 from bongsu_sandbox.discord.guilds.models import EVERYONE, Guild
 from bongsu_sandbox.discord.snowflakes import Snowflakes
 from bongsu_sandbox.discord.users.models import User
+from bongsu_sandbox.discord.wire import FIXED_FIELDS, Wire
 
 TOKEN_S = 900.0
 KEPT = 500
@@ -24,17 +26,25 @@ SUBCOMMAND, SUBCOMMAND_GROUP = 1, 2
 Status = Literal["not_delivered", "waiting", "deferred", "answered", "failed"]
 
 
+@dataclass(frozen=True)
+class Command:
+    """A slash command as typed."""
+
+    path: str
+    options: Mapping[str, object]
+    user: User
+    guild: Guild
+    channel_id: int
+    locale: str
+
+
 @dataclass
 class Interaction:
     """A given command and its answers. `failed`: no answer within `answer_s`."""
 
     id: int
     token: str
-    command: str
-    options: Mapping[str, object]
-    user: User
-    guild_id: int
-    channel_id: int
+    command: Command
     answer_s: float
     delivered: bool = False
     deferred: bool = False
@@ -46,7 +56,6 @@ class Interaction:
 
     @property
     def age_s(self) -> float:
-        """Its age."""
         return time.monotonic() - self.started
 
     @property
@@ -56,7 +65,6 @@ class Interaction:
 
     @property
     def status(self) -> Status:
-        """The state of the answer."""
         if self.answers:
             return "answered"
         if self.deferred:
@@ -66,14 +74,13 @@ class Interaction:
         return "failed" if self.is_late else "waiting"
 
     def view(self) -> Wire:
-        """For the control API."""
         return {
             "id": str(self.id),
-            "command": self.command,
-            "options": dict(self.options),
-            "user_id": str(self.user.id),
-            "guild_id": str(self.guild_id),
-            "channel_id": str(self.channel_id),
+            "command": self.command.path,
+            "options": dict(self.command.options),
+            "user_id": str(self.command.user.id),
+            "guild_id": str(self.command.guild.id),
+            "channel_id": str(self.command.channel_id),
             "status": self.status,
             "deferred": self.deferred,
             "ephemeral": self.ephemeral,
@@ -90,18 +97,6 @@ class Interaction:
         }
 
 
-@dataclass(frozen=True)
-class Command:
-    """A slash command as typed."""
-
-    path: str
-    options: Mapping[str, object]
-    user: User
-    guild: Guild
-    channel_id: int
-    locale: str
-
-
 class Interactions:
     """Delivers commands to the bot and takes its answers."""
 
@@ -113,12 +108,8 @@ class Interactions:
         self._hub = hub
         self._messages = messages
         self._snowflakes = snowflakes
-        self._recent: deque[Interaction] = deque(maxlen=KEPT)
-
-    @property
-    def recent(self) -> list[Interaction]:
+        self.recent: deque[Interaction] = deque(maxlen=KEPT)
         """The latest commands, oldest first."""
-        return [*self._recent]
 
     def give(self, command: Command, commands: list[Wire]) -> Interaction:
         """Send a command to the bot, even if `commands` lacks it, as a client with an old cache does."""
@@ -133,17 +124,12 @@ class Interactions:
         made = Interaction(
             id=self._snowflakes.make(),
             token=secrets.token_urlsafe(32),
-            command=command.path,
-            options=command.options,
-            user=command.user,
-            guild_id=command.guild.id,
-            channel_id=command.channel_id,
+            command=command,
             answer_s=self._answer_s,
         )
-        self._recent.append(made)
-        made.delivered = (
-            self._hub.dispatch("INTERACTION_CREATE", self._event(made, command, data), guild_id=made.guild_id) > 0
-        )
+        self.recent.append(made)
+        event = self._event(made, data)
+        made.delivered = self._hub.dispatch("INTERACTION_CREATE", event, guild_id=command.guild.id) > 0
         return made
 
     async def settled(self, interaction: Interaction, wait_s: float) -> None:
@@ -157,11 +143,9 @@ class Interactions:
                 left_s = min(left_s, interaction.answer_s - interaction.age_s + 0.01)
             if left_s <= 0:
                 return
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(left_s), interaction.changed:
                     await interaction.changed.wait()
-            except TimeoutError:
-                continue
 
     async def respond(self, interaction_id: int | None, token: str, body: Wire, files: list[Wire]) -> Interaction:
         """Store the bot's first answer.
@@ -229,8 +213,8 @@ class Interactions:
         return interaction.answers[0]
 
     def _answer(self, interaction: Interaction, body: Wire, files: list[Wire], *, ephemeral: bool = False) -> Message:
-        message = self._messages.write(interaction.channel_id, self._application.bot, body, files)
-        message.invoked_by = f"{interaction.user.name} /{interaction.command}"
+        message = self._messages.write(interaction.command.channel_id, self._application.bot, body, files)
+        message.invoked_by = f"{interaction.command.user.name} /{interaction.command.path}"
         if ephemeral:
             message.flags |= EPHEMERAL
         interaction.answers.append(message)
@@ -242,7 +226,7 @@ class Interactions:
             self._messages.keep(message)
 
     def _find(self, token: str) -> Interaction:
-        for interaction in self._recent:
+        for interaction in self.recent:
             if secrets.compare_digest(interaction.token, token) and interaction.age_s < TOKEN_S:
                 return interaction
         raise unknown("Interaction")
@@ -256,10 +240,12 @@ class Interactions:
             raise unknown("Webhook")
         return interaction
 
-    def _event(self, made: Interaction, command: Command, data: Wire) -> Wire:
+    def _event(self, made: Interaction, data: Wire) -> Wire:
+        command = made.command
         guild, channel = command.guild, command.guild.channels[command.channel_id]
         member = guild.members[command.user.id].to_wire(command.user)
         return {
+            **FIXED_FIELDS["interaction"],
             "id": str(made.id),
             "application_id": str(self._application.id),
             "type": COMMAND,
@@ -270,14 +256,10 @@ class Interactions:
             "channel": channel.to_wire(),
             "member": member | {"permissions": str(guild.permissions_of(command.user.id))},
             "token": made.token,
-            "version": 1,
             "app_permissions": str(EVERYONE),
             "locale": command.locale,
             "guild_locale": guild.preferred_locale,
-            "entitlements": [],
             "authorizing_integration_owners": {"0": str(guild.id)},
-            "context": 0,
-            "attachment_size_limit": 10 * 1024 * 1024,
         }
 
 

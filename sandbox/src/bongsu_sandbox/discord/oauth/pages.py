@@ -46,7 +46,7 @@ async def decide(request: Request, oauth: ProvidedOAuth, pages: ProvidedPages) -
         wanted = schemas.read(request.query_params, oauth.application)
     except WrongRequest as error:
         return _refusal(request, pages, error)
-    user = oauth.person(parse(form.get(_PERSONA)))
+    user = oauth.world.users.get(parse(form.get(_PERSONA)) or 0)
     if form.get("decision") != "allow":
         return RedirectResponse(wanted.denied(), status_code=303)
     if user is None:
@@ -61,7 +61,7 @@ async def decide(request: Request, oauth: ProvidedOAuth, pages: ProvidedPages) -
 
 
 def _persona(oauth: OAuth, request: Request) -> User | None:
-    return oauth.person(parse(request.query_params.get(_PERSONA, request.cookies.get(_COOKIE))))
+    return oauth.world.users.get(parse(request.query_params.get(_PERSONA, request.cookies.get(_COOKIE))) or 0)
 
 
 def _page(  # noqa: PLR0913 - the page and what it shows
@@ -78,7 +78,7 @@ def _page(  # noqa: PLR0913 - the page and what it shows
     if wanted.guild_fixed:
         guilds = [guild for guild in guilds if guild.id == wanted.guild_id]
     fixed = oauth.world.guilds.get(wanted.guild_id or 0)
-    people = oauth.people()
+    people = oauth.world.users.values()
     query = [(name, value) for name, value in parse_qsl(request.url.query, True) if name != _PERSONA]
     context = {
         "place": "discord",

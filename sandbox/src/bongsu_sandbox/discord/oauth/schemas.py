@@ -32,7 +32,6 @@ class AuthorizationRequest:
 
     @property
     def installs_bot(self) -> bool:
-        """Whether the request adds the bot to a guild."""
         return "bot" in self.scopes
 
     @property

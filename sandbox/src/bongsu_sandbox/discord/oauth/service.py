@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote_plus
 
 from bongsu_sandbox.discord.applications.models import Application
-from bongsu_sandbox.discord.errors import Wire
 from bongsu_sandbox.discord.faults import DiscordFaults
 from bongsu_sandbox.discord.guilds.models import MANAGE_GUILD, Guild
 from bongsu_sandbox.discord.guilds.service import Guilds
 from bongsu_sandbox.discord.oauth.schemas import AuthorizationRequest
 from bongsu_sandbox.discord.users.models import User
 from bongsu_sandbox.discord.users.personas import PERSONAS
+from bongsu_sandbox.discord.wire import Wire
 from bongsu_sandbox.discord.world import Grant, World
 
 CODE_S = 60.0
@@ -36,13 +36,10 @@ class OAuthError(Exception):
 
 @dataclass(frozen=True)
 class _Code:
+    request: AuthorizationRequest
     user_id: int
-    scopes: tuple[str, ...]
-    redirect_uri: str
-    challenge: str | None
     guild_id: int | None
-    permissions: int
-    made: float
+    made_at: float
 
 
 class OAuth:
@@ -55,17 +52,9 @@ class OAuth:
         self._faults = faults
         self._codes: dict[str, _Code] = {}
 
-    def people(self) -> list[User]:
-        """List the personas."""
-        return [*self.world.users.values()]
-
-    def person(self, user_id: int | None) -> User | None:
-        """Find a persona."""
-        return self.world.users.get(user_id or 0)
-
     def manageable(self, user: User) -> list[Guild]:
         """List the guilds to which a user may add the bot."""
-        return [guild for guild in self._guilds.of(user.id) if guild.permissions_of(user.id) & MANAGE_GUILD]
+        return [guild for guild in self._guilds.list_of(user.id) if guild.permissions_of(user.id) & MANAGE_GUILD]
 
     def has_allowed(self, user: User, request: AuthorizationRequest) -> bool:
         """Whether the user has granted these scopes before."""
@@ -84,15 +73,7 @@ class OAuth:
                 raise OAuthError("access_denied", f"{user.name} may not add the bot to this server", 403)
             parameters = {"guild_id": str(guild_id), "permissions": str(request.permissions)}
         code = secrets.token_urlsafe(22)
-        self._codes[code] = _Code(
-            user_id=user.id,
-            scopes=request.scopes,
-            redirect_uri=request.redirect_uri,
-            challenge=request.code_challenge,
-            guild_id=guild_id if request.installs_bot else None,
-            permissions=request.permissions,
-            made=time.monotonic(),
-        )
+        self._codes[code] = _Code(request, user.id, guild_id if request.installs_bot else None, time.monotonic())
         return request.back(code=code, **parameters)
 
     def token(self, form: Mapping[str, str], authorization: str | None) -> Wire:
@@ -107,8 +88,7 @@ class OAuth:
             case "refresh_token":
                 return self._refresh(form)
             case "client_credentials":
-                scopes = form.get("scope", "identify").split()
-                answer = self._issue(PERSONAS[0].id, scopes)
+                answer = self._issue(PERSONAS[0].id, form.get("scope", "identify").split())
                 del answer["refresh_token"]
                 return answer
             case _:
@@ -121,7 +101,8 @@ class OAuth:
         """
         self._authenticate(form, authorization)
         token = form.get("token")
-        self.world.set_grants([one for one in self.world.grants if token not in {one.access_token, one.refresh_token}])
+        self.world.grants = [one for one in self.world.grants if token not in {one.access_token, one.refresh_token}]
+        self.world.save()
 
     def about(self, grant: Grant) -> Wire:
         """Describe a grant, as `/oauth2/@me` does."""
@@ -146,16 +127,18 @@ class OAuth:
 
     def _exchange(self, form: Mapping[str, str]) -> Wire:
         code = self._codes.pop(form.get("code", ""), None)  # once, whatever comes of it
-        if code is None or time.monotonic() - code.made > CODE_S:
+        if code is None or time.monotonic() - code.made_at > CODE_S:
             raise OAuthError("invalid_grant", 'Invalid "code" in request.')
-        if form.get("redirect_uri") != code.redirect_uri:
+        request = code.request
+        if form.get("redirect_uri") != request.redirect_uri:
             raise OAuthError("invalid_grant", 'Invalid "redirect_uri" in request.')
-        if code.challenge is not None and _challenge(form.get("code_verifier", "")) != code.challenge:
+        challenge = request.code_challenge
+        if challenge is not None and _challenge(form.get("code_verifier", "")) != challenge:
             raise OAuthError("invalid_grant", 'Invalid "code_verifier" in request.')
-        answer = self._issue(code.user_id, [*code.scopes])
+        answer = self._issue(code.user_id, [*request.scopes])
         if code.guild_id is not None:
             guild = self.world.guild(code.guild_id)
-            self._guilds.join(guild, permissions=code.permissions)
+            self._guilds.join(guild, permissions=request.permissions)
             answer["guild"] = guild.to_wire()
         return answer
 
@@ -164,7 +147,7 @@ class OAuth:
         grant = next((one for one in self.world.grants if one.refresh_token == token), None)
         if grant is None:
             raise OAuthError("invalid_grant", 'Invalid "refresh_token" in request.')
-        self.world.set_grants([one for one in self.world.grants if one is not grant])
+        self.world.grants.remove(grant)
         return self._issue(grant.user_id, grant.scopes)
 
     def _issue(self, user_id: int, scopes: list[str]) -> Wire:
@@ -177,7 +160,8 @@ class OAuth:
             expires_at=now + timedelta(seconds=TOKEN_S),
         )
         kept = [one for one in self.world.grants if one.expires_at > now - timedelta(days=30)]
-        self.world.set_grants([*kept, grant])
+        self.world.grants = [*kept, grant]
+        self.world.save()
         return {
             "token_type": "Bearer",
             "access_token": grant.access_token,

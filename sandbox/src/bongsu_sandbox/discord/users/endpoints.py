@@ -47,7 +47,7 @@ async def list_guilds(
     older_than, newer_than = parse(before), parse(after)
     found = [
         guild
-        for guild in guilds.of(user_id)
+        for guild in guilds.list_of(user_id)
         if (older_than is None or guild.id < older_than) and (newer_than is None or guild.id > newer_than)
     ]
     page = found[-limit:] if older_than is not None else found[:limit]

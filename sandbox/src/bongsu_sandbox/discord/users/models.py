@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from bongsu_sandbox.discord.errors import Wire
+from bongsu_sandbox.discord.wire import FIXED_FIELDS, Wire
 
 
 class User(BaseModel):
@@ -19,22 +19,16 @@ class User(BaseModel):
 
     @property
     def name(self) -> str:
-        """The display name."""
         return self.global_name or self.username
 
     def to_wire(self) -> Wire:
-        """The public user object."""
         wire: Wire = {
+            **FIXED_FIELDS["user"],
             "id": str(self.id),
             "username": self.username,
             "discriminator": "0" if not self.bot else "0001",
             "global_name": self.global_name,
             "avatar": self.avatar,
-            "banner": None,
-            "accent_color": None,
-            "avatar_decoration_data": None,
-            "public_flags": 0,
-            "flags": 0,
         }
         if self.bot:
             wire["bot"] = True

@@ -91,7 +91,6 @@ BOT_STARTS_IN: Final = (SEOUL_DEVELOPERS,)
 
 
 def build_guilds() -> list[Guild]:
-    """Build the initial guilds."""
     return [_guild(seed) for seed in _SEEDS]
 
 
