@@ -10,16 +10,15 @@ from uuid import UUID
 from bongsu import outbox
 from bongsu.contracts.jobs import DeliveryWakeup, NotificationJob
 from bongsu.contracts.notifications import CANCELLABLE, RETRYABLE, Mode, Status
-from bongsu.contracts.queues import DELIVER, LANES, Priority
+from bongsu.contracts.queues import DELIVER, LANES
 from bongsu.identity.models import User
-from bongsu.mixins import Database, GroupCommit, Q, utc_now, uuid7
+from bongsu.mixins import Database, Q, uuid7
 from bongsu.runtime.errors import ServiceError
 from bongsu_notify.channels.channel import Channel
 from bongsu_notify.channels.simulated import is_simulated
 from bongsu_notify.errors import (
     IdempotencyMismatch,
     InvalidTime,
-    KeyInProgress,
     MaySendTwice,
     NotCancellable,
     NotificationNotFound,
@@ -29,11 +28,7 @@ from bongsu_notify.errors import (
 from bongsu_notify.notifications.idempotency import fingerprint, idempotent
 from bongsu_notify.notifications.models import Notification, NotificationEvent, RetryKey
 from bongsu_notify.notifications.schemas import NotificationIn
-
-MAX_CLAIMS = 3
-"""How often a transaction tries to claim the idempotency keys that are free again."""
-Row = Mapping[str, Any]
-"""The columns of a new notification."""
+from bongsu_notify.notifications.submissions import Submissions, replay
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +82,7 @@ class Notifications:
         self._max_ahead = max_ahead
         self._max_behind = max_behind
         self._timeline_limit = timeline_limit
-        self._accepts = GroupCommit(database, self._accept)
+        self._submissions = Submissions(database, idempotency_window)
 
     async def submit(
         self, request: NotificationIn, principal: Principal, *, idempotency_key: str | None
@@ -106,11 +101,11 @@ class Notifications:
             await self._check_trial(channel, request, principal)
         except ServiceError:
             # Perhaps it was accepted before: its time has passed since, or the account changed.
-            used = idempotency_key and await self._find_submitted(principal.name, idempotency_key)
+            used = idempotency_key and await self._submissions.find(principal.name, idempotency_key)
             if not used:
                 raise
-            return _replay(used, fingerprint(request))
-        return await self._accepts.submit(
+            return replay(used, fingerprint(request))
+        return await self._submissions.submit(
             {
                 "id": uuid7(),
                 "user_id": principal.user_id,
@@ -132,52 +127,6 @@ class Notifications:
                 "status": "accepted",
             }
         )
-
-    async def _accept(self, rows: Sequence[Row]) -> Sequence[Notification | Exception]:
-        """Write submissions in one transaction; return the notification of each, or why its key is refused.
-
-        Keys are claimed by a no-op upsert, in sorted order so that two transactions meet no deadlock. Whose row is
-        there afterwards has won.
-        """
-        keys = {(row["principal"], row["idempotency_key"]) for row in rows if row["idempotency_key"] is not None}
-        retried, now = await self._find_retry_keys(keys)
-        stored: dict[UUID, Notification] = {}
-        missing = [row for row in rows if (row["principal"], row["idempotency_key"]) not in retried]
-        for _ in range(MAX_CLAIMS):
-            stored |= await self._insert(missing)
-            for row in missing:
-                if row["id"] not in stored:
-                    used = await self._find_submitted(row["principal"], row["idempotency_key"])
-                    stored |= {row["id"]: used} if used is not None else {}  # else an old use that freed the key
-            missing = [row for row in missing if row["id"] not in stored]
-            if not missing:
-                break
-        made = [one for key, one in stored.items() if one.id == key]
-        await NotificationEvent.bulk_create([{"notification_id": one.id, "status": one.status} for one in made])
-        await outbox.append_many([_wakeup(one.id, one.priority, at=one.send_at or now) for one in made])
-        in_progress = {row["id"] for row in missing}
-        return [_result(row, stored.get(row["id"]), in_progress) for row in rows]
-
-    @staticmethod
-    async def _insert(rows: Sequence[Row]) -> dict[UUID, Notification]:
-        """Insert the rows whose idempotency key is free; return the inserted by id."""
-        if not rows:
-            return {}
-        ordered = sorted(rows, key=lambda row: (row["principal"], row["idempotency_key"] or "", row["id"]))
-        await Notification.upsert(ordered, by=("principal", "idempotency_key"), update=[])
-        return {one.id: one for one in await Notification.filter_by(id__in=[row["id"] for row in rows]).all()}
-
-    async def _find_retry_keys(self, keys: set[tuple[str, str]]) -> tuple[set[tuple[str, str]], datetime]:
-        """Which keys were used for a retry within the window, and the database's time."""
-        used = RetryKey.filter_by(
-            principal__in=sorted({principal for principal, _ in keys}),
-            idempotency_key__in=sorted({key for _, key in keys}),
-            created_at__ge=self._window_start(),
-        )
-        read = await used.aggregate(count=("count", "id"), now=utc_now())
-        if not read["count"]:
-            return set(), read["now"]
-        return {*await used.values_list("principal", "idempotency_key")} & keys, read["now"]
 
     def _check_times(self, request: NotificationIn) -> None:
         now = datetime.now(UTC)
@@ -206,14 +155,6 @@ class Notifications:
     def _window_start(self) -> datetime:
         return datetime.now(UTC) - self._idempotency_window
 
-    async def _find_submitted(self, principal: str, idempotency_key: str) -> Notification | None:
-        """What this key made within the window. An older use frees the key."""
-        found = await Notification.filter_by(principal=principal, idempotency_key=idempotency_key).first()
-        if found is not None and found.created_at < self._window_start():
-            await found.update(idempotency_key=None)
-            return None
-        return found
-
     async def submit_job(self, job: NotificationJob) -> Notification | None:
         """Accept a mail that another service asks for. None if this job was accepted before."""
         if await Notification.filter_by(id=job.id).exists():
@@ -238,7 +179,7 @@ class Notifications:
 
     async def close(self) -> None:
         """Finish the submissions in progress."""
-        await self._accepts.close()
+        await self._submissions.close()
 
     async def find(self, notification_id: UUID, principal: Principal) -> Notification:
         """A notification that the principal may see.
@@ -363,27 +304,6 @@ class Notifications:
         if used.notification_id != notification_id:
             raise IdempotencyMismatch
         return await self.find(notification_id, principal)
-
-
-def _replay(found: Notification, wanted: str | None) -> Notification:
-    """The notification that a key made, for a request with this fingerprint.
-
-    :raises IdempotencyMismatch: another request made it.
-    """
-    if found.fingerprint != wanted:
-        raise IdempotencyMismatch
-    return found
-
-
-def _result(row: Row, found: Notification | None, in_progress: set[UUID]) -> Notification | Exception:
-    if found is not None and found.fingerprint == row["fingerprint"]:
-        return found
-    return KeyInProgress() if row["id"] in in_progress else IdempotencyMismatch()
-
-
-def _wakeup(notification_id: UUID, priority: Priority, *, at: datetime) -> outbox.NewMessage:
-    body = DeliveryWakeup(notification_id=notification_id).model_dump(mode="json")
-    return outbox.NewMessage(DELIVER[priority], body, LANES[priority], at)
 
 
 async def _wake(one: Notification) -> None:
