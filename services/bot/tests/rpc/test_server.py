@@ -10,6 +10,7 @@ from bongsu.identity.vault import Vault
 from services.bot.tests.actors import make_actor
 from services.bot.tests.conftest import StartBot, becomes
 from services.bot.tests.discord import BEACON_HILL, MINJI, NIGHT_MARKET, SEOUL_DEVELOPERS, Discord
+from tests.eventually import eventually
 
 DEADLINE_S = 30.0
 
@@ -77,7 +78,23 @@ class TestGuildList:
             await listed(broker, 1)
         async with start_bot(until_ready=False, token=SecretStr("wrong")):
             answer = await ask(broker, GuildListRequest(ids=(SEOUL_DEVELOPERS, 1)), deadline_s=DEADLINE_S)
-        assert [guild.name for guild in answer.guilds] == ["서울 개발자 모임"]
+        assert [(guild.name, guild.status) for guild in answer.guilds] == [("서울 개발자 모임", "unavailable")]
+
+    async def test_guild_list_reports_a_guild_as_unavailable_while_its_shard_is_disconnected(
+        self, discord: Discord, broker: MemoryBroker, start_bot: StartBot
+    ) -> None:
+        async with start_bot(shards=2, shard_ids=("0",)), start_bot(shards=2, shard_ids=("1",)) as other:
+            await discord.guild(BEACON_HILL, bot=True)
+            await listed(broker, 2)
+            await discord.fault("gateway", "hang")
+            await discord.drop("reset", shard_id=1)
+            await eventually(lambda: not other.ready)
+            answer = await ask(broker, GuildListRequest(), deadline_s=DEADLINE_S)
+        # Of two shards, Seoul's is 0.
+        assert {guild.id: guild.status for guild in answer.guilds} == {
+            SEOUL_DEVELOPERS: "active",
+            BEACON_HILL: "unavailable",
+        }
 
 
 class TestRouting:

@@ -88,7 +88,8 @@ class GuildList(RpcAnswer):
 class GuildListRequest(RpcRequest[GuildList]):
     """List the guilds that the bot is in; with `ids`, those of them that the bot is or was in.
 
-    The answer comes from the bot's database, also while Discord is down.
+    The answer comes from the bot's database, also while Discord is down. A guild whose shard is not connected is
+    `unavailable`.
     """
 
     method: Literal["guild_list"] = "guild_list"

@@ -6,7 +6,7 @@ from bongsu.broker import Broker, BrokerError
 from bongsu.broker.requests import ask
 from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.queues import bot_rpc_shard
-from bongsu.contracts.rpc import GuildCount, GuildCountRequest, GuildList, GuildListRequest
+from bongsu.contracts.rpc import GuildCount, GuildCountRequest, GuildList, GuildListRequest, shard_of
 from bongsu_bot.guilds import service
 from bongsu_bot.rpc.registry import Call, Registry
 from bongsu_bot.rpc.server import FORWARDED_FRACTION
@@ -43,10 +43,22 @@ class GuildHandlers:
             return None
         return found.guilds if found.shards_answered else None
 
-    async def list_guilds(self, request: GuildListRequest, _call: Call) -> GuildList:
-        """List guilds, by their IDs or page by page."""
+    async def list_guilds(self, request: GuildListRequest, call: Call) -> GuildList:
+        """List guilds, by their IDs or page by page. A guild whose shard is not connected is unavailable."""
         if request.ids is not None:
             found, following = await service.find(request.ids), None
         else:
             found, following = await service.list_page(after=request.after or 0, limit=request.limit)
-        return GuildList(guilds=tuple(GuildSummary.model_validate(guild) for guild in found), next=following)
+        shards = {shard_of(guild.id, self._shards.total) for guild in found}
+        counts = await asyncio.gather(*(self._count_shard(shard, call) for shard in shards))
+        disconnected = {shard for shard, count in zip(shards, counts, strict=True) if count is None}
+        guilds = [GuildSummary.model_validate(guild) for guild in found]
+        return GuildList(
+            guilds=tuple(
+                guild.model_copy(update={"status": "unavailable"})
+                if guild.status == "active" and shard_of(guild.id, self._shards.total) in disconnected
+                else guild
+                for guild in guilds
+            ),
+            next=following,
+        )
