@@ -192,7 +192,7 @@ class TestCustomBackend:
     async def test_user_is_filled_by_the_backend_of_the_provider(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch, provider: str, backend: type[CustomBackend]
     ) -> None:
-        monkeypatch.setattr(backend, "fetch_profile", returning(Profile(phone_number="+821012345678")))
+        monkeypatch.setattr(backend, "fetch_extra_profile", returning(Profile(phone_number="+821012345678")))
         await stage.sign_in_with(provider, Person(email=stage.new_address()))
         assert (await User.filter_by().one()).phone_number == "+821012345678"
 
@@ -201,11 +201,11 @@ class TestCustomBackend:
     ) -> None:
         units: list[Any] = []
 
-        async def fetch_profile(*_arguments: object) -> Profile:
+        async def fetch_extra_profile(*_arguments: object) -> Profile:
             units.append(stage.database.ambient())
             return Profile()
 
-        monkeypatch.setattr(DiscordBackend, "fetch_profile", fetch_profile)
+        monkeypatch.setattr(DiscordBackend, "fetch_extra_profile", fetch_extra_profile)
         await stage.sign_in_with("discord", Person())
         assert units == [None]
 

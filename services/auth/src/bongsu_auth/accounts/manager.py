@@ -1,4 +1,7 @@
-"""Accounts: fastapi-users' manager, with transactions, and with passwords hashed outside of the event loop."""
+"""Accounts: fastapi-users' manager, with transactions, and with passwords hashed outside of the event loop.
+
+One file, because fastapi-users puts all of it on one class.
+"""
 
 import hashlib
 import hmac

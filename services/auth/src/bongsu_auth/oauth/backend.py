@@ -60,7 +60,7 @@ class CustomBackend(CookieBackend, ABC):
 
     async def _sign_in(self, strategy: SessionStrategy, login: ProviderLogin) -> Response:
         user = await self._identities.find_owner(login, strategy.address)
-        await profiles.fill(user, *login.profiles)
+        await profiles.fill_empty_fields(user, *login.profiles)
         return await self.login(strategy, user)
 
     async def link(self, login: ProviderLogin, user_id: UUID, session_id: UUID | None, actor: Actor) -> None:
@@ -72,14 +72,14 @@ class CustomBackend(CookieBackend, ABC):
 
     async def _link(self, login: ProviderLogin, user_id: UUID, session_id: UUID | None, actor: Actor) -> None:
         user = await self._identities.link(login, user_id, session_id, actor)
-        await profiles.fill(user, *login.profiles)
+        await profiles.fill_empty_fields(user, *login.profiles)
 
     async def fetch_login(self, grant: Grant, *, nonce: str) -> ProviderLogin:
         """Fetch the account, and the extra profile as far as the provider answers."""
         account = await self.fetch_account(grant, nonce=nonce)
         extra: Profile | None
         try:
-            extra = await self.fetch_profile(grant.access_token, grant.scopes or ())
+            extra = await self.fetch_extra_profile(grant.access_token, grant.scopes or ())
         except ProviderFailed as error:
             log.warning("profile.failed", provider=self.name, error=type(error).__name__)
             extra = None
@@ -89,7 +89,7 @@ class CustomBackend(CookieBackend, ABC):
     async def fetch_account(self, grant: Grant, *, nonce: str) -> ProviderAccount:
         """Fetch the account whose grant this is."""
 
-    async def fetch_profile(self, access_token: str, scopes: tuple[str, ...]) -> Profile:
+    async def fetch_extra_profile(self, access_token: str, scopes: tuple[str, ...]) -> Profile:
         """Fetch the part of the profile that takes another request; empty if the scopes do not allow it."""
         del access_token, scopes
         return Profile()

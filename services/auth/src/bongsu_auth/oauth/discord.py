@@ -52,7 +52,7 @@ class _Client(SharedHttpClientMixin, DiscordOAuth2):
 
 
 class DiscordBackend(CustomBackend):
-    """Fulfils `Provider` and `GuildSource`. Discord has no extra profile.
+    """Fulfils `Provider` and `GuildSource`. The account's response holds the whole profile.
 
     :param connection: `base_url` stands for https://discord.com, `api_url` for https://discord.com/api.
     """

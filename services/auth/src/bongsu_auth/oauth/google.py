@@ -100,7 +100,7 @@ class GoogleBackend(CustomBackend):
                 ),
             )
 
-    async def fetch_profile(self, access_token: str, scopes: tuple[str, ...]) -> Profile:
+    async def fetch_extra_profile(self, access_token: str, scopes: tuple[str, ...]) -> Profile:
         """Fetch the person. It needs scopes that are not requested by default."""
         if not EXTRA_SCOPES.intersection(scopes):
             return Profile()

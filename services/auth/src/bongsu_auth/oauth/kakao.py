@@ -60,7 +60,7 @@ class _Client(SharedHttpClientMixin, KakaoOAuth2):
 
 
 class KakaoBackend(CustomBackend):
-    """Fulfils `Provider`. The account holds the whole profile: there is no extra one.
+    """Fulfils `Provider`. The account's response holds the whole profile: no second request is needed.
 
     :param connection: `base_url` stands for https://kauth.kakao.com; `api_url`, if set, for that and for
         https://kapi.kakao.com.

@@ -136,7 +136,7 @@ class Provider(Protocol):
     async def exchange(self, code: str, *, redirect_uri: str, verifier: str) -> Grant:
         """Exchange the code that a browser brought."""
 
-    async def fetch_profile(self, access_token: str, scopes: tuple[str, ...]) -> Profile:
+    async def fetch_extra_profile(self, access_token: str, scopes: tuple[str, ...]) -> Profile:
         """Return the part of the profile that takes another request; empty if the scopes do not allow it."""
 
     async def renew(self, refresh_token: str) -> Grant:

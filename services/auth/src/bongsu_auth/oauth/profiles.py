@@ -9,7 +9,7 @@ FILLED = tuple(field.name for field in fields(Profile) if field.name != "locale"
 """A user always has a language; the provider's is used when the account is created."""
 
 
-async def fill(user: User, *profiles: Profile) -> None:
+async def fill_empty_fields(user: User, *profiles: Profile) -> None:
     """Fill each empty field from the first profile that has it, in the caller's transaction."""
     changes: dict[str, object] = {}
     for name in FILLED:

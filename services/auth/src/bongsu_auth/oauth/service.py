@@ -17,7 +17,7 @@ from bongsu_auth.oauth import states
 from bongsu_auth.oauth.grants import GrantLost, Grants
 from bongsu_auth.oauth.identities import PROFILE_RETRY_AFTER, Identities
 from bongsu_auth.oauth.port import AuthorizationRequest, Grant, Profile, Provider, ProviderFailed
-from bongsu_auth.oauth.profiles import fill
+from bongsu_auth.oauth.profiles import fill_empty_fields
 from bongsu_auth.oauth.states import CallbackBrowser, ConsumedState, FlowContext
 from bongsu_auth.sessions.service import Sessions
 
@@ -181,11 +181,13 @@ class Flows:
     async def _retry_profile(self, linked: LinkedAccount, provider: Provider) -> bool:
         scopes = tuple(linked.scopes.split())
         try:
-            profile = await self._grants.use(linked, provider, lambda token: provider.fetch_profile(token, scopes))
+            profile = await self._grants.use(
+                linked, provider, lambda token: provider.fetch_extra_profile(token, scopes)
+            )
         except (ProviderFailed, GrantLost) as error:
             log.warning("profile.failed", provider=provider.name, error=type(error).__name__)
             return False
-        await self._database.run(_fill, linked, profile)
+        await self._database.run(_store_profile, linked, profile)
         return True
 
     def _find(self, provider: str) -> Provider:
@@ -209,8 +211,8 @@ async def _claim(linked: LinkedAccount) -> bool:
     return changed == 1
 
 
-async def _fill(linked: LinkedAccount, profile: Profile) -> None:
+async def _store_profile(linked: LinkedAccount, profile: Profile) -> None:
     user = await User.get_or_none(linked.user_id)
     if user is not None:
-        await fill(user, profile)
+        await fill_empty_fields(user, profile)
         await LinkedAccount.filter_by(id=linked.id).update(profile_due_at=None)

@@ -1,4 +1,4 @@
-"""The IPC methods about guilds."""
+"""The RPC methods about guilds."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The IPC method `guild_leave`."""
+"""The RPC method `guild_leave`."""
 
 from bongsu.contracts.rpc import GuildLeave, GuildLeaveRequest
 from bongsu_bot.leave_requests.service import LeaveRequests
@@ -6,7 +6,7 @@ from bongsu_bot.rpc.registry import Call, Registry
 
 
 class LeaveHandlers:
-    """The IPC edge of `LeaveRequests`."""
+    """The RPC edge of `LeaveRequests`."""
 
     def __init__(self, requests: LeaveRequests) -> None:
         self._requests = requests

@@ -1,4 +1,4 @@
-"""The methods of the IPC server. Each feature registers its own, in its `handlers.py`."""
+"""The methods of the RPC server (the bot's IPC). Each feature registers its own, in its `handlers.py`."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -42,7 +42,7 @@ Handler = Callable[[Request, Call], Awaitable[RpcAnswer]]
 
 
 class Registry:
-    """The IPC methods by name. No other method can be called."""
+    """The RPC methods by name. No other method can be called."""
 
     def __init__(self) -> None:
         self._methods: dict[str, tuple[type[RpcRequest[Any]], Handler[Any]]] = {}

@@ -1,4 +1,4 @@
-"""The IPC server: takes requests from the broker and runs each on the process that has to answer it."""
+"""The RPC server (the bot's IPC): takes requests from the broker and runs each on the process that has to answer it."""
 
 import asyncio
 import time
