@@ -1,7 +1,6 @@
 """The commands with damaged data or wrong arguments: one line with what to do."""
 
 import contextlib
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -44,7 +43,7 @@ def _corrupt(path: Path) -> None:
     size_bytes = path.stat().st_size
     with path.open("r+b") as file:
         file.seek(4096)
-        file.write(os.urandom(size_bytes - 4096))
+        file.write(b"\xa5" * (size_bytes - 4096))
 
 
 def _corrupt_table(path: Path, name: str) -> None:
@@ -53,7 +52,7 @@ def _corrupt_table(path: Path, name: str) -> None:
         (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)).fetchone()
     with path.open("r+b") as file:
         file.seek((page - 1) * page_bytes)
-        file.write(os.urandom(page_bytes))
+        file.write(b"\xa5" * page_bytes)
 
 
 NEED_DATABASE = (

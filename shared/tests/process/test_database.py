@@ -1,5 +1,4 @@
 import asyncio
-import os
 from pathlib import Path
 
 import pytest
@@ -28,7 +27,7 @@ def _corrupt(path: Path) -> None:
     size_bytes = path.stat().st_size
     with path.open("r+b") as file:
         file.seek(100)
-        file.write(os.urandom(size_bytes - 100))
+        file.write(b"\xa5" * (size_bytes - 100))
 
 
 class TestConnectDatabase:
@@ -62,7 +61,7 @@ class TestConnectDatabase:
         assert "statement.failed" not in "".join(capsys.readouterr())
 
     async def test_file_that_is_not_a_database_is_reported_as_damaged(self, path: Path) -> None:
-        await asyncio.to_thread(path.write_bytes, os.urandom(8192))
+        await asyncio.to_thread(path.write_bytes, b"\xa5" * 8192)
         with pytest.raises(StartError, match=r"data\.sqlite3 is damaged .*: restore a backup"):
             await _migrate(path)
 
