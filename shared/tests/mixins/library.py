@@ -170,6 +170,12 @@ class Parcel(LibraryModel):
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("authors.id"))
 
 
+class Poll(LibraryModel):
+    """A column is named as an option of `create`."""
+
+    refresh: Mapped[bool] = mapped_column(default=False)  # type: ignore[assignment]  # it hides the method
+
+
 class Shelf(SoftDeleteMixin, LibraryModel):
     """Its rows come with their children."""
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import base64
+import datetime as dt
 import json
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import func, select
@@ -28,6 +30,7 @@ from shared.tests.mixins.library import (
     Measured,
     Note,
     Parcel,
+    Poll,
     Shelf,
     Tag,
     Visit,
@@ -315,6 +318,27 @@ class TestExclude:
 
 
 class TestOther:
+    async def test_hours_and_local_days_are_found(self, db: Database) -> None:
+        del db
+        late = dt.datetime(2026, 11, 24, 16, 30, tzinfo=dt.UTC)  # the 25th in Seoul
+        early = late.replace(hour=9)
+        await Author.bulk_create([{"email": "late", "seen_at": late}, {"email": "early", "seen_at": early}])
+        seoul = ZoneInfo("Asia/Seoul")
+        assert await Author.filter_by(seen_at__hour=16).pluck("email") == ["late"]
+        assert await Author.filter_by(seen_at__hour_lt=16).pluck("email") == ["early"]
+        assert await Author.filter_by(seen_at__date=(dt.date(2026, 11, 25), seoul)).pluck("email") == ["late"]
+        assert await Author.filter_by(seen_at__date=dt.date(2026, 11, 24)).count() == 2
+        assert await Author.filter_by(seen_at__month=((2026, 11), seoul)).count() == 2
+        for wrong in (24, -1, (9, seoul), "9"):
+            with pytest.raises(WrongValueForLookup, match="hour"):
+                await Author.filter_by(seen_at__hour=wrong).count()
+
+    async def test_a_column_named_as_an_option_is_written(self, db: Database) -> None:
+        del db
+        made = await Poll.create(refresh=True)
+        assert (await Poll.get(made.id)).refresh is True
+        assert await Poll.filter_by(refresh=True).count() == 1
+
     async def test_upsert_moves_the_actor(self, db: Database) -> None:
         del db
         with acting_as("kim"):

@@ -1,4 +1,4 @@
-"""Who made and who changed a row last."""
+"""The actors that created a row and changed it last."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ _actor: ContextVar[str | None] = ContextVar("bongsu_actor", default=None)
 
 @contextmanager
 def acting_as(actor: object) -> Iterator[None]:
-    """What runs inside is done by `actor` (an id; its text is kept, ASCII, up to 64 characters)."""
+    """Records `actor` for the writes of the block (an id; its text is kept, ASCII, up to 64 characters)."""
     token = _actor.set(str(actor))
     try:
         yield

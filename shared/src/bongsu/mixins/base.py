@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Double, Enum, MetaData, String, Table, event, inspect
-from sqlalchemy.exc import MissingGreenlet, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapper, declared_attr
-from sqlalchemy.orm.attributes import set_attribute
+from sqlalchemy.orm.attributes import instance_state, set_attribute
+from sqlalchemy.orm.base import LoaderCallableStatus, PassiveFlag
 from sqlalchemy.orm.exc import DetachedInstanceError
+from sqlalchemy.util.concurrency import in_greenlet
 
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.errors import NotConnected, NotLoaded, UnknownField
@@ -52,7 +53,7 @@ class classproperty(Generic[T]):  # noqa: N801  # named as property is
 
 
 class Base(DeclarativeBase):
-    """What every model is built on. `Database(url)` connects it.
+    """The base of every model. `Database(url)` connects it.
 
     A model without `__tablename__` is named after its class: `ApiKey` -> `api_keys`. MySQL tables are InnoDB, utf8mb4.
     `Mapped[str]` is `VARCHAR(255)`, `Mapped[datetime]` an instant in UTC, `Mapped[UUID]` 16 bytes, an enum the text of
@@ -171,21 +172,25 @@ def _read_as_null(mapper: Mapper[Base], connection: Connection, instance: Base) 
 
 
 class _Relation(InstrumentedAttribute[Any]):
-    """A relation, which says how to load it where it is not loaded."""
+    """A relation, which says how to load it where it is not loaded: async code cannot load it when it is read."""
 
     __slots__ = ()
     inherit_cache = True
 
     def __get__(self, instance: object, owner: Any) -> Any:  # noqa: ANN401  # as SQLAlchemy has it
-        try:
+        if instance is None or self.key in instance.__dict__ or in_greenlet():
             return super().__get__(instance, owner)
-        except (DetachedInstanceError, MissingGreenlet, StatementError) as error:
-            if isinstance(error, StatementError) and not isinstance(error.orig, MissingGreenlet):
-                raise
+        state = instance_state(instance)
+        try:
+            found = self.impl.get(state, instance.__dict__, PassiveFlag.PASSIVE_NO_FETCH)
+        except DetachedInstanceError:
+            found = LoaderCallableStatus.PASSIVE_NO_RESULT
+        if found is LoaderCallableStatus.PASSIVE_NO_RESULT:
             raise NotLoaded(
                 f"{type(instance).__name__}.{self.key} is not loaded: use .load({self.key!r}) in the query, or "
                 f'await .refresh("{self.key}")'
-            ) from error
+            ) from None
+        return found
 
 
 @event.listens_for(Base, "mapper_configured", propagate=True)

@@ -149,7 +149,7 @@ def _grouped(
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What rows with certain fields lack, and how their columns are called."""
+    """For rows with the same fields: the values to add, and the names of their columns."""
 
     checks: tuple[tuple[str, Coerce], ...]
     missing: tuple[tuple[str, Initial], ...]
@@ -182,7 +182,7 @@ def _insertable(fields: Fields, row: Base) -> Row:
 
 
 def _changed(fields: Fields, row: Base, by: str) -> Row:
-    """What an object has unsaved, by the names of its columns, and `by`."""
+    """The unsaved values of an object by the names of its columns, and `by`."""
     state = state_of(row)
     unsaved = [name for name in state.committed_state if name in state.dict]
     changed = {name: fields.checked(name, state.dict[name]) for name in unsaved if name in fields.columns}
@@ -395,7 +395,7 @@ def _sqlite_upsert(fields: Fields, values: Sequence[Row], names: Sequence[str], 
 
 
 def _moved(fields: Fields, changes: Mapping[str, object]) -> dict[str, Any]:
-    """What an upsert changes besides the given values: it counts the version up, and takes a deletion mark back."""
+    """The columns that an upsert changes besides the given ones: the version counts up, a deletion mark is removed."""
     moved: dict[str, Any] = {}
     if fields.version is not None:
         moved[fields.columns[fields.version].key] = fields.columns[fields.version] + 1

@@ -79,6 +79,8 @@ class CRUDMixin(NamesMixin):
     ) -> Self:
         """Inserts a row; raises `Conflict` or `UnknownField`. One statement; values that are SQL are read back."""
         relations = fields_of(cls).relations
+        if "refresh" in fields_of(cls).columns:  # a column of that name is meant, not the option
+            values["refresh"], refresh = refresh, False
         related = {name: value for name, value in values.items() if name in relations}
         instance = cls(**{name: value for name, value in values.items() if name not in related} if related else values)
         return await instance._insert(session, related, auto_commit=auto_commit, refresh=refresh)
@@ -199,6 +201,8 @@ class CRUDMixin(NamesMixin):
         **values: object,
     ) -> Self | None:
         """Sets values and writes them; None where nothing changed (nothing is sent then)."""
+        if "refresh" in fields_of(type(self)).columns and refresh is not False:  # a column of that name is meant
+            values["refresh"], refresh = refresh, False
         check_settable(self, values)
         if not differing(self, values) and not has_unsaved(self, values):
             return None

@@ -1,4 +1,7 @@
-"""`year month day date`: periods of a datetime or date column, as ranges that an index can serve. Days are UTC's."""
+"""`year month day date hour`: periods of a datetime or date column, as ranges that an index can serve.
+
+Days are those of UTC, or of the time zone given with the value: `date=(date(2026, 11, 24), ZoneInfo("Asia/Seoul"))`.
+"""
 
 import datetime as dt
 from collections.abc import Callable
@@ -22,15 +25,19 @@ _COMPARISONS: dict[str, Compare] = {
 def period_match(column: ColumnElement[Any], value: object, part: str, comparison: str) -> ColumnElement[bool]:
     """`column`'s year, month, day or date compared with `value`; ValueError says what the part takes.
 
-    A year (`2026`), a month with its year (`(2026, 11)` or `"2026-11"`) and a date are ranges. A lone month (`11`) or
-    day of the month (`24`) recurs, so it is computed for every row.
+    A year (`2026`), a month with its year (`(2026, 11)` or `"2026-11"`) and a date are ranges. A lone month (`11`), day
+    of the month (`24`) or hour (`9`) recurs, so it is computed for every row.
     """
-    if part in ("month", "day") and isinstance(value, int) and not isinstance(value, bool):
-        if not 1 <= value <= (12 if part == "month" else 31):
-            raise ValueError(f"a {part} from 1 to {12 if part == 'month' else 31}")
+    zone: dt.tzinfo = dt.UTC
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], dt.tzinfo):
+        value, zone = value
+    if part in _RECURRING and isinstance(value, int) and not isinstance(value, bool):
+        lowest, highest = _RECURRING[part]
+        if not lowest <= value <= highest or zone is not dt.UTC:
+            raise ValueError(f"a {part} from {lowest} to {highest}, of UTC")
         return _COMPARISONS[comparison](extract(part, column), value)
     start, end = _PERIODS[part](value)
-    return _range(column, _bound(start, column.type), _bound(end, column.type), comparison)
+    return _range(column, _bound(start, column.type, zone), _bound(end, column.type, zone), comparison)
 
 
 def _range(column: ColumnElement[Any], start: object, end: object, comparison: str) -> ColumnElement[bool]:
@@ -49,8 +56,8 @@ def _range(column: ColumnElement[Any], start: object, end: object, comparison: s
             return column < end
 
 
-def _bound(day: dt.date, kind: TypeEngine[Any]) -> dt.date:
-    return day if isinstance(kind, Date) else dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
+def _bound(day: dt.date, kind: TypeEngine[Any], zone: dt.tzinfo) -> dt.date:
+    return day if isinstance(kind, Date) else dt.datetime(day.year, day.month, day.day, tzinfo=zone)
 
 
 def _year(value: object) -> tuple[dt.date, dt.date]:
@@ -79,9 +86,16 @@ def _date(value: object) -> tuple[dt.date, dt.date]:
     return value, value + dt.timedelta(days=1)
 
 
+def _hour(value: object) -> tuple[dt.date, dt.date]:
+    del value
+    raise ValueError("an hour from 0 to 23")
+
+
+_RECURRING = {"month": (1, 12), "day": (1, 31), "hour": (0, 23)}
 _PERIODS: dict[str, Callable[[object], tuple[dt.date, dt.date]]] = {
     "year": _year,
     "month": _month,
     "day": _date,
     "date": _date,
+    "hour": _hour,
 }

@@ -45,7 +45,7 @@ _MYSQL_OPTIONS: dict[str, object] = {
 
 
 class _SqliteDriver(Protocol):
-    """What is used of aiosqlite's connection."""
+    """The methods of aiosqlite's connection that are used here."""
 
     def execute(self, sql: str) -> Awaitable[object]: ...
     def create_function(
@@ -54,7 +54,7 @@ class _SqliteDriver(Protocol):
 
 
 class _Adapted(Protocol):
-    """What is used of SQLAlchemy's wrapper around an asyncio driver's connection."""
+    """The attribute of SQLAlchemy's wrapper around a driver's connection that is used here."""
 
     driver_connection: _SqliteDriver
 

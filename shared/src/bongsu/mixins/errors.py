@@ -1,4 +1,4 @@
-"""What the library raises. Every error is a `MixinError` and says what to do about it."""
+"""The errors of the library. Each is a `MixinError`, and its message says how to fix it."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -31,8 +31,8 @@ class Conflict(MixinError):
     Of an object's write (`create`, `save`, `update`, `delete`) it ends the unit of work, caught or not, unless it is
     raised out of a `unit.savepoint()`: what follows in the unit is `UnitFailed`.
 
-    `constraint` is the constraint's name as the model declares it (None where the database does not tell),
-    `columns` are the columns it covers (empty where the database does not tell), `kind` is what sort it is.
+    `constraint` is the constraint's name as the model declares it (None where the database does not report it),
+    `columns` are the columns it covers (empty where it does not), `kind` is what sort it is.
     """
 
     def __init__(self, message: str, constraint: str | None, columns: tuple[str, ...], kind: ConflictKind) -> None:

@@ -1,4 +1,4 @@
-"""What a model has: columns, relations, hybrids; read once a class."""
+"""The columns, relations and hybrids of a model, read once a class."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

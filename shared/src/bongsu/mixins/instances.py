@@ -1,4 +1,4 @@
-"""What happens to one object: how it gets into a session, takes values, and is read again."""
+"""One object: attaching it to a session, setting its values, reading its row again."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -209,7 +209,7 @@ def unknown_names(instance: Base) -> list[str]:
 
 
 def refresh_names(instance: Base, refresh: Refresh, computed: list[str]) -> Sequence[str] | None:
-    """What to read back after a write: everything (empty), these names, or nothing (None)."""
+    """The names to read back after a write: all (empty), some, or none (None)."""
     if refresh is True:
         return ()
     if refresh is False:

@@ -20,7 +20,7 @@ M = TypeVar("M", bound=Base)
 
 
 def load_by_key(model: type[M], key: tuple[object, ...]) -> Callable[[Session], M | None]:
-    """What loads the row with this primary key, or takes it from the session that has it already."""
+    """A function that loads the row with this primary key, or takes it from the session that has it already."""
     fields = fields_of(model)
     if not key:
         raise WrongValueForLookup(

@@ -164,7 +164,7 @@ TEXT: dict[str, Lookup] = {
 _SPELLINGS = {"eq": "eq", "ne": "ne", "gt": "gt", "ge": "ge", "gte": "ge", "lt": "lt", "le": "le", "lte": "le"}
 PERIODS: dict[str, Lookup] = {
     name: Lookup(name, _period(part, comparison))
-    for part in ("year", "month", "day", "date")
+    for part in ("year", "month", "day", "date", "hour")
     for spelling, comparison in _SPELLINGS.items()
     for name in ((part, f"{part}_eq") if spelling == "eq" else (f"{part}_{spelling}",))
 }

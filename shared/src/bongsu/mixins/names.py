@@ -1,4 +1,4 @@
-"""What a model consists of, as class properties."""
+"""The names of a model's columns and relations, as class properties."""
 
 from bongsu.mixins.base import Base, classproperty
 from bongsu.mixins.fields import fields_of

@@ -142,7 +142,7 @@ class Paging(Reads[M]):
 
 
 def _later(terms: Sequence[tuple[_Key, object]]) -> ColumnElement[bool]:
-    """What comes after these values. NULL is the smallest value, on SQLite and on MySQL."""
+    """The rows after these values. NULL is the smallest value, on SQLite and on MySQL."""
     (key, value), *rest = terms
     column, strictly = key.column, _strictly_later(key, value)
     if not rest:

@@ -58,7 +58,7 @@ _resolved: dict[tuple[type, str], Resolved] = {}
 
 
 def resolve_lookup(model: "type[Base]", key: str) -> Resolved:
-    """What `key` asks of the model; `UnknownField` or `UnknownLookup`. Only keys that resolve are kept."""
+    """The lookup that `key` names on the model; `UnknownField` or `UnknownLookup`. Only keys that resolve are kept."""
     found = _resolved.get((model, key))
     if found is None:
         found = _resolved[model, key] = _resolve(model, key.split("__"), key)

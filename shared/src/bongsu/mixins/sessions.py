@@ -82,7 +82,7 @@ async def _wait(error: InUse, used: AsyncSession | None) -> None:
             f"{error.instance!r} is in another open session: pass that one (`session=`), or close it first"
         )
     holder = cast("MemorySession", holder)
-    # What holds locks of the database must not wait: the other task may wait for these.
+    # A session that holds locks of the database must not wait: the other task may wait for these.
     if used is not None and (unit_of(used.sync_session) is None or used.in_transaction()):
         raise SessionSharedAcrossTasks(
             f"{error.instance!r} is in use by another task: run this unit by `await db.run(fn)`, which repeats it when "

@@ -209,7 +209,7 @@ class Unit:
         try:
             await savepoint.rollback()
         except DBAPIError:
-            # After a deadlock the whole transaction is gone, savepoints too: the block's own error tells more.
+            # After a deadlock the whole transaction is gone, savepoints too: the block's own error says more.
             if not may_be_repeated(error):
                 raise
 
