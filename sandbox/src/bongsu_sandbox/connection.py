@@ -25,7 +25,7 @@ class Reset(Response):
             return
         reset(transport)
         # Until the server has seen the connection end, it logs a return without a response as an error.
-        await disconnected(receive)
+        await wait_for_disconnect(receive)
 
 
 class Silence(Response):
@@ -36,7 +36,7 @@ class Silence(Response):
         self.until = until
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        left = asyncio.create_task(disconnected(receive))
+        left = asyncio.create_task(wait_for_disconnect(receive))
         waits = [left, *(asyncio.create_task(one) for one in self.until)]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -48,7 +48,7 @@ class Silence(Response):
             await Reset()(scope, receive, send)
 
 
-async def disconnected(receive: Receive) -> None:
+async def wait_for_disconnect(receive: Receive) -> None:
     """Wait until the client disconnects, discarding the rest of the body."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -62,6 +62,7 @@ def _create_router() -> APIRouter:
         guild_endpoints.router,
         channels.router,
         interaction_endpoints.router,
+        interaction_endpoints.webhooks,
         oauth_endpoints.router,
         unknown_routes,
     ):

@@ -26,15 +26,23 @@ async def read(request: Request) -> tuple[Wire, list[Wire]]:
     return (parse(raw) if raw else {}), []
 
 
+def parse_json(raw: bytes) -> object:
+    """Parse JSON.
+
+    :raises DiscordError: invalid JSON.
+    """
+    try:
+        return json.loads(raw)
+    except ValueError:
+        raise DiscordError(400, 50109, "The request body contains invalid JSON.") from None
+
+
 def parse(raw: bytes) -> Wire:
     """Parse a JSON object.
 
     :raises DiscordError: invalid JSON, or not an object.
     """
-    try:
-        value = json.loads(raw)
-    except ValueError:
-        raise DiscordError(400, 50109, "The request body contains invalid JSON.") from None
+    value = parse_json(raw)
     if not isinstance(value, dict):
         raise DiscordError(400, 50035, "Invalid Form Body", {"_errors": [{"code": "DICT_TYPE_CONVERT"}]})
     return value

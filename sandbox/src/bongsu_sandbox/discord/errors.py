@@ -58,7 +58,6 @@ def required(field: str) -> DiscordError:
 
 
 _UNKNOWN = {
-    "Application": 10002,
     "Channel": 10003,
     "Guild": 10004,
     "Member": 10007,

@@ -93,13 +93,13 @@ class DiscordFaults:
         options = _of(fault)
         if not route.startswith(options.get("route", "")) or fault.hits >= float(options.get("times", "inf")):
             return None
-        return fault if fault.strikes() else None
+        return fault if fault.strike() else None
 
     def _instead(self, fault: Fault, options: Mapping[str, str]) -> Response:
         match fault.kind:
             case "hang":
                 at_most_s = float(options["seconds"]) if "seconds" in options else None
-                return Silence(fault.ended(at_most_s), self._stop.wait())
+                return Silence(fault.wait_until_ended(at_most_s), self._stop.wait())
             case "reset":
                 return Reset()
             case "throttle":

@@ -38,15 +38,7 @@ class Front:
     def is_bot(self, request: Request) -> bool:
         return request.headers.get("authorization") == f"Bot {self.application.bot_token}"
 
-    def require_application(self, application_id: str) -> None:
-        """Require the application's ID in the path of a webhook.
-
-        :raises DiscordError: another application.
-        """
-        if parse(application_id) != self.application.id:
-            raise unknown("Webhook")
-
-    def grant_of(self, request: Request) -> Grant:
+    def find_grant(self, request: Request) -> Grant:
         """Find the grant of a Bearer token.
 
         :raises DiscordError: no such token, or an old one.
@@ -106,13 +98,25 @@ def _without_version(path: str) -> str:
     return path
 
 
-def require_bot(request: Request, front: Annotated[Front, Provided(Front)]) -> None:
+ProvidedFront = Annotated[Front, Provided(Front)]
+
+
+def require_bot(request: Request, front: ProvidedFront) -> None:
     """Require the bot's token.
 
     :raises DiscordError: another token, or none.
     """
     if not front.is_bot(request):
         raise unauthorised()
+
+
+def require_application(application_id: str, front: ProvidedFront) -> None:
+    """Require the application's ID in the path of a webhook.
+
+    :raises DiscordError: another application.
+    """
+    if parse(application_id) != front.application.id:
+        raise unknown("Webhook")
 
 
 class UnlimitedDiscordRoute(APIRoute):

@@ -51,7 +51,7 @@ class World:
         self.commands = state.commands
         self.grants = state.grants
 
-    def user(self, user_id: int | None) -> User:
+    def find_user(self, user_id: int | None) -> User:
         """Find a persona or the bot.
 
         :raises DiscordError: unknown ID.
@@ -63,7 +63,7 @@ class World:
             raise unknown("User")
         return found
 
-    def guild(self, guild_id: int | None) -> Guild:
+    def find_guild(self, guild_id: int | None) -> Guild:
         """Find a guild.
 
         :raises DiscordError: unknown ID.

@@ -27,7 +27,7 @@ router = APIRouter(prefix=PREFIX, tags=["faults"])
 
 @router.get("", summary="List the active faults")
 async def read_faults(faults: ProvidedFaults) -> FaultList:
-    return FaultList(items=[FaultView.model_validate(fault) for fault in faults.active()])
+    return FaultList(items=[FaultView.model_validate(fault) for fault in faults.list_active()])
 
 
 @router.post("", status_code=201, summary="Set a fault", responses=problems(422))
@@ -53,7 +53,7 @@ async def set_by_form(faults: ProvidedFaults, overview: ProvidedOverview, reques
 @router.post("/clear", include_in_schema=False)
 async def clear_by_form(faults: ProvidedFaults, request: Request) -> Response:
     form = await read_form(request)
-    for fault in faults.active():
+    for fault in faults.list_active():
         if form.get("kind") in (None, "", fault.kind) and form.get("target") in (None, "", fault.target):
             faults.clear(fault.target, fault.kind)
     return RedirectResponse(_SECTION, status_code=303)

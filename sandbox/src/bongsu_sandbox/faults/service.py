@@ -14,13 +14,13 @@ CheckDetail = Callable[[Detail], Detail]
 """Validates and normalises the detail of a fault; raises ValueError."""
 
 
-def no_detail(detail: Detail) -> Detail:
+def reject_detail(detail: Detail) -> Detail:
     if detail not in (None, ""):
         raise ValueError("This kind takes no detail")
     return None
 
 
-def seconds(detail: Detail) -> Detail:
+def parse_seconds(detail: Detail) -> Detail:
     """Accept a number of seconds, or nothing for as long as the fault is active."""
     if detail in (None, ""):
         return None
@@ -32,7 +32,7 @@ def seconds(detail: Detail) -> Detail:
     return value
 
 
-def names(detail: Detail) -> list[str]:
+def parse_names(detail: Detail) -> list[str]:
     """Accept a list of names, or one string with commas."""
     if detail is None:
         return []
@@ -66,19 +66,19 @@ class Fault:
         return None if self._ends_at is None else self._ends_at - time.monotonic()
 
     @property
-    def active(self) -> bool:
+    def is_active(self) -> bool:
         """Whether it can still affect requests."""
         remaining = self.remaining_s
         return not self.cleared.is_set() and (remaining is None or remaining > 0)
 
-    def strikes(self) -> bool:
+    def strike(self) -> bool:
         """Decide at random whether one request is affected, and count it."""
-        if not self.active or random.random() >= self.rate:  # noqa: S311 - no secret depends on it
+        if not self.is_active or random.random() >= self.rate:  # noqa: S311 - no secret depends on it
             return False
         self.hits += 1
         return True
 
-    async def ended(self, at_most_s: float | None) -> None:
+    async def wait_until_ended(self, at_most_s: float | None) -> None:
         """Wait until the fault is cleared or over, or for the given time."""
         limits = [limit for limit in (at_most_s, self.remaining_s) if limit is not None]
         with suppress(TimeoutError):
@@ -113,9 +113,9 @@ class Faults:
         self._faults[request.target, request.kind] = fault
         return fault
 
-    def active(self, target: Target | None = None) -> list[Fault]:
+    def list_active(self, target: Target | None = None) -> list[Fault]:
         """List the active faults, oldest first."""
-        for key in [key for key, fault in self._faults.items() if not fault.active]:
+        for key in [key for key, fault in self._faults.items() if not fault.is_active]:
             del self._faults[key]
         return [fault for fault in self._faults.values() if target in (None, fault.target)]
 
@@ -123,12 +123,12 @@ class Faults:
         """Return the first active fault of these kinds that affects this request."""
         if not self._faults:
             return None
-        return next((fault for fault in self.active(target) if fault.kind in kinds and fault.strikes()), None)
+        return next((fault for fault in self.list_active(target) if fault.kind in kinds and fault.strike()), None)
 
     def find(self, target: Target, kind: Kind) -> Fault | None:
         """Return an active fault, for a caller that decides more than once a request."""
         fault = self._faults.get((target, kind))
-        return fault if fault is not None and fault.active else None
+        return fault if fault is not None and fault.is_active else None
 
     def clear(self, target: Target | None = None, kind: Kind | None = None) -> None:
         """Clear the faults of a target and a kind, or all, and cut the requests that they hold open."""

@@ -8,7 +8,7 @@ from bongsu.runtime.dependencies import Provided
 from bongsu_sandbox.ledger.service import Ledger
 from bongsu_sandbox.line_file import json_page
 from bongsu_sandbox.pages.negotiation import wants_page
-from bongsu_sandbox.pages.rendering import Pages
+from bongsu_sandbox.pages.rendering import ProvidedPages
 
 _PAGE_SIZE = 100
 After = Annotated[int, Query(ge=0, description="`next` of an earlier answer")]
@@ -16,7 +16,6 @@ Limit = Annotated[int | None, Query(ge=1, le=100_000)]
 
 
 ProvidedLedger = Annotated[Ledger, Provided(Ledger)]
-ProvidedPages = Annotated[Pages, Provided(Pages)]
 
 router = APIRouter(tags=["ledger"])
 

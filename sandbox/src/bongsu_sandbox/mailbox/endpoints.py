@@ -14,7 +14,7 @@ from bongsu_sandbox.mailbox.frames import CSP, render_frame
 from bongsu_sandbox.mailbox.schemas import Mail
 from bongsu_sandbox.mailbox.service import Mailbox
 from bongsu_sandbox.pages.negotiation import wants_page
-from bongsu_sandbox.pages.rendering import Pages
+from bongsu_sandbox.pages.rendering import ProvidedPages
 
 PREFIX = "/sandbox/mailbox"
 _PAGE_SIZE = 50
@@ -26,7 +26,6 @@ router = APIRouter(prefix=PREFIX, tags=["mailbox"])
 
 
 ProvidedMailbox = Annotated[Mailbox, Provided(Mailbox)]
-ProvidedPages = Annotated[Pages, Provided(Pages)]
 
 
 def _find(mail_id: str, mailbox: ProvidedMailbox) -> Mail:

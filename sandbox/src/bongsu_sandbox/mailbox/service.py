@@ -17,7 +17,6 @@ _PREVIEW = 140
 class Envelope:
     id: str
     to: str
-    sender: str
     subject: str
     preview: str
     attachments: int
@@ -57,7 +56,6 @@ class Segment:
             Envelope(
                 id=mail.id,
                 to=mail.to,
-                sender=mail.sender,
                 subject=mail.subject,
                 preview=" ".join((mail.text or "")[: 2 * _PREVIEW].split())[:_PREVIEW],
                 attachments=len(mail.attachments),

@@ -22,11 +22,10 @@ class StandIn:
     name: str
     targets: tuple[Target, ...]
     address: str
-    letter: int = 0
 
 
 STAND_INS = (
-    StandIn("ses", ("ses",), "/sandbox/ses", letter=len("Amazon ")),
+    StandIn("ses", ("ses",), "/sandbox/ses"),
     StandIn("discord", ("discord", "gateway"), "/sandbox/discord/api/v10"),
 )
 
@@ -58,7 +57,7 @@ class Overview:
                 "accepted": self.ledger.count,
                 "account": self.account.state,
                 "sent_24_h": self.account.sent_last_24_hours,
-                "faults": self.faults.active(),
+                "faults": self.faults.list_active(),
                 "abilities": self.faults.abilities,
                 "stand_ins": STAND_INS,
                 "form": _BLANK_FORM | dict(form or {}),

@@ -37,7 +37,7 @@ class Pages:
 
     def __init__(self) -> None:
         folder = resources.files("bongsu_sandbox").joinpath("static")
-        self._assets = {item.name: item.read_bytes() for item in folder.iterdir() if item.is_file()}
+        self.assets = {item.name: item.read_bytes() for item in folder.iterdir() if item.is_file()}
         self._texts = {code: read_texts(code) for code in LANGUAGES}
         self._environment = jinja2.Environment(
             loader=jinja2.PackageLoader("bongsu_sandbox"),
@@ -52,7 +52,7 @@ class Pages:
 
     def asset_url(self, name: str) -> str:
         """Return the address of a static file, which changes with its content."""
-        digest = hashlib.sha256(self._assets[name]).hexdigest()[:10]
+        digest = hashlib.sha256(self.assets[name]).hexdigest()[:10]
         return f"/sandbox/static/{name}?v={digest}"
 
     def page(
@@ -62,13 +62,13 @@ class Pages:
         html = self._environment.get_template(template).render(lang=code, t=self._texts[code], **context)
         return HTMLResponse(html, status_code=status_code, headers={**PAGE_HEADERS, "Content-Language": code})
 
-    def find_asset(self, name: str) -> bytes | None:
-        return self._assets.get(name)
+
+ProvidedPages = Annotated[Pages, Provided(Pages)]
 
 
 @router.get("/sandbox/static/{name}")
-async def serve_asset(name: str, pages: Annotated[Pages, Provided(Pages)]) -> Response:
-    content = pages.find_asset(name)
+async def serve_asset(name: str, pages: ProvidedPages) -> Response:
+    content = pages.assets.get(name)
     if content is None:
         raise NotFound("File not found")
     return Response(

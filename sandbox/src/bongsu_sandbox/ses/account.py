@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bongsu_sandbox.ses.addresses import Address
-from bongsu_sandbox.ses.errors import QUOTA, THROTTLED, SesError, known
+from bongsu_sandbox.ses.errors import QUOTA, THROTTLED, SesError, known_error
 
 Clock = Callable[[], float]
 _DAY_S = 86_400.0
@@ -64,9 +64,9 @@ class Account:
         :raises SesError: AccountSuspended, SendingPaused, MessageRejected.
         """
         if self.state.enforcement_status == "SHUTDOWN":
-            raise known("AccountSuspendedException")
+            raise known_error("AccountSuspendedException")
         if not self.state.sending_enabled:
-            raise known("SendingPausedException")
+            raise known_error("SendingPausedException")
         verified = {identity.lower() for identity in self.state.verified_identities}
         if not verified or sender.address.lower() in verified:
             return
@@ -86,14 +86,14 @@ class Account:
         """
         quota = self.state.max_24_hour_send
         if quota >= 0 and self.sent_last_24_hours + recipients > quota:
-            raise known(QUOTA)
+            raise known_error(QUOTA)
         rate = self.state.max_send_rate
         now = self._clock()
         self._tokens = min(max(1.0, rate), self._tokens + (now - self._filled_at) * rate)
         self._filled_at = now
         # A message to more recipients than the rate passes when the bucket is full: it could never be sent otherwise.
         if self._tokens < min(recipients, max(1.0, rate)) - 1e-9:
-            raise known(THROTTLED)
+            raise known_error(THROTTLED)
         self._tokens -= recipients
         self._count(recipients)
 

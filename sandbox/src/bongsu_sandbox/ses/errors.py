@@ -32,7 +32,7 @@ THROTTLED = "TooManyRequestsException"
 QUOTA = "LimitExceededException"
 
 
-def known(code: str) -> SesError:
+def known_error(code: str) -> SesError:
     """Create an error of the catalogue."""
     return SesError(code, *CATALOGUE[code])
 

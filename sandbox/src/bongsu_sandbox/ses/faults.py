@@ -8,7 +8,7 @@ from starlette.responses import Response
 from bongsu.runtime.stop import StopSignal
 from bongsu_sandbox.connection import Reset, Silence
 from bongsu_sandbox.faults.schemas import Detail, Kind
-from bongsu_sandbox.faults.service import CheckDetail, Fault, Faults, names, no_detail, seconds
+from bongsu_sandbox.faults.service import CheckDetail, Fault, Faults, parse_names, parse_seconds, reject_detail
 from bongsu_sandbox.ses import errors
 from bongsu_sandbox.ses.schemas import BulkEntry
 from bongsu_sandbox.ses.service import STATUS_MESSAGES, Forced
@@ -19,7 +19,7 @@ _FAILURES = ["TRANSIENT_FAILURE", "ACCOUNT_THROTTLED", "MESSAGE_REJECTED", "ACCO
 
 def _codes(detail: Detail) -> Detail:
     codes = []
-    for name in names(detail):
+    for name in parse_names(detail):
         code = errors.full_code(name)
         if code is None:
             raise ValueError(f"{name} is no SES error; there is {', '.join(errors.CATALOGUE)}")
@@ -31,7 +31,7 @@ def _statuses(detail: Detail) -> Detail:
     if isinstance(detail, dict):
         _require_statuses(detail.values())
         return {address.lower(): status for address, status in detail.items()}
-    statuses = names(detail)
+    statuses = parse_names(detail)
     _require_statuses(statuses)
     return statuses or None
 
@@ -45,13 +45,13 @@ def _require_statuses(statuses: Iterable[str]) -> None:
 
 ABILITIES: Mapping[Kind, CheckDetail] = {
     "error": _codes,
-    "unavailable": no_detail,
-    "throttle": no_detail,
-    "quota": no_detail,
-    "hang": seconds,
-    "reset": no_detail,
-    "accept_then_reset": no_detail,
-    "accept_then_hang": seconds,
+    "unavailable": reject_detail,
+    "throttle": reject_detail,
+    "quota": reject_detail,
+    "hang": parse_seconds,
+    "reset": reject_detail,
+    "accept_then_reset": reject_detail,
+    "accept_then_hang": parse_seconds,
     "per_entry": _statuses,
 }
 """The kinds of fault of SES, with the checks of their details."""
@@ -80,7 +80,7 @@ class SesFaults:
             return self._break(fault)
         codes = fault.detail if isinstance(fault.detail, list) else ["InternalFailure"]
         chosen = random.choice(codes)  # noqa: S311 - no secret depends on it
-        raise errors.known(_ERRORS.get(fault.kind, chosen))
+        raise errors.known_error(_ERRORS.get(fault.kind, chosen))
 
     def after(self) -> Response | None:
         """Return the reset or the silence that replaces the response to an accepted send."""
@@ -92,7 +92,7 @@ class SesFaults:
         fault = self._faults.find("ses", "per_entry")
 
         def forced(number: int, entry: BulkEntry) -> str | None:
-            if fault is None or not fault.strikes():
+            if fault is None or not fault.strike():
                 return None
             if isinstance(fault.detail, dict):
                 given = [fault.detail.get(_bare(item)) for item in entry.destination.all()]
@@ -108,7 +108,7 @@ class SesFaults:
         if fault.kind in {"reset", "accept_then_reset"}:
             return Reset()
         at_most_s = fault.detail if isinstance(fault.detail, float) else None
-        return Silence(fault.ended(at_most_s), self._stop.wait())
+        return Silence(fault.wait_until_ended(at_most_s), self._stop.wait())
 
 
 def _bare(address: str) -> str:

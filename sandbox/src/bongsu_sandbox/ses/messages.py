@@ -20,7 +20,7 @@ from bongsu_sandbox.ses.schemas import (
     Template,
     TemplateContent,
 )
-from bongsu_sandbox.ses.templates import merge_data, render
+from bongsu_sandbox.ses.templates import RenderingFailure, merge_data, render
 
 MAX_RECIPIENTS = 50
 SEND_MAX_BYTES = 40 * 1024 * 1024
@@ -51,6 +51,8 @@ class Message:
     html: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     files: Sequence[File] = ()
+    rendering_failure: str | None = None
+    """The reason why its template cannot be rendered; SES accepts it and reports this as an event."""
 
     def with_headers(self, headers: dict[str, str]) -> "Message":
         """Return the message with these headers before its own."""
@@ -133,9 +135,9 @@ def from_simple(content: Simple) -> Message:
         raise bad_request("Body must have a Text or an Html part.")
     files = parse_attachments(content.attachments)
     return Message(
-        subject=_as_received(_one_line(decoded(content.subject))),
-        text=None if content.body.text is None else decoded(content.body.text),
-        html=None if content.body.html is None else decoded(content.body.html),
+        subject=_as_received(_one_line(decode_content(content.subject))),
+        text=None if content.body.text is None else decode_content(content.body.text),
+        html=None if content.body.html is None else decode_content(content.body.html),
         headers=parse_headers(content.headers),
         files=files,
     )
@@ -159,20 +161,22 @@ def from_template(template: Template, replacement: str | None, headers: dict[str
     """Build a message from an inline template; `headers` replace the template's of the same name.
 
     :raises SesError: BadRequestException, NotFoundException.
-    :raises RenderingFailure: the data lacks a variable.
     """
     content = inline_template(template)
     data = merge_data(template.template_data, replacement)
     files = parse_attachments(template.attachments)
     given = {name.lower() for name in headers}
     own = {name: value for name, value in parse_headers(template.headers).items() if name.lower() not in given}
-    return Message(
-        subject=_one_line(render(content.subject or "", data)),
-        text=None if content.text is None else render(content.text, data),
-        html=None if content.html is None else render(content.html, data),
-        headers=own | headers,
-        files=files,
-    )
+    try:
+        return Message(
+            subject=_one_line(render(content.subject or "", data)),
+            text=None if content.text is None else render(content.text, data),
+            html=None if content.html is None else render(content.html, data),
+            headers=own | headers,
+            files=files,
+        )
+    except RenderingFailure as failure:
+        return Message(subject="", rendering_failure=str(failure))
 
 
 def require_size(message: Message, limit: int) -> None:
@@ -191,7 +195,7 @@ def require_length(size: int, limit: int) -> None:
         raise bad_request(f"Message length is more than {limit} bytes long: '{size}'.")
 
 
-def decoded(content: Content) -> str:
+def decode_content(content: Content) -> str:
     """Return the text as delivered: without a charset SES uses 7-bit ASCII and replaces other characters with `?`.
 
     :raises SesError: BadRequestException for an unknown charset.

@@ -28,7 +28,6 @@ from bongsu_sandbox.ses.messages import (
 )
 from bongsu_sandbox.ses.mime import from_raw
 from bongsu_sandbox.ses.schemas import BulkEntry, SendBulkEmail, SendEmail, Template
-from bongsu_sandbox.ses.templates import RenderingFailure
 
 MAX_ENTRIES = 50
 Forced = Callable[[int, BulkEntry], str | None]
@@ -88,11 +87,13 @@ class Ses:
         sender = self._sender(given, region)
         base = _base_headers(sender, recipients, request.reply_to_addresses)
         if content.simple is not None:
-            message = from_simple(content.simple).with_headers(base)
-            require_size(message, SEND_MAX_BYTES)
-            return self._accept(sender, recipients, message, tags)
-        assert content.template is not None  # noqa: S101 - one of three, and not the other two
-        return self._send_template(content.template, None, {}, sender, recipients, base, tags, SEND_MAX_BYTES)
+            message = from_simple(content.simple)
+        else:
+            assert content.template is not None  # noqa: S101 - one of three, and not the other two
+            message = from_template(content.template, None, {})
+        message = message.with_headers(base)
+        require_size(message, SEND_MAX_BYTES)
+        return self._accept(sender, recipients, message, tags)
 
     def send_bulk_email(self, request: SendBulkEmail, region: str, forced: Forced) -> list[BulkResult]:
         """Accept or refuse each entry, in order.
@@ -124,37 +125,15 @@ class Ses:
         data = replacement.replacement_template_data if replacement is not None else None
         try:
             recipients = parse_destination(entry.destination)
-            message_id = self._send_template(
-                template,
-                data,
-                parse_headers(entry.replacement_headers),
-                sender,
-                recipients,
-                _base_headers(sender, recipients, request.reply_to_addresses),
-                parse_tags(request.default_email_tags, entry.replacement_tags),
-                BULK_MAX_BYTES,
-            )
+            headers = parse_headers(entry.replacement_headers)
+            base = _base_headers(sender, recipients, request.reply_to_addresses)
+            tags = parse_tags(request.default_email_tags, entry.replacement_tags)
+            message = from_template(template, data, headers).with_headers(base)
+            require_size(message, BULK_MAX_BYTES)
+            message_id = self._accept(sender, recipients, message, tags)
         except SesError as error:
             return {"Status": STATUS_OF_CODE.get(error.code, "FAILED"), "Error": error.message}
         return {"Status": "SUCCESS", "MessageId": message_id}
-
-    def _send_template(  # noqa: PLR0913, PLR0917 - what the two operations give, in one place
-        self,
-        template: Template,
-        data: str | None,
-        headers: dict[str, str],
-        sender: Address,
-        recipients: Recipients,
-        base: dict[str, str],
-        tags: dict[str, str],
-        limit: int,
-    ) -> str:
-        try:
-            message = from_template(template, data, headers).with_headers(base)
-        except RenderingFailure as failure:
-            return self._accept(sender, recipients, Message(subject=""), tags, rendering_failure=str(failure))
-        require_size(message, limit)
-        return self._accept(sender, recipients, message, tags)
 
     def _sender(self, sender: Address | None, region: str) -> Address:
         if sender is None:
@@ -162,20 +141,13 @@ class Ses:
         self.account.require_sender(sender, region)
         return sender
 
-    def _accept(
-        self,
-        sender: Address,
-        recipients: Recipients,
-        message: Message,
-        tags: dict[str, str],
-        rendering_failure: str | None = None,
-    ) -> str:
+    def _accept(self, sender: Address, recipients: Recipients, message: Message, tags: dict[str, str]) -> str:
         """Take the recipients from the limits; record the message in the mailbox and then in the ledger."""
         everyone = recipients.everyone
         self.account.spend(len(everyone))
         now = datetime.now(UTC)
         message_id = f"010c{time.time_ns() // 1_000_000:012x}-{uuid.uuid4()}-000000"
-        if rendering_failure is None:
+        if message.rendering_failure is None:
             # SES sets these itself, over what a raw message says.
             own = {
                 "Date": format_datetime(now),
@@ -207,7 +179,7 @@ class Ses:
                 subject=message.subject,
                 tags=tags,
                 accepted_at=now,
-                rendering_failure=rendering_failure,
+                rendering_failure=message.rendering_failure,
             )
         )
         return message_id

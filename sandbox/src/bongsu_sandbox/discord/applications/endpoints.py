@@ -1,17 +1,15 @@
 """The application and its commands over REST."""
 
-import json
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from bongsu.runtime.dependencies import Provided
+from bongsu_sandbox.discord import bodies
 from bongsu_sandbox.discord.applications.service import Commands
-from bongsu_sandbox.discord.errors import DiscordError
-from bongsu_sandbox.discord.front import DiscordRoute, Front, require_bot
+from bongsu_sandbox.discord.front import DiscordRoute, ProvidedFront, require_bot
 
-ProvidedFront = Annotated[Front, Provided(Front)]
 ProvidedCommands = Annotated[Commands, Provided(Commands)]
 
 router = APIRouter(route_class=DiscordRoute, include_in_schema=False, dependencies=[Depends(require_bot)])
@@ -30,10 +28,7 @@ async def list_commands(commands: ProvidedCommands, application_id: str) -> Resp
 
 @router.put("/applications/{application_id}/commands")
 async def overwrite_commands(commands: ProvidedCommands, request: Request, application_id: str) -> Response:
-    try:
-        wanted: object = json.loads(await request.body())
-    except ValueError:
-        raise DiscordError(400, 50109, "The request body contains invalid JSON.") from None
+    wanted = bodies.parse_json(await request.body())
     return JSONResponse(commands.overwrite(application_id, wanted))
 
 

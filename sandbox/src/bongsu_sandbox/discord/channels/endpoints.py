@@ -8,11 +8,10 @@ from fastapi.responses import JSONResponse
 from bongsu.runtime.dependencies import Provided
 from bongsu_sandbox.discord import bodies
 from bongsu_sandbox.discord.channels.service import Messages
-from bongsu_sandbox.discord.front import DiscordRoute, Front, require_bot
+from bongsu_sandbox.discord.front import DiscordRoute, ProvidedFront, require_bot
 from bongsu_sandbox.discord.guilds.service import Guilds
 from bongsu_sandbox.discord.snowflakes import parse
 
-ProvidedFront = Annotated[Front, Provided(Front)]
 ProvidedGuilds = Annotated[Guilds, Provided(Guilds)]
 ProvidedMessages = Annotated[Messages, Provided(Messages)]
 
@@ -21,7 +20,7 @@ router = APIRouter(route_class=DiscordRoute, include_in_schema=False, dependenci
 
 @router.get("/channels/{channel_id}")
 async def read_channel(guilds: ProvidedGuilds, channel_id: str) -> Response:
-    return JSONResponse(guilds.channel(parse(channel_id))[1].to_wire())
+    return JSONResponse(guilds.find_channel(parse(channel_id))[1].to_wire())
 
 
 @router.get("/channels/{channel_id}/messages")
@@ -33,8 +32,8 @@ async def list_messages(
     after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> Response:
-    channel = guilds.channel(parse(channel_id))[1]
-    found = messages.page(channel.id, before=before, after=after, limit=limit)
+    channel = guilds.find_channel(parse(channel_id))[1]
+    found = messages.list_page(channel.id, before=before, after=after, limit=limit)
     return JSONResponse([message.to_wire() for message in found])
 
 
@@ -42,7 +41,7 @@ async def list_messages(
 async def read_message(
     guilds: ProvidedGuilds, messages: ProvidedMessages, channel_id: str, message_id: str
 ) -> Response:
-    channel = guilds.channel(parse(channel_id))[1]
+    channel = guilds.find_channel(parse(channel_id))[1]
     return JSONResponse(messages.find(channel.id, parse(message_id)).to_wire())
 
 
@@ -50,6 +49,6 @@ async def read_message(
 async def create_message(
     front: ProvidedFront, guilds: ProvidedGuilds, messages: ProvidedMessages, request: Request, channel_id: str
 ) -> Response:
-    channel = guilds.writable_channel(parse(channel_id))
+    channel = guilds.find_writable_channel(parse(channel_id))
     body, files = await bodies.read(request)
     return JSONResponse(messages.send(channel.id, front.application.bot, body, files).to_wire())

@@ -12,7 +12,7 @@ from bongsu_sandbox.discord.control.schemas import NewCommand
 from bongsu_sandbox.discord.control.service import Control
 from bongsu_sandbox.discord.snowflakes import parse
 from bongsu_sandbox.pages.forms import read_form
-from bongsu_sandbox.pages.rendering import Pages
+from bongsu_sandbox.pages.rendering import Pages, ProvidedPages
 
 PATH = "/sandbox/discord"
 _SHOWN_COMMANDS = 8
@@ -21,7 +21,6 @@ _SHOWN_COMMANDS = 8
 router = APIRouter(include_in_schema=False)
 
 ProvidedControl = Annotated[Control, Provided(Control)]
-ProvidedPages = Annotated[Pages, Provided(Pages)]
 
 
 @router.get(PATH)
@@ -30,11 +29,11 @@ async def show_channel(request: Request, control: ProvidedControl, pages: Provid
 
 
 @router.post(f"{PATH}/commands")
-async def give_command(request: Request, control: ProvidedControl, pages: ProvidedPages) -> Response:
+async def run_command(request: Request, control: ProvidedControl, pages: ProvidedPages) -> Response:
     form = await read_form(request)
     try:
         wanted = NewCommand.model_validate(form | {"wait_s": 3})
-        await control.give(wanted)
+        await control.run_command(wanted)
     except (ValidationError, ServiceError) as error:
         return _page(request, control, pages, problem=str(error), status=422)
     return RedirectResponse(f"{PATH}?channel={parse(wanted.channel_id)}", status_code=303)
@@ -55,11 +54,11 @@ def _page(
         "bot_id": bot_id,
         "guild": guild,
         "channel": channel,
-        "messages": control.messages.of(channel.id)[::-1],
+        "messages": control.messages.list_newest(channel.id)[::-1],
         "members": [world.users[user] for user in guild.members if user in world.users],
         "commands": _paths(control),
         "interactions": [*control.interactions.recent][: -_SHOWN_COMMANDS - 1 : -1],
-        "connected": any(session.connected for session in control.hub.sessions),
+        "connected": any(session.is_connected for session in control.hub.sessions),
         "problem": problem,
     }
     answer = pages.page(request, "discord.html", context, status_code=status)

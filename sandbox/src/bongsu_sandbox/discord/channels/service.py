@@ -66,12 +66,12 @@ class Messages:
         for _, message in self._file.entries(Message.model_validate_json):
             self._keep(message)
 
-    def of(self, channel_id: int) -> list[Message]:
+    def list_newest(self, channel_id: int) -> list[Message]:
         """List a channel's newest messages, oldest first."""
         return [*self._channels.get(channel_id, ())]
 
     def find(self, channel_id: int, message_id: int | None) -> Message:
-        """A message.
+        """Find a message.
 
         :raises DiscordError: unknown ID, or no longer in memory.
         """
@@ -83,23 +83,23 @@ class Messages:
     def send(self, channel_id: int, author: User, body: Wire, files: list[Wire] | None = None) -> Message:
         """Post a message. With `enforce_nonce`, a repeated nonce returns the earlier message.
 
-        :raises DiscordError: something is wrong with it.
+        :raises DiscordError: invalid content, embeds or nonce, or an empty message.
         """
         nonce = body.get("nonce")
         enforced = (channel_id, author.id, str(nonce)) if body.get("enforce_nonce") and nonce is not None else None
         before = self._nonces.get(enforced) if enforced is not None else None
         if before is not None and time.monotonic() - before[0] < NONCE_S:
             return before[1]
-        message = self.write(channel_id, author, body, files)
+        message = self.build(channel_id, author, body, files)
         if enforced is not None:
             self._nonces[enforced] = (time.monotonic(), message)
-        self.keep(message)
+        self.post(message)
         return message
 
-    def write(self, channel_id: int, author: User, body: Wire, files: list[Wire] | None = None) -> Message:
+    def build(self, channel_id: int, author: User, body: Wire, files: list[Wire] | None = None) -> Message:
         """Build a message without posting it.
 
-        :raises DiscordError: something is wrong with it.
+        :raises DiscordError: invalid content, embeds or nonce, or an empty message.
         """
         content, embeds, nonce = body.get("content") or "", body.get("embeds") or [], body.get("nonce")
         flags = body.get("flags") or 0
@@ -128,12 +128,12 @@ class Messages:
             sent_at=datetime.now(UTC),
         )
 
-    def keep(self, message: Message) -> None:
+    def post(self, message: Message) -> None:
         """Post a message, or an edit of one."""
         self._file.append(message.model_dump_json().encode())
         self._keep(message)
 
-    def page(self, channel_id: int, *, before: object, after: object, limit: int) -> list[Message]:
+    def list_page(self, channel_id: int, *, before: object, after: object, limit: int) -> list[Message]:
         """List messages, newest first."""
         older_than, newer_than = parse(before), parse(after)
         found = [

@@ -79,12 +79,12 @@ async def set_limits(control: ProvidedControl, body: Limits) -> Limits:
     return control.set_limits(body)
 
 
-@router.post("/interactions", summary="Give a slash command and wait for the answer", responses=problems(404, 422))
-async def give(control: ProvidedControl, body: NewCommand) -> View:
-    return await control.give(body)
+@router.post("/interactions", summary="Run a slash command and wait for the answer", responses=problems(404, 422))
+async def run_command(control: ProvidedControl, body: NewCommand) -> View:
+    return await control.run_command(body)
 
 
-@router.get("/interactions", summary="List the latest given commands, oldest first")
+@router.get("/interactions", summary="List the latest commands, oldest first")
 async def list_interactions(control: ProvidedControl) -> View:
     return {"items": control.list_interactions()}
 

@@ -27,7 +27,7 @@ class GuildChange(_Input):
     name: str | None = Field(default=None, min_length=1, max_length=100)
     owner_id: Id | None = None
     unavailable: bool | None = Field(default=None, description="An outage at Discord")
-    bot: bool | None = Field(default=None, description="The bot joins (true) or is put out (false)")
+    bot: bool | None = Field(default=None, description="true: the bot joins; false: it is removed")
     everyone: int | None = Field(default=None, ge=0, description="Permissions of @everyone")
 
 
@@ -62,13 +62,13 @@ class GatewayChange(_Input):
 
 
 class NewCommand(_Input):
-    """A slash command that a person gives. `command` is its name, with its subcommand after a space."""
+    """A slash command that a user runs. `command` is its name, with its subcommand after a space."""
 
     command: str = Field(pattern=r"^\S+( \S+){0,2}$", max_length=100)
     options: dict[str, OptionValue] = {}
     user_id: Id
     guild_id: Id
     channel_id: Id | None = Field(default=None, description="Else the guild's first")
-    locale: str | None = Field(default=None, description="Else the person's")
+    locale: str | None = Field(default=None, description="Else the user's")
     wait_s: float = Field(default=5, ge=0, le=60, description="How long to wait for the answer")
     unregistered: bool = Field(default=False, description="Send it even if the bot has not registered it")

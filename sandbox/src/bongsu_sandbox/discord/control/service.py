@@ -55,7 +55,7 @@ class Control:
                         "shard_id": session.shard_id,
                         "shards": session.shards,
                         "sequence": session.sequence,
-                        "connected": session.connected,
+                        "connected": session.is_connected,
                     }
                     for session in self.hub.sessions
                 ],
@@ -138,7 +138,7 @@ class Control:
         return _view_user(user)
 
     def drop(self, drop: Drop) -> int:
-        """End the connections, or tell the bot to; how many there were."""
+        """End the bot's connections, or ask the bot to. Returns their number."""
         outgoing: dict[str, Outgoing] = {
             "reset": Cut(),
             "close": Close(drop.code, "Dropped by a test"),
@@ -157,12 +157,12 @@ class Control:
         self.front.rate_limits.limits = limits
         return limits
 
-    async def give(self, wanted: NewCommand) -> Wire:
-        interaction = self.give_now(wanted)
-        await self.interactions.settled(interaction, wanted.wait_s)
+    async def run_command(self, wanted: NewCommand) -> Wire:
+        interaction = self._start_command(wanted)
+        await self.interactions.wait_until_settled(interaction, wanted.wait_s)
         return interaction.view()
 
-    def give_now(self, wanted: NewCommand) -> Interaction:
+    def _start_command(self, wanted: NewCommand) -> Interaction:
         guild, user = self._guild(wanted.guild_id), self._user(wanted.user_id)
         if user.id not in guild.members:
             raise Invalid(f"{user.name} is not in {guild.name}", code="not_a_member", errors=[_at("user_id")])
@@ -182,13 +182,13 @@ class Control:
             channel_id=channel_id,
             locale=wanted.locale or user.locale,
         )
-        return self.interactions.give(command, commands)
+        return self.interactions.start(command, commands)
 
     def list_interactions(self) -> list[Wire]:
         return [interaction.view() for interaction in self.interactions.recent]
 
     def list_messages(self, channel_id: str) -> list[Wire]:
-        return [message.to_wire() for message in self.messages.of(parse(channel_id) or 0)]
+        return [message.to_wire() for message in self.messages.list_newest(parse(channel_id) or 0)]
 
     def _view_guild(self, guild: Guild) -> Wire:
         return {
@@ -205,13 +205,13 @@ class Control:
     def _guild(self, guild_id: Id) -> Guild:
         found = self.front.world.guilds.get(parse(guild_id) or 0)
         if found is None:
-            raise NotFound("There is no such guild")
+            raise NotFound("Guild not found")
         return found
 
     def _user(self, user_id: Id) -> User:
         found = self.front.world.users.get(parse(user_id) or 0)
         if found is None:
-            raise NotFound("There is no such person")
+            raise NotFound("User not found")
         return found
 
 

@@ -13,7 +13,7 @@ from bongsu_sandbox.discord.front import DiscordRoute, require_bot
 from bongsu_sandbox.discord.gateway.connection import Connection, Gateway
 from bongsu_sandbox.discord.gateway.hub import Hub
 from bongsu_sandbox.faults.schemas import Kind
-from bongsu_sandbox.faults.service import CheckDetail, no_detail, seconds
+from bongsu_sandbox.faults.service import CheckDetail, parse_seconds, reject_detail
 from bongsu_sandbox.settings import is_loopback
 
 PATH = "/sandbox/discord/gateway"
@@ -30,11 +30,11 @@ def _close_code(detail: object) -> float | None:
 
 ABILITIES: dict[Kind, CheckDetail] = {
     "error": _close_code,
-    "hang": seconds,
-    "throttle": no_detail,
-    "invalid_session": no_detail,
-    "unavailable": no_detail,
-    "reset": no_detail,
+    "hang": parse_seconds,
+    "throttle": reject_detail,
+    "invalid_session": reject_detail,
+    "unavailable": reject_detail,
+    "reset": reject_detail,
 }
 """`error`: IDENTIFY and RESUME end with a close code; `throttle`: with 4008; `invalid_session`: with op 9.
 `unavailable`: the handshake fails with 503; `reset`: the connection is cut; `hang`: HELLO never comes."""
@@ -66,7 +66,7 @@ async def connect(socket: WebSocket) -> None:
         return
     await socket.accept()
     if fault is not None:
-        await fault.ended(fault.detail if isinstance(fault.detail, float) else None)
+        await fault.wait_until_ended(fault.detail if isinstance(fault.detail, float) else None)
         if gateway.stop.is_set():
             return
     compressed = socket.query_params.get("compress") == "zlib-stream"

@@ -36,7 +36,7 @@ class Hub:
     @property
     def sessions(self) -> list[Session]:
         """The sessions that are connected or may be resumed."""
-        for session in [session for session in self._sessions.values() if session.over]:
+        for session in [session for session in self._sessions.values() if session.is_expired]:
             self.forget(session)
         return [*self._sessions.values()]
 
@@ -60,7 +60,7 @@ class Hub:
             wanted = session.intents & GUILDS_INTENT or not event.startswith("GUILD_")
             if session.shard_id == shard_id and wanted:
                 session.dispatch(event, data)
-                sent += session.connected
+                sent += session.is_connected
         return sent
 
     def end_connections(self, how: Outgoing, shard_id: int | None = None) -> int:

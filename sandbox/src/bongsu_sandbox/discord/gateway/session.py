@@ -48,13 +48,13 @@ class Session:
         self._left_at = time.monotonic()
 
     @property
-    def connected(self) -> bool:
+    def is_connected(self) -> bool:
         return self._connection is not None
 
     @property
-    def over(self) -> bool:
+    def is_expired(self) -> bool:
         """Whether it can no longer be resumed."""
-        return not self.connected and time.monotonic() - self._left_at > RESUMABLE_S
+        return not self.is_connected and time.monotonic() - self._left_at > RESUMABLE_S
 
     def attach(self, connection: asyncio.Queue[Outgoing]) -> None:
         """Send the events to this connection from now on, and close the previous one."""

@@ -6,12 +6,11 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse
 
 from bongsu.runtime.dependencies import Provided
-from bongsu_sandbox.discord.front import DiscordRoute, Front, require_bot
+from bongsu_sandbox.discord.front import DiscordRoute, ProvidedFront, require_bot
 from bongsu_sandbox.discord.guilds.service import Guilds
 from bongsu_sandbox.discord.snowflakes import parse
 from bongsu_sandbox.discord.wire import Wire
 
-ProvidedFront = Annotated[Front, Provided(Front)]
 ProvidedGuilds = Annotated[Guilds, Provided(Guilds)]
 
 router = APIRouter(route_class=DiscordRoute, include_in_schema=False, dependencies=[Depends(require_bot)])
@@ -19,7 +18,7 @@ router = APIRouter(route_class=DiscordRoute, include_in_schema=False, dependenci
 
 @router.get("/guilds/{guild_id}")
 async def read_guild(guilds: ProvidedGuilds, guild_id: str, with_counts: Annotated[bool, Query()] = False) -> Response:
-    guild = guilds.seen_by_bot(parse(guild_id))
+    guild = guilds.find_for_bot(parse(guild_id))
     counts: Wire = {
         "approximate_member_count": guild.member_count,
         "approximate_presence_count": guild.member_count // 3,
@@ -29,23 +28,23 @@ async def read_guild(guilds: ProvidedGuilds, guild_id: str, with_counts: Annotat
 
 @router.get("/guilds/{guild_id}/channels")
 async def list_channels(guilds: ProvidedGuilds, guild_id: str) -> Response:
-    guild = guilds.seen_by_bot(parse(guild_id))
+    guild = guilds.find_for_bot(parse(guild_id))
     return JSONResponse([channel.to_wire() for channel in guild.channels.values()])
 
 
 @router.get("/guilds/{guild_id}/roles")
 async def list_roles(guilds: ProvidedGuilds, guild_id: str) -> Response:
-    guild = guilds.seen_by_bot(parse(guild_id))
+    guild = guilds.find_for_bot(parse(guild_id))
     return JSONResponse([role.to_wire() for role in guild.roles.values()])
 
 
 @router.get("/guilds/{guild_id}/members/{user_id}")
 async def read_member(front: ProvidedFront, guilds: ProvidedGuilds, guild_id: str, user_id: str) -> Response:
-    guild = guilds.seen_by_bot(parse(guild_id))
-    return JSONResponse(guilds.member(guild, front.application.id if user_id == "@me" else parse(user_id)))
+    guild = guilds.find_for_bot(parse(guild_id))
+    return JSONResponse(guilds.find_member(guild, front.application.id if user_id == "@me" else parse(user_id)))
 
 
 @router.delete("/users/@me/guilds/{guild_id}")
 async def leave_guild(guilds: ProvidedGuilds, guild_id: str) -> Response:
-    guilds.leave(guilds.seen_by_bot(parse(guild_id)))
+    guilds.leave(guilds.find_for_bot(parse(guild_id)))
     return Response(status_code=204)

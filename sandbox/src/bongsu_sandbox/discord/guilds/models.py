@@ -127,7 +127,7 @@ class Guild(BaseModel):
             "features": [],
         }
 
-    def to_event(self, bot: User, *, lately_joined: bool) -> Wire:
+    def to_event(self, bot: User, *, newly_joined: bool) -> Wire:
         """The data of GUILD_CREATE. Its only member is the bot, which lacks the intent for the others."""
         member = self.members[bot.id]
         event = self.to_wire() | {
@@ -137,4 +137,4 @@ class Guild(BaseModel):
             "members": [member.to_wire(bot)],
             "channels": [channel.to_wire() for channel in self.channels.values()],
         }
-        return event if lately_joined else event | {"unavailable": False}
+        return event if newly_joined else event | {"unavailable": False}

@@ -25,19 +25,19 @@ class Guilds:
         """List a user's guilds by ID."""
         return sorted((one for one in self._world.guilds.values() if user_id in one.members), key=lambda one: one.id)
 
-    def seen_by_bot(self, guild_id: int | None) -> Guild:
+    def find_for_bot(self, guild_id: int | None) -> Guild:
         """Find a guild of which the bot is a member.
 
         :raises DiscordError: unknown guild, or the bot is not a member; Discord does not distinguish them.
         """
-        guild = self._world.guild(guild_id)
+        guild = self._world.find_guild(guild_id)
         if self._bot.id not in guild.members:
             raise unknown("Guild")
         if guild.unavailable:
             raise DiscordError(503, 0, "Guild is unavailable")
         return guild
 
-    def member(self, guild: Guild, user_id: int | None) -> Wire:
+    def find_member(self, guild: Guild, user_id: int | None) -> Wire:
         """Find a member of a guild.
 
         :raises DiscordError: that user is no member.
@@ -45,9 +45,9 @@ class Guilds:
         found = guild.members.get(user_id or 0)
         if found is None:
             raise unknown("Member")
-        return found.to_wire(self._world.user(found.user_id))
+        return found.to_wire(self._world.find_user(found.user_id))
 
-    def channel(self, channel_id: int | None) -> tuple[Guild, Channel]:
+    def find_channel(self, channel_id: int | None) -> tuple[Guild, Channel]:
         """Find a channel of the bot's guilds, and its guild.
 
         :raises DiscordError: unknown channel, or the bot is not in its guild.
@@ -60,34 +60,32 @@ class Guilds:
                 return guild, channel
         raise unknown("Channel")
 
-    def writable_channel(self, channel_id: int | None) -> Channel:
+    def find_writable_channel(self, channel_id: int | None) -> Channel:
         """Find a channel in which the bot may send messages.
 
         :raises DiscordError: unknown channel, or a missing permission.
         """
-        guild, channel = self.channel(channel_id)
+        guild, channel = self.find_channel(channel_id)
         if not guild.permissions_of(self._bot.id) & SEND_MESSAGES:
             raise missing_permissions()
         return channel
 
-    def join(self, guild: Guild, *, permissions: int = 0) -> bool:
-        """Add the bot. Returns False if it was a member."""
+    def join(self, guild: Guild, *, permissions: int = 0) -> None:
+        """Add the bot, unless it is a member."""
         if self._bot.id in guild.members:
-            return False
+            return
         add_bot(guild, self._bot, permissions=permissions)
         self._world.save()
-        self._dispatch_create(guild, lately_joined=True)
-        return True
+        self._dispatch_create(guild, newly_joined=True)
 
-    def leave(self, guild: Guild) -> bool:
-        """Remove the bot. Returns False if it was not a member."""
+    def leave(self, guild: Guild) -> None:
+        """Remove the bot, if it is a member."""
         if self._bot.id not in guild.members:
-            return False
+            return
         remove_bot(guild, self._bot)
         self._world.save()
         self.left += 1
         self._hub.dispatch("GUILD_DELETE", {"id": str(guild.id)}, guild_id=guild.id)
-        return True
 
     def set_unavailable(self, guild: Guild, *, unavailable: bool) -> None:
         if guild.unavailable == unavailable:
@@ -99,7 +97,7 @@ class Guilds:
         if unavailable:
             self._hub.dispatch("GUILD_DELETE", {"id": str(guild.id), "unavailable": True}, guild_id=guild.id)
         else:
-            self._dispatch_create(guild, lately_joined=False)
+            self._dispatch_create(guild, newly_joined=False)
 
     def rename(self, guild: Guild, name: str) -> None:
         guild.name = name
@@ -123,9 +121,9 @@ class Guilds:
         """Yield the bot's guilds on a shard with the data of GUILD_CREATE, or None for an unavailable guild."""
         for guild in self.list_of(self._bot.id):
             if shard_of(guild.id, shards) == shard_id:
-                yield guild.id, None if guild.unavailable else guild.to_event(self._bot, lately_joined=False)
+                yield guild.id, None if guild.unavailable else guild.to_event(self._bot, newly_joined=False)
 
-    def _dispatch_create(self, guild: Guild, *, lately_joined: bool) -> None:
+    def _dispatch_create(self, guild: Guild, *, newly_joined: bool) -> None:
         if not guild.unavailable:
-            event = guild.to_event(self._bot, lately_joined=lately_joined)
+            event = guild.to_event(self._bot, newly_joined=newly_joined)
             self._hub.dispatch("GUILD_CREATE", event, guild_id=guild.id)

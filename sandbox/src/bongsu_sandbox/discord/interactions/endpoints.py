@@ -3,21 +3,26 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from bongsu.runtime.dependencies import Provided
 from bongsu_sandbox.discord import bodies
 from bongsu_sandbox.discord.channels.service import EPHEMERAL, LOADING, Message
-from bongsu_sandbox.discord.front import Front, UnlimitedDiscordRoute
+from bongsu_sandbox.discord.front import UnlimitedDiscordRoute, require_application
 from bongsu_sandbox.discord.interactions.service import DEFERRED, MESSAGE, Interaction, Interactions
 from bongsu_sandbox.discord.snowflakes import parse
 from bongsu_sandbox.discord.wire import Wire
 
-ProvidedFront = Annotated[Front, Provided(Front)]
 ProvidedInteractions = Annotated[Interactions, Provided(Interactions)]
 
 router = APIRouter(route_class=UnlimitedDiscordRoute, include_in_schema=False)
+webhooks = APIRouter(
+    prefix="/webhooks/{application_id}",
+    route_class=UnlimitedDiscordRoute,
+    include_in_schema=False,
+    dependencies=[Depends(require_application)],
+)
 
 
 @router.post("/interactions/{interaction_id}/{token}/callback")
@@ -33,27 +38,20 @@ async def respond(
     return JSONResponse(_callback(interaction)) if with_response else Response(status_code=204)
 
 
-@router.post("/webhooks/{application_id}/{token}")
-async def follow_up(
-    front: ProvidedFront, interactions: ProvidedInteractions, request: Request, application_id: str, token: str
-) -> Response:
-    front.require_application(application_id)
+@webhooks.post("/{token}")
+async def follow_up(interactions: ProvidedInteractions, request: Request, token: str) -> Response:
     body, files = await bodies.read(request)
     return JSONResponse((await interactions.follow_up(token, body, files)).to_wire())
 
 
-@router.patch("/webhooks/{application_id}/{token}/messages/@original")
-async def edit(
-    front: ProvidedFront, interactions: ProvidedInteractions, request: Request, application_id: str, token: str
-) -> Response:
-    front.require_application(application_id)
+@webhooks.patch("/{token}/messages/@original")
+async def edit(interactions: ProvidedInteractions, request: Request, token: str) -> Response:
     body, files = await bodies.read(request)
     return JSONResponse((await interactions.edit(token, body, files)).to_wire())
 
 
-@router.get("/webhooks/{application_id}/{token}/messages/@original")
-async def read(front: ProvidedFront, interactions: ProvidedInteractions, application_id: str, token: str) -> Response:
-    front.require_application(application_id)
+@webhooks.get("/{token}/messages/@original")
+async def read(interactions: ProvidedInteractions, token: str) -> Response:
     return JSONResponse(interactions.original(token).to_wire())
 
 

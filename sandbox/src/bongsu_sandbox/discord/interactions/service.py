@@ -1,4 +1,4 @@
-"""Slash commands given in the sandbox, and the bot's answers."""
+"""Slash commands that users run in the sandbox, and the bot's answers."""
 
 import asyncio
 import secrets
@@ -28,7 +28,7 @@ Status = Literal["not_delivered", "waiting", "deferred", "answered", "failed"]
 
 @dataclass(frozen=True)
 class Command:
-    """A slash command as typed."""
+    """A slash command as a user types it."""
 
     path: str
     options: Mapping[str, object]
@@ -40,7 +40,7 @@ class Command:
 
 @dataclass
 class Interaction:
-    """A given command and its answers. `failed`: no answer within `answer_s`."""
+    """A command and its answers. `failed`: no answer within `answer_s`."""
 
     id: int
     token: str
@@ -111,7 +111,7 @@ class Interactions:
         self.recent: deque[Interaction] = deque(maxlen=KEPT)
         """The latest commands, oldest first."""
 
-    def give(self, command: Command, commands: list[Wire]) -> Interaction:
+    def start(self, command: Command, commands: list[Wire]) -> Interaction:
         """Send a command to the bot, even if `commands` lacks it, as a client with an old cache does."""
         name, *rest = command.path.split()
         known = next((one for one in commands if one.get("name") == name), None)
@@ -121,18 +121,13 @@ class Interactions:
             "type": 1,
             "options": _nested(rest, command.options, known.get("options") if known is not None else None),
         }
-        made = Interaction(
-            id=self._snowflakes.make(),
-            token=secrets.token_urlsafe(32),
-            command=command,
-            answer_s=self._answer_s,
-        )
+        made = Interaction(self._snowflakes.make(), secrets.token_urlsafe(32), command, self._answer_s)
         self.recent.append(made)
         event = self._event(made, data)
         made.delivered = self._hub.dispatch("INTERACTION_CREATE", event, guild_id=command.guild.id) > 0
         return made
 
-    async def settled(self, interaction: Interaction, wait_s: float) -> None:
+    async def wait_until_settled(self, interaction: Interaction, wait_s: float) -> None:
         """Wait until the bot has answered or can no longer answer, at most `wait_s`."""
         if not interaction.delivered:
             return
@@ -193,7 +188,7 @@ class Interactions:
             message = self._answer(interaction, body, files, ephemeral=interaction.ephemeral)
         else:
             first = interaction.answers[0]
-            fresh = self._messages.write(first.channel_id, first.author, body, files)
+            fresh = self._messages.build(first.channel_id, first.author, body, files)
             message = first.model_copy(
                 update={"content": fresh.content, "embeds": fresh.embeds, "edited_at": datetime.now(UTC)}
             )
@@ -213,7 +208,7 @@ class Interactions:
         return interaction.answers[0]
 
     def _answer(self, interaction: Interaction, body: Wire, files: list[Wire], *, ephemeral: bool = False) -> Message:
-        message = self._messages.write(interaction.command.channel_id, self._application.bot, body, files)
+        message = self._messages.build(interaction.command.channel_id, self._application.bot, body, files)
         message.invoked_by = f"{interaction.command.user.name} /{interaction.command.path}"
         if ephemeral:
             message.flags |= EPHEMERAL
@@ -223,7 +218,7 @@ class Interactions:
 
     def _post(self, message: Message) -> None:
         if not message.flags & EPHEMERAL:
-            self._messages.keep(message)
+            self._messages.post(message)
 
     def _find(self, token: str) -> Interaction:
         for interaction in self.recent:

@@ -7,11 +7,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from bongsu.runtime.dependencies import Provided
-from bongsu_sandbox.discord.front import Front, UnlimitedDiscordRoute, path_of
+from bongsu_sandbox.discord.front import ProvidedFront, UnlimitedDiscordRoute, path_of
 from bongsu_sandbox.discord.oauth.service import OAuth, OAuthError
 from bongsu_sandbox.pages.forms import read_form
 
-ProvidedFront = Annotated[Front, Provided(Front)]
 ProvidedOAuth = Annotated[OAuth, Provided(OAuth)]
 
 router = APIRouter(route_class=UnlimitedDiscordRoute, include_in_schema=False)
@@ -37,8 +36,8 @@ async def revoke(oauth: ProvidedOAuth, request: Request) -> Response:
 
 
 @router.get("/oauth2/@me")
-async def about(front: ProvidedFront, oauth: ProvidedOAuth, request: Request) -> Response:
-    return JSONResponse(oauth.about(front.grant_of(request)))
+async def read_grant(front: ProvidedFront, oauth: ProvidedOAuth, request: Request) -> Response:
+    return JSONResponse(oauth.describe(front.find_grant(request)))
 
 
 async def _form(request: Request) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from bongsu_sandbox.discord.oauth.service import OAuth, OAuthError
 from bongsu_sandbox.discord.snowflakes import parse
 from bongsu_sandbox.discord.users.models import User
 from bongsu_sandbox.pages.forms import read_form
-from bongsu_sandbox.pages.rendering import Pages
+from bongsu_sandbox.pages.rendering import Pages, ProvidedPages
 
 AUTHORIZE = "/sandbox/discord/oauth2/authorize"
 _COOKIE = "sandbox_discord_user"
@@ -23,7 +23,6 @@ _PERSONA = "persona"
 router = APIRouter(include_in_schema=False)
 
 ProvidedOAuth = Annotated[OAuth, Provided(OAuth)]
-ProvidedPages = Annotated[Pages, Provided(Pages)]
 
 
 @router.get(AUTHORIZE)
@@ -33,7 +32,7 @@ async def show_consent(request: Request, oauth: ProvidedOAuth, pages: ProvidedPa
     except WrongRequest as error:
         return _refusal(request, pages, error)
     user = _persona(oauth, request)
-    if user is not None and wanted.prompt == "none" and oauth.has_allowed(user, wanted):
+    if user is not None and wanted.prompt == "none" and oauth.has_granted(user, wanted):
         return RedirectResponse(oauth.allow(wanted, user, None), status_code=303)
     return _page(request, pages, oauth, wanted)
 
@@ -48,7 +47,7 @@ async def decide(request: Request, oauth: ProvidedOAuth, pages: ProvidedPages) -
         return _refusal(request, pages, error)
     user = oauth.world.users.get(parse(form.get(_PERSONA)) or 0)
     if form.get("decision") != "allow":
-        return RedirectResponse(wanted.denied(), status_code=303)
+        return RedirectResponse(wanted.denial_url(), status_code=303)
     if user is None:
         return _page(request, pages, oauth, wanted, problem="persona", status=422)
     try:

@@ -40,23 +40,23 @@ class AuthorizationRequest:
         parts = urlsplit(self.redirect_uri)
         return f"{parts.scheme}://{parts.netloc}"
 
-    def back(self, **parameters: str) -> str:
+    def redirect_url(self, **parameters: str) -> str:
         """Return the redirect address with a code."""
         if self.state is not None:
             parameters["state"] = self.state
         separator = "&" if urlsplit(self.redirect_uri).query else "?"
         return f"{self.redirect_uri}{separator}{urlencode(parameters)}"
 
-    def denied(self) -> str:
+    def denial_url(self) -> str:
         """Return the redirect address after a refusal."""
         description = "The resource owner or authorization server denied the request"
-        return self.back(error="access_denied", error_description=description)
+        return self.redirect_url(error="access_denied", error_description=description)
 
 
 def read(query: Mapping[str, str], application: Application) -> AuthorizationRequest:
     """Parse the query of an authorization URL.
 
-    :raises WrongRequest: what Discord says to a wrong one.
+    :raises WrongRequest: with Discord's message.
     """
     if parse(query.get("client_id")) != application.id:
         raise WrongRequest("Unknown Application")

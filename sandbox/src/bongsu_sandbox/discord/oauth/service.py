@@ -56,7 +56,7 @@ class OAuth:
         """List the guilds to which a user may add the bot."""
         return [guild for guild in self._guilds.list_of(user.id) if guild.permissions_of(user.id) & MANAGE_GUILD]
 
-    def has_allowed(self, user: User, request: AuthorizationRequest) -> bool:
+    def has_granted(self, user: User, request: AuthorizationRequest) -> bool:
         """Whether the user has granted these scopes before."""
         return any(grant.user_id == user.id and set(request.scopes) <= {*grant.scopes} for grant in self.world.grants)
 
@@ -74,12 +74,12 @@ class OAuth:
             parameters = {"guild_id": str(guild_id), "permissions": str(request.permissions)}
         code = secrets.token_urlsafe(22)
         self._codes[code] = _Code(request, user.id, guild_id if request.installs_bot else None, time.monotonic())
-        return request.back(code=code, **parameters)
+        return request.redirect_url(code=code, **parameters)
 
     def token(self, form: Mapping[str, str], authorization: str | None) -> Wire:
         """Answer the token endpoint.
 
-        :raises OAuthError: what it refuses.
+        :raises OAuthError: wrong client, code, token or grant type.
         """
         self._authenticate(form, authorization)
         match form.get("grant_type"):
@@ -104,13 +104,13 @@ class OAuth:
         self.world.grants = [one for one in self.world.grants if token not in {one.access_token, one.refresh_token}]
         self.world.save()
 
-    def about(self, grant: Grant) -> Wire:
+    def describe(self, grant: Grant) -> Wire:
         """Describe a grant, as `/oauth2/@me` does."""
         return {
             "application": self.application.to_wire(),
             "scopes": grant.scopes,
             "expires": grant.expires_at.isoformat(),
-            "user": self.world.user(grant.user_id).to_wire(),
+            "user": self.world.find_user(grant.user_id).to_wire(),
         }
 
     def _authenticate(self, form: Mapping[str, str], authorization: str | None) -> None:
@@ -137,7 +137,7 @@ class OAuth:
             raise OAuthError("invalid_grant", 'Invalid "code_verifier" in request.')
         answer = self._issue(code.user_id, [*request.scopes])
         if code.guild_id is not None:
-            guild = self.world.guild(code.guild_id)
+            guild = self.world.find_guild(code.guild_id)
             self._guilds.join(guild, permissions=request.permissions)
             answer["guild"] = guild.to_wire()
         return answer

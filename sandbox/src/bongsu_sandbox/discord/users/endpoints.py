@@ -7,11 +7,10 @@ from fastapi.responses import JSONResponse
 
 from bongsu.runtime.dependencies import Provided
 from bongsu_sandbox.discord.errors import DiscordError
-from bongsu_sandbox.discord.front import DiscordRoute, Front, path_of
+from bongsu_sandbox.discord.front import DiscordRoute, ProvidedFront, path_of
 from bongsu_sandbox.discord.guilds.service import Guilds
 from bongsu_sandbox.discord.snowflakes import parse
 
-ProvidedFront = Annotated[Front, Provided(Front)]
 ProvidedGuilds = Annotated[Guilds, Provided(Guilds)]
 
 router = APIRouter(route_class=DiscordRoute, include_in_schema=False)
@@ -21,9 +20,9 @@ router = APIRouter(route_class=DiscordRoute, include_in_schema=False)
 async def read_me(front: ProvidedFront, request: Request) -> Response:
     if front.is_bot(request):
         return JSONResponse(front.application.bot.to_own_wire(email=True))
-    grant = front.grant_of(request)
+    grant = front.find_grant(request)
     _require(grant.scopes, "identify")
-    user = front.world.user(grant.user_id)
+    user = front.world.find_user(grant.user_id)
     body = user.to_own_wire(email="email" in grant.scopes)
     return JSONResponse(front.faults.without_fields(path_of(request), body))
 
@@ -41,7 +40,7 @@ async def list_guilds(
     if front.is_bot(request):
         user_id = front.application.id
     else:
-        grant = front.grant_of(request)
+        grant = front.find_grant(request)
         _require(grant.scopes, "guilds")
         user_id = grant.user_id
     older_than, newer_than = parse(before), parse(after)
