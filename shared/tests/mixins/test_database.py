@@ -1,4 +1,9 @@
 import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import URL, MetaData, inspect, make_url
@@ -51,6 +56,30 @@ class TestDatabase:
 
         await asyncio.gather(*(work() for _ in range(20)))
         assert await Thing.row_count() == 20
+        await database.dispose()
+
+    async def test_sqlite_connection_is_closed_before_its_cancelled_caller_goes_on(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        loop, connecting, may_connect = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+        connect: Callable[..., sqlite3.Connection] = sqlite3.connect
+
+        def wait_and_connect(path: str, **options: Any) -> sqlite3.Connection:  # noqa: ANN401 - SQLAlchemy's
+            loop.call_soon_threadsafe(connecting.set)
+            may_connect.wait()
+            return connect(path, **options)
+
+        monkeypatch.setattr(sqlite3, "connect", wait_and_connect)
+        database = Database(f"sqlite+aiosqlite:///{tmp_path / 'test.sqlite3'}", PrivateBase)
+        caller = asyncio.create_task(database.ping())
+        await connecting.wait()
+        caller.cancel()
+        for _ in range(10):  # more turns of the loop than the caller needs to end
+            await asyncio.sleep(0)
+        assert not caller.done()
+        may_connect.set()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
         await database.dispose()
 
     @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)

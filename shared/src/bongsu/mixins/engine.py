@@ -15,15 +15,17 @@ or not, as SQLite's is.
 """
 
 import asyncio
+import contextlib
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol, cast
 
-from sqlalchemy import URL, Connection, ExceptionContext, event
+from sqlalchemy import URL, Connection, Dialect, ExceptionContext, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
-from sqlalchemy.util import await_only
+from sqlalchemy.util import await_only, greenlet_spawn
 
 from bongsu.mixins.failures import may_be_repeated
 from bongsu.mixins.pooling import ping_idle_connections
@@ -102,17 +104,43 @@ def _note_lost(context: ExceptionContext) -> None:
 
 def _prepare_sqlite(engine: AsyncEngine, busy_timeout_s: float) -> None:
     queue = _WriterQueue(busy_timeout_s)
-    event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+    event.listen(engine.sync_engine, "do_connect", _connect_sqlite)
     event.listen(engine.sync_engine, "begin", queue.begin)
     event.listen(engine.sync_engine, "checkin", queue.release)
 
 
-def _set_up_sqlite(adapted: object, entry: ConnectionPoolEntry) -> None:
+def _connect_sqlite(
+    dialect: Dialect, entry: ConnectionPoolEntry, args: list[Any], options: dict[str, Any]
+) -> DBAPIConnection:
     del entry
-    driver = cast("_Adapted", adapted).driver_connection
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
-        await_only(driver.execute(f"PRAGMA {pragma}"))
-    await_only(driver.create_function("lower", 1, _lower, deterministic=True))
+    return await_only(_complete(greenlet_spawn(_open_sqlite, dialect, args, options)))
+
+
+async def _complete(opening: Coroutine[Any, Any, DBAPIConnection]) -> DBAPIConnection:
+    """Wait for a new connection; a cancelled caller closes it before it goes on.
+
+    The driver would leave the connection's thread behind, which fails if the event loop ends before it does.
+    """
+    task = asyncio.create_task(opening)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        with contextlib.suppress(Exception):
+            await greenlet_spawn((await task).close)
+        raise
+
+
+def _open_sqlite(dialect: Dialect, args: list[Any], options: dict[str, Any]) -> DBAPIConnection:
+    connection = dialect.connect(*args, **options)
+    driver = cast("_Adapted", connection).driver_connection
+    try:
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+            await_only(driver.execute(f"PRAGMA {pragma}"))
+        await_only(driver.create_function("lower", 1, _lower, deterministic=True))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _lower(value: object) -> object:
