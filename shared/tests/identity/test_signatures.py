@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bongsu.identity.digests import DigestAlgorithm, content_digest
+from bongsu.identity.digests import DigestAlgorithm, content_digest, digest_matches
 from bongsu.identity.signature_base import HttpRequest, Origin, covering, signature_base
 from bongsu.identity.signatures import (
     DUMMY_SECRET,
@@ -21,6 +21,7 @@ from bongsu.identity.signatures import (
     SignatureReader,
 )
 from bongsu.identity.structured_fields import serialize_inner_list
+from shared.tests.counted import CountedName
 
 NOW = 1_800_000_000
 URL = "https://api.example.com"
@@ -211,6 +212,28 @@ class TestIsSignedWith:
         request = signed(httpx.Request("POST", f"{URL}/v1/x?a=1", json={"a": 1}))
         changed = {**{f.name: getattr(request, f.name) for f in fields(request)}, **change}
         assert not read(HttpRequest(**changed)).is_signed_with(SECRET)
+
+    def test_work_grows_with_the_number_of_fields(self) -> None:
+        names = [CountedName(f"x-{number}") for number in range(500)]
+        request = HttpRequest("GET", b"/", b"", tuple((name, "") for name in names), b"")
+        CountedName.comparisons = 0
+        signature_base(request, Origin.of(URL), covering(names, {}))
+        assert CountedName.comparisons < 20 * len(names)
+
+    def test_body_is_hashed_once_for_all_signatures(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        hashed: list[bytes] = []
+
+        def matches(field_value: str, body: bytes) -> bool:
+            hashed.append(body)
+            return digest_matches(field_value, body)
+
+        monkeypatch.setattr("bongsu.identity.signatures.digest_matches", matches)
+        request = signed(httpx.Request("POST", f"{URL}/v1/x", content=b"signed"))
+        more = [(name, value.replace("sig1=", "sig2=")) for name, value in request.headers if name.startswith("sig")]
+        both = replace(request, headers=(*request.headers, *more))
+        claims = SignatureReader(URL, now=lambda: NOW).read(both)
+        assert [claim.is_signed_with(SECRET) for claim in claims] == [True, True]
+        assert hashed == [b"signed"]
 
     def test_second_digest_beside_the_signed_one_is_refused(self) -> None:
         request = signed(httpx.Request("POST", f"{URL}/v1/x", content=b"signed"))

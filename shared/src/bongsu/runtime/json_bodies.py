@@ -22,10 +22,11 @@ def unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
     :raises RepeatedName: a name is given twice.
     """
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise RepeatedName(next(name for name in names if names.count(name) > 1))
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in members:
+            raise RepeatedName(name)
+        members[name] = value
     return members
 
 
