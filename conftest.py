@@ -6,6 +6,7 @@ And what keeps a long run fast, and a slow one whole.
 import gc
 
 import pytest
+import structlog
 from fastapi.dependencies import models
 from hypothesis import HealthCheck, settings
 
@@ -30,6 +31,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("repeatable")
+
+# Without this, structlog renders a traceback with the variables of each frame by rich, which takes seconds.
+structlog.configure(processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)])
 
 # FastAPI (0.165) remembers the last 4,096 endpoints, and with an endpoint its app, the app's database and its engines.
 ENDPOINT_CACHES = [value for value in vars(models).values() if hasattr(value, "cache_clear")]
