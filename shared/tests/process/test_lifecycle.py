@@ -36,7 +36,7 @@ async def _get_readyz(open_resources: Open) -> httpx.Response:
             answers.append(await client.get("/readyz"))
         stop.set()
 
-    async with asyncio.timeout(20), open_process(PlatformSettings(port=port), stop) as process:
+    async with asyncio.timeout(100), open_process(PlatformSettings(port=port), stop) as process:
         await open_resources(process)
         app = create_api(title="Kitchen", version="1", prefix=None, metrics=Metrics("kitchen"))
         await process.serve(app, started=ask)
@@ -45,13 +45,12 @@ async def _get_readyz(open_resources: Open) -> httpx.Response:
 
 
 class TestProcess:
-    async def test_readiness_shows_what_the_process_has_opened(
-        self, sqlite_database_url: str, database: Database, vault: Vault
-    ) -> None:
+    async def test_readiness_shows_what_the_process_has_opened(self, database: Database, vault: Vault) -> None:
         await database.dispose()
+        url = database.engine.url.render_as_string(hide_password=False)
 
         async def open_resources(process: Process) -> None:
-            await open_database(process, url=sqlite_database_url)
+            await open_database(process, url=url)
             identity = open_identity(process, vault)
             await process.enter(identity.following())
 
