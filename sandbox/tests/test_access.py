@@ -25,7 +25,7 @@ class TestAccess:
             answer = await client.get("/sandbox/mailbox")
         assert (answer.status_code, answer.json()["code"]) == (403, "not_local")
 
-    async def test_a_proxy_on_this_machine_lets_no_one_in(self, app: FastAPI) -> None:
+    async def test_request_through_a_local_proxy_is_refused(self, app: FastAPI) -> None:
         async with client_at(app, "127.0.0.1") as client:
             answer = await client.get("/sandbox/mailbox", headers={"X-Forwarded-For": "203.0.113.9, 127.0.0.1"})
         assert answer.status_code == 403
@@ -64,5 +64,5 @@ class TestRequireLocal:
     @pytest.mark.parametrize(
         "url", ["http://localhost", "http://127.0.0.1:9000", "http://[::1]:8000", "http://a.localhost"]
     )
-    def test_a_local_one_is_taken(self, settings: SandboxSettings, url: str) -> None:
+    def test_local_url_is_accepted(self, settings: SandboxSettings, url: str) -> None:
         create_app(settings, PlatformSettings(public_url=url))

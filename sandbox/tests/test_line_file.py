@@ -15,7 +15,7 @@ class TestLineFile:
         assert file.read(offsets[1], 3) == "둘".encode()
         file.close()
 
-    def test_it_goes_on_where_another_process_ended(self, tmp_path: Path) -> None:
+    def test_line_file_appends_after_the_lines_of_another_process(self, tmp_path: Path) -> None:
         first = LineFile(tmp_path / "lines")
         first.append(b"one")
         first.close()

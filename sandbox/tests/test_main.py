@@ -63,7 +63,7 @@ class TestMain:
         assert [mail["subject"] for mail in mails] == [f"{number} 🔥" for number in range(19, -1, -1)]
         assert [entry["subject"] for entry in ledger] == [f"{number} 🔥" for number in range(20)]
 
-    async def test_it_ends_in_time_though_a_request_hangs(self, tmp_path: Path) -> None:
+    async def test_process_stops_in_time_when_a_request_hangs(self, tmp_path: Path) -> None:
         async with process(tmp_path) as (started, url), httpx.AsyncClient(base_url=url, timeout=30) as client:
             await answers(client, started)
             await client.post("/sandbox/faults", json={"target": "ses", "kind": "accept_then_hang"})
@@ -77,7 +77,7 @@ class TestMain:
             assert started.stderr is not None
             assert b"Traceback" not in await started.stderr.read()
 
-    async def test_a_reset_is_one_under_the_real_event_loop(self, tmp_path: Path) -> None:
+    async def test_connection_is_reset_under_the_real_event_loop(self, tmp_path: Path) -> None:
         async with process(tmp_path) as (started, url), httpx.AsyncClient(base_url=url) as client:
             await answers(client, started)
             await client.post("/sandbox/faults", json={"target": "ses", "kind": "accept_then_reset"})

@@ -25,7 +25,9 @@ class TestErrors:
             ("/nothing", 0),
         ],
     )
-    async def test_what_is_not_there_has_its_code(self, path: str, code: int, bot: httpx.AsyncClient) -> None:
+    async def test_unknown_resource_is_answered_with_its_error_code(
+        self, path: str, code: int, bot: httpx.AsyncClient
+    ) -> None:
         answer = await bot.get(f"{API}{path}")
         assert (answer.status_code, answer.json()["code"]) == (404, code)
 
@@ -64,9 +66,7 @@ class TestMessages:
         assert len((await bot.get(MESSAGES)).json()) == 2
 
     @pytest.mark.parametrize(("body", "code"), [({}, 50006), ({"content": "x", "nonce": "n" * 26}, 50035)])
-    async def test_what_is_not_possible_is_refused(
-        self, body: dict[str, str], code: int, bot: httpx.AsyncClient
-    ) -> None:
+    async def test_invalid_message_is_refused(self, body: dict[str, str], code: int, bot: httpx.AsyncClient) -> None:
         assert (await bot.post(MESSAGES, json=body)).json()["code"] == code
 
     async def test_files_come_with_a_payload(self, bot: httpx.AsyncClient) -> None:
@@ -110,7 +110,9 @@ class TestCommands:
         assert (await bot.get(url)).json() == again
 
     @pytest.mark.parametrize("command", [{"name": "Ping", "description": "x"}, {"name": "ping"}, {"description": "x"}])
-    async def test_a_wrong_one_is_named(self, command: dict[str, str], bot: httpx.AsyncClient) -> None:
+    async def test_invalid_command_is_reported_with_its_index(
+        self, command: dict[str, str], bot: httpx.AsyncClient
+    ) -> None:
         answer = await bot.put(f"{API}/applications/{APPLICATION}/commands", json=[command])
         assert answer.status_code == 400
         assert "0" in answer.json()["errors"]

@@ -10,7 +10,7 @@ BOT = Application(id=1, client_secret="s", bot_token="t").bot
 
 
 class TestWorld:
-    def test_what_was_saved_is_there_after_a_restart(self, tmp_path: Path) -> None:
+    def test_saved_state_is_loaded_after_a_restart(self, tmp_path: Path) -> None:
         world = World(tmp_path / "state.json", BOT)
         add_bot(world.guilds[BEACON_HILL], BOT, permissions=8)
         world.save()

@@ -41,7 +41,7 @@ class TestSetFault:
             ({"target": "ses", "kind": "error", "duration": 1}, "duration", "Unknown field"),
         ],
     )
-    async def test_what_cannot_be_is_refused_by_name(
+    async def test_invalid_fault_is_refused_and_its_field_named(
         self, http: httpx.AsyncClient, body: dict[str, object], field: str, words: str
     ) -> None:
         answer = await http.post(PATH, json=body)
@@ -72,7 +72,7 @@ class TestSetFault:
 
 
 class TestClearFaults:
-    async def test_one_kind_or_all_are_cleared(self, http: httpx.AsyncClient) -> None:
+    async def test_delete_clears_a_single_kind_or_every_fault(self, http: httpx.AsyncClient) -> None:
         for kind in ("error", "hang", "quota"):
             await http.post(PATH, json={"target": "ses", "kind": kind})
         await http.delete(PATH, params={"target": "ses", "kind": "hang"})

@@ -14,7 +14,7 @@ class TestReadLedger:
         assert answer["next"] is None
         assert set(answer["items"][0]) == {"message_id", "to", "subject", "tags", "accepted_at"}
 
-    async def test_it_can_be_read_on_from_where_one_was(self, http: httpx.AsyncClient) -> None:
+    async def test_ledger_is_read_page_by_page(self, http: httpx.AsyncClient) -> None:
         for number in range(5):
             await send(http, subject=f"{number}번")
         subjects: list[str] = []
@@ -33,7 +33,7 @@ class TestReadLedger:
         assert "장부에 적힐 제목" in page
         assert "발송 기록" in page
 
-    async def test_it_survives_a_restart_and_the_quota_counts_on(self, settings: SandboxSettings) -> None:
+    async def test_ledger_and_quota_are_kept_after_a_restart(self, settings: SandboxSettings) -> None:
         for _ in range(2):
             async with running(settings) as sandbox:
                 path = "/sandbox/ses/v2/email/outbound-emails"

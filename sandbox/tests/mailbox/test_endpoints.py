@@ -34,7 +34,7 @@ class TestReadMailbox:
         assert "&lt;script&gt;" in answer.text
         assert "<script>alert" not in answer.text
 
-    async def test_it_is_empty_at_first(self, http: httpx.AsyncClient) -> None:
+    async def test_mailbox_is_empty_at_first(self, http: httpx.AsyncClient) -> None:
         assert (await http.get("/sandbox/mailbox")).json() == {"items": [], "next": None}
         assert "No emails yet" in (await http.get("/sandbox/mailbox", headers=BROWSER)).text
 

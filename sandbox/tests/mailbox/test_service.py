@@ -71,7 +71,7 @@ class TestPage:
             ("", ["id-2", "id-1", "id-0"]),
         ],
     )
-    def test_a_recipient_is_found_by_address_or_by_part_of_one(
+    def test_recipient_is_found_by_a_whole_or_partial_address(
         self, mailbox: Mailbox, to: str, found: list[str]
     ) -> None:
         for number, address in enumerate(("kim@example.com", "park@example.com", "Kim@Example.com")):

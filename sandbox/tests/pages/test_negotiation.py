@@ -23,7 +23,7 @@ class TestWantsPage:
             ("text/html;q=x", False),
         ],
     )
-    def test_only_who_names_html_first_gets_it(self, accept: str, page: bool) -> None:
+    def test_page_is_served_only_when_the_client_prefers_html(self, accept: str, page: bool) -> None:
         assert wants_page(request(accept=accept)) is page
 
 

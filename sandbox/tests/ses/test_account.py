@@ -81,7 +81,7 @@ class TestSpend:
 
 
 class TestRestore:
-    def test_what_was_sent_before_counts(self, time: Time) -> None:
+    def test_restored_sends_count_towards_the_quota(self, time: Time) -> None:
         subject = account(time, quota=5)
         moment = datetime.fromtimestamp(time.now, UTC)
         subject.restore([(moment, 2), (moment - timedelta(hours=23), 3)])

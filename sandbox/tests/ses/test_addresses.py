@@ -42,7 +42,7 @@ class TestParseAddress:
             f"{'n' * 307} <a@example.com>",
         ],
     )
-    def test_what_ses_cannot_send_to_is_refused(self, written: str) -> None:
+    def test_unsupported_address_is_refused(self, written: str) -> None:
         with pytest.raises(SesError) as caught:
             parse_address(written)
         assert caught.value.code == "BadRequestException"

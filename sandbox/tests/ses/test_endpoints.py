@@ -148,7 +148,7 @@ class TestSendEmail:
             ({"Content": {"Simple": {"Subject": utf8("x\ny"), "Body": {"Text": utf8("x")}}}}, "line break"),
         ],
     )
-    async def test_what_ses_refuses_is_refused(
+    async def test_invalid_request_is_refused(
         self, sandbox: RunningSandbox, ses: SesClient, change: dict[str, Any], message: str
     ) -> None:
         with pytest.raises(ses.exceptions.BadRequestException) as caught:
@@ -206,7 +206,7 @@ class TestSendBulkEmail:
         assert second["headers"]["X-Kind"] == "news"
         assert [item["message_id"] for item in await sandbox.ledger()] == [result["MessageId"] for result in results]
 
-    async def test_one_wrong_address_fails_its_own_entry_only(self, sandbox: RunningSandbox, ses: SesClient) -> None:
+    async def test_wrong_address_fails_only_its_own_entry(self, sandbox: RunningSandbox, ses: SesClient) -> None:
         answer = await ses.send_bulk_email(**bulk(entry("nobody"), entry("b@example.com")))
         first, second = answer["BulkEmailEntryResults"]
         assert (first["Status"], first["Error"]) == ("INVALID_PARAMETER", "Missing final '@domain'")
@@ -233,7 +233,7 @@ class TestSendBulkEmail:
 
 
 class TestGetAccount:
-    async def test_it_tells_the_limits_and_what_was_sent(self, ses: SesClient) -> None:
+    async def test_account_reports_the_limits_and_the_sent_count(self, ses: SesClient) -> None:
         await ses.send_email(**simple("a@example.com", "b@example.com"))
         account = await ses.get_account()
         assert account["SendQuota"] == {"Max24HourSend": 10_000_000, "MaxSendRate": 10_000, "SentLast24Hours": 2}

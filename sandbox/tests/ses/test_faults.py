@@ -38,7 +38,7 @@ class TestBeforeAccepting:
         assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == (code, status)
         assert await sandbox.ledger() == []
 
-    async def test_throttling_says_what_ses_says(self, sandbox: RunningSandbox, ses: SesClient) -> None:
+    async def test_throttling_answers_with_the_message_of_ses(self, sandbox: RunningSandbox, ses: SesClient) -> None:
         await sandbox.fault("throttle")
         with pytest.raises(ses.exceptions.TooManyRequestsException, match=r"Maximum sending rate exceeded\."):
             await ses.send_bulk_email(**bulk(entry("a@example.com")))

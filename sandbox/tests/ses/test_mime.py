@@ -50,6 +50,6 @@ class TestFromRaw:
             from_raw(raw(*lines), None)
         assert message in caught.value.message
 
-    def test_what_is_no_base64_is_refused(self) -> None:
+    def test_invalid_base64_is_refused(self) -> None:
         with pytest.raises(SesError):
             from_raw("%%%", None)

@@ -49,7 +49,7 @@ class TestIdentify:
             ({"intents": 1 | 1 << 15}, 4014),
         ],
     )
-    async def test_what_is_wrong_ends_the_connection_with_its_code(
+    async def test_invalid_identify_closes_the_connection_with_its_code(
         self, changes: dict[str, object], code: int, connect: Connect
     ) -> None:
         async with connect() as socket:
@@ -102,7 +102,7 @@ class TestProtocol:
 
 
 class TestResume:
-    async def test_what_was_missed_is_sent_again(self, connect: Connect, sandbox: RunningSandbox) -> None:
+    async def test_resume_replays_missed_events(self, connect: Connect, sandbox: RunningSandbox) -> None:
         async with connect() as socket:
             ready = (await socket.identify())["d"]
             await socket.until("GUILD_CREATE")

@@ -45,7 +45,9 @@ async def respond(http: httpx.AsyncClient, event: dict[str, Any], kind: int, **d
 
 
 class TestEvent:
-    async def test_it_tells_who_gave_which_command_where(self, sandbox: RunningSandbox, connect: Connect) -> None:
+    async def test_event_names_the_user_the_command_and_the_channel(
+        self, sandbox: RunningSandbox, connect: Connect
+    ) -> None:
         seen: list[dict[str, Any]] = []
 
         async def answer(http: httpx.AsyncClient, event: dict[str, Any]) -> None:

@@ -87,7 +87,7 @@ class TestAuthorize:
             assert answer.status_code == 400
             assert "location" not in answer.headers
 
-    async def test_prompt_none_passes_who_allowed_it_before(self, http: httpx.AsyncClient) -> None:
+    async def test_prompt_none_redirects_when_the_user_has_consented_before(self, http: httpx.AsyncClient) -> None:
         assert (await http.get(AUTHORIZE, params=QUERY | {"prompt": "none"})).status_code == 200
         await signed_in(http, MINJI)
         assert (await http.get(AUTHORIZE, params=QUERY | {"prompt": "none"})).status_code == 303
@@ -124,7 +124,7 @@ class TestToken:
             ({"code": "made-up"}, 400, "invalid_grant"),
         ],
     )
-    async def test_what_is_wrong_is_named(
+    async def test_token_answers_with_the_error_code_when_the_request_is_invalid(
         self, changes: dict[str, str], status: int, error: str, http: httpx.AsyncClient
     ) -> None:
         answer = await exchange(http, (await decide(http, MINJI))["code"], **changes)
@@ -157,13 +157,13 @@ class TestMe:
         assert "email" not in (await http.get(f"{API}/users/@me", headers=bearer(without))).json()
 
     @pytest.mark.parametrize(("persona", "email"), [(SEOJUN, None), (EMMA, "emma.clarke@example.com")])
-    async def test_some_have_no_address_or_no_proven_one(
+    async def test_me_omits_the_address_or_marks_it_unverified(
         self, persona: int, email: str | None, http: httpx.AsyncClient
     ) -> None:
         me = (await http.get(f"{API}/users/@me", headers=bearer(await signed_in(http, persona)))).json()
         assert (me["email"], me["verified"]) == (email, False)
 
-    async def test_guilds_tell_what_the_user_may(self, http: httpx.AsyncClient) -> None:
+    async def test_guilds_include_the_permissions_of_the_user(self, http: httpx.AsyncClient) -> None:
         tokens = await signed_in(http, MINJI)
         guilds = (await http.get(f"{API}/users/@me/guilds", headers=bearer(tokens))).json()
         assert [guild["owner"] for guild in guilds] == [True, False, False, False]
@@ -190,7 +190,7 @@ class TestInstall:
         assert await self._is_in(http)
 
     @pytest.mark.parametrize(("persona", "guild"), [(MINJI, READING_ROOM), (SEOJUN, BEACON_HILL), (MINJI, 1)])
-    async def test_who_does_not_manage_the_guild_cannot_add_the_bot(
+    async def test_install_is_refused_when_the_user_does_not_manage_the_guild(
         self, persona: int, guild: int, http: httpx.AsyncClient
     ) -> None:
         answer = await http.post(
