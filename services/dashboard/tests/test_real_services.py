@@ -117,7 +117,7 @@ class TestSignUp:
         assert (await second.post("/verify", {"token": mail.token, "password": "another one"})).status_code == 400
         assert (await second.post("/verify", {"token": mail.token, "password": PASSWORD})).status_code == 303
 
-    async def test_a_wrong_password_is_one(self, whole: Whole) -> None:
+    async def test_wrong_password_is_refused(self, whole: Whole) -> None:
         browser = whole.browser()
         await browser.get("/login")
         answer = await browser.post("/login", {"email": EMAIL, "password": "wrong", "next": "/"})
@@ -131,7 +131,7 @@ class TestSession:
         answer = await browser.get("/account?x=1", follow=True)
         assert (answer.status_code, answer.url.path) == (200, "/account")
 
-    async def test_without_one_it_is_the_sign_in(self, whole: Whole) -> None:
+    async def test_login_page_is_shown_without_a_session(self, whole: Whole) -> None:
         answer = await whole.browser().get("/guilds", follow=True)
         assert (answer.url.path, answer.url.params["next"]) == ("/login", "/guilds")
 

@@ -87,7 +87,7 @@ class TestCall:
             with pytest.raises(ServiceDown):
                 await Upstream("auth", client).call(Browser(), "GET", "/")
 
-    async def test_what_is_new_in_an_answer_is_passed_over(self, upstream: Upstream) -> None:
+    async def test_unknown_fields_of_an_answer_are_ignored(self, upstream: Upstream) -> None:
         assert (await upstream.call(Browser(), "GET", "/thing")).parse(Thing).name == "x"
 
     async def test_an_answer_of_another_shape_is_a_service_that_is_down(self, upstream: Upstream) -> None:
@@ -95,14 +95,14 @@ class TestCall:
         with pytest.raises(ServiceDown):
             reply.parse(Thing)
 
-    async def test_one_browsers_cookies_never_go_with_anothers_request(self, upstream: Upstream) -> None:
+    async def test_cookies_of_a_browser_are_never_sent_for_another(self, upstream: Upstream) -> None:
         first = await upstream.call(Browser(), "GET", "/cookie")
         second = await upstream.call(Browser(), "GET", "/cookie")
         third = await upstream.call(Browser(cookies={"device": "d"}), "GET", "/cookie")
         assert first.cookies[0].startswith("access=mina")
         assert [reply.parse(Thing).name for reply in (first, second, third)] == ["none", "none", "device=d"]
 
-    async def test_it_says_on_whose_behalf_it_asks(self, upstream: Upstream) -> None:
+    async def test_call_forwards_the_headers_of_the_browser(self, upstream: Upstream) -> None:
         browser = Browser("token", "203.0.113.7, 10.0.0.1", "Firefox", "en", "request-1")
         sent = json.loads((await upstream.call(browser, "GET", "/headers")).parse(Thing).name)
         assert sent["authorization"] == "Bearer token"

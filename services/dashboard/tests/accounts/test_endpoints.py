@@ -5,7 +5,7 @@ from services.dashboard.tests.stage import Stage, text_of
 
 
 class TestAccount:
-    async def test_it_says_who_i_am_and_where_i_am_signed_in(self, stage: Stage) -> None:
+    async def test_account_shows_the_user_and_the_open_sessions(self, stage: Stage) -> None:
         stage.accounts.open_sessions = [
             a_session(current=True, user_agent="Mozilla/5.0 (Windows NT 10.0) Chrome/150.0 Safari/537.36"),
             a_session(user_agent="Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Safari/604.1"),
@@ -41,7 +41,7 @@ class TestAccount:
         assert answer.headers["location"] == "/account"
         assert ("end_session", str(session.id)) in stage.accounts.calls
 
-    async def test_one_that_has_ended_meanwhile_is_no_failure(self, stage: Stage) -> None:
+    async def test_end_succeeds_when_the_session_has_already_ended(self, stage: Stage) -> None:
         browser = stage.mina()
         await browser.get("/account")
         await browser.post(f"/account/sessions/{uuid4()}/end")
@@ -55,7 +55,7 @@ class TestAccount:
 
 
 class TestLinking:
-    async def test_it_leads_to_the_provider(self, stage: Stage) -> None:
+    async def test_link_redirects_to_the_provider(self, stage: Stage) -> None:
         browser = stage.mina()
         await browser.get("/account")
         answer = await browser.post("/account/link/discord", {"next": "/guilds"})

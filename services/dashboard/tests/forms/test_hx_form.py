@@ -147,14 +147,14 @@ class TestContentType:
             ("", "name=x"),
         ],
     )
-    async def test_what_is_no_form_is_refused_and_resets_nothing(self, content_type: str, body: str) -> None:
+    async def test_body_that_is_no_form_is_refused(self, content_type: str, body: str) -> None:
         assert (await _post("/settings", body, content_type)).status_code == 415
 
     async def test_a_charset_is_allowed(self) -> None:
         assert (await _post("/settings", "name=x", f"{FORM}; charset=UTF-8")).status_code == 200
 
     @pytest.mark.parametrize("body", [b"name=%ff", b"name=\xff", "name=한".encode(), b"&".join([b"a=1"] * 1001)])
-    async def test_what_cannot_be_read_is_refused(self, body: bytes) -> None:
+    async def test_unreadable_body_is_refused(self, body: bytes) -> None:
         assert (await _post("/settings", body)).status_code == 422
 
 
@@ -162,7 +162,7 @@ class TestEmptyValues:
     async def test_a_text_can_be_cleared(self) -> None:
         assert await _sent(("name", ""), ("note", "")) == {"name": "", "note": ""}
 
-    async def test_what_is_no_text_is_cleared_to_nothing(self) -> None:
+    async def test_empty_value_is_cleared_when_the_field_is_not_text(self) -> None:
         empty = ("channel", "day", "key", "extra", "point", "maybe")
         assert await _sent(*((name, "") for name in empty)) == dict.fromkeys(empty)
 
@@ -177,7 +177,7 @@ class TestEmptyValues:
 
 
 class TestFieldsSet:
-    async def test_only_what_was_sent_is_set(self) -> None:
+    async def test_only_sent_fields_are_set(self) -> None:
         assert await _sent(("name", "x")) == {"name": "x"}
 
     async def test_nothing_sent_sets_nothing(self) -> None:
@@ -195,7 +195,7 @@ class TestLists:
     async def test_repeats_are_collected(self) -> None:
         assert await _sent(("roles", "1"), ("roles", "2")) == {"roles": [1, 2]}
 
-    async def test_one_value_is_a_list_of_one(self) -> None:
+    async def test_single_value_becomes_a_list(self) -> None:
         assert await _sent(("roles", "5")) == {"roles": [5]}
 
     async def test_commas_part_values_as_htmx_4_sends_them(self) -> None:
@@ -231,7 +231,7 @@ class TestNumbers:
         assert await _sent(("extra", json.dumps({"id": SNOWFLAKE}))) == {"extra": {"id": SNOWFLAKE}}
 
     @pytest.mark.parametrize("value", ["1.5", "1e3", "0x10", "five", "1 2", "NaN", "[object Object]"])
-    async def test_what_is_no_whole_number_is_wrong(self, value: str) -> None:
+    async def test_invalid_whole_number_is_an_error(self, value: str) -> None:
         assert await _wrong(("channel", value)) == {"channel": "whole_number"}
 
     async def test_decimals_keep_their_digits(self) -> None:
@@ -251,7 +251,7 @@ class TestCheckboxes:
         assert await _sent(("active", "")) == {"active": False}
         assert await _sent(("active", ""), ("active", "on")) == {"active": True}
 
-    async def test_two_answers_are_one_too_many(self) -> None:
+    async def test_two_values_are_an_error(self) -> None:
         assert await _wrong(("active", "on"), ("active", "off")) == {"active": "duplicate"}
 
     async def test_anything_else_is_wrong(self) -> None:
@@ -268,7 +268,7 @@ class TestObjects:
         assert await _sent(("point", '{"x": 1}'), ("extra", '{"a": 2}')) == {"point": {"x": 1}, "extra": {"a": 2}}
 
     @pytest.mark.parametrize("value", ["[object Object]", "{", "[1]", '"text"', '{"per_minute": 1, "per_minute": 2}'])
-    async def test_what_is_no_object_is_wrong(self, value: str) -> None:
+    async def test_invalid_object_is_an_error(self, value: str) -> None:
         assert list(await _wrong(("limits", value))) == ["limits"]
 
     async def test_an_unknown_name_within_is_wrong(self) -> None:
@@ -311,7 +311,7 @@ class TestDraft:
         answer = await _post("/draft", urlencode({"title": "too long", "guild_id": "1"}))
         assert answer.json() == {"valid": False, "title": "too long", "problem": ["too_long", {"max_length": 5}]}
 
-    async def test_a_right_one_has_its_model(self) -> None:
+    async def test_valid_form_becomes_its_model(self) -> None:
         answer = await _post("/draft", urlencode({"title": "x", "guild_id": "1"}))
         assert answer.json() == {"valid": True, "title": "x", "problem": None}
 
@@ -326,7 +326,7 @@ class TestAnything:
             max_size=8,
         )
     )
-    async def test_it_is_taken_or_refused_and_never_crashes(self, pairs: list[tuple[str, str]]) -> None:
+    async def test_any_form_is_accepted_or_refused(self, pairs: list[tuple[str, str]]) -> None:
         assert (await _post("/settings", urlencode(pairs))).status_code in (200, 422)
 
     @given(st.binary(max_size=200))

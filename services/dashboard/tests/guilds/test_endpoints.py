@@ -106,7 +106,7 @@ class TestList:
         assert "<html" not in answer.text
         assert set(_states(answer.text)) == {"Indie Makers"}
 
-    async def test_list_explains_what_is_needed_when_the_user_manages_no_guild(self, stage: Stage) -> None:
+    async def test_list_explains_the_needed_permission_when_the_user_manages_no_guild(self, stage: Stage) -> None:
         stage.directory.managed_by[MINA] = []
         assert "관리하는 서버가 없습니다" in text_of((await stage.mina().get("/guilds")).text)
 

@@ -17,7 +17,7 @@ class TestIsTyped:
             ("{{7*7}}", "{{7*7}}"),
         ],
     )
-    def test_what_looks_the_same_is_the_same(self, typed: str, name: str) -> None:
+    def test_names_that_look_the_same_are_equal(self, typed: str, name: str) -> None:
         assert is_typed(typed, name, 1)
 
     @pytest.mark.parametrize("typed", ["", "봉수대", "봉수대 개발팀!", "2"])

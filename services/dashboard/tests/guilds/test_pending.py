@@ -4,7 +4,7 @@ from bongsu_dashboard.guilds.pending import PendingInstalls, serialise
 
 
 class TestParse:
-    def test_parse_reads_what_serialise_wrote(self) -> None:
+    def test_parse_reads_the_output_of_serialise(self) -> None:
         assert PendingInstalls(60, now=lambda: 1030).parse(serialise({5: 1000, 6: 1001})) == {5: 1000, 6: 1001}
 
     def test_parse_drops_a_guild_that_waited_too_long(self) -> None:

@@ -11,7 +11,7 @@ class TestHome:
         assert "시작하기" in text
         assert "Discord 연결하기" in text
 
-    async def test_who_has_done_it_all_is_not(self, stage: Stage) -> None:
+    async def test_guide_is_hidden_when_every_step_is_done(self, stage: Stage) -> None:
         stage.directory.managed_by[MINA] = [a_guild(5, "x")]
         stage.bot.known[5] = a_summary(5)
         stage.notifications.items = [a_notification()]

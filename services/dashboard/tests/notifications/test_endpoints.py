@@ -13,13 +13,13 @@ USER_ID = "01926e5b-3f0a-7c51-8d1e-5b0f3f7c9a10"
 
 
 class TestFeed:
-    async def test_it_lists_what_was_sent(self, stage: Stage) -> None:
+    async def test_feed_lists_sent_notifications(self, stage: Stage) -> None:
         stage.notifications.items = [a_notification("첫 알림"), a_notification("둘째", "failed")]
         text = text_of((await stage.mina().get("/notifications")).text)
         assert "첫 알림 someone@example.com 전달됨 5분 전" in text
         assert "둘째 someone@example.com 실패" in text
 
-    async def test_it_is_filtered_by_status(self, stage: Stage) -> None:
+    async def test_feed_is_filtered_by_status(self, stage: Stage) -> None:
         stage.notifications.items = [a_notification("첫 알림"), a_notification("둘째", "failed")]
         text = text_of((await stage.mina().get("/notifications?status=failed", htmx=True)).text)
         assert ("첫 알림" in text, "둘째" in text) == (False, True)
@@ -67,7 +67,7 @@ class TestFeed:
         stage.notifications.items = [a_notification("첫 알림")]
         assert "첫 알림" in (await stage.mina().get(f"/notifications{query}")).text
 
-    async def test_older_ones_are_a_page_away(self, stage: Stage) -> None:
+    async def test_older_notifications_are_on_the_next_page(self, stage: Stage) -> None:
         stage.notifications.items = [a_notification(f"알림 {number:02}") for number in range(30)]
         browser = stage.mina()
         first = (await browser.get("/notifications")).text
@@ -76,7 +76,7 @@ class TestFeed:
         second = (await browser.get(older[1])).text
         assert ("알림 24" in first, "알림 25" in first, "알림 25" in second) == (True, False, True)
 
-    async def test_nothing_sent_yet_says_what_to_do(self, stage: Stage) -> None:
+    async def test_empty_feed_explains_the_next_step(self, stage: Stage) -> None:
         assert "아직 보낸 알림이 없습니다" in text_of((await stage.mina().get("/notifications")).text)
 
     @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ class TestFeed:
 
 
 class TestDetail:
-    async def test_it_tells_what_happened(self, stage: Stage) -> None:
+    async def test_detail_shows_the_history_and_the_error(self, stage: Stage) -> None:
         item = a_notification(status="failed", error=Failure(code="mailbox_full", detail="552"))
         stage.notifications.items = [item]
         text = text_of((await stage.mina().get(f"/notifications/{item.id}")).text)
@@ -138,7 +138,7 @@ class TestDetail:
     @pytest.mark.parametrize(
         ("status", "act", "after"), [("queued", "cancel", "cancelled"), ("failed", "retry", "queued")]
     )
-    async def test_it_can_be_cancelled_while_it_waits_and_retried_when_it_failed(
+    async def test_detail_offers_the_action_for_the_status(
         self, stage: Stage, status: Status, act: str, after: str
     ) -> None:
         item = a_notification(status=status)
@@ -194,7 +194,7 @@ class TestSending:
         assert 'value="제목"' in answer.text
         assert stage.notifications.sent == []
 
-    async def test_on_trial_it_says_where_one_may_send(self, stage: Stage) -> None:
+    async def test_notification_is_refused_with_an_explanation_in_trial_mode(self, stage: Stage) -> None:
         stage.notifications.on_trial = True
         browser = stage.mina()
         await browser.get("/notifications/new")

@@ -57,7 +57,7 @@ class TestPathOf:
 
 
 class TestOauthUrl:
-    def test_it_leads_to_auth_with_the_way_back(self) -> None:
+    def test_oauth_url_includes_the_next_path(self) -> None:
         assert oauth_url("discord", "/guilds?show=all") == "/auth/oauth/discord/authorize?next=/guilds%3Fshow%3Dall"
 
     def test_an_unsafe_way_back_is_dropped(self) -> None:
@@ -68,5 +68,5 @@ class TestOauthUrl:
 
 
 class TestWithNext:
-    def test_what_would_end_the_value_is_encoded(self) -> None:
+    def test_with_next_encodes_reserved_characters(self) -> None:
         assert with_next("/login", "/a?b=c&d") == "/login?next=/a%3Fb%3Dc%26d"

@@ -37,7 +37,7 @@ class TestAssets:
         answer = await stage.browser().get("/static/0000000000000000/dashboard.css")
         assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-cache")
 
-    async def test_it_is_compressed_for_who_can_read_that(self, stage: Stage) -> None:
+    async def test_asset_is_compressed_when_the_client_accepts_gzip(self, stage: Stage) -> None:
         url = find(stage.app(), Assets).url("vendor/htmx-4.0.1.min.js")
         client = stage.browser().client
         packed, plain = [

@@ -10,16 +10,16 @@ from services.dashboard.tests.stage import Stage, text_of
 
 class TestFailures:
     @pytest.mark.parametrize("path", ["/nothing", "/guilds/x", "/guilds/99999999999999999999999", "/notifications/x"])
-    async def test_what_is_not_there_is_a_page(self, stage: Stage, path: str) -> None:
+    async def test_unknown_path_is_answered_with_a_page(self, stage: Stage, path: str) -> None:
         answer = await stage.mina().get(path)
         assert answer.status_code == 404
         assert "찾을 수 없습니다" in text_of(answer.text)
 
-    async def test_it_speaks_the_readers_language(self, stage: Stage) -> None:
+    async def test_page_is_in_the_language_of_the_reader(self, stage: Stage) -> None:
         answer = await stage.browser(language="en").get("/nothing")
         assert "Page not found" in text_of(answer.text)
 
-    async def test_it_has_the_menu_for_who_is_signed_in(self, stage: Stage) -> None:
+    async def test_page_has_the_menu_when_the_user_is_signed_in(self, stage: Stage) -> None:
         assert 'href="/guilds"' in (await stage.mina().get("/nothing")).text
         assert 'href="/guilds"' not in (await stage.browser().get("/nothing")).text
 
@@ -45,7 +45,7 @@ class TestFailures:
         assert answer.status_code == 405
         assert answer.headers["allow"] == "GET"
 
-    async def test_a_wrong_method_names_every_right_one(self, stage: Stage) -> None:
+    async def test_wrong_method_is_answered_with_the_allowed_methods(self, stage: Stage) -> None:
         answer = await stage.browser().client.put("/login")
         assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
 
@@ -93,7 +93,7 @@ class TestSigningInAgain:
         assert answer.headers["location"] == "/auth/session/renew?next=/account"
         assert stage.accounts.users[MINA].name == "김봉수"
 
-    async def test_who_was_sent_to_auth_a_moment_ago_signs_in_and_does_not_go_in_circles(self, stage: Stage) -> None:
+    async def test_second_refusal_redirects_to_the_login_page(self, stage: Stage) -> None:
         browser = stage.browser("an-access-token-that-is-refused")
         await browser.get("/guilds")
         assert (await browser.get("/guilds")).headers["location"] == "/login?next=/guilds"

@@ -38,13 +38,13 @@ class TestHeaders:
 
 
 class TestFormToken:
-    def test_it_is_of_one_browser_and_one_session(self) -> None:
+    def test_form_token_is_bound_to_the_browser_and_the_session(self) -> None:
         token = guards.form_token("secret", "session")
         assert guards.is_form_token(token, "secret", "session")
         assert not guards.is_form_token(token, "other", "session")
         assert not guards.is_form_token(token, "secret", "other")
 
-    def test_it_differs_each_time(self) -> None:
+    def test_form_token_differs_each_time(self) -> None:
         assert guards.form_token("secret", "session") != guards.form_token("secret", "session")
 
     @pytest.mark.parametrize("token", ["", "x", "é", "AAAA", "A" * 54])

@@ -37,7 +37,7 @@ class TestAddressOfARefusedForm:
 
 
 class TestStaleForm:
-    async def test_login_left_open_says_what_to_do_after_signing_in_elsewhere(self, stage: Stage) -> None:
+    async def test_login_left_open_explains_the_next_step_after_signing_in_elsewhere(self, stage: Stage) -> None:
         browser = stage.browser()
         await browser.get("/login")
         browser.client.cookies.set("access-80", MINA)

@@ -16,7 +16,7 @@ class TestHeaders:
         answer = await browser.client.get("/account", headers={name.encode(): "불".encode()})
         assert answer.status_code == 200
 
-    def test_what_is_passed_on_is_ascii(self) -> None:
+    def test_forwarded_headers_are_ascii(self) -> None:
         given = Browser(access_token="a한b", user_agent="봉수 1.0", addresses="1.2.3.4").headers()
         assert (given["Authorization"], given["User-Agent"]) == ("Bearer ab", " 1.0")
 

@@ -39,7 +39,7 @@ class TestLanguage:
         assert ("update", "locale=en") in stage.accounts.calls
         assert "Linked accounts" in text_of((await browser.get("/account")).text)
 
-    async def test_it_works_without_an_account_too(self, stage: Stage) -> None:
+    async def test_language_is_changed_when_the_user_is_signed_out(self, stage: Stage) -> None:
         browser = stage.browser(language="ko")
         await browser.get("/login")
         await browser.post("/preferences/language", {"language": "en"})

@@ -24,7 +24,7 @@ class TestLogin:
         await browser.post("/login", {"email": "mina@example.com", "password": PASSWORD, "next": "/"})
         assert stage.accounts.browsers[-1].cookies == {"device-80": "device"}
 
-    async def test_a_wrong_one_keeps_the_address_and_not_the_password(self, stage: Stage) -> None:
+    async def test_wrong_password_keeps_the_address_and_not_the_password(self, stage: Stage) -> None:
         browser = stage.browser()
         await browser.get("/login")
         answer = await browser.post("/login", {"email": "mina@example.com", "password": "wrong-one", "next": "/"})
@@ -41,7 +41,7 @@ class TestLogin:
         assert "30초 후에" in text_of(answer.text)
 
     @pytest.mark.parametrize("fields", [{}, {"email": "x", "password": ""}, {"email": "a@b.example", "password": ""}])
-    async def test_what_is_missing_is_named(self, stage: Stage, fields: dict[str, str | list[str]]) -> None:
+    async def test_missing_field_is_marked_invalid(self, stage: Stage, fields: dict[str, str | list[str]]) -> None:
         browser = stage.browser()
         await browser.get("/login")
         answer = await browser.post("/login", fields)
@@ -55,14 +55,14 @@ class TestLogin:
         assert answer.text.lstrip().startswith('<form id="login"')
 
     @pytest.mark.parametrize("wish", ["//evil.example", "https://evil.example", "/\\evil.example", "/\t/evil"])
-    async def test_it_leads_nowhere_but_here(self, stage: Stage, wish: str) -> None:
+    async def test_login_redirects_home_when_next_is_another_site(self, stage: Stage, wish: str) -> None:
         browser = stage.browser()
         await browser.client.get("/login", params={"next": wish})
         await browser.get("/login")
         answer = await browser.post("/login", {"email": "mina@example.com", "password": PASSWORD, "next": wish})
         assert answer.headers["location"] == "/"
 
-    async def test_who_is_signed_in_already_goes_on(self, stage: Stage) -> None:
+    async def test_login_redirects_to_next_when_the_user_is_signed_in(self, stage: Stage) -> None:
         assert (await stage.mina().get("/login?next=/account")).headers["location"] == "/account"
 
     async def test_each_provider_that_is_configured_has_its_button(self, stage: Stage) -> None:
@@ -156,7 +156,7 @@ class TestVerify:
 
 
 class TestLogout:
-    async def test_it_ends_the_session_and_takes_the_cookies(self, stage: Stage) -> None:
+    async def test_logout_ends_the_session_and_deletes_the_cookies(self, stage: Stage) -> None:
         browser = stage.mina()
         await browser.get("/account")
         answer = await browser.post("/logout")
