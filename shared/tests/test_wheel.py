@@ -37,7 +37,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class TestWheel:
-    def test_wheel_requires_only_sqlalchemy_and_what_it_needs_for_asyncio(self, wheel: Path, tmp_path: Path) -> None:
+    def test_wheel_requires_only_sqlalchemy_with_its_asyncio_requirements(self, wheel: Path, tmp_path: Path) -> None:
         assert install(wheel, (), tmp_path) == {"sqlalchemy", "greenlet", "typing-extensions"}
 
     @pytest.mark.parametrize(

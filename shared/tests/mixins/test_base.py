@@ -41,7 +41,7 @@ class TestTableName:
             ("Batch", "batches"),
         ],
     )
-    def test_it_is_made_of_the_class_name(self, name: str, table: str) -> None:
+    def test_table_name_is_derived_from_the_class_name(self, name: str, table: str) -> None:
         assert table_name(name) == table
 
     def test_a_model_has_it_unless_it_says_otherwise(self) -> None:
@@ -102,7 +102,7 @@ class TestClassProperties:
 
 
 class TestRepr:
-    def test_it_shows_the_key_and_the_named_attributes_cut(self) -> None:
+    def test_repr_shows_the_key_and_the_named_attributes_truncated(self) -> None:
         author = Author(email="a-very-long-address@bongsu.test")
         assert repr(author) == f"<Author id={author.id!r} email='a-very-long-ad… name=None>"
 

@@ -71,7 +71,7 @@ class TestBulkCreate:
         assert await Author.bulk_create([]) == 0
         assert statements.take() == []
 
-    async def test_one_conflict_undoes_all(self) -> None:
+    async def test_single_conflict_rolls_back_every_row(self) -> None:
         with pytest.raises(Conflict) as caught:
             await Author.bulk_create([{"email": "a"}, {"email": "b"}, {"email": "a"}])
         assert caught.value.constraint == "uq_authors_email"
@@ -167,7 +167,7 @@ class TestBulkUpdate:
 
 @pytest.mark.usefixtures("db")
 class TestUpsert:
-    async def test_new_rows_are_inserted_and_known_ones_updated(self, statements: Statements) -> None:
+    async def test_new_rows_are_inserted_and_existing_rows_updated(self, statements: Statements) -> None:
         await Author.create(email="a", age=1, name="A")
         statements.take()
         await Author.upsert([{"email": "a", "age": 5}, {"email": "b", "age": 6}], by="email")
@@ -206,7 +206,7 @@ class TestUpsert:
 
 @pytest.mark.usefixtures("db")
 class TestQueryUpdate:
-    async def test_it_updates_what_matches_and_counts_it(self, statements: Statements) -> None:
+    async def test_update_changes_and_counts_matching_rows(self, statements: Statements) -> None:
         await Author.bulk_create([{"email": str(number), "age": number} for number in range(5)])
         statements.take()
         assert await Author.filter_by(age__gt=2).update(age=Author.age * 10, seen_at=utc_now(60)) == 2
@@ -268,7 +268,7 @@ class TestQueryUpdate:
             assert author.age == 5
             assert author.seen_at is not None
 
-    async def test_an_object_named_by_its_key_is_read_again_whether_it_matched_or_not(self, db: Database) -> None:
+    async def test_object_named_by_its_key_is_read_again_even_when_no_row_matched(self, db: Database) -> None:
         async with db.unit() as unit:
             author = await Author.create(email="a", age=1)
             await unit.session.execute(Author.__table__.update().values(age=2))  # type: ignore[attr-defined]  # a table's
@@ -354,7 +354,7 @@ class TestQueryUpdate:
 
 @pytest.mark.usefixtures("db")
 class TestQueryDelete:
-    async def test_it_deletes_what_matches_and_counts_it(self) -> None:
+    async def test_delete_removes_and_counts_matching_rows(self) -> None:
         await Author.bulk_create([{"email": str(number), "age": number} for number in range(5)])
         assert await Author.filter_by(age__gt=2).delete() == 2
         assert await Author.order_by("-age").filter_by(age__ge=0).limit(1).delete() == 1

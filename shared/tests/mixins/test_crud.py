@@ -23,7 +23,7 @@ from shared.tests.mixins.library import Author, Book, LibraryBase, Place, Visit
 
 @pytest.mark.usefixtures("db")
 class TestCreate:
-    async def test_it_inserts_by_one_statement(self, statements: Statements) -> None:
+    async def test_create_inserts_by_one_statement(self, statements: Statements) -> None:
         author = await Author.create(email="kim", name="Kim")
         assert len(statements.take()) == 1
         assert (await Author.get(author.id)).name == "Kim"
@@ -64,19 +64,19 @@ class TestCreate:
 
 @pytest.mark.usefixtures("db")
 class TestGet:
-    async def test_it_takes_the_key_its_text_or_unique_values(self) -> None:
+    async def test_get_accepts_the_key_its_text_or_unique_values(self) -> None:
         author = await Author.create(email="kim")
         for found in (await Author.get(author.id), await Author.get(str(author.id)), await Author.get(email="kim")):
             assert found.id == author.id
 
-    async def test_it_raises_not_found(self) -> None:
+    async def test_get_raises_not_found_when_no_row_matches(self) -> None:
         key = uuid7()
         with pytest.raises(NotFound, match=f"no Author with UUID\\('{key}'\\)"):
             await Author.get(key)
         with pytest.raises(NotFound, match="no Author with email='x'"):
             await Author.get(email="x")
 
-    async def test_get_or_none_gives_none(self) -> None:
+    async def test_get_or_none_returns_none_when_no_row_matches(self) -> None:
         assert await Author.get_or_none(uuid7()) is None
         assert await Author.get_or_none(email="x") is None
         assert await Author.get_or_none(None) is None
@@ -116,7 +116,7 @@ class TestGet:
 
 @pytest.mark.usefixtures("db")
 class TestGetOrCreate:
-    async def test_it_makes_the_row_once(self) -> None:
+    async def test_get_or_create_creates_the_row_once(self) -> None:
         made, was_made = await Author.get_or_create({"age": 3}, email="kim")
         found, was_made_again = await Author.get_or_create({"age": 4}, email="kim")
         assert (was_made, was_made_again, found.id == made.id, found.age) == (True, False, True, 3)
@@ -130,7 +130,7 @@ class TestGetOrCreate:
 
 @pytest.mark.usefixtures("db")
 class TestCreateOrUpdate:
-    async def test_it_finds_by_key_by_unique_constraint_or_by_name(self) -> None:
+    async def test_create_or_update_finds_the_row_by_key_by_unique_constraint_or_by_name(self) -> None:
         made, _ = await Author.create_or_update(email="kim", age=1)
         await Author.create_or_update(id=made.id, email="kim", age=2)
         await Author.create_or_update(country="KR", rank=1, email="lee", age=3)
@@ -153,7 +153,7 @@ class TestCreateOrUpdate:
             await Author.create_or_update(email="kim", age=1)
         assert (await Author.get(email="kim")).age == 1
 
-    async def test_it_must_know_by_what(self) -> None:
+    async def test_create_or_update_refuses_values_that_identify_no_row(self) -> None:
         with pytest.raises(WrongValueForLookup, match="say by="):
             await Author.create_or_update(age=3)
         with pytest.raises(WrongValueForLookup, match="values are missing for email"):
@@ -162,7 +162,7 @@ class TestCreateOrUpdate:
 
 @pytest.mark.usefixtures("db")
 class TestUpdate:
-    async def test_it_writes_what_changed_and_moves_updated_at(self, statements: Statements) -> None:
+    async def test_update_writes_changed_fields_and_updated_at(self, statements: Statements) -> None:
         author = await Author.create(email="kim", age=1)
         before = author.updated_at
         statements.take()
@@ -185,7 +185,7 @@ class TestUpdate:
         assert author.age == 6
         assert author.seen_at is not None
 
-    async def test_it_works_in_a_unit_on_an_object_from_before(self, db: Database) -> None:
+    async def test_update_works_in_a_unit_on_an_object_loaded_before(self, db: Database) -> None:
         author = await Author.create(email="kim", books=[Book(title="a")])
         async with db.unit():
             await Book.filter_by(title="a").one()
@@ -208,7 +208,7 @@ class TestUpdate:
 
 @pytest.mark.usefixtures("db")
 class TestFill:
-    async def test_it_sets_without_writing_and_tells_of_changes(self, statements: Statements) -> None:
+    async def test_fill_sets_without_writing_and_reports_changes(self, statements: Statements) -> None:
         author = await Author.create(email="kim", age=1)
         statements.take()
         assert author.fill(age=2)
@@ -220,7 +220,7 @@ class TestFill:
 
 @pytest.mark.usefixtures("db")
 class TestDelete:
-    async def test_it_deletes_the_row_also_with_relations_loaded(self) -> None:
+    async def test_delete_removes_the_row_when_relations_are_loaded(self) -> None:
         author = await Author.create(email="kim", books=[Book(title="a")])
         book = await Book.filter_by(title="a").load("author.books").one()
         await book.delete()
@@ -252,12 +252,12 @@ class TestDelete:
 
 @pytest.mark.usefixtures("db")
 class TestRefresh:
-    async def test_it_reads_the_row_again(self) -> None:
+    async def test_refresh_reads_the_row_again(self) -> None:
         author = await Author.create(email="kim", age=1)
         await Author.filter_by(email="kim").update(age=2)
         assert (await author.refresh()).age == 2
 
-    async def test_it_loads_a_relation(self) -> None:
+    async def test_refresh_loads_a_relation(self) -> None:
         author = await Author.create(email="kim", books=[Book(title="a")])
         loaded = await Author.get(author.id)
         await loaded.refresh("books")
@@ -277,7 +277,7 @@ class TestRefresh:
 
 @pytest.mark.usefixtures("db")
 class TestToDict:
-    async def test_it_holds_the_columns(self) -> None:
+    async def test_to_dict_contains_the_columns(self) -> None:
         author = await Author.create(email="kim", age=1)
         assert author.to_dict(only=["email", "age"]) == {"email": "kim", "age": 1}
         assert "email" not in author.to_dict(exclude=["email"])

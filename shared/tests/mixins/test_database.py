@@ -25,10 +25,10 @@ class Thing(PrivateBase, BaseModel):
 
 
 class TestDatabase:
-    async def test_it_answers_a_ping(self, db: Database) -> None:
+    async def test_ping_succeeds(self, db: Database) -> None:
         await db.ping()
 
-    async def test_it_creates_and_drops_its_tables(self, url: URL) -> None:
+    async def test_database_creates_and_drops_its_tables(self, url: URL) -> None:
         database = Database(url, PrivateBase)
         await database.create_all()
         await database.create_all()
@@ -38,14 +38,14 @@ class TestDatabase:
             assert not await connection.run_sync(lambda sync: inspect(sync).has_table("things"))
         await database.dispose()
 
-    async def test_an_unreachable_one_says_so(self) -> None:
+    async def test_ping_fails_when_the_database_is_unreachable(self) -> None:
         database = Database("mysql+aiomysql://root@127.0.0.1:1/x", PrivateBase)
         with pytest.raises(OperationalError):
             await database.ping()
         await database.dispose()
 
     @pytest.mark.parametrize("place", ["sqlite+aiosqlite://", "sqlite+aiosqlite:///:memory:"])
-    async def test_one_in_memory_is_shared_by_tasks_that_take_turns(self, place: str) -> None:
+    async def test_in_memory_database_is_shared_by_concurrent_tasks(self, place: str) -> None:
         database = Database(place, PrivateBase)
         await database.create_all()
 

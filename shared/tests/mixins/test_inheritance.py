@@ -15,7 +15,7 @@ class TestJoined:
         assert (found.name, found.lang, found.kind) == ("g", "c", "engineer")
         assert isinstance(await Worker.get(made.id), Engineer)
 
-    async def test_a_query_of_the_parent_loads_what_subclasses_add(self) -> None:
+    async def test_query_of_the_parent_loads_columns_of_subclasses(self) -> None:
         await Engineer.create(name="a", lang="c")
         await Manager.create(name="b")
         await Worker.create(name="c")
@@ -76,7 +76,7 @@ class TestJoined:
         with pytest.raises(UnfilteredWrite):
             await Engineer.query().delete()
 
-    async def test_objects_of_a_unit_take_what_a_bulk_write_did(self, db: Database) -> None:
+    async def test_objects_of_a_unit_reflect_a_bulk_write(self, db: Database) -> None:
         made = await Engineer.create(name="g", lang="c")
         async with db.unit():
             held = await Worker.get(made.id)

@@ -169,7 +169,7 @@ class TestRollback:
         await folder.save()
         assert await Note.filter_by(folder__label="f").count() == 2
 
-    async def test_what_was_read_stays_readable(self, undone: Undo, db: Database) -> None:
+    async def test_loaded_object_stays_readable_after_a_rollback(self, undone: Undo, db: Database) -> None:
         await Author.create(email="kim", books=[Book(title="x")])
         found: list[Author] = []
 

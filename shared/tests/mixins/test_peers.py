@@ -68,7 +68,7 @@ class TestBulkObjects:
         assert (await Book.get(book.id)).author_id == lee.id
         assert await book.update(title="b") is book
 
-    async def test_bulk_update_writes_only_what_an_object_has_changed(self) -> None:
+    async def test_bulk_update_writes_only_changed_fields(self) -> None:
         author = await Author.create(email="kim", name="a", age=1)
         await Author.filter_by(email="kim").update(name="newer")
         author.fill(age=2)
@@ -403,7 +403,7 @@ class TestOther:
 
 
 class TestCallbacks:
-    async def test_an_async_callback_is_awaited_and_a_failing_one_stops_no_other(self, db: Database) -> None:
+    async def test_async_callback_is_awaited_and_other_callbacks_run_when_it_fails(self, db: Database) -> None:
         calls: list[str] = []
 
         async def later() -> None:

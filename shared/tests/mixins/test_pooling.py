@@ -52,7 +52,7 @@ class TestPing:
         assert await Pooled.row_count() == 1
 
     @pytest.mark.parametrize("ping_idle_s", [3600.0], indirect=True)
-    async def test_one_that_was_used_just_now_fails_once_and_is_replaced(self, pool_of_one: Database, url: URL) -> None:
+    async def test_recently_used_connection_fails_once_and_is_replaced(self, pool_of_one: Database, url: URL) -> None:
         await is_killed_on_the_server(pool_of_one, url)
         with pytest.raises(DBAPIError):
             await Pooled.row_count()

@@ -51,13 +51,13 @@ class TestQ:
         assert await emails(~Q()) == "abcd"
         assert await emails(Q() | Q(age=10)) == "a"
 
-    async def test_it_is_unchanged_by_being_combined(self, shelf: Database) -> None:
+    async def test_q_is_not_changed_by_combining(self, shelf: Database) -> None:
         del shelf
         ten = Q(age=10)
         _ = ten | Q(age=20), ten & Q(age=20), ~ten
         assert await emails(ten) == "a"
 
-    def test_it_has_no_truth_value(self) -> None:
+    def test_q_has_no_truth_value(self) -> None:
         with pytest.raises(TypeError, match="combine with"):
             _ = Q(age=1) and Q(age=2)
 

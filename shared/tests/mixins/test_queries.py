@@ -123,7 +123,7 @@ class TestEnds:
         assert found.title == "d"
         assert await Book.filter_by(title="x").first() is None
 
-    async def test_one_asks_for_exactly_one(self, shelf: Database) -> None:
+    async def test_method_one_requires_exactly_one_row(self, shelf: Database) -> None:
         del shelf
         assert (await Book.filter_by(title="a").one()).title == "a"
         with pytest.raises(NotFound, match="no Book matches"):
@@ -131,13 +131,13 @@ class TestEnds:
         with pytest.raises(MultipleFound, match="several Book"):
             await Book.query().one()
 
-    async def test_one_or_none_still_refuses_several(self, shelf: Database) -> None:
+    async def test_method_one_or_none_refuses_several_rows(self, shelf: Database) -> None:
         del shelf
         assert await Book.filter_by(title="x").one_or_none() is None
         with pytest.raises(MultipleFound):
             await Book.query().one_or_none()
 
-    async def test_exists_tells_whether_there_is_a_row(self, shelf: Database) -> None:
+    async def test_exists_is_true_only_when_a_row_matches(self, shelf: Database) -> None:
         del shelf
         assert await Book.filter_by(title="a").exists()
         assert not await Book.filter_by(title="x").exists()
@@ -223,7 +223,7 @@ class TestLock:
     @pytest.mark.mysql
     @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
     @pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ"])
-    async def test_a_loaded_object_shows_what_others_committed_before_its_row_was_locked(
+    async def test_loaded_object_shows_commits_of_others_made_before_its_row_was_locked(
         self, shelf: Database, isolation: str
     ) -> None:
         async with shelf.unit(isolation=isolation):
@@ -258,7 +258,7 @@ class TestLock:
             assert book.author is other.author
             assert [tag.label for tag in book.tags] == ["red"]
 
-    async def test_relations_of_what_is_loaded_with_the_row_stay_loaded(self, shelf: Database) -> None:
+    async def test_relations_of_related_objects_stay_loaded(self, shelf: Database) -> None:
         async with shelf.unit():
             kim = await Author.filter_by(email="kim").load("books").one()
             book = await Book.filter_by(title="a").lock().load("author").one()
@@ -266,7 +266,7 @@ class TestLock:
             assert [one.title for one in kim.books] == ["a", "c"]
 
     @pytest.mark.parametrize("autoflush", [True, False])
-    async def test_what_the_unit_itself_has_not_written_yet_is_kept(self, shelf: Database, autoflush: bool) -> None:
+    async def test_pending_changes_of_the_unit_are_kept(self, shelf: Database, autoflush: bool) -> None:
         async with shelf.unit() as unit:
             unit.session.sync_session.autoflush = autoflush
             book = await Book.filter_by(title="a").load("author").one()

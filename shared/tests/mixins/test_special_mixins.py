@@ -37,14 +37,14 @@ class TestSoftDelete:
         assert await Note.query().only_deleted().pluck("text") == ["gone"]
         assert await Note.query().with_deleted().count() == 2
 
-    async def test_bulk_deletes_mark_too_and_hard_ones_delete(self) -> None:
+    async def test_bulk_delete_marks_rows_and_hard_bulk_delete_removes_them(self) -> None:
         await Note.bulk_create([{"text": "a"}, {"text": "b"}])
         assert await Note.filter_by(text="a").delete() == 1
         assert await Note.query().with_deleted().count() == 2
         assert await Note.query().with_deleted().unfiltered().delete(hard=True) == 2
         assert await Note.query().with_deleted().count() == 0
 
-    async def test_one_row_can_be_deleted_for_good(self) -> None:
+    async def test_hard_delete_removes_the_row(self) -> None:
         note = await Note.create(text="x")
         await note.delete(hard=True)
         assert await Note.query().with_deleted().count() == 0
@@ -96,7 +96,7 @@ class TestVersion:
 
 @pytest.mark.usefixtures("db")
 class TestAudit:
-    async def test_who_made_and_who_changed_it_is_kept(self) -> None:
+    async def test_created_by_and_updated_by_are_stored(self) -> None:
         kim, lee = uuid7(), uuid7()
         with acting_as(kim):
             counter = await Counter.create(label="x")
@@ -116,7 +116,7 @@ class TestAudit:
 
 @pytest.mark.usefixtures("db")
 class TestSerialize:
-    async def test_it_is_json_without_hidden_fields(self) -> None:
+    async def test_to_json_omits_hidden_fields(self) -> None:
         author = await Author.create(
             email="kim",
             password_hash="x",

@@ -15,12 +15,12 @@ async def filled(db: Database, statements: Statements) -> Database:
 
 
 class TestStatementCounts:
-    async def test_create_takes_one(self, filled: Database, statements: Statements) -> None:
+    async def test_create_takes_one_statement(self, filled: Database, statements: Statements) -> None:
         del filled
         await Author.create(email="kim")
         assert len(statements.take()) == 1
 
-    async def test_create_in_a_unit_takes_one(self, filled: Database, statements: Statements) -> None:
+    async def test_create_in_a_unit_takes_one_statement(self, filled: Database, statements: Statements) -> None:
         async with filled.unit():
             await Author.create(email="kim")
             await Author.create(email="lee")
@@ -33,7 +33,9 @@ class TestStatementCounts:
         await Author.bulk_create([{"email": f"bulk {number}"} for number in range(1000)])
         assert len(statements.take()) <= 2
 
-    async def test_get_takes_one_and_none_for_what_the_unit_has(self, filled: Database, statements: Statements) -> None:
+    async def test_get_takes_one_statement_and_none_when_the_unit_has_the_object(
+        self, filled: Database, statements: Statements
+    ) -> None:
         key = (await Author.get(email="1")).id
         statements.take()
         async with filled.unit():
@@ -46,7 +48,7 @@ class TestStatementCounts:
         await Author.order_by("email").page(1, 5)
         assert len(statements.take()) == 2
 
-    async def test_a_cursor_page_takes_one(self, filled: Database, statements: Statements) -> None:
+    async def test_cursor_page_takes_one_statement(self, filled: Database, statements: Statements) -> None:
         del filled
         await Author.order_by("email").after(None, 5)
         assert len(statements.take()) == 1
@@ -57,7 +59,7 @@ class TestStatementCounts:
         assert len(statements.take()) == 3
 
     @pytest.mark.parametrize("end", ["count", "exists", "first", "one_or_none"])
-    async def test_each_end_takes_one(self, filled: Database, statements: Statements, end: str) -> None:
+    async def test_each_end_takes_one_statement(self, filled: Database, statements: Statements, end: str) -> None:
         del filled
         await getattr(Author.filter_by(email="1"), end)()
         assert len(statements.take()) == 1

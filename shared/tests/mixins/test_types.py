@@ -46,7 +46,7 @@ class TestDdl:
 
 
 class TestRoundTrips:
-    async def test_every_type_gives_back_what_it_took(self, db: Database) -> None:
+    async def test_every_type_returns_the_stored_value(self, db: Database) -> None:
         del db
         facts = {"순서": [1, 2.5, None, True, "😀"], "b": {"a": "\\ '"}}
         made = await Book.create(
@@ -77,7 +77,7 @@ class TestRoundTrips:
         with pytest.raises(StatementError, match="ASCII text without outer spaces"):
             await Author.create(email="kim", country=country)
 
-    def test_json_refuses_what_json_lacks(self) -> None:
+    def test_json_refuses_values_that_json_lacks(self) -> None:
         assert not isinstance(Json(), JSON)
         with pytest.raises(ValueError, match="JSON compliant"):
             Json().process_bind_param(float("nan"), sqlite.dialect())
@@ -85,14 +85,14 @@ class TestRoundTrips:
 
 class TestUtcNow:
     @pytest.mark.parametrize("offset_s", [0, 60, -3600, 0.25, -0.5, 86400 * 400])
-    async def test_it_is_the_time_plus_its_offset(self, db: Database, offset_s: float) -> None:
+    async def test_utc_now_is_the_time_plus_its_offset(self, db: Database, offset_s: float) -> None:
         async with db.unit() as unit:
             now = (await unit.session.scalars(select(utc_now(offset_s)))).one()
         assert now.tzinfo is not None
         difference = now - dt.datetime.now(dt.UTC) - dt.timedelta(seconds=offset_s)
         assert abs(difference) < dt.timedelta(seconds=5)
 
-    async def test_it_compares_with_a_literal_instant(self, db: Database) -> None:
+    async def test_utc_now_compares_with_a_literal_instant(self, db: Database) -> None:
         later = literal(dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1), UTCDateTime())
         async with db.unit() as unit:
             assert (await unit.session.scalars(select(utc_now() < later))).one()
@@ -100,7 +100,7 @@ class TestUtcNow:
 
 
 class TestSchema:
-    async def test_the_database_has_what_the_models_say(self, db: Database) -> None:
+    async def test_database_has_the_columns_of_the_models(self, db: Database) -> None:
         async with db.engine.connect() as connection:
             columns = await connection.run_sync(
                 lambda sync: {column["name"]: str(column["type"]) for column in inspect(sync).get_columns("authors")}

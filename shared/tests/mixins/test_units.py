@@ -26,7 +26,7 @@ class TestRun:
 
 
 class TestUnit:
-    async def test_it_commits_once_at_its_end(self, db: Database) -> None:
+    async def test_unit_commits_once_at_its_end(self, db: Database) -> None:
         async with db.unit():
             await Author.create(email="kim")
             await Author.create(email="lee", auto_commit=True)
@@ -35,14 +35,14 @@ class TestUnit:
                     assert await Author.row_count(other) == 0
         assert await Author.row_count() == 2
 
-    async def test_it_rolls_back_when_its_block_raises(self, db: Database) -> None:
+    async def test_unit_rolls_back_when_its_block_raises(self, db: Database) -> None:
         with pytest.raises(Boom):  # noqa: PT012  # the block under test raises
             async with db.unit():
                 await Author.create(email="kim")
                 raise Boom
         assert await Author.row_count() == 0
 
-    async def test_it_rolls_back_when_its_task_is_cancelled(self, db: Database) -> None:
+    async def test_unit_rolls_back_when_its_task_is_cancelled(self, db: Database) -> None:
         created, never = asyncio.Event(), asyncio.Event()
 
         async def work() -> None:
@@ -67,19 +67,19 @@ class TestUnit:
             assert db.ambient() is unit
         assert db.ambient() is None
 
-    async def test_one_that_does_nothing_sends_nothing(self, db: Database, statements: Statements) -> None:
+    async def test_unit_without_calls_sends_no_statement(self, db: Database, statements: Statements) -> None:
         async with db.unit():
             pass
         assert statements.take() == []
         assert db.engine.pool.checkedin() == 0  # type: ignore[attr-defined]  # a queue pool
 
-    async def test_it_cannot_be_used_after_its_end(self, db: Database) -> None:
+    async def test_unit_cannot_be_used_after_its_end(self, db: Database) -> None:
         async with db.unit() as unit:
             pass
         with pytest.raises(UnitClosed):
             _ = unit.session
 
-    async def test_it_cannot_be_entered_twice(self, db: Database) -> None:
+    async def test_unit_cannot_be_entered_twice(self, db: Database) -> None:
         async with db.unit() as unit:
             with pytest.raises(UnitClosed):
                 await unit.__aenter__()
@@ -129,7 +129,7 @@ class TestNesting:
             await Author.create(email="lee")
         assert await Author.row_count() == 2
 
-    async def test_what_a_savepoint_wrote_goes_with_the_outer_unit(self, db: Database) -> None:
+    async def test_writes_of_a_savepoint_are_rolled_back_with_the_outer_unit(self, db: Database) -> None:
         with pytest.raises(Boom):  # noqa: PT012  # the block under test raises
             async with db.unit():
                 async with db.unit():
@@ -238,7 +238,7 @@ class TestOnCommit:
             assert calls == []
         assert calls == ["outer", "inner"]
 
-    async def test_it_never_comes_after_a_rollback(self, db: Database) -> None:
+    async def test_callback_is_not_called_after_a_rollback(self, db: Database) -> None:
         calls: list[str] = []
         async with db.unit() as unit:
             with pytest.raises(Boom):  # noqa: PT012  # the block under test raises

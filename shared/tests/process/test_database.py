@@ -67,7 +67,7 @@ class TestConnectDatabase:
 
 
 class TestMigrations:
-    async def test_damaged_file_is_reported_with_what_to_do(self, path: Path) -> None:
+    async def test_damaged_file_is_reported_with_a_remedy(self, path: Path) -> None:
         await _migrate(path)
         _corrupt(path)
         with pytest.raises(StartError, match=r"data\.sqlite3 is damaged .*: restore a backup"):

@@ -45,7 +45,7 @@ async def _get_readyz(open_resources: Open) -> httpx.Response:
 
 
 class TestProcess:
-    async def test_readiness_shows_what_the_process_has_opened(self, database: Database, vault: Vault) -> None:
+    async def test_readiness_shows_opened_resources(self, database: Database, vault: Vault) -> None:
         await database.dispose()
         url = database.engine.url.render_as_string(hide_password=False)
 

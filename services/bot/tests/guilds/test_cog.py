@@ -69,7 +69,7 @@ class TestEvents:
 
 
 class TestLogin:
-    async def test_login_reports_what_happened_while_the_bot_was_stopped(
+    async def test_login_reports_changes_made_while_the_bot_was_stopped(
         self, events: Events, start_bot: StartBot, discord: Discord
     ) -> None:
         async with start_bot():
