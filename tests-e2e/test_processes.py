@@ -173,7 +173,7 @@ class TestRefusalToStart:
         code, output = run_bongsu("serve", service, folder=tmp_path, **database, **OTHERWISE_COMPLETE)
         self.refused(code, output, "database", database["MYSQL_PORT"])
 
-    def test_one_process_fails_when_the_database_is_unreachable(self, tmp_path: Path) -> None:
+    def test_single_process_fails_when_the_database_is_unreachable(self, tmp_path: Path) -> None:
         port = free_port()
         url = f"mysql+aiomysql://nobody:secret@127.0.0.1:{port}/bongsu"
         code, output = run_bongsu("up", "--database-url", url, folder=tmp_path)

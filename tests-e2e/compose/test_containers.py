@@ -85,12 +85,12 @@ class TestIsolation:
         assert host["SecurityOpt"] == ["no-new-privileges:true"]
 
     @pytest.mark.parametrize("name", THEIRS)
-    def test_what_others_wrote_is_limited_too(self, composed: ComposeStack, name: str) -> None:
+    def test_third_party_containers_are_limited(self, composed: ComposeStack, name: str) -> None:
         host = composed.inspect(composed.containers(name)[0])["HostConfig"]
         assert (host["CapDrop"], host["ReadonlyRootfs"]) == (["ALL"], True)
         assert host["Memory"] > 0
 
-    def test_it_sees_its_own_secrets_only(self, container: str, service: str) -> None:
+    def test_container_sees_only_its_own_secrets(self, container: str, service: str) -> None:
         listed = _in(
             container,
             "import os; print(*(os.listdir('/run/secrets') if os.path.exists('/run/secrets') else []))",
@@ -150,13 +150,13 @@ class TestStop:
 
 class TestGateway:
     @pytest.mark.parametrize("path", ["/internal/x", "/metrics", "/readyz", "/internal", "/auth/../internal/x"])
-    def test_what_is_between_services_is_not_routed(self, composed: ComposeStack, path: str) -> None:
+    def test_internal_routes_are_not_routed(self, composed: ComposeStack, path: str) -> None:
         with composed.client() as client:
             answer = client.get(path)
         assert answer.status_code == 404
         assert answer.headers["Content-Type"] == "application/problem+json"
 
-    def test_it_answers_for_its_own_health(self, composed: ComposeStack) -> None:
+    def test_gateway_answers_its_own_health_check(self, composed: ComposeStack) -> None:
         with composed.client() as client:
             assert client.get("/healthz").json() == {"status": "ok"}
 
@@ -205,5 +205,5 @@ class TestGateway:
 
 
 class TestSwarm:
-    def test_it_accepts_the_file_that_both_share(self) -> None:
+    def test_swarm_accepts_the_shared_compose_file(self) -> None:
         assert "services:" in docker("stack", "config", "--compose-file", "compose.yaml")

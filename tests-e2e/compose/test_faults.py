@@ -112,7 +112,7 @@ class TestBrokerWiped:
 
 
 class TestDatabaseRestarted:
-    def test_what_was_accepted_around_it_arrives(
+    def test_accepted_notifications_arrive_when_the_database_restarts(
         self, composed: ComposeStack, program: Program, record_property: RecordProperty
     ) -> None:
         addresses = [f"database-restarted-{number}@example.com" for number in range(200)]
@@ -134,7 +134,7 @@ class TestDatabaseRestarted:
 
 class TestServiceKilled:
     @pytest.mark.parametrize("service", ["auth", "notify", "relay"])
-    def test_it_comes_back_by_itself(self, composed: ComposeStack, service: str) -> None:
+    def test_killed_service_is_restarted(self, composed: ComposeStack, service: str) -> None:
         (container,) = composed.containers(service)
         composed.kill(container)
         wait_until(lambda: composed.inspect(container)["RestartCount"] >= 1, 30, f"{service} is started again")

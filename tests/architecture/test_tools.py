@@ -81,7 +81,7 @@ class TestLockFile:
 
 
 class TestMypy:
-    def test_what_only_strict_mode_refuses_is_reported_in_tests_too(self, project: Path) -> None:
+    def test_strict_mode_errors_are_reported_in_tests(self, project: Path) -> None:
         tests = project / "shared" / "tests"
         tests.mkdir(exist_ok=True)
         (tests / "test_planted.py").write_text("def test_it(value):\n    return value + 1  # type: ignore\n")

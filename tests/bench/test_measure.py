@@ -50,7 +50,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 class TestRun:
-    async def test_what_is_made_ready_is_made_as_often_and_not_measured(self, machine: Machine) -> None:
+    async def test_prepare_runs_for_each_measurement_and_is_not_measured(self, machine: Machine) -> None:
         made: list[int] = []
         machine_s_ours = machine.work("ours")
 
@@ -134,5 +134,5 @@ class TestDuration:
     @pytest.mark.parametrize(
         ("seconds", "text"), [(2.0, "2 s"), (0.0123, "12.3 ms"), (0.00022, "220 µs"), (1.7e-7, "170 ns")]
     )
-    def test_it_picks_the_unit(self, seconds: float, text: str) -> None:
+    def test_duration_picks_the_unit(self, seconds: float, text: str) -> None:
         assert duration(seconds) == text

@@ -43,7 +43,7 @@ class TestInterpreter:
         assert pythons == {peers / "cache" / "other" / "bin" / "python"}
         assert installed == ["venv", "pip"]
 
-    def test_it_is_made_again_when_its_requirements_changed(self, peers: Path, installed: list[str]) -> None:
+    def test_interpreter_is_rebuilt_when_its_requirements_change(self, peers: Path, installed: list[str]) -> None:
         for wanted in ("other==2.0\n", "other==2.1\n"):
             (peers / "other" / "requirements.txt").write_text(wanted)
             interpreter("other", peers, peers / "cache")
@@ -62,14 +62,14 @@ class TestInterpreter:
 
 
 class TestWorker:
-    def test_it_measures_both_sides(self) -> None:
+    def test_worker_measures_both_sides(self) -> None:
         with Worker("ours") as worker:
             assert "sqlalchemy" in worker.hello["versions"]
             for side in comparison.SIDES:
                 for work in comparison.WORKS:
                     assert worker.measure(side, work, 2) > 0
 
-    def test_one_that_ends_early_says_why(self, peers: Path) -> None:
+    def test_worker_reports_the_reason_when_it_ends_early(self, peers: Path) -> None:
         (peers / "other" / "worker.py").write_text("raise SystemExit('it answers 1, and Core 2')\n")
         with pytest.raises(WorkerFailed, match="it answers 1, and Core 2"), Worker("other", peers):
             pass
@@ -86,7 +86,7 @@ class TestAsTable:
         line = " ".join(as_table([PEER]).splitlines()[2].split())
         assert line == "other 2.0 2.1.9 3.00x 600 µs 1.50x 300 µs 1.00x 200 µs has no async form"
 
-    def test_what_is_missing_is_named(self) -> None:
+    def test_missing_measurement_is_named(self) -> None:
         table = as_table([Measured("other", problem="no network")])
         assert table.splitlines()[2].split()[-4:] == ["not", "measured:", "no", "network"]
 

@@ -24,7 +24,7 @@ class TestWarnings:
 
 
 class TestTimeouts:
-    def test_every_test_has_one(self, pytestconfig: pytest.Config) -> None:
+    def test_every_test_has_a_timeout(self, pytestconfig: pytest.Config) -> None:
         assert float(pytestconfig.getini("timeout")) > 0
 
 
