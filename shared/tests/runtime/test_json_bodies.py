@@ -1,8 +1,12 @@
 """JSON bodies in which a name is repeated."""
 
+import json
+
 import pytest
 
+from bongsu.runtime.errors import FieldError, Invalid
 from bongsu.runtime.json_bodies import RepeatedName, unique_names
+from bongsu.runtime.problems import problem_response
 from shared.tests.counted import CountedName
 
 
@@ -18,3 +22,10 @@ class TestUniqueNames:
         with pytest.raises(RepeatedName) as refused:
             unique_names([("a", 1), ("b", 1), ("b", 2), ("a", 2)])
         assert refused.value.name == "b"
+
+
+class TestProblem:
+    def test_problem_repeats_a_name_that_utf8_cannot_encode(self) -> None:
+        problem = Invalid("Invalid input: \ud800", errors=[FieldError(("body", "\ud800"), "Repeated field")])
+        body = json.loads(bytes(problem_response(problem, request_id="r").body))
+        assert (body["detail"], body["errors"][0]["loc"]) == ("Invalid input: \ud800", ["body", "\ud800"])

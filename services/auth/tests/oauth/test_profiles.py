@@ -104,6 +104,11 @@ class TestFailures:
         linked = await LinkedAccount.filter_by().one()
         assert each_stage.grants.access_token(linked) == "x" * chars
 
+    @pytest.mark.parametrize("subject", [0, -1, 2**63, 10**300])
+    async def test_kakao_account_with_an_impossible_id_is_refused(self, stage: Stage, subject: int) -> None:
+        answer = await stage.sign_in_with("kakao", Person(raw={"id": subject}))
+        assert (answer.status_code, answer.headers["location"]) == (303, "/login?error=provider_error")
+
     async def test_token_larger_than_the_column_is_a_clean_result(self, stage: Stage) -> None:
         stage.providers.token_more = {"access_token": "x" * 100_000}
         answer = await stage.sign_in_with("discord", Person())

@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem+json, and their description in OpenAPI."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,6 +58,15 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 _TITLES = {status: kind.title for kind, status in STATUS.items()} | {405: "Method not allowed"}
 
 
+class _ProblemResponse(JSONResponse):
+    """A problem in ASCII: the name of a field, which it may repeat, can have lone surrogates, and UTF-8 has none."""
+
+    media_type = PROBLEM_JSON
+
+    def render(self, content: object) -> bytes:
+        return json.dumps(content, separators=(",", ":")).encode()
+
+
 def problem_response(error: errors.ServiceError, *, request_id: str, status: int | None = None) -> JSONResponse:
     """Build the RFC 9457 response to an error."""
     if status is None:
@@ -76,4 +86,4 @@ def problem_response(error: errors.ServiceError, *, request_id: str, status: int
         headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(body, status_code=status, headers=headers, media_type=PROBLEM_JSON)
+    return _ProblemResponse(body, status_code=status, headers=headers)

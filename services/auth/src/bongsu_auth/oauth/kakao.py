@@ -1,11 +1,12 @@
 """Kakao as a provider. Each field of its profile can be missing: without consent, or if the app may not request it."""
 
 import json
+from typing import Annotated
 
 import httpx
 from httpx_oauth.clients.kakao import KakaoOAuth2
 from httpx_oauth.exceptions import GetProfileError
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from bongsu.mixins import Database
 from bongsu_auth.oauth import profile_fields
@@ -47,7 +48,7 @@ class _Account(BaseModel):
 class _User(BaseModel):
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    id: int
+    id: Annotated[int, Field(gt=0, lt=2**63)]
     kakao_account: _Account | None = None
 
 
