@@ -30,7 +30,7 @@ class TestAccess:
             answer = await client.get("/sandbox/mailbox", headers={"X-Forwarded-For": "203.0.113.9, 127.0.0.1"})
         assert answer.status_code == 403
 
-    async def test_settings_open_it(self, settings: SandboxSettings) -> None:
+    async def test_remote_request_is_accepted_when_the_settings_allow_it(self, settings: SandboxSettings) -> None:
         opened = create_app(settings.model_copy(update={"allow_remote": True}), PlatformSettings())
         async with client_at(opened, "10.0.0.5") as client:
             assert (await client.get("/sandbox/mailbox")).status_code == 200
@@ -41,7 +41,9 @@ class TestAccess:
             answer = await client.get("/sandbox/mailbox", headers={"Host": host})
         assert (answer.status_code, answer.json()["code"]) == (403, "not_local")
 
-    async def test_containers_call_it_by_its_name(self, settings: SandboxSettings) -> None:
+    async def test_container_host_name_is_accepted_when_remote_access_is_allowed(
+        self, settings: SandboxSettings
+    ) -> None:
         opened = create_app(settings.model_copy(update={"allow_remote": True}), PlatformSettings())
         async with client_at(opened, "10.0.0.5") as client:
             assert (await client.get("/sandbox/mailbox", headers={"Host": "sandbox:8000"})).status_code == 200

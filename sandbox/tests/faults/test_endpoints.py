@@ -16,7 +16,7 @@ class TestSetFault:
         assert listed["hits"] == 0
         assert listed["until"].endswith("Z")
 
-    async def test_the_same_kind_again_replaces_it(self, http: httpx.AsyncClient) -> None:
+    async def test_fault_is_replaced_when_its_kind_is_set_again(self, http: httpx.AsyncClient) -> None:
         for rate in (0.1, 0.9):
             await http.post(PATH, json={"target": "ses", "kind": "hang", "rate": rate})
         assert [item["rate"] for item in (await http.get(PATH)).json()["items"]] == [0.9]

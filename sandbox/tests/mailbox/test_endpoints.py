@@ -38,7 +38,7 @@ class TestReadMailbox:
         assert (await http.get("/sandbox/mailbox")).json() == {"items": [], "next": None}
         assert "No emails yet" in (await http.get("/sandbox/mailbox", headers=BROWSER)).text
 
-    async def test_to_and_limit_narrow_it(self, http: httpx.AsyncClient) -> None:
+    async def test_mailbox_is_filtered_by_to_and_limit(self, http: httpx.AsyncClient) -> None:
         for number in range(4):
             await send(http, f"user{number % 2}@example.com", subject=str(number))
         query: dict[str, str | int] = {"to": "user1@example.com", "limit": 1}
@@ -53,7 +53,7 @@ class TestReadMailbox:
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["loc"] == ["query", "limit"]
 
-    async def test_clearing_it_leaves_the_ledger(self, http: httpx.AsyncClient) -> None:
+    async def test_ledger_is_kept_when_the_mailbox_is_cleared(self, http: httpx.AsyncClient) -> None:
         await send(http)
         assert (await http.delete("/sandbox/mailbox")).status_code == 204
         assert (await http.get("/sandbox/mailbox")).json()["items"] == []

@@ -124,7 +124,7 @@ class TestRestart:
 
 
 class TestClear:
-    def test_nothing_is_left_and_it_goes_on(self, mailbox: Mailbox, folder: Path) -> None:
+    def test_clear_removes_every_mail_and_later_mails_are_kept(self, mailbox: Mailbox, folder: Path) -> None:
         for number in range(15):
             mailbox.add(mail(number))
         mailbox.clear()

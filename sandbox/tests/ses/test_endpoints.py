@@ -285,7 +285,7 @@ class TestAccountSwitches:
 
 
 class TestRequests:
-    """What no AWS client sends, as it checks first."""
+    """Requests that no AWS client sends, because the client validates first."""
 
     path = "/sandbox/ses/v2/email/outbound-emails"
     signed: Mapping[str, str] = {

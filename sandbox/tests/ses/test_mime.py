@@ -20,7 +20,7 @@ class TestFromRaw:
         assert sender.address == "a@example.com"
         assert [item.address for item in recipients.everyone] == ["b@example.com"]
 
-    def test_an_unknown_charset_does_not_break_it(self) -> None:
+    def test_text_is_read_when_its_charset_is_unknown(self) -> None:
         lines = (
             b"From: a@example.com",
             b"To: b@example.com",

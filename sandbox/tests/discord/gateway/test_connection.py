@@ -151,7 +151,7 @@ class TestEvents:
             await change(sandbox, BEACON_HILL, bot=False)
             assert await socket.until("GUILD_DELETE") == {"id": str(BEACON_HILL)}
 
-    async def test_an_outage_says_that_it_is_one(self, connect: Connect, sandbox: RunningSandbox) -> None:
+    async def test_guild_delete_marks_an_outage_as_unavailable(self, connect: Connect, sandbox: RunningSandbox) -> None:
         async with connect() as socket:
             await socket.identify()
             await change(sandbox, SEOUL_DEVELOPERS, unavailable=True)

@@ -26,7 +26,7 @@ def settings(settings: SandboxSettings, answer_s: float) -> SandboxSettings:
 
 
 async def given(sandbox: RunningSandbox, connect: Connect, answer: Answer, **fields: object) -> dict[str, Any]:
-    """What becomes of a command that a bot answers like this."""
+    """Run a command that a bot answers with `answer`, and return the outcome."""
     command = {"command": "notify subscribe", "user_id": str(MINJI), "guild_id": str(SEOUL_DEVELOPERS), "wait_s": 30}
     async with connect() as socket:
         await socket.identify()
