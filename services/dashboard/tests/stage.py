@@ -88,7 +88,7 @@ class _Text(HTMLParser):
 
 
 def text_of(html: str) -> str:
-    """What a reader sees."""
+    """Return the visible text."""
     parser = _Text()
     parser.feed(html)
     return " ".join(" ".join(parser.words).split())

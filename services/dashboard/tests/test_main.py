@@ -11,7 +11,7 @@ from tests.ports import free_port
 
 
 class TestProcess:
-    async def test_without_a_broker_it_starts_and_says_so(self, tmp_path: Path) -> None:
+    async def test_process_starts_and_reports_the_broker_when_it_is_unreachable(self, tmp_path: Path) -> None:
         port = free_port()
         environ = {
             "PATH": os.environ["PATH"],

@@ -135,7 +135,7 @@ class TestSession:
         answer = await whole.browser().get("/guilds", follow=True)
         assert (answer.url.path, answer.url.params["next"]) == ("/login", "/guilds")
 
-    async def test_signing_out_ends_it(self, whole: Whole) -> None:
+    async def test_sign_out_ends_the_session(self, whole: Whole) -> None:
         browser = await whole.signed_in()
         await browser.post("/logout")
         answer = await browser.get("/account", follow=True)
@@ -157,7 +157,7 @@ class TestSession:
 
 
 class TestDiscord:
-    async def test_without_it_there_is_a_way_to_link_it(self, whole: Whole) -> None:
+    async def test_guilds_offer_to_link_discord_when_it_is_not_linked(self, whole: Whole) -> None:
         browser = await whole.signed_in()
         assert "Discord 계정을 연결해 주세요" in text_of((await browser.get("/guilds")).text)
 

@@ -42,12 +42,12 @@ class Tab:
         await self.page.goto(self.site.url + path)
 
     async def violations(self) -> list[str]:
-        """What the content security policy kept from happening."""
+        """Return the violations of the content security policy."""
         found: list[str] = await self.page.evaluate("window.violations")
         return found
 
     async def inaccessible(self) -> list[str]:
-        """What axe finds, as `rule: where`."""
+        """Return the findings of axe, as `rule: where`."""
         results = await Axe().run(self.page, options={"runOnly": RULES, "resultTypes": ["violations"]})
         return [
             f"{one['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:200]}"

@@ -32,7 +32,7 @@ class TestAdding:
         await tab.page.click(f"form[action='/guilds/{ABSENT}/bot'] button")
         await expect(tab.page).to_have_url(DISCORD)
 
-    async def test_keys_alone_do_it(self, opened: Opener) -> None:
+    async def test_form_is_operable_by_keyboard(self, opened: Opener) -> None:
         tab = await opened(full())
         await tab.open("/guilds")
         await _tab_to(tab.page, f"form[action='/guilds/{ABSENT}/bot'] button")
@@ -48,7 +48,7 @@ class TestAdding:
         await expect(tab.page.locator("#state")).to_have_attribute("data-state", "active")
         await expect(tab.page.locator("#notices")).to_contain_text("봇을 추가했습니다")
 
-    async def test_and_that_it_has_not(self, opened: Opener) -> None:
+    async def test_page_reports_that_the_bot_has_not_joined(self, opened: Opener) -> None:
         stage = full()
         stage.settings = stage.settings.model_copy(update={"install_wait_s": 5})
         tab = await opened(stage)
@@ -69,7 +69,7 @@ class TestRemoving:
         await expect(tab.page.locator("#notices")).to_contain_text("봇을 내보냈습니다")
         assert stage.bot.left == [ACTIVE]
 
-    async def test_keys_alone_do_it(self, opened: Opener) -> None:
+    async def test_form_is_operable_by_keyboard(self, opened: Opener) -> None:
         stage = full()
         tab = await opened(stage)
         await tab.open(f"/guilds/{ACTIVE}")

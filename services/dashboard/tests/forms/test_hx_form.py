@@ -122,7 +122,7 @@ async def _post(path: str, body: bytes | str, content_type: str = FORM) -> httpx
 
 
 async def _sent(*pairs: tuple[str, str]) -> dict[str, object]:
-    """What the model got of these fields."""
+    """Post these fields and return the ones that the model received."""
     answer = await _post("/settings", urlencode(pairs))
     assert answer.status_code == 200, answer.text
     found: dict[str, object] = answer.json()["sent"]
@@ -288,7 +288,7 @@ class TestRefusals:
     async def test_a_scalar_that_comes_twice_is_refused(self) -> None:
         assert await _wrong(("name", "x"), ("name", "y")) == {"name": "duplicate"}
 
-    async def test_the_token_of_the_form_is_not_part_of_it(self) -> None:
+    async def test_form_token_is_not_a_field_of_the_model(self) -> None:
         assert await _sent(("csrf_token", "t"), ("name", "x")) == {"name": "x"}
 
     async def test_a_missing_field_is_named(self) -> None:

@@ -13,7 +13,7 @@ VENDOR = STATIC.joinpath("vendor")
 
 
 class TestVendoredFiles:
-    def test_each_is_as_it_was_published(self) -> None:
+    def test_vendored_file_has_its_published_checksum(self) -> None:
         lines = VENDOR.joinpath("SHA256SUMS").read_text().splitlines()
         sums: dict[str, str] = {name: digest for digest, name in (line.split("  ") for line in lines)}
         assert sums == {name: hashlib.sha256(VENDOR.joinpath(name).read_bytes()).hexdigest() for name in sums}

@@ -49,7 +49,7 @@ class TestFailures:
         answer = await stage.browser().client.put("/login")
         assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
 
-    async def test_to_htmx_it_is_a_notice_above_the_page(self, stage: Stage) -> None:
+    async def test_failure_is_a_notice_above_the_page_when_htmx_asks(self, stage: Stage) -> None:
         stage.notifications.down = True
         answer = await stage.mina().get("/notifications", htmx=True)
         assert (answer.status_code, answer.headers["hx-retarget"]) == (503, "#notices")

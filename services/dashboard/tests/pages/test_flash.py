@@ -9,7 +9,7 @@ GUILDS = [number << 22 for number in range(8, 28)]
 
 
 class TestFlash:
-    async def test_other_page_neither_shows_nor_consumes_it(self, stage: Stage) -> None:
+    async def test_other_page_neither_shows_nor_consumes_the_flash(self, stage: Stage) -> None:
         browser = stage.mina()
         await browser.get("/account")
         await browser.post("/account/profile", {"name": "이하늘", "locale": "ko"})
@@ -17,7 +17,7 @@ class TestFlash:
         assert SAVED in text_of((await browser.get("/account")).text)
         assert SAVED not in text_of((await browser.get("/account")).text)
 
-    async def test_page_below_neither_shows_nor_consumes_it(self, stage: Stage) -> None:
+    async def test_page_below_neither_shows_nor_consumes_the_flash(self, stage: Stage) -> None:
         stage.directory.managed_by[MINA] = [a_guild(GUILDS[0], "봉수대")]
         stage.bot.known[GUILDS[0]] = a_summary(GUILDS[0])
         browser = stage.mina()

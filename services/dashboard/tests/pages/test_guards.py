@@ -84,7 +84,7 @@ class TestForms:
         answer = await mina.post("/account/profile", {"name": "x", "locale": "ko"}, token=jun.token)
         assert answer.status_code == 403
 
-    async def test_the_token_of_before_the_sign_in_is_of_no_use_after_it(self, stage: Stage) -> None:
+    async def test_form_token_is_refused_when_the_user_has_signed_in_since(self, stage: Stage) -> None:
         browser = stage.browser()
         await browser.get("/login")
         browser.client.cookies.set("access-80", MINA)

@@ -73,7 +73,7 @@ class TestBack:
 
 
 class TestCancelling:
-    async def test_asks_first_because_it_cannot_be_undone(self, stage: Stage) -> None:
+    async def test_cancel_asks_for_confirmation(self, stage: Stage) -> None:
         item = a_notification("내일 소식", status="queued")
         stage.notifications.items = [item]
         browser = stage.mina()

@@ -136,7 +136,7 @@ class TestVerify:
         assert 'type="password"' in (await browser.get("/verify?token=abc")).text
         assert (await browser.post("/verify", {"token": "abc", "password": PASSWORD})).status_code == 303
 
-    async def test_auth_may_ask_for_it_though_the_browser_seems_the_same(self, stage: Stage) -> None:
+    async def test_verify_asks_for_the_password_when_auth_requires_it(self, stage: Stage) -> None:
         browser = stage.browser()
         await browser.get("/verify?token=abc")
         answer = await browser.post("/verify", {"token": "abc"})
@@ -185,7 +185,7 @@ class TestLogout:
         await stage.mina().get("/logout")
         assert stage.accounts.calls == []
 
-    async def test_a_form_is_of_no_use_after_it(self, stage: Stage) -> None:
+    async def test_form_is_refused_after_the_logout(self, stage: Stage) -> None:
         browser = stage.mina()
         await browser.get("/account")
         token = browser.token
