@@ -34,7 +34,7 @@ def returning(value: object) -> Callable[..., Awaitable[object]]:
 
 
 async def sign_in_by_bearer(stage: Stage, user: User) -> bool:
-    """Whether a sign-in gives a token that `GET /auth/me` accepts."""
+    """Return True if a sign-in gives a token that `GET /auth/me` accepts."""
     answer = await stage.login(user.email)
     if answer.status_code != 200 or "access_token" not in answer.json():
         return False
@@ -71,7 +71,7 @@ class TestInheritance:
 
 
 class TestBearerSignIn:
-    """What fastapi-users itself does comes first: an empty stub in its place would break sign-in."""
+    """Behaviour of fastapi-users comes first: an empty stub in its place would break sign-in."""
 
     @pytest.mark.parametrize(
         ("owner", "method", "value"),

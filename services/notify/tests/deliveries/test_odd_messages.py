@@ -94,7 +94,7 @@ class _WakeUp:
 
     @property
     def settled(self) -> bool:
-        """Whether it was acknowledged or rejected."""
+        """True when the message was acknowledged or rejected."""
         return self.outcome != "held"
 
     async def ack(self) -> None:
