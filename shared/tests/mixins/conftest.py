@@ -31,7 +31,7 @@ class Statements:
         self.sent.append(statement)
 
     def take(self) -> list[str]:
-        """What was sent since the last call."""
+        """Return the statements sent since the last call."""
         sent, self.sent = self.sent, []
         return sent
 

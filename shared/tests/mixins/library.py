@@ -48,7 +48,7 @@ from bongsu.mixins import (
 
 
 class LibraryBase(Base):
-    """What the tests' `Database` connects: their tables are apart from the product's."""
+    """Base of the tests' models: their tables are apart from the product's."""
 
     __abstract__ = True
     __owner__ = "library"

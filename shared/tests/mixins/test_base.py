@@ -44,7 +44,7 @@ class TestTableName:
     def test_table_name_is_derived_from_the_class_name(self, name: str, table: str) -> None:
         assert table_name(name) == table
 
-    def test_a_model_has_it_unless_it_says_otherwise(self) -> None:
+    def test_model_has_the_derived_table_name_unless_it_sets_another(self) -> None:
         assert Author.__tablename__ == "authors"
         assert Lorry.__tablename__ == "lorries"
 

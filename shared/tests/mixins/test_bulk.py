@@ -33,7 +33,7 @@ class TestBulkCreate:
         await author.update(age=8)
         assert (await Author.get(author.id)).age == 8
 
-    async def test_every_column_of_an_object_is_readable_after_it(self, statements: Statements) -> None:
+    async def test_every_column_of_an_object_is_readable_after_bulk_create(self, statements: Statements) -> None:
         authors = [Author(email=str(number)) for number in range(3)]
         await Author.bulk_create(authors)
         assert len(statements.take()) == 1
@@ -48,14 +48,14 @@ class TestBulkCreate:
         assert len(statements.take()) == 3 + 1
         assert [author.seen_at for author in authors] == await Author.order_by("email").pluck("seen_at")
 
-    async def test_objects_whose_keys_the_database_counts_know_them_after_it(self) -> None:
+    async def test_objects_have_their_database_keys_after_bulk_create(self) -> None:
         visits = [Visit(), Visit(who="lee")]
         await Visit.bulk_create(visits)
         assert [(visit.id, visit.who) for visit in visits] == await Visit.order_by("id").values_list("id", "who")
         await visits[1].update(who="kim")
         assert await Visit.order_by("id").pluck("who") == ["nobody", "kim"]
 
-    async def test_a_versioned_object_can_be_written_after_it(self) -> None:
+    async def test_versioned_object_can_be_written_after_bulk_create(self) -> None:
         counter = Counter(label="x")
         await Counter.bulk_create([counter])
         await counter.update(value=3)
@@ -99,7 +99,7 @@ class TestBulkUpdate:
         await Author.bulk_update([{"email": "a", "age": 10}, {"email": "b", "name": None}], by="email")
         assert await Author.order_by("email").values_list("age", "name") == [(10, "A"), (2, None)]
 
-    async def test_conditions_make_it_a_compare_and_set(self) -> None:
+    async def test_conditions_make_bulk_update_a_compare_and_set(self) -> None:
         await Author.bulk_create([{"email": "a", "age": 1}, {"email": "b", "age": 2}])
         rows = [{"email": "a", "name": "x"}, {"email": "b", "name": "x"}]
         assert await Author.bulk_update(rows, by="email", age=1) == 1
@@ -217,7 +217,7 @@ class TestQueryUpdate:
         author = await Author.create(email="a", age=1)
         assert await Author.filter_by(email="a").update(age=1, updated_at=author.updated_at) == 1
 
-    async def test_without_a_filter_it_is_refused(self) -> None:
+    async def test_unfiltered_write_is_refused(self) -> None:
         for query in (Author.query(), Author.filter_by(), Author.filter_by(id__notin=[]), Author.query().limit(3)):
             with pytest.raises(UnfilteredWrite, match=r"\.unfiltered\(\)"):
                 await query.update(age=1)
@@ -226,7 +226,7 @@ class TestQueryUpdate:
         await Author.create(email="a")
         assert await Author.query().unfiltered().update(age=9) == 1
 
-    async def test_a_limit_and_an_order_bound_it(self) -> None:
+    async def test_limit_and_order_bound_an_update(self) -> None:
         await Author.bulk_create([{"email": str(number), "age": number} for number in range(5)])
         assert await Author.filter_by(age__ge=0).order_by("-age").limit(2).update(name="old") == 2
         assert await Author.filter_by(name="old").order_by("age").pluck("age") == [3, 4]

@@ -32,13 +32,13 @@ class TestCreate:
         with pytest.raises(UnknownField, match="did you mean 'email'"):
             await Author.create(emial="kim")
 
-    async def test_every_column_is_readable_after_it(self, statements: Statements) -> None:
+    async def test_every_column_is_readable_after_create(self, statements: Statements) -> None:
         author = await Author.create(email="kim")
         assert (author.name, author.age, author.is_active, author.mentor_id) == (None, 0, True, None)
         assert set(author.to_dict()) == set(Author.column_names)
         assert len(statements.take()) == 1
 
-    async def test_an_integer_key_is_known_after_it(self) -> None:
+    async def test_integer_key_is_known_after_create(self) -> None:
         first, second = await Visit.create(who="kim"), await Visit.create()
         assert second.id > first.id
         assert (await Visit.get(second.id)).who == "nobody"

@@ -107,7 +107,7 @@ class TestStream:
         del people
         assert [author.email async for author in Author.order_by("email").stream(batch)] == list("0123456")
 
-    async def test_a_limit_bounds_it(self, people: Database) -> None:
+    async def test_limit_bounds_a_stream(self, people: Database) -> None:
         del people
         assert [author.email async for author in Author.order_by("email").limit(4).stream(3)] == list("0123")
 

@@ -263,7 +263,7 @@ class TestLock:
             kim = await Author.filter_by(email="kim").load("books").one()
             book = await Book.filter_by(title="a").lock().load("author").one()
             assert book.author is kim
-            assert [one.title for one in kim.books] == ["a", "c"]
+            assert [loaded.title for loaded in kim.books] == ["a", "c"]
 
     @pytest.mark.parametrize("autoflush", [True, False])
     async def test_pending_changes_of_the_unit_are_kept(self, shelf: Database, autoflush: bool) -> None:

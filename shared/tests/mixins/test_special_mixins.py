@@ -106,7 +106,7 @@ class TestAudit:
         assert (loaded.created_by, loaded.updated_by) == (str(kim), str(lee))
         assert current_actor() is None
 
-    async def test_bulk_writes_keep_it_too(self) -> None:
+    async def test_bulk_writes_set_created_by_and_updated_by(self) -> None:
         with acting_as("kim"):
             await Counter.bulk_create([{"label": "x"}])
         with acting_as("lee"):

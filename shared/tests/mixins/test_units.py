@@ -59,7 +59,7 @@ class TestUnit:
         assert await Author.row_count() == 0
         assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # a queue pool
 
-    async def test_all_calls_in_it_share_its_session(self, db: Database) -> None:
+    async def test_calls_in_a_unit_share_its_session(self, db: Database) -> None:
         async with db.unit() as unit:
             author = await Author.create(email="kim")
             assert author in unit.session
@@ -159,7 +159,7 @@ class TestFailedUnit:
         assert caught.value.__cause__ is first.value
         assert await Author.row_count() == 1
 
-    async def test_a_savepoint_comes_too_late_after_it(self, db: Database) -> None:
+    async def test_savepoint_is_refused_when_the_unit_has_failed(self, db: Database) -> None:
         await Author.create(email="kim")
         with pytest.raises(UnitFailed):  # noqa: PT012  # the block under test raises
             async with db.unit() as unit:
@@ -191,14 +191,14 @@ class TestFailedUnit:
                 await Author.row_count(session)
         assert isinstance(caught.value.__cause__, PendingRollbackError)
 
-    async def test_another_error_of_a_write_ends_it_too(self, db: Database) -> None:
+    async def test_unit_fails_when_a_write_raises_another_error(self, db: Database) -> None:
         with pytest.raises(UnitFailed, match="StatementError"):  # noqa: PT012  # the block under test raises
             async with db.unit():
                 with pytest.raises(StatementError):
                     await Book.create(title="x", facts={"a": object()})
                 await Author.create(email="lee")
 
-    async def test_a_conflict_of_a_bulk_write_does_not_end_it(self, db: Database) -> None:
+    async def test_unit_continues_when_a_bulk_write_conflicts(self, db: Database) -> None:
         await Author.create(email="kim")
         async with db.unit():
             with pytest.raises(Conflict):

@@ -143,7 +143,7 @@ class TestStop:
 
 
 def httpx_refuses(port: int) -> bool:
-    """Whether the port refuses connections, which is the first sign that the stop has begun."""
+    """Return True if the port refuses connections, the first sign that the stop has begun."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1):
             return False
