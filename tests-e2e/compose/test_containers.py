@@ -136,7 +136,7 @@ class TestIsolation:
 
 
 class TestStop:
-    def test_sigterm_arrives_and_ends_it_in_time(self, composed: ComposeStack, container: str, service: str) -> None:
+    def test_container_stops_in_time_on_sigterm(self, composed: ComposeStack, container: str, service: str) -> None:
         try:
             docker("stop", "--time=8", container)
             state = composed.inspect(container)["State"]

@@ -79,7 +79,7 @@ class ComposeStack:
         return self.compose("ps", "--quiet", "--status=running", service).split()
 
     def inspect(self, container: str) -> dict[str, Any]:
-        """What the engine knows about a container."""
+        """Return the engine's description of a container."""
         found: list[dict[str, Any]] = json.loads(docker("inspect", container))
         return found[0]
 
@@ -90,7 +90,7 @@ class ComposeStack:
 
     @contextlib.contextmanager
     def ready_to_kill(self, container: str) -> Iterator[Callable[[], None]]:
-        """What `kill` does, prepared, so that it happens in the moment that it is called."""
+        """Prepare a `kill` that takes effect in the moment that it is called."""
         found = self.inspect(container)
         script = (
             f"import os, sys; print('ready', flush=True); sys.stdin.readline() and os.kill({found['State']['Pid']}, 9)"
@@ -199,7 +199,7 @@ def docker(
 
 
 def is_available() -> bool:
-    """Whether an engine with Compose answers."""
+    """Return True if an engine with Compose answers."""
     try:
         return bool(docker("compose", "version", "--short") and docker("info", "--format={{.ServerVersion}}"))
     except (StackFailed, FileNotFoundError):

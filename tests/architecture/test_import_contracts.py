@@ -147,7 +147,7 @@ def write(file: Path, statement: str = "") -> None:
 
 @pytest.fixture(scope="module")
 def reported(copy_project: Callable[[str], Path]) -> dict[str, str]:
-    """What the checker reports about a copy of the source with every violation planted."""
+    """Run the checker on a copy of the source with every violation planted."""
     project = copy_project("planted")
     for target in TARGETS:
         write(project / plant("", target, "sys").file)

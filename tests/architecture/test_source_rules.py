@@ -76,7 +76,7 @@ class TestSqlIsWrittenInTheMixins:
             """,
         ],
     )
-    def test_with_a_reason_or_without_sql_it_passes(self, tmp_path: Path, code: str) -> None:
+    def test_code_passes_with_a_reason_or_without_sql(self, tmp_path: Path, code: str) -> None:
         assert rules_broken_by(tmp_path, f"{FEATURE}/service.py", code) == set()
 
     @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ class TestIgnoresGiveRuleAndReason:
         ],
     )
     @pytest.mark.parametrize("path", ["shared/src/bongsu/clock.py", "shared/tests/test_clock.py"])
-    def test_without_a_rule_or_a_reason_it_is_found(self, tmp_path: Path, path: str, comment: str) -> None:
+    def test_ignore_is_found_when_it_lacks_a_rule_or_a_reason(self, tmp_path: Path, path: str, comment: str) -> None:
         assert rules_broken_by(tmp_path, path, f"x = 1  {comment}\n") == {"unexplained-ignore"}
 
     @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ class TestIgnoresGiveRuleAndReason:
             "# ruff: noqa: T20 - a script that prints",
         ],
     )
-    def test_with_both_it_passes(self, tmp_path: Path, comment: str) -> None:
+    def test_ignore_passes_when_it_has_a_rule_and_a_reason(self, tmp_path: Path, comment: str) -> None:
         assert rules_broken_by(tmp_path, "bench/queries.py", f"x = 1  {comment}\n") == set()
 
     def test_a_string_is_not_a_comment(self, tmp_path: Path) -> None:

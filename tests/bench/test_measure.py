@@ -118,7 +118,7 @@ class TestTable:
     def test_line_shows_a_missed_budget(self) -> None:
         assert table([replace(RESULT, ratio=1.2)]).endswith("MISSED")
 
-    def test_without_a_budget_it_only_reports(self) -> None:
+    def test_table_only_reports_when_there_is_no_budget(self) -> None:
         assert table([replace(RESULT, budget=None)]).endswith("report")
 
     def test_too_many_statements_are_named(self) -> None:
@@ -126,7 +126,7 @@ class TestTable:
 
 
 class TestAsJson:
-    def test_the_samples_are_in_it(self) -> None:
+    def test_json_contains_the_samples(self) -> None:
         assert '"samples"' in as_json([RESULT])
 
 

@@ -33,7 +33,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 class TestInterpreter:
-    def test_without_requirements_it_is_ours(self, peers: Path) -> None:
+    def test_interpreter_is_the_present_when_there_are_no_requirements(self, peers: Path) -> None:
         assert not (peers / "other" / "requirements.txt").exists()
         assert interpreter("other", peers) == Path(sys.executable)
 
@@ -92,7 +92,7 @@ class TestAsTable:
 
 
 class TestAsDocument:
-    def test_times_and_ratio_are_in_it(self) -> None:
+    def test_document_contains_times_and_ratio(self) -> None:
         (document,) = as_document([PEER])
         assert document["versions"] == PEER.versions
         costs = document["costs"]

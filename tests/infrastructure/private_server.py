@@ -60,7 +60,7 @@ def find_rabbitmq() -> str | None:
 
 
 def answers(port: int, send: bytes, expect: Callable[[bytes], bool]) -> bool:
-    """Whether the server on ``port`` speaks its protocol: the port opens earlier than that."""
+    """Return True if the server on ``port`` speaks its protocol: the port opens earlier than that."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
             connection.settimeout(2)

@@ -18,7 +18,7 @@ from tests.infrastructure.servers import MYSQL
 HOLD_THE_SERVER = """
 import pathlib, time
 
-def test_holds_the_server_until_it_is_told_to_stop(mysql_server_url):
+def test_server_runs_until_the_process_is_killed(mysql_server_url):
     pathlib.Path("url").write_text(mysql_server_url)
     time.sleep(100)
 """
