@@ -23,7 +23,7 @@ def process(options: argparse.Namespace) -> Main:
         async with operator_database.connect(options.database_url, current=False) as (database, vault):
             if options.downgrade:
                 await migrations.downgrade(database.engine, MIGRATIONS)
-                print("All tables are removed.")
+                print("All tables are gone.")
                 return
             behind = await migrations.pending(database.engine, MIGRATIONS)
             await migrations.upgrade(database.engine, MIGRATIONS)
