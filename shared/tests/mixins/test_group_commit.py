@@ -8,6 +8,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import OperationalError
 
 from bongsu.mixins import Database, GroupCommit, uuid7
+from shared.tests.identity.proxy import proxied
 from shared.tests.mixins.library import Author, LibraryBase
 from tests.eventually import eventually
 
@@ -127,6 +128,45 @@ class TestStalledTransaction:
         assert [*await asyncio.gather(first, second, third)] == ["A", "B", "C"]
 
 
+@pytest.mark.parametrize("backend", [pytest.param("aiomysql", marks=pytest.mark.mysql)], indirect=True)
+class TestStuckTransaction:
+    """Another process has stopped in the middle of its transaction, or the server is gone without a sign."""
+
+    async def test_only_the_item_of_a_locked_row_fails_when_the_lock_stays(self, db: Database, url: URL) -> None:
+        async def write(emails: Sequence[str]) -> Sequence[str]:
+            await Author.upsert([{"email": email} for email in sorted(emails)], by="email", update=[])
+            return emails
+
+        commit = GroupCommit(db, write)
+        other = Database(url, LibraryBase)
+        db.base.__database__ = db
+        try:
+            async with other.session() as stuck:
+                await Author.bulk_create([{"email": "locked"}], session=stuck)
+                results = await asyncio.gather(
+                    *(commit.submit(email) for email in ("a", "locked", "z")), return_exceptions=True
+                )
+                assert (results[0], results[2]) == ("a", "z")
+                assert isinstance(results[1], OperationalError)
+        finally:
+            await other.dispose()
+
+    async def test_submitters_fail_in_time_when_the_server_no_longer_answers(self, url: URL) -> None:
+        async with proxied(url.render_as_string(hide_password=False)) as (proxy, through):
+            db = Database(through, LibraryBase)
+            commit = GroupCommit(db, _write_authors, limit_s=0.5, max_flights=1)
+            await commit.submit("before")
+            proxy.silence()
+            async with asyncio.timeout(30):
+                first = asyncio.create_task(commit.submit("a"))
+                await asyncio.sleep(0)
+                results = await asyncio.gather(first, *map(commit.submit, "bcd"), return_exceptions=True)
+                assert {type(result) for result in results} == {TimeoutError}
+                await commit.close()
+                assert await commit.submit("after") == "after"
+                await db.dispose()
+
+
 class TestCancelledSubmitter:
     async def test_write_lock_is_free_when_submitters_are_cancelled_at_any_moment(self, db: Database, url: URL) -> None:
         commit = GroupCommit(db, _write_authors)
@@ -197,7 +237,16 @@ class TestErrors:
         deadlock = OperationalError("INSERT", {}, mysql.OperationalError(1213, "Deadlock found"))
         writer.errors = [deadlock, deadlock]
         assert await asyncio.gather(*(commit.submit(item) for item in "ab")) == ["A", "B"]
-        assert writer.batches == [["a", "b"]] * 3
+        assert writer.batches == [["a", "b"]] * 2 + [["a"], ["b"]]
+
+    async def test_nothing_is_committed_when_results_are_missing(self, db: Database) -> None:
+        async def write(emails: Sequence[str]) -> Sequence[str]:
+            return (await _write_authors(emails))[1:]
+
+        commit = GroupCommit(db, write)
+        results = await asyncio.gather(*(commit.submit(email) for email in "ab"), return_exceptions=True)
+        assert [type(result) for result in results] == [ValueError] * 2
+        assert await Author.row_count() == 0
 
     async def test_every_item_fails_immediately_when_the_database_is_unavailable(
         self, commit: GroupCommit[str, str], writer: Writer

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -7,9 +8,11 @@ from sqlalchemy import Connection, event
 
 from bongsu.mixins import Database, uuid7
 from bongsu_notify.channels.email.schemas import EmailNotificationIn
+from bongsu_notify.channels.registry import create_channels
 from bongsu_notify.notifications.idempotency import fingerprint
 from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.service import Filters, Notifications, Principal
+from bongsu_notify.settings import NotifySettings
 from services.notify.tests.rows import email_row
 
 USER = uuid7()
@@ -120,3 +123,29 @@ class TestListPage:
             assert len(page) == 10
         assert max(reads.rows, default=0) < 200
         assert all("id<?" in columns for columns in reads.ranges[1:])
+
+
+class TestSubmit:
+    async def test_no_statement_has_many_large_contents_when_they_arrive_together(
+        self, database: Database, settings: NotifySettings
+    ) -> None:
+        """MySQL breaks the connection at a statement over `max_allowed_packet`: every submission in it would fail."""
+        sent: list[int] = []
+
+        def note(_connection: object, _cursor: object, statement: str, parameters: object, *_rest: object) -> None:
+            if statement.startswith("INSERT INTO notifications "):
+                sent.append(len(str(parameters)))
+
+        event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+        service = Notifications(database, create_channels(settings), everyone_is_live=True)
+        body = {
+            "channel": "email",
+            "to": {"email": "a@example.com"},
+            "content": {"subject": "x", "text": "x" * 400_000},
+        }
+        request = EmailNotificationIn.model_validate(body)
+        principal = Principal("user:1", USER)
+        await asyncio.gather(*(service.submit(request, principal, idempotency_key=None) for _ in range(5)))
+        assert len(sent) == 3
+        assert max(sent) < 1_000_000
+        assert await Notification.row_count() == await NotificationEvent.row_count() == 5

@@ -9,6 +9,7 @@ no transaction. `lower()` folds Unicode as the other databases do.
 MySQL and MariaDB: utf8mb4, the session's time zone UTC, READ COMMITTED. Claims and short units meet fewer gap
 locks and fewer deadlocks than under the default, REPEATABLE READ, and a unit sees what others committed in the
 meantime; a unit that needs one snapshot asks for it (`db.unit(isolation="REPEATABLE READ")`).
+A lock is waited for 2 s, not 50: units are short, so who holds one for longer has stopped, and must stop no others.
 No intersections of indexes: for a page in the order of the key they read every row that matches, and not a page.
 `CLIENT.FOUND_ROWS` is set by SQLAlchemy for both drivers, so a row count is that of the rows matched, changed
 or not, as SQLite's is.
@@ -36,7 +37,9 @@ _BEGIN = "BEGIN IMMEDIATE"
 _LOST = "bongsu_lost"  # in a connection's info: the error after which its transaction must not be committed
 _HOLDS_LOCK = "bongsu_holds_write_lock"
 
-_MYSQL_SESSION = "SET time_zone = '+00:00', optimizer_switch = 'index_merge_intersection=off'"
+_MYSQL_SESSION = (
+    "SET time_zone = '+00:00', optimizer_switch = 'index_merge_intersection=off', innodb_lock_wait_timeout = 2"
+)
 _MYSQL_OPTIONS: dict[str, object] = {
     "pool_recycle": 1800,
     "pool_size": 10,

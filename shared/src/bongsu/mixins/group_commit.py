@@ -9,10 +9,12 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from bongsu.mixins.database import Database
-from bongsu.mixins.failures import is_unavailable
+from bongsu.mixins.failures import is_unavailable, may_be_repeated
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_RETRIES = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,16 +29,19 @@ class GroupCommit(Generic[Item, Result]):
     An item that finds no transaction in flight starts one immediately. Items that arrive meanwhile share the next. A
     transaction that is slow, such as one that waits for a lock, stops holding the next one back after `stall_s`.
 
-    A deadlock or a lock time-out repeats the transaction. Another error that means "the database is unavailable" fails
-    every item of it. Any other error splits the items, until the one that causes it fails alone.
+    A deadlock or a lock time-out repeats the transaction, then writes each item alone, so that one locked row fails no
+    other item. Another error that means "the database is unavailable" fails every item. Any other error splits the
+    items, until the one that causes it fails alone.
 
     :param write: writes items inside the transaction's unit of work, and returns one result each, in order; an
         exception among them is raised to its own submitter. It may run more than once for the same items.
     :param max_items: how many items a transaction takes.
     :param max_flights: how many transactions are in flight, stalled ones included.
+    :param limit_s: how long a submitter waits, and how long a transaction may take: a server that vanished would be
+        waited for forever.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - limits, for tests to pass others
         self,
         database: Database,
         write: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]],
@@ -44,12 +49,14 @@ class GroupCommit(Generic[Item, Result]):
         max_items: int = 64,
         max_flights: int = 4,
         stall_s: float = 0.05,
+        limit_s: float = 10.0,
     ) -> None:
         self.database = database
         self._write = write
         self._max_items = max_items
         self._max_flights = max_flights
         self._stall_s = stall_s
+        self._limit_s = limit_s
         self._waiting: deque[_Entry[Item, Result]] = deque()
         self._flights: set[asyncio.Task[None]] = set()
         self._moving: set[asyncio.Task[None]] = set()
@@ -59,11 +66,14 @@ class GroupCommit(Generic[Item, Result]):
         """Write an item, and return its result once the transaction is committed.
 
         A submitter that is cancelled while the item waits takes it back; later the item is written all the same.
+
+        :raises TimeoutError: it took too long; the item may be written all the same.
         """
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Entry(item, future))
         self._start()
-        return await future
+        async with asyncio.timeout(self._limit_s):
+            return await future
 
     async def close(self) -> None:
         """Wait for the transactions in flight."""
@@ -105,8 +115,14 @@ class GroupCommit(Generic[Item, Result]):
         if not entries:
             return
         try:
-            results = await self.database.run(self._write, [entry.item for entry in entries])
+            async with asyncio.timeout(self._limit_s):
+                write = partial(self._write_all, [entry.item for entry in entries])
+                results = await self.database.run(write, retries=_RETRIES)
         except Exception as error:  # noqa: BLE001 - it is the submitters'
+            if len(entries) > 1 and may_be_repeated(error):
+                for entry in entries:
+                    await self._commit([entry])
+                return
             if len(entries) > 1 and not is_unavailable(error):
                 middle = len(entries) // 2
                 await self._commit(entries[:middle])
@@ -120,3 +136,9 @@ class GroupCommit(Generic[Item, Result]):
                 entry.future.set_exception(result)
             else:
                 entry.future.set_result(result)
+
+    async def _write_all(self, items: Sequence[Item]) -> Sequence[Result | Exception]:
+        results = await self._write(items)
+        if len(results) != len(items):
+            raise ValueError(f"{len(items)} items have {len(results)} results")  # nothing of it is committed
+        return results

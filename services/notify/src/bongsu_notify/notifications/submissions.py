@@ -1,6 +1,6 @@
 """Writes new notifications in shared transactions, and claims their idempotency keys."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,8 @@ from bongsu_notify.notifications.models import Notification, NotificationEvent, 
 
 MAX_CLAIMS = 3
 """How often a transaction tries to claim the idempotency keys that are free again."""
+STATEMENT_LENGTH = 1_000_000
+"""How many characters of content an insert has; a single notification may have more."""
 Row = Mapping[str, Any]
 """The columns of a new notification."""
 
@@ -79,7 +81,8 @@ class Submissions:
         if not rows:
             return {}
         ordered = sorted(rows, key=lambda row: (row["principal"], row["idempotency_key"] or "", row["id"]))
-        await Notification.upsert(ordered, by=("principal", "idempotency_key"), update=[])
+        for part in _split(ordered):
+            await Notification.upsert(part, by=("principal", "idempotency_key"), update=[])
         return {one.id: one for one in await Notification.filter_by(id__in=[row["id"] for row in rows]).all()}
 
     async def _find_retry_keys(self, keys: set[tuple[str, str]]) -> tuple[set[tuple[str, str]], datetime]:
@@ -109,6 +112,20 @@ def _result(row: Row, found: Notification | None, in_progress: set[UUID]) -> Not
     if found is not None and found.fingerprint == row["fingerprint"]:
         return found
     return KeyInProgress() if row["id"] in in_progress else IdempotencyMismatch()
+
+
+def _split(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """Parts for a statement each: MySQL refuses one over `max_allowed_packet`, and breaks the connection."""
+    part: list[Row] = []
+    length = 0
+    for row in rows:
+        added = len(str(row["content"]))
+        if part and length + added > STATEMENT_LENGTH:
+            yield part
+            part, length = [], 0
+        part.append(row)
+        length += added
+    yield part
 
 
 def _wakeup(notification_id: UUID, priority: Priority, *, at: datetime) -> outbox.NewMessage:
