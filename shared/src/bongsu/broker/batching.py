@@ -17,7 +17,13 @@ class BatchRunner:
     """Collects deliveries into batches of at most `batch_max`, each waiting at most `batch_wait_s`."""
 
     def __init__(
-        self, queue: str, handler: BatchHandler, *, batch_max: int, batch_wait_s: float, concurrency: int | None
+        self,
+        queue: str,
+        handler: BatchHandler,
+        *,
+        batch_max: int = 1,
+        batch_wait_s: float = 0,
+        concurrency: int | None = None,
     ) -> None:
         self._queue = queue
         self._handler = handler

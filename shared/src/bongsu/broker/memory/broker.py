@@ -1,53 +1,35 @@
 """The port, within the process."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from uuid import uuid4
 
+from bongsu.broker.base import BaseBroker, Source
 from bongsu.broker.batching import BatchRunner
 from bongsu.broker.encoding import encode_message
 from bongsu.broker.errors import BrokerUnavailable, PublishError, QueueMissing, Unroutable
-from bongsu.broker.memory.consumer import MemoryConsumer
+from bongsu.broker.memory.consumer import MemoryConsumer, Place
 from bongsu.broker.memory.hub import MemoryHub, MemoryQueue, StoredMessage
-from bongsu.broker.port import (
-    BatchHandler,
-    DeadLetter,
-    JsonObject,
-    Message,
-    QueueSpec,
-    RpcHandler,
-    TopicHandler,
-    dead_letter_queue,
-)
-from bongsu.broker.rpc import INBOX_PREFETCH, RpcClient, answer_calls
-from bongsu.broker.topics import SUBSCRIBER_PREFETCH, handle_in_order
+from bongsu.broker.port import DeadLetter, Message, QueueSpec, dead_letter_queue
 
 PUBLISHES_A_SLICE = 50
 """How many messages of one `publish_many` are stored before other tasks run."""
 
 
-class MemoryBroker:
+class MemoryBroker(BaseBroker[Place, MemoryConsumer]):
     """A client of a `MemoryHub` (by default one of its own). Implements `port.Broker`."""
 
     def __init__(self, hub: MemoryHub | None = None) -> None:
         self.hub = hub or MemoryHub()
+        super().__init__(self.publish)
         self._connected = False
         self._undeclared: list[QueueSpec] = []
-        self._consumers: list[MemoryConsumer] = []
-        self._rpc_client = RpcClient(self.publish, self._open_inbox)
-        self._inbox: MemoryConsumer | None = None
 
     async def connect(self, *, required: bool = True) -> None:  # noqa: ARG002 - the port's; a process always reaches itself
         """Connect, declare what was declared before, and start the consumers that were made before."""
         self._restore()
-
-    async def close(self, *, drain_s: float = 3.0) -> None:
-        """As `Broker.close`."""
-        await asyncio.gather(*(consumer.cancel(drain_s=drain_s) for consumer in [*self._consumers]))
-        self._connected = False
-        self._inbox = None
-        self._rpc_client.fail_all("The broker is closed")
 
     @property
     def connected(self) -> bool:
@@ -85,22 +67,6 @@ class MemoryBroker:
                 await asyncio.sleep(0)
         return results
 
-    async def consume(  # noqa: PLR0913 - the port's
-        self,
-        queue: str,
-        handler: BatchHandler,
-        *,
-        prefetch: int,
-        batch_max: int = 1,
-        batch_wait_s: float = 0.005,
-        concurrency: int | None = None,
-    ) -> MemoryConsumer:
-        """As `Broker.consume`."""
-        if batch_max > prefetch:
-            raise ValueError(f"A batch of {batch_max} cannot fill with a prefetch of {prefetch}")
-        runner = BatchRunner(queue, handler, batch_max=batch_max, batch_wait_s=batch_wait_s, concurrency=concurrency)
-        return self._start(queue, lambda: self.hub.find(queue), runner, prefetch)
-
     async def depth(self, queue: str) -> int:
         """As `Broker.depth`."""
         return len(self._find(queue).ready)
@@ -119,21 +85,8 @@ class MemoryBroker:
         chosen = [stored for stored in source.ready if ids is None or stored.id in ids][:limit]
         for stored in chosen:
             source.ready.remove(stored)
-            target.put(stored.redriven())
+            target.put(replace(stored, expires_in_s=None).fresh())
         return len(chosen)
-
-    async def call(self, queue: str, message: Message, *, deadline_s: float) -> JsonObject:
-        """As `Broker.call`."""
-        return await self._rpc_client.call(queue, message, deadline_s=deadline_s)
-
-    async def serve(
-        self, queue: str, handler: RpcHandler, *, prefetch: int = 16, exclusive: bool = False
-    ) -> MemoryConsumer:
-        """As `Broker.serve`."""
-        runner = BatchRunner(
-            queue, answer_calls(handler, self.publish), batch_max=1, batch_wait_s=0, concurrency=prefetch
-        )
-        return self._start(queue, lambda: self.hub.declare_temporary(queue, exclusive=exclusive), runner, prefetch)
 
     async def broadcast(self, topic: str, message: Message, *, timeout_s: float = 5.0) -> None:  # noqa: ARG002 - the port's
         """As `Broker.broadcast`."""
@@ -143,17 +96,6 @@ class MemoryBroker:
             self.hub.queues[name].put(stored.fresh())
         await asyncio.sleep(0)
 
-    async def subscribe(self, topic: str, handler: TopicHandler) -> MemoryConsumer:
-        """As `Broker.subscribe`."""
-
-        def place() -> MemoryQueue:
-            queue = self.hub.declare_temporary(f"topic.{topic}.{uuid4().hex}", exclusive=True)
-            self.hub.bindings.setdefault(topic, set()).add(queue.spec.name)
-            return queue
-
-        runner = BatchRunner(topic, handle_in_order(topic, handler), batch_max=1, batch_wait_s=0, concurrency=1)
-        return self._start(topic, place, runner, SUBSCRIBER_PREFETCH)
-
     def _restore(self) -> None:
         self._connected = True
         while self._undeclared:
@@ -161,27 +103,32 @@ class MemoryBroker:
         for consumer in self._consumers:
             consumer.attach_when_possible()
 
-    def _start(self, name: str, place: Callable[[], MemoryQueue], runner: BatchRunner, prefetch: int) -> MemoryConsumer:
-        consumer = MemoryConsumer(self.hub, name, place, runner, prefetch=prefetch, forget=self._consumers.remove)
+    async def _disconnect(self) -> None:
+        self._connected = False
+
+    async def _start(self, source: Source[Place], runner: BatchRunner) -> MemoryConsumer:
+        consumer = MemoryConsumer(self.hub, source, runner, forget=self._consumers.remove)
         if self.connected:
             consumer.attach()
         self._consumers.append(consumer)
         return consumer
 
-    async def _open_inbox(self) -> str:
-        self._require_connected()
-        if self._inbox is None:
-            runner = BatchRunner("inbox", self._rpc_client.receive, batch_max=1, batch_wait_s=0, concurrency=None)
-            self._inbox = self._start(
-                "inbox",
-                lambda: self.hub.declare_temporary(f"rpc.reply.{uuid4().hex}", exclusive=True),
-                runner,
-                INBOX_PREFETCH,
-            )
-        address = self._inbox.address
-        if address is None:
-            raise BrokerUnavailable("The inbox for answers is not open")
-        return address
+    def _queue(self, name: str) -> Place:
+        return lambda: self.hub.find(name)
+
+    def _served_queue(self, name: str, *, exclusive: bool) -> Place:
+        return lambda: self.hub.declare_temporary(name, exclusive=exclusive)
+
+    def _subscription(self, topic: str) -> Place:
+        def place() -> MemoryQueue:
+            queue = self.hub.declare_temporary(f"topic.{topic}.{uuid4().hex}", exclusive=True)
+            self.hub.bindings.setdefault(topic, set()).add(queue.spec.name)
+            return queue
+
+        return place
+
+    def _answers(self) -> Place:
+        return lambda: self.hub.declare_temporary(f"rpc.reply.{uuid4().hex}", exclusive=True)
 
     def _put(self, queue: str, message: Message) -> None:
         self._require_connected()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from bongsu.broker.base import Source
 from bongsu.broker.batching import BatchRunner
 from bongsu.broker.deliveries import SettledOnce
 from bongsu.broker.errors import QueueMissing
@@ -10,6 +11,8 @@ from bongsu.broker.port import Message
 from bongsu.runtime.logging import get_logger
 
 log = get_logger(__name__)
+
+Place = Callable[[], MemoryQueue]
 
 
 class MemoryDelivery(SettledOnce):
@@ -46,23 +49,14 @@ class MemoryDelivery(SettledOnce):
 
 
 class MemoryConsumer:
-    """Takes from the queue that `place` finds or declares, again after each lost connection."""
+    """Takes from the queue of a source."""
 
-    def __init__(  # noqa: PLR0913 - called in one place
-        self,
-        hub: MemoryHub,
-        name: str,
-        place: Callable[[], MemoryQueue],
-        runner: BatchRunner,
-        *,
-        prefetch: int,
-        forget: Callable[["MemoryConsumer"], None],
+    def __init__(
+        self, hub: MemoryHub, source: Source[Place], runner: BatchRunner, *, forget: Callable[["MemoryConsumer"], None]
     ) -> None:
         self._hub = hub
-        self._name = name
-        self._place = place
+        self._source = source
         self._runner = runner
-        self._prefetch = prefetch
         self._forget = forget
         self._queue: MemoryQueue | None = None
         self._unsettled: dict[MemoryDelivery, None] = {}
@@ -76,7 +70,7 @@ class MemoryConsumer:
     @property
     def has_credit(self) -> bool:
         """Whether it takes another message now."""
-        return self.running and len(self._unsettled) < self._prefetch
+        return self.running and len(self._unsettled) < self._source.prefetch
 
     @property
     def address(self) -> str | None:
@@ -89,28 +83,24 @@ class MemoryConsumer:
         :raises QueueMissing: the queue does not exist.
         """
         if self._queue is None and not self._cancelled:
-            self._queue = self._place()
+            self._queue = self._source.place()
             self._queue.consumers.append(self)
             self._queue.dispatch_soon()
 
     def attach_when_possible(self) -> None:
         """Take from the queue as soon as it exists."""
-        self._hub.stop_waiting(self._name, self)
+        self._hub.stop_waiting(self._source.name, self)
         try:
             self.attach()
         except QueueMissing:
-            self._hub.wait_for(self._name, self)
+            self._hub.wait_for(self._source.name, self)
 
     def detach(self) -> None:
         """Return its unsettled messages to the queue, and take no more."""
-        self._hub.stop_waiting(self._name, self)
+        self._hub.stop_waiting(self._source.name, self)
         self._return_all()
         self._leave_queue()
         self._runner.discard_lost()
-
-    def queue_declared(self) -> None:
-        """The queue exists again."""
-        self.attach_when_possible()
 
     def queue_deleted(self) -> None:
         """The queue is gone, with the unsettled messages."""
@@ -120,16 +110,16 @@ class MemoryConsumer:
         self._queue = None
         self._runner.discard_lost()
         if not self._cancelled:
-            self._hub.wait_for(self._name, self)
+            self._hub.wait_for(self._source.name, self)
 
     def take(self, stored: StoredMessage) -> None:
         """Take a message and have it handled."""
         message = stored.decode()
         queue = self._queue
         if queue is None:
-            raise QueueMissing(self._name)
+            raise QueueMissing(self._source.name)
         if message is None:
-            log.warning("consumer.body_malformed", queue=self._name, message_id=stored.id)
+            log.warning("consumer.body_malformed", queue=self._source.name, message_id=stored.id)
             queue.dead_letter(stored, "rejected")
             return
         delivery = MemoryDelivery(self, stored, message, queue.spec.name)

@@ -31,10 +31,6 @@ class StoredMessage:
             expires_at = asyncio.get_running_loop().time() + self.expires_in_s
         return replace(self, expires_at=expires_at, delivery_count=0, died=None)
 
-    def redriven(self) -> "StoredMessage":
-        """A copy, as if published now, that does not expire."""
-        return replace(self, expires_in_s=None, expires_at=None, delivery_count=0, died=None)
-
     def decode(self) -> Message | None:
         """The message as it was sent; None if the body is not a JSON object."""
         body = decode_body(self.raw)
@@ -55,8 +51,8 @@ class QueueConsumer(Protocol):
     def take(self, stored: StoredMessage) -> None:
         """Take a message."""
 
-    def queue_declared(self) -> None:
-        """The queue that it waits for exists."""
+    def attach_when_possible(self) -> None:
+        """Take from its queue, which was declared."""
 
     def queue_deleted(self) -> None:
         """Its queue is gone."""
@@ -142,7 +138,7 @@ class MemoryHub:
         if existing is None:
             self.queues[spec.name] = MemoryQueue(self, spec)
             for consumer in self._waiting.pop(spec.name, []):
-                consumer.queue_declared()
+                consumer.attach_when_possible()
         elif existing.temporary or existing.spec != spec:
             raise QueueMismatch(spec.name, f"it is {existing.spec}")
         if spec.dead_letter_queue is not None and spec.dead_letter_queue not in self.queues:

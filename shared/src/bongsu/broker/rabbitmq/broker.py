@@ -7,18 +7,17 @@ from functools import partial
 
 from aio_pika.abc import AbstractChannel
 
+from bongsu.broker.base import BaseBroker, Source
 from bongsu.broker.batching import BatchRunner
 from bongsu.broker.errors import BrokerError, BrokerUnavailable, PublishError
-from bongsu.broker.port import BatchHandler, DeadLetter, JsonObject, Message, QueueSpec, RpcHandler, TopicHandler
+from bongsu.broker.port import DeadLetter, Message, QueueSpec
 from bongsu.broker.rabbitmq.channels import ReopeningChannel
 from bongsu.broker.rabbitmq.consumer import RabbitConsumer
 from bongsu.broker.rabbitmq.dead_letters import DeadLetters
 from bongsu.broker.rabbitmq.link import Link
 from bongsu.broker.rabbitmq.publishing import Publisher
-from bongsu.broker.rabbitmq.session import Source
+from bongsu.broker.rabbitmq.session import Place
 from bongsu.broker.rabbitmq.topology import Topology, declare, declare_inbox, declare_served, declare_subscription
-from bongsu.broker.rpc import INBOX_PREFETCH, RpcClient, answer_calls
-from bongsu.broker.topics import SUBSCRIBER_PREFETCH, handle_in_order
 from bongsu.runtime.logging import get_logger
 
 log = get_logger(__name__)
@@ -26,7 +25,7 @@ log = get_logger(__name__)
 OnFatal = Callable[[BrokerError], None]
 
 
-class RabbitBroker:
+class RabbitBroker(BaseBroker[Place, RabbitConsumer]):
     """Implements `port.Broker`, with one connection to publish on and one to consume on.
 
     RabbitMQ blocks a connection that publishes when it runs short of memory or disk; acknowledgements still pass on
@@ -60,12 +59,8 @@ class RabbitBroker:
         self._publisher = Publisher(self._publishing, url)
         self._control = ReopeningChannel(self._publishing)
         self._dead_letters = DeadLetters(self._publishing, self._publisher)
-        self._consumers: list[RabbitConsumer] = []
         # Calls do not outlast a restart of the broker: storing them on disk would only delay them.
-        self._publish_volatile = partial(self._publisher.publish, persistent=False)
-        self._rpc_client = RpcClient(self._publish_volatile, self._open_inbox)
-        self._inbox: RabbitConsumer | None = None
-        self._inbox_opening = asyncio.Lock()
+        super().__init__(partial(self._publisher.publish, persistent=False))
         self._on_fatal = on_fatal
         self._fatal_after_s = fatal_after_s
 
@@ -77,13 +72,6 @@ class RabbitBroker:
         except BrokerError:
             await self._disconnect()
             raise
-
-    async def close(self, *, drain_s: float = 3.0) -> None:
-        """As `Broker.close`."""
-        await asyncio.gather(*(consumer.cancel(drain_s=drain_s) for consumer in [*self._consumers]))
-        self._inbox = None
-        self._rpc_client.fail_all("The broker is closed")
-        await self._disconnect()
 
     @property
     def connected(self) -> bool:
@@ -110,22 +98,6 @@ class RabbitBroker:
         """As `Broker.publish_many`."""
         return await self._publisher.publish_many(items, timeout_s=timeout_s)
 
-    async def consume(  # noqa: PLR0913 - the port's
-        self,
-        queue: str,
-        handler: BatchHandler,
-        *,
-        prefetch: int,
-        batch_max: int = 1,
-        batch_wait_s: float = 0.005,
-        concurrency: int | None = None,
-    ) -> RabbitConsumer:
-        """As `Broker.consume`."""
-        if batch_max > prefetch:
-            raise ValueError(f"A batch of {batch_max} cannot fill with a prefetch of {prefetch}")
-        runner = BatchRunner(queue, handler, batch_max=batch_max, batch_wait_s=batch_wait_s, concurrency=concurrency)
-        return await self._start(Source(queue, partial(self._topology.find, name=queue), prefetch), runner)
-
     async def depth(self, queue: str) -> int:
         """As `Broker.depth`."""
 
@@ -143,29 +115,9 @@ class RabbitBroker:
         """As `Broker.redrive`."""
         return await self._dead_letters.redrive(queue, limit, ids)
 
-    async def call(self, queue: str, message: Message, *, deadline_s: float) -> JsonObject:
-        """As `Broker.call`."""
-        return await self._rpc_client.call(queue, message, deadline_s=deadline_s)
-
-    async def serve(
-        self, queue: str, handler: RpcHandler, *, prefetch: int = 16, exclusive: bool = False
-    ) -> RabbitConsumer:
-        """As `Broker.serve`."""
-        runner = BatchRunner(
-            queue, answer_calls(handler, self._publish_volatile), batch_max=1, batch_wait_s=0, concurrency=prefetch
-        )
-        place = partial(declare_served, name=queue, exclusive=exclusive)
-        return await self._start(Source(queue, place, prefetch), runner)
-
     async def broadcast(self, topic: str, message: Message, *, timeout_s: float = 5.0) -> None:
         """As `Broker.broadcast`."""
         await self._publisher.broadcast(topic, message, timeout_s=timeout_s)
-
-    async def subscribe(self, topic: str, handler: TopicHandler) -> RabbitConsumer:
-        """As `Broker.subscribe`."""
-        runner = BatchRunner(topic, handle_in_order(topic, handler), batch_max=1, batch_wait_s=0, concurrency=1)
-        place = partial(declare_subscription, topic=topic)
-        return await self._start(Source(topic, place, SUBSCRIBER_PREFETCH), runner)
 
     def consumer_lost(self, consumer: RabbitConsumer) -> None:
         """Fail the calls in flight if their inbox is gone."""
@@ -187,22 +139,26 @@ class RabbitBroker:
         if self._on_fatal is not None:
             self._on_fatal(error)
 
-    async def _start(self, source: Source, runner: BatchRunner) -> RabbitConsumer:
+    def _require_connected(self) -> None:
+        self._consuming.connection  # noqa: B018 - raises when disconnected
+
+    async def _start(self, source: Source[Place], runner: BatchRunner) -> RabbitConsumer:
         consumer = RabbitConsumer(self._consuming, source, runner, self, probe_every_s=self._probe_every_s)
         self._consumers.append(consumer)
         await consumer.wait_started()
         return consumer
 
-    async def _open_inbox(self) -> str:
-        self._consuming.connection  # noqa: B018 - raises when disconnected
-        async with self._inbox_opening:
-            if self._inbox is None:
-                runner = BatchRunner("inbox", self._rpc_client.receive, batch_max=1, batch_wait_s=0, concurrency=None)
-                self._inbox = await self._start(Source("inbox", declare_inbox, INBOX_PREFETCH), runner)
-        address = self._inbox.address
-        if address is None:
-            raise BrokerUnavailable("The inbox for answers is not open yet")
-        return address
+    def _queue(self, name: str) -> Place:
+        return partial(self._topology.find, name=name)
+
+    def _served_queue(self, name: str, *, exclusive: bool) -> Place:
+        return partial(declare_served, name=name, exclusive=exclusive)
+
+    def _subscription(self, topic: str) -> Place:
+        return partial(declare_subscription, topic=topic)
+
+    def _answers(self) -> Place:
+        return declare_inbox
 
     async def _disconnect(self) -> None:
         await asyncio.gather(self._consuming.close(), self._publishing.close())

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from aio_pika.abc import AbstractChannel
+from aio_pika.abc import AbstractChannel, AbstractConnection
 
 from bongsu.broker.errors import BrokerError
-from bongsu.broker.rabbitmq.failures import translate_errors
+from bongsu.broker.rabbitmq.failures import time_limit, translate_errors
 from bongsu.broker.rabbitmq.link import Link
 
 T = TypeVar("T")
@@ -33,28 +33,38 @@ class ReopeningChannel:
         :raises BrokerUnavailable: not connected.
         """
         connection = self._link.connection
-        channel = self._channel
-        if channel is not None and not channel.is_closed:
-            return channel
         async with self._opening:
-            channel = self._channel
-            if channel is None or channel.is_closed:
+            if self._channel is None or self._channel.is_closed:
                 channel = connection.channel(publisher_confirms=True, on_return_raises=True)
                 await channel.initialize()
                 self._channel = channel
-        return channel
+            return self._channel
 
     async def run(self, queue: str, operation: Callable[[AbstractChannel], Awaitable[T]]) -> T:
         """Run an operation on the channel, within `OPERATION_TIMEOUT_S`."""
-        with translate_errors(queue, timeout_s=OPERATION_TIMEOUT_S):
-            async with asyncio.timeout(OPERATION_TIMEOUT_S):
-                return await operation(await self.get())
+        async with time_limit(queue, OPERATION_TIMEOUT_S):
+            return await operation(await self.get())
+
+
+async def open_channel(
+    connection: AbstractConnection, queue: str, prepare: Callable[[AbstractChannel], Awaitable[T]]
+) -> tuple[AbstractChannel, T]:
+    """Open a channel and prepare it, within `OPERATION_TIMEOUT_S`. It is closed again if that fails."""
+    with translate_errors(queue):
+        channel = connection.channel()
+    try:
+        async with time_limit(queue, OPERATION_TIMEOUT_S):
+            await channel.initialize()
+            return channel, await prepare(channel)
+    except BaseException:
+        await close_quietly(channel)
+        raise
 
 
 async def close_quietly(channel: AbstractChannel) -> None:
     """Close a channel that may be closed already, never opened, or lost with its connection."""
     if not channel.is_initialized:
         return
-    with suppress(BrokerError), translate_errors(""):
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+    with suppress(BrokerError):
+        async with time_limit("", CLOSE_TIMEOUT_S):
             await channel.close()

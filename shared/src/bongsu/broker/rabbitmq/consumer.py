@@ -3,10 +3,11 @@
 import asyncio
 from typing import Protocol
 
+from bongsu.broker.base import Source
 from bongsu.broker.batching import BatchRunner
 from bongsu.broker.errors import AccessRefused, BrokerError, BrokerUnavailable, QueueInUse, QueueMismatch, QueueMissing
 from bongsu.broker.rabbitmq.link import Link
-from bongsu.broker.rabbitmq.session import ConsumerSession, Source
+from bongsu.broker.rabbitmq.session import ConsumerSession, Place
 from bongsu.runtime.logging import get_logger
 
 log = get_logger(__name__)
@@ -35,7 +36,7 @@ class RabbitConsumer:
     """
 
     def __init__(
-        self, link: Link, source: Source, runner: BatchRunner, owner: ConsumerOwner, *, probe_every_s: float
+        self, link: Link, source: Source[Place], runner: BatchRunner, owner: ConsumerOwner, *, probe_every_s: float
     ) -> None:
         self._probe_every_s = probe_every_s
         self._link = link

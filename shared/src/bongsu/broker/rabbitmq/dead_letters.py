@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
 from bongsu.broker.encoding import decode_body
 from bongsu.broker.port import DeadLetter, DeadLetterReason, dead_letter_queue
-from bongsu.broker.rabbitmq.channels import OPERATION_TIMEOUT_S, close_quietly
+from bongsu.broker.rabbitmq.channels import OPERATION_TIMEOUT_S, close_quietly, open_channel
 from bongsu.broker.rabbitmq.failures import translate_errors
 from bongsu.broker.rabbitmq.link import Link
 from bongsu.broker.rabbitmq.publishing import Publisher
@@ -32,16 +32,8 @@ class DeadLetterQueue:
     async def open(cls, link: Link, queue: str) -> "DeadLetterQueue":
         """Open the dead-letter queue of a queue."""
         name = dead_letter_queue(queue)
-        with translate_errors(name):
-            channel = link.connection.channel()
-        try:
-            with translate_errors(name, timeout_s=OPERATION_TIMEOUT_S):
-                async with asyncio.timeout(OPERATION_TIMEOUT_S):
-                    await channel.initialize()
-                    return cls(channel, await channel.declare_queue(name, passive=True))
-        except BaseException:
-            await close_quietly(channel)
-            raise
+        channel, found = await open_channel(link.connection, name, lambda new: new.declare_queue(name, passive=True))
+        return cls(channel, found)
 
     async def depth(self) -> int:
         """Count the messages that are ready."""

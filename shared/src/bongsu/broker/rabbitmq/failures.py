@@ -1,8 +1,8 @@
 """Translates the exceptions of aio-pika and aiormq to the port's errors."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from aio_pika import exceptions as amqp
 from aiormq import exceptions as aiormq
@@ -37,6 +37,14 @@ def translate_errors(queue: str, *, timeout_s: float | None = None) -> Iterator[
         raise BrokerUnavailable(f"The broker did not answer{within}") from error
     except amqp.CONNECTION_EXCEPTIONS as error:
         raise broker_error(error, queue) from error
+
+
+@asynccontextmanager
+async def time_limit(queue: str, timeout_s: float) -> AsyncIterator[None]:
+    """As `translate_errors`, for a block that may take at most `timeout_s`."""
+    with translate_errors(queue, timeout_s=timeout_s):
+        async with asyncio.timeout(timeout_s):
+            yield
 
 
 def broker_error(error: BaseException, queue: str) -> BrokerError:

@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractConnection
 from yarl import URL
 
 from bongsu.broker.errors import AccessRefused, BrokerError, BrokerUnavailable
-from bongsu.broker.rabbitmq.failures import translate_errors
+from bongsu.broker.rabbitmq.failures import time_limit, translate_errors
 from bongsu.runtime.logging import get_logger
 
 log = get_logger(__name__)
@@ -126,12 +126,11 @@ class Link:
     async def _connect(self) -> asyncio.Event:
         lost = asyncio.Event()
         try:
-            with translate_errors(""):
-                # The limit includes the handshake: a server may accept and never answer.
-                async with asyncio.timeout(self._timeout_s):
-                    connection = await aio_pika.connect(
-                        self._url.update_query(heartbeat=HEARTBEAT_S, name=f"bongsu {self._purpose}")
-                    )
+            # The limit includes the handshake: a server may accept and never answer.
+            async with time_limit("", self._timeout_s):
+                connection = await aio_pika.connect(
+                    self._url.update_query(heartbeat=HEARTBEAT_S, name=f"bongsu {self._purpose}")
+                )
         except AccessRefused:
             raise AccessRefused(f"The broker at {self.address} refuses the user {self._url.user!r}") from None
         except BrokerUnavailable as error:
@@ -154,6 +153,6 @@ class Link:
         connection, self._connection = self._connection, None
         if connection is not None:
             # Even when it is lost: otherwise its tasks and socket are left to the garbage collector.
-            with suppress(BrokerError), translate_errors(""):
-                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            with suppress(BrokerError):
+                async with time_limit("", CLOSE_TIMEOUT_S):
                     await connection.close()

@@ -11,7 +11,7 @@ from bongsu.broker.encoding import CONTENT_TYPE, encode_message
 from bongsu.broker.errors import InvalidMessage, PublishError
 from bongsu.broker.port import Message
 from bongsu.broker.rabbitmq.channels import ReopeningChannel
-from bongsu.broker.rabbitmq.failures import translate_errors
+from bongsu.broker.rabbitmq.failures import time_limit
 from bongsu.broker.rabbitmq.link import Link
 
 TOPIC_EXCHANGE = "bongsu.topics"
@@ -49,12 +49,11 @@ class Publisher:
     async def broadcast(self, topic: str, message: Message, *, timeout_s: float) -> None:
         """As `Broker.broadcast`."""
         encoded = self._encode(topic, message, persistent=False)
-        with translate_errors(TOPIC_EXCHANGE, timeout_s=timeout_s):
-            async with asyncio.timeout(timeout_s):
-                channel = await self._channel.get()
-                if self._topics is None or self._topics[0] is not channel:
-                    self._topics = (channel, await declare_topic_exchange(channel))
-                await self._topics[1].publish(encoded, topic, mandatory=False)
+        async with time_limit(TOPIC_EXCHANGE, timeout_s):
+            channel = await self._channel.get()
+            if self._topics is None or self._topics[0] is not channel:
+                self._topics = (channel, await declare_topic_exchange(channel))
+            await self._topics[1].publish(encoded, topic, mandatory=False)
 
     async def republish(self, queue: str, raw: bytes, message_id: str, headers: HeadersType) -> None:
         """Publish bytes unchanged, as a new message."""
@@ -68,20 +67,19 @@ class Publisher:
         await self._confirmed(queue, message, 5.0)
 
     async def _confirmed(self, queue: str, message: aio_pika.Message, timeout_s: float) -> None:
-        with translate_errors(queue, timeout_s=timeout_s):
-            async with asyncio.timeout(timeout_s):
-                message_id = message.message_id or ""
-                # aiormq identifies a returned message by its ID alone: of two in flight with one ID, it could take the
-                # wrong one as returned, and the other as delivered.
-                while (other := self._in_flight.get(message_id)) is not None:
-                    await other.wait()
-                done = self._in_flight[message_id] = asyncio.Event()
-                try:
-                    exchange: AbstractExchange = (await self._channel.get()).default_exchange
-                    await exchange.publish(message, queue, mandatory=True)
-                finally:
-                    del self._in_flight[message_id]
-                    done.set()
+        async with time_limit(queue, timeout_s):
+            message_id = message.message_id or ""
+            # aiormq identifies a returned message by its ID alone: of two in flight with one ID, it could take the
+            # wrong one as returned, and the other as delivered.
+            while (other := self._in_flight.get(message_id)) is not None:
+                await other.wait()
+            done = self._in_flight[message_id] = asyncio.Event()
+            try:
+                exchange: AbstractExchange = (await self._channel.get()).default_exchange
+                await exchange.publish(message, queue, mandatory=True)
+            finally:
+                del self._in_flight[message_id]
+                done.set()
 
     def _encode(self, routing_key: str, message: Message, *, persistent: bool) -> aio_pika.Message:
         if message.user_id is not None and message.user_id != self._user:

@@ -2,33 +2,26 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 
 import aiormq
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 
+from bongsu.broker.base import Source
 from bongsu.broker.batching import BatchRunner
 from bongsu.broker.deliveries import SettledOnce
 from bongsu.broker.encoding import decode_body
 from bongsu.broker.errors import BrokerError
 from bongsu.broker.port import JsonObject, Message
-from bongsu.broker.rabbitmq.channels import OPERATION_TIMEOUT_S, close_quietly
-from bongsu.broker.rabbitmq.failures import translate_errors
+from bongsu.broker.rabbitmq.channels import OPERATION_TIMEOUT_S, close_quietly, open_channel
+from bongsu.broker.rabbitmq.failures import time_limit, translate_errors
 from bongsu.runtime.logging import get_logger
 
 log = get_logger(__name__)
 
 STOP_TIMEOUT_S = 2.0
 
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The queue of a consumer. `place` finds or declares it on a new channel."""
-
-    name: str
-    place: Callable[[AbstractChannel], Awaitable[AbstractQueue]]
-    prefetch: int
+Place = Callable[[AbstractChannel], Awaitable[AbstractQueue]]
 
 
 class RabbitDelivery(SettledOnce):
@@ -61,7 +54,9 @@ class RabbitDelivery(SettledOnce):
 class ConsumerSession:
     """Made by `open`. When `ended` is set, nothing more is delivered, and what is unsettled is lost."""
 
-    def __init__(self, source: Source, channel: AbstractChannel, queue: AbstractQueue, runner: BatchRunner) -> None:
+    def __init__(
+        self, source: Source[Place], channel: AbstractChannel, queue: AbstractQueue, runner: BatchRunner
+    ) -> None:
         self.ended = asyncio.Event()
         self.consuming = False
         self._source = source
@@ -71,21 +66,17 @@ class ConsumerSession:
         self._tag: str | None = None
 
     @classmethod
-    async def open(cls, connection: AbstractConnection, source: Source, runner: BatchRunner) -> "ConsumerSession":
+    async def open(
+        cls, connection: AbstractConnection, source: Source[Place], runner: BatchRunner
+    ) -> "ConsumerSession":
         """Open a channel and find or declare the queue; `start` then consumes it."""
-        with translate_errors(source.name):
-            channel = connection.channel()
-        try:
-            with translate_errors(source.name, timeout_s=OPERATION_TIMEOUT_S):
-                async with asyncio.timeout(OPERATION_TIMEOUT_S):
-                    await channel.initialize()
-                    # Per consumer: quorum queues refuse a prefetch for the channel.
-                    await channel.set_qos(prefetch_count=source.prefetch, global_=False)
-                    queue = await source.place(channel)
-                    underlay = await channel.get_underlay_channel()
-        except BaseException:
-            await close_quietly(channel)
-            raise
+
+        async def prepare(channel: AbstractChannel) -> tuple[AbstractQueue, aiormq.abc.AbstractChannel]:
+            # Per consumer: quorum queues refuse a prefetch for the channel.
+            await channel.set_qos(prefetch_count=source.prefetch, global_=False)
+            return await source.place(channel), await channel.get_underlay_channel()
+
+        channel, (queue, underlay) = await open_channel(connection, source.name, prepare)
         session = cls(source, channel, queue, runner)
         channel.close_callbacks.add(lambda *_: session.end())
         underlay.on_consumer_cancel_callbacks.add(session._cancelled_by_broker)
@@ -101,9 +92,8 @@ class ConsumerSession:
     async def start(self) -> None:
         """Start the deliveries."""
         self.consuming = True
-        with self._operation():
-            async with asyncio.timeout(OPERATION_TIMEOUT_S):
-                self._tag = await self._queue.consume(self._receive)
+        async with time_limit(self._source.name, OPERATION_TIMEOUT_S):
+            self._tag = await self._queue.consume(self._receive)
 
     async def stop(self) -> None:
         """Stop the deliveries; those that came stay unsettled. A channel that does not answer in time is ended."""
@@ -111,9 +101,8 @@ class ConsumerSession:
         if self._tag is None or self.ended.is_set():
             return
         try:
-            with translate_errors(self._source.name, timeout_s=STOP_TIMEOUT_S):
-                async with asyncio.timeout(STOP_TIMEOUT_S):
-                    await self._queue.cancel(self._tag)
+            async with time_limit(self._source.name, STOP_TIMEOUT_S):
+                await self._queue.cancel(self._tag)
         except BrokerError:
             self.end()
 
@@ -121,9 +110,8 @@ class ConsumerSession:
         """End if RabbitMQ has no consumer although there should be one."""
         if not self.consuming:
             return
-        with self._operation():
-            async with asyncio.timeout(OPERATION_TIMEOUT_S):
-                found = await self._channel.declare_queue(self._queue.name, passive=True)
+        async with time_limit(self._source.name, OPERATION_TIMEOUT_S):
+            found = await self._channel.declare_queue(self._queue.name, passive=True)
         if found.declaration_result.consumer_count == 0:
             log.error("consumer.vanished", queue=self._source.name)
             self.end()
@@ -137,9 +125,6 @@ class ConsumerSession:
         """Close the channel: unsettled messages return to the queue."""
         self.end()
         await close_quietly(self._channel)
-
-    def _operation(self) -> AbstractContextManager[None]:
-        return translate_errors(self._source.name, timeout_s=OPERATION_TIMEOUT_S)
 
     def _cancelled_by_broker(self, _frame: aiormq.spec.Basic.Cancel) -> None:
         log.warning("consumer.cancelled_by_broker", queue=self._source.name)

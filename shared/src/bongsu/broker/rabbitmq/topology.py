@@ -1,7 +1,7 @@
 """Declares the queues and exchanges on RabbitMQ."""
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 from uuid import uuid4
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractQueue
@@ -9,8 +9,7 @@ from pamqp.common import FieldValue
 
 from bongsu.broker.errors import AccessRefused, BrokerError, QueueMismatch
 from bongsu.broker.port import QueueSpec
-from bongsu.broker.rabbitmq.channels import OPERATION_TIMEOUT_S, close_quietly
-from bongsu.broker.rabbitmq.failures import translate_errors
+from bongsu.broker.rabbitmq.channels import close_quietly, open_channel
 from bongsu.broker.rabbitmq.publishing import declare_topic_exchange
 
 DEAD_LETTER_DELIVERY_LIMIT = 1_000_000
@@ -34,17 +33,11 @@ class Topology:
     async def restore(self, connection: AbstractConnection) -> None:
         """Declare all queues on a new connection: the broker may have lost its disk."""
         for spec in [*self.specs.values()]:
-            with translate_errors(spec.name):
-                channel = connection.channel()
             try:
-                with translate_errors(spec.name, timeout_s=OPERATION_TIMEOUT_S):
-                    async with asyncio.timeout(OPERATION_TIMEOUT_S):
-                        await channel.initialize()
-                        await declare(channel, spec)
+                channel, _ = await open_channel(connection, spec.name, partial(declare, spec=spec))
+                await close_quietly(channel)
             except (QueueMismatch, AccessRefused) as error:
                 self._on_refused(error)
-            finally:
-                await close_quietly(channel)
 
     async def find(self, channel: AbstractChannel, name: str) -> AbstractQueue:
         """Find a queue to consume, and declare it if this process has declared it before."""
