@@ -16,6 +16,7 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Index,
+    Integer,
     MetaData,
     Numeric,
     SmallInteger,
@@ -23,11 +24,14 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    Uuid,
     func,
     literal,
     text,
 )
+from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.hybrid import hybrid_property
+from sqlalchemy.ext.mutable import MutableDict
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column, relationship
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -45,6 +49,8 @@ from bongsu.mixins import (
     UUIDKey,
     VersionMixin,
 )
+
+MYSQL_NAMES = ("mysql", "mariadb")
 
 
 class LibraryBase(Base):
@@ -167,6 +173,8 @@ class Parcel(LibraryModel):
     sent_at: Mapped[dt.datetime | None]
     is_open: Mapped[bool | None]
     seal: Mapped[bytes | None]
+    pallets: Mapped[int | None] = mapped_column(Integer().with_variant(mysql.INTEGER(unsigned=True), *MYSQL_NAMES))
+    ticket: Mapped[str | None] = mapped_column(Uuid(as_uuid=False))
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("authors.id"))
 
 
@@ -255,6 +263,7 @@ class Memo(VersionMixin, NamedTable):
     title: Mapped[str]
     subtitle: Mapped[str | None]
     document: Mapped[dict[str, object] | None] = mapped_column(JSON)
+    watched: Mapped[dict[str, object] | None] = mapped_column(MutableDict.as_mutable(JSON(none_as_null=True)))
 
 
 class Visit(LibraryBase, IntegerBaseModel):

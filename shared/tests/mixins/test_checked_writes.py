@@ -6,8 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import Column
+from sqlalchemy.dialects import mysql
 
 from bongsu.mixins import Conflict, Database, WrongValue, WrongValueForLookup, uuid7
+from bongsu.mixins.values import Refused, coercion, storage
 from shared.tests.mixins.library import Author, Book, Genre, Level, Memo, Parcel
 
 WRONG: list[tuple[str, object, str]] = [
@@ -143,6 +146,27 @@ class TestWrites:
         del db
         await Parcel.create(label="é" * 20, weight_g=2**31 - 1, size=-(2**15), price=Decimal("99999999.99"))
         assert await Parcel.filter_by(weight_g=2**31 - 1, price=Decimal("99999999.99")).exists()
+
+    async def test_unsigned_integers_are_taken(self, db: Database) -> None:
+        del db
+        made = await Parcel.create(pallets=2**32 - 1)
+        assert (await Parcel.get(pallets=2**32 - 1)).id == made.id
+        for kind, highest in ((mysql.INTEGER(unsigned=True), 2**32 - 1), (mysql.BIGINT(unsigned=True), 2**64 - 1)):
+            check = storage(Column("x", kind))
+            assert check(highest) == highest
+            for wrong in (-1, highest + 1):
+                with pytest.raises(Refused, match="an int from 0"):
+                    check(wrong)
+        assert coercion(Column("x", mysql.BIGINT(unsigned=True)))(2**64 - 1) == 2**64 - 1
+
+    async def test_a_uuid_column_of_text_takes_a_uuid_and_its_text(self, db: Database) -> None:
+        del db
+        ticket = uuid7()
+        for value in (ticket, str(ticket), ticket.hex):
+            made = await Parcel.create(ticket=value)
+            assert made.ticket == str(ticket)
+            assert (await Parcel.get(made.id)).ticket == str(ticket)
+        assert await Parcel.filter_by(ticket=str(ticket)).count() == 3
 
     async def test_a_missing_value_is_a_conflict(self, db: Database) -> None:
         del db

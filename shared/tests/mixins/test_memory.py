@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from sqlalchemy import PoolProxiedConnection
+from sqlalchemy.orm.exc import DetachedInstanceError
 
-from bongsu.mixins import Conflict, Database, NotFound, TransactionLost
-from shared.tests.mixins.library import Author, Book, Counter, Engineer, Folder, Note, Tag, Visit
+from bongsu.mixins import Conflict, Database, NotFound, TransactionLost, UnitFailed
+from shared.tests.mixins.library import Author, Book, Counter, Engineer, Folder, Memo, Note, Tag, Visit
 
 
 class Undone(Exception):
@@ -50,6 +52,57 @@ class TestRollback:
         assert author.name == "a"
         assert await author.update(name="b") is author
         assert (await Author.get(author.id)).name == "b"
+
+    async def test_a_write_of_the_old_value_is_sent_after_a_commit_was_cancelled(
+        self, db: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        author = await Author.create(email="kim", name="a")
+        dialect = db.engine.sync_engine.dialect
+        commit = dialect.do_commit
+
+        def cancelled(connection: PoolProxiedConnection) -> None:
+            commit(connection)
+            raise asyncio.CancelledError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(dialect, "do_commit", cancelled)
+            with pytest.raises(asyncio.CancelledError):
+                await author.update(name="b")
+        assert (await Author.get(author.id)).name == "b"
+        assert await author.update(name="a") is author
+        assert (await Author.get(author.id)).name == "a"
+        assert await author.update(name="a") is None
+
+    async def test_objects_stay_readable_when_a_unit_goes_on_after_a_failed_write(self, db: Database) -> None:
+        author, other = await Author.create(email="kim"), await Author.create(email="lee")
+        async with db.unit():
+            await other.update(age=1)
+            with pytest.raises(UnitFailed):  # noqa: PT012  # the block under test raises
+                async with db.unit():
+                    other.fill(name="x")
+                    with pytest.raises(Conflict):
+                        await author.update(email="lee")
+                    with pytest.raises(UnitFailed):
+                        await other.update(name="y")
+            assert (author.email, other.email, other.age, other.name) == ("kim", "lee", 1, None)
+            await other.update(name="z")
+        assert (await Author.get(other.id)).to_dict(only=["age", "name"]) == {"age": 1, "name": "z"}
+
+    async def test_a_document_that_was_changed_in_place_is_not_none(self, undone: Undo) -> None:
+        held: list[Memo] = []
+        made = await Memo.create(title="a", watched={"a": 1})
+
+        async def change() -> None:
+            held.append(await Memo.get(made.id))
+            assert held[0].watched is not None
+            held[0].watched["a"] = 2
+            await held[0].save()
+
+        await undone(change)
+        with pytest.raises(DetachedInstanceError):
+            _ = held[0].watched
+        await held[0].refresh()
+        assert held[0].watched == {"a": 1}
 
     async def test_timestamps_are_restored(self, undone: Undo) -> None:
         author = await Author.create(email="kim")

@@ -251,6 +251,20 @@ class TestOnCommit:
                 raise Boom
         assert calls == []
 
+    async def test_a_callback_that_fails_does_not_repeat_the_committed_unit(self, db: Database) -> None:
+        async def fail() -> None:
+            raise TransactionLost("as if a write of the callback met a deadlock")
+
+        async def work() -> None:
+            await Author.create(email=str(uuid7()))
+            unit = db.ambient()
+            assert unit is not None
+            unit.on_commit(fail)
+
+        with pytest.raises(TransactionLost):
+            await db.run(work)
+        assert await Author.row_count() == 1
+
 
 class TestRetries:
     async def test_the_whole_unit_is_repeated(self, db: Database) -> None:

@@ -238,7 +238,7 @@ def refresh_object(session: Session, instance: Base, names: Sequence[str]) -> No
             session.refresh(instance, attribute_names=list(names) or None)
             _leave_out_deleted(instance, names)
     except InvalidRequestError as error:
-        if "Could not refresh" not in str(error):
+        if "Could not refresh" not in str(error) and not state.deleted:
             raise
         raise NotFound(f"the row of {instance!r} is gone") from error
 

@@ -59,12 +59,21 @@ class MemorySession(Session):
         self._rolled_back: SessionTransaction | None = None
         self.has_written = False
         """Whether the transaction wrote: without that there is nothing to take back from objects that were read."""
+        self._is_committing = False
         self._is_closed = False
         self._waiting: list[asyncio.Future[None]] = []
 
     def remember(self, instance: object) -> None:
         """Takes a picture of an object, unless this transaction has one."""
         self._remember(inspect(instance, raiseerr=True))
+
+    def discard_unsaved(self) -> None:
+        """Takes back what was set after a write of the savepoint failed: its rollback would expire these objects."""
+        failed = self.get_nested_transaction()
+        if failed is not None and not self.is_active:
+            for instance in self.dirty:
+                self.remember(instance)
+            self._restore(failed)
 
     def close(self) -> None:
         """Closes the session; objects lose what was not committed."""
@@ -75,7 +84,7 @@ class MemorySession(Session):
                 self.remember(instance)
         super().close()
         self._restore(None)
-        self.has_written = False
+        self.has_written = self._is_committing = False
         self._is_closed = True
         waiting, self._waiting = self._waiting, []
         for future in waiting:
@@ -118,6 +127,8 @@ class MemorySession(Session):
                 if instance is not None:
                     if not picture.is_attached and instance in self:
                         self.expunge(instance)
+                    if self._is_committing:
+                        _doubt(state, picture)
                     _restore(state, instance, picture, self)
 
     def _keep(self) -> None:
@@ -125,7 +136,7 @@ class MemorySession(Session):
         committed = self.get_nested_transaction()
         if committed is None:
             self._pictures.clear()
-            self.has_written = False
+            self.has_written = self._is_committing = False
         elif self._pictures and self._pictures[-1][0] is committed:
             _, pictures = self._pictures.pop()
             outer = next(each for each in _enclosing(committed) if each.nested or each.parent is None)
@@ -163,10 +174,17 @@ def _before_flush(session: MemorySession, context: UOWTransaction, instances: ob
             fields_of(state.class_).check_object(state.dict, state.committed_state if state.key else state.dict)
 
 
+@event.listens_for(MemorySession, "before_commit")
+def _before_commit(session: MemorySession) -> None:
+    if session.get_nested_transaction() is None:
+        session._is_committing = True  # noqa: SLF001  # this module's own
+
+
 @event.listens_for(MemorySession, "after_rollback")
 def _before_expiry(session: MemorySession) -> None:
     """Takes pictures of what SQLAlchemy is about to expire."""
     nested = session.get_nested_transaction()
+    session._is_committing = False  # noqa: SLF001  # the same
     session._rolled_back = nested or session.get_transaction()  # noqa: SLF001  # this module's own
     for state in session.identity_map.all_states():
         if nested is None or state.modified:
@@ -215,15 +233,17 @@ def restored_on_error(session: Session, instance: "Base") -> Iterator[None]:
 
 def _picture(state: "InstanceState[Base]", *, is_attached: bool) -> Picture:
     """The object as it is; one of the session's without what was not flushed, which the rollback takes back too."""
-    values, unsaved = state.dict.copy(), state.committed_state.copy()
+    values, unsaved, expired = state.dict.copy(), state.committed_state.copy(), set(state.expired_attributes)
     pending: dict[str, Any] | None = state.__dict__.get(_PENDING)
     for name in fields_of(state.class_).collections:
         if name in values:
             values[name] = list(collection_adapter(values[name]))
     if is_attached and state.key is not None:
         for name, before in unsaved.items():
-            if before is NO_VALUE:
+            if before is NO_VALUE:  # changed in place, or not loaded: a read must not find it None
                 values.pop(name, None)
+                if name in state.mapper.columns:
+                    expired.add(name)
             else:
                 values[name] = before
         unsaved, pending = {}, None
@@ -233,9 +253,19 @@ def _picture(state: "InstanceState[Base]", *, is_attached: bool) -> Picture:
         is_attached,
         values,
         unsaved,
-        set(state.expired_attributes),
+        expired,
         pending and dict(pending),  # see above
     )
+
+
+def _doubt(state: "InstanceState[Base]", picture: Picture) -> None:
+    """Notes that the row may hold what was written, as a cancelled commit may have ended: the next write is sent."""
+    fields = fields_of(state.class_)
+    for name, column in fields.columns.items():
+        if picture.key is None or name == fields.version or column.onupdate is not None:
+            continue
+        if name in picture.values and name in state.dict and state.dict[name] != picture.values[name]:
+            picture.unsaved.setdefault(name, state.dict[name])
 
 
 def _restore(state: "InstanceState[Base]", instance: "Base", picture: Picture, session: Session) -> None:

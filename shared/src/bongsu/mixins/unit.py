@@ -61,6 +61,7 @@ class Unit:
         self._session: AsyncSession | None = None
         self._savepoint: AsyncSessionTransaction | None = None
         self._on_commit: list[Callable[[], object]] = []
+        self._is_committed = False
 
     @property
     def is_open(self) -> bool:
@@ -131,6 +132,7 @@ class Unit:
         try:
             if error is None:
                 await self._commit(session)
+                self._is_committed = True
         finally:
             await close_session(session)
         if error is None:
@@ -142,14 +144,16 @@ class Unit:
         deadline, attempt = time.monotonic() + WAIT_S, 0
         while True:
             holder: MemorySession | None = None
+            unit = Unit(self.database, isolation=self._isolation)
             try:
-                async with Unit(self.database, isolation=self._isolation):
+                async with unit:
                     return await function()
             except (DBAPIError, TransactionLost) as error:
-                if nested or attempt == self._retries or not may_be_repeated(error):
+                # A callback's error comes after the commit: to repeat the unit would write twice.
+                if nested or unit._is_committed or attempt == self._retries or not may_be_repeated(error):
                     raise
             except SessionSharedAcrossTasks as error:
-                if nested or not self._retries or not isinstance(error.holder, MemorySession):
+                if nested or unit._is_committed or not self._retries or not isinstance(error.holder, MemorySession):
                     raise
                 if time.monotonic() > deadline:
                     raise
@@ -201,11 +205,13 @@ class Unit:
                 with self._translating(session):
                     await savepoint.commit()
             except (UnitFailed, TransactionLost):
+                cast("MemorySession", session.sync_session).discard_unsaved()
                 await savepoint.rollback()  # a write had ended it before, and the outer unit goes on without it
                 raise
             for callback in callbacks:
                 parent.on_commit(callback)
             return
+        cast("MemorySession", session.sync_session).discard_unsaved()
         try:
             await savepoint.rollback()
         except DBAPIError:

@@ -51,8 +51,11 @@ def storage(column: "Column[Any]") -> Coerce:
     coerce, kind = _coercion_of(column.type), column.type
     base = kind.impl if isinstance(kind, TypeDecorator) else kind
     if coerce is _integer:
-        return _bounded_integer(next(bits for known, bits in _INTEGER_BITS if isinstance(base, known)))
-    if coerce in (plain_text, _ascii):
+        if base._variant_mapping:  # noqa: SLF001  # each database has a column type of its own, and bounds
+            return coerce
+        bits = next(bits for known, bits in _INTEGER_BITS if isinstance(base, known))
+        return _bounded_integer(bits, is_unsigned=_is_unsigned(base))
+    if coerce in (plain_text, _ascii) and not base._variant_mapping:  # noqa: SLF001  # as above
         return _bounded_text(coerce, getattr(base, "length", None))
     if coerce is _number:
         if isinstance(base, Numeric) and base.precision is not None and base.scale is not None:
@@ -84,11 +87,13 @@ def _coercion_of(kind: TypeEngine[Any]) -> Coerce:
         return _member_of(kind.enum_class, kind.enums)
     if isinstance(kind, IntegerEnum):
         return _member_of(kind.members, [])
+    if isinstance(kind, Uuid) and not kind.as_uuid:
+        return _uuid_text
+    if isinstance(kind, BigInteger) and _is_unsigned(kind):
+        return _bounded_integer(64, is_unsigned=True)
     for known, coerce in _BY_TYPE:
         if isinstance(kind, known):
             return coerce
-    if isinstance(kind, String):
-        return plain_text
     return _anything
 
 
@@ -136,6 +141,10 @@ def _uuid(value: object) -> object:
         raise Refused("a UUID or its text") from None
 
 
+def _uuid_text(value: object) -> object:
+    return str(_uuid(value))
+
+
 def _instant(value: object) -> object:
     if not isinstance(value, dt.datetime) or value.tzinfo is None:
         raise Refused("an aware datetime (a naive one is no instant)")
@@ -169,8 +178,12 @@ def _integer(value: object) -> object:
     return _integer_of_64_bits(value)
 
 
-def _bounded_integer(bits: int) -> Coerce:
-    lowest, highest = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+def _is_unsigned(kind: object) -> bool:
+    return getattr(kind, "unsigned", None) is True  # MySQL's own types
+
+
+def _bounded_integer(bits: int, *, is_unsigned: bool = False) -> Coerce:
+    lowest, highest = (0, (1 << bits) - 1) if is_unsigned else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
 
     def check(value: object) -> object:
         if type(value) is int and lowest <= value <= highest:  # nearly every value
@@ -250,4 +263,5 @@ _BY_TYPE: list[tuple[type[TypeEngine[Any]], Coerce]] = [
     (Numeric, _number),
     (Float, _number),
     (LargeBinary, _bytes),
+    (String, plain_text),
 ]
