@@ -270,6 +270,13 @@ class TestFailedCalls:
                 await Author.create(email="kim")
         assert kim.name == "a"
 
+    async def test_refresh_of_an_object_that_the_unit_deleted_is_not_found(self, db: Database) -> None:
+        folder = await Folder.create(label="f")
+        async with db.unit():
+            await folder.delete()
+            with pytest.raises(NotFound):
+                await folder.refresh("notes")
+
     async def test_refresh_of_a_row_that_is_gone_leaves_the_object_readable(self, db: Database) -> None:
         del db
         author = await Author.create(email="kim", name="a")
