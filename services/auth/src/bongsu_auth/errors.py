@@ -16,7 +16,6 @@ class LoginRefused(Unauthorised):
     """Wrong address, wrong password, or an account that may not be used: the response does not say which."""
 
     code = "login_refused"
-    title = "Not signed in"
     detail = "The email address or the password is wrong"
 
 
@@ -35,9 +34,6 @@ class TooManySignUps(TooMany):
 
     code = "too_many_sign_ups"
     detail = "Too many sign-ups from your network within an hour. Wait before the next attempt."
-
-    def __init__(self, retry_after_s: float) -> None:
-        super().__init__(retry_after_s=retry_after_s)
 
 
 class RefreshRefused(Unauthorised):

@@ -25,7 +25,7 @@ class SignUpLimit:
         """
         wait = await self.database.run(self._count, subject_of("register", client_network(address)))
         if wait:
-            raise TooManySignUps(wait.total_seconds())
+            raise TooManySignUps(retry_after_s=wait.total_seconds())
 
     async def _count(self, subject: str) -> timedelta:
         """Count, or return how long to wait."""

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
@@ -40,12 +40,6 @@ class Guilds:
     stale: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Cached:
-    guilds: Guilds
-    at: float
-
-
 class GuildDirectory:
     """Fetches and caches users' guilds. Its methods open no unit of work, and must not run in one.
 
@@ -54,16 +48,13 @@ class GuildDirectory:
     """
 
     def __init__(
-        self,
-        discord: GuildProvider | None,
-        grants: Grants,
-        *,
-        monotonic: Callable[[], float] = time.monotonic,
+        self, discord: GuildProvider | None, grants: Grants, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._discord = discord
         self._grants = grants
         self._monotonic = monotonic
-        self._cache: OrderedDict[UUID, _Cached] = OrderedDict()
+        self._cache: OrderedDict[UUID, tuple[Guilds, float]] = OrderedDict()
+        """Each account's list, and the `monotonic` time of its request."""
         self._requests: dict[UUID, asyncio.Task[Guilds]] = {}
         self._closed_until: dict[UUID | None, float] = {}
         """When the next request for an account (None: for any) may be made."""
@@ -81,15 +72,15 @@ class GuildDirectory:
             raise DiscordNotLinked
         if linked.sealed_access_token is None or SCOPE not in linked.scopes.split():
             raise DiscordRelinkNeeded
-        cached = self._cache.get(linked.id)
-        age_s = self._monotonic() - cached.at if cached is not None else None
-        if cached is not None and age_s is not None and age_s < CACHED_S and not fresh:
-            return cached.guilds
+        cached, requested_at = (None, 0.0) if fresh else self._cache.get(linked.id, (None, 0.0))
+        age_s = self._monotonic() - requested_at
+        if cached is not None and age_s < CACHED_S:
+            return cached
         try:
             return await self._fetch_once(linked, self._discord)
         except ProviderUnavailable as error:
-            if cached is not None and age_s is not None and age_s < STALE_S and not fresh:
-                return Guilds(cached.guilds.items, cached.guilds.fetched_at, stale=True)
+            if cached is not None and age_s < STALE_S:
+                return replace(cached, stale=True)
             raise Unavailable(
                 "Discord does not answer. Try again later.",
                 code="discord_unavailable",
@@ -132,7 +123,7 @@ class GuildDirectory:
             self._closed_until[None if error.is_global else linked.id] = self._monotonic() + wait_s
             raise
         guilds = Guilds(items, fetched_at)
-        self._cache[linked.id] = _Cached(guilds, started_at)
+        self._cache[linked.id] = (guilds, started_at)
         self._cache.move_to_end(linked.id)
         if len(self._cache) > MAX_USERS:
             self._cache.popitem(last=False)
