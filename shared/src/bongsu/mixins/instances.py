@@ -225,6 +225,8 @@ def refresh_names(instance: Base, refresh: Refresh, computed: list[str]) -> Sequ
 def refresh_object(session: Session, instance: Base, names: Sequence[str]) -> None:
     """Reads the row again, or loads the named attributes."""
     state = state_of(instance)
+    if state.was_deleted:
+        raise NotFound(f"the row of {instance!r} was deleted")
     if not names and state.key is not None:
         model: type[Base] = state.class_
         condition = next(keys_among(model, [state.key[1]]))
@@ -238,7 +240,7 @@ def refresh_object(session: Session, instance: Base, names: Sequence[str]) -> No
             session.refresh(instance, attribute_names=list(names) or None)
             _leave_out_deleted(instance, names)
     except InvalidRequestError as error:
-        if "Could not refresh" not in str(error) and not state.deleted:
+        if "Could not refresh" not in str(error):
             raise
         raise NotFound(f"the row of {instance!r} is gone") from error
 
