@@ -10,6 +10,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bongsu.identity.nonces import Nonces
 from bongsu.mixins import Base, Database
 from bongsu.runtime import migrations
 from bongsu.runtime.errors import StartError
@@ -117,6 +118,13 @@ class TestApply:
         owner = next(access.owns for access in grants.ACCESS if access.service == service)
         async with _as_service(operator, service) as database:
             await migrations.require_current(database.engine, [one for one in MIGRATIONS if one.owner == owner])
+
+    @pytest.mark.parametrize("service", ["auth", "notify", "bot"])
+    async def test_service_can_use_nonces(self, operator: AsyncEngine, service: str) -> None:
+        await grants.apply(operator, PASSWORDS)
+        async with _as_service(operator, service):
+            nonces = Nonces()
+            assert [await nonces.use("key", "nonce"), await nonces.use("key", "nonce")] == [True, False]
 
     async def test_surplus_privileges_are_revoked(self, operator: AsyncEngine) -> None:
         await grants.apply(operator, PASSWORDS)

@@ -20,6 +20,8 @@ Grants = Mapping[str, frozenset[str]]
 
 READ: Final = frozenset({"SELECT"})
 APPEND: Final = frozenset({"INSERT"})
+CLAIM: Final = frozenset({"SELECT", "INSERT", "UPDATE"})
+"""An upsert that claims a unique value and changes nothing where it is taken, and the read that shows the winner."""
 ROWS: Final = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 
 # What `bongsu.identity` reads to identify a caller.
@@ -49,10 +51,10 @@ ACCESS: Final = (
         "notify",
         owns="notify",
         # The worker settles the messages that it has consumed: it deletes or postpones their rows.
-        others={**IDENTITY, "request_nonces": APPEND, "audit_log": APPEND, "outbox": ROWS},
+        others={**IDENTITY, "request_nonces": CLAIM, "audit_log": APPEND, "outbox": ROWS},
     ),
     Access("relay", owns="outbox"),
-    Access("bot", owns="bot", others={**IDENTITY, "request_nonces": APPEND, "audit_log": APPEND, "outbox": APPEND}),
+    Access("bot", owns="bot", others={**IDENTITY, "request_nonces": CLAIM, "audit_log": APPEND, "outbox": APPEND}),
 )
 
 
