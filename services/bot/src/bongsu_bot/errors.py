@@ -10,33 +10,28 @@ class AssertionNotAccepted(errors.Unauthorised):
 
 
 class NotLinked(errors.Forbidden):
-    """The acting user has no Discord account."""
-
     code = "not_linked"
+    detail = "Link your Discord account first"
 
 
 class NotAManager(errors.Forbidden):
-    """The acting user does not manage the guild."""
-
     code = "forbidden"
+    detail = "You need the Manage Server permission"
 
 
 class GuildNotFound(errors.NotFound):
-    """The bot is not in the guild."""
-
     code = "guild_not_found"
+    detail = "The bot is not in this server"
 
 
 class IdempotencyKeyReused(errors.Conflict):
-    """The idempotency key was used for another request."""
-
     code = "idempotency_key_reused"
+    detail = "This idempotency key was used for another server"
 
 
 class RequestOutdated(errors.Conflict):
-    """The request was fulfilled, and the bot has been added again since."""
-
     code = "request_outdated"
+    detail = "The bot was added again after this request was made"
 
 
 class BotNotReady(errors.Unavailable):
@@ -52,6 +47,5 @@ class ShardUnavailable(errors.Unavailable):
 
 
 class DiscordUnavailable(errors.Unavailable):
-    """Discord does not answer, or answers with an error."""
-
     code = "discord_unavailable"
+    detail = "Discord does not answer"

@@ -53,7 +53,7 @@ class RestClient:
         except discord.LoginFailure as error:
             raise BotNotReady("Discord refuses the bot's token") from error
         except CONNECTION_ERRORS as error:
-            raise DiscordUnavailable("Discord does not answer") from error
+            raise DiscordUnavailable from error
 
     async def _log_in(self) -> HTTPClient:
         if self._token is None:

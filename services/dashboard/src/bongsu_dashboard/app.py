@@ -29,6 +29,7 @@ from bongsu_dashboard.notifications.http import HttpNotifyClient
 from bongsu_dashboard.notifications.port import NotifyClient
 from bongsu_dashboard.notifications.service import Notifications
 from bongsu_dashboard.pages import assets
+from bongsu_dashboard.pages.addresses import origin_of
 from bongsu_dashboard.pages.dependencies import require_own_form, require_own_form_of_user
 from bongsu_dashboard.pages.failures import LastResort, add_failures
 from bongsu_dashboard.pages.guards import SecurityHeaders, security_headers
@@ -51,19 +52,6 @@ class Ports:
     notify: NotifyClient
     bot: Bot
 
-    @classmethod
-    def over(
-        cls, settings: DashboardSettings, *, auth: httpx.AsyncClient, notify: httpx.AsyncClient, broker: Broker
-    ) -> "Ports":
-        """Connect the adapters. The caller closes the clients and the broker."""
-        auth_api = Upstream("auth", auth)
-        return cls(
-            auth=HttpAuthClient(auth_api),
-            directory=HttpGuildDirectory(auth_api),
-            notify=HttpNotifyClient(Upstream("notify", notify)),
-            bot=RpcBot(broker, timeout_s=settings.bot_timeout_s, leave_timeout_s=settings.leave_timeout_s),
-        )
-
 
 def create_app(
     *,
@@ -74,7 +62,13 @@ def create_app(
     broker: Broker,
 ) -> FastAPI:
     """Build the dashboard over the HTTP APIs of auth and notify, and the broker. The caller closes all three."""
-    ports = Ports.over(settings, auth=auth, notify=notify, broker=broker)
+    auth_api = Upstream("auth", auth)
+    ports = Ports(
+        auth=HttpAuthClient(auth_api),
+        directory=HttpGuildDirectory(auth_api),
+        notify=HttpNotifyClient(Upstream("notify", notify)),
+        bot=RpcBot(broker, timeout_s=settings.bot_timeout_s, leave_timeout_s=settings.leave_timeout_s),
+    )
     app = create_pages(settings=settings, public_url=public_url, ports=ports)
     add_health(app)
     return app
@@ -82,14 +76,7 @@ def create_app(
 
 def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) -> FastAPI:
     """Build the pages over any ports."""
-
-    app = FastAPI(
-        title="Bongsu dashboard",
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-    )
+    app = FastAPI(title="Bongsu dashboard", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     pages = Pages(public_url=public_url, cdn_url=settings.discord_cdn_url)
     guilds_service = Guilds(ports.directory, ports.bot, ports.notify)
     provide(
@@ -109,13 +96,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
 
     for public in (sign_in.router, preferences.router):
         app.include_router(public, dependencies=[Depends(require_own_form)])
-    for private in (
-        sign_in.sign_out_router,
-        home.router,
-        guilds.router,
-        notifications.router,
-        accounts.router,
-    ):
+    for private in (sign_in.sign_out_router, home.router, guilds.router, notifications.router, accounts.router):
         app.include_router(private, dependencies=[Depends(require_own_form_of_user)])
     app.include_router(assets.router)
 
@@ -126,14 +107,9 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)
     # Outermost, so that every answer has them.
     headers = security_headers(
-        images=(_origin(settings.discord_cdn_url),),
-        form_targets=(_origin(settings.discord_url),),
+        images=(origin_of(settings.discord_cdn_url),),
+        form_targets=(origin_of(settings.discord_url),),
         https=urlsplit(public_url).scheme == "https",
     )
     app.add_middleware(SecurityHeaders, headers=headers)
     return app
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"

@@ -23,18 +23,7 @@ class SignInRequired(Unauthorised):
     detail = "Sign in to see this page"
 
 
-class RoleRequired(Forbidden):
-    """The page is for a higher role."""
-
-    code = "role_required"
-
-    def __init__(self, role: str) -> None:
-        super().__init__(f"You need the role {role}")
-
-
 class CrossSiteRequest(Forbidden):
-    """A form from another site."""
-
     code = "cross_site_request"
     detail = "Forms of other sites are refused"
 
@@ -57,22 +46,16 @@ class ServiceDown(Unavailable):
 
 
 class LoginRefused(FormError, Unauthorised):
-    """Wrong address or password."""
-
     code = "login_refused"
     detail = "The email or the password is wrong"
 
 
 class SecondFactorRequired(FormError, Forbidden):
-    """The account signs in with a second factor."""
-
     code = "second_factor_required"
     detail = "This account signs in with a second factor"
 
 
 class TooManyLogins(FormError, TooMany):
-    """Too many wrong passwords."""
-
     code = "too_many_logins"
 
     def __init__(self, error: TooMany) -> None:
@@ -109,16 +92,12 @@ class VerificationRefused(FormError):
 
 
 class WrongPassword(FormError, Forbidden):
-    """The confirmation of a password failed."""
-
     code = "wrong_password"
     field = "password"
     detail = "The password is wrong"
 
 
 class NoPassword(FormError, Conflict):
-    """The account has no password to confirm."""
-
     code = "no_password"
     detail = "This account has no password"
 
@@ -132,15 +111,11 @@ class OnTrial(FormError, Forbidden):
 
 
 class SentBefore(FormError, Conflict):
-    """The form was sent before with other fields."""
-
     code = "sent_before"
     detail = "This form was sent already with other fields"
 
 
 class GuildNotFound(NotFound):
-    """No such guild among those that the user manages."""
-
     code = "guild_not_found"
     detail = "Server not found among those that you manage"
 
@@ -157,34 +132,26 @@ class DiscordNotLinked(ServiceError):
 
 
 class BotSilent(Unavailable):
-    """The bot does not answer in time."""
-
     code = "bot_silent"
-
-    def __init__(self) -> None:
-        super().__init__("The bot does not answer; try again", retry_after_s=5)
+    detail = "The bot does not answer; try again"
+    retry_after_s = 5
 
 
 class RemovalUnknown(Unavailable):
     """The bot did not answer in time: whether it left the guild is unknown."""
 
     code = "removal_unknown"
-
-    def __init__(self) -> None:
-        super().__init__("The outcome of the removal is unknown", retry_after_s=5)
+    detail = "The outcome of the removal is unknown"
+    retry_after_s = 5
 
 
 class RemovalOutdated(Conflict):
     """The form removed the bot before, and the bot has been added again since."""
 
     code = "removal_outdated"
-
-    def __init__(self) -> None:
-        super().__init__("The bot was added again after this form was loaded")
+    detail = "The bot was added again after this form was loaded"
 
 
 class NameNotTyped(Invalid):
-    """The typed confirmation is not the guild's name."""
-
     code = "name_not_typed"
     detail = "Type the server's name as shown"

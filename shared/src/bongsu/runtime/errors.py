@@ -25,6 +25,7 @@ class ServiceError(Exception):
     code = "error"
     title = "Error"
     detail = "The request failed"
+    retry_after_s: float | None = None
 
     def __init__(
         self,
@@ -39,7 +40,8 @@ class ServiceError(Exception):
         if code is not None:
             self.code = code
         self.errors = tuple(errors)
-        self.retry_after_s = retry_after_s
+        if retry_after_s is not None:
+            self.retry_after_s = retry_after_s
         super().__init__(self.detail)
 
 

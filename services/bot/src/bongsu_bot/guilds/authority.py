@@ -20,4 +20,4 @@ async def require_manager(directory: GuildDirectory, guild_id: int, user_id: int
         for role in {guild_id, *roles}:
             permissions |= guild.roles.get(role, 0)
     if not permissions & (ADMINISTRATOR | MANAGE_GUILD):
-        raise NotAManager("You need the Manage Server permission")
+        raise NotAManager

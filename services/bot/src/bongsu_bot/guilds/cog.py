@@ -17,7 +17,6 @@ class GuildListeners(ezcord.Cog, hidden=True):
 
     @ezcord.Cog.listener()
     async def on_guild_join(self, guild: discord.Guild) -> None:
-        """The bot was added."""
         self._upsert(guild)
 
     @ezcord.Cog.listener()
@@ -27,7 +26,6 @@ class GuildListeners(ezcord.Cog, hidden=True):
 
     @ezcord.Cog.listener()
     async def on_guild_update(self, _before: discord.Guild, after: discord.Guild) -> None:
-        """The guild's name, icon or owner changed."""
         self._upsert(after)
 
     @ezcord.Cog.listener()
@@ -37,7 +35,6 @@ class GuildListeners(ezcord.Cog, hidden=True):
 
     @ezcord.Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:
-        """The bot left or was removed."""
         self._recorder.record(service.mark_left, guild.id)
 
     @ezcord.Cog.listener()
@@ -64,5 +61,4 @@ class GuildListeners(ezcord.Cog, hidden=True):
 
 
 def setup(bot: BongsuBot) -> None:
-    """Add the cog."""
     bot.add_cog(GuildListeners(bot))

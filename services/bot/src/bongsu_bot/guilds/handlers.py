@@ -21,7 +21,6 @@ class GuildHandlers:
         self._shards = shards
 
     def register(self, registry: Registry) -> None:
-        """Register the methods."""
         registry.add(GuildCountRequest, self.count_guilds)
         registry.add(GuildListRequest, self.list_guilds)
 

@@ -25,7 +25,6 @@ class RestGuildDirectory:
         self._rest = rest
 
     async def list_guilds(self) -> Sequence[ListedGuild]:
-        """List all guilds that the bot is in."""
         found: list[ListedGuild] = []
         while True:
             after = found[-1].id if found else None
@@ -43,18 +42,16 @@ class RestGuildDirectory:
                 return found
 
     async def get_permissions(self, guild_id: int) -> GuildPermissions:
-        """Get the owner and the roles of a guild."""
         try:
             guild = await self._rest.call(lambda http: http.get_guild(guild_id, with_counts=False))
         except discord.HTTPException as error:
             if error.code in {UNKNOWN_GUILD, MISSING_ACCESS}:
-                raise GuildNotFound("The bot is not in this server") from None
+                raise GuildNotFound from None
             raise _unavailable(error) from error
         roles = {int(role["id"]): int(role["permissions"]) for role in guild["roles"]}
         return GuildPermissions(owner_id=int(guild["owner_id"]), roles=roles)
 
     async def get_member_roles(self, guild_id: int, user_id: int) -> frozenset[int] | None:
-        """Get a member's roles."""
         try:
             member = await self._rest.call(lambda http: http.get_member(guild_id, user_id))
         except discord.HTTPException as error:
@@ -64,7 +61,6 @@ class RestGuildDirectory:
         return frozenset(int(role) for role in member["roles"])
 
     async def leave(self, guild_id: int) -> None:
-        """Leave a guild."""
         try:
             await self._rest.call(lambda http: http.leave_guild(guild_id))
         except discord.HTTPException as error:

@@ -12,10 +12,8 @@ class LeaveHandlers:
         self._requests = requests
 
     def register(self, registry: Registry) -> None:
-        """Register the methods."""
         registry.add(GuildLeaveRequest, self.leave)
 
     async def leave(self, request: GuildLeaveRequest, call: Call) -> GuildLeave:
-        """Leave a guild."""
         left_at = await self._requests.leave(call.actor_id, request.guild_id, request.idempotency_key)
         return GuildLeave(guild_id=request.guild_id, left_at=left_at)

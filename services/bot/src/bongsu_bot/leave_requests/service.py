@@ -84,13 +84,13 @@ class LeaveRequests:
             await self._directory.get_permissions(guild_id)
         except GuildNotFound:
             return
-        raise RequestOutdated("The bot was added again after this request was made")
+        raise RequestOutdated
 
     async def _authorise(self, claim: Claim) -> bool:
         """Check the user's authority over REST, and return whether the bot still is in the guild."""
         subject = await LinkedAccount.find_subject(claim.request.actor_id, "discord")
         if subject is None:
-            raise NotLinked("Link your Discord account first")
+            raise NotLinked
         try:
             await require_manager(self._directory, claim.request.guild_id, int(subject))
         except GuildNotFound:
@@ -124,7 +124,7 @@ async def _claim(actor_id: UUID, guild_id: int, key: str) -> Claim:
         {"guild_id": guild_id, "claimed_until": utc_now(CLAIM_S)}, actor_id=actor_id, idempotency_key=key
     )
     if found.guild_id != guild_id:
-        raise IdempotencyKeyReused("This idempotency key was used for another server")
+        raise IdempotencyKeyReused
     if is_new or found.left_at is not None:
         return Claim(found, is_own=is_new, is_retry=False)
     claimed = await LeaveRequest.filter_by(id=found.id, left_at=None, claimed_until__lt=utc_now()).update(

@@ -25,5 +25,4 @@ class PingCog(ezcord.Cog, emoji="📡"):
 
 
 def setup(bot: BongsuBot) -> None:
-    """Add the cog."""
     bot.add_cog(PingCog(bot))

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Path, Response
 
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import NotFound
-from bongsu_dashboard.accounts.schemas import EndSessionForm, LinkForm, ProfileForm
+from bongsu_dashboard.accounts.schemas import LinkForm, ProfileForm
 from bongsu_dashboard.accounts.service import Accounts, flash_of_linking
 from bongsu_dashboard.accounts.user import User
-from bongsu_dashboard.forms import Draft, FormError, HxDraft, HxForm
+from bongsu_dashboard.forms import Draft, Form, FormError, HxDraft, HxForm
 from bongsu_dashboard.pages.addresses import safe_path
 from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
 from bongsu_dashboard.pages.failures import status_of
@@ -45,7 +45,7 @@ async def save_profile(
 
 @router.post("/sessions/end-others")
 async def end_other_sessions(
-    render: Rendering, _user: SignedIn, accounts: AccountsService, _form: HxForm[EndSessionForm]
+    render: Rendering, _user: SignedIn, accounts: AccountsService, _form: HxForm[Form]
 ) -> Response:
     await accounts.end_other_sessions(render.browser)
     return render.redirect("/account", flash="ok.sessions_ended")
@@ -53,7 +53,7 @@ async def end_other_sessions(
 
 @router.post("/sessions/{session_id}/end")
 async def end_session(
-    render: Rendering, _user: SignedIn, accounts: AccountsService, _form: HxForm[EndSessionForm], session_id: UUID
+    render: Rendering, _user: SignedIn, accounts: AccountsService, _form: HxForm[Form], session_id: UUID
 ) -> Response:
     try:
         await accounts.end_session(render.browser, session_id)

@@ -2,30 +2,21 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import Field, SecretStr, StringConstraints
 
 from bongsu_dashboard.accounts.user import Locale
+from bongsu_dashboard.forms import Form
 
 
-class LinkForm(BaseModel):
+class LinkForm(Form):
     """A request to link a provider's account, with the password where auth requires it again."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     next: str = "/guilds"
     password: SecretStr = SecretStr("")
 
 
-class ProfileForm(BaseModel):
+class ProfileForm(Form):
     """The profile. An empty name removes the name."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, max_length=100)] = ""
     locale: Locale = Field(default="ko")
-
-
-class EndSessionForm(BaseModel):
-    """No fields besides the CSRF token."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)

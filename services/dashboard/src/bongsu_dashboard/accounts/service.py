@@ -59,7 +59,6 @@ class Accounts:
             raise FieldsRefused(error) from error
 
     async def update_locale(self, browser: Browser, locale: Locale) -> None:
-        """Change the language of the account's mails."""
         await self._auth.update(browser, {"locale": locale})
 
     async def end_session(self, browser: Browser, session_id: UUID) -> None:
@@ -70,7 +69,6 @@ class Accounts:
         await self._auth.end_session(browser, session_id)
 
     async def end_other_sessions(self, browser: Browser) -> None:
-        """End every session but this one."""
         await self._auth.end_other_sessions(browser)
 
     async def start_linking(self, browser: Browser, provider: str, next_path: str, password: str) -> Redirect:

@@ -68,7 +68,6 @@ def read_pairs(body: bytes) -> list[tuple[str, str]]:
 
 
 def group(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """Group the values by name."""
     found: dict[str, list[str]] = {}
     for name, value in pairs:
         found.setdefault(name, []).append(value)

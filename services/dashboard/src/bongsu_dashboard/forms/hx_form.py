@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 from fastapi import Depends, Request
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bongsu_dashboard.forms.decoding import Undecodable, decode, group, read_pairs, slots_of
 from bongsu_dashboard.forms.problems import FieldProblem, problems_of
@@ -18,6 +18,12 @@ from bongsu_dashboard.forms.refusals import FormError, FormRefused, UnsupportedF
 CSRF_FIELD = "csrf_token"
 FORM_TYPE = "application/x-www-form-urlencoded"
 M = TypeVar("M", bound=BaseModel)
+
+
+class Form(BaseModel):
+    """The base of this site's forms; by itself a form with no fields besides the CSRF token."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,6 @@ class Draft(Generic[M]):
         return given[-1] if given else default
 
     def problem(self, name: str) -> FieldProblem | None:
-        """Return the problem of a field."""
         return next((problem for problem in self.problems if problem.field == name), None)
 
     def accept(self) -> M:

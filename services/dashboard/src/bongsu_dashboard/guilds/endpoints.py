@@ -12,10 +12,10 @@ from fastapi import APIRouter, Path, Query, Response
 from bongsu.runtime.dependencies import Provided
 from bongsu_dashboard.accounts.service import flash_of_linking
 from bongsu_dashboard.errors import BotSilent, DiscordNotLinked, NameNotTyped, RemovalOutdated, RemovalUnknown
-from bongsu_dashboard.forms import Draft, FieldProblem, HxDraft, HxForm
+from bongsu_dashboard.forms import Draft, FieldProblem, Form, HxDraft, HxForm
 from bongsu_dashboard.guilds.guild import FILTERS, Guild
 from bongsu_dashboard.guilds.pending import PendingInstalls
-from bongsu_dashboard.guilds.schemas import AddForm, RemoveForm
+from bongsu_dashboard.guilds.schemas import RemoveForm
 from bongsu_dashboard.guilds.service import Guilds
 from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
 from bongsu_dashboard.pages.failures import status_of
@@ -111,7 +111,7 @@ async def show_state(
 
 @router.post("/{guild_id}/bot")
 async def add_bot(
-    render: Rendering, _user: SignedIn, guilds: GuildsService, _form: HxForm[AddForm], guild_id: GuildId
+    render: Rendering, _user: SignedIn, guilds: GuildsService, _form: HxForm[Form], guild_id: GuildId
 ) -> Response:
     install = await guilds.start_install(render.browser, guild_id, next_path=f"/guilds/{guild_id}/added")
     return render.pass_on(render.redirect(install.url), install.cookies)

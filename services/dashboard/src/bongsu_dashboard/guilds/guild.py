@@ -1,7 +1,6 @@
 """Guilds, as auth returns them and as pages show them."""
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
@@ -33,14 +32,9 @@ class ManagedGuilds(Received):
     stale: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Guild:
+class Guild(ManagedGuild):
     """A guild that the user manages, and the bot's state in it."""
 
-    id: int
-    name: str
-    icon: str | None
-    owner: bool
     state: State
     members: int | None = None
     joined_at: datetime | None = None

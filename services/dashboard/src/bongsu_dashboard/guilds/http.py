@@ -31,7 +31,6 @@ class HttpGuildDirectory:
         self._auth = auth
 
     async def list_managed(self, browser: Browser, *, fresh: bool) -> ManagedGuilds:
-        """List the guilds that the user manages."""
         query = {"fresh": "true"} if fresh else None
         try:
             reply = await self._auth.call(browser, "GET", "/auth/identities/discord/guilds", query=query)
@@ -42,12 +41,10 @@ class HttpGuildDirectory:
         return ManagedGuilds(items=mine, fetched_at=found.fetched_at, stale=found.stale)
 
     async def create_install(self, browser: Browser, guild_id: int, next_path: str) -> Redirect:
-        """Start adding the bot to a guild."""
         body = {"guild_id": str(guild_id), "next": next_path}
         reply = await self._auth.call(browser, "POST", "/auth/discord/installs", body=body)
         return Redirect(reply.parse(_Install).authorization_url, reply.cookies)
 
     async def create_assertion(self, browser: Browser, *, method: str, guild_id: int) -> str:
-        """Issue an assertion."""
         body = {"audience": BOT_AUDIENCE, "method": method, "target": guild_target(guild_id)}
         return (await self._auth.call(browser, "POST", "/auth/assertions", body=body)).parse(_Assertion).assertion

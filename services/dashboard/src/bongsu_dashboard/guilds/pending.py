@@ -27,15 +27,12 @@ class PendingInstalls:
         self._now = now
 
     def guild_ids(self, render: Render) -> frozenset[int]:
-        """Return the guilds that are pending in this browser."""
         return frozenset(self._read(render))
 
     def add(self, render: Render, response: Response, guild_id: int) -> Response:
-        """Make a guild pending from now on."""
         return self._write(render, response, self._read(render) | {guild_id: int(self._now())})
 
     def remove(self, render: Render, response: Response, guild_id: int) -> Response:
-        """Make a guild no longer pending."""
         installs = self._read(render)
         installs.pop(guild_id, None)
         return self._write(render, response, installs)

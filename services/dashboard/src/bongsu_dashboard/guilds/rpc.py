@@ -40,11 +40,9 @@ class RpcBot:
         self._leave_timeout_s = leave_timeout_s
 
     async def count_guilds(self) -> GuildCount:
-        """Count the bot's guilds."""
         return await self._ask(GuildCountRequest(), self._timeout_s)
 
     async def list_guilds(self, ids: Sequence[int]) -> Mapping[int, GuildSummary]:
-        """Return those of the guilds that the bot is or was in."""
         found: dict[int, GuildSummary] = {}
         for start in range(0, len(ids), GUILDS_PAGE):
             request = GuildListRequest(ids=tuple(ids[start : start + GUILDS_PAGE]))
@@ -53,7 +51,6 @@ class RpcBot:
         return found
 
     async def leave_guild(self, guild_id: int, *, assertion: str, key: str) -> None:
-        """Leave a guild."""
         request = GuildLeaveRequest(guild_id=guild_id, assertion=assertion, idempotency_key=key)
         try:
             await self._ask(request, self._leave_timeout_s)

@@ -2,19 +2,13 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import StringConstraints
+
+from bongsu_dashboard.forms import Form
 
 
-class AddForm(BaseModel):
-    """An empty form: only the CSRF token is sent."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RemoveForm(BaseModel):
+class RemoveForm(Form):
     """The typed confirmation of a removal."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, StringConstraints(max_length=200)]
     attempt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]

@@ -17,7 +17,6 @@ from bongsu_dashboard.guilds.port import Bot, GuildDirectory
 from bongsu_dashboard.notifications.port import NotifyClient
 from bongsu_dashboard.notifications.service import SUMMARY_SIZE, Summary, summarise
 
-_STATES: Final[Mapping[str, State]] = {"active": "active", "unavailable": "outage", "left": "not_added"}
 _ATTENTION: Final = frozenset({"pending", "outage", "unknown"})
 
 
@@ -165,17 +164,11 @@ def _matches(guild: Guild, show: str) -> bool:
 
 
 def _combine(managed: ManagedGuild, known: Mapping[int, GuildSummary] | None, pending: frozenset[int]) -> Guild:
-    summary = known.get(managed.id) if known is not None else None
-    state: State = "unknown" if known is None else _STATES[summary.status] if summary is not None else "not_added"
-    if state == "not_added" and managed.id in pending:
-        state = "pending"
-    is_in = summary is not None and summary.status != "left"
-    return Guild(
-        id=managed.id,
-        name=managed.name,
-        icon=managed.icon,
-        owner=managed.owner,
-        state=state,
-        members=summary.member_count if summary is not None and is_in else None,
-        joined_at=summary.joined_at if summary is not None and is_in else None,
-    )
+    facts = managed.model_dump()
+    if known is None:
+        return Guild(**facts, state="unknown")
+    summary = known.get(managed.id)
+    if summary is None or summary.status == "left":
+        return Guild(**facts, state="pending" if managed.id in pending else "not_added")
+    state: State = "active" if summary.status == "active" else "outage"
+    return Guild(**facts, state=state, members=summary.member_count, joined_at=summary.joined_at)

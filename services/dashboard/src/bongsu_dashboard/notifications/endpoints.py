@@ -9,9 +9,9 @@ from fastapi import APIRouter, Path, Query, Response
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import Conflict
 from bongsu_dashboard.errors import SentBefore
-from bongsu_dashboard.forms import Draft, FormError, HxDraft, HxForm
+from bongsu_dashboard.forms import Draft, Form, FormError, HxDraft, HxForm
 from bongsu_dashboard.notifications.notification import FILTERS, STATUSES
-from bongsu_dashboard.notifications.schemas import ActForm, SendForm
+from bongsu_dashboard.notifications.schemas import SendForm
 from bongsu_dashboard.notifications.service import Notifications
 from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
 from bongsu_dashboard.pages.failures import status_of
@@ -102,7 +102,7 @@ async def cancel(
     render: Rendering,
     _user: SignedIn,
     notifications: NotificationsService,
-    _form: HxForm[ActForm],
+    _form: HxForm[Form],
     notification_id: Id,
 ) -> Response:
     try:
@@ -117,7 +117,7 @@ async def retry(
     render: Rendering,
     _user: SignedIn,
     notifications: NotificationsService,
-    _form: HxForm[ActForm],
+    _form: HxForm[Form],
     notification_id: Id,
 ) -> Response:
     try:

@@ -2,22 +2,15 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 from bongsu.contracts.text import require_single_line
 from bongsu.identity.emails import normalise_email
+from bongsu_dashboard.forms import Form
 
 
-class ActForm(BaseModel):
-    """No fields besides the CSRF token."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SendForm(BaseModel):
+class SendForm(Form):
     """A mail, most likely to the user."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     email: Annotated[str, StringConstraints(max_length=320), AfterValidator(normalise_email)]
     subject: Annotated[

@@ -5,6 +5,12 @@ from urllib.parse import quote, urlsplit
 from bongsu.identity.redirects import HOME, is_safe
 
 
+def origin_of(url: str) -> str:
+    """Return scheme and host of a URL."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def safe_path(path: str | None, default: str = HOME) -> str:
     """Return a requested path, or the default where it could lead to another site."""
     return path if path is not None and is_safe(path) else default
@@ -22,7 +28,6 @@ def path_of(url: str | None, origin_host: str, default: str = HOME) -> str:
 
 
 def with_next(path: str, next_path: str) -> str:
-    """Add `?next=` to a path."""
     return f"{path}?next={quote(next_path, safe='/')}"
 
 

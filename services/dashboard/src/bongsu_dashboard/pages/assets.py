@@ -49,11 +49,9 @@ class Assets:
                 self._files[name] = Asset(digest, content, gzip.compress(content, 9, mtime=0), media_type)
 
     def url(self, name: str) -> str:
-        """Return the address of a file."""
         return f"{PREFIX}/{self._files[name].digest}/{name}"
 
     def find(self, name: str) -> Asset | None:
-        """Return a file by its name."""
         return self._files.get(name)
 
 

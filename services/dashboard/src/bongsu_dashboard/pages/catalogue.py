@@ -49,11 +49,9 @@ class Texts:
         return self._translations.gettext(key) != key
 
     def number(self, value: float) -> str:
-        """Format a number with its separators."""
         return format_decimal(value, locale=self._locale)
 
     def date(self, moment: datetime) -> str:
-        """Format a day."""
         return format_date(moment, "long", locale=self._locale)
 
     def ago(self, moment: datetime, *, now: datetime | None = None) -> str:
@@ -77,12 +75,10 @@ class Catalogue:
         self._texts = {language: Texts(language, _compile(catalogue_file(language))) for language in LANGUAGES}
 
     def texts(self, language: str) -> Texts:
-        """Return the texts of a language."""
         return self._texts[language]
 
 
 def catalogue_file(language: str) -> Traversable:
-    """Return the gettext catalogue of a language."""
     return resources.files("bongsu_dashboard").joinpath("translations", language, "LC_MESSAGES", "messages.po")
 
 

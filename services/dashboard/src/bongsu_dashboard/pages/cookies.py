@@ -45,5 +45,4 @@ class PageCookies:
         )
 
     def clear(self, response: Response, name: str, *, path: str = "/") -> None:
-        """Delete a cookie."""
         response.delete_cookie(name, path=path, secure=self.secure, httponly=True, samesite="lax")

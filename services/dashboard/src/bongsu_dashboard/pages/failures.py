@@ -54,7 +54,6 @@ def status_of(error: ServiceError) -> int:
 
 
 def add_failures(app: FastAPI) -> None:
-    """Register the error handlers."""
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
@@ -143,7 +142,6 @@ class LastResort:
         self.page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

@@ -51,7 +51,6 @@ class SecurityHeaders:
         self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
         if scope["type"] == "http" and scope["method"] == "HEAD":
             # Handled as a GET; the server omits the body.
             scope = {**scope, "method": "GET"}

@@ -18,7 +18,7 @@ from bongsu_dashboard.accounts.user import User
 from bongsu_dashboard.browser import Browser, SetCookie
 from bongsu_dashboard.forms.problems import FieldProblem
 from bongsu_dashboard.pages import guards
-from bongsu_dashboard.pages.addresses import oauth_url, path_of, with_next
+from bongsu_dashboard.pages.addresses import oauth_url, origin_of, path_of, with_next
 from bongsu_dashboard.pages.assets import Assets
 from bongsu_dashboard.pages.catalogue import Catalogue, Texts, choose_language
 from bongsu_dashboard.pages.cookies import FLASH_S, YEAR_S, PageCookies
@@ -53,7 +53,6 @@ class Pages:
         )
 
     def html(self, template: str, context: Mapping[str, object]) -> str:
-        """Render a template."""
         return self._environment.get_template(template).render(context)
 
 
@@ -132,7 +131,6 @@ class Render:
 
     @property
     def is_htmx(self) -> bool:
-        """Whether htmx sent the request."""
         return self.request.headers.get("hx-request") == "true"
 
     @property
@@ -150,7 +148,6 @@ class Render:
 
     @property
     def theme(self) -> Theme:
-        """The theme that this browser chose."""
         chosen = self.request.cookies.get(self.pages.cookies.theme)
         return next((theme for theme in THEMES if theme == chosen), "system")
 
@@ -187,7 +184,6 @@ class Render:
 
     @property
     def browser(self) -> Browser:
-        """The browser for which other services are called."""
         request, tokens = self.request, self.pages.token_cookies
         peer = request.client.host if request.client is not None else None
         known = request.headers.get("x-forwarded-for")
@@ -207,13 +203,7 @@ class Render:
     @property
     def is_own_form(self) -> bool:
         """Whether a page of this site sent the request. See `is_token` for the CSRF token."""
-        return is_same_origin(self.request.headers, self.public_origin)
-
-    @property
-    def public_origin(self) -> str:
-        """Scheme and host of this site."""
-        parts = urlsplit(self.pages.public_url)
-        return f"{parts.scheme}://{parts.netloc}"
+        return is_same_origin(self.request.headers, origin_of(self.pages.public_url))
 
     def is_token(self, token: str) -> bool:
         """Whether a CSRF token belongs to this browser and session."""

@@ -2,20 +2,12 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from bongsu_dashboard.forms import Form
 
 
-class ThemeForm(BaseModel):
-    """A theme."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class ThemeForm(Form):
     theme: Literal["system", "light", "dark"]
 
 
-class LanguageForm(BaseModel):
-    """A language."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class LanguageForm(Form):
     language: Literal["ko", "en"]

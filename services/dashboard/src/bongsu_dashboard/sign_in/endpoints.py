@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from bongsu.runtime.dependencies import Provided
 from bongsu_dashboard.errors import SignInRequired
-from bongsu_dashboard.forms import Draft, FieldProblem, FormError, HxDraft, HxForm
+from bongsu_dashboard.forms import Draft, FieldProblem, Form, FormError, HxDraft, HxForm
 from bongsu_dashboard.pages.addresses import safe_path
 from bongsu_dashboard.pages.dependencies import MaybeSignedIn, Rendering
 from bongsu_dashboard.pages.failures import status_of
@@ -17,7 +17,6 @@ from bongsu_dashboard.sign_in.schemas import (
     RegisterForm,
     ResendForm,
     SignInForm,
-    SignOutForm,
     VerifyForm,
 )
 from bongsu_dashboard.sign_in.service import SignIn
@@ -142,7 +141,7 @@ async def show_logout(render: Rendering, user: MaybeSignedIn) -> Response:
 
 
 @sign_out_router.post("/logout")
-async def log_out(render: Rendering, sign_in: SignInService, _form: HxForm[SignOutForm]) -> Response:
+async def log_out(render: Rendering, sign_in: SignInService, _form: HxForm[Form]) -> Response:
     response = render.redirect("/login", flash="ok.signed_out")
     try:
         cookies = await sign_in.sign_out(render.browser)

@@ -4,8 +4,6 @@ from typing import Annotated
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     SecretStr,
     StringConstraints,
     ValidationInfo,
@@ -14,6 +12,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from bongsu.identity.emails import normalise_email
+from bongsu_dashboard.forms import Form
 
 MIN_PASSWORD_CHARS = 10
 MAX_PASSWORD_CHARS = 256
@@ -22,17 +21,13 @@ Email = Annotated[str, StringConstraints(max_length=320, min_length=1), AfterVal
 Token = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
 
-class _Form(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
 def _require(value: SecretStr) -> SecretStr:
     if not value.get_secret_value():
         raise PydanticCustomError("missing", "required")
     return value
 
 
-class SignInForm(_Form):
+class SignInForm(Form):
     """A sign-in; `next` is the path to continue at."""
 
     email: Email
@@ -40,7 +35,7 @@ class SignInForm(_Form):
     next: str = "/"
 
 
-class RegisterForm(_Form):
+class RegisterForm(Form):
     """A sign-up."""
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, max_length=100)] = ""
@@ -61,18 +56,14 @@ class RegisterForm(_Form):
         return value
 
 
-class ResendForm(_Form):
+class ResendForm(Form):
     """The address whose verification mail is sent again."""
 
     email: Email
 
 
-class VerifyForm(_Form):
+class VerifyForm(Form):
     """The token of a verification link, with the password where another browser signed up."""
 
     token: Token
     password: SecretStr = SecretStr("")
-
-
-class SignOutForm(_Form):
-    """No fields besides the CSRF token."""

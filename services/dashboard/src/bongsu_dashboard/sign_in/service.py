@@ -56,7 +56,6 @@ class SignIn:
             raise FieldsRefused(error) from error
 
     async def resend(self, browser: Browser, email: str) -> None:
-        """Send the verification mail again."""
         await self._auth.resend(browser, email)
 
     async def verify(self, browser: Browser, form: VerifyForm) -> Cookies:
