@@ -23,6 +23,15 @@ class SignInRequired(Unauthorised):
     detail = "Sign in to see this page"
 
 
+class RoleRequired(Forbidden):
+    """The page is for a higher role."""
+
+    code = "role_required"
+
+    def __init__(self, role: str) -> None:
+        super().__init__(f"You need the role {role}")
+
+
 class CrossSiteRequest(Forbidden):
     code = "cross_site_request"
     detail = "Forms of other sites are refused"

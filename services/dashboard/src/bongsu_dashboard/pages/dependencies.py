@@ -4,15 +4,17 @@ async def list_guilds(render: Rendering, user: SignedIn) -> Response:
     return render("guilds/list.html", …)
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 from urllib.parse import parse_qs
 
 from fastapi import Depends, Request
 
+from bongsu.identity.scopes import Role
 from bongsu.runtime.dependencies import Provided, find
 from bongsu_dashboard.accounts.service import Accounts
 from bongsu_dashboard.accounts.user import User
-from bongsu_dashboard.errors import CrossSiteRequest, SignInRequired, StaleForm
+from bongsu_dashboard.errors import CrossSiteRequest, RoleRequired, SignInRequired, StaleForm
 from bongsu_dashboard.forms.hx_form import CSRF_FIELD, FORM_TYPE
 from bongsu_dashboard.pages.guards import CSRF_HEADER
 from bongsu_dashboard.pages.rendering import Pages, Render
@@ -21,6 +23,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def render(request: Request) -> Render:
+    """Return the renderer of this request."""
     existing: Render | None = getattr(request.state, "render", None)
     if existing is None:
         existing = request.state.render = Render(request, find(request.app, Pages))
@@ -51,6 +54,20 @@ async def current_user_or_sign_in(user: MaybeSignedIn) -> User:
 
 
 SignedIn = Annotated[User, Depends(current_user_or_sign_in)]
+
+
+def require_role(role: Role) -> Callable[[User], Awaitable[User]]:
+    """Return a dependency that admits users with this role or a higher one.
+
+    :raises RoleRequired: the user's role is lower.
+    """
+
+    async def user_with_role(user: SignedIn) -> User:
+        if not user.role.includes(role):
+            raise RoleRequired(role)
+        return user
+
+    return user_with_role
 
 
 async def require_own_form(request: Request, render: Rendering) -> None:
