@@ -96,6 +96,18 @@ class TestUnits:
         assert user.age == 5
         assert checked_out(db) == 0
 
+    async def test_units_over_the_same_objects_in_opposite_order_end(self, db: Database) -> None:
+        first, second = await Author.create(email="kim"), await Author.create(email="lee")
+
+        async def rename(one: Author, other: Author, name: str) -> None:
+            await one.update(name=f"{name} 1")
+            await other.update(name=f"{name} 2")
+
+        for turn in range(30):
+            await asyncio.gather(db.run(rename, first, second, f"a{turn}"), db.run(rename, second, first, f"b{turn}"))
+            for author in (first, second):
+                assert (await Author.get(author.id)).name == author.name
+
     async def test_a_call_waits_for_an_object_of_another_tasks_unit(self, db: Database) -> None:
         user = await Author.create(email="kim")
         held, done = asyncio.Event(), asyncio.Event()

@@ -82,8 +82,8 @@ class MemorySession(Session):
         if self._pictures:
             for instance in self.dirty:
                 self.remember(instance)
+        self._restore(None)  # first: the session lets go of its objects, then waits for the database
         super().close()
-        self._restore(None)
         self.has_written = self._is_committing = False
         self._is_closed = True
         waiting, self._waiting = self._waiting, []
