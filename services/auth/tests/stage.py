@@ -42,6 +42,8 @@ class Mail:
     to: str
     locale: str
     link: str
+    event: str = ""
+    subject: str = ""
 
     @property
     def token(self) -> str:
@@ -92,8 +94,21 @@ class Stage:
         for row in await OutboxMessage.filter_by(queue=NOTIFY_JOBS).order_by("id").all():
             job = NotificationJob.model_validate(row.body)
             variables = json.loads(self.vault.open(job.sealed_variables, aad=variables_context(job.id)))
-            found.append(Mail(job.template, job.to.email, job.locale, variables["link"]))
+            found.append(
+                Mail(
+                    job.template,
+                    job.to.email,
+                    job.locale,
+                    variables["link"],
+                    event=variables.get("event", ""),
+                    subject=variables.get("subject", ""),
+                )
+            )
         return found
+
+    async def notices(self, event: str) -> list[Mail]:
+        """Return the security notices about an event in the outbox, oldest first."""
+        return [mail for mail in await self.mails() if mail.event == event]
 
     async def register(self, email: str, password: str = PASSWORD, **more: object) -> httpx.Response:
         async with self.browser() as browser:

@@ -39,6 +39,8 @@ from bongsu_auth.audit import endpoints as audit
 from bongsu_auth.errors import IdTokenForged, PasswordRequired, StateExpired, StateRefused, VerificationRefused
 from bongsu_auth.guilds import endpoints as guilds
 from bongsu_auth.guilds.service import GuildDirectory
+from bongsu_auth.mails import Mails
+from bongsu_auth.notices.service import SecurityNotices
 from bongsu_auth.oauth import endpoints as oauth
 from bongsu_auth.oauth.backend import Backends
 from bongsu_auth.oauth.clients import make_http
@@ -88,8 +90,10 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
     """
     hasher = PasswordHasher(workers=settings.password_workers, queue=settings.password_queue, argon2=argon2)
     sign_up_limit = SignUpLimit(database, settings.sign_ups_per_hour)
-    mails = SignUpMails(vault, public_url, settings.mails_per_hour, settings.registration_lifetime)
-    sign_ups = SignUps(vault, mails, sign_up_limit, settings.new_accounts)
+    mails = Mails(vault, public_url)
+    notices = SecurityNotices(mails)
+    sign_up_mails = SignUpMails(mails, settings.mails_per_hour, settings.registration_lifetime)
+    sign_ups = SignUps(vault, sign_up_mails, sign_up_limit, settings.new_accounts)
     users = UserManager(UserDatabase(), hasher, database, sign_ups)
     session_service = Sessions(
         database,
@@ -167,7 +171,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         lifespan=lifespan,
         max_body_bytes=MAX_BODY_BYTES,
     )
-    provide(app, settings, identity, database, users, sign_up_limit, session_service, limits, Devices(vault))
+    provide(app, settings, identity, database, users, sign_up_limit, session_service, limits, Devices(vault), notices)
     provide(
         app, backends, flows, identities, grants, guild_directory, Assertions(AssertionIssuer(public_url), vault), keys
     )

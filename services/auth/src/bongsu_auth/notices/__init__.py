@@ -1,0 +1,1 @@
+"""Mails to the owner of an account about changes of its security."""
