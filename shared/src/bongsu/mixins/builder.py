@@ -15,8 +15,9 @@ from sqlalchemy.sql.elements import True_
 from bongsu.mixins.base import Base
 from bongsu.mixins.errors import WrongValueForLookup
 from bongsu.mixins.fields import fields_of
+from bongsu.mixins.json_paths import JsonPart, json_order
 from bongsu.mixins.loaded import Key, key_of
-from bongsu.mixins.paths import relation_path, to_one_path
+from bongsu.mixins.paths import Place, relation_path, to_one_path
 from bongsu.mixins.q import Clause, Q, Where, compile_lookups, negated
 
 M = TypeVar("M", bound=Base)
@@ -26,12 +27,15 @@ OrderTerm: TypeAlias = "str | ColumnElement[Any] | QueryableAttribute[Any]"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One term of an order: a field of the model or of a to-one relation, or an SQL expression."""
+    """One term of an order: a field of the model or of a to-one relation, a part of one, or an SQL expression."""
 
-    hops: tuple[str, ...]
-    name: str
-    descending: bool
-    expression: ColumnElement[Any] | None = None
+    of: Place | ColumnElement[Any]
+    descending: bool = False
+
+    @property
+    def own_name(self) -> str | None:
+        """The name of the field, where it is a whole one of the model itself."""
+        return self.of.name if isinstance(self.of, Place) and not self.of.hops and not self.of.path else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,16 +177,14 @@ class Builder(Generic[M]):
                 return [(value,)] if condition.operator is operators.eq else [(one,) for one in value]
         return None
 
-    def _ordered(self, statement: Select[Any], names: Sequence[tuple[tuple[str, ...], str]] = ()) -> Select[Any]:
-        """Adds the order, the bounds, and the columns of `names`, joining what these are read from."""
+    def _ordered(self, statement: Select[Any], places: Sequence[Place] = ()) -> Select[Any]:
+        """Adds the order, the bounds, and the columns of `places`, joining what these are read from."""
         entities: dict[tuple[str, ...], Any] = {(): self._model}
         if self._orders:
-            statement = statement.order_by(*(self._order_clause(term, entities) for term in self._orders))
-        if names:
-            statement = statement.with_only_columns(
-                *(getattr(self._entity(hops, entities), name).label(".".join((*hops, name))) for hops, name in names),
-                maintain_column_froms=True,
-            )
+            statement = statement.order_by(*(clause for term in self._orders for clause in self._sort(term, entities)))
+        if places:
+            columns = (place.read(self._entity(place.hops, entities)).label(place.label) for place in places)
+            statement = statement.with_only_columns(*columns, maintain_column_froms=True)
         statement = self._joined(statement, entities)
         if self._limit is not None:
             statement = statement.limit(self._limit)
@@ -210,12 +212,12 @@ class Builder(Generic[M]):
             skip_locked=lock.skip_locked, nowait=lock.nowait, read=lock.read, of=self._model
         ).execution_options(populate_existing=True)
 
-    def _order_clause(self, term: Order, entities: dict[tuple[str, ...], Any]) -> ColumnElement[Any]:
-        if term.expression is not None:
-            return term.expression
-        attribute = getattr(self._entity(term.hops, entities), term.name)
-        clause: ColumnElement[Any] = desc(attribute) if term.descending else asc(attribute)
-        return clause
+    def _sort(self, term: Order, entities: dict[tuple[str, ...], Any]) -> Sequence[ColumnElement[Any]]:
+        if not isinstance(term.of, Place):
+            return (term.of,)
+        field = term.of.read(self._entity(term.of.hops, entities))
+        terms = json_order(field) if isinstance(field, JsonPart) else (field,)
+        return [desc(each) if term.descending else asc(each) for each in terms]
 
     def _entity(self, hops: tuple[str, ...], entities: dict[tuple[str, ...], Any]) -> Any:  # noqa: ANN401  # a model or an alias
         if hops not in entities:
@@ -235,13 +237,12 @@ class Builder(Generic[M]):
 
     def _order(self, term: OrderTerm) -> Order:
         if isinstance(term, str):
-            hops, name = to_one_path(self._model, term.removeprefix("-"))
-            return Order(hops, name, term.startswith("-"))
+            return Order(to_one_path(self._model, term.removeprefix("-")), term.startswith("-"))
         if isinstance(term, QueryableAttribute) and term.class_ in self._model.__mro__:
-            return Order((), term.key, descending=False)
+            return Order(Place((), term.key))
         if not isinstance(term, ColumnElement):
             raise WrongValueForLookup(f"order_by takes field names or SQL expressions, not {term!r}")
-        return Order((), "", descending=False, expression=term)
+        return Order(term)
 
     def _load(self, path: str, *, joined: bool) -> ORMOption:
         first, *others = [_without_deleted(attribute) for attribute in relation_path(self._model, path)]

@@ -59,9 +59,10 @@ class UnknownField(MixinError):
 class UnknownLookup(MixinError):
     """A lookup that does not exist, or not for this kind of field."""
 
-    def __init__(self, field: str, name: str, lookups: Iterable[str]) -> None:
+    def __init__(self, field: str, name: str, lookups: Iterable[str], *, is_path: bool = False) -> None:
         known = sorted(lookups)
-        super().__init__(f"{field} has no lookup {name!r}{did_you_mean(name, known)} Lookups: {', '.join(known)}")
+        start = f"{field} is no relation and no JSON document: it" if is_path else field
+        super().__init__(f"{start} has no lookup {name!r}{did_you_mean(name, known)} Lookups: {', '.join(known)}")
         self.field = field
         self.name = name
 

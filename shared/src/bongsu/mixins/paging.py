@@ -10,6 +10,7 @@ from bongsu.mixins.builder import M, Order
 from bongsu.mixins.cursors import decode_cursor, encode_cursor
 from bongsu.mixins.errors import WrongCursor, WrongValueForLookup
 from bongsu.mixins.fields import fields_of
+from bongsu.mixins.paths import Place
 from bongsu.mixins.reads import Reads
 from bongsu.mixins.values import coerced, coercion
 
@@ -100,27 +101,28 @@ class Paging(Reads[M]):
 
     def _total_order(self) -> tuple[Order, ...]:
         """The query's order with the key at its end, so that no two rows tie."""
-        ordered = {term.name for term in self._orders if not term.hops}
+        ordered = {term.own_name for term in self._orders}
         descending = bool(self._orders) and self._orders[-1].descending
         missing = [name for name in fields_of(self._model).primary_key if name not in ordered]
-        return (*self._orders, *(Order((), name, descending) for name in missing))
+        return (*self._orders, *(Order(Place((), name), descending) for name in missing))
 
     def _keys(self) -> list[_Key]:
         columns, keys = fields_of(self._model).columns, list[_Key]()
         for term in self._total_order():
-            if term.hops or term.expression is not None or term.name not in columns:
+            name = term.own_name
+            if name is None or name not in columns:
                 raise WrongValueForLookup(
                     f"cursor pages and streams are ordered by {self._model.__name__}'s own columns only"
                 )
-            nullable, kind = bool(columns[term.name].nullable), columns[term.name].type
+            nullable, kind = bool(columns[name].nullable), columns[name].type
             is_inexact = isinstance(kind, Float) and not isinstance(kind, Double)
             if is_inexact or (isinstance(kind, Enum) and kind.native_enum):
                 raise WrongValueForLookup(
-                    f"cursor pages cannot follow {self._model.__name__}.{term.name}: MySQL compares a FLOAT by other "
+                    f"cursor pages cannot follow {self._model.__name__}.{name}: MySQL compares a FLOAT by other "
                     "digits than it returns, and sorts a native ENUM by its declaration; use Double, or "
                     "Enum(native_enum=False)"
                 )
-            keys.append(_Key(term.name, getattr(self._model, term.name), term.descending, nullable))
+            keys.append(_Key(name, getattr(self._model, name), term.descending, nullable))
         return keys
 
     def _signature(self, keys: Sequence[_Key]) -> str:

@@ -10,8 +10,9 @@ from sqlalchemy.types import Boolean, TypeDecorator, TypeEngine
 
 from bongsu.mixins.errors import UnknownField, UnknownLookup
 from bongsu.mixins.fields import fields_of
+from bongsu.mixins.json_paths import LOOKUPS as PART_LOOKUPS
+from bongsu.mixins.json_paths import as_document, is_document, json_lookup, json_part
 from bongsu.mixins.lookups import COMPARISONS, PERIODS, TEXT, Lookup
-from bongsu.mixins.types import Json
 from bongsu.mixins.values import Coerce, coercion
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class FieldTest:
     coerce: Coerce
     may_be_null: bool
     what: str
+    is_part: bool = False
+    """Whether it is about a part of a JSON document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,16 @@ def resolve_lookup(model: "type[Base]", key: str) -> Resolved:
     """The lookup that `key` names on the model; `UnknownField` or `UnknownLookup`. Only keys that resolve are kept."""
     found = _resolved.get((model, key))
     if found is None:
-        found = _resolved[model, key] = _resolve(model, key.split("__"), key)
+        found = _resolve(model, key.split("__"), key)
+        if not _is_about_part(found):  # any key of a document resolves: there is no end of them
+            _resolved[model, key] = found
     return found
+
+
+def _is_about_part(resolved: Resolved) -> bool:
+    while isinstance(resolved, Hop):
+        resolved = resolved.rest
+    return isinstance(resolved, FieldTest) and resolved.is_part
 
 
 def _resolve(model: "type[Base]", parts: list[str], key: str) -> Resolved:
@@ -72,23 +83,29 @@ def _resolve(model: "type[Base]", parts: list[str], key: str) -> Resolved:
         if name in fields.relations:
             return _resolve_relation(model, name, rest, key)
         if name in fields.columns or name in fields.hybrids:
-            return _resolve_field(model, name, "_".join(rest) or "eq")
+            return _resolve_field(model, name, rest)
     raise UnknownField(model.__name__, parts[0], fields.readable)
 
 
-def _resolve_field(model: "type[Base]", name: str, lookup: str) -> FieldTest:
-    column = fields_of(model).columns.get(name)
-    lookups = COMPARISONS | PERIODS | TEXT if column is None else _lookups_for(column.type)
-    what = f"{model.__name__}.{name}"
-    if lookup not in lookups:
-        raise UnknownLookup(what, lookup, lookups)
+def _resolve_field(model: "type[Base]", name: str, rest: list[str]) -> FieldTest:
+    column, what = fields_of(model).columns.get(name), f"{model.__name__}.{name}"
+    lookup, path = "_".join(rest) or "eq", list[str]()
+    if column is not None and is_document(column.type) and lookup not in PART_LOOKUPS:
+        path, lookup = (rest[:-1], rest[-1]) if rest[-1] in PART_LOOKUPS else (rest, "eq")
+        found = json_lookup(path, lookup)
+    else:
+        lookups = COMPARISONS | PERIODS | TEXT if column is None else _lookups_for(column.type)
+        if lookup not in lookups:
+            raise UnknownLookup(what, lookup, lookups, is_path=len(rest) > 1)
+        found = lookups[lookup]
     return FieldTest(
         name=name,
         attribute=getattr(model, name),
-        lookup=lookups[lookup],
-        coerce=coercion(column),
-        may_be_null=(column is None or bool(column.nullable)) and not lookups[lookup].never_null,
-        what=f"{what}__{lookup}",
+        lookup=found,
+        coerce=as_document(column.type) if column is not None and is_document(column.type) else coercion(column),
+        may_be_null=(column is None or bool(column.nullable) or bool(path)) and not found.never_null,
+        what="__".join((what, *path, lookup)),
+        is_part=bool(path),
     )
 
 
@@ -104,7 +121,7 @@ def _resolve_relation(model: "type[Base]", name: str, rest: list[str], key: str)
 
 def _lookups_for(kind: TypeEngine[Any]) -> dict[str, Lookup]:
     base = kind.impl if isinstance(kind, TypeDecorator) else kind
-    if isinstance(kind, Json):
+    if is_document(kind):
         return {name: COMPARISONS[name] for name in ("eq", "ne", "isnull")}
     if isinstance(base, Boolean):
         return {name: COMPARISONS[name] for name in ("eq", "ne", "in", "notin", "isnull")}
@@ -115,21 +132,39 @@ def _lookups_for(kind: TypeEngine[Any]) -> dict[str, Lookup]:
     return COMPARISONS
 
 
-def to_one_path(model: "type[Base]", path: str) -> tuple[tuple[str, ...], str]:
-    """`author.name` (or `author__name`) -> (("author",), "name"): a field that each row has at most one of."""
-    *hops, name = path.replace("__", ".").split(".")
-    owner = model
-    for hop in hops:
-        fields = fields_of(owner)
-        if hop not in fields.relations:
-            raise UnknownField(owner.__name__, hop, fields.readable)
-        if fields.relations[hop].uselist:
-            raise UnknownField(owner.__name__, f"{hop}.{name}", [*fields.columns, *fields.hybrids])
-        owner = fields.relations[hop].mapper.class_
-    fields = fields_of(owner)
-    if name not in fields.columns and name not in fields.hybrids:
-        raise UnknownField(owner.__name__, name, [*fields.columns, *fields.hybrids])
-    return tuple(hops), name
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A field that each row has at most one of: of the model, or of what to-one relations (`hops`) lead to."""
+
+    hops: tuple[str, ...]
+    name: str
+    path: tuple[str, ...] = ()
+    """The way into a JSON document."""
+
+    @property
+    def label(self) -> str:
+        """The name of a column of its values."""
+        return ".".join((*self.hops, self.name, *self.path))
+
+    def read(self, entity: Any) -> Any:  # noqa: ANN401  # a model or an alias, and SQL of any type
+        """What is read from the model, or the alias of it, that `hops` lead to."""
+        column = getattr(entity, self.name)
+        return json_part(column, self.path, self.name) if self.path else column
+
+
+def to_one_path(model: "type[Base]", path: str) -> Place:
+    """`author.name` (or `author__name`) -> hop `author`, field `name`; `facts.size` is a part of a JSON document."""
+    steps, owner = path.replace("__", ".").split("."), model
+    for number, step in enumerate(steps):
+        fields, rest = fields_of(owner), steps[number + 1 :]
+        names = [*fields.columns, *fields.hybrids]
+        if step in fields.relations and rest and not fields.relations[step].uselist:
+            owner = fields.relations[step].mapper.class_
+        elif step in names and (not rest or (step in fields.columns and is_document(fields.columns[step].type))):
+            return Place(tuple(steps[:number]), step, tuple(rest))
+        else:
+            raise UnknownField(owner.__name__, ".".join(steps[number:]), names if step in names else fields.readable)
+    raise AssertionError("unreachable: the last step returned or raised")
 
 
 def relation_path(model: "type[Base]", path: str) -> list["QueryableAttribute[Any]"]:

@@ -12,7 +12,7 @@ from bongsu.mixins.builder import Builder, M
 from bongsu.mixins.errors import LockOutsideUnit, MultipleFound, NotFound, WrongValueForLookup
 from bongsu.mixins.fields import fields_of
 from bongsu.mixins.loaded import loaded_objects, read_again
-from bongsu.mixins.paths import to_one_path
+from bongsu.mixins.paths import Place, to_one_path
 from bongsu.mixins.sessions import in_unit, read
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ class Reads(Builder[M]):
         Functions: count, count_distinct, sum, avg, min, max; or an SQL expression. After `distinct()` each value
         counts once. The sum of no rows is None; that of integers is an int, their average a float.
         """
-        columns = self._measures(measures, {(): self._model})
+        columns = self._measures(measures)
         statement = select(*columns).select_from(self._model).where(*self._bounded_conditions())
         row = await self._read(lambda session: session.execute(statement).one())
         return dict(zip(measures, map(_as_number, measures.values(), columns, row), strict=True))
@@ -93,10 +93,10 @@ class Reads(Builder[M]):
     async def aggregate_by(self, *names: str, **measures: Measure) -> list[dict[str, Any]]:
         """As `aggregate`, for each set of values of the fields: `aggregate_by("author.name", n=("count", "id"))`."""
         entities: dict[tuple[str, ...], Any] = {(): self._model}
-        paths = [to_one_path(self._model, name) for name in names]
-        fields = [getattr(self._entity(hops, entities), own) for hops, own in paths]
+        paths = [self._column_path(name) for name in names]
+        fields = [place.read(self._entity(place.hops, entities)) for place in paths]
         labelled = [field.label(name) for field, name in zip(fields, names, strict=True)]
-        columns = self._measures(measures, entities)
+        columns = self._measures(measures)
         statement = select(*labelled, *columns).select_from(self._model).where(*self._bounded_conditions())
         statement = self._joined(statement, entities).group_by(*fields).order_by(*fields)
         rows = await self._read(lambda session: session.execute(statement).all())
@@ -156,9 +156,13 @@ class Reads(Builder[M]):
         rows = self._ordered(select(*fields_of(self._model).key_columns).where(*self._conditions())).subquery()
         return select(func.count()).select_from(rows)
 
-    def _measures(
-        self, measures: Mapping[str, Measure], entities: dict[tuple[str, ...], Any]
-    ) -> list[ColumnElement[Any]]:
+    def _column_path(self, name: str) -> Place:
+        place = to_one_path(self._model, name)
+        if place.path:  # 1 and 1.0, or true and 1, would be one group here and two there
+            raise WrongValueForLookup(f"aggregates are of whole columns, not of a part of a document ({name!r})")
+        return place
+
+    def _measures(self, measures: Mapping[str, Measure]) -> list[ColumnElement[Any]]:
         columns: list[ColumnElement[Any]] = []
         for name, measure in measures.items():
             if isinstance(measure, ColumnElement):
@@ -167,10 +171,10 @@ class Reads(Builder[M]):
             function, field = measure
             if function not in _FUNCTIONS:
                 raise WrongValueForLookup(f"aggregate takes {', '.join(_FUNCTIONS)} or SQL, not {function!r}")
-            hops, own = to_one_path(self._model, field)
-            if hops:
+            place = self._column_path(field)
+            if place.hops:
                 raise WrongValueForLookup(f"aggregate measures {self._model.__name__}'s own fields, not {field!r}")
-            column = getattr(self._entity(hops, entities), own)
+            column = place.read(self._model)
             is_distinct = self._distinct or function == "count_distinct"
             value = distinct(column) if is_distinct and function not in ("min", "max") else column
             columns.append(getattr(func, function.removesuffix("_distinct"))(value).label(name))
