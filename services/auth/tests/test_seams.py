@@ -177,6 +177,32 @@ class TestManager:
         await stage.client.post("/auth/verify", json={"token": mail.token, "password": PASSWORD})
         assert await User.row_count() == 0
 
+    @pytest.mark.parametrize(
+        ("seam", "mails"), [("forgot_password", 0), ("on_after_forgot_password", 0), ("reset_password", 1)]
+    )
+    async def test_password_stays_when_a_seam_of_the_reset_is_replaced(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch, seam: str, mails: int
+    ) -> None:
+        user = await stage.user()
+        monkeypatch.setattr(UserManager, seam, returning(None))
+        await stage.client.post("/auth/password/forgot", json={"email": user.email})
+        sent = await stage.mails()
+        assert len(sent) == mails
+        for mail in sent:
+            await stage.client.post("/auth/password/reset", json={"token": mail.token, "password": f"{PASSWORD} 2"})
+        assert (await stage.login(user.email)).status_code == 200
+
+    async def test_sessions_stay_open_when_the_hook_of_a_reset_is_replaced(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        user = await stage.user()
+        headers = await stage.signed_in(user)
+        monkeypatch.setattr(UserManager, "on_after_reset_password", returning(None))
+        await stage.client.post("/auth/password/forgot", json={"email": user.email})
+        [mail] = await stage.mails()
+        await stage.client.post("/auth/password/reset", json={"token": mail.token, "password": f"{PASSWORD} 2"})
+        assert (await stage.client.get("/auth/me", headers=headers)).status_code == 200
+
     async def test_operator_creates_no_account_when_create_is_replaced(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -19,8 +19,8 @@ from bongsu_dashboard.errors import BotSilent, DiscordNotLinked, RemovalOutdated
 from bongsu_dashboard.guilds.guild import ManagedGuild, ManagedGuilds
 from bongsu_dashboard.notifications.notification import Detail, Notification, Page, Step
 
-MINA = "eyJhbGciOiJFZERTQSJ9.eyJzaWQiOiJtaW5hIn0.c2lnbmF0dXJl"
-"""Mina's access token: its payload is `{"sid":"mina"}`."""
+MINA = "eyJhbGciOiJFZERTQSJ9.eyJzaWQiOiJtaW5hIiwiYXV0aF90aW1lIjo5OTk5OTk5OTk5fQ.c2lnbmF0dXJl"
+"""Mina's access token: its payload is `{"sid":"mina","auth_time":9999999999}`."""
 JUN = "eyJhbGciOiJFZERTQSJ9.eyJzaWQiOiJqdW4ifQ.c2lnbmF0dXJl"
 PASSWORD = "five-beacons-at-dusk"
 

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from bongsu_dashboard.app import Ports, create_pages
 from bongsu_dashboard.settings import DashboardSettings
+from services.dashboard.tests.fake_credentials import FakeCredentials
 from services.dashboard.tests.fakes import MINA, FakeAccounts, FakeBot, FakeDirectory, FakeNotifications
 
 URL = "http://dashboard.test"
@@ -22,11 +23,18 @@ class Stage:
     accounts: FakeAccounts = field(default_factory=FakeAccounts)
     directory: FakeDirectory = field(default_factory=FakeDirectory)
     notifications: FakeNotifications = field(default_factory=FakeNotifications)
+    credentials: FakeCredentials = field(default_factory=FakeCredentials)
     bot: FakeBot = field(default_factory=FakeBot)
     settings: DashboardSettings = field(default_factory=DashboardSettings)
 
     def app(self, url: str = URL) -> FastAPI:
-        ports = Ports(auth=self.accounts, directory=self.directory, notify=self.notifications, bot=self.bot)
+        ports = Ports(
+            auth=self.accounts,
+            directory=self.directory,
+            notify=self.notifications,
+            bot=self.bot,
+            credentials=self.credentials,
+        )
         return create_pages(settings=self.settings, public_url=url, ports=ports)
 
     def browser(self, token: str | None = None, *, language: str = "ko") -> "FakeBrowser":

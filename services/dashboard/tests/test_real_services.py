@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ from bongsu import outbox
 from bongsu.broker.memory import MemoryBroker
 from bongsu.identity.callers import Identity
 from bongsu.identity.key_source import ensure_signing_key
+from bongsu.identity.models import UserSession
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu_auth import app as auth
@@ -122,6 +124,35 @@ class TestSignUp:
         await browser.get("/login")
         answer = await browser.post("/login", {"email": EMAIL, "password": "wrong", "next": "/"})
         assert answer.status_code == 401
+
+
+class TestPassword:
+    async def test_forgotten_password_is_reset_by_the_link_of_the_mail(self, whole: Whole) -> None:
+        user, browser = await whole.auth.user(EMAIL), whole.browser()
+        await browser.get("/forgot")
+        await browser.post("/forgot", {"email": EMAIL})
+        [mail] = await whole.auth.mails()
+        assert (mail.template, mail.to) == ("reset-password", user.email)
+        await browser.get(mail.link.removeprefix(URL))
+        weak = await browser.post("/reset", {"token": mail.token, "password": "password123"})
+        assert (weak.status_code, "추측하기 쉬운" in text_of(weak.text)) == (422, True)
+        reset = await browser.post("/reset", {"token": mail.token, "password": PASSWORD})
+        assert (reset.status_code, reset.headers["location"]) == (303, "/login")
+        signed_in = await browser.post("/login", {"email": EMAIL, "password": PASSWORD, "next": "/"})
+        assert signed_in.status_code == 303
+
+    async def test_password_is_changed_after_a_confirmation(self, whole: Whole) -> None:
+        browser = await whole.signed_in()
+        await UserSession.filter_by().unfiltered().update(auth_time=datetime.now(UTC) - timedelta(hours=1))
+        browser.client.cookies.delete("access-8000")
+        page = await browser.get("/account/password", follow=True)
+        assert (page.url.path, page.url.params["next"]) == ("/account/confirm", "/account/password")
+        old = "correct horse battery"
+        confirmed = await browser.post("/account/confirm", {"password": old, "next": "/account/password"})
+        assert confirmed.status_code == 303, text_of(confirmed.text)
+        assert (await browser.get("/account/password")).status_code == 200
+        changed = await browser.post("/account/password", {"current": old, "new": PASSWORD})
+        assert (changed.status_code, changed.headers["location"]) == (303, "/account")
 
 
 class TestSession:

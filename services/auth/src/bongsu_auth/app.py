@@ -26,7 +26,9 @@ from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.migrations import MigrationSet
 from bongsu.runtime.problems import problem_response
 from bongsu_auth.accounts import endpoints as accounts
+from bongsu_auth.accounts.credentials import Credentials
 from bongsu_auth.accounts.limits import SignUpLimit
+from bongsu_auth.accounts.links import MailLinks, sweep_links
 from bongsu_auth.accounts.mails import SignUpMails
 from bongsu_auth.accounts.manager import SignUps, UserManager, sweep_registrations
 from bongsu_auth.accounts.passwords import OWASP_MINIMUM, PasswordHasher
@@ -36,7 +38,14 @@ from bongsu_auth.api_keys.service import ApiKeys
 from bongsu_auth.assertions import endpoints as assertions
 from bongsu_auth.assertions.service import Assertions
 from bongsu_auth.audit import endpoints as audit
-from bongsu_auth.errors import IdTokenForged, PasswordRequired, StateExpired, StateRefused, VerificationRefused
+from bongsu_auth.errors import (
+    IdTokenForged,
+    LinkRefused,
+    PasswordRequired,
+    StateExpired,
+    StateRefused,
+    VerificationRefused,
+)
 from bongsu_auth.guilds import endpoints as guilds
 from bongsu_auth.guilds.service import GuildDirectory
 from bongsu_auth.mails import Mails
@@ -51,6 +60,7 @@ from bongsu_auth.oauth.identities import Identities
 from bongsu_auth.oauth.kakao import KakaoBackend
 from bongsu_auth.oauth.service import Flows
 from bongsu_auth.oauth.states import sweep_states
+from bongsu_auth.passwords import endpoints as passwords
 from bongsu_auth.sessions import endpoints as sessions
 from bongsu_auth.sessions.access_tokens import AccessTokens
 from bongsu_auth.sessions.devices import Devices
@@ -63,7 +73,7 @@ log = get_logger(__name__)
 
 MIGRATIONS = MigrationSet("auth", "bongsu_auth.migrations")
 MAX_BODY_BYTES = 64 * 1024
-FEATURES = (accounts, sessions, oauth, guilds, assertions, api_keys, audit, signing_keys)
+FEATURES = (accounts, passwords, sessions, oauth, guilds, assertions, api_keys, audit, signing_keys)
 Sweep = Callable[[], Awaitable[int]]
 
 DESCRIPTION = """Accounts, sessions and API keys.
@@ -94,7 +104,6 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
     notices = SecurityNotices(mails)
     sign_up_mails = SignUpMails(mails, settings.mails_per_hour, settings.registration_lifetime)
     sign_ups = SignUps(vault, sign_up_mails, sign_up_limit, settings.new_accounts)
-    users = UserManager(UserDatabase(), hasher, database, sign_ups)
     session_service = Sessions(
         database,
         identity.revocations,
@@ -107,6 +116,8 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         ),
         max_open=settings.max_sessions,
     )
+    links = MailLinks(mails)
+    users = UserManager(UserDatabase(), hasher, database, sign_ups, Credentials(links, session_service, notices))
     limits = LoginLimits(
         database,
         per_account_and_address=settings.login_failures,
@@ -148,6 +159,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         sweep_nonces,
         sweep_revocations,
         sweep_registrations,
+        sweep_links,
         sweep_sessions,
         sweep_failures,
         sweep_states,
@@ -175,7 +187,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
     provide(
         app, backends, flows, identities, grants, guild_directory, Assertions(AssertionIssuer(public_url), vault), keys
     )
-    for refused in (VerificationRefused, PasswordRequired, StateRefused, StateExpired, IdTokenForged):
+    for refused in (VerificationRefused, LinkRefused, PasswordRequired, StateRefused, StateExpired, IdTokenForged):
         app.add_exception_handler(refused, _bad_request)
 
     for feature in FEATURES:

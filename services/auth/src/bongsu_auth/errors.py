@@ -62,6 +62,21 @@ class PasswordRequired(ServiceError):
         super().__init__(errors=[FieldError(("body", "password"), "Enter the password from the sign-up")])
 
 
+class LinkRefused(ServiceError):
+    """The link of a mail is unknown, used or expired. Answered with 400."""
+
+    code = "link_refused"
+    title = "Not changed"
+    detail = "The link is no longer valid. Request a new one."
+
+
+class CredentialsChanged(Conflict):
+    """The session ended, or the credentials were changed in another request at the same time."""
+
+    code = "credentials_changed"
+    detail = "Your sign-in data was changed in another request at the same time. Sign in again."
+
+
 class AccountBlocked(Forbidden):
     """The account was blocked or deleted after the token was issued."""
 

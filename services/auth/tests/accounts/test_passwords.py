@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from bongsu.runtime.errors import Unavailable
-from bongsu_auth.accounts.passwords import PasswordHasher, Verdict, password_problem
+from bongsu_auth.accounts.passwords import MIN_CHARS, PasswordHasher, Verdict, common_passwords, password_problem
 
 
 @pytest.fixture
@@ -55,3 +55,13 @@ class TestPasswordProblem:
     @pytest.mark.parametrize("password", ["a" * 10, "a" * 256, "비밀번호비밀번호비밀"])
     def test_strong_password_is_accepted(self, password: str) -> None:
         assert password_problem(password, "somebody@example.com") is None
+
+
+class TestCommonPasswords:
+    def test_list_has_only_passwords_that_are_long_enough(self) -> None:
+        assert min(map(len, common_passwords())) >= MIN_CHARS
+        assert len(common_passwords()) > 1000
+
+    @pytest.mark.parametrize("password", ["password123", "Password123", " qwertyuiop "])
+    def test_common_password_is_refused_in_any_case(self, password: str) -> None:
+        assert password_problem(password, None) is not None

@@ -35,6 +35,10 @@ from bongsu_dashboard.pages.failures import LastResort, add_failures
 from bongsu_dashboard.pages.guards import SecurityHeaders, security_headers
 from bongsu_dashboard.pages.rendering import Pages
 from bongsu_dashboard.preferences import endpoints as preferences
+from bongsu_dashboard.security import endpoints as security
+from bongsu_dashboard.security.http import HttpCredentialClient
+from bongsu_dashboard.security.port import CredentialClient
+from bongsu_dashboard.security.service import Security
 from bongsu_dashboard.settings import DashboardSettings
 from bongsu_dashboard.sign_in import endpoints as sign_in
 from bongsu_dashboard.sign_in.service import SignIn
@@ -51,6 +55,7 @@ class Ports:
     directory: GuildDirectory
     notify: NotifyClient
     bot: Bot
+    credentials: CredentialClient
 
 
 def create_app(
@@ -65,6 +70,7 @@ def create_app(
     auth_api = Upstream("auth", auth)
     ports = Ports(
         auth=HttpAuthClient(auth_api),
+        credentials=HttpCredentialClient(auth_api),
         directory=HttpGuildDirectory(auth_api),
         notify=HttpNotifyClient(Upstream("notify", notify)),
         bot=RpcBot(broker, timeout_s=settings.bot_timeout_s, leave_timeout_s=settings.leave_timeout_s),
@@ -85,6 +91,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         pages.assets,
         Accounts(ports.auth),
         SignIn(ports.auth),
+        Security(ports.credentials),
         Notifications(ports.notify),
         guilds_service,
         PendingInstalls(settings.install_wait_s),
@@ -94,9 +101,16 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
     app.state.metrics = metrics
     add_failures(app)
 
-    for public in (sign_in.router, preferences.router):
+    for public in (sign_in.router, security.router, preferences.router):
         app.include_router(public, dependencies=[Depends(require_own_form)])
-    for private in (sign_in.sign_out_router, home.router, guilds.router, notifications.router, accounts.router):
+    for private in (
+        sign_in.sign_out_router,
+        home.router,
+        guilds.router,
+        notifications.router,
+        accounts.router,
+        security.account_router,
+    ):
         app.include_router(private, dependencies=[Depends(require_own_form_of_user)])
     app.include_router(assets.router)
 

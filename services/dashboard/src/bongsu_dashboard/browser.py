@@ -50,6 +50,12 @@ class Browser:
         """The session ID in the access token. Unverified: use it only to bind a form to a session."""
         return str(_claims(self.access_token).get("sid", "")) if self.access_token else ""
 
+    @property
+    def auth_time(self) -> int:
+        """When the user authenticated, in seconds since 1970. Unverified: auth decides what it allows."""
+        at = _claims(self.access_token).get("auth_time") if self.access_token else None
+        return at if isinstance(at, int) else 0
+
 
 def _claims(token: str) -> dict[str, object]:
     try:

@@ -105,6 +105,24 @@ class WrongPassword(FormError, Forbidden):
     field = "password"
     detail = "The password is wrong"
 
+    def __init__(self, field: str = "password") -> None:
+        super().__init__()
+        self.field = field
+
+
+class ConfirmationRequired(Forbidden):
+    """The last authentication is too old. The HTTP edge redirects the browser to the page that confirms the user."""
+
+    code = "reauthentication_required"
+    detail = "Confirm that it is you"
+
+
+class LinkUseless(FormError, Invalid):
+    """The link of a mail is unknown, used or expired."""
+
+    code = "link_useless"
+    detail = "The link is no longer valid"
+
 
 class NoPassword(FormError, Conflict):
     code = "no_password"

@@ -11,7 +11,17 @@ from services.dashboard.tests.stage import Stage
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WIDE, NARROW = (1280, 860), (320, 640)
-OF_EVERYONE = ["/login", "/login?error=denied", "/register", "/verify?token=x", "/verify", "/nothing"]
+OF_EVERYONE = [
+    "/login",
+    "/login?error=denied",
+    "/register",
+    "/verify?token=x",
+    "/verify",
+    "/nothing",
+    "/forgot",
+    "/reset?token=x",
+    "/reset",
+]
 OF_USERS = [
     "/",
     "/guilds",
@@ -25,6 +35,8 @@ OF_USERS = [
     "/notifications?status=sent",
     "/notifications/new",
     "/account",
+    "/account/password",
+    "/account/confirm",
     "/logout",
     "/nothing",
 ]

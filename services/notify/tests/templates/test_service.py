@@ -5,7 +5,7 @@ from bongsu_notify.templates.service import TemplateFault, render
 
 
 @pytest.mark.parametrize("locale", ["ko", "en"])
-@pytest.mark.parametrize("name", ["verify-email", "account-exists"])
+@pytest.mark.parametrize("name", ["verify-email", "account-exists", "reset-password", "confirm-email"])
 class TestRender:
     def test_every_template_exists_in_every_language(self, name: str, locale: str) -> None:
         made = render(name, locale, {"link": "https://bongsu.test/x"})

@@ -82,6 +82,11 @@ class User(AuthModel):
         self.email_verified_at = datetime.now(UTC) if value else None
 
     @property
+    def has_password(self) -> bool:
+        """Whether the account has a password."""
+        return bool(self.hashed_password)
+
+    @property
     def is_superuser(self) -> bool:
         """Whether the role is the highest one."""
         return self.role == Role.ADMINISTRATOR

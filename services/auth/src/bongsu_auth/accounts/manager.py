@@ -3,7 +3,6 @@
 One file, because fastapi-users puts all of it on one class.
 """
 
-import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
@@ -25,12 +24,14 @@ from bongsu.identity.scopes import Role
 from bongsu.identity.sweeps import sweep
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, uuid7
+from bongsu_auth.accounts.credentials import Credentials
+from bongsu_auth.accounts.digests import digest
 from bongsu_auth.accounts.limits import SignUpLimit
 from bongsu_auth.accounts.mails import MAX_MAILS, SignUpMails
-from bongsu_auth.accounts.models import Registration
+from bongsu_auth.accounts.models import MailLink, Registration
 from bongsu_auth.accounts.passwords import PasswordHasher, password_problem
 from bongsu_auth.accounts.users import UserDatabase
-from bongsu_auth.errors import AddressTaken, PasswordRequired, VerificationRefused
+from bongsu_auth.errors import AddressTaken, LinkRefused, PasswordRequired, VerificationRefused
 
 MAX_ATTEMPTS = 10
 """Wrong passwords for one token, after which it no longer works."""
@@ -53,17 +54,24 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):  # type: ignore[typ
     Every other method runs in the caller's.
 
     :param sign_ups: None in an operator's command, where no user signs up.
+    :param credentials: None there, too.
     """
 
     user_db: UserDatabase
 
     def __init__(
-        self, user_db: UserDatabase, hasher: PasswordHasher, database: Database, sign_ups: SignUps | None = None
+        self,
+        user_db: UserDatabase,
+        hasher: PasswordHasher,
+        database: Database,
+        sign_ups: SignUps | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         super().__init__(user_db, hasher.helper)
         self._hasher = hasher
         self._database = database
         self._sign_ups = sign_ups
+        self._credentials = credentials
 
     async def authenticate(self, credentials: OAuth2PasswordRequestForm) -> User | None:
         """Return the user if the password is right and the account may be used. The work is the same if not.
@@ -79,6 +87,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):  # type: ignore[typ
             await User.filter_by(id=user.id, hashed_password=user.hashed_password).update(
                 hashed_password=verdict.rehashed
             )
+            await user.refresh("hashed_password")
         return user
 
     async def validate_password(self, password: str, user: schemas.BaseUserCreate | User) -> None:
@@ -243,6 +252,61 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):  # type: ignore[typ
             address=address,
         )
 
+    async def request_reset(self, email: str) -> None:
+        """Mail a link to the owner of an address, in the caller's unit of work. Does nothing for an unknown one."""
+        user = await self.user_db.get_by_email(email)
+        if user is not None and user.is_active and user.is_verified:
+            await self.forgot_password(user)
+
+    async def forgot_password(self, user: User, request: Request | None = None) -> None:
+        """Mail a link by which the owner sets a new password, in the caller's unit of work."""
+        token = await self._require_credentials().links.create("password_reset", user, user.email)
+        if token is not None:
+            await self.on_after_forgot_password(user, token, request)
+
+    async def on_after_forgot_password(self, user: User, token: str, request: Request | None = None) -> None:
+        """Mail the link."""
+        del request
+        links = self._require_credentials().links
+        await links.send("password_reset", to=user.email, locale=user.locale, token=token)
+
+    async def reset_password(
+        self, token: str, password: str, request: Request | None = None, *, address: str | None = None
+    ) -> User:
+        """Set a password with the token of a mail, end every session of the account, and notify its owner.
+
+        :param address: the client's, for the audit log.
+        :raises InvalidPasswordException: with the reason.
+        :raises LinkRefused: the token is unknown, used or expired. That takes no hashing.
+        """
+        del request
+        credentials = self._require_credentials()
+        link = await credentials.links.find("password_reset", token)
+        user = await self.user_db.get(link.user_id) if link is not None else None
+        if link is None or user is None:
+            raise LinkRefused
+        await self.validate_password(password, user)
+        hashed = await self._hasher.hash(password)
+        return await self._database.run(self._reset, link, hashed, address)
+
+    async def _reset(self, link: MailLink, hashed: str, address: str | None) -> User:
+        user = await self._require_credentials().use_reset(link, hashed)
+        await self.on_after_reset_password(user, address=address)
+        return user
+
+    async def on_after_reset_password(
+        self, user: User, request: Request | None = None, *, address: str | None = None
+    ) -> None:
+        """End every session of the account, and notify its owner, in the caller's unit of work."""
+        del request
+        await self._require_credentials().end_after_reset(user, address)
+
+    async def change_password(self, user: User, session_id: UUID | None, password: str, actor: Actor) -> None:
+        """Set a password for a user who is signed in; errors as `reset_password` and `Credentials.change_password`."""
+        await self.validate_password(password, user)
+        hashed = await self._hasher.hash(password)
+        await self._database.run(self._require_credentials().change_password, user, session_id, hashed, actor)
+
     async def update_profile(self, user_id: UUID, changes: dict[str, str | None]) -> User:
         """Change name or language of an account."""
         return await self.user_db.update(await self.get(user_id), changes)
@@ -282,6 +346,11 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):  # type: ignore[typ
             raise TypeError("this manager has no `sign_ups`")
         return self._sign_ups
 
+    def _require_credentials(self) -> Credentials:
+        if self._credentials is None:
+            raise TypeError("this manager has no `credentials`")
+        return self._credentials
+
 
 async def _find_waiting(token: str) -> Registration | None:
     found = await Registration.filter_by(token_digest=digest(token)).first()
@@ -298,11 +367,6 @@ def is_of_browser(registration: Registration, browser: str) -> bool:
 async def sweep_registrations() -> int:
     """Delete expired sign-ups. Returns how many."""
     return await sweep(Registration, expires_at__lt=datetime.now(UTC))
-
-
-def digest(secret: str) -> str:
-    """Return the stored form of a random secret, which has too many possible values to be guessed from a hash."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _token_context(registration_id: UUID) -> str:

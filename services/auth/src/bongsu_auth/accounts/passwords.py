@@ -12,11 +12,13 @@ import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeVar
 
 from fastapi_users.password import PasswordHelper
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from bongsu.runtime.errors import Unavailable
 
@@ -107,7 +109,15 @@ def password_problem(password: str, email: str | None) -> str | None:
         return f"A password has {MIN_CHARS} to {MAX_CHARS} characters"
     if email is not None and password.strip().casefold() in (email.casefold(), email.partition("@")[0].casefold()):
         return "The password must not be the email address"
+    if password.strip().casefold() in common_passwords():
+        return "The password is too common. Choose one that is harder to guess."
     return None
+
+
+@cache
+def common_passwords() -> frozenset[str]:
+    """Return the passwords that attackers try first, in lower case: those of zxcvbn's list that are long enough."""
+    return frozenset(word for word in FREQUENCY_LISTS["passwords"] if len(word) >= MIN_CHARS)
 
 
 def _canonical(password: str) -> str:

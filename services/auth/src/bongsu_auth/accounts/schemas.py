@@ -57,7 +57,7 @@ NewPassword = Annotated[
     Field(
         min_length=MIN_CHARS,
         max_length=MAX_CHARS,
-        description=f"{MIN_CHARS} to {MAX_CHARS} characters; not the email address",
+        description=f"{MIN_CHARS} to {MAX_CHARS} characters; not the email address, and not a common password",
     ),
 ]
 GivenPassword = Annotated[
@@ -153,4 +153,5 @@ class Me(BaseModel):
     role: str
     status: str
     sending: str
+    has_password: bool
     created_at: datetime

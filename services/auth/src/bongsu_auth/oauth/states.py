@@ -14,7 +14,7 @@ from uuid import UUID
 from bongsu.identity.sweeps import sweep
 from bongsu.identity.vault import SealBroken, Vault
 from bongsu.mixins import uuid7
-from bongsu_auth.accounts.manager import digest
+from bongsu_auth.accounts.digests import digest
 from bongsu_auth.errors import StateExpired, StateRefused
 from bongsu_auth.oauth.models import Flow, OAuthState
 

@@ -109,7 +109,7 @@ class Sessions:
 
         :raises AccountBlocked: the user was blocked or deleted in the meantime.
         """
-        user, now = await _lock_active(user), datetime.now(UTC)
+        user, now = await _lock_active(user, password_checked="pwd" in how.amr), datetime.now(UTC)
         session_id, key = uuid7(), refresh_tokens.new_key()
         session = UserSession(
             id=session_id,
@@ -170,7 +170,7 @@ class Sessions:
         :raises SessionNotFound: the session has ended.
         :raises AccountBlocked: the user was blocked or deleted in the meantime.
         """
-        user = await _lock_active(user)
+        user = await _lock_active(user, password_checked=method == "pwd")
         session = (
             await UserSession.filter_by(id=session_id, user_id=user.id, ended_at__isnull=True).lock().one_or_none()
         )
@@ -241,6 +241,11 @@ class Sessions:
             query = query.filter_by(id__ne=kept)
         if ended := await self._end_all(query, user_id, "signed_out"):
             await audit.record("session.others_ended", actor, subject_id=user_id, details={"sessions": ended})
+
+    async def end_all(self, user_id: UUID, reason: str, *, kept: UUID | None = None) -> None:
+        """End every session of a user, or every one but `kept`, without an entry in the audit log."""
+        query = UserSession.filter_by(user_id=user_id, ended_at__isnull=True)
+        await self._end_all(query if kept is None else query.filter_by(id__ne=kept), user_id, reason)
 
     async def _make_room(self, opened: UserSession) -> None:
         """End the sessions beyond the user's limit: some clients sign in for every call, and never out."""
@@ -317,13 +322,15 @@ async def sweep_sessions() -> int:
     return await sweep(UserSession, expires_at__lt=datetime.now(UTC) - timedelta(days=7))
 
 
-async def _lock_active(user: User) -> User:
+async def _lock_active(user: User, *, password_checked: bool) -> User:
     """Read the user again, after slow work, and keep them as they are until the unit of work ends.
 
-    :raises AccountBlocked: the user was blocked or deleted in the meantime.
+    :param password_checked: the user authenticated with the password that `user` has.
+    :raises AccountBlocked: the user was blocked or deleted, or that password was replaced, in the meantime.
     """
+    checked = user.hashed_password
     found = await User.filter_by(id=user.id).lock(read=True).one_or_none()
-    if found is None or not found.is_active:
+    if found is None or not found.is_active or (password_checked and found.hashed_password != checked):
         raise AccountBlocked
     return found
 

@@ -48,6 +48,9 @@ class Accounts:
         linked = {identity.provider for identity in identities}
         return AccountOverview(sessions, identities, [name for name in providers if name not in linked])
 
+    async def list_identities(self, browser: Browser) -> list[Identity]:
+        return await self._auth.identities(browser)
+
     async def update_profile(self, browser: Browser, form: ProfileForm) -> None:
         """Save the profile.
 

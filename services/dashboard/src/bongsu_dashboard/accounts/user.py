@@ -38,6 +38,7 @@ class User(Received):
     locale: str
     role: Role
     sending: str
+    has_password: bool = True
     created_at: datetime
 
     @property

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from bongsu.runtime.errors import FieldError, Invalid, ServiceError
 from bongsu_dashboard.forms.problems import FieldProblem
 
+_PASSWORDS = frozenset({"password", "new"})
+
 
 class FormError(ServiceError):
     """An error that the form shows beside `field`, or above its fields. Its text is `form.<code>` in the catalogue."""
@@ -57,4 +59,7 @@ class FieldsRefused(FormError, Invalid):
     def problems_for(self, values: Mapping[str, Sequence[str]]) -> tuple[FieldProblem, ...]:
         """Name the refused fields that the form has."""
         names = [str(item.loc[-1]) for item in self.errors if item.loc] or [""]
-        return tuple(FieldProblem(name if name in values else "", "refused") for name in names)
+        return tuple(
+            FieldProblem(name if name in values else "", "weak_password" if name in _PASSWORDS else "refused")
+            for name in names
+        )

@@ -4,8 +4,9 @@ async def list_guilds(render: Rendering, user: SignedIn) -> Response:
     return render("guilds/list.html", …)
 """
 
+import time
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import parse_qs
 
 from fastapi import Depends, Request
@@ -14,11 +15,13 @@ from bongsu.identity.scopes import Role
 from bongsu.runtime.dependencies import Provided, find
 from bongsu_dashboard.accounts.service import Accounts
 from bongsu_dashboard.accounts.user import User
-from bongsu_dashboard.errors import CrossSiteRequest, RoleRequired, SignInRequired, StaleForm
+from bongsu_dashboard.errors import ConfirmationRequired, CrossSiteRequest, RoleRequired, SignInRequired, StaleForm
 from bongsu_dashboard.forms.hx_form import CSRF_FIELD, FORM_TYPE
 from bongsu_dashboard.pages.guards import CSRF_HEADER
 from bongsu_dashboard.pages.rendering import Pages, Render
 
+CONFIRMED_FOR_S: Final = 8 * 60
+"""Less than the ten minutes of auth, so that there is time to fill in the form."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -54,6 +57,15 @@ async def current_user_or_sign_in(user: MaybeSignedIn) -> User:
 
 
 SignedIn = Annotated[User, Depends(current_user_or_sign_in)]
+
+
+async def require_confirmation(render: Rendering, _user: SignedIn) -> None:
+    """Require a recent authentication before a page shows the form of a change that auth would refuse without it.
+
+    :raises ConfirmationRequired: it was too long ago.
+    """
+    if render.browser.auth_time < time.time() - CONFIRMED_FOR_S:
+        raise ConfirmationRequired
 
 
 def require_role(role: Role) -> Callable[[User], Awaitable[User]]:

@@ -17,7 +17,7 @@ from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.problems import STATUS
 from bongsu.runtime.routes import headers_of
 from bongsu_dashboard.accounts.service import Accounts
-from bongsu_dashboard.errors import StaleForm, VerificationRefused
+from bongsu_dashboard.errors import ConfirmationRequired, StaleForm, VerificationRefused
 from bongsu_dashboard.forms.refusals import FormRefused, UnsupportedForm
 from bongsu_dashboard.pages.addresses import with_next
 from bongsu_dashboard.pages.cookies import RENEWING_S
@@ -28,6 +28,7 @@ from bongsu_dashboard.pages.rendering import Render
 log = get_logger(__name__)
 
 RENEW: Final = "/auth/session/renew"
+CONFIRM: Final = "/account/confirm"
 SIGN_IN: Final = "/login"
 RELINK_CODE: Final = "discord_relink_needed"
 LINK_CODES: Final = frozenset({"discord_not_linked", RELINK_CODE, "not_linked"})
@@ -65,6 +66,8 @@ async def _service_error(request: Request, error: Exception) -> Response:
     if error.code in LINK_CODES:
         return _ask_to_link(render, again=error.code == RELINK_CODE or getattr(error, "again", False))
     status = status_of(error)
+    if error.code == ConfirmationRequired.code:
+        return render.redirect(with_next(CONFIRM, render.here))
     if status == 401:
         return _redirect_to_sign_in(render)
     return await render_error(render, error, status)

@@ -1,0 +1,1 @@
+"""Setting, changing and resetting a password."""

@@ -1,0 +1,1 @@
+"""Passwords, addresses and other credentials of accounts."""
