@@ -26,6 +26,7 @@ from shared.tests.mixins.library import (
     Book,
     Counter,
     Folder,
+    Genre,
     LibraryBase,
     Measured,
     Note,
@@ -172,16 +173,30 @@ class TestSoftDelete:
 
 @pytest.mark.usefixtures("db")
 class TestCursors:
-    async def test_a_float_is_refused_and_a_double_ends(self) -> None:
-        await Measured.bulk_create([{"title": str(number), "single": 0.1 * number} for number in range(5)])
-        with pytest.raises(WrongValueForLookup, match=r"Measured\.single.*Double"):
-            await Measured.order_by("single").after(None, 2)
+    @pytest.mark.parametrize("order", ["single", "-single"])
+    async def test_every_row_comes_once_in_the_order_of_a_float(self, order: str) -> None:
+        numbers = [0.1, 16777216.0, 16777215.0, 16777214.0, 1.2345678, 1.2345679, -0.1, 1e-30, 3e38, None, None, 0.1]
+        await Measured.bulk_create([{"title": str(n), "single": number} for n, number in enumerate(numbers)])
+        paged = [row.id async for row in Measured.order_by(order).stream(1)]
+        assert paged == await Measured.order_by(order, "-id" if order[0] == "-" else "id").pluck("id")
+
+    async def test_pages_of_a_double_end(self) -> None:
         await Parcel.bulk_create([{"ratio": 0.1 * number} for number in range(5)])
         assert len([parcel async for parcel in Parcel.order_by("ratio").stream(2)]) == 5
 
-    async def test_a_native_enum_is_refused(self) -> None:
-        with pytest.raises(WrongValueForLookup, match="native ENUM"):
-            await Measured.order_by("native").after(None, 2)
+    async def test_locked_pages_of_a_float_are_refused(self, db: Database) -> None:
+        async with db.unit():
+            with pytest.raises(WrongValueForLookup, match="lock no rows"):
+                await Measured.order_by("single").lock().after(None, 1)
+
+    @pytest.mark.parametrize("order", ["native", "-native"])
+    async def test_every_row_comes_once_in_the_order_of_an_enum(self, order: str) -> None:
+        members = [Genre.POETRY, Genre.CRIME, None] * 3  # declared in another order than their names sort
+        await Measured.bulk_create([{"title": str(n), "native": member} for n, member in enumerate(members)])
+        paged = [row.native async for row in Measured.order_by(order).stream(2)]
+        expected = [None] * 3 + [Genre.CRIME] * 3 + [Genre.POETRY] * 3
+        assert paged == await Measured.order_by(order).pluck("native")
+        assert paged == (expected if order == "native" else expected[::-1])
 
     @pytest.mark.parametrize(
         "document",

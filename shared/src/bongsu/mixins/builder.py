@@ -19,10 +19,14 @@ from bongsu.mixins.json_paths import JsonPart, json_order
 from bongsu.mixins.loaded import Key, key_of
 from bongsu.mixins.paths import Place, relation_path, to_one_path
 from bongsu.mixins.q import Clause, Q, Where, compile_lookups, negated
+from bongsu.mixins.text import sortable
 
 M = TypeVar("M", bound=Base)
 OrderTerm: TypeAlias = "str | ColumnElement[Any] | QueryableAttribute[Any]"
 """`"name"`, `"-name"`, `"author.name"`, `Model.name` or an SQL expression such as `Model.name.desc()`."""
+
+
+_MOST_ROWS = (1 << 63) - 1  # what drivers can send
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +220,7 @@ class Builder(Generic[M]):
         if not isinstance(term.of, Place):
             return (term.of,)
         field = term.of.read(self._entity(term.of.hops, entities))
-        terms = json_order(field) if isinstance(field, JsonPart) else (field,)
+        terms = json_order(field) if isinstance(field, JsonPart) else (sortable(field),)
         return [desc(each) if term.descending else asc(each) for each in terms]
 
     def _entity(self, hops: tuple[str, ...], entities: dict[tuple[str, ...], Any]) -> Any:  # noqa: ANN401  # a model or an alias
@@ -267,4 +271,4 @@ def _without_deleted(attribute: "QueryableAttribute[Any]") -> "QueryableAttribut
 def _count(value: object, what: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise WrongValueForLookup(f"{what} takes an int of 0 or more, not {value!r}")
-    return value
+    return min(value, _MOST_ROWS)

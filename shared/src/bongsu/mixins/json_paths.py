@@ -35,6 +35,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from bongsu.mixins.errors import WrongValueForLookup
 from bongsu.mixins.lookups import COMPARISONS, TEXT, Lookup
+from bongsu.mixins.text import TextBytes
 from bongsu.mixins.types import Json
 from bongsu.mixins.values import Coerce, coerced, is_expression, plain_text
 
@@ -97,14 +98,6 @@ class _Content(FunctionElement[str]):
     inherit_cache = True
 
 
-class _Bytes(FunctionElement[str]):
-    """Text that is compared byte by byte, trailing spaces included."""
-
-    type = String()
-    name = "json_bytes"
-    inherit_cache = True
-
-
 class _Document(FunctionElement[Any]):
     """A whole document, to compare with a column of MySQL's JSON: text would be a string of JSON."""
 
@@ -154,15 +147,9 @@ def _content_mysql(element: _Content, compiler: SQLCompiler, **options: Any) -> 
     return f"JSON_UNQUOTE({compiler.process(element.clauses, **options)})"
 
 
-@compiles(_Bytes)
 @compiles(_Document)
-def _as_it_is(element: FunctionElement[Any], compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
+def _document(element: _Document, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
     return compiler.process(element.clauses, **options)
-
-
-@compiles(_Bytes, "mysql", "mariadb")
-def _bytes_mysql(element: _Bytes, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
-    return f"CAST({compiler.process(element.clauses, **options)} AS BINARY)"
 
 
 @compiles(_Document, "mysql")
@@ -198,7 +185,7 @@ def json_order(part: JsonPart) -> list[ColumnElement[Any]]:
     """Terms that sort parts: none, null, false, true, numbers, text, then lists and objects in no order."""
     kind = _Kind(part)
     ranks = ((kind == "null", 1), (kind == "false", 2), (kind == "true", 3), (_is_number(kind), 4), (_is_text(kind), 5))
-    return [case((kind.is_(None), None), *ranks, else_=6), _number(part), _integer(part), _Bytes(_text(part))]
+    return [case((kind.is_(None), None), *ranks, else_=6), _number(part), _integer(part), TextBytes(_text(part))]
 
 
 def json_lookup(path: Sequence[str], name: str) -> Lookup:
@@ -253,7 +240,7 @@ def _typed(part: JsonPart, value: object, what: str) -> tuple[ColumnElement[Any]
     if isinstance(value, enum.Enum):
         value = value.value
     if isinstance(value, str):
-        return _Bytes(_text(part)), str(coerced(plain_text, value, what))
+        return TextBytes(_text(part)), str(coerced(plain_text, value, what))
     if isinstance(value, int | float | Decimal) and math.isfinite(value):
         if isinstance(value, int) and _EXACT <= abs(value) < 1 << 63:
             return _integer(part), value

@@ -90,8 +90,8 @@ def _text(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise WrongValueForLookup(f"{what} takes a str, not {value!r}")
     coerced(plain_text, value, what)
-    if "\0" in value:  # it ends a pattern of SQLite's
-        raise WrongValueForLookup(f"{what} takes text without NUL, not {value!r}")
+    if "\0" in value and what.endswith(("like", "regex")):  # it ends a pattern of SQLite's
+        raise WrongValueForLookup(f"{what} takes a pattern without NUL, not {value!r}")
     return value
 
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Self
 
-from sqlalchemy import ColumnElement, Double, Enum, Float, and_, false, or_
+from sqlalchemy import ColumnElement, Double, Float, and_, bindparam, cast, false, or_
 
 from bongsu.mixins.builder import M, Order
 from bongsu.mixins.cursors import decode_cursor, encode_cursor
@@ -12,7 +12,7 @@ from bongsu.mixins.errors import WrongCursor, WrongValueForLookup
 from bongsu.mixins.fields import fields_of
 from bongsu.mixins.paths import Place
 from bongsu.mixins.reads import Reads
-from bongsu.mixins.values import coerced, coercion
+from bongsu.mixins.text import sortable
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,16 @@ class _Key:
     """One column of the order that pages follow."""
 
     name: str
+    attribute: Any
     column: Any
+    """The attribute as it sorts."""
     descending: bool
     nullable: bool
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether rows give another number than the column compares: MySQL shows six digits of a FLOAT."""
+        return isinstance(self.attribute.type, Float) and not isinstance(self.attribute.type, Double)
 
 
 class Paging(Reads[M]):
@@ -74,10 +81,17 @@ class Paging(Reads[M]):
         rows = self._in_total_order()
         if cursor is not None:
             rows = rows.filter_by(self._after(keys, cursor))
-        items = await rows.limit(size + 1).all()
+        rounded = [key for key in keys if key.is_rounded]
+        if rounded:
+            items, exact = await rows.limit(size + 1)._with_numbers(rounded)  # noqa: SLF001  # its own
+        else:
+            items, exact = await rows.limit(size + 1).all(), []
         if len(items) <= size:
             return CursorPage(items, None)
-        return CursorPage(items[:size], self._cursor_of(keys, items[size - 1]))
+        values = {key.name: getattr(items[size - 1], key.name) for key in keys}
+        if exact:
+            values |= exact[size - 1]
+        return CursorPage(items[:size], encode_cursor(self._signature(keys), list(values.values())))
 
     async def stream(self, batch: int = 500) -> AsyncIterator[M]:
         """Every row, `batch` rows a statement, in the query's order: `async for row in query.stream():`.
@@ -114,33 +128,34 @@ class Paging(Reads[M]):
                 raise WrongValueForLookup(
                     f"cursor pages and streams are ordered by {self._model.__name__}'s own columns only"
                 )
-            nullable, kind = bool(columns[name].nullable), columns[name].type
-            is_inexact = isinstance(kind, Float) and not isinstance(kind, Double)
-            if is_inexact or (isinstance(kind, Enum) and kind.native_enum):
-                raise WrongValueForLookup(
-                    f"cursor pages cannot follow {self._model.__name__}.{name}: MySQL compares a FLOAT by other "
-                    "digits than it returns, and sorts a native ENUM by its declaration; use Double, or "
-                    "Enum(native_enum=False)"
-                )
-            keys.append(_Key(name, getattr(self._model, name), term.descending, nullable))
+            attribute, nullable = getattr(self._model, name), bool(columns[name].nullable)
+            keys.append(_Key(name, attribute, sortable(attribute), term.descending, nullable))
         return keys
+
+    async def _with_numbers(self, keys: Sequence[_Key]) -> tuple[list[M], list[dict[str, float]]]:
+        """Every row, and its numbers as the database compares them."""
+        if self._lock is not None:
+            raise WrongValueForLookup("cursor pages that follow a FLOAT lock no rows: use Double, or no lock()")
+        columns = [cast(key.attribute, Double).label(f"exact_{key.name}") for key in keys]
+        statement = self.statement.add_columns(*columns)
+        rows = await self._read(lambda session: session.execute(statement).unique().all())
+        names = [key.name for key in keys]
+        return [row[0] for row in rows], [dict(zip(names, row[1:], strict=True)) for row in rows]
 
     def _signature(self, keys: Sequence[_Key]) -> str:
         return f"{self._model.__name__}:{','.join('-' * key.descending + key.name for key in keys)}"
 
-    def _cursor_of(self, keys: Sequence[_Key], item: M) -> str:
-        return encode_cursor(self._signature(keys), [getattr(item, key.name) for key in keys])
-
     def _after(self, keys: Sequence[_Key], cursor: str) -> ColumnElement[bool]:
-        values = decode_cursor(self._signature(keys), cursor, len(keys))
-        columns = fields_of(self._model).columns
+        values, terms = decode_cursor(self._signature(keys), cursor, len(keys)), list[tuple[_Key, object]]()
+        fields = fields_of(self._model)
         try:
-            typed = [
-                coerced(coercion(columns[key.name]), value, key.name) for key, value in zip(keys, values, strict=True)
-            ]
+            for key, value in zip(keys, values, strict=True):
+                stored = None if value is None else fields.checked(key.name, value)
+                bound = None if stored is None else bindparam(None, stored, type_=key.attribute.type)
+                terms.append((key, bound))
         except WrongValueForLookup as error:
             raise WrongCursor("this is no cursor: use the one that came with the page before") from error
-        return _later(list(zip(keys, typed, strict=True)))
+        return _later(terms)
 
 
 def _later(terms: Sequence[tuple[_Key, object]]) -> ColumnElement[bool]:

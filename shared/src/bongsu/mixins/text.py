@@ -9,7 +9,7 @@ pattern.
 import re
 from typing import Any, Literal, Self
 
-from sqlalchemy import ColumnElement, Dialect, String, bindparam, false
+from sqlalchemy import ColumnElement, Dialect, Enum, LargeBinary, String, bindparam, cast, false, func
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -176,8 +176,69 @@ def _regexp_mysql(element: FunctionElement[bool], compiler: SQLCompiler, **optio
     return f"({column} REGEXP {pattern} COLLATE utf8mb4_bin)"
 
 
+class _ByDatabase(_TextMatch):
+    """The first clause on SQLite, the second on others."""
+
+    name = "by_database"
+    inherit_cache = True
+
+
+@compiles(_ByDatabase)
+def _first_clause(element: _ByDatabase, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
+    return compiler.process(next(iter(element.clauses)), **options)
+
+
+@compiles(_ByDatabase, "mysql", "mariadb")
+def _second_clause(element: _ByDatabase, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
+    return compiler.process(list(element.clauses)[1], **options)
+
+
+class TextBytes(FunctionElement[str]):
+    """Text that compares and sorts byte by byte, trailing spaces included."""
+
+    type = String()
+    name = "text_bytes"
+    inherit_cache = True
+
+
+@compiles(TextBytes)
+def _text_bytes(element: TextBytes, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(TextBytes, "mysql", "mariadb")
+def _text_bytes_mysql(element: TextBytes, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
+    return f"CAST({compiler.process(element.clauses, **options)} AS BINARY)"
+
+
+def sortable(field: Any) -> Any:  # noqa: ANN401  # SQL of any type
+    """The field as it sorts alike everywhere: MySQL sorts a native ENUM by its declaration, others by its text."""
+    kind = getattr(field, "type", None)
+    return TextBytes(field) if isinstance(kind, Enum) and kind.native_enum else field
+
+
 def exact_match(column: ColumnElement[str], value: str, shape: Shape) -> ColumnElement[bool]:
     """`value` at its place in the column, case counted."""
+    if "\0" in value:
+        return _ByDatabase(_bytes_match(column, value, shape), _exact_match(column, value, shape))
+    return _exact_match(column, value, shape)
+
+
+def _bytes_match(column: ColumnElement[str], value: str, shape: Shape) -> ColumnElement[bool]:
+    """As bytes, since a NUL ends SQLite's patterns."""
+    held, wanted = cast(column, LargeBinary), bindparam(None, value.encode(), type_=LargeBinary())
+    match shape:
+        case "contains":
+            return func.instr(held, wanted) > 0
+        case "startswith":
+            return func.instr(held, wanted) == 1
+        case "endswith":
+            return func.substr(held, -len(value.encode())) == wanted
+        case _:
+            return held == wanted
+
+
+def _exact_match(column: ColumnElement[str], value: str, shape: Shape) -> ColumnElement[bool]:
     if shape == "startswith" and isinstance(column.type, AsciiKey):
         # Its collation is binary already, and cannot be compared with other text without a forced one.
         return _KeyPrefix(column, bindparam(None, value, type_=_PATTERNS[shape])) if value.isascii() else false()
@@ -188,7 +249,8 @@ def exact_match(column: ColumnElement[str], value: str, shape: Shape) -> ColumnE
 def folded_match(column: ColumnElement[str], value: str, shape: Shape) -> ColumnElement[bool]:
     """`value` at its place in the column, case not counted."""
     kind = _FoldedLike if shape == "like" else _Folded
-    return kind(column, bindparam(None, value, type_=_PATTERNS[shape]))
+    folded = kind(column, bindparam(None, value, type_=_PATTERNS[shape]))
+    return _ByDatabase(_bytes_match(func.lower(column), value.lower(), shape), folded) if "\0" in value else folded
 
 
 def regex_match(column: ColumnElement[str], value: str) -> ColumnElement[bool]:

@@ -3,6 +3,7 @@
 import datetime as dt
 import enum
 import math
+import sys
 import uuid
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -50,14 +51,14 @@ def storage(column: "Column[Any]") -> Coerce:
     """The function that turns a value into one that this column can store: `coercion`, within the column's bounds."""
     coerce, kind = _coercion_of(column.type), column.type
     base = kind.impl if isinstance(kind, TypeDecorator) else kind
-    if coerce is _integer:
+    if coerce in (_any_integer, _any_unsigned):
         if base._variant_mapping:  # noqa: SLF001  # each database has a column type of its own, and bounds
-            return coerce
+            return _integer_of_64_bits
         bits = next(bits for known, bits in _INTEGER_BITS if isinstance(base, known))
         return _bounded_integer(bits, is_unsigned=_is_unsigned(base))
     if coerce in (plain_text, _ascii) and not base._variant_mapping:  # noqa: SLF001  # as above
         return _bounded_text(coerce, getattr(base, "length", None))
-    if coerce is _number:
+    if coerce is _any_number:
         if isinstance(base, Numeric) and base.precision is not None and base.scale is not None:
             return _bounded_number(base.precision - base.scale)
         return _bounded_number(None)
@@ -90,7 +91,7 @@ def _coercion_of(kind: TypeEngine[Any]) -> Coerce:
     if isinstance(kind, Uuid) and not kind.as_uuid:
         return _uuid_text
     if isinstance(kind, BigInteger) and _is_unsigned(kind):
-        return _bounded_integer(64, is_unsigned=True)
+        return _any_unsigned
     for known, coerce in _BY_TYPE:
         if isinstance(kind, known):
             return coerce
@@ -174,8 +175,20 @@ def _boolean(value: object) -> object:
     return value
 
 
-def _integer(value: object) -> object:
-    return _integer_of_64_bits(value)
+def _comparable_integer(end: int) -> Coerce:
+    """Integers to compare with; drivers cannot send those that no row has, so a number as far out stands for them."""
+
+    def check(value: object) -> object:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise Refused("an int")
+        if -(1 << 63) <= value < end:
+            return value
+        return 1e30 if value > 0 else -1e30
+
+    return check
+
+
+_any_integer, _any_unsigned = _comparable_integer(1 << 63), _comparable_integer(1 << 64)
 
 
 def _is_unsigned(kind: object) -> bool:
@@ -197,7 +210,22 @@ def _bounded_integer(bits: int, *, is_unsigned: bool = False) -> Coerce:
     return check
 
 
-_integer_of_64_bits = _bounded_integer(64)  # no database compares with more
+_integer_of_64_bits = _bounded_integer(64)
+
+
+def _any_number(value: object) -> object:
+    """A number to compare with; one that no column holds becomes the nearest that drivers can send."""
+    if not isinstance(value, int | float | Decimal) or isinstance(value, bool):
+        raise Refused("a number")
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    exact = Decimal(value)
+    if exact.is_nan():
+        raise Refused("a number")
+    if exact.is_finite() and abs(exact.adjusted()) <= _MOST_DIGITS:
+        return value if isinstance(value, int) and value.bit_length() < 64 else exact
+    nearest = math.ulp(0.0) if exact.is_finite() and exact.adjusted() < 0 else sys.float_info.max
+    return nearest if exact > 0 else -nearest
 
 
 def _number(value: object) -> object:
@@ -259,9 +287,9 @@ _BY_TYPE: list[tuple[type[TypeEngine[Any]], Coerce]] = [
     (DateTime, _datetime),
     (Date, _date),
     (Boolean, _boolean),
-    (Integer, _integer),
-    (Numeric, _number),
-    (Float, _number),
+    (Integer, _any_integer),
+    (Numeric, _any_number),
+    (Float, _any_number),
     (LargeBinary, _bytes),
     (String, plain_text),
 ]
