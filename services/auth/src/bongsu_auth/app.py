@@ -64,7 +64,7 @@ from bongsu_auth.passwords import endpoints as passwords
 from bongsu_auth.sessions import endpoints as sessions
 from bongsu_auth.sessions.access_tokens import AccessTokens
 from bongsu_auth.sessions.devices import Devices
-from bongsu_auth.sessions.limits import LoginLimits, sweep_failures
+from bongsu_auth.sessions.limits import GuessLimits, sweep_failures
 from bongsu_auth.sessions.service import Lifetimes, Sessions, sweep_sessions
 from bongsu_auth.settings import AuthSettings
 from bongsu_auth.signing_keys import endpoints as signing_keys
@@ -118,7 +118,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
     )
     links = MailLinks(mails)
     users = UserManager(UserDatabase(), hasher, database, sign_ups, Credentials(links, session_service, notices))
-    limits = LoginLimits(
+    limits = GuessLimits(
         database,
         per_account_and_address=settings.login_failures,
         per_account=settings.login_failures_account,
@@ -172,6 +172,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
             try:
                 yield
             finally:
+                await limits.close()
                 hasher.close()
 
     app = create_api(

@@ -58,6 +58,7 @@ class TestRegister:
 
     async def test_known_and_unknown_address_cost_the_same_statements(self, stage: Stage) -> None:
         user = await stage.user()
+        await stage.register(stage.new_address())  # makes the counter of this client
         statements: list[str] = []
         event.listen(
             stage.database.engine.sync_engine,

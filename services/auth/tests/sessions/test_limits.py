@@ -1,30 +1,113 @@
-"""Counters of failed sign-ins."""
+"""Limits on guesses: each is counted before its secret is checked."""
 
 import asyncio
+from uuid import UUID, uuid4
 
-from bongsu.runtime.dependencies import find
-from bongsu_auth.sessions.limits import Attempt, LoginLimits
+import pytest
+
+from bongsu.runtime.errors import Unavailable
+from bongsu_auth.errors import TooManyLogins
+from bongsu_auth.sessions.limits import CONCURRENT, Attempt, GuessLimits
 from bongsu_auth.sessions.models import LoginFailures
 from services.auth.tests.stage import Stage
 
-CONCURRENT = 8
+FREE = 4
+EMAIL = "a@example.com"
 
 
-class TestCountFailure:
-    async def test_each_concurrent_failure_counts(self, each_stage: Stage) -> None:
-        limits, database = find(each_stage.app, LoginLimits), each_stage.database
-        connected = asyncio.Barrier(CONCURRENT)
+def limits_of(stage: Stage, *, free: int = FREE) -> GuessLimits:
+    return GuessLimits(stage.database, per_account_and_address=free, per_account=20, per_address=100, first_wait_s=900)
 
-        async def failed() -> None:
-            await database.ping()  # each has a connection, so that they run concurrently
-            await connected.wait()
-            await limits.count_failure(Attempt("a@example.com", "192.0.2.1", known_device=False))
 
-        await asyncio.gather(*(failed() for _ in range(CONCURRENT)))
-        assert await LoginFailures.query().pluck("failures") == [CONCURRENT] * 3
+async def guess(
+    limits: GuessLimits, *, right: bool = False, device: UUID | None = None, account: str = EMAIL, network: int = 1
+) -> str:
+    """Return `right`, `wrong` or `wait`."""
 
-    async def test_concurrent_wrong_logins_are_all_refused(self, each_stage: Stage) -> None:
-        answers = await asyncio.gather(
-            *(each_stage.login(f"{number}@example.com", "wrong password") for number in range(CONCURRENT))
-        )
-        assert {answer.status_code for answer in answers} == {401}
+    async def check() -> bool | None:
+        await asyncio.sleep(0)
+        return right or None
+
+    try:
+        found = await limits.guard(Attempt(account, f"192.0.2.{network}", device), check)
+    except TooManyLogins:
+        return "wait"
+    return "wrong" if found is None else "right"
+
+
+class TestGuard:
+    async def test_concurrent_guesses_do_not_pass_the_limit_together(self, each_stage: Stage) -> None:
+        replicas = [limits_of(each_stage) for _ in range(2)]
+        answers = await asyncio.gather(*(guess(replicas[number % 2]) for number in range(40)))
+        assert sorted(answers) == ["wait"] * (40 - FREE) + ["wrong"] * FREE
+        assert max(await LoginFailures.query().pluck("failures")) == FREE
+
+    async def test_right_secret_among_concurrent_guesses_is_refused_like_the_others(self, each_stage: Stage) -> None:
+        limits = limits_of(each_stage)
+        answers = await asyncio.gather(*(guess(limits, right=number == 39) for number in range(40)))
+        assert sorted(answers) == ["wait"] * (40 - FREE) + ["wrong"] * FREE
+
+    async def test_concurrent_right_secrets_do_not_reach_the_limit(self, each_stage: Stage) -> None:
+        limits = limits_of(each_stage)
+        assert FREE > CONCURRENT
+        answers = await asyncio.gather(*(guess(limits, right=True) for _ in range(30)))
+        assert answers == ["right"] * 30
+        assert set(await LoginFailures.query().pluck("failures")) == {0}
+
+    async def test_right_secret_takes_only_its_own_guess_off_the_shared_counters(self, each_stage: Stage) -> None:
+        limits = limits_of(each_stage)
+        for network in (1, 1, 2):
+            assert await guess(limits, network=network) == "wrong"
+        assert await guess(limits, right=True) == "right"
+        # network 1: 2 wrong; account: 3 wrong; account and network 1: forgotten; network 2, also with the account: 1
+        assert sorted(await LoginFailures.query().pluck("failures")) == [0, 1, 1, 2, 3]
+
+    async def test_guess_that_was_not_checked_is_not_counted(self, stage: Stage) -> None:
+        async def check() -> bool:
+            raise Unavailable("the queue is full")
+
+        limits = limits_of(stage, free=1)
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                await limits.guard(Attempt(EMAIL, "192.0.2.1"), check)
+        assert await guess(limits, right=True) == "right"
+
+    async def test_cancelled_guess_stays_counted(self, stage: Stage) -> None:
+        """A client that disconnects early must not guess for free."""
+        limits, checking = limits_of(stage), asyncio.Event()
+
+        async def check() -> bool:
+            checking.set()
+            await asyncio.Event().wait()
+            return True
+
+        task = asyncio.create_task(limits.guard(Attempt(EMAIL, "192.0.2.1"), check))
+        await checking.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert set(await LoginFailures.query().pluck("failures")) == {1}
+
+    async def test_known_device_is_not_locked_out_by_guesses_behind_its_address(self, stage: Stage) -> None:
+        limits, device = limits_of(stage), uuid4()
+        while await guess(limits) == "wrong":
+            pass
+        for number in range(100):
+            await guess(limits, account=f"{number}@example.com")
+        assert await guess(limits, account="other@example.com") == "wait"
+        assert await guess(limits, device=device) == "wrong"
+        assert await guess(limits, device=device, right=True) == "right"
+
+    async def test_known_device_has_a_limit_of_its_own(self, stage: Stage) -> None:
+        limits, device = limits_of(stage), uuid4()
+        answers = [await guess(limits, device=device) for _ in range(FREE + 1)]
+        assert answers == ["wrong"] * FREE + ["wait"]
+        assert await guess(limits, device=uuid4()) == "wrong"
+
+    async def test_each_kind_of_secret_is_counted_by_itself(self, stage: Stage) -> None:
+        limits = limits_of(stage, free=1)
+        assert await guess(limits) == "wrong"
+
+        async def check() -> bool:
+            return True
+
+        assert await limits.guard(Attempt(EMAIL, "192.0.2.1", secret="mfa"), check) is True

@@ -7,7 +7,6 @@ import time
 import httpx
 import jwt
 import pytest
-from fastapi.security import OAuth2PasswordRequestForm
 
 from bongsu.identity import audit
 from bongsu.identity.models import AuditEntry, User, UserSession
@@ -62,10 +61,12 @@ class TestLogin:
                 )
         assert {(answer.status_code, answer.content) for answer in answers} == {(401, answers[0].content)}
 
-    async def test_only_a_sign_in_that_succeeds_is_audited_and_a_refused_one_is_counted(self, stage: Stage) -> None:
+    async def test_refused_sign_in_is_audited_and_counted(self, stage: Stage) -> None:
         user = await stage.user()
         assert (await stage.login(user.email, WRONG)).status_code == 401
         assert await AuditEntry.filter_by(action="session.opened").count() == 0
+        [refused] = await AuditEntry.filter_by(action="session.sign_in_failed").all()
+        assert (refused.subject_id, refused.actor_id, refused.address) == (user.id, None, "127.0.0.1")
         assert await LoginFailures.row_count() > 0
         assert (await stage.login(user.email)).status_code == 200
         assert await AuditEntry.filter_by(action="session.opened").count() == 1
@@ -193,24 +194,50 @@ class TestLimits:
         assert (answer.status_code, answer.json()["code"]) == (429, "too_many_logins")
         assert int(answer.headers["retry-after"]) >= 1
 
-    async def test_right_password_is_refused_when_concurrent_guesses_used_the_limit(
-        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """All were admitted before one of them was counted."""
-        user, authenticate = await stage.user(), stage.users.authenticate
+    @pytest.mark.parametrize("path", ["/auth/login", "/auth/reauthenticate"])
+    async def test_hundred_concurrent_guesses_reveal_nothing(self, each_stage: Stage, path: str) -> None:
+        """Every refused answer is the same, and the right password is not checked once the guesses are used up."""
+        user, stage = await each_stage.user(), each_stage
+        headers = await stage.signed_in(user) if path != "/auth/login" else {}
         async with stage.browser() as browser:
+            body = {"password": WRONG} | ({} if headers else {"email": user.email})
+            await browser.post(path, json=body, headers=headers)
+        # The next guess is the last for minutes.
+        await LoginFailures.filter_by(failures__gt=0).update(failures=12)
+        passwords = [f"{WRONG} {number}" for number in range(99)] + [PASSWORD]
 
-            async def checked(credentials: OAuth2PasswordRequestForm) -> User | None:
-                found = await authenticate(credentials)
-                if found is not None:
-                    for _ in range(3):
-                        assert (await self.attempt(browser, user.email)).status_code == 401
-                return found
+        async def attempt(password: str) -> httpx.Response:
+            body = {"password": password} | ({} if headers else {"email": user.email})
+            return await stage.client.post(path, json=body, headers={**headers, "x-request-id": "same"})
 
-            monkeypatch.setattr(stage.users, "authenticate", checked)
-            answer = await self.attempt(browser, user.email, PASSWORD)
-        assert (answer.status_code, answer.json()["code"]) == (429, "too_many_logins")
-        assert await UserSession.filter_by(user_id=user.id).count() == 0
+        answers = await asyncio.gather(*map(attempt, passwords))
+        wrong = 403 if headers else 401
+        statuses = [answer.status_code for answer in answers]
+        assert sorted(statuses) == [wrong] + [429] * 99
+        assert statuses[-1] == 429
+        assert len({answer.content for answer in answers if answer.status_code == 429}) == 1
+
+    async def test_concurrent_right_passwords_are_all_accepted(self, each_stage: Stage) -> None:
+        user = await each_stage.user()
+        answers = await asyncio.gather(*(each_stage.login(user.email) for _ in range(30)))
+        assert {answer.status_code for answer in answers} == {200}
+
+    async def test_known_device_gets_in_when_others_guess_behind_its_address(self, each_stage: Stage) -> None:
+        user = await each_stage.user()
+        async with each_stage.browser() as owner, each_stage.browser() as attacker:
+            await self.attempt(owner, user.email, PASSWORD)
+            for _ in range(6):
+                await self.attempt(attacker, user.email)
+            assert (await self.attempt(attacker, user.email, PASSWORD)).status_code == 429
+            assert (await self.attempt(owner, user.email, PASSWORD)).status_code == 200
+
+    async def test_device_of_another_account_is_a_strangers(self, stage: Stage) -> None:
+        mine, victim = await stage.user(), await stage.user()
+        async with stage.browser() as attacker:
+            for _ in range(3):
+                await self.attempt(attacker, victim.email)
+            await self.attempt(attacker, mine.email, PASSWORD)
+            assert (await self.attempt(attacker, victim.email, PASSWORD)).status_code == 429
 
     async def test_addresses_of_one_ipv6_network_count_as_one(self, stage: Stage) -> None:
         codes = []
@@ -266,7 +293,7 @@ class TestStorm:
         return AuthSettings(password_queue=10, login_failures=10_000)
 
     async def test_login_gets_503_when_the_queue_is_full(self, stage: Stage) -> None:
-        answers = await asyncio.gather(*(stage.login("nobody@example.com") for _ in range(60)))
+        answers = await asyncio.gather(*(stage.login(f"{number}@example.com") for number in range(60)))
         codes = [answer.status_code for answer in answers]
         assert set(codes) == {401, 503}
         refused = next(answer for answer in answers if answer.status_code == 503)
@@ -274,7 +301,7 @@ class TestStorm:
         assert int(refused.headers["retry-after"]) >= 1
 
     async def test_event_loop_responds_during_a_storm(self, stage: Stage) -> None:
-        storm = asyncio.gather(*(stage.login("nobody@example.com") for _ in range(100)))
+        storm = asyncio.gather(*(stage.login(f"{number}@example.com") for number in range(100)))
         waited_s = []
         # Samples the latency of the loop for as long as the storm takes.
         while not storm.done():

@@ -41,6 +41,7 @@ class TestReauthenticate:
         answer = await stage.client.post(PATH, json={"password": "wrong password"}, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (403, "password_refused")
         assert (await stage.client.get("/auth/me", headers=headers)).status_code == 200
+        assert await AuditEntry.filter_by(action="session.reauthentication_failed").count() == 1
 
     async def test_account_without_a_password_is_refused(self, stage: Stage) -> None:
         async with stage.browser() as browser:
@@ -68,3 +69,12 @@ class TestLimits:
             for number in range(5)
         ]
         assert statuses[-1] == 429
+
+    async def test_right_passwords_are_not_counted(self, stage: Stage) -> None:
+        headers = await stage.signed_in(await stage.user())
+        for _ in range(5):
+            answer = await stage.client.post(PATH, json={"password": PASSWORD}, headers=headers)
+            assert answer.status_code == 200
+        for number in range(5):
+            change = {"current": PASSWORD if number == 0 else f"{PASSWORD} {number - 1}", "new": f"{PASSWORD} {number}"}
+            assert (await stage.client.put("/auth/password", json=change, headers=headers)).status_code == 204

@@ -90,6 +90,20 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):  # type: ignore[typ
             await user.refresh("hashed_password")
         return user
 
+    async def record_failure(self, action: str, email: str, actor: Actor) -> None:
+        """Record a wrong password in the audit log. The statements are the same for an unknown address.
+
+        Opens its own unit of work.
+
+        :param action: such as `session.sign_in_failed`.
+        """
+
+        async def record() -> None:
+            user = await self.user_db.get_by_email(email)
+            await audit.record(action, actor, subject_id=user.id if user is not None else None)
+
+        await self._database.run(record)
+
     async def validate_password(self, password: str, user: schemas.BaseUserCreate | User) -> None:
         """Refuse a password that is too short, too long or equal to the address.
 

@@ -9,6 +9,7 @@ from fastapi_users import BaseUserManager
 from fastapi_users.authentication import Strategy
 from fastapi_users.exceptions import UserNotExists
 
+from bongsu.identity.audit import Actor
 from bongsu.identity.callers import SAFE_METHODS, Caller
 from bongsu.identity.dependencies import identity_of
 from bongsu.identity.models import User
@@ -17,7 +18,7 @@ from bongsu.runtime.errors import Unauthorised
 from bongsu_auth.accounts.manager import UserManager
 from bongsu_auth.errors import AccountBlocked, LoginRefused, PasswordMissing, PasswordRefused
 from bongsu_auth.sessions.devices import MAX_AGE_S, Devices
-from bongsu_auth.sessions.limits import Attempt, LoginLimits
+from bongsu_auth.sessions.limits import Attempt, GuessLimits, Reservation
 from bongsu_auth.sessions.service import Sessions, SignIn, Tokens
 
 
@@ -40,17 +41,18 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         self,
         request: Request,
         sessions: Annotated[Sessions, Provided(Sessions)],
-        limits: Annotated[LoginLimits, Provided(LoginLimits)],
+        limits: Annotated[GuessLimits, Provided(GuessLimits)],
         devices: Annotated[Devices, Provided(Devices)],
     ) -> None:
         self._request = request
         self._sessions = sessions
         self._limits = limits
         self._devices = devices
-        self._attempt: Attempt | None = None
+        self._reservation: Reservation | None = None
         self.identity = identity_of(request)
         self.cookies = self.identity.cookies
         self.address = self.identity.address(request)
+        self.device = devices.open(request.cookies.get(self.cookies.device))
 
     async def read_token(
         self,
@@ -74,34 +76,47 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         return user
 
     async def authenticate(self, manager: UserManager, email: str, password: str) -> User:
-        """Check a password within the limits. Commits failures: call it outside of a unit of work.
+        """Check a password within the limits. Commits by itself: call it outside of a unit of work.
+
+        The guess stays counted until `write_token` or `release_guess`.
 
         :raises LoginRefused: address or password is wrong, or the account may not be used.
-        :raises TooManyLogins: too many were wrong.
+        :raises TooManyLogins: too many guesses; the password was not checked.
         """
-        known = self._devices.open(self._request.cookies.get(self.cookies.device))
-        device_user = await manager.user_db.get(known) if known is not None else None
-        is_known = device_user is not None and device_user.email_norm == email
-        self._attempt = Attempt(email, self.address, known_device=is_known)
-        form = OAuth2PasswordRequestForm(username=email, password=password)
-        user = await self._limits.guard(self._attempt, lambda: manager.authenticate(form))
+        attempt = Attempt(email, self.address, await self._find_device(manager, email))
+        async with self._limits.reserve(attempt) as self._reservation:
+            user = await manager.authenticate(OAuth2PasswordRequestForm(username=email, password=password))
         if user is None:
+            await manager.record_failure("session.sign_in_failed", email, Actor(address=self.address))
             raise LoginRefused
         return user
 
+    async def release_guess(self) -> None:
+        """Undo the count of a right password, in the caller's unit of work."""
+        if self._reservation is not None:
+            await self._limits.release(self._reservation)
+
     async def reauthenticate(self, manager: UserManager, user: User, password: str) -> None:
-        """Check the password of a user who is signed in. Commits failures: call it outside of a unit of work.
+        """Check the password of a user who is signed in. Commits by itself: call it outside of a unit of work.
 
         :raises PasswordMissing: the account has none.
         :raises PasswordRefused: it is wrong.
-        :raises TooManyLogins: too many were wrong.
+        :raises TooManyLogins: too many guesses; the password was not checked.
         """
         if not user.hashed_password:
             raise PasswordMissing
-        try:
-            await self.authenticate(manager, user.email, password)
-        except LoginRefused:
-            raise PasswordRefused from None
+        caller = self._require_caller()
+        form = OAuth2PasswordRequestForm(username=user.email, password=password)
+        # A session counts as a known device: what others guess does not concern it.
+        attempt = Attempt(user.email, self.address, caller.session_id)
+        if await self._limits.guard(attempt, lambda: manager.authenticate(form)) is None:
+            await manager.record_failure("session.reauthentication_failed", user.email, caller.actor)
+            raise PasswordRefused
+
+    async def _find_device(self, manager: UserManager, email: str) -> UUID | None:
+        """Return the ID of this browser's device, if the account with this address signed in from it before."""
+        user = await manager.user_db.get(self.device.user_id) if self.device is not None else None
+        return self.device.id if self.device is not None and user is not None and user.email_norm == email else None
 
     async def renew_token(self, user: User) -> Tokens:
         """Record a reauthentication in the session, in the caller's unit of work. The refresh token stays.
@@ -109,22 +124,20 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         :raises SessionNotFound: the session has ended.
         :raises AccountBlocked: the user was blocked in the meantime.
         """
-        caller = self.caller
-        assert caller is not None  # noqa: S101 - the endpoint requires an account
-        assert caller.session_id is not None  # noqa: S101 - and an account has a session
-        if self._attempt is not None:
-            await self._limits.require_open(self._attempt)
+        caller = self._require_caller()
+        assert caller.session_id is not None  # noqa: S101 - an account has a session
         return await self._sessions.reauthenticate(caller.session_id, user, "pwd", caller.actor)
+
+    def _require_caller(self) -> Caller:
+        assert self.caller is not None  # noqa: S101 - the endpoint requires an account
+        return self.caller
 
     async def write_token(self, user: User) -> str:
         """Open a session, in the caller's unit of work. Returns its access token; `tokens` has both.
 
-        :raises TooManyLogins: too many passwords were wrong in the meantime.
         :raises LoginRefused: after a password, the user was blocked in the meantime.
         :raises AccountBlocked: the same, after a sign-in at a provider.
         """
-        if self._attempt is not None:
-            await self._limits.confirm(self._attempt)
         sign_in = SignIn(
             amr=("fed",) if self.provider is not None else ("pwd",),
             address=self.address,
@@ -137,6 +150,8 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
             if self.provider is not None:
                 raise
             raise LoginRefused from None
+        # Last in the unit of work, because many sign-ins share the counters of a network.
+        await self.release_guess()
         return self.tokens.access_token
 
     async def destroy_token(self, token: str, user: User | None) -> None:
@@ -152,7 +167,7 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
 
     def remember_device(self, response: Response, user: User) -> None:
         """Set the cookie by which attackers cannot lock this browser out."""
-        self.cookies.set(response, self.cookies.device, self._devices.seal(user.id), max_age_s=MAX_AGE_S)
+        self.cookies.set(response, self.cookies.device, self._devices.seal(user.id, self.device), max_age_s=MAX_AGE_S)
 
 
 def user_agent_of(request: Request) -> str | None:
