@@ -11,9 +11,16 @@ from starlette.requests import Request
 from bongsu.identity.api_keys import KeyDirectory
 from bongsu.identity.audit import Actor
 from bongsu.identity.cookies import AuthCookies, is_same_origin
-from bongsu.identity.errors import AccessTokenRefused, AuthorizationMalformed, CredentialsMissing, CrossSiteRequest
+from bongsu.identity.errors import (
+    AccessTokenRefused,
+    AuthorizationMalformed,
+    CredentialsMissing,
+    CrossSiteRequest,
+    SignatureRefused,
+)
 from bongsu.identity.key_source import DatabaseKeySource
 from bongsu.identity.models import KeyMode
+from bongsu.identity.nonces import Nonce, Nonces
 from bongsu.identity.revocations import RevocationFeed
 from bongsu.identity.scopes import Permission, Role, Scope, parse_scopes
 from bongsu.identity.signature_base import Origin
@@ -40,6 +47,7 @@ class Caller:
     :param method: how the caller was identified.
     :param address: the client's address as our proxies saw it, or None.
     :param off_trial: whether the account may send to anyone; False where this was not looked up.
+    :param nonce: of the signature, where it is not claimed yet.
     """
 
     user_id: UUID
@@ -52,6 +60,7 @@ class Caller:
     method: Method
     address: str | None = None
     off_trial: bool = False
+    nonce: Nonce | None = None
 
     def may(self, permission: Permission) -> bool:
         """Whether the role has the permission."""
@@ -89,6 +98,7 @@ class Identity:
         self.revocations = revocations or RevocationFeed()
         self.tokens = TokenVerifier(public_url, self.key_source, self.revocations)
         self._signed_requests = SignedRequestVerifier(public_url, self.keys)
+        self._nonces = Nonces()
         self._trusted_proxies = tuple(parse_network(text) for text in trusted_proxies)
 
     @contextlib.asynccontextmanager
@@ -96,9 +106,29 @@ class Identity:
         """Follow revocations and signing keys in the background until the block ends."""
         async with self.revocations.following(), self.key_source.following():
             yield
+        await self._nonces.close()
 
     async def identify(self, request: Request) -> Caller:
-        """Return the caller of a request.
+        """Return the caller of a request, and claim the nonce of a signature.
+
+        :raises Unauthorised: no credential, or one that is not valid; see `bongsu.identity.errors`.
+        :raises Forbidden: the key may not be used from this address, or a page of another site sent the cookie.
+        :raises Unavailable: the request changes something, and recent revocations are unknown.
+        """
+        caller = await self.identify_before_claim(request)
+        await self.claim_nonce(caller)
+        return caller
+
+    async def claim_nonce(self, caller: Caller) -> None:
+        """Claim the nonce of the caller's signature, unless a transaction has recorded it.
+
+        :raises SignatureRefused: it was used before.
+        """
+        if caller.nonce is not None and not caller.nonce.is_recorded and not await self._nonces.record(caller.nonce):
+            raise SignatureRefused
+
+    async def identify_before_claim(self, request: Request) -> Caller:
+        """As `identify`, without the claim: whatever the answer to the request is, its nonce is claimed before.
 
         :raises Unauthorised: no credential, or one that is not valid; see `bongsu.identity.errors`.
         :raises Forbidden: the key may not be used from this address, or a page of another site sent the cookie.
@@ -160,7 +190,8 @@ class Identity:
 
     async def _by_signature(self, request: Request) -> Caller:
         address = self.address(request)
-        key = await self._signed_requests.verify(request, address)
+        # The nonce is claimed after the check of the signature: others cannot use it up.
+        key, nonce = await self._signed_requests.verify(request, address)
         return Caller(
             user_id=key.user_id,
             role=key.role,
@@ -172,4 +203,5 @@ class Identity:
             method="signature",
             address=address,
             off_trial=key.off_trial,
+            nonce=nonce,
         )

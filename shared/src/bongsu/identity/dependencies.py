@@ -3,7 +3,7 @@
 `create_app` provides an `Identity`; endpoints ask for an `Annotated[Caller, Depends(…)]`.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
@@ -12,6 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from bongsu.identity.callers import Caller, Identity
 from bongsu.identity.errors import PermissionMissing, ScopeMissing, SessionRequired
 from bongsu.identity.scopes import Permission, Scope
+from bongsu.mixins import is_unavailable
 from bongsu.runtime.dependencies import find
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "require_account",
     "require_permission",
     "require_scope",
+    "require_scope_before_claim",
 ]
 
 _BEARER = HTTPBearer(
@@ -54,6 +56,26 @@ async def current_caller(
 CurrentCaller = Annotated[Caller, Depends(current_caller)]
 
 
+async def caller_before_claim(
+    request: Request,
+    _documented: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+) -> AsyncIterator[Caller]:
+    """Identify the caller of an endpoint that records `Caller.nonce` in its own transaction.
+
+    Where it has not, a refused body for example, the nonce is claimed before the answer, which is SignatureRefused if
+    it was used before. A request that failed because the database is unavailable has done nothing, and may be repeated.
+    """
+    identity = identity_of(request)
+    caller = await identity.identify_before_claim(request)
+    try:
+        yield caller
+    except Exception as error:
+        if not is_unavailable(error):
+            await identity.claim_nonce(caller)
+        raise
+    await identity.claim_nonce(caller)
+
+
 async def require_account(caller: CurrentCaller) -> Caller:
     """Require a signed-in user, as managing accounts and keys does.
 
@@ -68,6 +90,18 @@ def require_scope(scope: Scope) -> CallerDependency:
     """Return a dependency that requires a token or key with the scope, and raises `ScopeMissing`."""
 
     async def caller_with_scope(caller: CurrentCaller) -> Caller:
+        if scope not in caller.scopes:
+            raise ScopeMissing(scope)
+        return caller
+
+    return caller_with_scope
+
+
+def require_scope_before_claim(scope: Scope) -> CallerDependency:
+    """As `require_scope`, for an endpoint that records `Caller.nonce` in its own transaction."""
+
+    # Of the function: the nonce is claimed before the response is sent.
+    async def caller_with_scope(caller: Annotated[Caller, Depends(caller_before_claim, scope="function")]) -> Caller:
         if scope not in caller.scopes:
             raise ScopeMissing(scope)
         return caller

@@ -2,50 +2,82 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from bongsu.identity.models import RequestNonce
 from bongsu.identity.sweeps import sweep
-from bongsu.mixins import GroupCommit, utc_now, uuid7
+from bongsu.mixins import GroupCommit, python_now, utc_now, uuid7
 
 LIFETIME = timedelta(seconds=120)
 """Longer than any signature is fresh: `created` may be 30 s in the future, and is accepted for 30 s more."""
 
 SWEEP_LIMIT_S = 30
+_NOW = utc_now()
 
 
-@dataclass(frozen=True, slots=True)
-class _Use:
-    id: UUID
+@dataclass(slots=True)
+class Nonce:
+    """One use of a nonce.
+
+    :param is_recorded: whether a committed transaction has claimed it, for this use or before.
+    """
+
     digest: str
+    id: UUID = field(default_factory=uuid7)
+    is_recorded: bool = False
+
+    @classmethod
+    def of(cls, access_key: str, nonce: str) -> "Nonce":
+        """The nonce of a key: another key's nonce may have the same text."""
+        digest = hashlib.sha256(f"{access_key}\0{nonce}".encode()).digest()
+        return cls(base64.urlsafe_b64encode(digest).decode().rstrip("="))
 
 
 class Nonces:
     """Uses nonces. Uses at the same time share a transaction, outside of the callers' units of work."""
 
     def __init__(self) -> None:
-        self._commit: GroupCommit[_Use, bool] | None = None
+        self._commit: GroupCommit[Nonce, bool] | None = None
 
     async def use(self, access_key: str, nonce: str) -> bool:
         """Use a nonce; return whether this is its first use with the key."""
+        return await self.record(Nonce.of(access_key, nonce))
+
+    async def record(self, nonce: Nonce) -> bool:
+        """Claim a nonce; return whether this is its first use."""
         database = RequestNonce.database()
         if self._commit is None or self._commit.database is not database:
             self._commit = GroupCommit(database, _write)
-        digest = hashlib.sha256(f"{access_key}\0{nonce}".encode()).digest()
-        return await self._commit.submit(_Use(uuid7(), base64.urlsafe_b64encode(digest).decode().rstrip("=")))
+        is_first = await self._commit.submit(nonce)
+        nonce.is_recorded = True
+        return is_first
+
+    async def close(self) -> None:
+        """Finish the claims in progress."""
+        if self._commit is not None:
+            await self._commit.close()
 
 
-async def _write(uses: Sequence[_Use]) -> Sequence[bool]:
-    expires_at = datetime.now(UTC) + LIFETIME
+async def claim_nonces(nonces: Sequence[Nonce]) -> Mapping[UUID, datetime]:
+    """Claim nonces in the running unit of work.
+
+    :returns: the IDs of the uses that are the first, each with the time by the database's clock.
+    """
     # In sorted order, so that two transactions with the same nonces meet no deadlock.
-    ordered = sorted(uses, key=lambda use: use.digest)
-    rows = [{"id": use.id, "digest": use.digest, "expires_at": expires_at} for use in ordered]
+    ordered = sorted(nonces, key=lambda nonce: nonce.digest)
+    expires_at = python_now() + LIFETIME
+    rows = [{"id": nonce.id, "digest": nonce.digest, "expires_at": expires_at} for nonce in ordered]
     await RequestNonce.upsert(rows, by="digest", update=[])
-    first = {*await RequestNonce.filter_by(id__in=[use.id for use in uses]).pluck("id")}
-    return [use.id in first for use in uses]
+    first = await RequestNonce.filter_by(id__in=[nonce.id for nonce in nonces]).aggregate_by("id", now=_NOW)
+    return {row["id"]: row["now"] for row in first}
+
+
+async def _write(nonces: Sequence[Nonce]) -> Sequence[bool]:
+    first = await claim_nonces(nonces)
+    return [nonce.id in first for nonce in nonces]
 
 
 async def sweep_nonces() -> int:

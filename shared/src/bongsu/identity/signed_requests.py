@@ -1,10 +1,10 @@
-"""Verifies signed requests: the signature, the key and its allow-list, and the nonce."""
+"""Verifies signed requests: the signature, the key and its allow-list."""
 
 from starlette.requests import Request
 
 from bongsu.identity.api_keys import KeyDirectory, KnownKey
 from bongsu.identity.errors import AddressNotAllowed, SignatureRefused, SignatureUnreadable
-from bongsu.identity.nonces import Nonces
+from bongsu.identity.nonces import Nonce
 from bongsu.identity.signature_base import HttpRequest
 from bongsu.identity.signatures import DUMMY_SECRET, SignatureMalformed, SignatureReader
 
@@ -19,13 +19,12 @@ class SignedRequestVerifier:
     def __init__(self, public_url: str, keys: KeyDirectory) -> None:
         self._reader = SignatureReader(public_url)
         self._keys = keys
-        self._nonces = Nonces()
 
-    async def verify(self, request: Request, address: str | None) -> KnownKey:
-        """Return the key that signed the request, and use its nonce.
+    async def verify(self, request: Request, address: str | None) -> tuple[KnownKey, Nonce]:
+        """Return the key that signed the request, and its nonce, which the caller claims.
 
         A request may carry other signatures as well, such as a gateway's. Answer and work are the same whether a key
-        is unknown, stopped or its owner blocked, and whether the signature is wrong, old or was used before.
+        is unknown, stopped or its owner blocked, and whether the signature is wrong or old.
 
         :param address: the client's, for the allow-list.
         :raises SignatureUnreadable: the request has no signature of the required form.
@@ -53,7 +52,4 @@ class SignedRequestVerifier:
         key, claim = accepted
         if not key.is_usable_from(address):
             raise AddressNotAllowed
-        # After the check of the signature: others cannot use up a nonce.
-        if not await self._nonces.use(claim.key_id, claim.nonce):
-            raise SignatureRefused
-        return key
+        return key, Nonce.of(claim.key_id, claim.nonce)

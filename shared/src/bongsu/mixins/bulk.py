@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Column, CursorResult, bindparam, case, insert, null, select, update
+from sqlalchemy import Column, CursorResult, Insert, bindparam, case, insert, null, select, update
 from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from bongsu.mixins.base import Base
 from bongsu.mixins.clock import python_now
@@ -36,14 +38,17 @@ class _Group:
     objects: list[tuple[int, Base]]
 
 
-def bulk_insert(session: Session, model: type[M], rows: Sequence["Mapping[str, object] | M"]) -> int:
+def bulk_insert(
+    session: Session, model: type[M], rows: Sequence["Mapping[str, object] | M"], *, savepoint: bool = True
+) -> int:
     """Inserts the rows, one statement for all that have the same fields; objects get what was made for them."""
     session.flush()
     fields = fields_of(model)
     if fields.is_joined:
         return _insert_joined(session, model, rows)
     groups = _grouped(fields, rows, python_now())
-    made = atomically(session, len(rows), lambda: [_insert(session, fields, groups[names], names) for names in groups])
+    steps = len(rows) if savepoint else 1
+    made = atomically(session, steps, lambda: [_insert(session, fields, groups[names], names) for names in groups])
     for group, values in zip(groups.values(), made, strict=True):
         for index, instance in group.objects:
             _complete(fields, instance, values[index])
@@ -337,8 +342,8 @@ def upsert_rows(
     dialect = session.get_bind().dialect
     is_mysql = dialect.name in MYSQL_NAMES
     # As parameters of a statement that is compiled once, of which the driver makes one statement for all rows. Not with
-    # SQL values, nor on MySQL, whose `AS new` the drivers do not recognise: they would send row by row.
-    takes_parameters = not is_mysql or getattr(dialect, "is_mariadb", False)
+    # SQL values, nor where MySQL needs `AS new`, which the drivers do not recognise: they would send row by row.
+    takes_parameters = not is_mysql or not taken or getattr(dialect, "is_mariadb", False)
 
     def execute() -> None:
         for chunk in chunks:
@@ -368,17 +373,28 @@ def _conflict_names(fields: Fields, by: str | Sequence[str] | None, row: Mapping
     )
 
 
-def _mysql_upsert(fields: Fields, values: Sequence[Row], taken: Sequence[str]) -> mysql.Insert:
+class _InsertMissing(Insert):
+    """An INSERT that leaves rows alone that exist: SQLAlchemy's own one for MySQL always has an alias for new rows."""
+
+    inherit_cache = True
+
+
+@compiles(_InsertMissing)
+def _render_insert_missing(statement: _InsertMissing, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # SQLAlchemy's protocol
+    key = compiler.preparer.quote(next(iter(statement.table.primary_key)).name)
+    return f"{compiler.visit_insert(statement, **options)} ON DUPLICATE KEY UPDATE {key} = {key}"
+
+
+def _mysql_upsert(fields: Fields, values: Sequence[Row], taken: Sequence[str]) -> Insert:
+    if not taken:
+        missing = _InsertMissing(fields.table)
+        return missing.values(list(values)) if values else missing
     statement = mysql.insert(fields.table)
     if values:
         statement = statement.values(list(values))
     inserted = statement.inserted
     changes: dict[str, Any] = {fields.columns[name].key: inserted[fields.columns[name].key] for name in taken}
-    if not changes:  # an assignment that changes nothing: "on conflict do nothing"
-        key = fields.columns[fields.primary_key[0]]
-        changes = {key.key: key}
-    else:
-        changes |= _moved(fields, changes)
+    changes |= _moved(fields, changes)
     return statement.on_duplicate_key_update(changes)
 
 

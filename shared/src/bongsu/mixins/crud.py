@@ -155,15 +155,23 @@ class CRUDMixin(NamesMixin):
         *,
         session: AsyncSession | None = None,
         auto_commit: bool = False,
+        savepoint: bool = True,
     ) -> int:
         """Inserts many rows, one statement for all with the same fields; gives how many.
 
         Objects passed in have every column afterwards, and are not in the session; SQL values are read back, and an
         object whose key the database counts takes a statement of its own. A dict's key and defaults are made here;
         give it `id=uuid7()` to know its key.
+
+        `savepoint=False` saves two round trips in a unit that any error ends: what the failed call wrote may stay.
         """
         given = list(rows)
-        return await write(cls, session, lambda open_session: bulk_insert(open_session, cls, given), commit=auto_commit)
+        return await write(
+            cls,
+            session,
+            lambda open_session: bulk_insert(open_session, cls, given, savepoint=savepoint),
+            commit=auto_commit,
+        )
 
     @classmethod
     async def bulk_update(

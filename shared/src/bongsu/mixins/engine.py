@@ -9,7 +9,8 @@ no transaction. `lower()` folds Unicode as the other databases do.
 MySQL and MariaDB: utf8mb4, the session's time zone UTC, READ COMMITTED. Claims and short units meet fewer gap
 locks and fewer deadlocks than under the default, REPEATABLE READ, and a unit sees what others committed in the
 meantime; a unit that needs one snapshot asks for it (`db.unit(isolation="REPEATABLE READ")`).
-A lock is waited for 2 s, not 50: units are short, so who holds one for longer has stopped, and must stop no others.
+A lock is waited for as long as the server says (50 s), and `SHORT_LOCK_WAIT` is for units that must not wait: whoever
+holds a lock for a second has stopped, and must not stop the others that share the transaction.
 No intersections of indexes: for a page in the order of the key they read every row that matches, and not a page.
 `CLIENT.FOUND_ROWS` is set by SQLAlchemy for both drivers, so a row count is that of the rows matched, changed
 or not, as SQLite's is.
@@ -33,13 +34,13 @@ from bongsu.mixins.pooling import ping_idle_connections
 from bongsu.mixins.types import MYSQL_NAMES
 
 READING = {"bongsu_reading": True}  # execution options of an engine that SQLite needs no transaction for
+SHORT_LOCK_WAIT = {"bongsu_short_lock_wait": True}  # of an engine whose transactions wait 1 s for a lock of MySQL's
 _BEGIN = "BEGIN IMMEDIATE"
 _LOST = "bongsu_lost"  # in a connection's info: the error after which its transaction must not be committed
 _HOLDS_LOCK = "bongsu_holds_write_lock"
+_WAITS_SHORT = "bongsu_waits_short"
 
-_MYSQL_SESSION = (
-    "SET time_zone = '+00:00', optimizer_switch = 'index_merge_intersection=off', innodb_lock_wait_timeout = 2"
-)
+_MYSQL_SESSION = "SET time_zone = '+00:00', optimizer_switch = 'index_merge_intersection=off'"
 _MYSQL_OPTIONS: dict[str, object] = {
     "pool_recycle": 1800,
     "pool_size": 10,
@@ -75,6 +76,7 @@ def build_engine(
         engine = create_async_engine(url, connect_args=connect_args, **(_MYSQL_OPTIONS | options))
         if not options.get("pool_pre_ping"):
             ping_idle_connections(engine, ping_idle_s)
+        event.listen(engine.sync_engine, "begin", _set_lock_wait)
     elif backend == "sqlite":
         connect_args = {"timeout": busy_timeout_s, "isolation_level": None} | connect_args
         if url.database in (None, "", ":memory:"):
@@ -103,6 +105,20 @@ def _note_lost(context: ExceptionContext) -> None:
     # After a lock time-out MySQL rolls back the statement only, and a COMMIT would keep half of the transaction.
     if context.connection is not None and may_be_repeated(context.original_exception):
         context.connection.info[_LOST] = context.original_exception
+
+
+def _set_lock_wait(connection: Connection) -> None:
+    """Set how long this transaction waits for a lock, where the connection's last one waited otherwise."""
+    options = connection.get_execution_options()
+    is_short = "bongsu_short_lock_wait" in options
+    if options.get("bongsu_reading") or is_short == connection.info.get(_WAITS_SHORT, False):
+        return
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(f"SET innodb_lock_wait_timeout = {1 if is_short else 'DEFAULT'}")
+    finally:
+        cursor.close()
+    connection.info[_WAITS_SHORT] = is_short
 
 
 def _prepare_sqlite(engine: AsyncEngine, busy_timeout_s: float) -> None:

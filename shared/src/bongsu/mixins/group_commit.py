@@ -9,13 +9,10 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from bongsu.mixins.database import Database
-from bongsu.mixins.failures import is_unavailable, may_be_repeated
+from bongsu.mixins.failures import is_deadlock, is_unavailable, may_be_repeated
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-_RETRIES = 1
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Entry(Generic[Item, Result]):
@@ -29,9 +26,10 @@ class GroupCommit(Generic[Item, Result]):
     An item that finds no transaction in flight starts one immediately. Items that arrive meanwhile share the next. A
     transaction that is slow, such as one that waits for a lock, stops holding the next one back after `stall_s`.
 
-    A deadlock or a lock time-out repeats the transaction, then writes each item alone, so that one locked row fails no
-    other item. Another error that means "the database is unavailable" fails every item. Any other error splits the
-    items, until the one that causes it fails alone.
+    A deadlock repeats the transaction. A second one, or a lock that is not free after a second, writes each item alone:
+    one locked row fails no other item, and delays the others of its transaction by that second. Another error that
+    means "the database is unavailable" fails every item. Any other error splits the items, until the one that causes it
+    fails alone.
 
     :param write: writes items inside the transaction's unit of work, and returns one result each, in order; an
         exception among them is raised to its own submitter. It may run more than once for the same items.
@@ -61,6 +59,8 @@ class GroupCommit(Generic[Item, Result]):
         self._flights: set[asyncio.Task[None]] = set()
         self._moving: set[asyncio.Task[None]] = set()
         """The flights that have not stalled."""
+        self._alone = asyncio.Semaphore(max_flights)
+        """Bounds the connections of items that are written alone."""
 
     async def submit(self, item: Item) -> Result:
         """Write an item, and return its result once the transaction is committed.
@@ -116,12 +116,11 @@ class GroupCommit(Generic[Item, Result]):
             return
         try:
             async with asyncio.timeout(self._limit_s):
-                write = partial(self._write_all, [entry.item for entry in entries])
-                results = await self.database.run(write, retries=_RETRIES)
+                results = await self._run(partial(self._write_all, [entry.item for entry in entries]))
         except Exception as error:  # noqa: BLE001 - it is the submitters'
             if len(entries) > 1 and may_be_repeated(error):
-                for entry in entries:
-                    await self._commit([entry])
+                # Concurrently: the one whose row is locked waits again.
+                await asyncio.gather(*(self._commit_alone(entry) for entry in entries))
                 return
             if len(entries) > 1 and not is_unavailable(error):
                 middle = len(entries) // 2
@@ -136,6 +135,19 @@ class GroupCommit(Generic[Item, Result]):
                 entry.future.set_exception(result)
             else:
                 entry.future.set_result(result)
+
+    async def _commit_alone(self, entry: _Entry[Item, Result]) -> None:
+        async with self._alone:
+            await self._commit([entry])
+
+    async def _run(self, write: Callable[[], Awaitable[Sequence[Result | Exception]]]) -> Sequence[Result | Exception]:
+        unit = self.database.unit(short_lock_wait=True)
+        try:
+            return await unit.run(write)
+        except Exception as error:
+            if not is_deadlock(error):
+                raise
+        return await unit.run(write)
 
     async def _write_all(self, items: Sequence[Item]) -> Sequence[Result | Exception]:
         results = await self._write(items)

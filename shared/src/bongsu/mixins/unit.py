@@ -51,10 +51,18 @@ class Unit:
     the whole unit when the database broke a deadlock or a lock wait timed out; a `with` block cannot be repeated.
     """
 
-    def __init__(self, database: "Database", *, retries: int = 0, isolation: str | None = None) -> None:
+    def __init__(
+        self,
+        database: "Database",
+        *,
+        retries: int = 0,
+        isolation: str | None = None,
+        short_lock_wait: bool = False,
+    ) -> None:
         self.database = database
         self._retries = retries
         self._isolation = isolation
+        self._short_lock_wait = short_lock_wait
         self.outer: Unit | None = None
         self._parent: Unit | None = None  # the unit that this one is a savepoint of
         self.task: asyncio.Task[object] | None = None
@@ -108,7 +116,7 @@ class Unit:
                 self._savepoint = await session.begin_nested()
             self._session = session
         else:
-            session = self.database.new_session(sync_session_class=UnitSession)
+            session = self.database.new_session(UnitSession, short_lock_wait=self._short_lock_wait)
             cast("UnitSession", session.sync_session).unit = self
             if self._isolation is not None:
                 await self._set_isolation(session, self._isolation)
@@ -144,7 +152,7 @@ class Unit:
         deadline, attempt = time.monotonic() + WAIT_S, 0
         while True:
             holder: MemorySession | None = None
-            unit = Unit(self.database, isolation=self._isolation)
+            unit = Unit(self.database, isolation=self._isolation, short_lock_wait=self._short_lock_wait)
             try:
                 async with unit:
                     return await function()

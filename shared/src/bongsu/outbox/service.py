@@ -43,7 +43,8 @@ async def append_many(messages: Sequence[NewMessage]) -> None:
                 "strandings": 0,
             }
             for message in messages
-        ]
+        ],
+        savepoint=False,
     )
     _nudge_on_commit()
 

@@ -36,7 +36,7 @@ def find(app: FastAPI, kind: type[T]) -> T:
 def Provided(kind: type[object]) -> Any:  # noqa: ANN401, N802 - stands where FastAPI's `Depends` would
     """The dependency that finds an object of the app: `Annotated[Sessions, Provided(Sessions)]`."""
 
-    def provided(request: Request) -> object:
+    async def provided(request: Request) -> object:  # not `def`: FastAPI would run it in a thread
         return find(request.app, kind)
 
     return Depends(provided)

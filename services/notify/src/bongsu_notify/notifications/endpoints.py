@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
 from bongsu.contracts.notifications import NotificationDetail, NotificationOut, NotificationPage
-from bongsu.identity.dependencies import Caller, require_scope
+from bongsu.identity.dependencies import Caller, require_scope, require_scope_before_claim
 from bongsu.identity.scopes import Permission, Scope
 from bongsu.mixins import Database
 from bongsu.runtime.dependencies import Provided
@@ -16,7 +16,7 @@ from bongsu_notify.notifications.schemas import ListQuery, NoQuery
 from bongsu_notify.notifications.service import Filters, Notifications, Principal
 
 
-def _refuse_query(_query: Annotated[NoQuery, Query()]) -> None:
+async def _refuse_query(_query: Annotated[NoQuery, Query()]) -> None:
     """Answer 422 to any query parameter."""
 
 
@@ -33,19 +33,27 @@ def _principal(caller: Caller) -> Principal:
         mode=caller.mode,
         sees_all=caller.key_id is None and caller.may(Permission.NOTIFICATIONS_READ_ALL),
         off_trial=caller.off_trial,
+        nonce=caller.nonce,
     )
 
 
-def _reader(caller: Annotated[Caller, Depends(require_scope(Scope.NOTIFICATIONS_READ))]) -> Principal:
+async def _reader(caller: Annotated[Caller, Depends(require_scope(Scope.NOTIFICATIONS_READ))]) -> Principal:
     return _principal(caller)
 
 
-def _writer(caller: Annotated[Caller, Depends(require_scope(Scope.NOTIFICATIONS_WRITE))]) -> Principal:
+async def _writer(caller: Annotated[Caller, Depends(require_scope(Scope.NOTIFICATIONS_WRITE))]) -> Principal:
+    return _principal(caller)
+
+
+async def _submitter(
+    caller: Annotated[Caller, Depends(require_scope_before_claim(Scope.NOTIFICATIONS_WRITE))],
+) -> Principal:
     return _principal(caller)
 
 
 Reader = Annotated[Principal, Depends(_reader)]
 Writer = Annotated[Principal, Depends(_writer)]
+Submitter = Annotated[Principal, Depends(_submitter, scope="function")]
 Service = Annotated[Notifications, Provided(Notifications)]
 Units = Annotated[Database, Provided(Database)]
 Id = Annotated[UUID, Path(description="Notification ID, as returned by the 202 response")]
@@ -64,7 +72,7 @@ IdempotencyKey = Annotated[
 @router.post("", dependencies=NO_QUERY, status_code=202, responses=problems(401, 403, 409, 413, 422, 503))
 async def submit(
     body: AnyNotificationIn,
-    principal: Writer,
+    principal: Submitter,
     notifications: Service,
     response: Response,
     idempotency_key: IdempotencyKey = None,

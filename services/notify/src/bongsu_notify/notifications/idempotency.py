@@ -35,8 +35,7 @@ async def idempotent(
     """
     for _ in range(2):
         try:
-            async with database.unit():
-                return await make()
+            return await database.run(make)
         except (mixins.Conflict, ServiceError) as error:
             if key is None:
                 raise

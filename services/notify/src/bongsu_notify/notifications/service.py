@@ -12,7 +12,8 @@ from bongsu.contracts.jobs import DeliveryWakeup, NotificationJob
 from bongsu.contracts.notifications import CANCELLABLE, RETRYABLE, Mode, Status
 from bongsu.contracts.queues import DELIVER, LANES
 from bongsu.identity.models import User
-from bongsu.mixins import Database, Q, uuid7
+from bongsu.identity.nonces import Nonce
+from bongsu.mixins import Database, Q, utc_now, uuid7
 from bongsu.runtime.errors import ServiceError
 from bongsu_notify.channels.channel import Channel
 from bongsu_notify.channels.simulated import is_simulated
@@ -37,6 +38,7 @@ class Principal:
 
     :param sees_all: staff may read, retry and cancel the notifications of every user.
     :param off_trial: the account is known to be off trial; where that is not known, the service reads the user.
+    :param nonce: of the request's signature; `submit` claims it.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Principal:
     mode: Mode = "live"
     sees_all: bool = False
     off_trial: bool = False
+    nonce: Nonce | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,9 @@ class Notifications:
                 "expires_at": request.expires_at,
                 "details": request.metadata,
                 "status": "accepted",
-            }
+                "attempt": 0,
+            },
+            principal.nonce,
         )
 
     def _check_times(self, request: NotificationIn) -> None:
@@ -145,15 +150,22 @@ class Notifications:
         if user is None or not (user.sending == "live" or channel.is_to_self(request, user)):
             raise OnTrial
 
-    async def _check_not_submitted(self, principal: Principal, idempotency_key: str) -> None:
-        used = Notification.filter_by(
-            principal=principal.name, idempotency_key=idempotency_key, created_at__ge=self._window_start()
+    async def _claim_retry_key(self, principal: Principal, idempotency_key: str, notification_id: UUID) -> None:
+        """:raises IdempotencyMismatch: a notification was submitted with this key."""
+        start = utc_now(-self._idempotency_window.total_seconds())
+        await RetryKey.filter_by(principal=principal.name, created_at__lt=start).delete()
+        await RetryKey.create(
+            principal=principal.name,
+            idempotency_key=idempotency_key,
+            notification_id=notification_id,
+            created_at=utc_now(),
         )
-        if await used.exists():
+        # A locking read, after the key was claimed: a submission at the same moment does the same the other way round.
+        submitted = Notification.filter_by(
+            principal=principal.name, idempotency_key=idempotency_key, created_at__ge=start
+        )
+        if await submitted.lock().pluck("id"):
             raise IdempotencyMismatch
-
-    def _window_start(self) -> datetime:
-        return datetime.now(UTC) - self._idempotency_window
 
     async def submit_job(self, job: NotificationJob) -> Notification | None:
         """Accept a mail that another service asks for. None if this job was accepted before."""
@@ -173,7 +185,7 @@ class Notifications:
             expires_at=job.expires_at,
             status="accepted",
         ).save()
-        await NotificationEvent.bulk_create([{"notification_id": made.id, "status": made.status}])
+        await _note(made, made.status)
         await _wake(made)
         return made
 
@@ -199,7 +211,9 @@ class Notifications:
         :raises NotificationNotFound: as `find`.
         """
         found = await self.find(notification_id, principal)
-        newest = NotificationEvent.filter_by(notification_id=found.id).order_by("-id").limit(self._timeline_limit)
+        # By the database's clock first: the ids are made by processes whose clocks may differ.
+        events = NotificationEvent.filter_by(notification_id=found.id)
+        newest = events.order_by("-created_at", "-id").limit(self._timeline_limit)
         return found, (await newest.all())[::-1]
 
     async def list_page(
@@ -245,11 +259,11 @@ class Notifications:
             return found
         # Compare-and-set: a worker may claim it at the same moment.
         changed = await Notification.filter_by(id=found.id, status__in=sorted(CANCELLABLE)).update(
-            status="cancelled", next_attempt_at=None, sealed_variables=None, updated_at=datetime.now(UTC)
+            status="cancelled", next_attempt_at=None, sealed_variables=None, updated_at=utc_now()
         )
         if not changed:
             raise NotCancellable(found.status)
-        await NotificationEvent.create(notification_id=found.id, status="cancelled", attempt=found.attempt)
+        await _note(found, "cancelled")
         return found
 
     async def retry(self, notification_id: UUID, principal: Principal, *, idempotency_key: str | None) -> Notification:
@@ -278,18 +292,14 @@ class Notifications:
             expires_at=None,
             error_code=None,
             error_detail=None,
-            updated_at=datetime.now(UTC),
+            updated_at=utc_now(),
         )
         if not changed:
             raise NotRetryable(found.status)
-        await NotificationEvent.create(
-            notification_id=found.id, status="queued", attempt=found.attempt, detail="retried by hand"
-        )
+        await _note(found, "queued", "retried by hand")
         await _wake(found)
         if idempotency_key is not None:
-            await self._check_not_submitted(principal, idempotency_key)
-            await RetryKey.filter_by(principal=principal.name, created_at__lt=self._window_start()).delete()
-            await RetryKey.create(principal=principal.name, idempotency_key=idempotency_key, notification_id=found.id)
+            await self._claim_retry_key(principal, idempotency_key, found.id)
         return found
 
     async def _find_retried(
@@ -297,13 +307,30 @@ class Notifications:
     ) -> Notification | None:
         """What this key retried within the window, as it is now."""
         used = await RetryKey.filter_by(
-            principal=principal.name, idempotency_key=idempotency_key, created_at__ge=self._window_start()
+            principal=principal.name,
+            idempotency_key=idempotency_key,
+            created_at__ge=utc_now(-self._idempotency_window.total_seconds()),
         ).first()
         if used is None:
             return None
         if used.notification_id != notification_id:
             raise IdempotencyMismatch
         return await self.find(notification_id, principal)
+
+
+async def _note(one: Notification, status: Status, detail: str | None = None) -> None:
+    """Add an entry to the timeline, by the database's clock."""
+    await NotificationEvent.bulk_create(
+        [
+            {
+                "notification_id": one.id,
+                "status": status,
+                "attempt": one.attempt,
+                "detail": detail,
+                "created_at": utc_now(),
+            }
+        ]
+    )
 
 
 async def _wake(one: Notification) -> None:

@@ -1,13 +1,19 @@
-"""Writes new notifications in shared transactions, and claims their idempotency keys."""
+"""Writes new notifications in shared transactions, and claims their idempotency keys and nonces."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Set as Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+
+from sqlalchemy import select
 
 from bongsu import outbox
 from bongsu.contracts.jobs import DeliveryWakeup
 from bongsu.contracts.queues import DELIVER, LANES, Priority
+from bongsu.identity.errors import SignatureRefused
+from bongsu.identity.nonces import Nonce, claim_nonces
 from bongsu.mixins import Database, GroupCommit, utc_now
 from bongsu_notify.errors import IdempotencyMismatch, KeyInProgress
 from bongsu_notify.notifications.models import Notification, NotificationEvent, RetryKey
@@ -18,6 +24,32 @@ STATEMENT_LENGTH = 1_000_000
 """How many characters of content an insert has; a single notification may have more."""
 Row = Mapping[str, Any]
 """The columns of a new notification."""
+Key = tuple[str, str]
+"""A principal and its idempotency key."""
+_CLOCK = select(utc_now())
+
+
+@dataclass(frozen=True, slots=True)
+class _Submission:
+    row: Row
+    nonce: Nonce | None
+
+    @property
+    def id(self) -> UUID:
+        found: UUID = self.row["id"]
+        return found
+
+    @property
+    def key(self) -> Key | None:
+        return None if self.row["idempotency_key"] is None else (self.row["principal"], self.row["idempotency_key"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a committed transaction made of a submission: a notification, new or not, or why it is refused."""
+
+    found: Notification | None = None
+    error: Exception | None = None
 
 
 class Submissions:
@@ -27,16 +59,24 @@ class Submissions:
     """
 
     def __init__(self, database: Database, window: timedelta) -> None:
-        self._window = window
+        self._database = database
+        self._window_s = window.total_seconds()
         self._commit = GroupCommit(database, self._write)
 
-    async def submit(self, row: Row) -> Notification:
+    async def submit(self, row: Row, nonce: Nonce | None = None) -> Notification:
         """Write a notification with its first event and its wake-up; return it, or what its key made before.
 
+        :param nonce: of the request's signature, to be claimed in the same transaction.
+        :raises SignatureRefused: the nonce was used before.
         :raises IdempotencyMismatch: the key was used for another request.
         :raises KeyInProgress: another request with this key is still in progress.
         """
-        return await self._commit.submit(row)
+        answer = await self._commit.submit(_Submission(row, nonce))
+        if nonce is not None:
+            nonce.is_recorded = True
+        if answer.found is None:
+            raise answer.error or KeyInProgress()
+        return answer.found
 
     async def close(self) -> None:
         """Finish the submissions in progress."""
@@ -44,58 +84,87 @@ class Submissions:
 
     async def find(self, principal: str, idempotency_key: str) -> Notification | None:
         """What this key made within the window. An older use frees the key."""
-        found = await Notification.filter_by(principal=principal, idempotency_key=idempotency_key).first()
-        if found is not None and found.created_at < datetime.now(UTC) - self._window:
-            await found.update(idempotency_key=None)
-            return None
-        return found
+        key = principal, idempotency_key
+        return (await self._find_used({key})).get(key)
 
-    async def _write(self, rows: Sequence[Row]) -> Sequence[Notification | Exception]:
-        """Write submissions in one transaction; return the notification of each, or why its key is refused.
+    async def _write(self, submissions: Sequence[_Submission]) -> Sequence[_Answer]:
+        """Write submissions in one transaction.
 
-        Keys are claimed by a no-op upsert, in sorted order so that two transactions meet no deadlock. Whose row is
-        there afterwards has won.
+        Nonces and keys are claimed by a no-op upsert, in sorted order so that two transactions meet no deadlock. Whose
+        row is there afterwards has won.
         """
-        keys = {(row["principal"], row["idempotency_key"]) for row in rows if row["idempotency_key"] is not None}
-        retried, now = await self._find_retry_keys(keys)
-        stored: dict[UUID, Notification] = {}
-        missing = [row for row in rows if (row["principal"], row["idempotency_key"]) not in retried]
+        first, now = await self._claim_nonces([one.nonce for one in submissions if one.nonce is not None])
+        answers, missing = dict[UUID, _Answer](), list[_Submission]()
+        for one in submissions:
+            if one.nonce is None or one.nonce.id in first:
+                missing.append(one)
+            else:
+                answers[one.id] = _Answer(error=SignatureRefused())
+        made: list[_Submission] = []
         for _ in range(MAX_CLAIMS):
-            stored |= await self._insert(missing)
-            for row in missing:
-                if row["id"] not in stored:
-                    used = await self.find(row["principal"], row["idempotency_key"])
-                    stored |= {row["id"]: used} if used is not None else {}  # else an old use that freed the key
-            missing = [row for row in missing if row["id"] not in stored]
             if not missing:
                 break
-        made = [one for key, one in stored.items() if one.id == key]
-        await NotificationEvent.bulk_create([{"notification_id": one.id, "status": one.status} for one in made])
-        await outbox.append_many([_wakeup(one.id, one.priority, at=one.send_at or now) for one in made])
-        in_progress = {row["id"] for row in missing}
-        return [_result(row, stored.get(row["id"]), in_progress) for row in rows]
+            stored = await self._insert(missing, now)
+            made += [one for one in missing if one.id in stored]
+            missing = [one for one in missing if one.id not in stored]
+            used = await self._find_used({one.key for one in missing if one.key is not None})
+            answers |= {one.id: _replayed(used[one.key], one) for one in missing if one.key in used}
+            missing = [one for one in missing if one.id not in answers]  # an old use has freed their keys
+        retried = await self._find_retried({one.key for one in made if one.key is not None})
+        if retried:
+            await Notification.filter_by(id__in=[one.id for one in made if one.key in retried]).delete()
+            answers |= {one.id: _Answer(error=IdempotencyMismatch()) for one in made if one.key in retried}
+            made = [one for one in made if one.key not in retried]
+        await NotificationEvent.bulk_create([_accepted(one.id, now) for one in made], savepoint=False)
+        await outbox.append_many([_wakeup(one.row, now) for one in made])
+        answers |= {one.id: _Answer(Notification(**one.row, created_at=now, updated_at=now)) for one in made}
+        return [answers.get(one.id, _Answer(error=KeyInProgress())) for one in submissions]
+
+    async def _claim_nonces(self, nonces: Sequence[Nonce]) -> tuple[Collection[UUID], datetime]:
+        """Claim nonces; return the uses that are the first, and the database's time."""
+        first = await claim_nonces(nonces) if nonces else {}
+        for now in first.values():
+            return first.keys(), now
+        # The clock has no model.
+        return frozenset(), (await self._database.scoped_session().scalars(_CLOCK)).one()
 
     @staticmethod
-    async def _insert(rows: Sequence[Row]) -> dict[UUID, Notification]:
-        """Insert the rows whose idempotency key is free; return the inserted by id."""
-        if not rows:
-            return {}
-        ordered = sorted(rows, key=lambda row: (row["principal"], row["idempotency_key"] or "", row["id"]))
-        for part in _split(ordered):
+    async def _insert(submissions: Sequence[_Submission], now: datetime) -> Collection[UUID]:
+        """Insert the notifications whose key is free; return their ids."""
+        ordered = sorted(submissions, key=lambda one: (one.row["principal"], one.row["idempotency_key"] or "", one.id))
+        for part in _split([{**one.row, "created_at": now, "updated_at": now} for one in ordered]):
             await Notification.upsert(part, by=("principal", "idempotency_key"), update=[])
-        return {one.id: one for one in await Notification.filter_by(id__in=[row["id"] for row in rows]).all()}
+        return {*await Notification.filter_by(id__in=[one.id for one in submissions]).pluck("id")}
 
-    async def _find_retry_keys(self, keys: set[tuple[str, str]]) -> tuple[set[tuple[str, str]], datetime]:
-        """Which keys were used for a retry within the window, and the database's time."""
+    async def _find_used(self, keys: Collection[Key]) -> Mapping[Key | None, Notification]:
+        """What keys made within the window. An older use frees its key."""
+        if not keys:
+            return {}
+        of_keys = {
+            "principal__in": sorted({principal for principal, _ in keys}),
+            "idempotency_key__in": sorted({key for _, key in keys}),
+        }
+        rows = await Notification.filter_by(**of_keys, created_at__ge=utc_now(-self._window_s)).all()
+        used = {(row.principal, row.idempotency_key): row for row in rows}
+        if keys - used.keys():
+            of_keys["created_at__lt"] = utc_now(-self._window_s)
+            await Notification.filter_by(**of_keys).update(idempotency_key=None)
+        return {key: used[key] for key in keys if key in used}
+
+    async def _find_retried(self, keys: Collection[Key]) -> Collection[Key | None]:
+        """Which keys were used for a retry by hand within the window.
+
+        A locking read, after the keys were claimed here, as a retry claims its key before it reads ours: of both at
+        the same moment one waits for the other, or the database breaks their deadlock.
+        """
+        if not keys:
+            return frozenset()
         used = RetryKey.filter_by(
             principal__in=sorted({principal for principal, _ in keys}),
             idempotency_key__in=sorted({key for _, key in keys}),
-            created_at__ge=datetime.now(UTC) - self._window,
+            created_at__ge=utc_now(-self._window_s),
         )
-        read = await used.aggregate(count=("count", "id"), now=utc_now())
-        if not read["count"]:
-            return set(), read["now"]
-        return {*await used.values_list("principal", "idempotency_key")} & keys, read["now"]
+        return {*await used.lock().values_list("principal", "idempotency_key")} & {*keys}
 
 
 def replay(found: Notification, wanted: str | None) -> Notification:
@@ -108,10 +177,21 @@ def replay(found: Notification, wanted: str | None) -> Notification:
     return found
 
 
-def _result(row: Row, found: Notification | None, in_progress: set[UUID]) -> Notification | Exception:
-    if found is not None and found.fingerprint == row["fingerprint"]:
-        return found
-    return KeyInProgress() if row["id"] in in_progress else IdempotencyMismatch()
+def _replayed(found: Notification, one: _Submission) -> _Answer:
+    try:
+        return _Answer(replay(found, one.row["fingerprint"]))
+    except IdempotencyMismatch as error:
+        return _Answer(error=error)
+
+
+def _accepted(notification_id: UUID, at: datetime) -> Row:
+    return {"notification_id": notification_id, "status": "accepted", "created_at": at, "updated_at": at}
+
+
+def _wakeup(row: Row, now: datetime) -> outbox.NewMessage:
+    body = DeliveryWakeup(notification_id=row["id"]).model_dump(mode="json")
+    priority: Priority = row["priority"]
+    return outbox.NewMessage(DELIVER[priority], body, LANES[priority], at=row["send_at"] or now)
 
 
 def _split(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
@@ -126,8 +206,3 @@ def _split(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
         part.append(row)
         length += added
     yield part
-
-
-def _wakeup(notification_id: UUID, priority: Priority, *, at: datetime) -> outbox.NewMessage:
-    body = DeliveryWakeup(notification_id=notification_id).model_dump(mode="json")
-    return outbox.NewMessage(DELIVER[priority], body, LANES[priority], at)
