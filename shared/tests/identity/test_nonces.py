@@ -34,6 +34,15 @@ class TestUse:
         assert used.count(True) == 1
 
 
+class TestClose:
+    async def test_close_finishes_the_uses_in_progress(self, nonces: Nonces) -> None:
+        using = asyncio.create_task(nonces.use("bak_a", "n1"))
+        await asyncio.sleep(0)
+        await nonces.close()
+        assert await RequestNonce.row_count() == 1
+        assert await using
+
+
 class TestSweepNonces:
     async def test_nonces_of_expired_signatures_are_deleted(self, nonces: Nonces) -> None:
         await nonces.use("bak_a", "new")

@@ -93,6 +93,17 @@ class TestUnit:
 
     @pytest.mark.mysql
     @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
+    async def test_only_units_that_ask_for_it_wait_briefly_for_locks(self, db: Database) -> None:
+        read: list[int] = []
+        for is_short in (False, True, True, False):
+            async with db.unit(short_lock_wait=is_short) as unit:
+                connection = await unit.session.connection()
+                read += (await connection.exec_driver_sql("SELECT @@innodb_lock_wait_timeout")).scalars()
+        assert read[1:3] == [1, 1]
+        assert read[0] == read[3] != 1
+
+    @pytest.mark.mysql
+    @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
     async def test_its_isolation_can_be_chosen(self, db: Database) -> None:
         async with db.unit(isolation="REPEATABLE READ"):
             assert await Author.row_count() == 0

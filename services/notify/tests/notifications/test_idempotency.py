@@ -1,4 +1,5 @@
 import asyncio
+from uuid import UUID
 
 import pytest
 
@@ -123,6 +124,22 @@ class TestIdempotency:
             third = await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "another"})
         assert (second.status_code, second.json()["id"]) == (202, first.json()["id"])
         assert third.status_code == 403
+
+    async def test_one_succeeds_when_a_submission_and_a_retry_use_a_key_together(self, each_api: Api) -> None:
+        async with await each_api.client_of("me@example.com") as client:
+            for number in range(12):
+                failed = (await client.post("/v1/notifications", json=BODY)).json()["id"]
+                await Notification.filter_by(id=UUID(failed)).update(status="failed")
+                once = {"Idempotency-Key": f"key-{number}"}
+                answers = await asyncio.gather(
+                    client.post("/v1/notifications", json=BODY, headers=once),
+                    client.post(f"/v1/notifications/{failed}/retry", headers=once),
+                )
+                assert sorted(answer.status_code for answer in answers) == [202, 422]
+                is_retried = answers[1].status_code == 202
+                assert (await Notification.get(UUID(failed))).status == ("queued" if is_retried else "failed")
+                submitted = await Notification.filter_by(idempotency_key=once["Idempotency-Key"]).count()
+                assert submitted == (not is_retried)
 
     @pytest.mark.parametrize("key", ["", "two words", "x" * 256])
     async def test_unusable_key_is_named(self, each_api: Api, key: str) -> None:

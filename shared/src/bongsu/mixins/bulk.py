@@ -382,7 +382,8 @@ class _InsertMissing(Insert):
 @compiles(_InsertMissing)
 def _render_insert_missing(statement: _InsertMissing, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # SQLAlchemy's protocol
     key = compiler.preparer.quote(next(iter(statement.table.primary_key)).name)
-    return f"{compiler.visit_insert(statement, **options)} ON DUPLICATE KEY UPDATE {key} = {key}"
+    inserted = compiler.visit_insert(statement, **options)  # type: ignore[no-untyped-call]  # SQLAlchemy's own
+    return f"{inserted} ON DUPLICATE KEY UPDATE {key} = {key}"
 
 
 def _mysql_upsert(fields: Fields, values: Sequence[Row], taken: Sequence[str]) -> Insert:

@@ -48,9 +48,7 @@ class Database:
         self._task_session: ContextVar[AsyncSession | None] = ContextVar("bongsu_session", default=None)
         base.__database__ = self
 
-    def unit(
-        self, *, retries: int = 0, isolation: str | None = None, short_lock_wait: bool = False
-    ) -> Unit:
+    def unit(self, *, retries: int = 0, isolation: str | None = None, short_lock_wait: bool = False) -> Unit:
         """A unit of work: `async with db.unit() as unit:`; with `retries`, `@db.unit(retries=3)` on an async function.
 
         `isolation`: an isolation level for this unit only; `short_lock_wait`: it waits 1 s for a lock, in place of the

@@ -14,6 +14,7 @@ from bongsu.mixins.failures import is_deadlock, is_unavailable, may_be_repeated
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Entry(Generic[Item, Result]):
     item: Item

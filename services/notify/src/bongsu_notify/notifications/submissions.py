@@ -1,7 +1,6 @@
 """Writes new notifications in shared transactions, and claims their idempotency keys and nonces."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as Collection
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -124,9 +123,9 @@ class Submissions:
         """Claim nonces; return the uses that are the first, and the database's time."""
         first = await claim_nonces(nonces) if nonces else {}
         for now in first.values():
-            return first.keys(), now
+            return first, now
         # The clock has no model.
-        return frozenset(), (await self._database.scoped_session().scalars(_CLOCK)).one()
+        return (), (await self._database.scoped_session().scalars(_CLOCK)).one()
 
     @staticmethod
     async def _insert(submissions: Sequence[_Submission], now: datetime) -> Collection[UUID]:
@@ -136,11 +135,11 @@ class Submissions:
             await Notification.upsert(part, by=("principal", "idempotency_key"), update=[])
         return {*await Notification.filter_by(id__in=[one.id for one in submissions]).pluck("id")}
 
-    async def _find_used(self, keys: Collection[Key]) -> Mapping[Key | None, Notification]:
+    async def _find_used(self, keys: set[Key]) -> Mapping[Key | None, Notification]:
         """What keys made within the window. An older use frees its key."""
         if not keys:
             return {}
-        of_keys = {
+        of_keys: dict[str, object] = {
             "principal__in": sorted({principal for principal, _ in keys}),
             "idempotency_key__in": sorted({key for _, key in keys}),
         }
@@ -151,20 +150,21 @@ class Submissions:
             await Notification.filter_by(**of_keys).update(idempotency_key=None)
         return {key: used[key] for key in keys if key in used}
 
-    async def _find_retried(self, keys: Collection[Key]) -> Collection[Key | None]:
+    async def _find_retried(self, keys: set[Key]) -> set[Key | None]:
         """Which keys were used for a retry by hand within the window.
 
         A locking read, after the keys were claimed here, as a retry claims its key before it reads ours: of both at
         the same moment one waits for the other, or the database breaks their deadlock.
         """
         if not keys:
-            return frozenset()
+            return set()
         used = RetryKey.filter_by(
             principal__in=sorted({principal for principal, _ in keys}),
             idempotency_key__in=sorted({key for _, key in keys}),
             created_at__ge=utc_now(-self._window_s),
         )
-        return {*await used.lock().values_list("principal", "idempotency_key")} & {*keys}
+        found = await used.lock().values_list("principal", "idempotency_key")
+        return {key for key in keys if key in found}
 
 
 def replay(found: Notification, wanted: str | None) -> Notification:
