@@ -4,13 +4,24 @@ And what keeps a long run fast, and a slow one whole.
 """
 
 import gc
+import os
+from collections.abc import Generator
 
 import pytest
 import structlog
 from fastapi.dependencies import models
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["pytester", "tests.infrastructure.servers", "tests.infrastructure.templates", "tests.fake"]
+pytest_plugins = [
+    "pytester",
+    "tests.infrastructure.servers",
+    "tests.infrastructure.templates",
+    "tests.infrastructure.routes",
+    "tests.fake",
+]
+
+# Until all tests are collected nothing becomes garbage, and each collection of it would walk all imported modules.
+gc.disable()
 
 # A property test tries the same examples in every run, so that its verdict never depends on chance. An example has no
 # deadline: how long it takes depends on how busy the machine is.
@@ -39,15 +50,24 @@ structlog.configure(processors=[structlog.dev.ConsoleRenderer(exception_formatte
 ENDPOINT_CACHES = [value for value in vars(models).values() if hasattr(value, "cache_clear")]
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish(session: pytest.Session) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run two processes a core, `--maxprocesses` at most: many tests wait for a server, a process or a time-out."""
+    return 2 * (os.cpu_count() or 1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
     """Let the garbage collector overlook what lives to the end of the run: modules and thousands of collected tests.
 
     Else each of its full collections walks all of them.
     """
-    if not session.config.option.collectonly:
+    try:
+        return (yield)
+    finally:
         gc.collect()
         gc.freeze()
+        gc.enable()
 
 
 def pytest_runtest_logfinish() -> None:

@@ -1,5 +1,7 @@
 """The client's signatures, read by the server's verifier."""
 
+from string import ascii_letters, ascii_lowercase, digits
+
 import httpx
 import pytest
 from hypothesis import given
@@ -11,6 +13,10 @@ from bongsu_client import RequestSigner
 
 NOW = 1_800_000_000
 SECRET = "bsk_secret"
+SEGMENTS = st.text(f"{ascii_letters}{digits}._~%-", min_size=1, max_size=8)
+PATHS = st.tuples(st.lists(SEGMENTS, max_size=2), SEGMENTS | st.just("")).map(
+    lambda parts: "/".join(("", *parts[0], parts[1]))
+)
 
 
 def is_accepted(request: httpx.Request, public_url: str, *, signer_url: str | None = None) -> bool:
@@ -51,8 +57,8 @@ class TestRequestSigner:
 
     @given(
         method=st.sampled_from(["GET", "POST", "DELETE", "PATCH"]),
-        path=st.from_regex(r"\A(/[a-zA-Z0-9._~%-]{0,8}){1,3}\Z").filter(lambda path: "//" not in path),
-        query=st.from_regex(r"\A[a-z0-9=&%+]{0,20}\Z"),
+        path=PATHS,
+        query=st.text(f"{ascii_lowercase}{digits}=&%+", max_size=20),
         body=st.binary(max_size=50),
     )
     def test_every_request_verifies(self, method: str, path: str, query: str, body: bytes) -> None:

@@ -3,6 +3,7 @@
 import hmac
 from collections.abc import AsyncIterator, Callable
 from dataclasses import fields, replace
+from string import ascii_letters, ascii_lowercase, digits
 
 import http_sf
 import httpx
@@ -28,6 +29,10 @@ URL = "https://api.example.com"
 KEY = "bak_test"
 SECRET = "bsk_secret"
 ALL = ("@method", "@authority", "@path", "@query")
+SEGMENTS = st.text(f"{ascii_letters}{digits}._~%-", min_size=1, max_size=8)
+PATHS = st.tuples(st.lists(SEGMENTS, max_size=2), SEGMENTS | st.just("")).map(
+    lambda parts: "/".join(("", *parts[0], parts[1]))
+)
 
 
 def received(request: httpx.Request) -> HttpRequest:
@@ -185,8 +190,8 @@ class TestIsSignedWith:
 
     @given(
         method=st.sampled_from(["GET", "POST", "DELETE", "PATCH"]),
-        path=st.from_regex(r"\A(/[a-zA-Z0-9._~%-]{1,8}){0,2}/([a-zA-Z0-9._~%-]{1,8})?\Z"),
-        query=st.from_regex(r"\A[a-z0-9=&%+]{0,20}\Z"),
+        path=PATHS,
+        query=st.text(f"{ascii_lowercase}{digits}=&%+", max_size=20),
         body=st.binary(max_size=50),
     )
     def test_every_signed_request_verifies(self, method: str, path: str, query: str, body: bytes) -> None:

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -14,6 +14,7 @@ from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.service import Filters, Notifications, Principal
 from bongsu_notify.settings import NotifySettings
 from services.notify.tests.rows import email_row
+from tests.infrastructure.templates import Schema, WithTables
 
 USER = uuid7()
 
@@ -26,10 +27,30 @@ class Reads:
     ranges: list[str] = field(default_factory=list)
 
 
+async def create_many_rows(database: Database) -> None:
+    """Over 3,000 rows, of which one user has nearly all: enough for the optimiser to choose as it does on more."""
+    await database.create_all()
+    users = (USER if at % 50 else uuid7() for at in range(3000))
+    await Notification.bulk_create([email_row(user_id=user, status="failed", topic="billing") for user in users])
+    if database.engine.dialect.name != "sqlite":
+        async with database.engine.connect() as connection:
+            await connection.exec_driver_sql("ANALYZE TABLE notifications")
+
+
+MANY_ROWS = Schema("notify_many_rows", create_many_rows)
+
+
 @pytest.fixture
-def reads(each_database: Database) -> Iterator[Reads]:
-    found, engine = Reads(), each_database.engine.sync_engine
-    is_sqlite = each_database.engine.dialect.name == "sqlite"
+async def many_rows(with_tables: WithTables) -> AsyncIterator[Database]:
+    database = Database(with_tables(MANY_ROWS))
+    yield database
+    await database.dispose()
+
+
+@pytest.fixture
+def reads(many_rows: Database) -> Iterator[Reads]:
+    found, engine = Reads(), many_rows.engine.sync_engine
+    is_sqlite = many_rows.engine.dialect.name == "sqlite"
 
     def is_query(statement: str) -> bool:
         return statement.startswith("SELECT") and "FROM notifications" in statement
@@ -53,17 +74,6 @@ def reads(each_database: Database) -> Iterator[Reads]:
     yield found
     event.remove(engine, "before_cursor_execute", before)
     event.remove(engine, "after_cursor_execute", after)
-
-
-@pytest.fixture
-async def service(each_database: Database) -> Notifications:
-    """Over 3,000 rows, of which one user has nearly all: enough for the optimiser to choose as it does on more."""
-    users = (USER if at % 50 else uuid7() for at in range(3000))
-    await Notification.bulk_create([email_row(user_id=user, status="failed", topic="billing") for user in users])
-    if each_database.engine.dialect.name != "sqlite":
-        async with each_database.engine.connect() as connection:
-            await connection.exec_driver_sql("ANALYZE TABLE notifications")
-    return Notifications(each_database, {}, everyone_is_live=False)
 
 
 class TestFingerprint:
@@ -112,8 +122,9 @@ class TestListPage:
         ],
     )
     async def test_list_page_reads_no_more_rows_at_a_later_page(
-        self, service: Notifications, reads: Reads, filters: Filters, sees_all: bool
+        self, many_rows: Database, reads: Reads, filters: Filters, sees_all: bool
     ) -> None:
+        service = Notifications(many_rows, {}, everyone_is_live=False)
         ids = await Notification.filter_by(user_id=USER).order_by("id").pluck("id")
         principal = Principal("user", USER, sees_all=sees_all)
         reads.rows.clear()
