@@ -20,6 +20,9 @@ from bench.databases import MakeDatabase, has_mysql, mysql, sqlite
 from bench.measure import Benchmark, Clock, Pair, Staged, at_least
 from bongsu.broker import Delivery, Message, QueueSpec
 from bongsu.broker.memory import MemoryBroker
+from bongsu.broker.memory.consumer import MemoryConsumer, MemoryDelivery
+from bongsu.broker.memory.hub import MemoryQueue
+from bongsu.broker.port import BatchHandler
 from bongsu.contracts.jobs import DeliveryWakeup
 from bongsu.contracts.queues import DELIVER
 from bongsu.identity.vault import Vault
@@ -32,6 +35,34 @@ from bongsu_notify.worker import consume
 BARE_QUEUE = "bench.bare"
 SENDER = "no-reply@bongsu.test"
 START_S = 30.0
+
+
+class CountingBroker(MemoryBroker):
+    """Sets `all_acknowledged` when the expected number of messages is acknowledged: both sides end by it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all_acknowledged = asyncio.Event()
+        self._left = 0
+
+    def expect(self, count: int) -> None:
+        """Count anew."""
+        self._left = count
+        self.all_acknowledged.clear()
+
+    async def consume(self, queue: str, handler: BatchHandler, **options: Any) -> MemoryConsumer:  # noqa: ANN401 - the port's
+        """As `Broker.consume`."""
+        consumer = await super().consume(queue, handler, **options)
+        settle = consumer.settle
+
+        def count(delivery: MemoryDelivery) -> MemoryQueue | None:
+            self._left -= 1
+            if self._left == 0:
+                self.all_acknowledged.set()
+            return settle(delivery)
+
+        consumer.settle = count  # type: ignore[method-assign]  # the only place that every acknowledgement passes
+        return consumer
 
 
 @asynccontextmanager
@@ -69,13 +100,14 @@ async def delivering(make_database: MakeDatabase) -> AsyncIterator[Pair]:
     """An operation is one mail of the normal lane, from its message to its settling."""
     async with make_database() as database, ses() as url:
         settings = NotifySettings().with_stand_ins(url)
-        broker, stop = MemoryBroker(), StopSignal()
+        broker, stop = CountingBroker(), StopSignal()
         await broker.connect()
         await broker.declare(QueueSpec(BARE_QUEUE))
         waiting: list[Message] = []
+        made: list[Notification] = []
 
         async def make_notifications(operations: int) -> None:
-            made = [
+            made[:] = [
                 Notification(
                     principal="bench",
                     channel="email",
@@ -93,19 +125,19 @@ async def delivering(make_database: MakeDatabase) -> AsyncIterator[Pair]:
                 for one in made
             ]
 
-        async def ours(_operations: int) -> None:
-            await broker.publish_many([(DELIVER["normal"], message) for message in waiting])
-            while await Notification.filter_by(status__in=["accepted", "queued", "sending"]).exists():  # noqa: ASYNC110 - it alone knows
-                await asyncio.sleep(0.005)
-
-        left, all_sent = 0, asyncio.Event()
+        async def ours(operations: int) -> None:
+            await run([(DELIVER["normal"], message) for message in waiting])
+            sent = await Notification.filter_by(id__in=[one.id for one in made], status="sent").count()
+            if sent != operations:
+                raise RuntimeError(f"{operations - sent} of {operations} mails were acknowledged and not sent")
 
         async def baseline(operations: int) -> None:
-            nonlocal left
-            left = operations
-            all_sent.clear()
-            await broker.publish_many([(BARE_QUEUE, Message(id=str(uuid7()), body={})) for _ in range(operations)])
-            await all_sent.wait()
+            await run([(BARE_QUEUE, Message(id=str(uuid7()), body={})) for _ in range(operations)])
+
+        async def run(messages: list[tuple[str, Message]]) -> None:
+            broker.expect(len(messages))
+            await broker.publish_many(messages)
+            await broker.all_acknowledged.wait()
 
         async with (
             consume(database=database, broker=broker, vault=Vault.parse(Vault.new_key()), settings=settings, stop=stop),
@@ -113,7 +145,6 @@ async def delivering(make_database: MakeDatabase) -> AsyncIterator[Pair]:
         ):
 
             async def send(deliveries: list[Delivery]) -> None:
-                nonlocal left
                 for delivery in deliveries:
                     await client.send_email(
                         FromEmailAddress=SENDER,
@@ -126,9 +157,6 @@ async def delivering(make_database: MakeDatabase) -> AsyncIterator[Pair]:
                         },
                     )
                     await delivery.ack()
-                    left -= 1
-                    if left == 0:
-                        all_sent.set()
 
             await broker.consume(BARE_QUEUE, send, prefetch=settings.concurrency)
             yield Pair(Staged(make_notifications, ours), baseline)

@@ -1,7 +1,6 @@
 """Notify on a real database, with the broker in memory and a provider that remembers."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -28,10 +27,10 @@ class RememberingProvider:
     async def open(self) -> None:
         """Nothing to open."""
 
-    async def send(self, batch: Sequence[EmailMessage], *, deadline: asyncio.Event) -> Sequence[Outcome]:  # noqa: ARG002 - the port's
-        """Remember the batch; return the next of `answers`, or a success."""
-        self.sent.extend(batch)
-        return [self.answers.pop(0) if self.answers else Sent(f"m-{message.notification_id}") for message in batch]
+    async def send(self, message: EmailMessage) -> Outcome:
+        """Remember the message; return the next of `answers`, or a success."""
+        self.sent.append(message)
+        return self.answers.pop(0) if self.answers else Sent(f"m-{message.notification_id}")
 
     async def close(self) -> None:
         """Nothing to close."""

@@ -34,12 +34,12 @@ class NotifySettings(Settings):
     sandbox: bool = Field(default=False, description="The sandbox sends, so no account is on trial")
     lease_s: float = Field(default=60.0, ge=1, le=600, description="How long a worker holds a delivery, in seconds")
     max_attempts: int = Field(default=8, ge=1, le=50, description="Sends tried before a notification fails")
-    batch: int = Field(default=32, ge=1, le=500, description="Deliveries claimed in one transaction")
+    batch: int = Field(default=50, ge=1, le=500, description="Deliveries claimed, or recorded, in one transaction")
     concurrency: int = Field(
-        default=16,
+        default=64,
         ge=1,
         le=500,
-        description="Concurrent calls to a provider per worker; a quarter is kept for high priority",
+        description="Concurrent deliveries per provider and worker; a quarter is kept for high priority",
     )
     send_timeout_s: float = Field(
         default=10.0, gt=0, le=60, description="How long a provider may take to answer, in seconds"

@@ -1,7 +1,7 @@
 """The worker: consumes jobs and wake-ups, and sends. It serves HTTP for health and metrics only."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from bongsu.broker import Broker, Consumer, QueueSpec
-from bongsu.contracts.queues import ALL_QUEUES, DELIVER, NOTIFY_JOBS, Priority
+from bongsu.contracts.queues import ALL_QUEUES, DELIVER, NOTIFY_JOBS
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu.runtime.http import create_api
@@ -27,10 +27,6 @@ from bongsu_notify.notifications.service import Notifications
 from bongsu_notify.settings import NotifySettings
 
 log = get_logger(__name__)
-
-HANDLERS: Mapping[Priority, int] = {"high": 2, "normal": 2, "bulk": 1}
-"""Concurrent batches of each lane, so that a slow bulk lane never delays a one-time code."""
-
 
 @asynccontextmanager
 async def consume(  # noqa: PLR0913 - the collaborators of the process
@@ -57,6 +53,8 @@ async def consume(  # noqa: PLR0913 - the collaborators of the process
         vault=vault,
         stop=stop,
         database_retry=database_retry,
+        slots=settings.concurrency,
+        batch=settings.batch,
     )
     notifications = Notifications(database, channels, everyone_is_live=settings.sandbox)
     jobs = JobHandler(database, notifications, database_retry)
@@ -66,17 +64,21 @@ async def consume(  # noqa: PLR0913 - the collaborators of the process
             stack.push_async_callback(provider.close)
         await broker.declare(*(QueueSpec(name) for name in ALL_QUEUES))
         consumers = [await broker.consume(NOTIFY_JOBS, jobs, prefetch=16)]
-        for priority, queue in DELIVER.items():
+        for queue in DELIVER.values():
+            # One at a time: the wake-ups that arrive while some are read share the next reading.
             lane = await broker.consume(
                 queue,
                 handler,
-                prefetch=settings.batch * HANDLERS[priority],
-                batch_max=settings.batch,
-                concurrency=HANDLERS[priority],
+                prefetch=2 * settings.concurrency,
+                batch_max=2 * settings.concurrency,
+                batch_wait_s=0,
+                concurrency=1,
             )
             consumers.append(lane)
         # Concurrently, so that no lane claims more while a slow one drains.
         stack.push_async_callback(_cancel_all, consumers)
+        # First, so that the outcomes of the calls that run are recorded and acknowledged.
+        stack.push_async_callback(handler.close)
         log.info("worker.started", batch=settings.batch, concurrency=settings.concurrency)
         yield
     log.info("worker.stopped")

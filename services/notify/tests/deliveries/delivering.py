@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bongsu import outbox
-from bongsu.broker import Broker
+from bongsu.broker import Broker, Message
+from bongsu.broker.port import JsonObject
 from bongsu.contracts.jobs import DeliveryWakeup
 from bongsu.contracts.queues import DELIVER
 from bongsu.identity.vault import Vault
@@ -15,6 +16,7 @@ from bongsu_notify.channels.port import Provider
 from bongsu_notify.channels.registry import create_channels
 from bongsu_notify.channels.simulated import SimulatedProvider
 from bongsu_notify.database_retry import DatabaseRetry
+from bongsu_notify.deliveries import service
 from bongsu_notify.deliveries.handlers import DeliveryHandler
 from bongsu_notify.deliveries.service import Deliveries
 from bongsu_notify.notifications.models import Notification
@@ -48,13 +50,30 @@ def make_handler(
     )
 
 
-async def accept(database: Database, **values: object) -> Notification:
+async def accept(database: Database, queue: str = QUEUE, **values: object) -> Notification:
     """Store a notification and its wake-up."""
     async with database.unit():
         one = await email_row(**values).save()
-        body = DeliveryWakeup(notification_id=one.id).model_dump(mode="json")
-        await outbox.append(QUEUE, body)
+        await outbox.append(queue, _body(one))
         return one
+
+
+async def wake_up(database: Database, **values: object) -> Message:
+    """Store a notification and its wake-up, which is the caller's to publish."""
+    async with database.unit():
+        one = await email_row(**values).save()
+        row = await outbox.append(QUEUE, _body(one), delay_s=3600)
+        return Message(id=str(row), body=_body(one))
+
+
+def _body(one: Notification) -> JsonObject:
+    return DeliveryWakeup(notification_id=one.id).model_dump(mode="json")
+
+
+async def release_leases(database: Database) -> None:
+    """Let the leases of a killed worker, and the waits of its wake-ups, end."""
+    async with database.unit():
+        await service.release()
 
 
 async def deliver(
@@ -64,6 +83,7 @@ async def deliver(
     consumer = await broker.consume(QUEUE, handler, prefetch=64, batch_max=32)
     async with Relay(database, broker).run():
         await eventually(until)
+        await handler.close()
     await consumer.cancel()
 
 

@@ -1,8 +1,8 @@
 """The faults of a delivery. Long, because they share handlers and providers."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 import pytest
@@ -13,18 +13,28 @@ from bongsu import outbox
 from bongsu.broker import Delivery, Message
 from bongsu.broker.memory import MemoryBroker
 from bongsu.contracts.jobs import DeliveryWakeup
+from bongsu.contracts.notifications import Guarantee
+from bongsu.contracts.queues import DELIVER
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, utc_now, uuid7
 from bongsu.outbox.models import OutboxMessage
 from bongsu.outbox.relay import Relay
 from bongsu.runtime.stop import StopSignal
 from bongsu_notify.channels.email.channel import EmailMessage
-from bongsu_notify.channels.port import Outcome, Provider, Refused, Sent, TryLater
+from bongsu_notify.channels.port import Outcome, Sent, TryLater
 from bongsu_notify.deliveries.handlers import DeliveryHandler
 from bongsu_notify.deliveries.service import Claims, Deliveries, MarkResult
 from bongsu_notify.notifications.models import Notification
 from services.notify.tests.conftest import RememberingProvider
-from services.notify.tests.deliveries.delivering import QUEUE, accept, deliver, make_handler, status_is
+from services.notify.tests.deliveries.delivering import (
+    QUEUE,
+    accept,
+    deliver,
+    make_handler,
+    release_leases,
+    status_is,
+    wake_up,
+)
 from tests.eventually import eventually
 
 
@@ -122,33 +132,30 @@ class TestDelivery:
         await deliver(broker, database, handler, until=all_are_dead_and_forgotten)
 
 
-class _Counting(RememberingProvider):
-    """Remembers the size of each batch."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.counts: list[int] = []
-
-    async def send(self, batch: Sequence[EmailMessage], *, deadline: asyncio.Event) -> Sequence[Outcome]:
-        self.counts.append(len(batch))
-        return await super().send(batch, deadline=deadline)
-
-
 class TestLargeContent:
-    async def test_batch_is_sent_in_parts_when_its_content_is_large(
+    async def test_large_contents_are_in_memory_one_after_the_other(
         self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:
-        provider = _Counting()
-        handler = make_handler(database, vault, stop, provider, part_bytes=1000)
-        half = "x" * 500
-        contents = ({"text": half}, {"text": "t", "html": half}, {"text": half, "html": "h"})
-        ones = [await accept(database, content=content) for content in contents]
+        provider = _Held()
+        handler = make_handler(database, vault, stop, provider, large_budget_bytes=100_000)
+        large = [await accept(database, content={"text": "x" * 70_000}, subject="large") for _ in range(3)]
+        small = await accept(database, subject="small")
+
+        async def overtaken() -> bool:
+            return provider.running == Counter(large=1, small=1)
 
         async def sent() -> bool:
-            return await Notification.filter_by(status="sent").count() == len(ones)
+            return await Notification.filter_by(status="sent").count() == 4
 
-        await deliver(broker, database, handler, until=sent)
-        assert provider.counts == [1, 1, 1]
+        consumer = await broker.consume(QUEUE, handler, prefetch=64, batch_max=32)
+        async with Relay(database, broker).run():
+            await eventually(overtaken)
+            assert await Notification.filter_by(id__in=[one.id for one in large], status="sending").count() == 1
+            assert await Notification.filter_by(id=small.id, status="sending").exists()
+            provider.release.set()
+            await eventually(sent)
+        await consumer.cancel()
+        assert provider.most["large"] == 1
 
 
 class TestLostClaim:
@@ -185,7 +192,7 @@ class TestLostClaim:
 
         @event.listens_for(database.engine.sync_engine, "after_cursor_execute")
         def note(connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
-            if statement.startswith("UPDATE notifications") and "CASE" in statement:
+            if statement.startswith("UPDATE notifications") and "error_code" in statement:
                 connection.info["marked"] = True
 
         await deliver(broker, database, handler, until=status_is(one, "retry_wait"))
@@ -269,7 +276,13 @@ class TestDatabaseDown:
         tried = asyncio.Event()
 
         class Down(Deliveries):
-            async def claim(self, ids: Sequence[UUID], *, owner: UUID | None = None) -> Claims:  # noqa: ARG002 - as overridden
+            async def claim(
+                self,
+                ids: Sequence[UUID],  # noqa: ARG002 - as overridden
+                *,
+                owner: UUID | None = None,  # noqa: ARG002 - the same
+                earlier: Collection[UUID] = (),  # noqa: ARG002 - the same
+            ) -> Claims:
                 tried.set()
                 raise OperationalError("UPDATE", {}, Exception("gone away"))
 
@@ -284,40 +297,39 @@ class TestDatabaseDown:
 
 
 class _Held:
-    """Returns when `release` is set."""
+    """Returns when `release` is set. `running` counts the messages that it holds, by subject; `most` its maximum."""
 
     def __init__(self) -> None:
         self.started, self.release = asyncio.Event(), asyncio.Event()
+        self.running: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+        self.sent: list[EmailMessage] = []
 
     async def open(self) -> None: ...
 
-    async def send(self, batch: Sequence[EmailMessage], *, deadline: asyncio.Event) -> Sequence[Outcome]:  # noqa: ARG002 - it is deaf
+    async def send(self, message: EmailMessage) -> Outcome:
+        self.sent.append(message)
+        self.running[message.subject] += 1
+        self.most |= self.running
         self.started.set()
-        await self.release.wait()
-        return [Sent("m-1") for _ in batch]
+        try:
+            if self.holds(message):
+                await self.release.wait()
+        finally:
+            self.running -= Counter([message.subject])
+        return Sent("m-1")
+
+    def holds(self, message: EmailMessage) -> bool:  # noqa: ARG002 - it holds every message
+        return True
 
     async def close(self) -> None: ...
 
 
-class _UntilDeadline(_Held):
-    """Answers at the deadline: the first was sent, the rest not started."""
+class _HoldingSome(_Held):
+    """Holds the messages with the subject `hang`, and answers the others."""
 
-    async def send(self, batch: Sequence[EmailMessage], *, deadline: asyncio.Event) -> Sequence[Outcome]:
-        self.started.set()
-        await deadline.wait()
-        return [Sent("m-1"), *(TryLater("not_started", "", spends_attempt=False) for _ in batch[1:])]
-
-
-class _Slow:
-    """Returns too late for the lease."""
-
-    async def open(self) -> None: ...
-
-    async def send(self, batch: Sequence[EmailMessage], *, deadline: asyncio.Event) -> Sequence[Outcome]:  # noqa: ARG002 - it is deaf
-        await asyncio.sleep(60)
-        return [Refused("never", "") for _ in batch]
-
-    async def close(self) -> None: ...
+    def holds(self, message: EmailMessage) -> bool:
+        return message.subject == "hang"
 
 
 class TestDeadline:
@@ -325,53 +337,152 @@ class TestDeadline:
         self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:
         one = await accept(database)
-        handler = make_handler(database, vault, stop, _Slow(), deliveries=Deliveries(lease_s=1, max_attempts=8))
+        handler = make_handler(database, vault, stop, _Held(), deliveries=Deliveries(lease_s=1, max_attempts=8))
         await deliver(broker, database, handler, until=status_is(one, "unknown"))
 
-    async def test_outcomes_before_the_deadline_are_recorded(
-        self,
-        database: Database,
-        broker: MemoryBroker,
-        vault: Vault,
-        stop: StopSignal,
+    async def test_nothing_is_sent_when_the_lease_is_nearly_over(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal, provider: RememberingProvider
     ) -> None:
-        # Late enough for a slow machine to have started, and long before the provider is abandoned.
-        await self._deliver_two(database, broker, vault, stop, _UntilDeadline(), send_deadline=0.03)
+        one = await accept(database, guarantee="at-most-once")
+        handler = make_handler(database, vault, stop, provider, send_deadline=0.0)
+        await deliver(broker, database, handler, until=status_is(one, "retry_wait"))
+        assert (await Notification.get(one.id)).attempt == 0
+        assert provider.sent == []
 
-    async def test_stop_sets_the_deadline(
-        self,
-        database: Database,
-        broker: MemoryBroker,
-        vault: Vault,
-        stop: StopSignal,
+    async def test_outcomes_are_recorded_at_the_stop(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:
-        provider = _UntilDeadline()
-
-        async def stop_once_started() -> None:
-            await provider.started.wait()
+        """What hangs is unknown; what waits was not claimed; what was sent is recorded."""
+        provider = _HoldingSome()
+        hung = [await accept(database, subject="hang") for _ in range(3)]
+        handler = make_handler(database, vault, stop, provider, slots=4, stop_grace_s=0.1)
+        consumer = await broker.consume(QUEUE, handler, prefetch=64, batch_max=32)
+        async with Relay(database, broker).run(), asyncio.timeout(60):
+            await eventually(lambda: provider.running["hang"] == 3)
+            waiting = await accept(database)
+            await eventually(lambda: handler.waiting == 1)
             stop.set()
+            await handler.close()
+        await consumer.cancel()
+        assert await Notification.filter_by(id__in=[one.id for one in hung], status="unknown").count() == 3
+        left = await Notification.get(waiting.id)
+        assert (left.status, left.attempt) == ("accepted", 0)
+        assert await broker.depth(QUEUE) == 1
 
-        stopping = asyncio.create_task(stop_once_started())
-        await self._deliver_two(database, broker, vault, stop, provider, stop_grace_s=0.1)
-        await stopping
 
-    async def _deliver_two(
-        self,
-        database: Database,
-        broker: MemoryBroker,
-        vault: Vault,
-        stop: StopSignal,
-        provider: Provider[Any],
-        **limits: Any,  # noqa: ANN401 - the handler's own
+class TestHangingCalls:
+    async def test_codes_are_sent_while_two_calls_hang(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:
-        ones = [await accept(database) for _ in range(2)]
-        handler = make_handler(database, vault, stop, provider, **limits)
+        """The two never answer: that the codes are sent at all shows that they wait for neither."""
+        provider = _HoldingSome()
+        handler = make_handler(database, vault, stop, provider)
+        hung = [await accept(database, subject="hang") for _ in range(2)]
+        codes = [await accept(database, subject="code", priority="high") for _ in range(20)]
 
-        async def written() -> bool:
-            rows = await Notification.filter_by(id__in=[one.id for one in ones]).all()
-            return sorted((row.status, row.attempt) for row in rows) == [("retry_wait", 0), ("sent", 1)]
+        async def codes_are_sent() -> bool:
+            return await Notification.filter_by(id__in=[one.id for one in codes], status="sent").count() == 20
 
-        await deliver(broker, database, handler, until=written)
+        consumer = await broker.consume(QUEUE, handler, prefetch=64, batch_max=32)
+        async with Relay(database, broker).run():
+            await eventually(codes_are_sent)
+        assert await Notification.filter_by(id__in=[one.id for one in hung], status="sending").count() == 2
+        provider.release.set()
+        await handler.close()
+        await consumer.cancel()
+
+    async def test_code_is_sent_when_calls_of_other_lanes_hang_in_all_their_slots(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        provider = _HoldingSome()
+        handler = make_handler(database, vault, stop, provider, slots=8)
+        for _ in range(20):
+            await accept(database, subject="hang")
+        high = DELIVER["high"]
+        consumers = [await broker.consume(queue, handler, prefetch=64, batch_max=32) for queue in (QUEUE, high)]
+        async with Relay(database, broker).run():
+            await eventually(lambda: provider.running["hang"] == 6)
+            code = await accept(database, queue=high, subject="code", priority="high")
+            await eventually(status_is(code, "sent"))
+        assert provider.most["hang"] == 6
+        assert await Notification.filter_by(status="sending").count() == 6
+        provider.release.set()
+        await handler.close()
+        for consumer in consumers:
+            await consumer.cancel()
+
+
+class TestLanes:
+    async def test_codes_start_before_a_backlog_of_bulk(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        """The order shows it: only the bulk that ran when the codes came has started before them."""
+        provider = _Held()
+        handler = make_handler(database, vault, stop, provider, slots=4)
+        bulk, high = DELIVER["bulk"], DELIVER["high"]
+        for _ in range(300):
+            await accept(database, queue=bulk, subject="bulk", priority="bulk")
+        consumers = [await broker.consume(queue, handler, prefetch=16, batch_max=16) for queue in (bulk, high)]
+        async with Relay(database, broker).run():
+            await eventually(lambda: (provider.running["bulk"], handler.waiting) == (3, 13))
+            for _ in range(5):
+                await broker.publish(high, await wake_up(database, subject="code", priority="high"))
+            await eventually(lambda: (provider.running["code"], handler.waiting) == (1, 13 + 4))
+            provider.release.set()
+            await eventually(lambda: len(provider.sent) >= 12)
+            await handler.close()
+        for consumer in consumers:
+            await consumer.cancel()
+        assert [message.subject for message in provider.sent[:8]] == ["bulk"] * 3 + ["code"] * 5
+
+    async def test_bulk_has_its_turn_beside_a_backlog_of_normal(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        provider = RememberingProvider()
+        handler = make_handler(database, vault, stop, provider, slots=1)
+        wake_ups = {lane: [await wake_up(database, subject=lane) for _ in range(8)] for lane in ("normal", "bulk")}
+        for lane in DELIVER:
+            await broker.consume(DELIVER[lane], handler, prefetch=16, batch_max=16)
+            for message in wake_ups.get(lane, []):
+                await broker.publish(DELIVER[lane], message)
+        await eventually(lambda: len(provider.sent) == 16)
+        await handler.close()
+        assert Counter(message.subject for message in provider.sent[:9])["bulk"] in (2, 3)
+
+
+class TestCrash:
+    @pytest.mark.parametrize("guarantee", ["at-least-once", "at-most-once"])
+    async def test_only_calls_in_flight_are_in_doubt_when_the_worker_is_killed(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal, guarantee: Guarantee
+    ) -> None:
+        provider = _Held()
+        handler = make_handler(database, vault, stop, provider, slots=4)
+        ones = [await accept(database, guarantee=guarantee) for _ in range(12)]
+        killed = await broker.consume(QUEUE, handler, prefetch=64, batch_max=32)
+        async with Relay(database, broker).run(), asyncio.timeout(90):
+            await eventually(lambda: provider.running.total() == 3)
+            in_flight = {message.notification_id for message in provider.sent}
+            # Killed: its calls never return, and its leases end.
+            await killed.cancel()
+            await release_leases(database)
+            second = RememberingProvider()
+            await deliver(
+                broker,
+                database,
+                make_handler(database, vault, stop, second),
+                until=lambda: _have_ended(ones),
+            )
+        sent_again = {message.notification_id for message in second.sent} & in_flight
+        assert sent_again == (in_flight if guarantee == "at-least-once" else set())
+        failed = await Notification.filter_by(error_code="outcome_unknown").all()
+        assert {one.id for one in failed} == (set() if guarantee == "at-least-once" else in_flight)
+        provider.release.set()
+        await handler.close()
+
+
+async def _have_ended(ones: Sequence[Notification]) -> bool:
+    ended = Notification.filter_by(id__in=[one.id for one in ones], status__in=["sent", "failed"])
+    return await ended.count() == len(ones)
 
 
 class TestManyWorkers:

@@ -8,6 +8,7 @@ from bongsu.contracts.notifications import Guarantee, Status
 from bongsu.mixins import Database, utc_now, uuid7
 from bongsu_notify.channels.channel import Content
 from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, TryLater
+from bongsu_notify.deliveries import outcomes as rules
 from bongsu_notify.deliveries import service
 from bongsu_notify.deliveries.service import Claims, Deliveries, MarkResult
 from bongsu_notify.notifications.models import Notification, NotificationEvent
@@ -49,7 +50,7 @@ class TestClaim:
         claims = await _claim(database, one.id)
         row = await Notification.get(one.id)
         assert [claimed.id for claimed in claims.claimed] == [one.id]
-        assert (row.status, row.attempt, row.lease_owner) == ("sending", 1, claims.owner)
+        assert (row.status, row.attempt, row.lease_owner) == ("sending", 1, claims.claimed[0].lease_owner)
         assert await Notification.filter_by(
             lease_until__gt=utc_now(LEASE_S - 5), lease_until__lt=utc_now(LEASE_S + 5)
         ).exists()
@@ -259,7 +260,7 @@ class TestMark:
         one = await _notification()
         marked = await self._mark(database, one, OutcomeUnknown("ReadTimeoutError"))
         assert (await Notification.get(one.id)).status == "unknown"
-        assert marked.later == {one.id: service.UNKNOWN_BACKOFF_S[0]}
+        assert marked.later == {one.id: rules.UNKNOWN_BACKOFF_S[0]}
         await Notification.filter_by(id=one.id).update(next_attempt_at=utc_now(-1))
         assert [claimed.attempt for claimed in (await _claim(database, one.id)).claimed] == [2]
 
@@ -288,7 +289,11 @@ class TestMark:
         async with database.unit():
             await DELIVERIES.mark(first, {one.id: Sent("late")})
         row = await Notification.get(one.id)
-        assert (row.status, row.lease_owner, row.provider_message_id) == ("sending", second.owner, None)
+        assert (row.status, row.lease_owner, row.provider_message_id) == (
+            "sending",
+            second.claimed[0].lease_owner,
+            None,
+        )
 
     async def test_mark_leaves_the_wake_up_to_the_new_owner_when_the_claim_is_lost(self, database: Database) -> None:
         one = await _notification()

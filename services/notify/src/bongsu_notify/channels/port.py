@@ -1,7 +1,5 @@
-"""What a delivery needs of a provider: send a batch, and report the outcome of each message."""
+"""What a delivery needs of a provider: send a message, and report its outcome."""
 
-import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 from uuid import UUID
@@ -12,13 +10,13 @@ class Outgoing:
     """A rendered message. Each channel's own class adds its content.
 
     :param recipient: as in the row: an address, a channel id or a user id.
-    :param urgent: high priority; never queued behind a message that is not.
+    :param is_alone: shares no call with others: its priority is high, or it must not be sent twice.
     """
 
     notification_id: UUID
     attempt: int
     recipient: str
-    urgent: bool = False
+    is_alone: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +69,10 @@ class Provider(Protocol[Message_contra]):
     async def open(self) -> None:
         """Prepare to send."""
 
-    async def send(self, batch: Sequence[Message_contra], *, deadline: asyncio.Event) -> Sequence[Outcome]:
-        """Send each message once, without retries. Returns one outcome a message, in order; never raises.
+    async def send(self, message: Message_contra) -> Outcome:
+        """Send a message once, without retries; never raises. Many calls run concurrently.
 
-        :param deadline: once it is set, start no more and return immediately: messages without an answer are unknown.
+        The worker cancels a call that takes too long: the outcome is unknown then.
         """
 
     async def close(self) -> None:

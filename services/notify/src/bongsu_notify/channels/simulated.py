@@ -1,8 +1,6 @@
 """The provider of test-mode keys and of the simulator's addresses, which behave as their names say."""
 
-import asyncio
 import uuid
-from collections.abc import Sequence
 
 from bongsu_notify.channels.port import Outcome, Outgoing, Sent
 
@@ -20,9 +18,9 @@ class SimulatedProvider:
     async def open(self) -> None:
         """Nothing to open."""
 
-    async def send(self, batch: Sequence[Outgoing], *, deadline: asyncio.Event) -> Sequence[Outcome]:  # noqa: ARG002 - the port's
-        """Report what each recipient's name says."""
-        return [_outcome(message) for message in batch]
+    async def send(self, message: Outgoing) -> Outcome:
+        """Report what the recipient's name says."""
+        return _outcome(message)
 
     async def close(self) -> None:
         """Nothing to close."""

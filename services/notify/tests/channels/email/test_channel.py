@@ -46,11 +46,21 @@ class TestRender:
         assert isinstance(out, EmailMessage)
         assert out.sender == "a@b.test"
 
-    @pytest.mark.parametrize(("priority", "urgent"), [("high", True), ("normal", False), ("bulk", False)])
-    def test_render_marks_high_priority_as_urgent(self, vault: Vault, priority: str, urgent: bool) -> None:
-        out = _render(vault, _notification(subject="x", priority=priority))
+    @pytest.mark.parametrize(
+        ("priority", "guarantee", "is_alone"),
+        [
+            ("high", "at-least-once", True),
+            ("normal", "at-least-once", False),
+            ("bulk", "at-least-once", False),
+            ("bulk", "at-most-once", True),
+        ],
+    )
+    def test_render_keeps_high_priority_and_at_most_once_out_of_shared_calls(
+        self, vault: Vault, priority: str, guarantee: str, is_alone: bool
+    ) -> None:
+        out = _render(vault, _notification(subject="x", priority=priority, guarantee=guarantee))
         assert isinstance(out, EmailMessage)
-        assert out.urgent is urgent
+        assert out.is_alone is is_alone
 
     @pytest.mark.parametrize(("locale", "words"), [("ko", "인증"), ("en", "Verify")])
     def test_render_fills_the_template_with_sealed_variables(self, vault: Vault, locale: str, words: str) -> None:

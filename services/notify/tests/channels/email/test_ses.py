@@ -70,12 +70,11 @@ _accept = _written("200 OK", {"MessageId": "m-1"})
 
 
 @asynccontextmanager
-async def _provider(url: str, *, concurrency: int = 16) -> AsyncIterator[SesProvider]:
+async def _provider(url: str) -> AsyncIterator[SesProvider]:
     settings = NotifySettings(
         ses_endpoint_url=url,
         ses_access_key_id="key",
         ses_secret_access_key=SecretStr("secret"),
-        concurrency=concurrency,
     )
     provider = SesProvider(settings)
     await provider.open()
@@ -83,7 +82,7 @@ async def _provider(url: str, *, concurrency: int = 16) -> AsyncIterator[SesProv
     await provider.close()
 
 
-def _message(text: str = "봉수", *, urgent: bool = False) -> EmailMessage:
+def _message() -> EmailMessage:
     return EmailMessage(
         notification_id=uuid7(),
         attempt=1,
@@ -92,16 +91,14 @@ def _message(text: str = "봉수", *, urgent: bool = False) -> EmailMessage:
         sender="a@b.test",
         reply_to=None,
         subject="안녕",
-        text=text,
+        text="봉수",
         html=None,
-        urgent=urgent,
     )
 
 
 async def _outcome(url: str) -> Outcome:
     async with _provider(url) as provider:
-        (outcome,) = await provider.send([_message()], deadline=asyncio.Event())
-    return outcome
+        return await provider.send(_message())
 
 
 class TestSend:
@@ -129,13 +126,23 @@ class TestSend:
         async with _endpoint(_written("503 Service Unavailable", {})) as url:
             assert isinstance(await _outcome(url), TryLater)
 
-    async def test_batch_is_sent_when_one_response_is_malformed(self) -> None:
-        async def answer(request: str, writer: asyncio.StreamWriter) -> None:
-            await (_written("200 OK", {}) if "strange" in request else _accept)(request, writer)
+    async def test_outcome_is_unknown_when_the_response_is_malformed(self) -> None:
+        async with _endpoint(_written("200 OK", {})) as url:
+            assert isinstance(await _outcome(url), OutcomeUnknown)
 
-        async with _endpoint(answer) as url, _provider(url) as provider:
-            outcomes = await provider.send([_message(), _message("strange"), _message()], deadline=asyncio.Event())
-        assert [type(outcome) for outcome in outcomes] == [Sent, OutcomeUnknown, Sent]
+    async def test_send_is_cancelled_when_its_task_is(self) -> None:
+        started = asyncio.Event()
+
+        async def answer(_request: str, _writer: asyncio.StreamWriter) -> None:
+            started.set()
+            await asyncio.sleep(60)
+
+        async with _endpoint(answer) as url, _provider(url) as provider, asyncio.timeout(30):
+            sending = asyncio.create_task(provider.send(_message()))
+            await started.wait()
+            sending.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sending
 
 
 class TestMailboxes:
@@ -175,7 +182,7 @@ async def _request_of(**values: Any) -> dict[str, Any]:  # noqa: ANN401 - a mess
         await _accept(request, writer)
 
     async with _endpoint(answer) as url, _provider(url) as provider:
-        await provider.send([replace(_message(), **values)], deadline=asyncio.Event())
+        await provider.send(replace(_message(), **values))
     return requests[0]
 
 
@@ -189,61 +196,3 @@ def _read_mailbox(mailbox: str) -> tuple[str, str]:
     parsed, address = parseaddr(mailbox)
     assert address in ("a@b.test", "someone@example.com")
     return str(make_header(decode_header(parsed))), address
-
-
-class TestUrgent:
-    async def test_urgent_message_is_sent_when_other_calls_hang(self) -> None:
-        deadline, hanging = asyncio.Event(), asyncio.Semaphore(0)
-
-        async def answer(request: str, writer: asyncio.StreamWriter) -> None:
-            if "hang" in request:
-                hanging.release()
-                await asyncio.sleep(60)
-            await _accept(request, writer)
-
-        async with _endpoint(answer) as url, _provider(url, concurrency=4) as provider, asyncio.timeout(30):
-            batch = [_message("hang") for _ in range(8)]
-            bulk = asyncio.create_task(provider.send(batch, deadline=deadline))
-            for _ in range(3):
-                await hanging.acquire()
-            (outcome,) = await provider.send([_message(urgent=True)], deadline=asyncio.Event())
-            deadline.set()
-            outcomes = await bulk
-        assert outcome == Sent("m-1")
-        assert [type(outcome) for outcome in outcomes].count(OutcomeUnknown) == 3
-
-
-class TestCutoff:
-    async def test_deadline_keeps_sent_outcomes_and_spends_no_attempt_of_unstarted_calls(self) -> None:
-        deadline, hangs = asyncio.Event(), asyncio.Event()
-
-        async def answer(request: str, writer: asyncio.StreamWriter) -> None:
-            if "hang" in request:
-                hangs.set()
-                await asyncio.sleep(60)
-            await _accept(request, writer)
-
-        async with _endpoint(answer) as url, _provider(url, concurrency=1) as provider, asyncio.timeout(30):
-            batch = [_message(), _message("hang"), _message()]
-            sending = asyncio.create_task(provider.send(batch, deadline=deadline))
-            await hangs.wait()
-            deadline.set()
-            first, second, third = await sending
-        assert first == Sent("m-1")
-        assert isinstance(second, OutcomeUnknown)
-        assert isinstance(third, TryLater)
-        assert not third.spends_attempt
-
-    async def test_send_is_cancelled_when_its_task_is(self) -> None:
-        started = asyncio.Event()
-
-        async def answer(_request: str, _writer: asyncio.StreamWriter) -> None:
-            started.set()
-            await asyncio.sleep(60)
-
-        async with _endpoint(answer) as url, _provider(url) as provider, asyncio.timeout(30):
-            sending = asyncio.create_task(provider.send([_message()], deadline=asyncio.Event()))
-            await started.wait()
-            sending.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await sending

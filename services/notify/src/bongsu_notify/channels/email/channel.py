@@ -66,7 +66,7 @@ class EmailChannel(Channel[EmailNotificationIn]):
             notification_id=row.id,
             attempt=row.attempt,
             recipient=row.recipient,
-            urgent=row.priority == "high",
+            is_alone=row.priority == "high" or row.guarantee == "at-most-once",
             to_name=row.to.get("name"),
             sender=row.sender or self.settings.sender,
             reply_to=row.reply_to,

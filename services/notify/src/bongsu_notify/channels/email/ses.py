@@ -1,10 +1,8 @@
 """AWS SES, by its version 2 API (version 1 form-encodes the body and is several times slower on long HTML)."""
 
-import asyncio
 import socket
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from email.header import Header
 from email.utils import formataddr, parseaddr
@@ -52,26 +50,12 @@ _QUOTA_PAUSE_S = 900.0
 _OPERATOR_PAUSE_S = 120.0
 
 
-class _Slots:
-    """Concurrent calls, a quarter of them for urgent messages only: calls that hang in other lanes never take all."""
-
-    def __init__(self, count: int) -> None:
-        self._all = asyncio.Semaphore(count)
-        self._not_urgent = asyncio.Semaphore(count - count // 4)
-
-    @asynccontextmanager
-    async def acquire(self, message: EmailMessage) -> AsyncIterator[None]:
-        async with nullcontext() if message.urgent else self._not_urgent, self._all:
-            yield
-
-
 class SesProvider:
     """One client a process; `NOTIFY_CONCURRENCY` bounds its calls."""
 
     def __init__(self, settings: NotifySettings) -> None:
         self._settings = settings
         self._stack = AsyncExitStack()
-        self._slots = _Slots(settings.concurrency)
         self._client: Any = None  # botocore builds client classes at run time
 
     async def open(self) -> None:
@@ -110,45 +94,17 @@ class SesProvider:
         answer: dict[str, Any] = await self._client.get_account()
         return answer
 
-    async def send(self, batch: Sequence[EmailMessage], *, deadline: asyncio.Event) -> Sequence[Outcome]:
-        """Send each message by a call of its own, concurrently."""
-        calls = [asyncio.create_task(self._send_one(message, deadline)) for message in batch]
-        watch = asyncio.create_task(_cancel_at(deadline, calls))
-        try:
-            return await asyncio.gather(*calls)
-        finally:
-            watch.cancel()
-
-    async def _send_one(self, message: EmailMessage, deadline: asyncio.Event) -> Outcome:
-        started = False
-        try:
-            async with self._slots.acquire(message):
-                if not deadline.is_set():
-                    started = True
-                    return await self._call(message)
-        except asyncio.CancelledError:
-            if not deadline.is_set():
-                raise
-        if started:
-            return OutcomeUnknown("The provider did not answer in time")
-        return TryLater("not_started", "The provider was slow with other messages", delay_s=1.0, spends_attempt=False)
-
-    async def _call(self, message: EmailMessage) -> Outcome:
+    async def send(self, message: EmailMessage) -> Outcome:
+        """Send a message by a call of its own."""
         try:
             answer = await self._client.send_email(**_request(message, self._settings.ses_configuration_set))
             return Sent(answer["MessageId"])
         except (ClientError, BotoCoreError, OSError) as error:
             return _outcome_of(error)
         except Exception as error:
-            # A defect or a malformed response. The rest of the batch goes on.
+            # A defect or a malformed response.
             log.exception("ses.call_failed", notification_id=str(message.notification_id))
             return OutcomeUnknown(type(error).__name__)
-
-
-async def _cancel_at(deadline: asyncio.Event, calls: Sequence[asyncio.Task[Outcome]]) -> None:
-    await deadline.wait()
-    for call in calls:
-        call.cancel()
 
 
 def _outcome_of(error: Exception) -> Outcome:

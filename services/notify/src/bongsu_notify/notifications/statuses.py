@@ -1,0 +1,28 @@
+"""The state machine of a notification: every change of status is a line of this table."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from bongsu.contracts.notifications import Status
+
+NEXT: Final[Mapping[Status, frozenset[Status]]] = {
+    "accepted": frozenset({"sending", "cancelled", "expired", "failed"}),
+    "queued": frozenset({"sending", "cancelled", "expired", "failed"}),
+    "retry_wait": frozenset({"sending", "cancelled", "expired", "failed"}),
+    "sending": frozenset({"sending", "sent", "delivered", "bounced", "complained", "retry_wait", "unknown", "failed"}),
+    "unknown": frozenset({"sending", "sent", "delivered", "bounced", "complained", "failed", "cancelled"}),
+    "sent": frozenset({"delivered", "bounced", "complained", "failed"}),
+    "delivered": frozenset({"bounced", "complained"}),
+    "bounced": frozenset({"complained"}),
+    "complained": frozenset(),
+    "failed": frozenset({"queued"}),
+    "expired": frozenset({"queued"}),
+    "suppressed": frozenset(),
+    "cancelled": frozenset(),
+}
+"""The statuses that may follow each status. `sending` follows itself when a lease ended and another worker claims."""
+
+
+def sources(status: Status) -> list[Status]:
+    """The statuses from which a notification may take on `status`: the condition of its compare-and-set."""
+    return sorted(one for one, following in NEXT.items() if status in following)
