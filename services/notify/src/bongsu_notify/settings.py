@@ -31,6 +31,9 @@ class NotifySettings(Settings):
     ses_configuration_set: str | None = Field(
         default=None, description="The configuration set that publishes events to notify"
     )
+    ses_bulk: bool = Field(
+        default=True, description="Send waiting mails that are alike together, by SendBulkEmail: `off` sends one by one"
+    )
     sandbox: bool = Field(default=False, description="The sandbox sends, so no account is on trial")
     lease_s: float = Field(default=60.0, ge=1, le=600, description="How long a worker holds a delivery, in seconds")
     max_attempts: int = Field(default=8, ge=1, le=50, description="Sends tried before a notification fails")

@@ -28,6 +28,7 @@ from bongsu_notify.settings import NotifySettings
 
 log = get_logger(__name__)
 
+
 @asynccontextmanager
 async def consume(  # noqa: PLR0913 - the collaborators of the process
     *,

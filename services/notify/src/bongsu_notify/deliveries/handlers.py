@@ -84,8 +84,9 @@ class DeliveryHandler:
         self._database_retry = database_retry
         self._send_deadline = send_deadline
         self._stop_grace_s = stop_grace_s
-        self._claims = GroupCommit(database, self._write_claims, max_items=batch)
-        self._marks = GroupCommit(database, self._write_marks, max_items=batch)
+        self._commit: GroupCommit[Job | _Claimed, _Claimed | MarkResult] = GroupCommit(
+            database, self._write, max_items=2 * batch
+        )
         self._streams = {
             name: Stream(self._deliver, slots=slots, large_budget_bytes=large_budget_bytes) for name in providers
         }
@@ -121,8 +122,7 @@ class DeliveryHandler:
         timer = asyncio.get_running_loop().call_later(self._stop_grace_s, self._end_calls)
         await asyncio.gather(*(stream.close() for stream in self._streams.values()))
         timer.cancel()
-        await self._claims.close()
-        await self._marks.close()
+        await self._commit.close()
 
     def _end_calls(self) -> None:
         for call in self._calls:
@@ -162,7 +162,7 @@ class DeliveryHandler:
         """Claim, send and mark. Returns whether the database has recorded all of it."""
         retry = self._database_retry.retry_while_unavailable
         try:
-            claimed = await retry(partial(self._claims.submit, job))
+            claimed = await retry(partial(self._claim, job))
         except Abandoned:
             raise
         except Exception:
@@ -174,7 +174,7 @@ class DeliveryHandler:
         sent = _Claimed(job, claimed.claims, claimed.row, claimed.started_at, outcome)
         try:
             # A sent mail without its mark would be sent again: retried, unacknowledged, until the database answers.
-            marked = await retry(partial(self._marks.submit, sent))
+            marked = await retry(partial(self._mark, sent))
         except Abandoned:
             raise
         except Exception:
@@ -189,6 +189,24 @@ class DeliveryHandler:
         )
         return True
 
+    async def _claim(self, job: Job) -> _Claimed:
+        claimed = await self._commit.submit(job)
+        assert isinstance(claimed, _Claimed)  # noqa: S101 - as `_write` returns it
+        return claimed
+
+    async def _mark(self, sent: _Claimed) -> MarkResult:
+        marked = await self._commit.submit(sent)
+        assert isinstance(marked, MarkResult)  # noqa: S101 - as `_write` returns it
+        return marked
+
+    async def _write(self, items: Sequence[Job | _Claimed]) -> Sequence[_Claimed | MarkResult]:
+        """Record what was sent, and claim what is to be sent, in one transaction."""
+        sent = [item for item in items if isinstance(item, _Claimed)]
+        jobs = [item for item in items if isinstance(item, Job)]
+        marked = await self._write_marks(sent) if sent else None
+        claimed = iter(await self._write_claims(jobs) if jobs else ())
+        return [next(claimed) if isinstance(item, Job) else marked or MarkResult(frozenset(), {}) for item in items]
+
     async def _write_claims(self, jobs: Sequence[Job]) -> Sequence[_Claimed]:
         started_at = asyncio.get_running_loop().time()
         owner = uuid7()
@@ -200,13 +218,13 @@ class DeliveryHandler:
         rows = {row.id: row for row in claims.claimed}
         return [_Claimed(job, claims, rows.get(job.id), started_at) for job in jobs]
 
-    async def _write_marks(self, sent: Sequence[_Claimed]) -> Sequence[MarkResult]:
+    async def _write_marks(self, sent: Sequence[_Claimed]) -> MarkResult:
         rows = [one.row for one in sent if one.row is not None]
         events = {one.job.id: one.claims.sending_events[one.job.id] for one in sent}
         outcomes = {one.job.id: one.outcome for one in sent if one.outcome is not None}
         marked = await self._deliveries.mark(Claims(rows, {}, events, frozenset(), {}), outcomes)
         await update_outbox([one.job for one in sent], marked.settled, marked.later)
-        return [marked] * len(sent)
+        return marked
 
     async def _send(self, claimed: _Claimed, row: Notification) -> Outcome:
         made = self._render(row, claimed.claims.contents[row.id])

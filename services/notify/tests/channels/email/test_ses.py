@@ -2,7 +2,7 @@ import asyncio
 import json
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from email.header import decode_header, make_header
@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from bongsu.mixins import uuid7
 from bongsu_notify.channels.email.channel import EmailMessage
 from bongsu_notify.channels.email.ses import SesProvider
-from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Sent, TryLater
+from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, TryLater
 from bongsu_notify.settings import NotifySettings
 
 Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
@@ -25,7 +25,7 @@ Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def _endpoint(answer: Answer) -> AsyncIterator[str]:
-    """A server that reads one request and then calls `answer`."""
+    """A server that reads one request and then calls `answer`. The account may send 200 mails a second."""
 
     handling: set[asyncio.Task[None] | None] = set()
 
@@ -33,6 +33,9 @@ async def _endpoint(answer: Answer) -> AsyncIterator[str]:
         handling.add(asyncio.current_task())
         try:
             head = await reader.readuntil(b"\r\n\r\n")
+            if head.startswith(b"GET"):
+                await _account(head.decode(), writer)
+                return
             lengths = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")]
             body = await reader.readexactly(int(lengths[0].split(b":")[1]))
             await answer(body.decode(), writer)
@@ -67,11 +70,13 @@ async def _reset(_request: str, writer: asyncio.StreamWriter) -> None:
 
 
 _accept = _written("200 OK", {"MessageId": "m-1"})
+_account = _written("200 OK", {"SendQuota": {"MaxSendRate": 200.0, "Max24HourSend": -1.0, "SentLast24Hours": 0.0}})
 
 
 @asynccontextmanager
-async def _provider(url: str) -> AsyncIterator[SesProvider]:
+async def _provider(url: str, **values: Any) -> AsyncIterator[SesProvider]:  # noqa: ANN401 - of settings
     settings = NotifySettings(
+        **values,
         ses_endpoint_url=url,
         ses_access_key_id="key",
         ses_secret_access_key=SecretStr("secret"),
@@ -82,8 +87,8 @@ async def _provider(url: str) -> AsyncIterator[SesProvider]:
     await provider.close()
 
 
-def _message() -> EmailMessage:
-    return EmailMessage(
+def _message(**values: Any) -> EmailMessage:  # noqa: ANN401 - a message's fields
+    message = EmailMessage(
         notification_id=uuid7(),
         attempt=1,
         recipient="someone@example.com",
@@ -94,6 +99,7 @@ def _message() -> EmailMessage:
         text="봉수",
         html=None,
     )
+    return replace(message, **values)
 
 
 async def _outcome(url: str) -> Outcome:
@@ -182,7 +188,7 @@ async def _request_of(**values: Any) -> dict[str, Any]:  # noqa: ANN401 - a mess
         await _accept(request, writer)
 
     async with _endpoint(answer) as url, _provider(url) as provider:
-        await provider.send(replace(_message(), **values))
+        await provider.send(_message(**values))
     return requests[0]
 
 
@@ -196,3 +202,134 @@ def _read_mailbox(mailbox: str) -> tuple[str, str]:
     parsed, address = parseaddr(mailbox)
     assert address in ("a@b.test", "someone@example.com")
     return str(make_header(decode_header(parsed))), address
+
+
+class _Ses:
+    """Answers both kinds of calls. `calls` has the parsed requests, `refuse` the recipients that fail a whole call."""
+
+    def __init__(self, results: Sequence[dict[str, str]] = (), refuse: Sequence[str] = (), status: str = "") -> None:
+        self.calls: list[dict[str, Any]] = []
+        self._results, self._refuse, self._status = results, refuse, status
+
+    async def __call__(self, request: str, writer: asyncio.StreamWriter) -> None:
+        call = json.loads(request)
+        self.calls.append(call)
+        entries = call.get("BulkEmailEntries")
+        if entries is None:
+            await _accept(request, writer)
+        elif self._status:
+            code = {"403": "AccessDeniedException", "429": "TooManyRequestsException"}[self._status]
+            await _written(f"{self._status} No", {"__type": code, "message": "no"})(request, writer)
+        elif any(address in request for address in self._refuse):
+            await _written("400 Bad Request", {"__type": "BadRequestException", "message": "no"})(request, writer)
+        else:
+            results = self._results or [
+                {"Status": "SUCCESS", "MessageId": entry["Destination"]["ToAddresses"][0]} for entry in entries
+            ]
+            await _written("200 OK", {"BulkEmailEntryResults": results})(request, writer)
+
+    @property
+    def counts(self) -> list[int]:
+        return [len(call.get("BulkEmailEntries", [None])) for call in self.calls]
+
+
+def _alike(count: int, **values: object) -> list[EmailMessage]:
+    return [_message(is_alone=False, recipient=f"to-{number}@example.com", **values) for number in range(count)]
+
+
+async def _send_all(ses: _Ses, messages: Sequence[EmailMessage], **settings: Any) -> list[Outcome]:  # noqa: ANN401 - of settings
+    async with _endpoint(ses) as url, _provider(url, **settings) as provider:
+        return await asyncio.gather(*map(provider.send, messages))
+
+
+class TestBulk:
+    async def test_waiting_messages_share_a_call_and_have_their_own_results_and_tags(self) -> None:
+        ses, messages = _Ses(), _alike(5)
+        assert await _send_all(ses, messages) == [Sent(message.recipient) for message in messages]
+        assert ses.counts == [5]
+        tags = [entry["ReplacementTags"][0]["Value"] for entry in ses.calls[0]["BulkEmailEntries"]]
+        assert tags == [str(message.notification_id) for message in messages]
+
+    async def test_content_is_data_and_never_a_template(self) -> None:
+        ses, odd = _Ses(), 'a {{b}} {{{c}}} "q" \\ \u2028 {{#if x}} 🔥'
+        await _send_all(ses, [*_alike(1, text=odd, html=odd), *_alike(1, text="x", html="y")])
+        (call,) = ses.calls
+        assert call["DefaultContent"]["Template"]["TemplateContent"] == {
+            "Subject": "{{subject}}",
+            "Text": "{{text}}",
+            "Html": "{{html}}",
+        }
+        replacement = call["BulkEmailEntries"][0]["ReplacementEmailContent"]["ReplacementTemplate"]
+        data = json.loads(replacement["ReplacementTemplateData"])
+        assert data == {"subject": "안녕", "text": odd, "html": odd}
+
+    async def test_call_has_no_more_entries_than_the_rate_allows(self) -> None:
+        ses = _Ses()
+        await _send_all(ses, _alike(25))
+        assert sorted(ses.counts) == [3, 11, 11]  # 1 + 5 % of 200
+
+    async def test_messages_with_other_envelopes_or_parts_share_no_call(self) -> None:
+        ses = _Ses()
+        others = [{"sender": "c@d.test"}, {"reply_to": "r@d.test"}, {"html": "x"}, {"text": None, "html": "x"}]
+        await _send_all(ses, [message for values in ({}, *others) for message in _alike(2, **values)])
+        assert ses.counts == [2] * 5
+
+    @pytest.mark.parametrize("values", [{"is_alone": True}, {"text": "x" * 262_144}])
+    async def test_message_goes_alone_when_it_may_share_no_call(self, values: dict[str, Any]) -> None:
+        ses = _Ses()
+        await _send_all(ses, [replace(message, **values) for message in _alike(3)])
+        assert ses.counts == [1, 1, 1]
+        assert all("Simple" in call["Content"] for call in ses.calls)
+
+    async def test_call_stays_below_a_megabyte_on_the_wire(self) -> None:
+        ses = _Ses()
+        await _send_all(ses, _alike(10, text="가" * 40_000))
+        assert sum(ses.counts) == 10
+        assert max(len(json.dumps(call)) for call in ses.calls) < 1_000_000
+        assert len(ses.calls) > 2
+
+    async def test_bulk_is_off_when_the_setting_says_so(self) -> None:
+        ses = _Ses()
+        await _send_all(ses, _alike(3), ses_bulk=False)
+        assert ses.counts == [1, 1, 1]
+
+    async def test_each_entry_has_the_outcome_of_its_status(self) -> None:
+        statuses = {
+            "SUCCESS": Sent,
+            "TRANSIENT_FAILURE": TryLater,
+            "ACCOUNT_THROTTLED": TryLater,
+            "ACCOUNT_DAILY_QUOTA_EXCEEDED": TryLater,
+            "ACCOUNT_SENDING_PAUSED": TryLater,
+            "MESSAGE_REJECTED": Refused,
+            "INVALID_PARAMETER": Refused,
+            "FAILED": TryLater,
+            "SOMETHING_NEW": OutcomeUnknown,
+        }
+        ses = _Ses([{"Status": status, "MessageId": "m"} for status in statuses])
+        outcomes = await _send_all(ses, _alike(len(statuses)))
+        assert [type(outcome) for outcome in outcomes] == [*statuses.values()]
+        spends = [outcome.spends_attempt for outcome in outcomes if isinstance(outcome, TryLater)]
+        assert spends == [True, False, False, False, True]
+
+    async def test_call_is_split_until_the_guilty_entry_is_alone_when_refused_whole(self) -> None:
+        ses = _Ses(refuse=["to-3@example.com"])
+        messages = _alike(8)
+        outcomes = await _send_all(ses, messages)
+        assert all(isinstance(outcome, Sent) for outcome in outcomes)  # the guilty one passed by SendEmail
+        assert sorted(ses.counts) == [1, 1, 2, 2, 4, 4, 8]
+
+    async def test_every_message_is_deferred_when_the_call_is_throttled(self) -> None:
+        ses = _Ses(status="429")
+        outcomes = await _send_all(ses, _alike(3))
+        assert {outcome.code for outcome in outcomes if isinstance(outcome, TryLater)} == {"provider_throttled"}
+        assert ses.counts == [3]
+
+    async def test_messages_go_one_by_one_when_bulk_is_denied(self) -> None:
+        ses = _Ses(status="403")
+        assert await _send_all(ses, _alike(3)) == [Sent("m-1")] * 3
+        assert ses.counts == [3, 1, 1, 1]
+
+    async def test_outcomes_are_unknown_when_results_are_missing(self) -> None:
+        ses = _Ses([{"Status": "SUCCESS", "MessageId": "m"}])
+        outcomes = await _send_all(ses, _alike(2))
+        assert [type(outcome) for outcome in outcomes] == [OutcomeUnknown, OutcomeUnknown]

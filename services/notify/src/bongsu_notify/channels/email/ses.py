@@ -1,197 +1,28 @@
 """AWS SES, by its version 2 API (version 1 form-encodes the body and is several times slower on long HTML)."""
 
-import socket
-from bisect import bisect_right
-from contextlib import AsyncExitStack
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from email.header import Header
-from email.utils import formataddr, parseaddr
+from email.utils import parseaddr
 from typing import Any
 
 import aioboto3
-from aiohttp import ClientConnectorError
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    NoCredentialsError,
-    PartialCredentialsError,
-)
+from botocore.exceptions import BotoCoreError, ClientError
 
 from bongsu.runtime.logging import get_logger
+from bongsu_notify.channels.email.answers import read_entry, read_error
+from bongsu_notify.channels.email.bulk import MAX_ENTRIES, RATE_SHARE, Collector, Entry, template
 from bongsu_notify.channels.email.channel import EmailMessage
-from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, TryLater
+from bongsu_notify.channels.email.mailboxes import encode_subject, format_mailbox
+from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent
 from bongsu_notify.settings import NotifySettings
 
 log = get_logger(__name__)
 
-THROTTLING_ERRORS = frozenset({"TooManyRequestsException", "Throttling", "ThrottlingException", "RequestThrottled"})
-OPERATOR_ERRORS = frozenset(
-    {
-        "AccountSuspendedException",
-        "SendingPausedException",
-        "MailFromDomainNotVerifiedException",
-        "ConfigurationSetDoesNotExist",
-        "ConfigurationSetSendingPausedException",
-        "NotFoundException",
-        "AccessDeniedException",
-        "UnrecognizedClientException",
-        "InvalidClientTokenId",
-        "SignatureDoesNotMatch",
-        "ExpiredTokenException",
-    }
-)
-"""The operator's account or settings are at fault, not the message: it waits until the operator fixes them."""
-MAX_MAILBOX_BYTES = 320
-"""SES's limit for an encoded name with its address."""
-_QUOTA_PAUSE_S = 900.0
-_OPERATOR_PAUSE_S = 120.0
-
-
-class SesProvider:
-    """One client a process; `NOTIFY_CONCURRENCY` bounds its calls."""
-
-    def __init__(self, settings: NotifySettings) -> None:
-        self._settings = settings
-        self._stack = AsyncExitStack()
-        self._client: Any = None  # botocore builds client classes at run time
-
-    async def open(self) -> None:
-        """Create the client. It connects with the first call."""
-        settings = self._settings
-        secret = settings.ses_secret_access_key
-        session = aioboto3.Session(
-            aws_access_key_id=settings.ses_access_key_id,
-            aws_secret_access_key=secret.get_secret_value() if secret else None,
-            region_name=settings.ses_region,
-        )
-        client = session.client(
-            "sesv2",
-            endpoint_url=settings.ses_endpoint_url,
-            config=Config(
-                # SES has no idempotency token: a retry inside the SDK could send twice unseen.
-                retries={"total_max_attempts": 1},
-                connect_timeout=3,
-                read_timeout=settings.send_timeout_s,
-                max_pool_connections=settings.concurrency,
-                # Building the long default agent string is a fifth of a call's CPU.
-                user_agent="bongsu",
-            ),
-        )
-        self._client = await self._stack.enter_async_context(client)
-
-    async def close(self) -> None:
-        """Close the client's connections."""
-        await self._stack.aclose()
-
-    async def read_account(self) -> dict[str, Any]:
-        """Call GetAccount.
-
-        :raises ClientError, BotoCoreError: as botocore does.
-        """
-        answer: dict[str, Any] = await self._client.get_account()
-        return answer
-
-    async def send(self, message: EmailMessage) -> Outcome:
-        """Send a message by a call of its own."""
-        try:
-            answer = await self._client.send_email(**_request(message, self._settings.ses_configuration_set))
-            return Sent(answer["MessageId"])
-        except (ClientError, BotoCoreError, OSError) as error:
-            return _outcome_of(error)
-        except Exception as error:
-            # A defect or a malformed response.
-            log.exception("ses.call_failed", notification_id=str(message.notification_id))
-            return OutcomeUnknown(type(error).__name__)
-
-
-def _outcome_of(error: Exception) -> Outcome:
-    match error:
-        case ClientError():
-            return _classify(error)
-        case ConnectTimeoutError():
-            return TryLater("provider_unreachable", type(error).__name__)
-        # aiobotocore raises the same error for a connection that was reset after the request had gone out.
-        case EndpointConnectionError() if isinstance(error.__context__, (ClientConnectorError, socket.gaierror)):
-            return TryLater("provider_unreachable", type(error).__name__)
-        case NoCredentialsError() | PartialCredentialsError():
-            log.error("ses.credentials_missing")
-            return TryLater(
-                "provider_not_configured",
-                "SES credentials are missing",
-                delay_s=_OPERATOR_PAUSE_S,
-                spends_attempt=False,
-            )
-        case _:
-            # A time-out or a reset after the request went out: SES may have accepted it.
-            return OutcomeUnknown(type(error).__name__)
-
-
-def _request(message: EmailMessage, configuration_set: str | None) -> dict[str, Any]:
-    body: dict[str, Any] = {}
-    if message.text is not None:
-        body["Text"] = {"Data": message.text, "Charset": "UTF-8"}
-    if message.html is not None:
-        body["Html"] = {"Data": message.html, "Charset": "UTF-8"}
-    tags = {"notification_id": str(message.notification_id), "attempt": str(message.attempt)}
-    request: dict[str, Any] = {
-        "FromEmailAddress": _mailbox(*parseaddr(message.sender)),
-        "Destination": {"ToAddresses": [_mailbox(message.to_name, message.recipient)]},
-        "Content": {"Simple": {"Subject": {"Data": _subject(message.subject), "Charset": "UTF-8"}, "Body": body}},
-        "EmailTags": [{"Name": name, "Value": value} for name, value in tags.items()],
-    }
-    if message.reply_to is not None:
-        request["ReplyToAddresses"] = [message.reply_to]
-    if configuration_set is not None:
-        request["ConfigurationSetName"] = configuration_set
-    return request
-
-
-def _mailbox(name: str | None, email: str) -> str:
-    """`Name <address>`, the name shortened until SES accepts its length."""
-    if not name:
-        return email
-    count = bisect_right(range(1, len(name) + 1), MAX_MAILBOX_BYTES, key=lambda end: len(_format(name[:end], email)))
-    return _format(name[:count].rstrip(" \u200d"), email) if count else email
-
-
-def _format(name: str, email: str) -> str:
-    if name.isascii() and "=?" not in name:
-        return formataddr((name, email))
-    return f"{_encode(name)} <{email}>"
-
-
-def _encode(text: str) -> str:
-    """Encoded words (RFC 2047) of at most 75 characters each."""
-    return Header(text, "utf-8", maxlinelen=75).encode(linesep="")
-
-
-def _subject(text: str) -> str:
-    # SES encodes other characters, and passes ASCII on: a client would decode encoded words that a caller wrote, line
-    # breaks included.
-    return _encode(text) if text.isascii() and "=?" in text else text
-
-
-def _classify(error: ClientError) -> Outcome:
-    code = str(error.response.get("Error", {}).get("Code", "Unknown"))
-    text = str(error.response.get("Error", {}).get("Message", ""))[:300]
-    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500))
-    if code == "LimitExceededException" or "Daily message quota exceeded" in text:
-        log.warning("ses.quota_exceeded")
-        return TryLater("provider_quota", text, delay_s=_QUOTA_PAUSE_S, spends_attempt=False)
-    if code in THROTTLING_ERRORS or "Maximum sending rate exceeded" in text or status == 429:
-        return TryLater("provider_throttled", text, delay_s=1.0, spends_attempt=False)
-    if code in OPERATOR_ERRORS or status in (401, 403):
-        log.error("ses.operator_error", code=code)
-        return TryLater("provider_not_configured", f"{code}: {text}", delay_s=_OPERATOR_PAUSE_S, spends_attempt=False)
-    if status == 503:
-        return TryLater("provider_error", f"{code} ({status})")
-    if status >= 500:
-        # SES was processing the request, or a gateway lost the answer: SES may have accepted it.
-        return OutcomeUnknown(f"{code} ({status})")
-    return Refused("provider_refused", f"{code}: {text}")
+ACCOUNT_EVERY_S = 300.0
+FIRST_ACCOUNT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,24 +38,180 @@ class AccountUnreadable(Exception):
     """GetAccount failed; the message says why."""
 
 
-async def read_account(settings: NotifySettings) -> Account:
-    """Read the operator's account.
+class SesProvider:
+    """One client a process. Messages that share a sender and parts go out together, where the account's rate allows."""
+
+    def __init__(self, settings: NotifySettings) -> None:
+        self._settings = settings
+        self._stack = AsyncExitStack()
+        self._collector = Collector(self._send_call, self._max_entries)
+        self._may_send_bulk = settings.ses_bulk
+        self.account: Account | None = None
+        self._client: Any = None  # botocore builds client classes at run time
+
+    async def open(self) -> None:
+        """Create the client, and read the account's limits, now and every five minutes."""
+        self._client = await self._stack.enter_async_context(create_client(self._settings))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_ACCOUNT_S):
+                await self._update_account()
+        following = asyncio.create_task(self._follow_account())
+        self._stack.callback(following.cancel)
+
+    async def _follow_account(self) -> None:
+        while True:
+            await asyncio.sleep(ACCOUNT_EVERY_S)
+            await self._update_account()
+
+    async def _update_account(self) -> None:
+        try:
+            self.account = await fetch_account(self._client)
+        except AccountUnreadable as error:
+            log.warning("ses.account_unreadable", error=str(error))
+
+    async def close(self) -> None:
+        """Close the client's connections."""
+        await self._collector.close()
+        await self._stack.aclose()
+
+    async def send(self, message: EmailMessage) -> Outcome:
+        """Send a message, with others that wait at the same time where they may share a call."""
+        return await self._collector.submit(message)
+
+    def _max_entries(self) -> int:
+        if not self._may_send_bulk or self.account is None:
+            return 1
+        return min(MAX_ENTRIES, 1 + int(self.account.max_send_rate * RATE_SHARE))
+
+    async def _send_call(self, entries: Sequence[Entry]) -> Sequence[Outcome]:
+        try:
+            if len(entries) == 1:
+                request = _request(entries[0].message, self._settings.ses_configuration_set)
+                return [Sent((await self._client.send_email(**request))["MessageId"])]
+            answer = await self._client.send_bulk_email(**_bulk_request(entries, self._settings.ses_configuration_set))
+            results = answer["BulkEmailEntryResults"]
+            if len(results) == len(entries):
+                return [read_entry(result) for result in results]
+            log.error("ses.miscounted", count=len(entries), results=len(results))
+            outcome: Outcome = OutcomeUnknown("SES returned another number of results than entries")
+        except (ClientError, BotoCoreError, OSError) as error:
+            outcome = read_error(error)
+            if len(entries) > 1 and _is_denied(error):
+                # The credentials may allow SendEmail alone.
+                log.warning("ses.bulk_denied")
+                self._may_send_bulk = False
+                return await self._send_parts([[entry] for entry in entries])
+        if len(entries) > 1 and isinstance(outcome, Refused):
+            # Refused whole: the fault may be a single entry's.
+            middle = len(entries) // 2
+            return await self._send_parts([entries[:middle], entries[middle:]])
+        return [outcome] * len(entries)
+
+    async def _send_parts(self, parts: Sequence[Sequence[Entry]]) -> Sequence[Outcome]:
+        results = await asyncio.gather(*(self._send_call(part) for part in parts))
+        return [outcome for result in results for outcome in result]
+
+
+def _is_denied(error: Exception) -> bool:
+    return isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") == "AccessDeniedException"
+
+
+def _request(message: EmailMessage, configuration_set: str | None) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    if message.text is not None:
+        body["Text"] = {"Data": message.text, "Charset": "UTF-8"}
+    if message.html is not None:
+        body["Html"] = {"Data": message.html, "Charset": "UTF-8"}
+    subject = {"Data": encode_subject(message.subject), "Charset": "UTF-8"}
+    return _envelope(message, configuration_set) | {
+        "Destination": _destination(message),
+        "Content": {"Simple": {"Subject": subject, "Body": body}},
+        "EmailTags": _tags(message),
+    }
+
+
+def _bulk_request(entries: Sequence[Entry], configuration_set: str | None) -> dict[str, Any]:
+    first = entries[0].message
+    return _envelope(first, configuration_set) | {
+        "DefaultContent": {"Template": template(first)},
+        "BulkEmailEntries": [
+            {
+                "Destination": _destination(entry.message),
+                "ReplacementTags": _tags(entry.message),
+                "ReplacementEmailContent": {"ReplacementTemplate": {"ReplacementTemplateData": entry.data}},
+            }
+            for entry in entries
+        ],
+    }
+
+
+def _envelope(message: EmailMessage, configuration_set: str | None) -> dict[str, Any]:
+    envelope: dict[str, Any] = {"FromEmailAddress": format_mailbox(*parseaddr(message.sender))}
+    if message.reply_to is not None:
+        envelope["ReplyToAddresses"] = [message.reply_to]
+    if configuration_set is not None:
+        envelope["ConfigurationSetName"] = configuration_set
+    return envelope
+
+
+def _destination(message: EmailMessage) -> dict[str, Any]:
+    return {"ToAddresses": [format_mailbox(message.to_name, message.recipient)]}
+
+
+def _tags(message: EmailMessage) -> list[dict[str, str]]:
+    tags = {"notification_id": str(message.notification_id), "attempt": str(message.attempt)}
+    return [{"Name": name, "Value": value} for name, value in tags.items()]
+
+
+def create_client(settings: NotifySettings) -> Any:  # noqa: ANN401 - botocore builds client classes at run time
+    """A client of SES, to be entered. It connects with the first call."""
+    secret = settings.ses_secret_access_key
+    session = aioboto3.Session(
+        aws_access_key_id=settings.ses_access_key_id,
+        aws_secret_access_key=secret.get_secret_value() if secret else None,
+        region_name=settings.ses_region,
+    )
+    return session.client(
+        "sesv2",
+        endpoint_url=settings.ses_endpoint_url,
+        config=Config(
+            # SES has no idempotency token: a retry inside the SDK could send twice unseen.
+            retries={"total_max_attempts": 1},
+            connect_timeout=3,
+            read_timeout=settings.send_timeout_s,
+            max_pool_connections=settings.concurrency,
+            # Building the long default agent string is a fifth of a call's CPU.
+            user_agent="bongsu",
+        ),
+    )
+
+
+async def fetch_account(client: Any) -> Account:  # noqa: ANN401 - as above
+    """Read the account's limits.
 
     :raises AccountUnreadable: the credentials or the endpoint are wrong, or SES does not answer.
     """
-    provider = SesProvider(settings)
     try:
-        await provider.open()
-        answer = await provider.read_account()
+        answer: dict[str, Any] = await client.get_account()
+        quota = answer["SendQuota"]
+        return Account(
+            production=bool(answer.get("ProductionAccessEnabled", False)),
+            max_send_rate=float(quota["MaxSendRate"]),
+            sent_last_24_hours=float(quota["SentLast24Hours"]),
+        )
     except ClientError as error:
         raise AccountUnreadable(str(error.response.get("Error", {}).get("Code", error))) from error
-    except (BotoCoreError, OSError, ValueError) as error:
+    except (BotoCoreError, OSError, ValueError, KeyError) as error:
         raise AccountUnreadable(str(error)) from error
-    finally:
-        await provider.close()
-    quota = answer["SendQuota"]
-    return Account(
-        production=bool(answer.get("ProductionAccessEnabled", False)),
-        max_send_rate=float(quota["MaxSendRate"]),
-        sent_last_24_hours=float(quota["SentLast24Hours"]),
-    )
+
+
+async def read_account(settings: NotifySettings) -> Account:
+    """Read the operator's account, by a client of its own.
+
+    :raises AccountUnreadable: as `fetch_account`.
+    """
+    try:
+        async with create_client(settings) as client:
+            return await fetch_account(client)
+    except ValueError as error:
+        raise AccountUnreadable(str(error)) from error
