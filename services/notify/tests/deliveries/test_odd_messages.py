@@ -62,7 +62,8 @@ class Worker:
         self, by: RememberingProvider, *, until: str, deliveries: Deliveries | None = None, **odd_values: object
     ) -> Notification:
         """Return the odd notification once it has the status and each other was sent once."""
-        ones = [await accept(self.database, **({"subject": ODD} | odd_values if at == 3 else {})) for at in range(20)]
+        values: dict[str, Any] = {"subject": ODD} | odd_values
+        ones = [await accept(self.database, **(values if at == 3 else {})) for at in range(20)]
         odd = ones.pop(3)
 
         async def done() -> bool:

@@ -270,8 +270,13 @@ class TestBulk:
 
     async def test_messages_with_other_envelopes_or_parts_share_no_call(self) -> None:
         ses = _Ses()
-        others = [{"sender": "c@d.test"}, {"reply_to": "r@d.test"}, {"html": "x"}, {"text": None, "html": "x"}]
-        await _send_all(ses, [message for values in ({}, *others) for message in _alike(2, **values)])
+        others: list[dict[str, Any]] = [
+            {"sender": "c@d.test"},
+            {"reply_to": "r@d.test"},
+            {"html": "x"},
+            {"text": None, "html": "x"},
+        ]
+        await _send_all(ses, [message for values in [{}, *others] for message in _alike(2, **values)])
         assert ses.counts == [2] * 5
 
     @pytest.mark.parametrize("values", [{"is_alone": True}, {"text": "x" * 262_144}])
