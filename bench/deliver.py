@@ -46,7 +46,7 @@ class CountingBroker(MemoryBroker):
         self._left = 0
 
     def expect(self, count: int) -> None:
-        """Count anew."""
+        """Start to count acknowledgements."""
         self._left = count
         self.all_acknowledged.clear()
 

@@ -1,5 +1,7 @@
 """Accepts notifications as the API does, and delivers them with a relay and a consumer."""
 
+import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,7 +14,8 @@ from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu.outbox.relay import Relay
 from bongsu.runtime.stop import StopSignal
-from bongsu_notify.channels.port import Provider
+from bongsu_notify.channels.email.channel import EmailMessage
+from bongsu_notify.channels.port import Outcome, Provider, Sent
 from bongsu_notify.channels.registry import create_channels
 from bongsu_notify.channels.simulated import SimulatedProvider
 from bongsu_notify.database_retry import DatabaseRetry
@@ -94,3 +97,39 @@ def status_is(one: Notification, *statuses: str) -> Callable[[], Awaitable[bool]
         return (await Notification.get(one.id)).status in statuses
 
     return reached
+
+
+class Held:
+    """Returns when `release` is set. `running` counts the messages that it holds, by subject; `most` its maximum."""
+
+    def __init__(self) -> None:
+        self.started, self.release = asyncio.Event(), asyncio.Event()
+        self.running: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+        self.sent: list[EmailMessage] = []
+
+    async def open(self) -> None: ...
+
+    async def send(self, message: EmailMessage) -> Outcome:
+        self.sent.append(message)
+        self.running[message.subject] += 1
+        self.most |= self.running
+        self.started.set()
+        try:
+            if self.holds(message):
+                await self.release.wait()
+        finally:
+            self.running -= Counter([message.subject])
+        return Sent("m-1")
+
+    def holds(self, message: EmailMessage) -> bool:  # noqa: ARG002 - it holds every message
+        return True
+
+    async def close(self) -> None: ...
+
+
+class HoldingSome(Held):
+    """Holds the messages with the subject `hang`, and answers the others."""
+
+    def holds(self, message: EmailMessage) -> bool:
+        return message.subject == "hang"

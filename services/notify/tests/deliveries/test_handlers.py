@@ -13,27 +13,24 @@ from bongsu import outbox
 from bongsu.broker import Delivery, Message
 from bongsu.broker.memory import MemoryBroker
 from bongsu.contracts.jobs import DeliveryWakeup
-from bongsu.contracts.notifications import Guarantee
-from bongsu.contracts.queues import DELIVER
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, utc_now, uuid7
 from bongsu.outbox.models import OutboxMessage
 from bongsu.outbox.relay import Relay
 from bongsu.runtime.stop import StopSignal
-from bongsu_notify.channels.email.channel import EmailMessage
-from bongsu_notify.channels.port import Outcome, Sent, TryLater
+from bongsu_notify.channels.port import Outcome, TryLater
 from bongsu_notify.deliveries.handlers import DeliveryHandler
 from bongsu_notify.deliveries.service import Claims, Deliveries, MarkResult
 from bongsu_notify.notifications.models import Notification
 from services.notify.tests.conftest import RememberingProvider
 from services.notify.tests.deliveries.delivering import (
     QUEUE,
+    Held,
+    HoldingSome,
     accept,
     deliver,
     make_handler,
-    release_leases,
     status_is,
-    wake_up,
 )
 from tests.eventually import eventually
 
@@ -136,7 +133,7 @@ class TestLargeContent:
     async def test_large_contents_are_in_memory_one_after_the_other(
         self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:
-        provider = _Held()
+        provider = Held()
         handler = make_handler(database, vault, stop, provider, large_budget_bytes=100_000)
         large = [await accept(database, content={"text": "x" * 70_000}, subject="large") for _ in range(3)]
         small = await accept(database, subject="small")
@@ -164,7 +161,7 @@ class TestLostClaim:
     ) -> None:
         """The first worker stalls until its lease is over, and ends after the second has claimed the notification."""
         one = await accept(database)
-        first = _Held()
+        first = Held()
         stalled = make_handler(database, vault, stop, first)
         consumer = await broker.consume(QUEUE, stalled, prefetch=64, batch_max=32)
         async with Relay(database, broker).run(), asyncio.timeout(30):
@@ -296,48 +293,12 @@ class TestDatabaseDown:
         assert await broker.depth(QUEUE) == 1
 
 
-class _Held:
-    """Returns when `release` is set. `running` counts the messages that it holds, by subject; `most` its maximum."""
-
-    def __init__(self) -> None:
-        self.started, self.release = asyncio.Event(), asyncio.Event()
-        self.running: Counter[str] = Counter()
-        self.most: Counter[str] = Counter()
-        self.sent: list[EmailMessage] = []
-
-    async def open(self) -> None: ...
-
-    async def send(self, message: EmailMessage) -> Outcome:
-        self.sent.append(message)
-        self.running[message.subject] += 1
-        self.most |= self.running
-        self.started.set()
-        try:
-            if self.holds(message):
-                await self.release.wait()
-        finally:
-            self.running -= Counter([message.subject])
-        return Sent("m-1")
-
-    def holds(self, message: EmailMessage) -> bool:  # noqa: ARG002 - it holds every message
-        return True
-
-    async def close(self) -> None: ...
-
-
-class _HoldingSome(_Held):
-    """Holds the messages with the subject `hang`, and answers the others."""
-
-    def holds(self, message: EmailMessage) -> bool:
-        return message.subject == "hang"
-
-
 class TestDeadline:
     async def test_outcome_is_unknown_when_the_provider_hangs_beyond_the_lease(
         self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:
         one = await accept(database)
-        handler = make_handler(database, vault, stop, _Held(), deliveries=Deliveries(lease_s=1, max_attempts=8))
+        handler = make_handler(database, vault, stop, Held(), deliveries=Deliveries(lease_s=1, max_attempts=8))
         await deliver(broker, database, handler, until=status_is(one, "unknown"))
 
     async def test_nothing_is_sent_when_the_lease_is_nearly_over(
@@ -353,7 +314,7 @@ class TestDeadline:
         self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:
         """What hangs is unknown; what waits was not claimed; what was sent is recorded."""
-        provider = _HoldingSome()
+        provider = HoldingSome()
         hung = [await accept(database, subject="hang") for _ in range(3)]
         handler = make_handler(database, vault, stop, provider, slots=4, stop_grace_s=0.1)
         consumer = await broker.consume(QUEUE, handler, prefetch=64, batch_max=32)
@@ -368,121 +329,6 @@ class TestDeadline:
         left = await Notification.get(waiting.id)
         assert (left.status, left.attempt) == ("accepted", 0)
         assert await broker.depth(QUEUE) == 1
-
-
-class TestHangingCalls:
-    async def test_codes_are_sent_while_two_calls_hang(
-        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
-    ) -> None:
-        """The two never answer: that the codes are sent at all shows that they wait for neither."""
-        provider = _HoldingSome()
-        handler = make_handler(database, vault, stop, provider)
-        hung = [await accept(database, subject="hang") for _ in range(2)]
-        codes = [await accept(database, subject="code", priority="high") for _ in range(20)]
-
-        async def codes_are_sent() -> bool:
-            return await Notification.filter_by(id__in=[one.id for one in codes], status="sent").count() == 20
-
-        consumer = await broker.consume(QUEUE, handler, prefetch=64, batch_max=32)
-        async with Relay(database, broker).run():
-            await eventually(codes_are_sent)
-        assert await Notification.filter_by(id__in=[one.id for one in hung], status="sending").count() == 2
-        provider.release.set()
-        await handler.close()
-        await consumer.cancel()
-
-    async def test_code_is_sent_when_calls_of_other_lanes_hang_in_all_their_slots(
-        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
-    ) -> None:
-        provider = _HoldingSome()
-        handler = make_handler(database, vault, stop, provider, slots=8)
-        for _ in range(20):
-            await accept(database, subject="hang")
-        high = DELIVER["high"]
-        consumers = [await broker.consume(queue, handler, prefetch=64, batch_max=32) for queue in (QUEUE, high)]
-        async with Relay(database, broker).run():
-            await eventually(lambda: provider.running["hang"] == 6)
-            code = await accept(database, queue=high, subject="code", priority="high")
-            await eventually(status_is(code, "sent"))
-        assert provider.most["hang"] == 6
-        assert await Notification.filter_by(status="sending").count() == 6
-        provider.release.set()
-        await handler.close()
-        for consumer in consumers:
-            await consumer.cancel()
-
-
-class TestLanes:
-    async def test_codes_start_before_a_backlog_of_bulk(
-        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
-    ) -> None:
-        """The order shows it: only the bulk that ran when the codes came has started before them."""
-        provider = _Held()
-        handler = make_handler(database, vault, stop, provider, slots=4)
-        bulk, high = DELIVER["bulk"], DELIVER["high"]
-        for _ in range(300):
-            await accept(database, queue=bulk, subject="bulk", priority="bulk")
-        consumers = [await broker.consume(queue, handler, prefetch=16, batch_max=16) for queue in (bulk, high)]
-        async with Relay(database, broker).run():
-            await eventually(lambda: (provider.running["bulk"], handler.waiting) == (3, 13))
-            for _ in range(5):
-                await broker.publish(high, await wake_up(database, subject="code", priority="high"))
-            await eventually(lambda: (provider.running["code"], handler.waiting) == (1, 13 + 4))
-            provider.release.set()
-            await eventually(lambda: len(provider.sent) >= 12)
-            await handler.close()
-        for consumer in consumers:
-            await consumer.cancel()
-        assert [message.subject for message in provider.sent[:8]] == ["bulk"] * 3 + ["code"] * 5
-
-    async def test_bulk_has_its_turn_beside_a_backlog_of_normal(
-        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
-    ) -> None:
-        provider = RememberingProvider()
-        handler = make_handler(database, vault, stop, provider, slots=1)
-        wake_ups = {lane: [await wake_up(database, subject=lane) for _ in range(8)] for lane in ("normal", "bulk")}
-        for lane in DELIVER:
-            await broker.consume(DELIVER[lane], handler, prefetch=16, batch_max=16)
-            for message in wake_ups.get(lane, []):
-                await broker.publish(DELIVER[lane], message)
-        await eventually(lambda: len(provider.sent) == 16)
-        await handler.close()
-        assert Counter(message.subject for message in provider.sent[:9])["bulk"] in (2, 3)
-
-
-class TestCrash:
-    @pytest.mark.parametrize("guarantee", ["at-least-once", "at-most-once"])
-    async def test_only_calls_in_flight_are_in_doubt_when_the_worker_is_killed(
-        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal, guarantee: Guarantee
-    ) -> None:
-        provider = _Held()
-        handler = make_handler(database, vault, stop, provider, slots=4)
-        ones = [await accept(database, guarantee=guarantee) for _ in range(12)]
-        killed = await broker.consume(QUEUE, handler, prefetch=64, batch_max=32)
-        async with Relay(database, broker).run(), asyncio.timeout(90):
-            await eventually(lambda: provider.running.total() == 3)
-            in_flight = {message.notification_id for message in provider.sent}
-            # Killed: its calls never return, and its leases end.
-            await killed.cancel()
-            await release_leases(database)
-            second = RememberingProvider()
-            await deliver(
-                broker,
-                database,
-                make_handler(database, vault, stop, second),
-                until=lambda: _have_ended(ones),
-            )
-        sent_again = {message.notification_id for message in second.sent} & in_flight
-        assert sent_again == (in_flight if guarantee == "at-least-once" else set())
-        failed = await Notification.filter_by(error_code="outcome_unknown").all()
-        assert {one.id for one in failed} == (set() if guarantee == "at-least-once" else in_flight)
-        provider.release.set()
-        await handler.close()
-
-
-async def _have_ended(ones: Sequence[Notification]) -> bool:
-    ended = Notification.filter_by(id__in=[one.id for one in ones], status__in=["sent", "failed"])
-    return await ended.count() == len(ones)
 
 
 class TestManyWorkers:
