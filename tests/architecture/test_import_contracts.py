@@ -46,6 +46,7 @@ CLIENT_BELOW = "The client knows nothing of Bongsu's code"
 CLIENT_ON_ITS_OWN = "Only the launcher imports the client"
 CONTRACTS = "bongsu.contracts imports pydantic only"
 MIXINS = "bongsu.mixins imports SQLAlchemy only"
+MIXIN_LAYERS = "The mixins are built in layers"
 AWS = "Only the SES channel imports aioboto3"
 ROLES = "In a service, edges import services and services import models"
 
@@ -89,6 +90,9 @@ VIOLATIONS = [
     plant(CONTRACTS, "bongsu.contracts.planted", "httpx"),
     plant(CONTRACTS, "bongsu.contracts.planted", "sqlalchemy.orm"),
     plant(MIXINS, "bongsu.mixins.planted_external", "structlog"),
+    plant(MIXIN_LAYERS, "bongsu.mixins.unit", "bongsu.mixins.database"),
+    plant(MIXIN_LAYERS, "bongsu.mixins.fields", "bongsu.mixins.base"),
+    plant(MIXIN_LAYERS, "bongsu.mixins.paging", "bongsu.mixins.writes"),
     plant(AWS, "bongsu_notify.planted_aws", "aioboto3"),
     plant(AWS, "bongsu_auth.planted_aws", "botocore.config"),
     plant(ROLES, "bongsu_auth.towers.service", "bongsu_auth.beacons.endpoints"),
@@ -169,6 +173,9 @@ class TestEveryContract:
 
     def test_a_new_package_of_the_shared_library_needs_a_layer(self, reported: dict[str, str]) -> None:
         assert EXHAUSTIVE in reported[SHARED_LAYERS]
+
+    def test_a_new_module_of_the_mixins_needs_a_layer(self, reported: dict[str, str]) -> None:
+        assert "bongsu.mixins.planted" in reported[MIXIN_LAYERS]
 
     def test_each_has_a_planted_violation(self, root: Path) -> None:
         settings = configparser.ConfigParser()

@@ -108,6 +108,108 @@ class TestUnits:
             for author in (first, second):
                 assert (await Author.get(author.id)).name == author.name
 
+    @pytest.mark.parametrize("is_repeated", [True, False])
+    async def test_six_units_over_the_same_objects_take_turns(
+        self, db: Database, is_repeated: bool
+    ) -> None:  # a test's parameter
+        users = [await Author.create(email=str(number)) for number in range(3)]
+        done: list[str] = []
+
+        async def rename(number: int) -> None:
+            for user in random.Random(number).sample(users, 3) if is_repeated else users:  # noqa: S311  # not for secrets
+                await user.update(name=f"{number}")
+                await asyncio.sleep(0)
+                await user.refresh("books")
+            done.append(str(number))
+
+        async def rename_in_unit(number: int) -> None:
+            async with db.unit():
+                await Author.row_count()
+                await rename(number)
+
+        await asyncio.gather(
+            *(db.run(rename, number) if is_repeated else rename_in_unit(number) for number in range(6))
+        )
+        assert {user.name for user in users} == {done[-1]}
+        assert await Author.filter_by(name=done[-1]).count() == 3
+        assert checked_out(db) == 0
+
+    async def test_a_unit_that_holds_locks_waits_for_an_object_of_another(self, db: Database) -> None:
+        user, other = await Author.create(email="kim"), await Author.create(email="lee")
+        held, done = asyncio.Event(), asyncio.Event()
+
+        async def hold() -> None:
+            async with db.unit():
+                await user.update(age=1)
+                held.set()
+                await done.wait()
+
+        async def wait() -> None:
+            async with db.unit():
+                await other.update(age=2)
+                await user.update(name="x")
+
+        holder = asyncio.create_task(hold())
+        await held.wait()
+        waiting = asyncio.create_task(wait())
+        await asyncio.sleep(0)
+        done.set()
+        await asyncio.gather(holder, waiting)
+        assert await Author.order_by("email").values_list("age", "name") == [(1, "x"), (2, None)]
+
+    @pytest.mark.mysql
+    @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
+    async def test_units_that_wait_for_one_another_are_told_soon(self, db: Database) -> None:
+        first, second = await Author.create(email="kim"), await Author.create(email="lee")
+        both_hold_one = asyncio.Barrier(2)
+
+        async def rename(one: Author, other: Author) -> None:
+            async with db.unit():
+                await one.update(name="x")
+                await both_hold_one.wait()
+                await other.update(name="y")
+
+        async with asyncio.timeout(5):
+            results = await asyncio.gather(rename(first, second), rename(second, first), return_exceptions=True)
+        (error,) = [result for result in results if result is not None]
+        assert isinstance(error, SessionSharedAcrossTasks)
+        assert "waits for this one" in str(error)
+        assert sorted(author.name or "" for author in (first, second)) == ["x", "y"]
+        assert checked_out(db) == 0
+
+    async def test_a_task_is_refused_an_object_of_the_unit_that_waits_for_it(self, db: Database) -> None:
+        user = await Author.create(email="kim")
+        async with db.unit():
+            await user.update(age=1)
+            with pytest.raises(SessionSharedAcrossTasks, match="which inherited it"):
+                await asyncio.create_task(user.update(name="x"))
+        assert (user.age, user.name) == (1, None)
+
+    async def test_a_write_of_a_value_that_another_unit_takes_back_is_sent(self, db: Database) -> None:
+        user, note = await Author.create(email="kim"), await Note.create(text="x")
+        gone = await Author.create(email="gone")
+        held, done = asyncio.Event(), asyncio.Event()
+
+        async def undo() -> None:
+            async with db.unit():
+                await user.update(age=1)
+                await note.delete()
+                await gone.delete()
+                held.set()
+                await done.wait()
+                raise KeyError
+
+        holder = asyncio.create_task(undo())
+        await held.wait()
+        calls = [asyncio.create_task(work) for work in (user.update(age=1), note.delete(), gone.delete())]
+        await asyncio.sleep(0)
+        done.set()
+        with pytest.raises(KeyError):
+            await holder
+        await asyncio.gather(*calls)
+        assert (await Author.get(user.id)).age == 1
+        assert (await Note.row_count(), await Author.row_count()) == (0, 1)
+
     async def test_a_call_waits_for_an_object_of_another_tasks_unit(self, db: Database) -> None:
         user = await Author.create(email="kim")
         held, done = asyncio.Event(), asyncio.Event()

@@ -4,7 +4,7 @@ import enum
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Double, Enum, MetaData, String, Table, event, inspect
@@ -16,12 +16,10 @@ from sqlalchemy.orm.exc import DetachedInstanceError
 from sqlalchemy.util.concurrency import in_greenlet
 
 from bongsu.mixins.clock import python_now
+from bongsu.mixins.database import Database
 from bongsu.mixins.errors import NotConnected, NotLoaded, UnknownField
 from bongsu.mixins.fields import fields_of
 from bongsu.mixins.types import IntegerEnum, UTCDateTime, UUIDKey
-
-if TYPE_CHECKING:
-    from bongsu.mixins.database import Database
 
 T = TypeVar("T")
 
@@ -70,7 +68,7 @@ class Base(DeclarativeBase):
         enum.Enum: Enum(enum.Enum, native_enum=False, length=32, values_callable=_enum_values),
     }
 
-    __database__: ClassVar["Database | None"] = None
+    __database__: ClassVar[Database | None] = None
     __owner__: ClassVar[str] = ""
     """The part of the system that migrates the table; set on the abstract base of each owner."""
     __version_column__: ClassVar[str | None] = None
@@ -111,7 +109,7 @@ class Base(DeclarativeBase):
             setattr(self, name, value)
 
     @classmethod
-    def database(cls) -> "Database":
+    def database(cls) -> Database:
         """The `Database` that this model uses; `NotConnected` without one."""
         database = cls.__database__
         if database is None:
@@ -127,6 +125,9 @@ class Base(DeclarativeBase):
     def set_session(cls, session: AsyncSession | None) -> None:
         """Makes the calls of the running task use this session, whose owner commits it; None ends that."""
         cls.database().set_session(session)
+
+
+Database.default_base = Base
 
 
 def _name_table(model: type[Base]) -> None:

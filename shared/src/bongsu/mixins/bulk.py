@@ -15,9 +15,9 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from bongsu.mixins.base import Base
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.errors import UnknownField, WrongValueForLookup
-from bongsu.mixins.fields import Fields, Initial, fields_of
+from bongsu.mixins.fields import Fields, Initial, Key, fields_of, keys_among
 from bongsu.mixins.instances import reference, settle_references, state_of
-from bongsu.mixins.loaded import Key, are_many_loaded, keys_among, refresh_loaded
+from bongsu.mixins.loaded import are_many_loaded, refresh_loaded
 from bongsu.mixins.memory import MemorySession
 from bongsu.mixins.sessions import atomically
 from bongsu.mixins.types import MYSQL_NAMES

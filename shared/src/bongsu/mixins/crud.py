@@ -18,6 +18,7 @@ from bongsu.mixins.instances import (
     connect,
     differing,
     has_unsaved,
+    is_settled,
     own_session,
     refresh_names,
     refresh_object,
@@ -26,8 +27,8 @@ from bongsu.mixins.instances import (
     unknown_names,
 )
 from bongsu.mixins.keyed import find_or_insert, insert_or_update, load_by_key
-from bongsu.mixins.memory import restored_on_error
 from bongsu.mixins.names import NamesMixin
+from bongsu.mixins.pictures import restored_on_error
 from bongsu.mixins.q import Where
 from bongsu.mixins.query import Query
 from bongsu.mixins.sessions import read, write
@@ -212,9 +213,10 @@ class CRUDMixin(NamesMixin):
         if "refresh" in fields_of(type(self)).columns and refresh is not False:  # a column of that name is meant
             values["refresh"], refresh = refresh, False
         check_settable(self, values)
-        if not differing(self, values) and not has_unsaved(self, values):
+        used = own_session(self, session)
+        if is_settled(self, used) and not differing(self, values) and not has_unsaved(self, values):
             return None
-        return await self._insert(own_session(self, session), values, auto_commit=auto_commit, refresh=refresh)
+        return await self._insert(used, values, auto_commit=auto_commit, refresh=refresh)
 
     async def delete(
         self, session: AsyncSession | None = None, *, auto_commit: bool = False, hard: bool = False
@@ -223,8 +225,8 @@ class CRUDMixin(NamesMixin):
         del hard  # for models that are soft-deleted
 
         def work(open_session: Session) -> None:
-            connect(open_session)
-            if state_of(self).was_deleted:
+            connect(open_session, self)
+            if is_settled(self, open_session) and state_of(self).was_deleted:
                 return
             with attached(open_session, self):
                 open_session.delete(self)

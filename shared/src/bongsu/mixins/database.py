@@ -3,50 +3,44 @@
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, ParamSpec, TypeVar, cast, overload
+from typing import Any, ClassVar, ParamSpec, TypeVar, overload
 
-from sqlalchemy import URL, literal, make_url, select
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.orm import Session
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import DeclarativeBase
 
-from bongsu.mixins.base import Base
-from bongsu.mixins.engine import READING, SHORT_LOCK_WAIT, build_engine
+from bongsu.mixins.connections import Connections
 from bongsu.mixins.errors import UnitClosed
-from bongsu.mixins.failures import is_deadlock
-from bongsu.mixins.memory import MemorySession, ShortSession, close_session
 from bongsu.mixins.unit import Unit, ambient_unit
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_OWN_RETRIES = 2
 
-
-class Database:
+class Database(Connections):
     """Connects `base` (and every model on it) to `url`: `mysql+aiomysql://…`, `mysql+asyncmy://…`, `sqlite+aiosqlite:///path`.
 
-    `engine_options` are `create_async_engine`'s; `busy_timeout_s` is how long SQLite's writers wait for one another,
-    `ping_idle_s` after how long without use a MySQL connection is pinged before its next use.
-    The last `Database` made for a base is the one that its models use. `dispose` it before the event loop ends.
+    Without `base` it is `Base`. `engine_options` are `create_async_engine`'s; `busy_timeout_s` is how long SQLite's
+    writers wait for one another, `ping_idle_s` after how long without use a MySQL connection is pinged before its next
+    use. The last `Database` made for a base is the one that its models use. `dispose` it before the event loop ends.
     """
+
+    default_base: ClassVar[type[DeclarativeBase]]
+    """`Base`, which is defined above this module."""
 
     def __init__(
         self,
         url: str | URL,
-        base: type[Base] = Base,
+        base: type[DeclarativeBase] | None = None,
         *,
         busy_timeout_s: float = 10,
         ping_idle_s: float = 1,
         **engine_options: Any,  # noqa: ANN401  # SQLAlchemy's own, passed through
     ) -> None:
-        parsed = make_url(url)
-        self.base = base
-        self.dialect_name = parsed.get_backend_name()
-        self.engine: AsyncEngine = build_engine(parsed, busy_timeout_s, ping_idle_s, engine_options)
-        self._reading = self.engine.execution_options(**READING)
-        self._hasty = self.engine.execution_options(**SHORT_LOCK_WAIT)
+        connected: Any = self.default_base if base is None else base
+        super().__init__(url, connected, busy_timeout_s, ping_idle_s, engine_options)
         self._task_session: ContextVar[AsyncSession | None] = ContextVar("bongsu_session", default=None)
-        base.__database__ = self
+        connected.__database__ = self
 
     def unit(self, *, retries: int = 0, isolation: str | None = None, short_lock_wait: bool = False) -> Unit:
         """A unit of work: `async with db.unit() as unit:`; with `retries`, `@db.unit(retries=3)` on an async function.
@@ -99,57 +93,9 @@ class Database:
             raise UnitClosed("this task has no session: open `async with db.unit():`, or call set_session() first")
         return session
 
-    def session(self) -> AsyncSession:
-        """A session that its user commits: `async with db.session() as session:`, to be passed as `session=`."""
-        return self.new_session()
-
-    def new_session(
-        self, sync_session_class: type[Session] = MemorySession, *, short_lock_wait: bool = False
-    ) -> AsyncSession:
-        """A session whose transactions may write."""
-        engine = self._hasty if short_lock_wait else self.engine
-        return AsyncSession(engine, expire_on_commit=False, sync_session_class=sync_session_class)
-
-    async def alone(self, work: Callable[[Session], T], *, write: bool) -> T:
-        """Runs one call's work in a short session of its own: commits it, and repeats it after a deadlock."""
-        for attempt in range(_OWN_RETRIES + 1):
-            session = AsyncSession(
-                self.engine if write else self._reading, expire_on_commit=False, sync_session_class=ShortSession
-            )
-            try:
-                return await session.run_sync(_run_alone, work, write)
-            except BaseException as error:
-                await close_session(session)
-                if not write or attempt == _OWN_RETRIES or not is_deadlock(error):
-                    raise
-        raise AssertionError("unreachable")
-
-    async def create_all(self) -> None:
-        """Creates the tables of the base that do not exist yet."""
-        async with self.engine.begin() as connection:
-            await connection.run_sync(self.base.metadata.create_all)
-
-    async def drop_all(self) -> None:
-        """Drops the tables of the base."""
-        async with self.engine.begin() as connection:
-            await connection.run_sync(self.base.metadata.drop_all)
-
-    async def ping(self) -> None:
-        """Run a trivial statement; raises the error of the driver when the database does not answer."""
-        async with self._reading.connect() as connection:
-            await connection.execute(select(literal(1)))
-
     async def dispose(self) -> None:
         """Closes every pooled connection, and disconnects the base if it still uses this database."""
-        if self.base.__dict__.get("__database__") is self:
-            self.base.__database__ = None
+        base: Any = self.base
+        if base.__dict__.get("__database__") is self:
+            base.__database__ = None
         await self.engine.dispose()
-
-
-def _run_alone(session: Session, work: Callable[[Session], T], write: bool) -> T:
-    cast("ShortSession", session).has_written = write
-    result = work(session)
-    if write:
-        session.commit()
-    session.close()
-    return result

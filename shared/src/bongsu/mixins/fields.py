@@ -1,21 +1,18 @@
 """The columns, relations and hybrids of a model, read once a class."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Table, UniqueConstraint
+from sqlalchemy import Column, ColumnElement, Table, UniqueConstraint, tuple_
 from sqlalchemy import inspect as sqlalchemy_inspect
 from sqlalchemy.ext.hybrid import HybridExtensionType, hybrid_property
-from sqlalchemy.orm import Mapper, RelationshipProperty
+from sqlalchemy.orm import DeclarativeBase, Mapper, RelationshipProperty
 from sqlalchemy.orm.attributes import QueryableAttribute
 
 from bongsu.mixins.errors import WrongValue
 from bongsu.mixins.values import Coerce, Refused, coerced, storage
-
-if TYPE_CHECKING:
-    from bongsu.mixins.base import Base
 
 INITIAL = "bongsu_initial"
 """In a column's `info`: a function of the time that makes the value in `__init__` and in bulk inserts.
@@ -23,14 +20,15 @@ INITIAL = "bongsu_initial"
 A key made by the column's `default` would come at the flush, and there it costs a statement a row.
 """
 Initial = Callable[[datetime], object]
+Key = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
     """The names of a model, as attributes are called."""
 
-    model: "type[Base]"
-    mapper: "Mapper[Base]"
+    model: type[DeclarativeBase]
+    mapper: Mapper[Any]
     table: Table
     columns: dict[str, "Column[Any]"]
     relations: dict[str, "RelationshipProperty[Any]"]
@@ -103,10 +101,11 @@ class Fields:
         return [*self.columns, *self.relations, *self.hybrids]
 
 
+_BATCH_SIZE = 1000  # keys a statement
 _known: dict[type, Fields] = {}
 
 
-def fields_of(model: "type[Base]") -> Fields:
+def fields_of(model: type[DeclarativeBase]) -> Fields:
     """The fields of a model; `sqlalchemy.exc.NoInspectionAvailable` for a class that is not mapped."""
     fields = _known.get(model)
     if fields is None:
@@ -114,8 +113,26 @@ def fields_of(model: "type[Base]") -> Fields:
     return fields
 
 
-def _read(model: "type[Base]") -> Fields:
-    mapper: Mapper[Base] = sqlalchemy_inspect(model)
+def key_of(model: type[DeclarativeBase]) -> Any:  # noqa: ANN401  # a column or a tuple of columns
+    """The primary key as SQL."""
+    columns = fields_of(model).key_columns
+    return columns[0] if len(columns) == 1 else tuple_(*columns)
+
+
+def keys_among(model: type[DeclarativeBase], keys: Sequence[Key]) -> Iterator[ColumnElement[bool]]:
+    """Conditions for the rows with these keys, each for as many as one statement should take."""
+    return among(fields_of(model).key_columns, keys)
+
+
+def among(columns: Sequence[Any], keys: Sequence[Key]) -> Iterator[ColumnElement[bool]]:
+    """As `keys_among`, for the columns of a key."""
+    for start in range(0, len(keys), _BATCH_SIZE):
+        part = keys[start : start + _BATCH_SIZE]
+        yield columns[0].in_([key[0] for key in part]) if len(columns) == 1 else tuple_(*columns).in_(part)
+
+
+def _read(model: type[DeclarativeBase]) -> Fields:
+    mapper: Mapper[Any] = sqlalchemy_inspect(model)
     columns = {prop.key: prop.columns[0] for prop in mapper.column_attrs if isinstance(prop.columns[0], Column)}
     computed = [prop.key for prop in mapper.column_attrs if prop.key not in columns]
     relations = {prop.key: prop for prop in mapper.relationships}
@@ -170,7 +187,7 @@ def _starts_as_null(column: "Column[Any]") -> bool:
     return not (has_default or column.primary_key or INITIAL in column.info)
 
 
-def _identity(mapper: "Mapper[Base]", names: Mapping[ColumnElement[Any], str]) -> tuple[str, object] | None:
+def _identity(mapper: Mapper[Any], names: Mapping[ColumnElement[Any], str]) -> tuple[str, object] | None:
     column = mapper.polymorphic_on
     if column is None or mapper.polymorphic_identity is None or column not in names:
         return None

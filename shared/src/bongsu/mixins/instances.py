@@ -13,9 +13,10 @@ from sqlalchemy.orm.attributes import set_attribute, set_committed_value
 
 from bongsu.mixins.base import Base
 from bongsu.mixins.errors import MixinError, NotFound, NotLoaded, UnknownField
-from bongsu.mixins.fields import fields_of
-from bongsu.mixins.loaded import keys_among, read_again
-from bongsu.mixins.memory import InUse, MemorySession, ShortSession, restored_on_error
+from bongsu.mixins.fields import fields_of, keys_among
+from bongsu.mixins.loaded import read_again
+from bongsu.mixins.memory import InUse, MemorySession, ShortSession
+from bongsu.mixins.pictures import restored_on_error
 from bongsu.mixins.unit import unit_of
 from bongsu.mixins.values import is_expression
 
@@ -44,6 +45,12 @@ def own_session(instance: Base, given: AsyncSession | None) -> AsyncSession | No
     return async_session(session)
 
 
+def is_settled(instance: Base, used: AsyncSession | Session | None) -> bool:
+    """Whether the object is as its row is, or as the session has it: not as another task may still take it back."""
+    held_by = object_session(instance)
+    return held_by is None or held_by is (used.sync_session if isinstance(used, AsyncSession) else used)
+
+
 @contextmanager
 def attached(session: Session, instance: Base, values: Mapping[str, object] | None = None) -> Iterator[None]:
     """Puts an object into the session, and sets values on it that the session takes back at a rollback.
@@ -52,7 +59,7 @@ def attached(session: Session, instance: Base, values: Mapping[str, object] | No
     them along, other copies of the same rows would then collide, and no two tasks could refer to one object.
     """
     state, aside = state_of(instance), dict[str, object]()
-    connect(session)
+    connect(session, instance)
     if state.session is not session:
         _check_attachable(session, state)
         if isinstance(session, MemorySession):
@@ -72,20 +79,24 @@ def attached(session: Session, instance: Base, values: Mapping[str, object] | No
     state.dict.update({name: value for name, value in aside.items() if name not in state.dict})
 
 
-def connect(session: Session) -> None:
-    """Waits for the connection of a call's session now, while other tasks can still use the object."""
-    if isinstance(session, ShortSession):
+def connect(session: Session, instance: Base) -> None:
+    """Waits for the session's connection now, while other tasks can still use the object.
+
+    On SQLite it is the lock of the only writer, so that no task waits for it and holds an object meanwhile.
+    """
+    _refuse_in_use(session, [state_of(instance)])
+    if isinstance(session, MemorySession):
         session.connection()
 
 
 def _check_attachable(session: Session, state: "InstanceState[Base]") -> None:
+    _refuse_in_use(session, [state])
     if state.was_deleted:
         raise NotFound(f"the row of {state.obj()!r} was deleted")
     if state.key is not None and state.key in session.identity_map:
         raise MixinError(
             f"{state.obj()!r} was loaded elsewhere, and this session has loaded the same row itself: use its object"
         )
-    _refuse_in_use(session, [state])
 
 
 @contextmanager
@@ -236,6 +247,8 @@ def refresh_object(session: Session, instance: Base, names: Sequence[str]) -> No
     # The session of a call that only reads must not write what the object has unsaved.
     flushing = session.no_autoflush if isinstance(session, ShortSession) else nullcontext()
     try:
+        if isinstance(session, MemorySession):
+            session.remember(instance)
         with restored_on_error(session, instance), flushing:
             session.refresh(instance, attribute_names=list(names) or None)
             _leave_out_deleted(instance, names)

@@ -3,20 +3,17 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Select, inspect, select, tuple_
+from sqlalchemy import Select, inspect, select
 from sqlalchemy.orm import RelationshipProperty, Session
 
 from bongsu.mixins.base import Base
-from bongsu.mixins.fields import fields_of
+from bongsu.mixins.fields import Key, fields_of, keys_among
 from bongsu.mixins.memory import MemorySession, ShortSession
 
 M = TypeVar("M", bound=Base)
 
-Key = tuple[object, ...]
-
-_BATCH_SIZE = 1000  # keys a statement
 _MANY = 100
 
 
@@ -66,24 +63,6 @@ def refresh_loaded(session: Session, model: type[M], keys: Iterable[Key] | None 
             gone.pop(_key(found), None)
     for instance in gone.values():
         session.expunge(instance)
-
-
-def key_of(model: type[Base]) -> Any:  # noqa: ANN401  # a column or a tuple of columns
-    """The primary key as SQL."""
-    columns = fields_of(model).key_columns
-    return columns[0] if len(columns) == 1 else tuple_(*columns)
-
-
-def keys_among(model: type[Base], keys: Sequence[Key]) -> Iterator[ColumnElement[bool]]:
-    """Conditions for the rows with these keys, each for as many as one statement should take."""
-    return among(fields_of(model).key_columns, keys)
-
-
-def among(columns: Sequence[Any], keys: Sequence[Key]) -> Iterator[ColumnElement[bool]]:
-    """As `keys_among`, for the columns of a key."""
-    for start in range(0, len(keys), _BATCH_SIZE):
-        part = keys[start : start + _BATCH_SIZE]
-        yield columns[0].in_([key[0] for key in part]) if len(columns) == 1 else tuple_(*columns).in_(part)
 
 
 def _key(instance: Base) -> Key:

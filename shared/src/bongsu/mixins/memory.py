@@ -2,66 +2,51 @@
 
 SQLAlchemy expires every object at a rollback, which async code cannot load again, and leaves the objects of a session
 that is closed as they were flushed: with values that no row has. `MemorySession` takes a picture of each object before
-it writes it, and restores the pictures when the transaction, or a savepoint of it, is rolled back.
-
-The attributes of `InstanceState` that are used here are private to SQLAlchemy (2.1): it offers no way to take back a
-flush. Remove this module when `Session.rollback` can leave objects unexpired.
+it writes it, and restores the pictures when the transaction, or a savepoint of it, is rolled back. Of objects that were
+read after a write there is no picture from before: their rows are read back.
 """
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from dataclasses import dataclass, field
+from typing import Any, cast
+from weakref import WeakKeyDictionary, WeakSet
 
-from sqlalchemy import event, inspect
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Engine, event, inspect
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import InstanceState, Session, SessionTransaction, UOWTransaction
-from sqlalchemy.orm.attributes import set_committed_value
-from sqlalchemy.orm.base import NO_VALUE
-from sqlalchemy.orm.collections import collection_adapter
 
+from bongsu.mixins.engine import READING
 from bongsu.mixins.fields import fields_of
-
-if TYPE_CHECKING:
-    from bongsu.mixins.base import Base
-    from bongsu.mixins.unit import Unit
-
-WAIT_S = 10.0
-"""How long a call or a unit waits for an object that another task's session holds."""
-_PENDING = "_pending_mutations"
+from bongsu.mixins.pictures import Picture, doubt, expire, picture_of, read_back, restore
 
 
-@dataclass(slots=True)
-class Picture:
-    """An object as it was."""
+@dataclass(frozen=True, slots=True)
+class _Pictures:
+    """What is known of the objects of a transaction or savepoint from before it."""
 
-    key: Any
-    is_deleted: bool
-    is_attached: bool
-    values: dict[str, Any]
-    unsaved: dict[str, Any]
-    """The attributes that had been changed and not written, each with its value in the row."""
-    expired: set[str]
-    pending: dict[str, Any] | None
+    transaction: SessionTransaction
+    taken: WeakKeyDictionary[InstanceState[Any], Picture] = field(default_factory=WeakKeyDictionary)
+    read: WeakSet[InstanceState[Any]] = field(default_factory=WeakSet)
+    """The objects that were first read after a write: nothing is known of them."""
 
 
 class MemorySession(Session):
     """A session that restores its objects at a rollback."""
 
-    unit: "Unit | None" = None
-    """The unit of work whose session this is."""
-
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401  # SQLAlchemy's own
         super().__init__(*args, **options)
-        self._pictures: list[tuple[SessionTransaction, WeakKeyDictionary[InstanceState[Any], Picture]]] = []
+        self._pictures: list[_Pictures] = []
         self._rolled_back: SessionTransaction | None = None
         self.has_written = False
         """Whether the transaction wrote: without that there is nothing to take back from objects that were read."""
+        self.has_committed = False
         self._is_committing = False
-        self._is_closed = False
-        self._waiting: list[asyncio.Future[None]] = []
+        self.busy_since: float | None = None
+        """Since when (`time.monotonic`) a call uses the session; None between calls."""
+        self.waits_for: MemorySession | None = None
+        """The session that holds an object which a call on this one needs."""
+        self._closed = asyncio.Event()
 
     def remember(self, instance: object) -> None:
         """Takes a picture of an object, unless this transaction has one."""
@@ -82,54 +67,73 @@ class MemorySession(Session):
         if self._pictures:
             for instance in self.dirty:
                 self.remember(instance)
-        self._restore(None)  # first: the session lets go of its objects, then waits for the database
+        read = self._restore(None)  # first: the session lets go of its objects, then waits for the database
         super().close()
         self.has_written = self._is_committing = False
-        self._is_closed = True
-        waiting, self._waiting = self._waiting, []
-        for future in waiting:
-            if not future.done():
-                future.set_result(None)
+        self._closed.set()
+        self._read_back(read)
 
     async def wait_closed(self, timeout_s: float) -> bool:
         """Waits until the session is closed; False after `timeout_s` seconds."""
-        if self._is_closed:
-            return True
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
         try:
             async with asyncio.timeout(timeout_s):
-                await future
+                await self._closed.wait()
         except TimeoutError:
             return False
         return True
 
+    def is_waiting_for(self, other: "MemorySession") -> bool:
+        """Whether the session waits for the other, or for one that does."""
+        each: MemorySession | None = self
+        while each is not None and each is not other:
+            each = each.waits_for
+        return each is other
+
     def _remember(self, state: InstanceState[Any]) -> None:
-        pictures = self._pictures_of(self._boundary())
-        if state not in pictures:
-            pictures[state] = _picture(state, is_attached=state.session is self)
+        taken = self._pictures_of(self._boundary()).taken
+        if state not in taken:
+            taken[state] = picture_of(state, is_attached=state.session is self)
 
     def _boundary(self) -> SessionTransaction:
         """The innermost savepoint, else the transaction."""
         return self.get_nested_transaction() or self.get_transaction() or self.begin()
 
-    def _pictures_of(self, transaction: SessionTransaction) -> "WeakKeyDictionary[InstanceState[Any], Picture]":
-        if not self._pictures or self._pictures[-1][0] is not transaction:
-            self._pictures.append((transaction, WeakKeyDictionary()))
-        return self._pictures[-1][1]
+    def _pictures_of(self, transaction: SessionTransaction) -> _Pictures:
+        if not self._pictures or self._pictures[-1].transaction is not transaction:
+            self._pictures.append(_Pictures(transaction))
+        return self._pictures[-1]
 
-    def _restore(self, transaction: SessionTransaction | None) -> None:
-        """Restores the objects of a savepoint, or of the whole transaction (None)."""
-        while self._pictures and (transaction is None or _is_within(self._pictures[-1][0], transaction)):
-            _, pictures = self._pictures.pop()
-            for state, picture in list(pictures.items()):
+    def _restore(self, transaction: SessionTransaction | None) -> list[InstanceState[Any]]:
+        """Restores the objects of a savepoint, or of the whole transaction (None); returns those to read back."""
+        read: list[InstanceState[Any]] = []
+        while self._pictures and (transaction is None or _is_within(self._pictures[-1].transaction, transaction)):
+            pictures = self._pictures.pop()
+            read += pictures.read
+            for state, picture in list(pictures.taken.items()):
                 instance = state.obj()
                 if instance is not None:
                     if not picture.is_attached and instance in self:
                         self.expunge(instance)
                     if self._is_committing:
-                        _doubt(state, picture)
-                    _restore(state, instance, picture, self)
+                        doubt(state, picture)
+                    restore(state, instance, picture, self)
+        return read
+
+    def _read_back(self, states: list[InstanceState[Any]]) -> None:
+        if not states:
+            return
+        transaction = self.get_transaction()
+        if transaction is not None:  # a savepoint of it was rolled back, and it may be as well
+            self._pictures_of(self._boundary()).read.update(states)
+        try:
+            if transaction is None:
+                engine = cast("Engine", self.get_bind())
+                with engine.execution_options(**READING).connect() as connection:
+                    read_back(connection, states)
+            elif self.is_active:
+                read_back(self.connection(), states)
+        except SQLAlchemyError:
+            expire(states)
 
     def _keep(self) -> None:
         """Forgets the pictures of a committed transaction; those of a savepoint become the enclosing transaction's."""
@@ -137,16 +141,23 @@ class MemorySession(Session):
         if committed is None:
             self._pictures.clear()
             self.has_written = self._is_committing = False
-        elif self._pictures and self._pictures[-1][0] is committed:
-            _, pictures = self._pictures.pop()
-            outer = next(each for each in _enclosing(committed) if each.nested or each.parent is None)
-            kept = self._pictures_of(outer)
-            for state, picture in pictures.items():
-                kept.setdefault(state, picture)
+            self.has_committed = True
+        elif self._pictures and self._pictures[-1].transaction is committed:
+            pictures = self._pictures.pop()
+            outer = self._pictures_of(
+                next(each for each in _enclosing(committed) if each.nested or each.parent is None)
+            )
+            outer.read.update(pictures.read)
+            for state, picture in pictures.taken.items():
+                outer.taken.setdefault(state, picture)
 
 
 class ShortSession(MemorySession):
     """The session of one call, which ends by itself."""
+
+
+class LongSession(MemorySession):
+    """A session of several calls, which may read what it wrote."""
 
 
 class InUse(Exception):  # never leaves the library
@@ -158,9 +169,11 @@ class InUse(Exception):  # never leaves the library
         self.session = session
 
 
-async def close_session(session: AsyncSession) -> None:
-    """Closes a session even if the task is cancelled meanwhile: its connection would leak."""
-    await asyncio.shield(asyncio.ensure_future(session.close()))
+@event.listens_for(LongSession, "loaded_as_persistent")
+def _note_read(session: LongSession, instance: object) -> None:
+    if session.has_written:
+        pictures = session._pictures_of(session._boundary())  # noqa: SLF001  # this module's own
+        pictures.read.add(inspect(instance, raiseerr=True))
 
 
 @event.listens_for(MemorySession, "before_flush")
@@ -170,7 +183,7 @@ def _before_flush(session: MemorySession, context: UOWTransaction, instances: ob
     for group in (session.new, session.dirty, session.deleted):
         for instance in group:
             session.remember(instance)
-            state: InstanceState[Base] = inspect(instance)
+            state: InstanceState[Any] = inspect(instance)
             fields_of(state.class_).check_object(state.dict, state.committed_state if state.key else state.dict)
 
 
@@ -196,7 +209,7 @@ def _after_rollback(session: MemorySession, previous: SessionTransaction) -> Non
     del previous
     rolled_back, session._rolled_back = session._rolled_back, None  # noqa: SLF001  # the same
     if rolled_back is not None:
-        session._restore(rolled_back if rolled_back.nested else None)  # noqa: SLF001  # the same
+        session._read_back(session._restore(rolled_back if rolled_back.nested else None))  # noqa: SLF001  # the same
 
 
 @event.listens_for(MemorySession, "after_commit")
@@ -213,88 +226,3 @@ def _enclosing(transaction: SessionTransaction) -> Iterator[SessionTransaction]:
 
 def _is_within(transaction: SessionTransaction, outer: SessionTransaction) -> bool:
     return transaction is outer or outer in _enclosing(transaction)
-
-
-@contextmanager
-def restored_on_error(session: Session, instance: "Base") -> Iterator[None]:
-    """Restores the object when the block raises."""
-    state: InstanceState[Base] = inspect(instance)
-    is_attached = state.session is session
-    picture = _picture(state, is_attached=False)
-    try:
-        yield
-    except Exception:
-        if session.is_active and state.session in (None, session):  # else a rollback has, or another task uses it
-            if not is_attached and instance in session:
-                session.expunge(instance)
-            _restore(state, instance, picture, session)
-        raise
-
-
-def _picture(state: "InstanceState[Base]", *, is_attached: bool) -> Picture:
-    """The object as it is; one of the session's without what was not flushed, which the rollback takes back too."""
-    values, unsaved, expired = state.dict.copy(), state.committed_state.copy(), set(state.expired_attributes)
-    pending: dict[str, Any] | None = state.__dict__.get(_PENDING)
-    for name in fields_of(state.class_).collections:
-        if name in values:
-            values[name] = list(collection_adapter(values[name]))
-    if is_attached and state.key is not None:
-        for name, before in unsaved.items():
-            if before is NO_VALUE:  # changed in place, or not loaded: a read must not find it None
-                values.pop(name, None)
-                if name in state.mapper.columns:
-                    expired.add(name)
-            else:
-                values[name] = before
-        unsaved, pending = {}, None
-    return Picture(
-        state.key,
-        state._deleted,  # noqa: SLF001  # see above
-        is_attached,
-        values,
-        unsaved,
-        expired,
-        pending and dict(pending),  # see above
-    )
-
-
-def _doubt(state: "InstanceState[Base]", picture: Picture) -> None:
-    """Notes that the row may hold what was written, as a cancelled commit may have ended: the next write is sent."""
-    fields = fields_of(state.class_)
-    for name, column in fields.columns.items():
-        if picture.key is None or name == fields.version or column.onupdate is not None:
-            continue
-        if name in picture.values and name in state.dict and state.dict[name] != picture.values[name]:
-            picture.unsaved.setdefault(name, state.dict[name])
-
-
-def _restore(state: "InstanceState[Base]", instance: "Base", picture: Picture, session: Session) -> None:
-    is_here = instance in session
-    values = state.dict
-    state.key, state._deleted = picture.key, picture.is_deleted  # noqa: SLF001  # see above
-    if not is_here and state.session is session:
-        state.session_id = None
-    for name in [name for name in values if name in state.manager and name not in picture.values]:
-        del values[name]
-    collections = fields_of(state.class_).collections
-    for name, value in picture.values.items():
-        if name not in state.manager:
-            continue
-        if name not in collections or value is None:
-            values[name] = value
-        elif name not in values or list(collection_adapter(values[name])) != value:
-            set_committed_value(instance, name, value)
-    state.committed_state.clear()
-    state.committed_state.update(picture.unsaved)
-    state.expired, state.modified = False, bool(picture.unsaved)
-    state.expired_attributes.clear()
-    state.expired_attributes.update(picture.expired)
-    state.__dict__.pop(_PENDING, None)
-    if picture.pending:
-        state.__dict__[_PENDING] = picture.pending
-    state._strong_obj = None  # noqa: SLF001  # see above
-    if is_here and state.modified:
-        state._strong_obj = instance  # noqa: SLF001  # see above
-        session.identity_map._modified.add(state)  # noqa: SLF001  # see above
-    else:
-        session.identity_map._modified.discard(state)  # noqa: SLF001  # see above

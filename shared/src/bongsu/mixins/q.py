@@ -7,8 +7,7 @@ from sqlalchemy import ColumnElement, and_, not_, or_, true
 from sqlalchemy.orm import aliased
 
 from bongsu.mixins.errors import WrongValueForLookup
-from bongsu.mixins.fields import fields_of
-from bongsu.mixins.loaded import key_of
+from bongsu.mixins.fields import fields_of, key_of
 from bongsu.mixins.paths import FieldTest, Hop, RelationTest, Resolved, resolve_lookup
 from bongsu.mixins.values import is_expression
 

@@ -1,40 +1,42 @@
 """The session that a call uses: the one it is given, else its task's unit of work, else a short one of its own."""
 
 import asyncio
+import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TypeVar, cast
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
+from bongsu.mixins.base import Base
+from bongsu.mixins.connections import WAIT_S
 from bongsu.mixins.errors import SessionSharedAcrossTasks
 from bongsu.mixins.failures import may_be_repeated, translating
-from bongsu.mixins.memory import WAIT_S, InUse, MemorySession, ShortSession
+from bongsu.mixins.memory import InUse, MemorySession, ShortSession
 from bongsu.mixins.unit import is_inherited, unit_for, unit_of
-
-if TYPE_CHECKING:
-    from bongsu.mixins.base import Base
 
 T = TypeVar("T")
 
+_PATIENCE_S = 1.0
+_REPEATABLE_PATIENCE_S = 0.05
 _CALLER = "bongsu_caller"  # in a session's info: the task whose call is using it
 
 
-async def read(model: "type[Base]", session: AsyncSession | None, work: Callable[[Session], T]) -> T:
+async def read(model: type[Base], session: AsyncSession | None, work: Callable[[Session], T]) -> T:
     """Runs `work`, which only reads."""
     return await _run(model, session, work, write=False, commit=False)
 
 
 async def write(
-    model: "type[Base]", session: AsyncSession | None, work: Callable[[Session], T], *, commit: bool = False
+    model: type[Base], session: AsyncSession | None, work: Callable[[Session], T], *, commit: bool = False
 ) -> T:
     """Runs `work`, which writes. A session of the call's own is committed; a given one only if `commit` says so."""
     return await _run(model, session, work, write=True, commit=commit)
 
 
 async def _run(
-    model: "type[Base]", session: AsyncSession | None, work: Callable[[Session], T], *, write: bool, commit: bool
+    model: type[Base], session: AsyncSession | None, work: Callable[[Session], T], *, write: bool, commit: bool
 ) -> T:
     while True:
         unit = None if session is not None else unit_for(model)
@@ -51,7 +53,7 @@ async def _run(
 
 
 async def _run_in(
-    session: AsyncSession, model: "type[Base]", work: Callable[[Session], T], *, write: bool, commit: bool
+    session: AsyncSession, model: type[Base], work: Callable[[Session], T], *, write: bool, commit: bool
 ) -> T:
     with translating(model.metadata, session):
         task, info = asyncio.current_task(), session.info
@@ -60,14 +62,18 @@ async def _run_in(
                 "this session is in use by a call of another task: give each task a session or a unit of its own, or "
                 "do the work one after the other"
             )
-        if write and isinstance(session.sync_session, MemorySession):
-            session.sync_session.has_written = True
+        memory = session.sync_session
+        if isinstance(memory, MemorySession):
+            memory.has_written |= write
+            memory.busy_since = time.monotonic()
         try:
             result = await session.run_sync(work)
             if commit and unit_of(session.sync_session) is None:  # a unit commits once, at its end
                 await session.commit()
         finally:
             del info[_CALLER]
+            if isinstance(memory, MemorySession):
+                memory.busy_since = None
     return result
 
 
@@ -82,21 +88,39 @@ async def _wait(error: InUse, used: AsyncSession | None) -> None:
             f"{error.instance!r} is in another open session: pass that one (`session=`), or close it first"
         )
     holder = cast("MemorySession", holder)
-    # A session that holds locks of the database must not wait: the other task may wait for these.
-    if used is not None and (unit_of(used.sync_session) is None or used.in_transaction()):
+    waiting = None if used is None or not isinstance(used.sync_session, MemorySession) else used.sync_session
+    if not await _ends(holder, waiting):
         raise SessionSharedAcrossTasks(
-            f"{error.instance!r} is in use by another task: run this unit by `await db.run(fn)`, which repeats it when "
-            "the other has ended, or read an object of your own in it (`get`)",
+            f"{error.instance!r} is in use by another task, which did not end or waits for this one: run this unit by "
+            "`await db.run(fn)`, which repeats it when the other has ended, or read an object of your own (`get`)",
             holder,
         )
-    if not await holder.wait_closed(WAIT_S):
-        raise SessionSharedAcrossTasks(
-            f"{error.instance!r} is in the unit of work of another task, which did not end in {WAIT_S:g} s: read an "
-            "object of your own (`get`)"
-        )
 
 
-def in_unit(model: "type[Base]", session: AsyncSession | None) -> bool:
+async def _ends(holder: MemorySession, waiting: MemorySession | None) -> bool:
+    """Waits until the session is closed; False where it waits for the waiting one, or takes too long.
+
+    It may wait for a lock of the database that the waiting one holds, which nothing tells: so one call of it that lasts
+    ends the wait, very soon where the waiting unit can be repeated.
+    """
+    if waiting is None:  # it holds nothing
+        return await holder.wait_closed(WAIT_S)
+    if holder.is_waiting_for(waiting):
+        return False
+    unit, deadline = unit_of(waiting), time.monotonic() + WAIT_S
+    patience_s = _REPEATABLE_PATIENCE_S if unit is not None and unit.is_repeatable else _PATIENCE_S
+    waiting.waits_for = holder
+    try:
+        while not await holder.wait_closed(patience_s):
+            now = time.monotonic()
+            if now > deadline or (holder.busy_since is not None and now - holder.busy_since > patience_s):
+                return False
+    finally:
+        waiting.waits_for = None
+    return True
+
+
+def in_unit(model: type[Base], session: AsyncSession | None) -> bool:
     """Whether a call would share a transaction with others."""
     return session is not None or unit_for(model) is not None or model.database().task_session() is not None
 

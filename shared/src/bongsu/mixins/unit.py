@@ -9,31 +9,31 @@ from contextvars import ContextVar
 from functools import wraps
 from inspect import isawaitable
 from types import TracebackType
-from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar, cast
+from typing import ParamSpec, Self, TypeVar, cast
 
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
-from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction
 
+from bongsu.mixins.connections import WAIT_S, Connections
 from bongsu.mixins.engine import lost_transaction
 from bongsu.mixins.errors import SessionSharedAcrossTasks, TransactionLost, UnitClosed, UnitFailed
 from bongsu.mixins.failures import may_be_repeated, translating
-from bongsu.mixins.memory import WAIT_S, MemorySession, close_session
-
-if TYPE_CHECKING:
-    from bongsu.mixins.base import Base
-    from bongsu.mixins.database import Database
+from bongsu.mixins.memory import LongSession, MemorySession
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_SHARE_S = 60.0
+"""How long a unit is repeated because other tasks' units hold objects that it needs."""
 _innermost: ContextVar["Unit | None"] = ContextVar("bongsu_unit", default=None)
 
 
-class UnitSession(MemorySession):
+class UnitSession(LongSession):
     """The session of a unit; it knows the connection of its transaction."""
 
+    unit: "Unit | None" = None
     connected_by: Connection | None = None
 
 
@@ -53,7 +53,7 @@ class Unit:
 
     def __init__(
         self,
-        database: "Database",
+        database: Connections,
         *,
         retries: int = 0,
         isolation: str | None = None,
@@ -70,6 +70,8 @@ class Unit:
         self._savepoint: AsyncSessionTransaction | None = None
         self._on_commit: list[Callable[[], object]] = []
         self._is_committed = False
+        self.is_repeatable = False
+        """Whether the unit is repeated where another task's holds an object that it needs."""
 
     @property
     def is_open(self) -> bool:
@@ -137,22 +139,26 @@ class Unit:
         if self._savepoint is not None:
             await self._end_savepoint(session, error, callbacks)
             return
+        memory = cast("MemorySession", session.sync_session)
         try:
             if error is None:
                 await self._commit(session)
-                self._is_committed = True
         finally:
-            await close_session(session)
-        if error is None:
-            await _call(callbacks)
+            self._is_committed = error is None and memory.has_committed
+            try:
+                await session.close()
+            finally:
+                if self._is_committed:  # although the task may have been cancelled meanwhile
+                    await _call(callbacks)
 
     async def run(self, function: Callable[[], Awaitable[T]]) -> T:
         """Runs `function` as a unit, and again as a whole (`retries` times) when the database could not finish it."""
         nested = self._enclosing() is not None  # only the outermost unit can be repeated
-        deadline, attempt = time.monotonic() + WAIT_S, 0
+        deadline, attempt = time.monotonic() + _SHARE_S, 0
         while True:
             holder: MemorySession | None = None
             unit = Unit(self.database, isolation=self._isolation, short_lock_wait=self._short_lock_wait)
+            unit.is_repeatable = self._retries > 0 and not nested
             try:
                 async with unit:
                     return await function()
@@ -228,7 +234,7 @@ class Unit:
                 raise
 
 
-def ambient_unit(database: "Database") -> Unit | None:
+def ambient_unit(database: Connections) -> Unit | None:
     """The open unit of `database` that the running code is in, whichever task started it."""
     unit = _innermost.get()
     while unit is not None:
@@ -238,7 +244,7 @@ def ambient_unit(database: "Database") -> Unit | None:
     return None
 
 
-def unit_for(model: "type[Base]") -> Unit | None:
+def unit_for(model: type[DeclarativeBase]) -> Unit | None:
     """The innermost open unit of a database that the model's base was connected to."""
     unit = _innermost.get()
     while unit is not None and not (unit.is_open and issubclass(model, unit.database.base)):
@@ -248,7 +254,7 @@ def unit_for(model: "type[Base]") -> Unit | None:
 
 def unit_of(session: Session) -> Unit | None:
     """The unit whose session this is; its end commits the session."""
-    return session.unit if isinstance(session, MemorySession) else None
+    return session.unit if isinstance(session, UnitSession) else None
 
 
 def is_inherited(unit: Unit) -> bool:

@@ -11,8 +11,8 @@ from bongsu.mixins.base import Base
 from bongsu.mixins.builder import Builder, M
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.errors import UnfilteredWrite, UnknownField, WrongValueForLookup
-from bongsu.mixins.fields import fields_of
-from bongsu.mixins.loaded import Key, among, are_many_loaded, key_of, refresh_loaded
+from bongsu.mixins.fields import Key, among, fields_of, key_of
+from bongsu.mixins.loaded import are_many_loaded, refresh_loaded
 from bongsu.mixins.sessions import write
 from bongsu.mixins.values import is_expression
 

@@ -1,0 +1,113 @@
+"""Commits and closes come to their end although the task is cancelled."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from sqlalchemy import PoolProxiedConnection
+from sqlalchemy.util import await_only
+
+from bongsu.mixins import Database
+from shared.tests.mixins.library import Author, Counter
+
+
+class HeldCommit:
+    """Holds the next COMMIT back after the database has done it."""
+
+    def __init__(self, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.landed = asyncio.Event()
+        self.release = asyncio.Event()
+        self._patch = monkeypatch
+        self._dialect = db.engine.sync_engine.dialect
+        self._commit = self._dialect.do_commit
+
+    def __enter__(self) -> None:
+        self._patch.setattr(self._dialect, "do_commit", self._hold)
+
+    def __exit__(self, *error: object) -> None:
+        self._patch.setattr(self._dialect, "do_commit", self._commit)
+
+    def _hold(self, connection: PoolProxiedConnection) -> None:
+        self._commit(connection)
+        self.landed.set()
+        await_only(self.release.wait())
+
+
+@pytest.fixture
+async def author(db: Database) -> AsyncIterator[Author]:
+    yield await Author.create(email="kim", name="a")
+    assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # a queue pool
+
+
+class TestCancelledCommit:
+    @pytest.fixture
+    def cancel(self, db: Database, monkeypatch: pytest.MonkeyPatch) -> "Callable[[Awaitable[object]], Awaitable[None]]":
+        held = HeldCommit(db, monkeypatch)
+
+        async def cancel(work: Awaitable[object]) -> None:
+            with held:
+                task = asyncio.ensure_future(work)
+                await held.landed.wait()
+                for _ in range(3):
+                    task.cancel()
+                    await asyncio.sleep(0)
+                assert not task.done()
+                held.release.set()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+
+        return cancel
+
+    async def test_object_has_what_a_call_committed(
+        self, author: Author, cancel: Callable[[Awaitable[object]], Awaitable[None]]
+    ) -> None:
+        await cancel(author.update(name="b"))
+        assert (author.name, (await Author.get(author.id)).name) == ("b", "b")
+        assert await author.update(name="b") is None
+        await author.update(name="c")
+        assert (await Author.get(author.id)).name == "c"
+
+    async def test_object_has_what_a_unit_committed_and_callbacks_run(
+        self, db: Database, author: Author, cancel: Callable[[Awaitable[object]], Awaitable[None]]
+    ) -> None:
+        called: list[str] = []
+
+        async def work() -> None:
+            async with db.unit() as unit:
+                unit.on_commit(lambda: called.append(author.name or ""))
+                await author.update(name="b")
+
+        await cancel(work())
+        assert (author.name, (await Author.get(author.id)).name, called) == ("b", "b", ["b"])
+
+    @pytest.mark.parametrize("auto_commit", [True, False])
+    async def test_object_has_what_a_session_committed(
+        self,
+        db: Database,
+        author: Author,
+        cancel: Callable[[Awaitable[object]], Awaitable[None]],
+        auto_commit: bool,
+    ) -> None:
+        async def work() -> None:
+            async with db.session() as session:
+                await author.update(session, name="b", auto_commit=auto_commit)
+                await session.commit()
+
+        await cancel(work())
+        assert (author.name, (await Author.get(author.id)).name) == ("b", "b")
+
+    async def test_created_object_is_saved_and_versions_go_on(
+        self, author: Author, cancel: Callable[[Awaitable[object]], Awaitable[None]]
+    ) -> None:
+        del author
+        counter = Counter(label="x")
+        await cancel(counter.save())
+        await counter.update(value=1)
+        assert (await Counter.get(counter.id)).to_dict(only=["value", "version"]) == {"value": 1, "version": 2}
+
+    async def test_deleted_object_stays_deleted(
+        self, author: Author, cancel: Callable[[Awaitable[object]], Awaitable[None]]
+    ) -> None:
+        await cancel(author.delete())
+        assert await Author.row_count() == 0
+        await author.delete()
