@@ -159,7 +159,7 @@ class TestUnits:
 
     @pytest.mark.mysql
     @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
-    async def test_units_that_wait_for_one_another_are_told_soon(self, db: Database) -> None:
+    async def test_units_that_wait_for_one_another_raise_soon(self, db: Database) -> None:
         first, second = await Author.create(email="kim"), await Author.create(email="lee")
         both_hold_one = asyncio.Barrier(2)
 
