@@ -114,6 +114,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
             absolute=timedelta(days=settings.refresh_absolute_days),
             grace=timedelta(seconds=settings.refresh_grace_s),
         ),
+        notices=notices,
         max_open=settings.max_sessions,
     )
     links = MailLinks(mails)

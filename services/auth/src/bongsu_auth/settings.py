@@ -28,7 +28,7 @@ class AuthSettings(Settings):
     refresh_idle_days: float = Field(default=14, gt=0, le=365, description="Days after which an unused session ends")
     refresh_absolute_days: float = Field(default=90, gt=0, le=365, description="Days after which every session ends")
     refresh_grace_s: float = Field(
-        default=10, ge=0, le=60, description="How long a refresh token works after its successor was used, seconds"
+        default=10, ge=0, le=60, description="How long a refresh token gives the same successor again, seconds"
     )
     max_sessions: int = Field(
         default=100,

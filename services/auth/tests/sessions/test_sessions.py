@@ -128,7 +128,7 @@ class TestRevoke:
             lambda _c, _cursor, statement, *_rest: statements.append(statement),
         )
         assert (await each_stage.client.delete("/auth/sessions", headers=mine)).status_code == 204
-        assert len([one for one in statements if "revocations.expires_at >" not in one]) < 12
+        assert len([one for one in statements if "revocations.expires_at >" not in one]) < 15
         assert await UserSession.filter_by(user_id=user.id, ended_at__isnull=True).count() == 1
         assert await Revocation.row_count() == 20
         [entry] = await AuditEntry.filter_by(action="session.others_ended").all()
@@ -184,3 +184,47 @@ class TestMaxSessions:
         for _ in range(4):
             await stage.signed_in(user)
         assert (await stage.client.get("/auth/me", headers=kept)).status_code == 200
+
+
+class TestNotices:
+    async def sign_in(self, stage: Stage, user: User, *, agent: str, address: str = "192.0.2.1") -> dict[str, str]:
+        async with stage.browser(address=address) as browser:
+            body = {"email": user.email, "password": PASSWORD}
+            answer = await browser.post("/auth/login", json=body, headers={"user-agent": agent})
+        return bearer(answer.json()["access_token"])
+
+    async def test_owner_is_notified_of_a_new_device_but_not_of_the_first(self, each_stage: Stage) -> None:
+        user, stage = await each_stage.user(), each_stage
+        phone = "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36"
+        for agent in ("curl/8.5", "curl/8.5", phone, phone, "curl/8.5"):
+            await self.sign_in(stage, user, agent=agent)
+        [mail] = await stage.notices("session.new_device")
+        assert (mail.to, mail.subject) == (user.email, "Chrome, Android")
+        await self.sign_in(stage, user, agent="curl/8.5", address="192.0.2.2")
+        assert len(await stage.notices("session.new_device")) == 2
+
+    async def test_browser_with_the_device_cookie_is_known_at_any_address(self, stage: Stage) -> None:
+        user = await stage.user()
+        async with stage.signed_in_browser(user) as browser:
+            cookie = {"device-8000": browser.cookies["device-8000"]}
+        async with stage.browser(address="192.0.2.99") as browser:
+            browser.cookies.update(cookie)
+            await browser.post("/auth/login", json={"email": user.email, "password": PASSWORD})
+        assert await stage.notices("session.new_device") == []
+
+    async def test_owner_is_notified_of_a_session_that_another_one_revoked(self, stage: Stage) -> None:
+        user = await stage.user()
+        theirs, mine = [await self.sign_in(stage, user, agent=agent) for agent in ("Firefox/1", "curl/8")]
+        sessions = (await stage.client.get("/auth/sessions", headers=mine)).json()["items"]
+        for one in sorted(sessions, key=lambda one: one["current"]):
+            assert (await stage.client.delete(f"/auth/sessions/{one['id']}", headers=mine)).status_code == 204
+        assert (await stage.client.get("/auth/me", headers=theirs)).status_code == 401
+        [mail] = await stage.notices("session.revoked")
+        assert (mail.to, mail.subject) == (user.email, "Firefox")
+
+    async def test_owner_is_notified_when_the_other_sessions_were_revoked(self, stage: Stage) -> None:
+        user = await stage.user()
+        mine = [await stage.signed_in(user) for _ in range(3)][-1]
+        for _ in range(2):
+            await stage.client.delete("/auth/sessions", headers=mine)
+        assert len(await stage.notices("session.others_ended")) == 1

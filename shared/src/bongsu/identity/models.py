@@ -105,8 +105,10 @@ class UserSession(AuthModel):
     sealed_refresh_key: Mapped[str] = mapped_column(Text)
     generation: Mapped[int] = mapped_column(Integer, default=1)
     """The number of the newest refresh token."""
+    predecessor: Mapped[int | None] = mapped_column(Integer)
+    """The number of the token that was exchanged for it; None for the first one."""
     rotated_at: Mapped[datetime] = mapped_column(UTCDateTime())
-    """When the previous token was first used."""
+    """When the newest token was issued."""
     auth_time: Mapped[datetime] = mapped_column(UTCDateTime())
     amr: Mapped[str] = mapped_column(AsciiKey(64))
     user_agent: Mapped[str | None] = mapped_column(String(255))

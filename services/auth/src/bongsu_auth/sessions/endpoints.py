@@ -77,7 +77,7 @@ async def refresh(
     in_cookie = request.cookies.get(strategy.cookies.refresh)
     if in_body is None and in_cookie is not None:
         strategy.identity.require_same_origin(request)
-    tokens = await database.run(sessions.refresh, in_body or in_cookie or "")
+    tokens = await database.run(sessions.refresh, in_body or in_cookie or "", strategy.address)
     if tokens is None:
         raise RefreshRefused
     backend = cookie_backend if in_body is None else bearer_backend
@@ -107,7 +107,7 @@ async def renew(
     except Unavailable:
         # The session is not lost: its cookies stay for the next attempt.
         return RedirectResponse(pages.login_page(error="unavailable", next_path=target), 303, NO_STORE)
-    tokens = await database.run(sessions.refresh, request.cookies.get(strategy.cookies.refresh, ""))
+    tokens = await database.run(sessions.refresh, request.cookies.get(strategy.cookies.refresh, ""), strategy.address)
     if tokens is None:
         return await cookie_backend.transport.get_logout_response(
             strategy.cookies, location=pages.login_page(next_path=target)
@@ -144,13 +144,13 @@ async def list_sessions(
 
 @router.delete("/sessions/{session_id}", status_code=204, responses=problems(401, 403, 404, 422, 503))
 async def end_session(
-    session_id: Annotated[UUID, Path()], caller: Account, sessions: SessionService, database: Db
+    session_id: Annotated[UUID, Path()], caller: Account, user: CurrentUser, sessions: SessionService, database: Db
 ) -> None:
-    """Sign out of one session."""
-    await database.run(sessions.end, session_id, caller.user_id, caller.actor, "revoked")
+    """Sign out of one session. If it is not this one, you get a mail about it."""
+    await database.run(sessions.revoke, session_id, user, caller.session_id, caller.actor)
 
 
 @router.delete("/sessions", status_code=204, responses=problems(401, 403, 503))
-async def end_other_sessions(caller: Account, sessions: SessionService, database: Db) -> None:
-    """Sign out of every session except this one."""
-    await database.run(sessions.end_others, caller.user_id, caller.session_id, caller.actor)
+async def end_other_sessions(caller: Account, user: CurrentUser, sessions: SessionService, database: Db) -> None:
+    """Sign out of every session except this one. You get a mail about it."""
+    await database.run(sessions.end_others, user, caller.session_id, caller.actor)

@@ -17,6 +17,8 @@ from bongsu.identity.sweeps import sweep
 from bongsu.identity.vault import SealBroken, Vault
 from bongsu.mixins import Database, Q, Query, uuid7
 from bongsu_auth.errors import AccountBlocked, ReauthenticationRequired, RefreshRefused, SessionNotFound
+from bongsu_auth.notices.device_names import device_name
+from bongsu_auth.notices.service import SecurityNotices
 from bongsu_auth.sessions import refresh_tokens
 from bongsu_auth.sessions.access_tokens import AccessTokens
 
@@ -31,17 +33,22 @@ class Lifetimes:
     idle: timedelta
     absolute: timedelta
     grace: timedelta
-    """How long a refresh token works after its successor was used."""
+    """How long a refresh token gives the same successor again."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """How a user signed in. `provider` is None for a password."""
+    """How a user signed in.
+
+    :param provider: None for a password.
+    :param known_device: the browser has shown that the user signed in from it before.
+    """
 
     amr: tuple[str, ...]
     address: str | None
     user_agent: str | None
     provider: str | None = None
+    known_device: bool = False
 
     @property
     def details(self) -> Mapping[str, str]:
@@ -77,6 +84,7 @@ class Sessions:
     :param database: for its ambient unit of work.
     :param revocations: this process's own, which learns of a revocation when it is committed.
     :param vault: seals the keys of the sessions' refresh tokens.
+    :param notices: notifies owners of new devices and of ended sessions.
     :param max_open: sessions per user; a sign-in beyond that ends the one unused for longest.
     """
 
@@ -88,6 +96,7 @@ class Sessions:
         access_tokens: AccessTokens,
         lifetimes: Lifetimes,
         *,
+        notices: SecurityNotices,
         max_open: int,
     ) -> None:
         self._database = database
@@ -95,6 +104,7 @@ class Sessions:
         self._vault = vault
         self._access_tokens = access_tokens
         self._lifetimes = lifetimes
+        self._notices = notices
         self._max_open = max_open
 
     def deny(self, *revoked: Revocation) -> None:
@@ -124,17 +134,22 @@ class Sessions:
             idle_expires_at=now + self._lifetimes.idle,
             expires_at=now + self._lifetimes.absolute,
         )
-        await session.save()
         actor = Actor(user.id, address=how.address)
         target = f"session:{session_id}"
+        if not how.known_device and await _is_new_device(session):
+            device = device_name(how.user_agent)
+            await self._notices.record("session.new_device", user, actor, target=target, subject=device)
+        await session.save()
         await audit.record("session.opened", actor, subject_id=user.id, target=target, details=how.details)
         await self._make_room(session)
         return await self._issue(session, user, key)
 
-    async def refresh(self, text: str) -> Tokens | None:
+    async def refresh(self, text: str, address: str | None) -> Tokens | None:
         """Exchange a refresh token for new tokens; None if it is refused. The reuse of an old one ends the session.
 
         It returns None instead of raising, because the end of the session must be committed.
+
+        :param address: the client's, for the audit log and the notice.
         """
         presented = await self._find(text)
         if presented is None:
@@ -144,12 +159,18 @@ class Sessions:
         user = await User.filter_by(id=session.user_id).lock(read=True).one_or_none()
         if user is None or not user.is_active or not _is_open(session, now):
             return None
-        rotated = presented.generation == session.generation and await self._rotate(session, now)
+        is_accepted = await self._exchange(presented, now)
         if not _is_open(session, now):  # it ended while this request waited for the row
             return None
-        if rotated or self._is_predecessor(presented.generation, session, now):
+        if is_accepted:
             return await self._issue(session, user, presented.key)
-        await audit.record("session.refresh_token_reused", subject_id=user.id, target=f"session:{session.id}")
+        await self._notices.record(
+            "session.refresh_token_reused",
+            user,
+            Actor(address=address),
+            target=f"session:{session.id}",
+            subject=device_name(session.user_agent),
+        )
         await self._end(session, "refresh_token_reused")
         return None
 
@@ -208,16 +229,27 @@ class Sessions:
         page = found[:limit]
         return page, page[-1].id if len(found) > limit else None
 
-    async def end(self, session_id: UUID, user_id: UUID, actor: Actor, reason: str = "signed_out") -> None:
-        """End one of a user's sessions.
+    async def end(self, session_id: UUID, user_id: UUID, actor: Actor) -> None:
+        """Sign out of a session.
 
         :raises SessionNotFound: the user has no open session with this ID.
         """
-        session = await UserSession.filter_by(id=session_id, user_id=user_id, ended_at__isnull=True).first()
-        if session is None:
-            raise SessionNotFound
+        session = await _find_open(session_id, user_id)
         await audit.record("session.ended", actor, subject_id=user_id, target=f"session:{session_id}")
-        await self._end(session, reason)
+        await self._end(session, "signed_out")
+
+    async def revoke(self, session_id: UUID, user: User, current: UUID | None, actor: Actor) -> None:
+        """End one of a user's sessions. The end of any other than the current one is a security event.
+
+        :raises SessionNotFound: the user has no open session with this ID.
+        """
+        if session_id == current:
+            await self.end(session_id, user.id, actor)
+            return
+        session = await _find_open(session_id, user.id)
+        target, device = f"session:{session_id}", device_name(session.user_agent)
+        await self._notices.record("session.revoked", user, actor, target=target, subject=device)
+        await self._end(session, "revoked")
 
     async def end_by_token(self, text: str, address: str | None) -> None:
         """End the session of a refresh token of any generation, if it is open.
@@ -234,13 +266,13 @@ class Sessions:
         await audit.record("session.ended", actor, subject_id=session.user_id, target=f"session:{session.id}")
         await self._end(session, "signed_out")
 
-    async def end_others(self, user_id: UUID, kept: UUID | None, actor: Actor) -> None:
+    async def end_others(self, user: User, kept: UUID | None, actor: Actor) -> None:
         """End every session of a user except one."""
-        query = UserSession.filter_by(user_id=user_id, ended_at__isnull=True)
+        query = UserSession.filter_by(user_id=user.id, ended_at__isnull=True)
         if kept is not None:
             query = query.filter_by(id__ne=kept)
-        if ended := await self._end_all(query, user_id, "signed_out"):
-            await audit.record("session.others_ended", actor, subject_id=user_id, details={"sessions": ended})
+        if ended := await self._end_all(query, user.id, "signed_out"):
+            await self._notices.record("session.others_ended", user, actor, details={"sessions": ended})
 
     async def end_all(self, user_id: UUID, reason: str, *, kept: UUID | None = None) -> None:
         """End every session of a user, or every one but `kept`, without an entry in the audit log."""
@@ -266,25 +298,31 @@ class Sessions:
             return None
         return _Presented(session, key, token.generation) if token.is_of(key) else None
 
-    async def _rotate(self, session: UserSession, now: datetime) -> bool:
-        """Advance to the next generation. False if another request just did; the session is read again then."""
-        before = session.generation
-        changed = await UserSession.filter_by(id=session.id, generation=before, ended_at__isnull=True).update(
-            generation=before + 1,
-            rotated_at=now,
-            idle_expires_at=min(now + self._lifetimes.idle, session.expires_at),
-        )
-        await session.refresh()
-        return changed == 1
+    async def _exchange(self, presented: _Presented, now: datetime) -> bool:
+        """Make the session's newest token the successor of the presented one. False if that one no longer works.
 
-    def _is_predecessor(self, generation: int, session: UserSession, now: datetime) -> bool:
-        """Return whether a token that is not the newest still works.
-
-        The one before the newest does: the newest has not been used yet (its use would have made another). The one
-        before that does for a short time after its successor's use: a second tab, or a response that got lost.
+        The newest token is exchanged for the next. Its predecessor gives the same successor again for a short time (a
+        second tab, or a response that got lost), and later a sibling of it, which makes the unused successor void. A
+        thief who uses a token in step with its owner holds one line of siblings and the owner the other, so the use of
+        a void token ends the session.
         """
-        behind = session.generation - generation
-        return behind == 1 or (behind == 2 and now <= session.rotated_at + self._lifetimes.grace)
+        session, generation = presented.session, presented.generation
+        if generation == session.generation or self._gives_sibling(generation, session, now):
+            before = session.generation
+            changed = await UserSession.filter_by(id=session.id, generation=before, ended_at__isnull=True).update(
+                generation=before + 1,
+                predecessor=generation,
+                rotated_at=now,
+                idle_expires_at=min(now + self._lifetimes.idle, session.expires_at),
+            )
+            await session.refresh()
+            if changed:
+                return True
+            # Another request was first; the row now shows what it did.
+        return generation == session.predecessor and not self._gives_sibling(generation, session, now)
+
+    def _gives_sibling(self, generation: int, session: UserSession, now: datetime) -> bool:
+        return generation == session.predecessor and now > session.rotated_at + self._lifetimes.grace
 
     async def _issue(self, session: UserSession, user: User, key: bytes) -> Tokens:
         left = session.expires_at - datetime.now(UTC)
@@ -333,6 +371,21 @@ async def _lock_active(user: User, *, password_checked: bool) -> User:
     if found is None or not found.is_active or (password_checked and found.hashed_password != checked):
         raise AccountBlocked
     return found
+
+
+async def _find_open(session_id: UUID, user_id: UUID) -> UserSession:
+    session = await UserSession.filter_by(id=session_id, user_id=user_id, ended_at__isnull=True).first()
+    if session is None:
+        raise SessionNotFound
+    return session
+
+
+async def _is_new_device(session: UserSession) -> bool:
+    """Return whether the user signed in before, and never with this User-Agent from this address."""
+    earlier = UserSession.filter_by(user_id=session.user_id)
+    if await earlier.filter_by(user_agent=session.user_agent, address=session.address).exists():
+        return False
+    return await earlier.exists()
 
 
 def _is_open(session: UserSession, now: datetime) -> bool:

@@ -143,6 +143,7 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
             address=self.address,
             user_agent=user_agent_of(self._request),
             provider=self.provider,
+            known_device=self.device is not None and self.device.user_id == user.id,
         )
         try:
             self.tokens = await self._sessions.open(user, sign_in)
