@@ -39,6 +39,26 @@ class TestCompose:
             "77",
         )
 
+    def test_sandbox_is_google_and_kakao_when_nothing_is_set(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SANDBOX_GOOGLE_CLIENT_ID", "77")
+        monkeypatch.setenv("AUTH_KAKAO_SCOPES", "profile_nickname")
+        auth = compose().auth
+        google, kakao = auth.connection("google"), auth.connection("kakao")
+        assert google is not None
+        assert kakao is not None
+        assert (google.base_url, google.client_id) == ("http://localhost:8000/sandbox/google", "77")
+        assert "https://www.googleapis.com/auth/user.birthday.read" in google.scopes
+        assert (kakao.api_url, kakao.scopes) == ("http://127.0.0.1:8000/sandbox/kakao", ("profile_nickname",))
+
+    def test_google_credentials_replace_its_sandbox_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AUTH_GOOGLE_CLIENT_ID", "123")
+        auth = compose().auth
+        google, kakao = auth.connection("google"), auth.connection("kakao")
+        assert google is not None
+        assert kakao is not None
+        assert (google.base_url, google.scopes) == (None, ("openid", "email", "profile"))
+        assert kakao.base_url == "http://localhost:8000/sandbox/kakao"
+
     def test_token_replaces_the_sandbox(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AUTH_DISCORD_CLIENT_ID", "123")
         discord = compose().auth.connection("discord")

@@ -78,8 +78,11 @@ def compose(database_url: str | None = None, *, make_keys: bool = True) -> Compo
     auth = auth.with_stand_ins(
         sandbox_url,
         public_url=platform.url,
-        discord_client_id=str(sandbox.discord_application_id),
-        discord_client_secret=sandbox.discord_client_secret,
+        clients={
+            "discord": (str(sandbox.discord_application_id), sandbox.discord_client_secret),
+            "google": (sandbox.google_client_id, sandbox.google_client_secret),
+            "kakao": (sandbox.kakao_client_id, sandbox.kakao_client_secret),
+        },
     )
     bot = bot.with_stand_ins(sandbox_url, token=sandbox.discord_bot_token)
     if notify.sandbox:

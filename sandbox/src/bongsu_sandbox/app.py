@@ -16,7 +16,12 @@ from bongsu_sandbox.discord import app as discord
 from bongsu_sandbox.discord.app import ABILITIES as DISCORD_ABILITIES
 from bongsu_sandbox.discord.app import provide_discord
 from bongsu_sandbox.faults import endpoints as fault_endpoints
+from bongsu_sandbox.faults.requests import ABILITIES as REQUEST_ABILITIES
 from bongsu_sandbox.faults.service import Faults
+from bongsu_sandbox.google import endpoints as google
+from bongsu_sandbox.google.app import provide_google
+from bongsu_sandbox.kakao import endpoints as kakao
+from bongsu_sandbox.kakao.app import provide_kakao
 from bongsu_sandbox.ledger import endpoints as ledger_endpoints
 from bongsu_sandbox.ledger.service import Ledger
 from bongsu_sandbox.mailbox import endpoints as mailbox_endpoints
@@ -30,6 +35,7 @@ from bongsu_sandbox.ses.account import Account, AccountState
 from bongsu_sandbox.ses.faults import ABILITIES, SesFaults
 from bongsu_sandbox.ses.service import Ses
 from bongsu_sandbox.settings import MEBIBYTE, SandboxSettings, require_local
+from bongsu_sandbox.sign_in.responses import Answered, send_answer
 
 _MAX_BODY_BYTES = 64 * MEBIBYTE
 """A message of 40 MB in base64, with its envelope."""
@@ -64,7 +70,7 @@ def _create_app(settings: SandboxSettings, platform: PlatformSettings, stop: Sto
         )
     )
     account.restore(ledger.recipients_since_a_day())
-    faults = Faults({"ses": ABILITIES, **DISCORD_ABILITIES})
+    faults = Faults({"ses": ABILITIES, **DISCORD_ABILITIES, "google": REQUEST_ABILITIES, "kakao": REQUEST_ABILITIES})
     pages = Pages()
     overview = Overview(
         pages=pages, mailbox=mailbox, ledger=ledger, account=account, faults=faults, public_url=platform.url
@@ -91,12 +97,17 @@ def _create_app(settings: SandboxSettings, platform: PlatformSettings, stop: Sto
     ses = Ses(account, mailbox, ledger)
     provide(app, pages, mailbox, ledger, faults, overview, ses, SesFaults(faults, stop))
     close_discord = provide_discord(app, settings, faults, stop)
+    provide_google(app, settings, faults, stop, platform.url)
+    provide_kakao(app, settings, faults, stop, platform.url)
+    app.add_exception_handler(Answered, send_answer)
     for router in (
         ses_endpoints.router,
         mailbox_endpoints.router,
         ledger_endpoints.router,
         fault_endpoints.router,
         discord.router,
+        google.router,
+        kakao.router,
         overview_endpoints.router,
         rendering.router,
     ):

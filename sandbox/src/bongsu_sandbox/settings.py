@@ -13,6 +13,21 @@ from bongsu.runtime.settings import CommaList, Settings
 MEBIBYTE = 1024 * 1024
 
 
+KAKAO_CONSENT_ITEMS = (
+    "profile_nickname",
+    "profile_image",
+    "account_email",
+    "name",
+    "gender",
+    "age_range",
+    "birthday",
+    "birthyear",
+    "phone_number",
+    "talk_message",
+)
+"""Of a business app; an app without business registration may request the first two and `talk_message` alone."""
+
+
 class SandboxSettings(Settings):
     model_config = SettingsConfigDict(env_prefix="SANDBOX_")
 
@@ -45,6 +60,26 @@ class SandboxSettings(Settings):
         default=3.0, ge=0, description="Discord: seconds in which the bot must answer a command"
     )
     discord_session_starts: int = Field(default=1000, ge=1, description="Discord: logins of the bot a day")
+    google_client_id: str = Field(
+        default="sandbox.apps.googleusercontent.com", description="Google: the OAuth client's id"
+    )
+    google_client_secret: SecretStr = Field(
+        default=SecretStr("sandbox-google-secret"), description="Google: the OAuth client's secret"
+    )
+    google_redirect_uris: CommaList = Field(
+        default=(), description="Google: where a sign-in may lead, comma-separated; empty: anywhere on this machine"
+    )
+    kakao_client_id: str = Field(default="sandbox-kakao-rest-api-key", description="Kakao: the app's REST API key")
+    kakao_client_secret: SecretStr = Field(
+        default=SecretStr("sandbox-kakao-secret"), description="Kakao: the client secret"
+    )
+    kakao_redirect_uris: CommaList = Field(
+        default=(), description="Kakao: where a sign-in may lead, comma-separated; empty: anywhere on this machine"
+    )
+    kakao_consent_items: CommaList = Field(
+        default=KAKAO_CONSENT_ITEMS,
+        description="Kakao: the consent items that are set up; asking for another is KOE205",
+    )
 
 
 def require_local(public_url: str) -> None:

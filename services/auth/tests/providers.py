@@ -88,6 +88,7 @@ class Providers:
         self.id_key = "k1"
         self.id_header: Json = {"kid": "k1"}
         self.token_more: Json = {}
+        self.discovery_more: Json = {}
         self.transport = httpx.MockTransport(self._answer)
 
     def fail(self, path: str, status: int = 500, body: object = None, headers: dict[str, str] | None = None) -> None:
@@ -129,6 +130,8 @@ class Providers:
             return self._token(provider, request)
         if place in ("/api/oauth2/token/revoke", "/revoke", "/v1/user/unlink"):
             return httpx.Response(200, json={})
+        if place == "/.well-known/openid-configuration":
+            return httpx.Response(200, json=_laid_over(discovery(provider), self.discovery_more))
         if place in ("/oauth2/v3/certs", "/.well-known/jwks.json"):
             return httpx.Response(200, json={"keys": [jwk()]})
         return self._of_person(place, request)
@@ -143,6 +146,7 @@ class Providers:
             "/api/v10/users/@me/guilds": person.guilds,
             "/v2/user/me": _laid_over(_kakao_user(session), person.raw),
             "/v1/people/me": person.raw,
+            "/v1/userinfo": {"sub": person.subject},
         }
         return httpx.Response(200, json=found[place]) if place in found else httpx.Response(404)
 
@@ -210,6 +214,18 @@ class Providers:
 def jwk() -> Json:
     key: Json = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(rsa_key("k1").public_key()))
     return {**key, "kid": "k1", "use": "sig", "alg": "RS256"}
+
+
+def discovery(provider: str) -> Json:
+    url = f"{ORIGIN}/{provider}"
+    return {
+        "issuer": url,
+        "authorization_endpoint": f"{url}/o/oauth2/v2/auth",
+        "token_endpoint": f"{url}/token",
+        "revocation_endpoint": f"{url}/revoke",
+        "userinfo_endpoint": f"{url}/v1/userinfo",
+        "jwks_uri": f"{url}/oauth2/v3/certs",
+    }
 
 
 def _laid_over(base: Json, over: Json) -> Json:

@@ -7,7 +7,6 @@ from fastapi import APIRouter, FastAPI, Response
 
 from bongsu.runtime.dependencies import provide
 from bongsu.runtime.stop import StopSignal
-from bongsu_sandbox.discord import faults as discord_faults
 from bongsu_sandbox.discord.applications import endpoints as applications
 from bongsu_sandbox.discord.applications.models import Application
 from bongsu_sandbox.discord.applications.service import Commands
@@ -17,7 +16,7 @@ from bongsu_sandbox.discord.channels.service import Messages
 from bongsu_sandbox.discord.control import endpoints as control_endpoints
 from bongsu_sandbox.discord.control.service import Control
 from bongsu_sandbox.discord.errors import not_found
-from bongsu_sandbox.discord.faults import DiscordFaults
+from bongsu_sandbox.discord.faults import discord_faults
 from bongsu_sandbox.discord.front import PREFIX, VERSIONS, Front, UnlimitedDiscordRoute
 from bongsu_sandbox.discord.gateway import endpoints as gateway
 from bongsu_sandbox.discord.gateway.connection import Gateway
@@ -33,12 +32,13 @@ from bongsu_sandbox.discord.rate_limits import RateLimits
 from bongsu_sandbox.discord.snowflakes import Snowflakes
 from bongsu_sandbox.discord.users import endpoints as users
 from bongsu_sandbox.discord.world import World
+from bongsu_sandbox.faults.requests import ABILITIES as REQUEST_ABILITIES
 from bongsu_sandbox.faults.schemas import Kind, Target
 from bongsu_sandbox.faults.service import CheckDetail, Faults
 from bongsu_sandbox.settings import SandboxSettings
 
 ABILITIES: Final[dict[Target, dict[Kind, CheckDetail]]] = {
-    "discord": {**discord_faults.ABILITIES},
+    "discord": {**REQUEST_ABILITIES},
     "gateway": {**gateway.ABILITIES},
 }
 """The faults of Discord's stand-in."""
@@ -94,7 +94,7 @@ def provide_discord(app: FastAPI, settings: SandboxSettings, faults: Faults, sto
     messages = Messages(folder / "messages.jsonl", snowflakes)
     interactions = Interactions(application, hub, messages, snowflakes, answer_s=settings.discord_answer_s)
     commands = Commands(application, world, snowflakes)
-    on_request = DiscordFaults(faults, stop)
+    on_request = discord_faults(faults, stop)
     front = Front(application, world, on_request, RateLimits())
     provide(
         app,

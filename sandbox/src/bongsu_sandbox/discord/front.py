@@ -14,10 +14,11 @@ from starlette.requests import ClientDisconnect
 from bongsu.runtime.dependencies import Provided, find
 from bongsu_sandbox.discord.applications.models import Application
 from bongsu_sandbox.discord.errors import DiscordError, invalid_form, unauthorised, unknown
-from bongsu_sandbox.discord.faults import DiscordFaults, too_many
+from bongsu_sandbox.discord.faults import too_many
 from bongsu_sandbox.discord.rate_limits import RateLimits
 from bongsu_sandbox.discord.snowflakes import parse
 from bongsu_sandbox.discord.world import Grant, World
+from bongsu_sandbox.faults.requests import RequestFaults
 
 PREFIX = "/sandbox/discord/api"
 VERSIONS = ("/v10", "/v9")
@@ -30,7 +31,7 @@ class Front:
 
     application: Application
     world: World
-    faults: DiscordFaults
+    faults: RequestFaults
     rate_limits: RateLimits
     requests: Counter[str] = field(default_factory=Counter)
     """The number of calls of each route, for tests."""

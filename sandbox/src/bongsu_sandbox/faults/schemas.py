@@ -16,6 +16,7 @@ Kind = Literal[
     "accept_then_reset",
     "accept_then_hang",
     "missing_fields",
+    "odd_fields",
     "huge_token",
     "no_via",
     "invalid_session",

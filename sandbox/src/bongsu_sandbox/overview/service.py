@@ -26,6 +26,8 @@ class StandIn:
 
 STAND_INS = (
     StandIn("ses", ("ses",), "/sandbox/ses"),
+    StandIn("google", ("google",), "/sandbox/google/.well-known/openid-configuration"),
+    StandIn("kakao", ("kakao",), "/sandbox/kakao"),
     StandIn("discord", ("discord", "gateway"), "/sandbox/discord/api/v10"),
 )
 

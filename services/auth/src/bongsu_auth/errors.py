@@ -9,6 +9,7 @@ from bongsu.runtime.errors import (
     ServiceError,
     TooMany,
     Unauthorised,
+    Unavailable,
 )
 
 
@@ -153,6 +154,14 @@ class ProviderNotFound(NotFound):
     detail = "Provider not found. `GET /auth/providers` lists the available providers."
 
 
+class ProviderDown(Unavailable):
+    """The provider's endpoints cannot be read."""
+
+    code = "provider_unavailable"
+    detail = "The sign-in provider does not answer. Try again later, or sign in another way."
+    retry_after_s = 10.0
+
+
 class StateRefused(ServiceError):
     """The state is unknown or used, or belongs to another browser. Answered with 400."""
 
@@ -185,7 +194,7 @@ class FlowFailed(ServiceError):
 
 
 class LoginToLink(Conflict):
-    """An account has the provider's address, and ownership of that address is not proven on both sides."""
+    """The account with the provider's address has another account of this provider linked."""
 
     code = "login_to_link"
     detail = "An account with this email address already exists. Sign in to it, and link this account there."

@@ -1,5 +1,6 @@
 """The settings of auth."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Literal, Self
 
@@ -10,9 +11,33 @@ from bongsu.identity.tokens import MAX_LIFETIME_S
 from bongsu.runtime.settings import CommaList, Settings
 from bongsu_auth.oauth.port import Connection
 
-SANDBOX_DISCORD_CLIENT_ID = "1100000000000000001"
-SANDBOX_DISCORD_CLIENT_SECRET = SecretStr("sandbox-discord-secret")
-"""Of the default application in the sandbox's Discord."""
+SANDBOX_CLIENTS: Mapping[str, tuple[str, SecretStr]] = {
+    "discord": ("1100000000000000001", SecretStr("sandbox-discord-secret")),
+    "google": ("sandbox.apps.googleusercontent.com", SecretStr("sandbox-google-secret")),
+    "kakao": ("sandbox-kakao-rest-api-key", SecretStr("sandbox-kakao-secret")),
+}
+"""The client ID and secret of the sandbox's default application at each provider."""
+SANDBOX_SCOPES: Mapping[str, tuple[str, ...]] = {
+    "google": (
+        "openid",
+        "email",
+        "profile",
+        *(f"https://www.googleapis.com/auth/user.{name}.read" for name in ("phonenumbers", "birthday", "gender")),
+    ),
+    "kakao": (
+        "openid",
+        "profile_nickname",
+        "profile_image",
+        "account_email",
+        "name",
+        "gender",
+        "age_range",
+        "birthday",
+        "birthyear",
+        "phone_number",
+    ),
+}
+"""The whole profile, for which the real providers want a review first."""
 
 _URL = r"^https?://[^?#@\s]+[^/?#@\s]$"
 
@@ -99,10 +124,12 @@ class AuthSettings(Settings):
     google_base_url: str | None = Field(
         default=None,
         pattern=_URL,
-        description="Replaces https://accounts.google.com for browsers, and as the issuer",
+        description="Replaces https://accounts.google.com, the issuer, whose discovery document names the endpoints",
     )
     google_api_url: str | None = Field(
-        default=None, pattern=_URL, description="Replaces Google's APIs (token, keys, people) for requests of auth"
+        default=None,
+        pattern=_URL,
+        description="Replaces the issuer's and the People API's address for requests of auth",
     )
     google_scopes: CommaList = Field(
         default=("openid", "email", "profile"), description="Google: requested scopes, comma-separated"
@@ -144,24 +171,29 @@ class AuthSettings(Settings):
         sandbox_url: str | None,
         *,
         public_url: str,
-        discord_client_id: str = SANDBOX_DISCORD_CLIENT_ID,
-        discord_client_secret: SecretStr = SANDBOX_DISCORD_CLIENT_SECRET,
+        clients: Mapping[str, tuple[str, SecretStr]] = SANDBOX_CLIENTS,
     ) -> Self:
-        """Return these settings with the sandbox in place of Discord, if Discord has no credentials.
+        """Return these settings with the sandbox in place of each provider that has no credentials.
 
         :param sandbox_url: the sandbox's URL for auth; None without a sandbox.
         :param public_url: the sandbox's origin for browsers.
+        :param clients: the ID and secret of the sandbox's application at each provider.
         """
-        if sandbox_url is None or self.discord_client_id is not None or self.discord_base_url is not None:
+        if sandbox_url is None:
             return self
-        return self.model_copy(
-            update={
-                "discord_client_id": discord_client_id,
-                "discord_client_secret": discord_client_secret,
-                "discord_base_url": f"{public_url}/sandbox/discord",
-                "discord_api_url": f"{sandbox_url}/sandbox/discord/api",
-            }
-        )
+        changes: dict[str, object] = {}
+        for provider, (client_id, secret) in clients.items():
+            if getattr(self, f"{provider}_client_id") is None and getattr(self, f"{provider}_base_url") is None:
+                path = f"/sandbox/{provider}"
+                changes |= {
+                    f"{provider}_client_id": client_id,
+                    f"{provider}_client_secret": secret,
+                    f"{provider}_base_url": f"{public_url}{path}",
+                    f"{provider}_api_url": f"{sandbox_url}{path}" + ("/api" if provider == "discord" else ""),
+                }
+                if provider in SANDBOX_SCOPES and f"{provider}_scopes" not in self.model_fields_set:
+                    changes[f"{provider}_scopes"] = SANDBOX_SCOPES[provider]
+        return self.model_copy(update=changes)
 
     @property
     def registration_lifetime(self) -> timedelta:

@@ -1,6 +1,7 @@
 """ID tokens: the verifier's rules, and forged tokens in a whole sign-in."""
 
 import time
+from functools import partial
 
 import httpx
 import jwt
@@ -28,6 +29,8 @@ WRONG: dict[str, Json] = {
     "no nonce": {"nonce": None},
     "audience": {"aud": "another-client"},
     "audiences": {"aud": [CLIENT_ID, "another-client"], "azp": "another-client"},
+    "audiences without azp": {"aud": [CLIENT_ID, "another-client"]},
+    "another's azp": {"azp": "another-client"},
     "issuer": {"iss": "https://evil.example"},
     "expired": {"exp": NOW - 3600, "iat": NOW - 7200},
     "no expiry": {"exp": None},
@@ -80,9 +83,8 @@ class Keys:
         self.fetches = 0
         self.now = 0.0
         http = httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
-        self.verifier = IdTokenVerifier(
-            http, keys_url=KEYS_URL, issuers=["https://issuer.test"], client_id=CLIENT_ID, monotonic=lambda: self.now
-        )
+        verifier = IdTokenVerifier(http, client_id=CLIENT_ID, monotonic=lambda: self.now)
+        self.verify = partial(verifier.verify, keys_url=KEYS_URL, issuers=["https://issuer.test"])
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         assert str(request.url) == KEYS_URL
@@ -97,37 +99,51 @@ def token(over: Json | None = None, *, kid: str = "k1", key: str = "k1", **heade
 
 class TestVerify:
     async def test_genuine_token_gives_its_claims(self) -> None:
-        assert (await Keys().verifier.verify(token(), nonce="n")).sub == "1"
+        assert (await Keys().verify(token(), nonce="n")).sub == "1"
+
+    @pytest.mark.parametrize("over", [{"azp": CLIENT_ID}, {"aud": [CLIENT_ID]}])
+    async def test_single_audience_needs_no_azp(self, over: Json) -> None:
+        assert (await Keys().verify(token(over), nonce="n")).sub == "1"
+
+    async def test_malformed_optional_claims_count_as_missing(self) -> None:
+        odd = {"email": 7, "email_verified": "perhaps", "name": 7, "picture": [], "locale": {}}
+        claims = await Keys().verify(token(odd), nonce="n")
+        assert (claims.email, claims.email_verified, claims.name, claims.picture) == (None, False, None, None)
+
+    @pytest.mark.parametrize("sub", [1, True, "", ["1"]])
+    async def test_malformed_subject_is_refused(self, sub: object) -> None:
+        with pytest.raises(IdTokenRefused):
+            await Keys().verify(token({"sub": sub}), nonce="n")
 
     @pytest.mark.parametrize("what", WRONG)
     async def test_wrong_or_missing_claim_is_refused(self, what: str) -> None:
         with pytest.raises(IdTokenRefused):
-            await Keys().verifier.verify(token(WRONG[what]), nonce="n")
+            await Keys().verify(token(WRONG[what]), nonce="n")
 
     @pytest.mark.parametrize("text", [None, "", "a.b.c", "x" * 100])
     async def test_malformed_token_is_refused(self, text: str | None) -> None:
         with pytest.raises(IdTokenRefused):
-            await Keys().verifier.verify(text, nonce="n")
+            await Keys().verify(text, nonce="n")
 
     @pytest.mark.parametrize("algorithm", ["none", "HS256"])
     async def test_other_algorithms_are_refused(self, algorithm: str) -> None:
         forged = jwt.encode(CLAIMS, "" if algorithm == "none" else "x" * 32, algorithm=algorithm, headers={"kid": "k1"})
         with pytest.raises(IdTokenRefused):
-            await Keys().verifier.verify(forged, nonce="n")
+            await Keys().verify(forged, nonce="n")
 
     async def test_key_named_by_the_token_is_not_fetched(self) -> None:
         keys = Keys()
         with pytest.raises(IdTokenRefused):
-            await keys.verifier.verify(token(key="evil", jku="https://evil.example/keys"), nonce="n")
+            await keys.verify(token(key="evil", jku="https://evil.example/keys"), nonce="n")
         assert keys.fetches == 1
 
     async def test_keys_are_fetched_once_per_interval_for_unknown_keys(self) -> None:
         keys = Keys()
         for number in range(20):
             with pytest.raises(IdTokenRefused):
-                await keys.verifier.verify(token(kid=f"unknown-{number}"), nonce="n")
+                await keys.verify(token(kid=f"unknown-{number}"), nonce="n")
         assert keys.fetches == 1
         keys.now += REFETCH_EVERY_S + 1
         with pytest.raises(IdTokenRefused):
-            await keys.verifier.verify(token(kid="unknown"), nonce="n")
+            await keys.verify(token(kid="unknown"), nonce="n")
         assert keys.fetches == 2

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from bongsu.identity.models import ApiKey, AuditEntry, LinkedAccount, User, UserSession
 from bongsu_auth.accounts.models import Registration
 from services.auth.tests.providers import Person
@@ -16,14 +18,25 @@ class TestSignIn:
         assert {one.user_id for one in await LinkedAccount.filter_by().all()} == {user.id}
         assert (await each_stage.login(user.email)).status_code == 200
 
-    async def test_unverified_address_of_another_user_is_not_linked(self, stage: Stage) -> None:
-        """The attacker has a Discord account with the victim's address, which Discord has not verified."""
+    @pytest.mark.parametrize("provider", ["discord", "google", "kakao"])
+    async def test_unverified_address_is_answered_alike_whether_or_not_it_has_an_account(
+        self, stage: Stage, provider: str
+    ) -> None:
+        """The attacker's account at the provider has the victim's address, which the provider has not verified."""
         victim = await stage.user()
-        async with stage.browser() as browser:
-            answer = await stage.sign_in_with("discord", Person(email=victim.email, verified=False), browser=browser)
-            assert answer.headers["location"] == "/login?error=login_to_link"
-            assert "access-8000" not in browser.cookies
-        assert (await User.row_count(), await LinkedAccount.row_count()) == (1, 0)
+        seen = []
+        for email in (victim.email, stage.new_address()):
+            async with stage.browser() as browser:
+                answer = await stage.sign_in_with(provider, Person(email=email, verified=False), browser=browser)
+                me = (await browser.get("/auth/me")).json()
+                assert me["id"] != str(victim.id)
+                cookies = sorted(cookie.name for cookie in browser.cookies.jar)
+                seen.append(
+                    (answer.status_code, answer.headers["location"], me["email"], me["email_verified"], cookies)
+                )
+        assert seen[0] == seen[1]
+        assert seen[0][:4] == (303, "/", None, False)
+        assert await LinkedAccount.filter_by(user_id=victim.id).count() == 0
 
     async def test_kakao_address_counts_only_if_valid_and_verified(self, stage: Stage) -> None:
         victim = await stage.user()
@@ -31,9 +44,8 @@ class TestSignIn:
         for flags in ((True, False), (False, True), (None, True)):
             account = {"email": victim.email, "is_email_valid": flags[0], "is_email_verified": flags[1]}
             person.raw = {"kakao_account": {name: value for name, value in account.items() if value is not None}}
-            answer = await stage.sign_in_with("kakao", person)
-            assert answer.headers["location"] == "/login?error=login_to_link"
-        assert await LinkedAccount.row_count() == 0
+            assert (await stage.sign_in_with("kakao", person)).headers["location"] == "/"
+        assert await LinkedAccount.filter_by(user_id=victim.id).count() == 0
 
     async def test_unverified_address_is_not_stored(self, stage: Stage) -> None:
         """Otherwise the account would block the address for its owner."""

@@ -9,6 +9,10 @@ _FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 # Marks, embeddings, overrides and isolates: they reorder the text around a name.
 _BIDI_CONTROLS: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
+_ZWJ: Final = "\u200d"
+_SKIN_TONES: Final = "".join(map(chr, range(0x1F3FB, 0x1F400)))
+_FLAG_LETTERS: Final = "".join(map(chr, range(0x1F1E6, 0x1F200)))
+
 
 def is_allowed(char: str) -> bool:
     """Whether a line may have a character: not a control, a line separator, a surrogate or a bidi control.
@@ -16,6 +20,25 @@ def is_allowed(char: str) -> bool:
     Other format characters are allowed, because emoji are joined by them (ZWJ, variation selectors, tags).
     """
     return char not in _BIDI_CONTROLS and unicodedata.category(char) not in _FORBIDDEN_CATEGORIES
+
+
+def shorten(value: str, max_chars: int) -> str:
+    """Return the beginning of a text, without half an emoji at its end.
+
+    A family is several emoji joined by ZWJ; a flag is two letters; skin tones, selectors and tags follow their emoji.
+    """
+    end = min(len(value), max_chars)
+    while 0 < end < len(value) and (value[end - 1] == _ZWJ or _continues(value[end])):
+        end -= 1
+    letters = len(value[:end]) - len(value[:end].rstrip(_FLAG_LETTERS))
+    if end < len(value) and letters % 2:
+        end -= 1
+    return value[:end]
+
+
+def _continues(char: str) -> bool:
+    """Whether a character belongs to the one before it."""
+    return char in _SKIN_TONES or unicodedata.category(char) in ("Mn", "Me", "Cf")
 
 
 def require_single_line(value: str) -> str:

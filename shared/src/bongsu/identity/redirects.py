@@ -6,6 +6,8 @@ allows what is known to be safe. It is applied when a flow begins and again at i
 
 import re
 
+from bongsu.contracts.text import is_allowed
+
 HOME = "/"
 MAX_CHARS = 2000
 
@@ -15,7 +17,13 @@ _ENCODED = re.compile(r"%(?:[01][0-9a-f]|7f|2f|5c)", re.IGNORECASE)
 
 def is_safe(path: str) -> bool:
     """Whether a target is a path of our own site; it may have a query and a fragment."""
-    if not path.startswith("/") or len(path) > MAX_CHARS or not path.isprintable() or "\\" in path or " " in path:
+    if (
+        not path.startswith("/")
+        or len(path) > MAX_CHARS
+        or not all(map(is_allowed, path))
+        or "\\" in path
+        or " " in path
+    ):
         return False
     before_query = re.split("[?#]", path, maxsplit=1)[0]
     return "//" not in before_query and _ENCODED.search(before_query) is None

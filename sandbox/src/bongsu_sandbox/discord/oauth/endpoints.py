@@ -22,7 +22,7 @@ async def token(front: ProvidedFront, oauth: ProvidedOAuth, request: Request) ->
         answer = oauth.token(await _form(request), request.headers.get("authorization"))
     except OAuthError as error:
         return _refusal(error)
-    body = front.faults.without_fields(path_of(request), answer)
+    body = front.faults.alter(path_of(request), answer)
     return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
 

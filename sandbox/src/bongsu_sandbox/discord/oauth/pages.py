@@ -8,12 +8,14 @@ from fastapi.responses import RedirectResponse
 
 from bongsu.runtime.dependencies import Provided
 from bongsu_sandbox.discord.oauth import schemas
-from bongsu_sandbox.discord.oauth.schemas import AuthorizationRequest, WrongRequest
+from bongsu_sandbox.discord.oauth.schemas import AuthorizationRequest
 from bongsu_sandbox.discord.oauth.service import OAuth, OAuthError
 from bongsu_sandbox.discord.snowflakes import parse
 from bongsu_sandbox.discord.users.models import User
 from bongsu_sandbox.pages.forms import read_form
 from bongsu_sandbox.pages.rendering import Pages, ProvidedPages
+from bongsu_sandbox.sign_in.pages import allow_form_redirect
+from bongsu_sandbox.sign_in.requests import WrongRequest
 
 AUTHORIZE = "/sandbox/discord/oauth2/authorize"
 _COOKIE = "sandbox_discord_user"
@@ -91,13 +93,7 @@ def _page(  # noqa: PLR0913 - the page and what it shows
         "here": f"{AUTHORIZE}?{urlencode(query)}",
     }
     answer = pages.page(request, "discord-authorize.html", context, status_code=status)
-    # Browsers hold the redirect after a form to the same rule as the form.
-    policy = answer.headers["Content-Security-Policy"]
-    answer.headers["Content-Security-Policy"] = policy.replace(
-        "form-action 'self'", f"form-action 'self' {wanted.redirect_origin}"
-    )
-    # With `no-referrer` a browser hides the origin of a form, even from the page's own site.
-    answer.headers["Referrer-Policy"] = "same-origin"
+    allow_form_redirect(answer, wanted)
     return answer
 
 

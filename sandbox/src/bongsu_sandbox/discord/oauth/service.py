@@ -1,16 +1,12 @@
 """OAuth codes and tokens."""
 
-import base64
-import hashlib
 import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from urllib.parse import unquote_plus
 
 from bongsu_sandbox.discord.applications.models import Application
-from bongsu_sandbox.discord.faults import DiscordFaults
 from bongsu_sandbox.discord.guilds.models import MANAGE_GUILD, Guild
 from bongsu_sandbox.discord.guilds.service import Guilds
 from bongsu_sandbox.discord.oauth.schemas import AuthorizationRequest
@@ -18,6 +14,8 @@ from bongsu_sandbox.discord.users.models import User
 from bongsu_sandbox.discord.users.personas import PERSONAS
 from bongsu_sandbox.discord.wire import Wire
 from bongsu_sandbox.discord.world import Grant, World
+from bongsu_sandbox.faults.requests import RequestFaults
+from bongsu_sandbox.sign_in.clients import challenge_of, read_credentials
 
 CODE_S = 60.0
 TOKEN_S = 604_800
@@ -45,7 +43,7 @@ class _Code:
 class OAuth:
     """Issues codes to browsers and tokens to the application."""
 
-    def __init__(self, application: Application, world: World, guilds: Guilds, faults: DiscordFaults) -> None:
+    def __init__(self, application: Application, world: World, guilds: Guilds, faults: RequestFaults) -> None:
         self.application = application
         self.world = world
         self._guilds = guilds
@@ -114,13 +112,7 @@ class OAuth:
         }
 
     def _authenticate(self, form: Mapping[str, str], authorization: str | None) -> None:
-        client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
-        if authorization is not None and authorization.startswith("Basic "):
-            try:
-                client_id, _, secret = base64.b64decode(authorization[6:], validate=True).decode().partition(":")
-            except ValueError:
-                raise OAuthError("invalid_client", "Invalid client credentials", 401) from None
-            client_id, secret = unquote_plus(client_id), unquote_plus(secret)
+        client_id, secret = read_credentials(form, authorization) or ("", "")
         known = client_id == str(self.application.id)
         if not known or not secrets.compare_digest(secret, self.application.client_secret):
             raise OAuthError("invalid_client", "Invalid client credentials", 401)
@@ -133,7 +125,7 @@ class OAuth:
         if form.get("redirect_uri") != request.redirect_uri:
             raise OAuthError("invalid_grant", 'Invalid "redirect_uri" in request.')
         challenge = request.code_challenge
-        if challenge is not None and _challenge(form.get("code_verifier", "")) != challenge:
+        if challenge is not None and challenge_of(form.get("code_verifier", "")) != challenge:
             raise OAuthError("invalid_grant", 'Invalid "code_verifier" in request.')
         answer = self._issue(code.user_id, [*request.scopes])
         if code.guild_id is not None:
@@ -169,8 +161,3 @@ class OAuth:
             "refresh_token": grant.refresh_token,
             "scope": " ".join(scopes),
         }
-
-
-def _challenge(verifier: str) -> str:
-    digest = hashlib.sha256(verifier.encode()).digest()
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=")

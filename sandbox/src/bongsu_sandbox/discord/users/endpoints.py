@@ -24,7 +24,7 @@ async def read_me(front: ProvidedFront, request: Request) -> Response:
     _require(grant.scopes, "identify")
     user = front.world.find_user(grant.user_id)
     body = user.to_own_wire(email="email" in grant.scopes)
-    return JSONResponse(front.faults.without_fields(path_of(request), body))
+    return JSONResponse(front.faults.alter(path_of(request), body))
 
 
 @router.get("/users/@me/guilds")

@@ -14,6 +14,7 @@ from bongsu_sandbox.discord.guilds.models import (
     Role,
 )
 from bongsu_sandbox.discord.users.models import User
+from bongsu_sandbox.people import PEOPLE
 
 MINJI: Final = 200000000000000001
 JAMES: Final = 200000000000000002
@@ -28,32 +29,16 @@ NIGHT_MARKET: Final = 300000000010616832
 READING_ROOM: Final = 300000000014811136
 EMMAS_GARDEN: Final = 300000000019005440
 
-PERSONAS: Final = (
+PERSONAS: Final = tuple(
     User(
-        id=MINJI,
-        username="minji.kim",
-        global_name="김민지",
-        email="minji.kim@example.com",
-        verified=True,
-        locale="ko",
-    ),
-    User(
-        id=JAMES,
-        username="james.walker",
-        global_name="James Walker",
-        email="james.walker@example.com",
-        verified=True,
-    ),
-    User(id=SEOJUN, username="seojun.park", global_name="박서준", locale="ko"),
-    User(id=EMMA, username="emma.clarke", global_name="Emma Clarke", email="emma.clarke@example.com", locale="en-GB"),
-    User(
-        id=HANEUL,
-        username="haneul.lee",
-        global_name="이하늘",
-        email="haneul.lee@example.com",
-        verified=True,
-        locale="ko",
-    ),
+        id=MINJI - 1 + person.number,
+        username=person.username,
+        global_name=person.name,
+        email=person.email,
+        verified=person.verified,
+        locale=person.locale,
+    )
+    for person in PEOPLE
 )
 
 _SINCE = datetime(2024, 5, 3, 3, 0, tzinfo=UTC)

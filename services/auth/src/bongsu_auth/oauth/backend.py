@@ -85,6 +85,9 @@ class CustomBackend(CookieBackend, ABC):
             extra = None
         return ProviderLogin(self.name, account, grant, extra)
 
+    async def prepare(self) -> None:
+        """Load what requests to the provider need, such as its endpoints."""
+
     @abstractmethod
     async def fetch_account(self, grant: Grant, *, nonce: str) -> ProviderAccount:
         """Fetch the account whose grant this is."""
@@ -96,6 +99,7 @@ class CustomBackend(CookieBackend, ABC):
 
     async def authorization_url(self, request: AuthorizationRequest) -> str:
         """Return the URL to which to redirect a browser: always with a state, and with PKCE's S256."""
+        await self.prepare()
         scopes = list(request.scopes) if request.scopes is not None else None
         extra = {**request.extra, **self.extra_parameters(request)}
         return await self._client.get_authorization_url(
@@ -109,11 +113,13 @@ class CustomBackend(CookieBackend, ABC):
 
     async def exchange(self, code: str, *, redirect_uri: str, verifier: str) -> Grant:
         """Exchange the code that a browser brought."""
+        await self.prepare()
         async with self._request():
             return parse_grant(await self._client.get_access_token(code, redirect_uri, verifier))
 
     async def renew(self, refresh_token: str) -> Grant:
         """Exchange a refresh token."""
+        await self.prepare()
         async with self._request():
             return parse_grant(await self._client.refresh_token(refresh_token))
 

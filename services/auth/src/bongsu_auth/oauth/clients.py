@@ -6,13 +6,22 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 from httpx_oauth.exceptions import GetProfileError, HTTPXOAuthError
 from httpx_oauth.oauth2 import OAuth2RequestError, OAuth2Token
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 
+from bongsu.runtime.logging import get_logger
 from bongsu_auth.oauth.port import (
     Grant,
     ProviderFailed,
@@ -20,6 +29,8 @@ from bongsu_auth.oauth.port import (
     ProviderUnavailable,
     TokenRejected,
 )
+
+log = get_logger(__name__)
 
 MAX_TOKEN_CHARS = 16_384
 """Discord and Kakao issue a few hundred characters, without a documented limit. Sealed, this fits a TEXT column."""
@@ -41,6 +52,25 @@ MALFORMED_RESPONSE_ERRORS = (
 )
 
 
+class ProviderBody(BaseModel):
+    """An object in a provider's response. A malformed member counts as missing, unless the object requires it."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _drop_malformed(cls, value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+        try:
+            known: object = handler(value)
+        except ValidationError:
+            field = cls.model_fields[info.field_name or ""]
+            if field.is_required():
+                raise
+            log.warning("provider.member_dropped", object=cls.__name__.strip("_"), member=info.field_name)
+            return field.get_default(call_default_factory=True)
+        return known
+
+
 class SharedHttpClientMixin:
     """Makes an httpx-oauth client use one HTTP client that stays open."""
 
@@ -49,6 +79,16 @@ class SharedHttpClientMixin:
     def get_httpx_client(self) -> AbstractAsyncContextManager[httpx.AsyncClient]:
         """Return the shared client. Leaving the context does not close it."""
         return contextlib.nullcontext(self.http)
+
+    def get_json(self, response: httpx.Response, *, exc_class: type[OAuth2RequestError]) -> dict[str, Any]:
+        """Return the body of a token response; `OAuth2Token` fails on a lifetime that is no number."""
+        del exc_class  # a ValueError counts as a malformed response as well
+        body: dict[str, Any] = response.json()
+        for name in ("expires_in", "expires_at"):
+            if name in body and _seconds(body[name]) is None:
+                log.warning("provider.member_dropped", object="TokenResponse", member=name)
+                del body[name]
+        return body
 
 
 def make_http(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
@@ -107,13 +147,20 @@ def failure_of(provider: str, response: httpx.Response | None) -> ProviderFailed
     return ProviderRefused(f"{provider} answered {status}")
 
 
+def _seconds(value: object) -> int | None:
+    """Return a whole number of seconds, which some providers send as text."""
+    try:
+        seconds = int(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else -1
+    except (ValueError, OverflowError):
+        return None
+    return seconds if 0 <= seconds < YEAR_10_000 else None
+
+
 class _Guild(BaseModel):
     id: Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
 
 
-class _TokenResponse(BaseModel):
-    model_config = ConfigDict(hide_input_in_errors=True)
-
+class _TokenResponse(ProviderBody):
     access_token: Token
     refresh_token: Token | None = None
     expires_at: Annotated[int, Field(ge=0, lt=YEAR_10_000)] | None = None

@@ -4,13 +4,13 @@ from typing import Annotated
 
 import httpx
 from httpx_oauth.clients.discord import DiscordOAuth2
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from bongsu.mixins import Database
 from bongsu_auth.guilds.port import Guild
 from bongsu_auth.oauth import profile_fields
 from bongsu_auth.oauth.backend import CustomBackend
-from bongsu_auth.oauth.clients import SharedHttpClientMixin, get_json
+from bongsu_auth.oauth.clients import ProviderBody, SharedHttpClientMixin, get_json
 from bongsu_auth.oauth.identities import Identities
 from bongsu_auth.oauth.port import Connection, Grant, Profile, ProviderAccount
 
@@ -19,11 +19,9 @@ CDN = "https://cdn.discordapp.com"
 MAX_GUILDS = 200
 
 
-class _User(BaseModel):
-    model_config = ConfigDict(hide_input_in_errors=True)
-
+class _User(ProviderBody):
     id: Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
-    username: str
+    username: str | None = None
     global_name: str | None = None
     avatar: str | None = None
     locale: str | None = None
@@ -31,9 +29,9 @@ class _User(BaseModel):
     verified: bool = False
 
 
-class _Guild(BaseModel):
+class _Guild(ProviderBody):
     id: Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
-    name: str
+    name: str = ""
     icon: str | None = None
     owner: bool = False
     permissions: Annotated[str, Field(pattern=r"^[0-9]{1,30}$")] = "0"

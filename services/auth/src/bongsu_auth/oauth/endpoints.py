@@ -17,7 +17,7 @@ from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import ServiceError
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.problems import problems
-from bongsu_auth.errors import FlowFailed, IdTokenForged, StateExpired, StateRefused
+from bongsu_auth.errors import FlowFailed, IdTokenForged, ProviderDown, StateExpired, StateRefused
 from bongsu_auth.oauth import pages
 from bongsu_auth.oauth.backend import Backends, CustomBackend
 from bongsu_auth.oauth.identities import Identities
@@ -62,9 +62,15 @@ async def list_providers(backends: ProviderBackends) -> ProviderPage:
     response_class=RedirectResponse,
     responses={**SEE_OTHER, **problems(404, 422, 503)},
 )
-async def authorize(provider: str, flows: FlowService, strategy: Strategy, next_path: NextQuery = None) -> Response:
+async def authorize(
+    provider: str, request: Request, flows: FlowService, strategy: Strategy, next_path: NextQuery = None
+) -> Response:
     """Sign in with an account at a provider. Open this URL in a browser."""
-    redirect = await flows.start(FlowContext(provider, "login", safe_or_home(next_path)))
+    context = FlowContext(provider, "login", safe_or_home(next_path))
+    try:
+        redirect = await flows.start(context)
+    except ProviderDown as down:
+        return _refuse(request, down, _error_page(context, context.next_path, down.code))
     response = _see(redirect.authorization_url)
     _set_flow_cookie(strategy, response, redirect)
     return response

@@ -1,40 +1,39 @@
-"""Google as a provider: OpenID Connect, and the People API for the extra profile."""
+"""Google as a provider, or another OpenID Connect issuer in its place; and the People API for the extra profile."""
 
 import httpx
 from httpx_oauth.clients.google import GoogleOAuth2
-from pydantic import BaseModel, ConfigDict
 
 from bongsu.mixins import Database
 from bongsu_auth.oauth import profile_fields
 from bongsu_auth.oauth.backend import CustomBackend
-from bongsu_auth.oauth.clients import SharedHttpClientMixin, get_json
-from bongsu_auth.oauth.id_tokens import IdTokenVerifier
+from bongsu_auth.oauth.clients import ProviderBody, SharedHttpClientMixin, get_json
+from bongsu_auth.oauth.discovery import Discovery, Endpoints
+from bongsu_auth.oauth.id_tokens import IdClaims, IdTokenVerifier
 from bongsu_auth.oauth.identities import Identities
-from bongsu_auth.oauth.port import AuthorizationRequest, Connection, Grant, Profile, ProviderAccount
+from bongsu_auth.oauth.port import AuthorizationRequest, Connection, Grant, IdTokenRefused, Profile, ProviderAccount
 
 SITE = "https://accounts.google.com"
 ISSUERS = (SITE, "accounts.google.com")
-PERSON_FIELDS = "names,nicknames,photos,birthdays,genders,phoneNumbers"
+PEOPLE_API = "https://people.googleapis.com"
+PERSON_FIELDS = "nicknames,birthdays,genders,phoneNumbers,locales"
 EXTRA_SCOPES = frozenset(
     f"https://www.googleapis.com/auth/user.{name}.read"
     for name in ("phonenumbers", "birthday", "gender")
 )  # fmt: skip
 
 
-class _Metadata(BaseModel):
+class _Metadata(ProviderBody):
     primary: bool = False
 
 
-class _Date(BaseModel):
+class _Date(ProviderBody):
     year: int | None = None
     month: int | None = None
     day: int | None = None
 
 
-class _Entry(BaseModel):
+class _Entry(ProviderBody):
     """A value in one of a person's lists; its fields depend on the list."""
-
-    model_config = ConfigDict(hide_input_in_errors=True)
 
     metadata: _Metadata = _Metadata()
     value: str | None = None
@@ -42,28 +41,40 @@ class _Entry(BaseModel):
     date: _Date | None = None
 
 
-class _Person(BaseModel):
-    birthdays: list[_Entry] = []
-    genders: list[_Entry] = []
-    nicknames: list[_Entry] = []
-    phoneNumbers: list[_Entry] = []  # noqa: N815 - Google's spelling
+class _Person(ProviderBody):
+    birthdays: tuple[_Entry, ...] = ()
+    genders: tuple[_Entry, ...] = ()
+    nicknames: tuple[_Entry, ...] = ()
+    phoneNumbers: tuple[_Entry, ...] = ()  # noqa: N815 - Google's spelling
+    locales: tuple[_Entry, ...] = ()
+
+
+class _UserInfo(ProviderBody):
+    sub: str
+    email: str | None = None
+    email_verified: bool = False
+    name: str | None = None
+    picture: str | None = None
+    locale: str | None = None
 
 
 class _Client(SharedHttpClientMixin, GoogleOAuth2):
     def __init__(self, connection: Connection, http: httpx.AsyncClient) -> None:
         super().__init__(connection.client_id, connection.client_secret, list(connection.scopes))
         self.http = http
-        self.authorize_endpoint = f"{connection.base_url or SITE}/o/oauth2/v2/auth"
-        token_api = connection.api_url or "https://oauth2.googleapis.com"
-        self.access_token_endpoint = self.refresh_token_endpoint = f"{token_api}/token"
-        self.revoke_token_endpoint = f"{token_api}/revoke"
+
+    def use(self, endpoints: Endpoints) -> None:
+        """Send requests to these endpoints."""
+        self.authorize_endpoint = endpoints.authorization_endpoint
+        self.access_token_endpoint = self.refresh_token_endpoint = endpoints.token_endpoint
+        self.revoke_token_endpoint = endpoints.revocation_endpoint
 
 
 class GoogleBackend(CustomBackend):
-    """Fulfils `Provider`.
+    """Fulfils `Provider`. The endpoints come from the issuer's discovery document.
 
-    :param connection: `base_url` stands for https://accounts.google.com; `api_url`, if set, for all of
-        https://oauth2.googleapis.com, https://www.googleapis.com and https://people.googleapis.com.
+    :param connection: `base_url` is the issuer in place of https://accounts.google.com. `api_url`, if set, is its
+        address for our requests, and stands for https://people.googleapis.com.
     """
 
     name = "google"
@@ -72,25 +83,38 @@ class GoogleBackend(CustomBackend):
     def __init__(
         self, connection: Connection, http: httpx.AsyncClient, identities: Identities, database: Database
     ) -> None:
-        super().__init__(_Client(connection, http), connection, http, identities, database)
-        self._people_url = f"{connection.api_url or 'https://people.googleapis.com'}/v1/people/me"
-        self._id_tokens = IdTokenVerifier(
-            http,
-            keys_url=f"{connection.api_url or 'https://www.googleapis.com'}/oauth2/v3/certs",
-            issuers=(connection.base_url,) if connection.base_url else ISSUERS,
-            client_id=connection.client_id,
-        )
+        self._google = _Client(connection, http)
+        super().__init__(self._google, connection, http, identities, database)
+        issuer = connection.base_url or SITE
+        self._discovery = Discovery(http, issuer=issuer, url=connection.api_url or issuer)
+        self._people_api = connection.api_url or (PEOPLE_API if connection.base_url is None else None)
+        self._id_tokens = IdTokenVerifier(http, client_id=connection.client_id)
+
+    async def prepare(self) -> None:
+        """See the base class: read the endpoints."""
+        async with self._request():
+            self._google.use(await self._discovery.load())
 
     def extra_parameters(self, request: AuthorizationRequest) -> dict[str, str]:
-        """See the base class."""
-        return {"nonce": request.nonce}
+        """See the base class. Google gives a refresh token for offline access only."""
+        return {"nonce": request.nonce, "access_type": "offline"}
 
     async def fetch_account(self, grant: Grant, *, nonce: str) -> ProviderAccount:
-        """Read the account from the ID token."""
+        """Read the account from the ID token; the address also from userinfo, where some issuers have it."""
         async with self._request():
-            claims = await self._id_tokens.verify(grant.id_token, nonce=nonce)
+            endpoints = await self._discovery.load()
+            issuers = ISSUERS if endpoints.issuer == SITE else (endpoints.issuer,)
+            claims: IdClaims | _UserInfo = await self._id_tokens.verify(
+                grant.id_token, nonce=nonce, keys_url=endpoints.jwks_uri, issuers=issuers
+            )
+            subject = claims.sub
+            if claims.email is None and endpoints.userinfo_endpoint is not None:
+                body = await get_json(self._http, endpoints.userinfo_endpoint, grant.access_token)
+                claims = _UserInfo.model_validate(body)
+                if claims.sub != subject:
+                    raise IdTokenRefused("userinfo is another user's")
             return ProviderAccount(
-                subject=profile_fields.subject(claims.sub),
+                subject=profile_fields.subject(subject),
                 email=claims.email,
                 email_verified=claims.email_verified,
                 profile=Profile(
@@ -100,12 +124,20 @@ class GoogleBackend(CustomBackend):
                 ),
             )
 
+    async def revoke(self, access_token: str) -> None:
+        """See the base class. An issuer without a revocation endpoint forgets tokens when they expire."""
+        await self.prepare()
+        if self._google.revoke_token_endpoint is not None:
+            await super().revoke(access_token)
+
     async def fetch_extra_profile(self, access_token: str, scopes: tuple[str, ...]) -> Profile:
         """Fetch the person. It needs scopes that are not requested by default."""
-        if not EXTRA_SCOPES.intersection(scopes):
+        if self._people_api is None or not EXTRA_SCOPES.intersection(scopes):
             return Profile()
         async with self._request():
-            body = await get_json(self._http, self._people_url, access_token, personFields=PERSON_FIELDS)
+            body = await get_json(
+                self._http, f"{self._people_api}/v1/people/me", access_token, personFields=PERSON_FIELDS
+            )
             person = _Person.model_validate(body)
         phone, born = _primary(person.phoneNumbers), _primary(person.birthdays)
         date = born.date or _Date()
@@ -115,9 +147,10 @@ class GoogleBackend(CustomBackend):
             gender=profile_fields.gender(_primary(person.genders).value),
             birth_year=profile_fields.birth_year(date.year),
             birthday=profile_fields.birthday(date.month, date.day),
+            locale=profile_fields.locale(_primary(person.locales).value),
         )
 
 
-def _primary(entries: list[_Entry]) -> _Entry:
+def _primary(entries: tuple[_Entry, ...]) -> _Entry:
     """Return the entry that the person has chosen. Google lists others as well."""
     return next((entry for entry in entries if entry.metadata.primary), _Entry())

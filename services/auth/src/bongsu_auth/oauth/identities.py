@@ -112,7 +112,7 @@ class Identities:
 
         :param address: the client's, for the audit log.
         :raises AccountBlocked: the user is blocked.
-        :raises LoginToLink: an account has the address, and ownership is not proven on both sides.
+        :raises LoginToLink: the account with the address has another account of this provider linked.
         :raises ConcurrentSignIn: another sign-in did the same at this moment: `repeat_on_conflict`.
         :raises bongsu.mixins.Conflict: the same, found by the database.
         """
@@ -183,18 +183,20 @@ class Identities:
         return linked
 
     async def _choose_owner(self, login: ProviderLogin, address: str | None) -> User:
-        """Return the owner of the address, else a new user."""
-        known = await User.filter_by(email_norm=login.email).first() if login.email is not None else None
+        """Return the owner of the verified address, else a new user.
+
+        An address that the provider did not verify is not looked up: the answer would tell whether it has an account.
+        """
+        email = login.verified_email
+        known = await User.filter_by(email_norm=email).first() if email is not None else None
         if known is None:
             values = {
-                "email": login.verified_email,
-                "is_verified": login.verified_email is not None,
+                "email": email,
+                "is_verified": email is not None,
                 "locale": next((profile.locale for profile in login.profiles if profile.locale is not None), "ko"),
                 "sending": self._new_accounts,
             }
             return await self._users.add(values, address=address, details={"provider": login.provider})
-        if login.verified_email is None:
-            raise LoginToLink
         _require_active(known)
         if not known.is_verified:
             await self._reclaim(known, Actor(address=address))

@@ -6,12 +6,12 @@ from typing import Annotated
 import httpx
 from httpx_oauth.clients.kakao import KakaoOAuth2
 from httpx_oauth.exceptions import GetProfileError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from bongsu.mixins import Database
 from bongsu_auth.oauth import profile_fields
 from bongsu_auth.oauth.backend import CustomBackend
-from bongsu_auth.oauth.clients import SharedHttpClientMixin
+from bongsu_auth.oauth.clients import ProviderBody, SharedHttpClientMixin
 from bongsu_auth.oauth.id_tokens import IdTokenVerifier
 from bongsu_auth.oauth.identities import Identities
 from bongsu_auth.oauth.port import AuthorizationRequest, Connection, Grant, IdTokenRefused, Profile, ProviderAccount
@@ -24,31 +24,27 @@ PROPERTY_KEYS = tuple(
 )
 
 
-class _Profile(BaseModel):
+class _Profile(ProviderBody):
     nickname: str | None = None
     profile_image_url: str | None = None
 
 
-class _Account(BaseModel):
-    model_config = ConfigDict(hide_input_in_errors=True)
-
+class _Account(ProviderBody):
     email: str | None = None
     is_email_valid: bool = False
     is_email_verified: bool = False
     name: str | None = None
     profile: _Profile | None = None
     phone_number: str | None = None
-    birthyear: str | None = None
+    birthyear: str | int | None = None
     birthday: str | None = None
     birthday_type: str | None = None
     gender: str | None = None
     age_range: str | None = None
 
 
-class _User(BaseModel):
-    model_config = ConfigDict(hide_input_in_errors=True)
-
-    id: Annotated[int, Field(gt=0, lt=2**63)]
+class _User(ProviderBody):
+    id: Annotated[int, Field(strict=True, gt=0, lt=2**63)]
     kakao_account: _Account | None = None
 
 
@@ -76,12 +72,9 @@ class KakaoBackend(CustomBackend):
         super().__init__(_Client(connection, http), connection, http, identities, database)
         self._api = connection.api_url or API
         self._has_id_token = "openid" in connection.scopes
-        self._id_tokens = IdTokenVerifier(
-            http,
-            keys_url=f"{connection.api_url or SITE}/.well-known/jwks.json",
-            issuers=(connection.base_url or SITE,),
-            client_id=connection.client_id,
-        )
+        self._id_tokens = IdTokenVerifier(http, client_id=connection.client_id)
+        self._keys_url = f"{connection.api_url or SITE}/.well-known/jwks.json"
+        self._issuers = (connection.base_url or SITE,)
 
     def extra_parameters(self, request: AuthorizationRequest) -> dict[str, str]:
         """See the base class."""
@@ -92,7 +85,9 @@ class KakaoBackend(CustomBackend):
         async with self._request():
             user = await self._user(grant.access_token)
             if self._has_id_token:
-                claims = await self._id_tokens.verify(grant.id_token, nonce=nonce)
+                claims = await self._id_tokens.verify(
+                    grant.id_token, nonce=nonce, keys_url=self._keys_url, issuers=self._issuers
+                )
                 if claims.sub != str(user.id):
                     raise IdTokenRefused("the subject is another user")
         account = user.kakao_account or _Account()

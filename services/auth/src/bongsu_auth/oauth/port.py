@@ -130,6 +130,9 @@ class Provider(Protocol):
     def name(self) -> str:
         """In URLs and tables: `discord`."""
 
+    async def prepare(self) -> None:
+        """Load what requests to the provider need, such as its endpoints."""
+
     async def authorization_url(self, request: AuthorizationRequest) -> str:
         """Return the URL to which to redirect a browser."""
 

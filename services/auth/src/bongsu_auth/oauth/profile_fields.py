@@ -3,7 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
-from bongsu.contracts.text import is_allowed
+from bongsu.contracts.text import is_allowed, shorten
 
 MAX_NAME_CHARS = 100
 MAX_PICTURE_CHARS = 500
@@ -16,8 +16,8 @@ def text(value: object) -> str | None:
     """Return a name without control characters, at most `MAX_NAME_CHARS` long."""
     if not isinstance(value, str):
         return None
-    printable = "".join(char for char in value if is_allowed(char)).strip()[:MAX_NAME_CHARS].rstrip()
-    return printable or None
+    allowed = "".join(char for char in value if is_allowed(char)).strip()
+    return shorten(allowed, MAX_NAME_CHARS).rstrip() or None
 
 
 def picture(value: object) -> str | None:

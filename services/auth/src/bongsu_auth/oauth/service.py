@@ -11,7 +11,7 @@ from bongsu.identity.models import LinkedAccount, User
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu.runtime.logging import get_logger
-from bongsu_auth.errors import FlowFailed, ProviderNotFound
+from bongsu_auth.errors import FlowFailed, ProviderDown, ProviderNotFound
 from bongsu_auth.guilds.service import GuildDirectory
 from bongsu_auth.oauth import states
 from bongsu_auth.oauth.grants import GrantLost, Grants
@@ -78,8 +78,14 @@ class Flows:
         :param scopes: None for those of the settings.
         :param extra: parameters of the provider's own.
         :raises ProviderNotFound: it is not configured.
+        :raises ProviderDown: its endpoints cannot be read.
         """
         provider = self._find(context.provider)
+        try:
+            await provider.prepare()
+        except ProviderFailed as failure:
+            log.warning("oauth.provider_failed", provider=provider.name, reason=str(failure))
+            raise ProviderDown from failure
         new = await self._database.run(states.create, context, self._vault)
         request = AuthorizationRequest(
             redirect_uri=self._callback_url(context.provider),

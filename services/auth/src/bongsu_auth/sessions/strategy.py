@@ -9,6 +9,7 @@ from fastapi_users import BaseUserManager
 from fastapi_users.authentication import Strategy
 from fastapi_users.exceptions import UserNotExists
 
+from bongsu.contracts.text import is_allowed
 from bongsu.identity.audit import Actor
 from bongsu.identity.callers import SAFE_METHODS, Caller
 from bongsu.identity.dependencies import identity_of
@@ -174,4 +175,4 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
 def user_agent_of(request: Request) -> str | None:
     """Return the User-Agent as sessions list it: bounded, without control characters."""
     sent = request.headers.get("user-agent")
-    return "".join(char for char in sent[:255] if char.isprintable()) if sent else None
+    return "".join(char for char in sent[:255] if is_allowed(char)) if sent else None
