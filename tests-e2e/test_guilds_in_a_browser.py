@@ -1,8 +1,10 @@
 """The main job of the dashboard in a real Chromium: sign in with Discord, add the bot to a guild, remove it."""
 
+import re
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 import pytest
 from harness.stack import Stack
@@ -22,9 +24,9 @@ class Visitor:
     page: Page
     url: str
 
-    async def sign_in_with_discord(self, persona: str) -> None:
-        await self.page.goto(f"{self.url}/login")
-        await self.page.get_by_role("link", name="Discord").click()
+    async def sign_in_with(self, provider: str, persona: str, *, next_path: str = "/") -> None:
+        await self.page.goto(f"{self.url}/login?{urlencode({'next': next_path})}")
+        await self.page.get_by_role("link", name=provider).click()
         await self.page.get_by_text(persona, exact=True).click()
         await self.page.get_by_role("button", name="Allow").click()
         # From here on, the pages use the language of the Discord profile.
@@ -60,7 +62,7 @@ class TestBotInAGuild:
     async def test_manager_of_a_guild_adds_sees_and_removes_the_bot(self, visitors: list[Visitor]) -> None:
         manager, stranger = visitors
         page = manager.page
-        await manager.sign_in_with_discord("김민지")
+        await manager.sign_in_with("Discord", "김민지")
 
         await page.goto(f"{manager.url}/guilds")
         cards = page.locator("li.guild")
@@ -76,7 +78,7 @@ class TestBotInAGuild:
         await page.goto(f"{manager.url}/guilds")
         await expect(card).to_have_attribute("data-state", "active")
 
-        await stranger.sign_in_with_discord("이하늘")
+        await stranger.sign_in_with("Discord", "이하늘")
         answer = await stranger.page.goto(guild_address)
         assert answer is not None
         assert answer.status == 404
@@ -90,3 +92,22 @@ class TestBotInAGuild:
         await expect(danger).to_have_count(0)
         await page.goto(f"{manager.url}/guilds")
         await expect(card).to_have_attribute("data-state", "not_added")
+
+
+class TestSignIn:
+    @pytest.mark.timeout(120)
+    @pytest.mark.parametrize("provider", ["Google", "Kakao", "Discord"])
+    async def test_sign_in_keeps_next_and_fills_the_profile(self, visitors: list[Visitor], provider: str) -> None:
+        visitor, _ = visitors
+        page = visitor.page
+        await visitor.sign_in_with(provider, "James Walker", next_path="/account")
+        await expect(page).to_have_url(f"{visitor.url}/account")
+        facts = page.locator("dl.pairs")
+        await expect(facts).to_contain_text("james.walker@example.com")
+        identities = page.locator("section", has=page.locator("#identities-title"))
+        await expect(identities).to_contain_text(
+            "James Walker" if provider != "Kakao" else re.compile("James Walker|Jim")
+        )
+        if provider != "Discord":
+            await expect(facts).to_contain_text("1988-11-21")
+            await expect(facts).to_contain_text("+447700900123")

@@ -89,6 +89,7 @@ class Providers:
         self.id_header: Json = {"kid": "k1"}
         self.token_more: Json = {}
         self.discovery_more: Json = {}
+        self.userinfo: Json = {}
         self.transport = httpx.MockTransport(self._answer)
 
     def fail(self, path: str, status: int = 500, body: object = None, headers: dict[str, str] | None = None) -> None:
@@ -146,7 +147,7 @@ class Providers:
             "/api/v10/users/@me/guilds": person.guilds,
             "/v2/user/me": _laid_over(_kakao_user(session), person.raw),
             "/v1/people/me": person.raw,
-            "/v1/userinfo": {"sub": person.subject},
+            "/v1/userinfo": {"sub": person.subject, **self.userinfo},
         }
         return httpx.Response(200, json=found[place]) if place in found else httpx.Response(404)
 

@@ -144,6 +144,16 @@ class FakeAccounts:
             raise Forbidden("Too long ago", code="reauthentication_required")
         return Redirect("https://discord.com/oauth2/authorize?link", (SetCookie("flow-80=f; Path=/auth"),))
 
+    async def unlink(self, browser: Browser, provider: str) -> None:
+        self._called(browser, "unlink", provider)
+        if not self.recent:
+            raise Forbidden("Too long ago", code="reauthentication_required")
+        if provider not in {identity.provider for identity in self.linked}:
+            raise NotFound("No account of this provider is linked")
+        if len(self.linked) == 1 and not self.users[browser.access_token or ""].has_password:
+            raise Conflict("The only way to sign in", code="last_sign_in_method")
+        self.linked = [identity for identity in self.linked if identity.provider != provider]
+
     async def reauthenticate(self, browser: Browser, password: str) -> None:
         self._called(browser, "reauthenticate")
         if password != PASSWORD:

@@ -1,6 +1,6 @@
 import pytest
 
-from bongsu.contracts.text import require_single_line
+from bongsu.contracts.text import require_single_line, shorten
 
 
 class TestRequireSingleLine:
@@ -17,3 +17,25 @@ class TestRequireSingleLine:
     def test_bidi_controls_are_refused(self, char: str) -> None:
         with pytest.raises(ValueError, match="one line"):
             require_single_line(f"a{char}b")
+
+
+class TestShorten:
+    @pytest.mark.parametrize(
+        ("text", "max_chars", "short"),
+        [
+            ("봉수", 5, "봉수"),
+            ("abcdef", 3, "abc"),
+            ("a👩‍👩‍👧b", 6, "a👩‍👩‍👧"),
+            ("a👩‍👩‍👧b", 5, "a"),
+            ("a👩‍👩‍👧b", 4, "a"),
+            ("a👍🏽b", 2, "a"),
+            ("a❤️b", 2, "a"),
+            ("ab🇰🇷", 3, "ab"),
+            ("🇰🇷🇬🇧🇺🇸", 4, "🇰🇷🇬🇧"),
+            ("🇰🇷🇬🇧", 3, "🇰🇷"),
+            ("🏴󠁧󠁢󠁥󠁮󠁧󠁿b", 3, ""),
+            ("", 3, ""),
+        ],
+    )
+    def test_emoji_stay_whole(self, text: str, max_chars: int, short: str) -> None:
+        assert shorten(text, max_chars) == short

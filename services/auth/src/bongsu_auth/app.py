@@ -126,7 +126,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         per_address=settings.login_failures_address,
     )
     grants = Grants(vault, database)
-    identities = Identities(grants, session_service, users, new_accounts=settings.new_accounts)
+    identities = Identities(grants, session_service, users, notices, new_accounts=settings.new_accounts)
     http = make_http(providers_transport)
     backends = Backends(
         *(

@@ -39,6 +39,24 @@ class TestLink:
             assert (await browser.get("/auth/me")).json()["id"] == str(user.id)
         assert await AuditEntry.filter_by(action="identity.linked", actor_id=user.id).count() == 1
 
+    async def test_owner_is_told_by_mail_of_linking_and_unlinking(self, stage: Stage) -> None:
+        user = await stage.user()
+        async with stage.signed_in_browser(user) as browser:
+            await link(stage, browser, Person(), "kakao")
+            assert (await browser.delete("/auth/identities/kakao")).status_code == 204
+        # Signing in with the same verified address links as well.
+        await stage.sign_in_with("google", Person(email=user.email))
+        mails = [(mail.event, mail.subject, mail.to) for mail in await stage.mails() if mail.event.startswith("ident")]
+        assert mails == [
+            ("identity.linked", "Kakao", user.email),
+            ("identity.unlinked", "Kakao", user.email),
+            ("identity.linked", "Google", user.email),
+        ]
+
+    async def test_new_account_gets_no_mail_about_its_first_provider(self, stage: Stage) -> None:
+        await stage.sign_in_with("google", Person(email=stage.new_address()))
+        assert await stage.mails() == []
+
     async def test_flow_started_by_the_dashboard_needs_no_flow_cookie(self, stage: Stage) -> None:
         """The dashboard calls with the access token; the browser comes back with its session's cookies."""
         user = await stage.user()

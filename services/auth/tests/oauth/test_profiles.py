@@ -71,12 +71,44 @@ class TestFailures:
         answer = await stage.sign_in_with("discord", Person(email=stage.new_address()))
         assert answer.headers["location"] == "/login?error=provider_error"
 
-    @pytest.mark.parametrize("lifetime", [b"1e18", b"1e400", b"-1e30", b"99999999999999999999"])
-    async def test_expiry_beyond_the_year_9999_is_a_clean_result(self, stage: Stage, lifetime: bytes) -> None:
-        body = b'{"access_token": "x", "scope": "identify", "expires_in": ' + lifetime + b"}"
-        stage.providers.faults[TOKEN] = lambda _: httpx.Response(200, content=body)
-        answer = await stage.sign_in_with("discord", Person(email=stage.new_address()))
-        assert answer.headers["location"] == "/login?error=provider_error"
+    @pytest.mark.parametrize("lifetime", ["abc", "", None, True, [], {}, -1, 1e18, 10**20, "99999999999999999999"])
+    async def test_malformed_lifetime_of_a_token_counts_as_missing(self, stage: Stage, lifetime: object) -> None:
+        stage.providers.token_more = {"expires_in": lifetime}
+        assert (await stage.sign_in_with("discord", Person())).headers["location"] == "/"
+        assert (await LinkedAccount.filter_by().one()).token_expires_at is None
+
+    @pytest.mark.parametrize(
+        ("provider", "odd"),
+        [
+            ("discord", {"verified": "perhaps", "username": 7, "global_name": [], "avatar": {}, "locale": 7}),
+            ("google", {"email_verified": "perhaps", "name": 7, "picture": [], "locale": {}}),
+            ("kakao", {"kakao_account": {"is_email_valid": None, "is_email_verified": None, "name": 7, "gender": []}}),
+            ("kakao", {"kakao_account": {"profile": 7, "email": 7, "phone_number": 7, "birthday_type": 7}}),
+            ("kakao", {"kakao_account": [7]}),
+        ],
+    )
+    async def test_malformed_optional_members_count_as_missing(self, stage: Stage, provider: str, odd: Json) -> None:
+        stage.providers.id_claims = odd if provider == "google" else {}
+        person = Person(email=stage.new_address(), raw=odd)
+        assert (await stage.sign_in_with(provider, person)).headers["location"] == "/"
+        user = await User.filter_by().one()
+        assert (user.email_norm, user.name, user.picture, user.gender) == (None, None, None, None)
+
+    async def test_year_of_birth_may_be_a_number(self, stage: Stage) -> None:
+        await stage.sign_in_with("kakao", Person(raw={"kakao_account": {"birthyear": 1990}}))
+        assert (await User.filter_by().one()).birth_year == 1990
+
+    async def test_emoji_of_a_name_stay_whole(self, stage: Stage) -> None:
+        await stage.sign_in_with("kakao", Person(raw={"kakao_account": {"name": "👩‍👩‍👧 🏴󠁧󠁢󠁥󠁮󠁧󠁿\u202e 민지"}}))
+        assert (await User.filter_by().one()).name == "👩‍👩‍👧 🏴󠁧󠁢󠁥󠁮󠁧󠁿 민지"
+
+    async def test_malformed_entry_of_people_costs_its_list_alone(self, stage: Stage) -> None:
+        stage.providers.token_more = {"scope": "openid https://www.googleapis.com/auth/user.birthday.read"}
+        primary = {"metadata": {"primary": True}}
+        odd = {"genders": [7], "birthdays": [{**primary, "date": {"year": "x", "month": 3, "day": 9}}], "locales": 7}
+        await stage.sign_in_with("google", Person(raw=odd))
+        user = await User.filter_by().one()
+        assert (user.gender, user.birth_year, user.birthday) == (None, None, "03-09")
 
     @pytest.mark.parametrize("error", [httpx.ReadTimeout("x"), httpx.ConnectError("x"), httpx.RemoteProtocolError("x")])
     @pytest.mark.parametrize("path", [TOKEN, PROFILE])
@@ -104,8 +136,8 @@ class TestFailures:
         linked = await LinkedAccount.filter_by().one()
         assert each_stage.grants.access_token(linked) == "x" * chars
 
-    @pytest.mark.parametrize("subject", [0, -1, 2**63, 10**300])
-    async def test_kakao_account_with_an_impossible_id_is_refused(self, stage: Stage, subject: int) -> None:
+    @pytest.mark.parametrize("subject", [0, -1, 2**63, 10**300, True, "7", 7.5, [7]])
+    async def test_kakao_account_with_an_impossible_id_is_refused(self, stage: Stage, subject: object) -> None:
         answer = await stage.sign_in_with("kakao", Person(raw={"id": subject}))
         assert (answer.status_code, answer.headers["location"]) == (303, "/login?error=provider_error")
 

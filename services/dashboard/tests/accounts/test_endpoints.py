@@ -1,6 +1,6 @@
 from uuid import uuid4
 
-from services.dashboard.tests.fakes import MINA, PASSWORD, a_session
+from services.dashboard.tests.fakes import MINA, PASSWORD, a_session, a_user
 from services.dashboard.tests.stage import Stage, text_of
 
 
@@ -52,6 +52,50 @@ class TestAccount:
         await browser.get("/account")
         await browser.post("/account/sessions/end-others")
         assert ("end_other_sessions",) in stage.accounts.calls
+
+    async def test_profile_of_the_linked_accounts_is_shown(self, stage: Stage) -> None:
+        stage.accounts.users[MINA] = a_user(
+            nickname="민지",
+            phone_number="+821012345678",
+            gender="female",
+            birth_year=1994,
+            birthday="05-03",
+            age_range="30-39",
+        )
+        text = text_of((await stage.mina().get("/account")).text)
+        for shown in ("민지", "+821012345678", "여성", "1994-05-03", "30-39"):
+            assert shown in text
+
+
+class TestUnlinking:
+    async def test_account_is_unlinked(self, stage: Stage) -> None:
+        browser = stage.mina()
+        await browser.get("/account")
+        answer = await browser.post("/account/unlink/discord")
+        assert answer.headers["location"] == "/account"
+        page = await browser.get("/account")
+        assert "계정 연결을 해제했습니다" in text_of(page.text)
+        assert "/account/unlink/discord" not in page.text
+
+    async def test_only_way_to_sign_in_stays(self, stage: Stage) -> None:
+        stage.accounts.users[MINA] = a_user(has_password=False)
+        browser = stage.mina()
+        assert "/account/unlink/" not in (await browser.get("/account")).text
+        await browser.post("/account/unlink/discord")
+        assert "유일한 로그인 수단" in text_of((await browser.get("/account")).text)
+
+    async def test_account_that_is_not_linked_is_reported(self, stage: Stage) -> None:
+        browser = stage.mina()
+        await browser.get("/account")
+        await browser.post("/account/unlink/google")
+        assert "이미 연결이 해제된 계정입니다" in text_of((await browser.get("/account")).text)
+
+    async def test_old_authentication_is_confirmed_first(self, stage: Stage) -> None:
+        stage.accounts.recent = False
+        browser = stage.mina()
+        await browser.get("/account")
+        answer = await browser.post("/account/unlink/discord")
+        assert answer.headers["location"] == "/account/confirm?next=/account"
 
 
 class TestLinking:

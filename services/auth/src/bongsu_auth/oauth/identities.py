@@ -27,6 +27,7 @@ from bongsu_auth.errors import (
     LoginToLink,
     StateRefused,
 )
+from bongsu_auth.notices.service import SecurityNotices
 from bongsu_auth.oauth import profiles
 from bongsu_auth.oauth.grants import Grants
 from bongsu_auth.oauth.port import Grant, Profile, ProviderAccount
@@ -101,10 +102,13 @@ class Identities:
     :param new_accounts: the `sending` of a new account: `trial` or `live`.
     """
 
-    def __init__(self, grants: Grants, sessions: Sessions, users: UserManager, *, new_accounts: str) -> None:
+    def __init__(
+        self, grants: Grants, sessions: Sessions, users: UserManager, notices: SecurityNotices, *, new_accounts: str
+    ) -> None:
         self._grants = grants
         self._sessions = sessions
         self._users = users
+        self._notices = notices
         self._new_accounts = new_accounts
 
     async def find_owner(self, login: ProviderLogin, address: str | None) -> User:
@@ -118,8 +122,9 @@ class Identities:
         """
         linked = await _find_linked(login)
         if linked is None:
-            user = await self._choose_owner(login, address)
-            await self._add(login, user, Actor(user.id, address=address))
+            known = await self._find_by_address(login, address)
+            user = known or await self._create(login, address)
+            await self._add(login, user, Actor(user.id, address=address), is_new=known is None)
             return user
         user = await User.get(linked.user_id)
         _require_active(user)
@@ -163,8 +168,7 @@ class Identities:
         found = await LinkedAccount.filter_by(user_id=user_id).order_by("provider").all()
         return found, user is not None and _has_password(user)
 
-    @staticmethod
-    async def unlink(user_id: UUID, provider: str, actor: Actor) -> LinkedAccount:
+    async def unlink(self, user_id: UUID, provider: str, actor: Actor) -> LinkedAccount:
         """Unlink an account and return it.
 
         :raises IdentityNotFound: no account of this provider is linked.
@@ -179,24 +183,30 @@ class Identities:
         if len(accounts) == 1 and not _has_password(user):
             raise LastWayIn
         await linked.delete()
-        await audit.record("identity.unlinked", actor, subject_id=user_id, target=f"identity:{provider}")
+        await self._notices.record(
+            "identity.unlinked", user, actor, target=f"identity:{provider}", subject=provider.capitalize()
+        )
         return linked
 
-    async def _choose_owner(self, login: ProviderLogin, address: str | None) -> User:
-        """Return the owner of the verified address, else a new user.
+    async def _create(self, login: ProviderLogin, address: str | None) -> User:
+        email = login.verified_email
+        values = {
+            "email": email,
+            "is_verified": email is not None,
+            "locale": next((profile.locale for profile in login.profiles if profile.locale is not None), "ko"),
+            "sending": self._new_accounts,
+        }
+        return await self._users.add(values, address=address, details={"provider": login.provider})
+
+    async def _find_by_address(self, login: ProviderLogin, address: str | None) -> User | None:
+        """Return the owner of the verified address.
 
         An address that the provider did not verify is not looked up: the answer would tell whether it has an account.
         """
         email = login.verified_email
         known = await User.filter_by(email_norm=email).first() if email is not None else None
         if known is None:
-            values = {
-                "email": email,
-                "is_verified": email is not None,
-                "locale": next((profile.locale for profile in login.profiles if profile.locale is not None), "ko"),
-                "sending": self._new_accounts,
-            }
-            return await self._users.add(values, address=address, details={"provider": login.provider})
+            return None
         _require_active(known)
         if not known.is_verified:
             await self._reclaim(known, Actor(address=address))
@@ -216,13 +226,19 @@ class Identities:
         await audit.record("account.reclaimed", actor, subject_id=user.id, target=f"user:{user.id}")
         self._sessions.deny(await revoke_user(user))
 
-    async def _add(self, login: ProviderLogin, user: User, actor: Actor) -> None:
+    async def _add(self, login: ProviderLogin, user: User, actor: Actor, *, is_new: bool = False) -> None:
+        """Link a provider account. The owner of an account that existed before is told."""
         linked = LinkedAccount(
             id=uuid7(), user_id=user.id, provider=login.provider, subject=login.account.subject, scopes=""
         )
         self._update(linked, login)
         await linked.save()
-        await audit.record("identity.linked", actor, subject_id=user.id, target=f"identity:{login.provider}")
+        target = f"identity:{login.provider}"
+        if is_new:
+            await audit.record("identity.linked", actor, subject_id=user.id, target=target)
+        else:
+            subject = login.provider.capitalize()
+            await self._notices.record("identity.linked", user, actor, target=target, subject=subject)
 
     def _update(self, linked: LinkedAccount, login: ProviderLogin) -> None:
         now = datetime.now(UTC)

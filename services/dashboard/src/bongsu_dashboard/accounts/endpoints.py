@@ -10,8 +10,9 @@ from bongsu.runtime.errors import NotFound
 from bongsu_dashboard.accounts.schemas import LinkForm, ProfileForm
 from bongsu_dashboard.accounts.service import Accounts, flash_of_linking
 from bongsu_dashboard.accounts.user import User
+from bongsu_dashboard.errors import ConfirmationRequired
 from bongsu_dashboard.forms import Draft, Form, FormError, HxDraft, HxForm
-from bongsu_dashboard.pages.addresses import safe_path
+from bongsu_dashboard.pages.addresses import safe_path, with_next
 from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
 from bongsu_dashboard.pages.failures import status_of
 from bongsu_dashboard.pages.rendering import Render
@@ -79,6 +80,17 @@ async def link(
             next=next_path,
         )
     return render.pass_on(render.redirect(redirect.url), redirect.cookies)
+
+
+@router.post("/unlink/{provider}")
+async def unlink(
+    render: Rendering, _user: SignedIn, accounts: AccountsService, _form: HxForm[Form], provider: Provider
+) -> Response:
+    try:
+        flash = await accounts.unlink(render.browser, provider)
+    except ConfirmationRequired:
+        return render.redirect(with_next("/account/confirm", "/account"))
+    return render.redirect("/account", flash=flash)
 
 
 async def _account_page(

@@ -77,6 +77,9 @@ class HttpAuthClient:
         reply = await self._auth.call(browser, "POST", f"/auth/identities/{provider}/link", body={"next": next_path})
         return Redirect(reply.parse(_Link).authorization_url, reply.cookies)
 
+    async def unlink(self, browser: Browser, provider: str) -> None:
+        await self._auth.call(browser, "DELETE", f"/auth/identities/{provider}")
+
     async def reauthenticate(self, browser: Browser, password: str) -> None:
         await self._auth.call(browser, "POST", "/auth/reauthenticate", body={"password": password})
 

@@ -75,6 +75,14 @@ class AuthClient(Protocol):
         :raises Forbidden: code `reauthentication_required`: the last authentication is too old.
         """
 
+    async def unlink(self, browser: Browser, provider: str) -> None:
+        """Unlink an account at a provider.
+
+        :raises NotFound: no account of this provider is linked.
+        :raises Conflict: the user could not sign in without it.
+        :raises Forbidden: code `reauthentication_required`: the last authentication is too old.
+        """
+
     async def reauthenticate(self, browser: Browser, password: str) -> None:
         """Confirm the signed-in user's password.
 

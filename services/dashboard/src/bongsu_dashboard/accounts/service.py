@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from bongsu.runtime.errors import Conflict, Forbidden, Invalid, TooMany, Unauthorised
+from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unauthorised
 from bongsu_dashboard.accounts.port import AuthClient
 from bongsu_dashboard.accounts.schemas import ProfileForm
 from bongsu_dashboard.accounts.user import Identity, Locale, Session, User
 from bongsu_dashboard.browser import Browser, Redirect
-from bongsu_dashboard.errors import NoPassword, PasswordRequired, TooManyLogins, WrongPassword
+from bongsu_dashboard.errors import ConfirmationRequired, NoPassword, PasswordRequired, TooManyLogins, WrongPassword
 from bongsu_dashboard.forms import FieldsRefused
 
 _LINK_ERRORS: Final = frozenset({"linked_elsewhere", "another_linked"})
@@ -93,6 +93,21 @@ class Accounts:
         except Forbidden as error:
             required = error.code == "reauthentication_required"
             raise (PasswordRequired if required else WrongPassword) from error
+
+    async def unlink(self, browser: Browser, provider: str) -> str:
+        """Unlink an account at a provider. Returns the message for the user.
+
+        :raises ConfirmationRequired: the last authentication is too old.
+        """
+        try:
+            await self._auth.unlink(browser, provider)
+        except NotFound:
+            return "note.not_linked_any_more"
+        except Conflict:
+            return "bad.last_sign_in_method"
+        except Forbidden as error:
+            raise ConfirmationRequired from error
+        return "ok.unlinked"
 
 
 def flash_of_linking(error: str | None) -> str:

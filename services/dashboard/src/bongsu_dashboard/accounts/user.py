@@ -40,6 +40,17 @@ class User(Received):
     sending: str
     has_password: bool = True
     created_at: datetime
+    nickname: str | None = None
+    phone_number: str | None = None
+    gender: str | None = None
+    birth_year: int | None = None
+    birthday: str | None = None
+    age_range: str | None = None
+
+    @property
+    def born(self) -> str | None:
+        """The date of birth, or the part of it that is known: `1994-05-03`, `1994` or `05-03`."""
+        return "-".join(filter(None, (str(self.birth_year or ""), self.birthday))) or None
 
     @property
     def display_name(self) -> str:
