@@ -39,7 +39,7 @@ class TestLink:
             assert (await browser.get("/auth/me")).json()["id"] == str(user.id)
         assert await AuditEntry.filter_by(action="identity.linked", actor_id=user.id).count() == 1
 
-    async def test_owner_is_told_by_mail_of_linking_and_unlinking(self, stage: Stage) -> None:
+    async def test_owner_gets_a_mail_of_linking_and_unlinking(self, stage: Stage) -> None:
         user = await stage.user()
         async with stage.signed_in_browser(user) as browser:
             await link(stage, browser, Person(), "kakao")

@@ -227,7 +227,7 @@ class Identities:
         self._sessions.deny(await revoke_user(user))
 
     async def _add(self, login: ProviderLogin, user: User, actor: Actor, *, is_new: bool = False) -> None:
-        """Link a provider account. The owner of an account that existed before is told."""
+        """Link a provider account. The owner of an account that existed before gets a mail."""
         linked = LinkedAccount(
             id=uuid7(), user_id=user.id, provider=login.provider, subject=login.account.subject, scopes=""
         )
