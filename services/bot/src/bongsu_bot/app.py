@@ -16,6 +16,7 @@ from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.migrations import MigrationSet
 from bongsu.runtime.stop import StopSignal
 from bongsu_bot.bot import BongsuBot
+from bongsu_bot.guilds import service as guilds
 from bongsu_bot.guilds.handlers import GuildHandlers
 from bongsu_bot.guilds.reconciler import GuildReconciler
 from bongsu_bot.guilds.recorder import GuildRecorder
@@ -27,6 +28,7 @@ from bongsu_bot.rpc.registry import Registry
 from bongsu_bot.rpc.server import RpcServer
 from bongsu_bot.settings import BotSettings
 from bongsu_bot.shards.assignment import ShardAssignment
+from bongsu_bot.shards.handlers import ShardHandlers
 from bongsu_bot.shards.identify import IdentifyBackoff
 from bongsu_bot.shards.runner import Runner
 
@@ -56,13 +58,15 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
         return BongsuBot(settings, recorder, reconciler, backoff=backoff)
 
     runner = Runner(make, settings, stop, metrics)
-    shards = ShardAssignment(settings.shards, frozenset(settings.own_shards), runner.connected)
+    shards = ShardAssignment(settings.shards, frozenset(settings.own_shards), runner.health)
     assertions = AssertionVerifier(public_url, BOT_AUDIENCE, identity.key_source, identity.revocations)
     registry = Registry()
     async with RestClient(settings) as rest:
         directory = RestGuildDirectory(rest)
         reconciler = GuildReconciler(directory, recorder, shards, retry_max_s=settings.retry_max_s)
-        GuildHandlers(broker, shards).register(registry)
+        health = ShardHandlers(broker, shards, guilds.count)
+        health.register(registry)
+        GuildHandlers(shards, health).register(registry)
         LeaveHandlers(LeaveRequests(database, directory, recorder)).register(registry)
         async with (
             recorder.running(),

@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import logging
+import math
 import sys
 from typing import Final, TypeVar, cast
 from uuid import uuid4
@@ -158,3 +159,8 @@ class BongsuBot(ezcord.AutoShardedBot):
         """Whether the bot is logged in and this shard's connection is open."""
         shard = self.get_shard(shard_id)
         return self.is_ready() and shard is not None and not shard.is_closed()
+
+    def latency_of(self, shard_id: int) -> float | None:
+        """The round-trip time to the gateway in seconds; None until it has been measured."""
+        shard = self.get_shard(shard_id)
+        return shard.latency if shard is not None and math.isfinite(shard.latency) else None

@@ -13,7 +13,7 @@ from tests.eventually import eventually
 class TestLogin:
     async def test_login_takes_one_identify(self, discord: Discord, start_bot: StartBot) -> None:
         async with start_bot() as runner:
-            assert runner.connected(0)
+            assert runner.health(0).is_connected
             assert (await discord.state())["gateway"]["identifies"] == 1
 
     async def test_session_ends_when_the_bot_stops(self, discord: Discord, start_bot: StartBot) -> None:
@@ -94,7 +94,7 @@ class TestReconnecting:
             await discord.fault("gateway", "hang")
             await discord.drop("reset")
             await eventually(lambda: not runner.ready)
-            assert not runner.connected(0)
+            assert not runner.health(0).is_connected
             await discord.sandbox.clear_faults()
             await discord.drop("reset")
             await eventually(lambda: runner.ready)
@@ -164,7 +164,7 @@ class TestRateLimits:
 class TestShards:
     async def test_two_shards_log_in(self, discord: Discord, start_bot: StartBot) -> None:
         async with start_bot(shards=2) as runner:
-            assert runner.connected(0)
-            assert runner.connected(1)
+            assert runner.health(0).is_connected
+            assert runner.health(1).is_connected
             sessions = (await discord.state())["gateway"]["sessions"]
             assert sorted((one["shard_id"], one["shards"]) for one in sessions) == [(0, 2), (1, 2)]

@@ -64,6 +64,34 @@ class GuildCommand(RpcRequest[Answer], Generic[Answer]):
     idempotency_key: str = Field(pattern=r"^[\x21-\x7e]{8,128}$")
 
 
+ShardState = Literal["connected", "connecting", "waiting", "refused", "stopped", "unreachable"]
+"""`waiting`: between two logins; `refused`: Discord refuses the bot until a setting is changed; `unreachable`: the
+process that runs the shard does not answer."""
+
+
+class ShardStatus(Wire):
+    """A shard, its state since `since`, and the guilds on it that the bot is in. What is unknown is None."""
+
+    shard: int
+    state: ShardState
+    since: datetime | None = None
+    latency_ms: int | None = None
+    guilds: int | None = None
+
+
+class BotStatus(RpcAnswer):
+    """The shards that were asked for, as of `at`."""
+
+    shards: tuple[ShardStatus, ...]
+    at: datetime
+
+
+class ShardStatusRequest(ShardRequest[BotStatus]):
+    """Ask for the health of all shards or of one: what the bot knows of its connection to Discord."""
+
+    method: Literal["shard_status"] = "shard_status"
+
+
 class GuildCount(RpcAnswer):
     """The number of guilds on the shards that answered: `shards_answered` of `shards`."""
 

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bongsu_bot.shards.health import ShardHealth
+
 
 @dataclass(frozen=True, slots=True)
 class ShardAssignment:
-    """The number of the bot's shards, those that this process runs, and whether one of those is connected."""
+    """The number of the bot's shards, those that this process runs, and the health of each of those."""
 
     total: int
     own: frozenset[int]
-    is_connected: Callable[[int], bool]
+    health: Callable[[int], ShardHealth]

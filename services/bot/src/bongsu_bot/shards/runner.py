@@ -16,6 +16,7 @@ import discord
 from discord.gateway import KeepAliveHandler
 from prometheus_client import Counter, Gauge
 
+from bongsu.contracts.rpc import ShardState
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.stop import StopSignal
@@ -23,6 +24,7 @@ from bongsu_bot.bot import BongsuBot
 from bongsu_bot.commands.sync import fetch_ids, sync_with
 from bongsu_bot.rest import CONNECTION_ERRORS
 from bongsu_bot.settings import BotSettings
+from bongsu_bot.shards.health import HealthLog, ShardHealth
 from bongsu_bot.shards.identify import IdentifyBackoff, IdentifyPostponed
 
 log = get_logger(__name__)
@@ -64,15 +66,22 @@ class Runner:
             lambda: self.ready
         )
         self.state: State = "starting"
+        self._health = HealthLog(settings.own_shards, self._shard_state)
 
     @property
     def ready(self) -> bool:
         """Whether the bot is logged in and all shards of this process are connected now."""
-        return all(self.connected(shard) for shard in self._settings.own_shards)
+        return all(self.health(shard).is_connected for shard in self._settings.own_shards)
 
-    def connected(self, shard_id: int) -> bool:
-        """Whether a shard of this process is connected."""
-        return self.state == "ready" and self._bot is not None and self._bot.connected(shard_id)
+    def health(self, shard: int) -> ShardHealth:
+        """Return the health of a shard of this process."""
+        return self._health.get(shard, self._bot.latency_of(shard) if self._bot is not None else None)
+
+    def _shard_state(self, shard: int) -> ShardState:
+        if self.state in ("waiting", "refused", "stopped"):
+            return self.state
+        is_connected = self.state == "ready" and self._bot is not None and self._bot.connected(shard)
+        return "connected" if is_connected else "connecting"
 
     async def run(self) -> None:
         """Run until the process ends, or until Discord refuses the bot for good."""
@@ -81,6 +90,8 @@ class Runner:
             began = time.monotonic()
             postponed_s = 0.0
             bot = self._bot = self._make(self._backoff)
+            for event in ("on_shard_ready", "on_shard_resumed", "on_shard_disconnect"):
+                bot.add_listener(self._observe, event)
             try:
                 await self._run_bot(bot)
             except LoginRefused as refused:
@@ -152,8 +163,12 @@ class Runner:
         log.info("bot.retry_scheduled", in_s=round(pause_s, 1))
         await self._stop.sleep(pause_s)
 
+    async def _observe(self, _shard: int) -> None:
+        self._health.observe()
+
     def _set_state(self, state: State) -> None:
         self.state = state
+        self._health.observe()
         self.changed.set()
         self.changed = asyncio.Event()
 
