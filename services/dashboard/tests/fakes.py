@@ -1,6 +1,7 @@
 """Stand-ins for what the dashboard needs of the outside, written by hand, and people to sign in as."""
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from uuid import UUID, uuid4
 
 from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.notifications import Failure, Status
-from bongsu.contracts.rpc import GuildCount
+from bongsu.contracts.rpc import BotStatus, ShardState, ShardStatus, shard_of
 from bongsu.identity.scopes import Role
 from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, ServiceError, TooMany, Unauthorised
 from bongsu_dashboard.accounts.port import Cookies
@@ -229,15 +230,20 @@ class FakeBot:
     silent: bool = False
     forbids: bool = False
     leaves_late: bool = False
-    shards: tuple[int, int] = (2, 2)
+    shards: tuple[ShardState, ...] = ("connected", "connected")
+    since: datetime = field(default_factory=lambda: now() - timedelta(minutes=12))
     left: list[int] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
 
-    async def count_guilds(self) -> GuildCount:
+    async def fetch_status(self) -> BotStatus:
         if self.silent:
             raise BotSilent
-        here = sum(summary.status != "left" for summary in self.known.values())
-        return GuildCount(guilds=here, shards_answered=self.shards[0], shards=self.shards[1])
+        counts = Counter(shard_of(one.id, len(self.shards)) for one in self.known.values() if one.status != "left")
+        shards = [
+            ShardStatus(shard=shard, state=state, since=self.since, guilds=counts[shard])
+            for shard, state in enumerate(self.shards)
+        ]
+        return BotStatus(shards=tuple(shards), at=now())
 
     async def list_guilds(self, ids: Sequence[int]) -> Mapping[int, GuildSummary]:
         if self.silent:

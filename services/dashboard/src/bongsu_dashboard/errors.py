@@ -164,6 +164,12 @@ class BotSilent(Unavailable):
     retry_after_s = 5
 
 
+class BotCutOff(Unavailable):
+    code = "bot_cut_off"
+    detail = "The bot is not connected to Discord; try again when it is"
+    retry_after_s = 5
+
+
 class RemovalUnknown(Unavailable):
     """The bot did not answer in time: whether it left the guild is unknown."""
 

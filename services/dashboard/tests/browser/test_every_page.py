@@ -49,6 +49,13 @@ def silent() -> Stage:
     return stage
 
 
+def cut_off() -> Stage:
+    """The bot is not connected to Discord."""
+    stage = full()
+    stage.bot.shards = ("connecting",)
+    return stage
+
+
 async def _is_clean(opened: Opener, stage: Stage, path: str, *, signed_in: bool, look: str) -> None:
     size, scheme, language = (WIDE, "light", "ko-KR") if look == "wide and light" else (NARROW, "dark", "en-US")
     if signed_in and language == "en-US":
@@ -95,6 +102,10 @@ class TestPages:
             (silent, "/guilds"),
             (silent, f"/guilds/{ACTIVE}"),
             (silent, "/notifications"),
+            (cut_off, "/"),
+            (cut_off, "/guilds"),
+            (cut_off, f"/guilds/{ACTIVE}"),
+            (cut_off, f"/guilds/{ABSENT}"),
         ],
     )
     async def test_in_other_circumstances(

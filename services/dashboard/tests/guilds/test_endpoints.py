@@ -59,9 +59,33 @@ class TestList:
         assert set(_states(answer.text).values()) == {"unknown"}
         assert "봇이 응답하지 않습니다" in text_of(answer.text)
 
-    async def test_list_reports_shards_that_did_not_answer(self, stage: Stage) -> None:
-        stage.bot.shards = (1, 2)
-        assert "샤드 2개 중 1개 응답" in text_of((await stage.mina().get("/guilds")).text)
+    async def test_list_reports_shards_that_are_not_connected(self, stage: Stage) -> None:
+        stage.bot.shards = ("connected", "unreachable")
+        assert "샤드 2개 중 1개 연결" in text_of((await stage.mina().get("/guilds")).text)
+
+    @pytest.mark.parametrize("path", ["/", "/guilds", f"/guilds/{FIRST}"])
+    async def test_every_page_says_the_same_of_a_bot_that_is_cut_off(self, stage: Stage, path: str) -> None:
+        stage.bot.shards = ("connecting", "waiting")
+        page = text_of((await stage.mina().get(path)).text)
+        assert "연결" in page
+        assert "12분 전" in page
+        assert "명령어에 응답하고 있습니다" not in page
+
+    async def test_list_shows_no_guild_as_active_or_addable_while_the_bot_is_cut_off(self, stage: Stage) -> None:
+        stage.bot.shards = ("connecting",)
+        page = (await stage.mina().get("/guilds")).text
+        assert _states(page) == {"봉수대 개발팀": "outage", "Indie Makers": "unknown"}
+        assert "봇 추가" not in text_of(page)
+
+    async def test_a_bot_whose_login_is_refused_is_shown_as_that(self, stage: Stage) -> None:
+        stage.bot.shards = ("refused",)
+        assert "로그인을 거부했습니다" in text_of((await stage.mina().get("/guilds")).text)
+
+    async def test_a_bot_of_which_no_process_answers_is_silent(self, stage: Stage) -> None:
+        stage.bot.shards = ("unreachable", "unreachable")
+        page = await stage.mina().get("/guilds")
+        assert "봇이 응답하지 않습니다" in text_of(page.text)
+        assert set(_states(page.text).values()) == {"unknown"}
 
     async def test_list_shows_its_age_when_discord_does_not_answer(self, stage: Stage) -> None:
         stage.directory.stale = True
@@ -321,3 +345,54 @@ class TestRemoving:
     async def test_get_removes_nothing(self, stage: Stage) -> None:
         assert (await stage.mina().get(f"/guilds/{FIRST}/bot/remove")).status_code in (404, 405)
         assert stage.bot.left == []
+
+
+class TestCutOff:
+    async def test_adding_is_refused_without_a_visit_to_discord(self, stage: Stage) -> None:
+        stage.bot.shards = ("connecting",)
+        browser = stage.mina()
+        await browser.get("/guilds")
+        answer = await browser.post(f"/guilds/{SECOND}/bot", {})
+        assert answer.headers["location"] == f"/guilds/{SECOND}"
+        answer = await browser.get(f"/guilds/{SECOND}")
+        assert "지금은 봇이 연결되어 있지 않아" in text_of(answer.text)
+        assert stage.directory.installs == []
+
+    async def test_an_addition_is_not_blamed_on_the_user(self, stage: Stage) -> None:
+        stage.bot.shards = ("connecting",)
+        answer = await stage.mina().get(f"/guilds/{SECOND}/state?seen=pending", htmx=True)
+        assert "Discord에서 요청을 승인했는지" not in text_of(answer.text)
+        assert "있는지 알 수 없습니다" in text_of(answer.text)
+
+    async def test_the_bot_can_still_be_removed(self, stage: Stage) -> None:
+        stage.bot.shards = ("connecting",)
+        browser = stage.mina()
+        page = await browser.get(f"/guilds/{FIRST}")
+        fields: dict[str, str | list[str]] = {"name": "봉수대 개발팀", "attempt": attempt_of(page.text)}
+        await browser.post(f"/guilds/{FIRST}/bot/remove", fields)
+        assert stage.bot.left == [FIRST]
+
+    @pytest.mark.parametrize(("guild", "seen"), [(FIRST, "outage"), (SECOND, "unknown")])
+    async def test_a_guilds_page_recovers_by_itself(self, stage: Stage, guild: int, seen: str) -> None:
+        stage.bot.shards = ("connecting",)
+        browser = stage.mina()
+        poll = f"/guilds/{guild}/state?seen={seen}"
+        assert f'hx-get="{poll}"' in (await browser.get(f"/guilds/{guild}")).text
+        assert (await browser.get(poll, htmx=True)).status_code == 204
+        stage.bot.shards = ("connected",)
+        assert (await browser.get(poll, htmx=True)).headers["hx-redirect"] == f"/guilds/{guild}"
+
+    @pytest.mark.parametrize("path", ["/", "/guilds"])
+    async def test_lists_recover_by_themselves(self, stage: Stage, path: str) -> None:
+        stage.bot.silent = True
+        browser = stage.mina()
+        poll = "/guilds/bot-health?seen=silent"
+        assert f'hx-get="{poll}"' in (await browser.get(path)).text
+        assert (await browser.get(poll, htmx=True)).status_code == 204
+        stage.bot.silent = False
+        answer = await browser.get(poll, htmx=True)
+        assert answer.status_code == 204
+        assert "hx-redirect" in answer.headers
+
+    async def test_the_address_of_the_poll_leads_to_the_list(self, stage: Stage) -> None:
+        assert (await stage.mina().get("/guilds/bot-health")).headers["location"] == "/guilds"

@@ -44,17 +44,16 @@ async def _serve(broker: MemoryBroker, *, refuses: str | None = None) -> list[ob
             return {"guilds": [a_summary(GUILD).model_dump(mode="json")]}
         if method == "guild_leave":
             return {"guild_id": str(GUILD), "left_at": "2026-11-24T05:00:00Z"}
-        return {"guilds": 7, "shards_answered": 1, "shards": 2}
+        return {"shards": [{"shard": 0, "state": "connecting"}], "at": "2026-11-24T05:00:00Z"}
 
     await broker.serve(BOT_RPC, answer)
     return asked
 
 
 class TestAsking:
-    async def test_count_guilds_returns_how_many_shards_answered(self, broker: MemoryBroker, bot: RpcBot) -> None:
+    async def test_fetch_status_returns_the_health_of_the_shards(self, broker: MemoryBroker, bot: RpcBot) -> None:
         await _serve(broker)
-        count = await bot.count_guilds()
-        assert (count.guilds, count.shards_answered, count.shards) == (7, 1, 2)
+        assert [shard.state for shard in (await bot.fetch_status()).shards] == ["connecting"]
 
     async def test_list_guilds_returns_summaries_by_id(self, broker: MemoryBroker, bot: RpcBot) -> None:
         asked = await _serve(broker)
@@ -62,9 +61,9 @@ class TestAsking:
         assert isinstance(asked[0], GuildListRequest)
         assert asked[0].ids == (GUILD,)
 
-    async def test_count_guilds_fails_without_waiting_when_no_bot_runs(self, bot: RpcBot) -> None:
+    async def test_fetch_status_fails_without_waiting_when_no_bot_runs(self, bot: RpcBot) -> None:
         with pytest.raises(BotSilent) as caught:
-            await bot.count_guilds()
+            await bot.fetch_status()
         assert isinstance(caught.value.__cause__, Unroutable)
 
     @pytest.mark.parametrize("code", ["bot_not_ready", "shard_unavailable", "discord_unavailable", "internal"])
@@ -75,10 +74,10 @@ class TestAsking:
         with pytest.raises(BotSilent):
             await bot.list_guilds([GUILD])
 
-    async def test_count_guilds_fails_when_the_broker_is_down(self, broker: MemoryBroker, bot: RpcBot) -> None:
+    async def test_fetch_status_fails_when_the_broker_is_down(self, broker: MemoryBroker, bot: RpcBot) -> None:
         await broker.close()
         with pytest.raises(BotSilent):
-            await bot.count_guilds()
+            await bot.fetch_status()
 
 
 class TestLeaving:

@@ -11,8 +11,16 @@ from fastapi import APIRouter, Path, Query, Response
 
 from bongsu.runtime.dependencies import Provided
 from bongsu_dashboard.accounts.service import flash_of_linking
-from bongsu_dashboard.errors import BotSilent, DiscordNotLinked, NameNotTyped, RemovalOutdated, RemovalUnknown
+from bongsu_dashboard.errors import (
+    BotCutOff,
+    BotSilent,
+    DiscordNotLinked,
+    NameNotTyped,
+    RemovalOutdated,
+    RemovalUnknown,
+)
 from bongsu_dashboard.forms import Draft, FieldProblem, Form, HxDraft, HxForm
+from bongsu_dashboard.guilds.bot_health import BotHealth
 from bongsu_dashboard.guilds.guild import FILTERS, Guild
 from bongsu_dashboard.guilds.pending import PendingInstalls
 from bongsu_dashboard.guilds.schemas import RemoveForm
@@ -58,9 +66,20 @@ async def show_list(
         counts=overview.guilds.count_by_filter(FILTERS),
         show=show,
         q=q,
-        bot_count=overview.bot_count,
+        bot=overview.guilds.bot,
         summary=overview.summary,
     )
+
+
+@router.get("/bot-health")
+async def show_bot_health(
+    render: Rendering, _user: SignedIn, guilds: GuildsService, seen: Annotated[str, Query(max_length=20)] = ""
+) -> Response:
+    """What a page polls while the bot is not connected: 204, or the page once more when that has changed."""
+    connection = (await guilds.check_bot()).connection
+    if not render.is_partial:
+        return render.redirect("/guilds")
+    return Response(status_code=204) if connection == seen else render.redirect(render.here)
 
 
 @router.get("/{guild_id}")
@@ -73,15 +92,15 @@ async def show_guild(
     removing: Removing = None,
 ) -> Response:
     waiting = pending.guild_ids(render)
-    guild = await guilds.find(render.browser, guild_id, pending=waiting)
+    guild, bot = await guilds.find(render.browser, guild_id, pending=waiting)
     if removing is not None:
         if guild.state == "not_added":
             return render.redirect("/guilds", flash="ok.bot_removed")
-        return _guild_page(render, guild, removing=removing)
+        return _guild_page(render, guild, bot, removing=removing)
     if guild.has_bot and guild_id in waiting:
         # The bot joined between two pages, so neither the return from Discord nor a poll has confirmed it.
-        return pending.remove(render, _guild_page(render, guild, flash="ok.bot_added"), guild_id)
-    return _guild_page(render, guild)
+        return pending.remove(render, _guild_page(render, guild, bot, flash="ok.bot_added"), guild_id)
+    return _guild_page(render, guild, bot)
 
 
 @router.get("/{guild_id}/state")
@@ -94,26 +113,29 @@ async def show_state(
     seen: Annotated[str | None, Query(max_length=20)] = None,
     removing: Removing = None,
 ) -> Response:
-    """The fragment that a guild's page polls while the bot is being added or removed; 204 while nothing changed."""
-    guild = await guilds.find(render.browser, guild_id, pending=pending.guild_ids(render))
+    """The fragment that a guild's page polls until the bot's state is settled; 204 while nothing changed."""
+    guild, bot = await guilds.find(render.browser, guild_id, pending=pending.guild_ids(render))
     if not render.is_partial:
         return render.redirect(f"/guilds/{guild_id}")
     if removing is not None:
-        return _removal_state(render, guild, removing)
-    if guild.has_bot:
-        # The page confirms it.
-        return render.redirect(f"/guilds/{guild_id}")
+        return _removal_state(render, guild, bot, removing)
     if guild.state == seen:
         return Response(status_code=204)
+    if guild.has_bot or seen in ("outage", "unknown"):
+        # The whole page changes with it: it confirms the addition, or offers what is possible again.
+        return render.redirect(f"/guilds/{guild_id}")
     timed_out = guild.state == "not_added"
-    return render("guilds/_state.html", guild=guild, timed_out=timed_out, checking=None, removal_failed=False)
+    return render("guilds/_state.html", guild=guild, bot=bot, timed_out=timed_out, checking=None, removal_failed=False)
 
 
 @router.post("/{guild_id}/bot")
 async def add_bot(
     render: Rendering, _user: SignedIn, guilds: GuildsService, _form: HxForm[Form], guild_id: GuildId
 ) -> Response:
-    install = await guilds.start_install(render.browser, guild_id, next_path=f"/guilds/{guild_id}/added")
+    try:
+        install = await guilds.start_install(render.browser, guild_id, next_path=f"/guilds/{guild_id}/added")
+    except BotCutOff:
+        return render.redirect(f"/guilds/{guild_id}", flash="bad.bot_cut_off")
     return render.pass_on(render.redirect(install.url), install.cookies)
 
 
@@ -133,7 +155,7 @@ async def finish_adding(
     page = render.redirect(f"/guilds/{guild_id}", flash="note.not_added" if error is not None else None)
     if error is not None:
         return page
-    guild = await guilds.find(render.browser, guild_id, pending=pending.guild_ids(render))
+    guild, _ = await guilds.find(render.browser, guild_id, pending=pending.guild_ids(render))
     if guild.has_bot:
         return render.redirect(f"/guilds/{guild_id}", flash="ok.bot_added")
     return pending.add(render, page, guild_id)
@@ -163,16 +185,16 @@ async def remove_bot(
         form, status = Draft(None, values, (FieldProblem("", "removal_outdated"),)), status_of(error)
     except BotSilent as error:
         form, status = form.refused(FieldProblem("", "bot_silent")), status_of(error)
-    guild = await guilds.find(render.browser, guild_id, pending=pending.guild_ids(render))
-    return _guild_page(render, guild, form, status)
+    guild, bot = await guilds.find(render.browser, guild_id, pending=pending.guild_ids(render))
+    return _guild_page(render, guild, bot, form, status)
 
 
-def _removal_state(render: Render, guild: Guild, removing: int) -> Response:
+def _removal_state(render: Render, guild: Guild, bot: BotHealth, removing: int) -> Response:
     if guild.state == "not_added":
         return render.redirect("/guilds", flash="ok.bot_removed")
     if _is_checking(removing):
         return Response(status_code=204)
-    return render("guilds/_state.html", guild=guild, timed_out=False, checking=None, removal_failed=True)
+    return render("guilds/_state.html", guild=guild, bot=bot, timed_out=False, checking=None, removal_failed=True)
 
 
 def _is_checking(removing: int) -> bool:
@@ -182,6 +204,7 @@ def _is_checking(removing: int) -> bool:
 def _guild_page(
     render: Render,
     guild: Guild,
+    bot: BotHealth,
     form: Draft[RemoveForm] | None = None,
     status: int = 200,
     *,
@@ -196,6 +219,7 @@ def _guild_page(
         status=status,
         flash=flash,
         guild=guild,
+        bot=bot,
         form=form,
         attempt=form.value("attempt") or secrets.token_urlsafe(24),
         timed_out=False,

@@ -36,6 +36,8 @@ class Guild(ManagedGuild):
     """A guild that the user manages, and the bot's state in it."""
 
     state: State
+    connected: bool = True
+    """Whether the bot receives the guild's events now. If not, an `outage` is the bot's own."""
     members: int | None = None
     joined_at: datetime | None = None
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from bongsu.contracts.guilds import GuildSummary
-from bongsu.contracts.rpc import GuildCount
+from bongsu.contracts.rpc import BotStatus
 from bongsu_dashboard.browser import Browser, Redirect
 from bongsu_dashboard.guilds.guild import ManagedGuilds
 
@@ -29,8 +29,8 @@ class GuildDirectory(Protocol):
 class Bot(Protocol):
     """The bot. Each method raises BotSilent if it does not answer in time."""
 
-    async def count_guilds(self) -> GuildCount:
-        """Count the bot's guilds, over the shards that answered."""
+    async def fetch_status(self) -> BotStatus:
+        """Return the health of all shards, in order."""
 
     async def list_guilds(self, ids: Sequence[int]) -> Mapping[int, GuildSummary]:
         """Return those of the guilds that the bot is or was in."""

@@ -8,12 +8,12 @@ from bongsu.broker.requests import ask
 from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.rpc import (
     GUILDS_PAGE,
-    GuildCount,
-    GuildCountRequest,
+    BotStatus,
     GuildLeaveRequest,
     GuildListRequest,
     RpcAnswer,
     RpcRequest,
+    ShardStatusRequest,
 )
 from bongsu.runtime.errors import Forbidden
 from bongsu.runtime.logging import get_logger
@@ -39,8 +39,8 @@ class RpcBot:
         self._timeout_s = timeout_s
         self._leave_timeout_s = leave_timeout_s
 
-    async def count_guilds(self) -> GuildCount:
-        return await self._ask(GuildCountRequest(), self._timeout_s)
+    async def fetch_status(self) -> BotStatus:
+        return await self._ask(ShardStatusRequest(), self._timeout_s)
 
     async def list_guilds(self, ids: Sequence[int]) -> Mapping[int, GuildSummary]:
         found: dict[int, GuildSummary] = {}

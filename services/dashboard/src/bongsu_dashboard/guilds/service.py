@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from bongsu.contracts.guilds import GuildSummary
-from bongsu.contracts.rpc import GuildCount
 from bongsu.runtime.errors import Unavailable
 from bongsu_dashboard.browser import Browser, Redirect
-from bongsu_dashboard.errors import BotSilent, GuildNotFound, NameNotTyped
+from bongsu_dashboard.errors import BotCutOff, BotSilent, GuildNotFound, NameNotTyped
+from bongsu_dashboard.guilds.bot_health import BotHealth
 from bongsu_dashboard.guilds.guild import Guild, ManagedGuild, ManagedGuilds, State
 from bongsu_dashboard.guilds.names import is_typed
 from bongsu_dashboard.guilds.port import Bot, GuildDirectory
@@ -22,13 +22,13 @@ _ATTENTION: Final = frozenset({"pending", "outage", "unknown"})
 
 @dataclass(frozen=True, slots=True)
 class GuildList:
-    """The guilds that a user manages. While the bot does not answer, every state is unknown.
+    """The guilds that a user manages, with the health of the bot from which their states are read.
 
     `stale_since`: when Discord returned this list, if Discord does not answer now.
     """
 
     items: tuple[Guild, ...]
-    bot_answers: bool
+    bot: BotHealth
     stale_since: datetime | None = None
 
     def search(self, show: str, query: str) -> tuple[Guild, ...]:
@@ -47,10 +47,9 @@ class GuildList:
 
 @dataclass(frozen=True, slots=True)
 class GuildOverview:
-    """The page of the guilds. `bot_count` and `summary` are None while the bot or notify does not answer."""
+    """The page of the guilds. `summary` is None while notify does not answer."""
 
     guilds: GuildList
-    bot_count: GuildCount | None
     summary: Summary | None
 
 
@@ -70,10 +69,10 @@ class Guilds:
 
         :raises DiscordNotLinked: the account has no Discord identity.
         """
-        found, count, summary = await asyncio.gather(
-            self.list_managed(browser, pending=pending, fresh=fresh), self.count(), self._summarise(browser)
+        found, summary = await asyncio.gather(
+            self.list_managed(browser, pending=pending, fresh=fresh), self._summarise(browser)
         )
-        return GuildOverview(found, count, summary)
+        return GuildOverview(found, summary)
 
     async def list_managed(self, browser: Browser, *, pending: frozenset[int], fresh: bool = False) -> GuildList:
         """List the guilds that the user manages: those with the bot first, then by name.
@@ -82,25 +81,29 @@ class Guilds:
         :raises DiscordNotLinked: the account has no Discord identity.
         """
         managed = await self._load_managed(browser, fresh=fresh)
-        known = await self._load_summaries(managed.items)
-        items = [_combine(one, known, pending) for one in managed.items]
+        known, bot = await asyncio.gather(self._load_summaries(managed.items), self.check_bot())
+        items = [_combine(one, known, bot, pending) for one in managed.items]
         items.sort(key=lambda guild: (guild.state == "not_added", guild.name.casefold(), guild.id))
-        return GuildList(tuple(items), known is not None, managed.fetched_at if managed.stale else None)
+        return GuildList(tuple(items), bot, managed.fetched_at if managed.stale else None)
 
-    async def find(self, browser: Browser, guild_id: int, *, pending: frozenset[int]) -> Guild:
-        """Return a guild that the user manages.
+    async def find(self, browser: Browser, guild_id: int, *, pending: frozenset[int]) -> tuple[Guild, BotHealth]:
+        """Return a guild that the user manages, and the health of the bot.
 
         :raises GuildNotFound: the user does not manage it.
         """
         managed = await self._require_managed(browser, guild_id, fresh=False)
-        return _combine(managed, await self._load_summaries([managed]), pending)
+        known, bot = await asyncio.gather(self._load_summaries([managed]), self.check_bot())
+        return _combine(managed, known, bot, pending), bot
 
     async def start_install(self, browser: Browser, guild_id: int, *, next_path: str) -> Redirect:
         """Return the redirect to Discord that adds the bot to a guild.
 
         :raises GuildNotFound: the user does not manage it now.
+        :raises BotCutOff: the bot is not connected, so it could not say that it was added.
         """
         await self._require_managed(browser, guild_id, fresh=True)
+        if not (await self.check_bot()).is_connected(guild_id):
+            raise BotCutOff
         return await self._directory.create_install(browser, guild_id, next_path)
 
     async def remove(self, browser: Browser, guild_id: int, *, typed: str, key: str) -> None:
@@ -119,12 +122,12 @@ class Guilds:
         assertion = await self._directory.create_assertion(browser, method="guild_leave", guild_id=guild_id)
         await self._bot.leave_guild(guild_id, assertion=assertion, key=key)
 
-    async def count(self) -> GuildCount | None:
-        """Count the bot's guilds; None while the bot does not answer."""
+    async def check_bot(self) -> BotHealth:
+        """Ask the bot for its health."""
         try:
-            return await self._bot.count_guilds()
+            return BotHealth(await self._bot.fetch_status())
         except BotSilent:
-            return None
+            return BotHealth(None)
 
     async def _load_managed(self, browser: Browser, *, fresh: bool) -> ManagedGuilds:
         if fresh:
@@ -142,8 +145,6 @@ class Guilds:
         raise GuildNotFound
 
     async def _load_summaries(self, managed: Sequence[ManagedGuild]) -> Mapping[int, GuildSummary] | None:
-        if not managed:
-            return {} if await self.count() is not None else None
         try:
             return await self._bot.list_guilds([guild.id for guild in managed])
         except BotSilent:
@@ -163,12 +164,18 @@ def _matches(guild: Guild, show: str) -> bool:
     return show not in ("active", "not_added") or guild.state == show
 
 
-def _combine(managed: ManagedGuild, known: Mapping[int, GuildSummary] | None, pending: frozenset[int]) -> Guild:
-    facts = managed.model_dump()
-    if known is None:
+def _combine(
+    managed: ManagedGuild, known: Mapping[int, GuildSummary] | None, bot: BotHealth, pending: frozenset[int]
+) -> Guild:
+    connected = bot.is_connected(managed.id)
+    facts = {**managed.model_dump(), "connected": connected}
+    if known is None or bot.connection == "silent":
         return Guild(**facts, state="unknown")
     summary = known.get(managed.id)
+    state: State
     if summary is None or summary.status == "left":
-        return Guild(**facts, state="pending" if managed.id in pending else "not_added")
-    state: State = "active" if summary.status == "active" else "outage"
+        # A bot that is not connected does not know whether it was added since.
+        state = "pending" if managed.id in pending else "not_added" if connected else "unknown"
+        return Guild(**facts, state=state)
+    state = "active" if summary.status == "active" and connected else "outage"
     return Guild(**facts, state=state, members=summary.member_count, joined_at=summary.joined_at)

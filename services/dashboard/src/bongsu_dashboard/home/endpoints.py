@@ -20,4 +20,4 @@ async def show_home(
     pending: Annotated[PendingInstalls, Provided(PendingInstalls)],
 ) -> Response:
     overview = await home.load_overview(render.browser, pending=pending.guild_ids(render))
-    return render("home/home.html", overview=overview, summary=overview.summary, bot_count=overview.bot_count)
+    return render("home/home.html", overview=overview, summary=overview.summary, bot=overview.bot)

@@ -4,10 +4,10 @@ import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bongsu.contracts.rpc import GuildCount
 from bongsu.runtime.errors import Unavailable
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import DiscordNotLinked
+from bongsu_dashboard.guilds.bot_health import BotHealth
 from bongsu_dashboard.guilds.service import GuildList, Guilds
 from bongsu_dashboard.notifications.notification import Notification, Page
 from bongsu_dashboard.notifications.port import NotifyClient
@@ -24,7 +24,7 @@ class HomeOverview:
     guilds: GuildList | None
     recent: list[Notification] | None
     summary: Summary | None
-    bot_count: GuildCount | None
+    bot: BotHealth
 
 
 class Home:
@@ -39,15 +39,15 @@ class Home:
 
         :param pending: guilds that this browser added the bot to a moment ago.
         """
-        (found, linked), page, count = await asyncio.gather(
-            self._list_guilds(browser, pending), self._newest(browser), self._guilds.count()
+        (found, linked), page, bot = await asyncio.gather(
+            self._list_guilds(browser, pending), self._newest(browser), self._guilds.check_bot()
         )
         return HomeOverview(
             linked=linked,
             guilds=found,
             recent=page.items[:RECENT] if page is not None else None,
             summary=summarise(page, datetime.now(UTC)) if page is not None else None,
-            bot_count=count,
+            bot=found.bot if found is not None else bot,
         )
 
     async def _list_guilds(self, browser: Browser, pending: frozenset[int]) -> tuple[GuildList | None, bool]:
