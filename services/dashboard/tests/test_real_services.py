@@ -109,15 +109,19 @@ class TestSignUp:
         assert "이하늘" in text
         assert "Firefox · Linux" in text
 
-    async def test_another_browser_needs_the_password(self, whole: Whole) -> None:
+    async def test_another_browser_sets_the_password(self, whole: Whole) -> None:
         first, second = whole.browser(), whole.browser()
         await first.get("/register")
         await first.post("/register", {"email": EMAIL, "password": PASSWORD})
         mail = (await whole.auth.mails())[0]
         await second.get(mail.link.removeprefix(URL))
         assert (await second.post("/verify", {"token": mail.token})).status_code == 422
-        assert (await second.post("/verify", {"token": mail.token, "password": "another one"})).status_code == 400
-        assert (await second.post("/verify", {"token": mail.token, "password": PASSWORD})).status_code == 303
+        common = await second.post("/verify", {"token": mail.token, "password": "1234567890"})
+        assert (common.status_code, "추측하기" in text_of(common.text)) == (422, True)
+        assert (await second.post("/verify", {"token": mail.token, "password": "another password"})).status_code == 303
+        await second.get("/login")
+        answer = await second.post("/login", {"email": EMAIL, "password": "another password", "next": "/"})
+        assert answer.status_code == 303
 
     async def test_wrong_password_is_refused(self, whole: Whole) -> None:
         browser = whole.browser()

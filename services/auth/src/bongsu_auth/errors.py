@@ -45,11 +45,11 @@ class RefreshRefused(Unauthorised):
 
 
 class VerificationRefused(ServiceError):
-    """The link or the password is wrong: the response does not say which. Answered with 400."""
+    """The link is unknown, used or expired: the response does not say which. Answered with 400."""
 
     code = "verification_refused"
     title = "Not verified"
-    detail = "The link is no longer valid, or the password is not the one from the sign-up"
+    detail = "The link is no longer valid"
 
 
 class PasswordRequired(ServiceError):
@@ -57,10 +57,10 @@ class PasswordRequired(ServiceError):
 
     code = "password_required"
     title = "Not verified"
-    detail = "Enter the password from the sign-up: this is not the browser that signed up"
+    detail = "Choose a password: this is not the browser that signed up"
 
     def __init__(self) -> None:
-        super().__init__(errors=[FieldError(("body", "password"), "Enter the password from the sign-up")])
+        super().__init__(errors=[FieldError(("body", "password"), "Choose the password of the account")])
 
 
 class LinkRefused(ServiceError):

@@ -65,13 +65,16 @@ class AuthSettings(Settings):
         default=24, gt=0, le=168, description="Lifetime of the link in a sign-up mail, hours"
     )
     mails_per_hour: int = Field(
-        default=10, ge=1, le=1000, description="Sign-up mails to one address per hour; more are not sent"
+        default=10,
+        ge=1,
+        le=1000,
+        description="Sign-up mails to one address per hour, half of them from one network; more are not sent",
     )
     sign_ups_per_hour: int = Field(
         default=300,
         ge=1,
         le=1_000_000,
-        description="Sign-ups, and requests for another mail, from one address per hour; more get 429",
+        description="Sign-ups, requests for another mail and unknown links from one address per hour; more get 429",
     )
     new_accounts: Literal["trial", "live"] = Field(
         default="trial", description="`trial`: a new account sends to itself only until an administrator approves it"

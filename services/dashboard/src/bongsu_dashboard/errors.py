@@ -87,17 +87,17 @@ class PasswordRequired(_AsksPassword, Forbidden):
 
 
 class VerificationPasswordRequired(_AsksPassword, Invalid):
-    """Another browser than the one that signed up: the user enters the password of the sign-up."""
+    """Another browser than the one that signed up: the user chooses a password."""
 
     code = "verification_password_required"
-    detail = "Enter the password that you chose at sign-up"
+    detail = "Choose a password"
 
 
 class VerificationRefused(FormError):
-    """A used or unknown link, or the wrong password. Answered with 400."""
+    """A used or unknown link. Answered with 400."""
 
     code = "verification_refused"
-    detail = "The link does not work, or the password is wrong"
+    detail = "The link does not work"
 
 
 class WrongPassword(FormError, Forbidden):

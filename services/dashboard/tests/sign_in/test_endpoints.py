@@ -131,7 +131,7 @@ class TestVerify:
         await stage.browser().get("/verify?token=abc")
         assert stage.accounts.calls == []
 
-    async def test_another_browser_is_asked_for_the_password(self, stage: Stage) -> None:
+    async def test_another_browser_chooses_a_password(self, stage: Stage) -> None:
         browser = stage.browser()
         assert 'type="password"' in (await browser.get("/verify?token=abc")).text
         assert (await browser.post("/verify", {"token": "abc", "password": PASSWORD})).status_code == 303
@@ -143,11 +143,18 @@ class TestVerify:
         assert answer.status_code == 422
         assert 'type="password"' in answer.text
 
-    @pytest.mark.parametrize(("token", "password"), [("used", PASSWORD), ("abc", "wrong")])
-    async def test_a_link_of_no_use_says_so(self, stage: Stage, token: str, password: str) -> None:
+    @pytest.mark.parametrize(("password", "words"), [("short", "10자 이상"), ("x" * 257, "256자 이하")])
+    async def test_form_shows_a_password_that_breaks_the_policy(self, stage: Stage, password: str, words: str) -> None:
         browser = stage.browser()
-        await browser.get(f"/verify?token={token}")
-        answer = await browser.post("/verify", {"token": token, "password": password})
+        await browser.get("/verify?token=abc")
+        answer = await browser.post("/verify", {"token": "abc", "password": password})
+        assert (answer.status_code, stage.accounts.calls) == (422, [])
+        assert words in text_of(answer.text)
+
+    async def test_a_link_of_no_use_says_so(self, stage: Stage) -> None:
+        browser = stage.browser()
+        await browser.get("/verify?token=used")
+        answer = await browser.post("/verify", {"token": "used", "password": PASSWORD})
         assert answer.status_code == 400
         assert "링크가 만료되었거나" in text_of(answer.text)
 

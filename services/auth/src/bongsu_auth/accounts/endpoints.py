@@ -5,6 +5,7 @@ import time
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
+from fastapi_users import InvalidPasswordException
 
 from bongsu.identity.dependencies import identity_of
 from bongsu.mixins import Database
@@ -51,20 +52,23 @@ async def register(
     return Accepted()
 
 
-@router.post("/verify", responses=problems(400, 413, 422, 503))
+@router.post("/verify", responses=problems(400, 413, 422, 429, 503))
 async def verify(body: VerifyIn, request: Request, response: Response, users: Users) -> Verified:
     """Verify the address with the token from the link.
 
-    In any other browser than the one that signed up, the password of the sign-up is needed as well: a link that
-    another person requested must not create an account with their password.
+    In any other browser than the one that signed up, `password` is needed, and is the account's from then on: a link
+    that another person requested must not create an account with their password.
     """
     identity = identity_of(request)
-    await users.verify(
-        body.token,
-        password=body.password.get_secret_value() if body.password is not None else None,
-        browser=request.cookies.get(identity.cookies.registration),
-        address=identity.address(request),
-    )
+    try:
+        await users.verify(
+            body.token,
+            password=body.password.get_secret_value() if body.password is not None else None,
+            browser=request.cookies.get(identity.cookies.registration),
+            address=identity.address(request),
+        )
+    except InvalidPasswordException as error:
+        raise invalid_field("password", str(error.reason)) from None
     identity.cookies.clear(response, identity.cookies.registration)
     return Verified()
 

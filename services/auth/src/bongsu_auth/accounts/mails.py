@@ -14,7 +14,8 @@ MAX_MAILS = 5
 class SignUpMails:
     """Sends the mails of sign-ups, in the caller's transaction.
 
-    :param per_hour: limit for one address.
+    :param per_hour: limit for one address. One network causes at most half of them, and a network that has caused none
+        may still cause one beyond the limit, up to twice the limit.
     :param lifetime: how long a link works.
     """
 
@@ -22,11 +23,15 @@ class SignUpMails:
     per_hour: int
     lifetime: timedelta
 
-    async def is_limit_reached(self, email: str) -> bool:
-        """Return whether the address got `per_hour` mails within the last hour."""
+    async def is_limit_reached(self, email: str, network: str) -> bool:
+        """Return whether a client in the network can cause no more mails to the address within this hour."""
         since = datetime.now(UTC) - timedelta(hours=1)
-        recent = await Registration.filter_by(email_norm=email, updated_at__gt=since).aggregate(total=("sum", "mails"))
-        return int(recent["total"] or 0) >= self.per_hour
+        recent = await Registration.filter_by(email_norm=email, updated_at__gt=since).values_list("network", "mails")
+        total = sum(int(mails) for _, mails in recent)
+        own = sum(int(mails) for caused_by, mails in recent if caused_by == network)
+        if not own:
+            return total >= 2 * self.per_hour
+        return total >= self.per_hour or own >= (self.per_hour + 1) // 2
 
     async def send_link(self, *, to: str, locale: str, token: str) -> None:
         """Send the link that proves the address."""

@@ -24,6 +24,7 @@ from bongsu.identity.scopes import Role
 from bongsu.identity.sweeps import sweep
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, uuid7
+from bongsu.runtime.networks import client_network
 from bongsu_auth.accounts.credentials import Credentials
 from bongsu_auth.accounts.digests import digest
 from bongsu_auth.accounts.limits import SignUpLimit
@@ -34,7 +35,7 @@ from bongsu_auth.accounts.users import UserDatabase
 from bongsu_auth.errors import AddressTaken, LinkRefused, PasswordRequired, VerificationRefused
 
 MAX_ATTEMPTS = 10
-"""Wrong passwords for one token, after which it no longer works."""
+"""Passwords that are hashed for one token, after which it no longer works: each costs as much as a sign-up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +168,15 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):  # type: ignore[typ
         await sign_ups.limit.count(address)
         browser = secrets.token_urlsafe(32)
         hashed = await self._hasher.hash(password)
-        await self._database.run(self._store_sign_up, email, hashed, browser, name=name, locale=locale)
+        network = client_network(address)
+        await self._database.run(self._store_sign_up, email, hashed, browser, network, name=name, locale=locale)
         return browser
 
-    async def _store_sign_up(self, email: str, hashed: str, browser: str, *, name: str | None, locale: str) -> None:
+    async def _store_sign_up(  # noqa: PLR0913 - each is one field of the sign-up
+        self, email: str, hashed: str, browser: str, network: str, *, name: str | None, locale: str
+    ) -> None:
         sign_ups = self._require_sign_ups()
-        if await sign_ups.mails.is_limit_reached(email):
+        if await sign_ups.mails.is_limit_reached(email, network):
             return
         token, registration_id = secrets.token_urlsafe(32), uuid7()
         await Registration.create(
@@ -184,6 +188,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):  # type: ignore[typ
             token_digest=digest(token),
             sealed_token=sign_ups.vault.seal(token, aad=_token_context(registration_id)),
             browser_digest=digest(browser),
+            network=network,
             mails=1,
             expires_at=datetime.now(UTC) + sign_ups.mails.lifetime,
         )
@@ -205,9 +210,11 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):  # type: ignore[typ
         """Send the link of a waiting sign-up again: that of this browser, else the newest. Does nothing without one."""
         sign_ups, now = self._require_sign_ups(), datetime.now(UTC)
         waiting = await Registration.filter_by(email_norm=email, expires_at__gt=now).order_by("-id").limit(20).all()
-        if not waiting or await sign_ups.mails.is_limit_reached(email):
+        if not waiting:
             return
         chosen = next((row for row in waiting if browser is not None and is_of_browser(row, browser)), waiting[0])
+        if await sign_ups.mails.is_limit_reached(email, chosen.network):
+            return
         if not await Registration.filter_by(id=chosen.id, mails__lt=MAX_MAILS).update(mails=Registration.mails + 1):
             return
         token = sign_ups.vault.open_text(chosen.sealed_token, aad=_token_context(chosen.id))
@@ -224,32 +231,37 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):  # type: ignore[typ
     ) -> User:
         """Create the account of a sign-up whose address is proven by the token of its mail.
 
-        Answer and work are the same for a token that is unknown, used, expired, or given with a wrong password.
+        Any of the mails works for the owner of the address: another person may have signed up with it, and their
+        password counts in their own browser only. An unknown, used or expired token costs one look-up.
 
-        :param password: the sign-up's; needed in any other browser than the one that signed up.
+        :param password: replaces the password of the sign-up; needed in any other browser than the one that signed up.
         :param browser: the secret that `register` returned.
         :raises PasswordRequired: no password, and another browser.
-        :raises VerificationRefused: token or password is wrong, or another sign-up for the address was proven first.
+        :raises InvalidPasswordException: the password breaks the policy.
+        :raises VerificationRefused: the token does not work, or another sign-up for the address was proven first.
+        :raises TooManySignUps: the client's network reached its limit with tokens that do not work.
         """
         del request
         waiting = await _find_waiting(token)
-        if password is None:
-            if waiting is None or browser is None or not is_of_browser(waiting, browser):
-                raise PasswordRequired
-        else:
-            verdict = await self._hasher.verify(password, waiting.hashed_password if waiting is not None else None)
-            if waiting is None:
+        if waiting is None:
+            await self._require_sign_ups().limit.count(address)
+            raise VerificationRefused
+        hashed = None
+        if password is not None:
+            await self.validate_password(password, User(email_norm=waiting.email_norm))
+            attempts = Registration.filter_by(id=waiting.id, attempts__lt=MAX_ATTEMPTS)
+            if not await attempts.update(attempts=Registration.attempts + 1):
                 raise VerificationRefused
-            if not verdict.right:
-                await Registration.filter_by(id=waiting.id).update(attempts=Registration.attempts + 1)
-                raise VerificationRefused
+            hashed = await self._hasher.hash(password)
+        elif browser is None or not is_of_browser(waiting, browser):
+            raise PasswordRequired
         try:
-            return await self._database.run(self._activate, waiting.id, address)
+            return await self._database.run(self._activate, waiting.id, hashed, address)
         except mixins.Conflict:
             # Another sign-up for the address was proven at the same moment.
             raise VerificationRefused from None
 
-    async def _activate(self, registration_id: UUID, address: str | None) -> User:
+    async def _activate(self, registration_id: UUID, hashed: str | None, address: str | None) -> User:
         # The lock makes two uses of one token take turns.
         registration = await Registration.filter_by(id=registration_id).lock().one_or_none()
         if registration is None or await User.filter_by(email_norm=registration.email_norm).exists():
@@ -258,7 +270,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):  # type: ignore[typ
             {
                 "email": registration.email_norm,
                 "is_verified": True,
-                "hashed_password": registration.hashed_password,
+                "hashed_password": hashed or registration.hashed_password,
                 "name": registration.name,
                 "locale": registration.locale,
                 "sending": self._require_sign_ups().new_accounts,

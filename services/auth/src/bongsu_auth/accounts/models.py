@@ -27,8 +27,10 @@ class Registration(AuthModel):
     """The token, for another mail."""
     browser_digest: Mapped[str] = mapped_column(AsciiKey(64))
     """Of the cookie in the browser that signed up."""
+    network: Mapped[str] = mapped_column(AsciiKey(43), default="", server_default="")
+    """The client's; empty for an unknown one."""
     attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
-    """Wrong passwords given with the token."""
+    """Passwords that were hashed for the token."""
     mails: Mapped[int] = mapped_column(SmallInteger, default=1)
     """Mails sent so far."""
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime())

@@ -102,10 +102,12 @@ class RegisterIn(Strict):
 
 
 class VerifyIn(Strict):
-    """The token from the link, and the password in any other browser than the one that signed up."""
+    """The token from the link, and a password in any other browser than the one that signed up."""
 
     token: Token
-    password: GivenPassword | None = None
+    password: NewPassword | None = Field(
+        default=None, description="The password of the account; replaces the sign-up's"
+    )
 
 
 class ResendIn(Strict):

@@ -132,6 +132,8 @@ def _verify_page(
         form=form,
         verify_token=token,
         asks_password=asks_password,
+        min_password=MIN_PASSWORD_CHARS,
+        max_password=MAX_PASSWORD_CHARS,
     )
 
 

@@ -21,6 +21,18 @@ Email = Annotated[str, StringConstraints(max_length=320, min_length=1), AfterVal
 Token = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
 
+def _check_length(value: SecretStr) -> SecretStr:
+    length = len(value.get_secret_value())
+    if length < MIN_PASSWORD_CHARS:
+        raise PydanticCustomError("string_too_short", "too short", {"min_length": MIN_PASSWORD_CHARS})
+    if length > MAX_PASSWORD_CHARS:
+        raise PydanticCustomError("string_too_long", "too long", {"max_length": MAX_PASSWORD_CHARS})
+    return value
+
+
+NewPassword = Annotated[SecretStr, AfterValidator(_check_length)]
+
+
 def _require(value: SecretStr) -> SecretStr:
     if not value.get_secret_value():
         raise PydanticCustomError("missing", "required")
@@ -40,17 +52,13 @@ class RegisterForm(Form):
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, max_length=100)] = ""
     email: Email
-    password: SecretStr
+    password: NewPassword
 
     @field_validator("password")
     @classmethod
     def check_password(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
         """Apply auth's rules for passwords, so that the form can name the one that failed."""
         password, email = value.get_secret_value(), str(info.data.get("email", ""))
-        if len(password) < MIN_PASSWORD_CHARS:
-            raise PydanticCustomError("string_too_short", "too short", {"min_length": MIN_PASSWORD_CHARS})
-        if len(password) > MAX_PASSWORD_CHARS:
-            raise PydanticCustomError("string_too_long", "too long", {"max_length": MAX_PASSWORD_CHARS})
         if password.strip().casefold() in (email.casefold(), email.partition("@")[0].casefold()):
             raise PydanticCustomError("is_the_address", "equals the address")
         return value
@@ -63,7 +71,7 @@ class ResendForm(Form):
 
 
 class VerifyForm(Form):
-    """The token of a verification link, with the password where another browser signed up."""
+    """The token of a verification link; with a password for the account where another browser signed up."""
 
     token: Token
-    password: SecretStr = SecretStr("")
+    password: NewPassword | None = None

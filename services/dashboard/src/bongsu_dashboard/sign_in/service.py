@@ -62,16 +62,21 @@ class SignIn:
         """Verify an address.
 
         :raises VerificationPasswordRequired: another browser than the one that signed up.
-        :raises VerificationRefused: the link or the password does not work.
+        :raises VerificationRefused: the link does not work.
+        :raises FieldsRefused: auth refused the password.
+        :raises TooManyLogins: too many links that do not work.
         """
+        password = form.password.get_secret_value() if form.password is not None else None
         try:
-            return await self._auth.verify(browser, form.token, form.password.get_secret_value() or None)
-        except ServiceError as error:
+            return await self._auth.verify(browser, form.token, password)
+        except TooMany as error:
+            raise TooManyLogins(error) from error
+        except Invalid as error:
             if error.code == "password_required":
                 raise VerificationPasswordRequired from error
-            if error.code == "verification_refused" or isinstance(error, Invalid):
-                raise VerificationRefused from error
-            raise
+            if any("password" in item.loc for item in error.errors):
+                raise FieldsRefused(error) from error
+            raise VerificationRefused from error
 
     async def sign_out(self, browser: Browser) -> Cookies:
         """End this browser's session.
