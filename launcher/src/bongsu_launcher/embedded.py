@@ -8,7 +8,7 @@ import httpx
 from fastapi import FastAPI
 
 from bongsu import outbox
-from bongsu.broker import QueueSpec
+from bongsu.broker import Broker, QueueSpec
 from bongsu.broker.memory import MemoryBroker
 from bongsu.contracts.queues import ALL_QUEUES
 from bongsu.identity.callers import Identity
@@ -75,7 +75,7 @@ async def _run(composed: Composed, stop: StopSignal) -> None:
         broker = await process.enter(_memory_broker())
         report_broker(process, broker)
         identity = open_identity(process, vault)
-        parts = _create_parts(composed, database=database, vault=vault, identity=identity, stop=stop)
+        parts = _create_parts(composed, database=database, broker=broker, vault=vault, identity=identity, stop=stop)
         pages = await _create_dashboard(process, composed, auth=parts[0].app, notify=parts[1].app, broker=broker)
         operations = create_operations([*(part.app for part in parts), pages])
 
@@ -133,8 +133,8 @@ async def _prepare(database: Database, composed: Composed, vault: Vault) -> None
             await deliveries.release()
 
 
-def _create_parts(
-    composed: Composed, *, database: Database, vault: Vault, identity: Identity, stop: StopSignal
+def _create_parts(  # noqa: PLR0913 - the collaborators of the process
+    composed: Composed, *, database: Database, broker: Broker, vault: Vault, identity: Identity, stop: StopSignal
 ) -> list[Part]:
     """Auth and notify, in this order, and the sandbox where it is needed."""
     platform = composed.platform
@@ -145,7 +145,10 @@ def _create_parts(
             ),
             ("/auth", "/.well-known"),
         ),
-        Part(notify.create_app(settings=composed.notify, identity=identity, database=database), ("/v1", "/u")),
+        Part(
+            notify.create_app(settings=composed.notify, identity=identity, database=database, broker=broker),
+            ("/v1", "/u"),
+        ),
     ]
     if composed.sandbox is not None:
         parts.append(Part(sandbox.create_app(composed.sandbox, platform, stop=stop), ("/sandbox",)))

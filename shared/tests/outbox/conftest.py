@@ -7,7 +7,7 @@ import pytest
 from bongsu.broker import QueueSpec
 from bongsu.mixins import Database
 from bongsu.outbox import MIGRATIONS
-from shared.tests.broker.servers import CuttableBroker
+from shared.tests.broker.servers import CuttableBroker, RabbitServer
 from shared.tests.outbox.brokers import CountingBroker
 from tests.infrastructure.templates import Schema, WithTables
 
@@ -38,3 +38,11 @@ async def counting() -> AsyncIterator[CountingBroker]:
     await broker.declare(QueueSpec(QUEUE))
     yield broker
     await broker.close()
+
+
+@pytest.fixture
+async def rabbit(queue_prefix: str, amqp_server_url: str) -> AsyncIterator[RabbitServer]:
+    server = RabbitServer(queue_prefix, amqp_server_url)
+    await server.proxy.start()
+    yield server
+    await server.close()

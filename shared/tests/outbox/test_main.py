@@ -57,14 +57,6 @@ async def database(mysql_database_url: str) -> AsyncIterator[Database]:
     await database.dispose()
 
 
-@pytest.fixture
-async def rabbit(queue_prefix: str, amqp_server_url: str) -> AsyncIterator[RabbitServer]:
-    server = RabbitServer(queue_prefix, amqp_server_url)
-    await server.proxy.start()
-    yield server
-    await server.close()
-
-
 class TestRelay:
     async def test_messages_are_relayed_and_readiness_is_reported(
         self, environment: pytest.MonkeyPatch, database: Database, rabbit: RabbitServer, port: int

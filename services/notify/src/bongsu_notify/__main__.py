@@ -24,9 +24,9 @@ async def api(stop: StopSignal) -> None:
     settings = settings.with_stand_ins(platform.sandbox_url)
     async with open_process(platform, stop) as process:
         database = await open_database(process, MIGRATIONS)
-        await open_broker(process, required=False)
+        broker = await open_broker(process, required=False)
         identity = open_identity(process, await open_vault(process))
-        await process.serve(create_app(settings=settings, identity=identity, database=database))
+        await process.serve(create_app(settings=settings, identity=identity, database=database, broker=broker))
 
 
 async def worker(stop: StopSignal) -> None:

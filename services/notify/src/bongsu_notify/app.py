@@ -1,12 +1,14 @@
 """Builds notify's API."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
+from bongsu.broker import Broker
 from bongsu.identity.callers import Identity
 from bongsu.mixins import Database
+from bongsu.outbox.publisher import Publisher
 from bongsu.runtime.dependencies import provide
 from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
@@ -27,16 +29,24 @@ means that the notification is stored and will end in a final status, whatever h
 A request body has at most 4 MiB as it is sent: text in UTF-8 takes less than the same text as `\\u` escapes."""
 
 
-def create_app(*, settings: NotifySettings, identity: Identity, database: Database) -> FastAPI:
-    """Build the API. The caller owns the database, and closes it after the app's lifespan."""
+def create_app(
+    *, settings: NotifySettings, identity: Identity, database: Database, broker: Broker | None = None
+) -> FastAPI:
+    """Build the API. The caller owns database and broker, and closes them after the app's lifespan.
+
+    :param broker: publishes what is accepted right after its commit; without it the relay does.
+    """
 
     service = Notifications(database, create_channels(settings), everyone_is_live=settings.sandbox)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with identity.following():
+        async with AsyncExitStack() as stack:
+            if broker is not None:
+                await stack.enter_async_context(Publisher(database, broker).run())
+            stack.push_async_callback(service.close)
+            await stack.enter_async_context(identity.following())
             yield
-        await service.close()
 
     app = create_api(
         title="Bongsu notify",

@@ -1,4 +1,4 @@
-"""What a transaction wants published, and the relay that publishes it.
+"""What a transaction wants published, and the publisher and the relay that publish it.
 
 A row lives from the transaction that appends it until its consumer settles it, so a message that the broker loses is
 published again: nothing that was committed is lost, and what is done twice is for the consumer to recognise.

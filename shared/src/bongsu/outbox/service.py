@@ -3,50 +3,76 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Protocol
 from uuid import UUID
 
 from pydantic import JsonValue
 from sqlalchemy import case
 
-from bongsu.mixins import Q, utc_now, uuid7
+from bongsu.broker import Message
+from bongsu.mixins import Database, Q, utc_now, uuid7
 from bongsu.outbox.models import LANES, OutboxMessage
 
 _NOW = utc_now()  # built once: building it takes a third of the statement's time
 _wake_ups: set[asyncio.Event] = set()
 
 
+class Publisher(Protocol):
+    """Publishes the messages of this process right after their commit; see `bongsu.outbox.publisher`."""
+
+    claim_s: float
+
+    def accepts(self, lane: int, count: int) -> bool:
+        """Whether it can publish so many messages of the lane now."""
+
+    def publish(self, messages: Sequence[tuple[str, Message]]) -> None:
+        """Publish messages, by queue, whose rows are committed and claimed for `claim_s`."""
+
+
+_publishers: dict[Database, Publisher] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A message to append: `at` is when it is published, by the database's clock."""
+    """A message to append: `at` is when it is published, by the database's clock; None for now."""
 
     queue: str
     body: Mapping[str, JsonValue]
     lane: int
-    at: datetime
+    at: datetime | None = None
 
 
-async def append_many(messages: Sequence[NewMessage]) -> None:
-    """Append messages by one statement, to be published after this transaction commits."""
-    await OutboxMessage.bulk_create(
-        [
+async def append_many(messages: Sequence[NewMessage], *, now: datetime) -> None:
+    """Append messages by one statement, to be published after this transaction commits.
+
+    :param now: the database's time.
+    """
+    claimed: list[tuple[str, Message]] = []
+    rows: list[dict[str, object]] = []
+    for message in messages:
+        publisher = _find_publisher(message.lane, len(messages)) if message.at is None else None
+        until = now + timedelta(seconds=publisher.claim_s) if publisher is not None else None
+        row_id = uuid7()
+        rows.append(
             {
-                "id": uuid7(),
+                "id": row_id,
                 "lane": message.lane,
                 "queue": message.queue,
                 "body": message.body,
                 "headers": {},
-                "visible_at": message.at,
+                "visible_at": until or message.at or now,
                 "published_at": None,
-                "claimed_until": None,
+                "claimed_until": until,
                 "attempts": 0,
                 "strandings": 0,
             }
-            for message in messages
-        ],
-        savepoint=False,
-    )
-    _nudge_on_commit()
+        )
+        if publisher is not None:
+            claimed.append((message.queue, Message(id=str(row_id), body=dict(message.body))))
+    await OutboxMessage.bulk_create(rows, savepoint=False)
+    _publish_on_commit(claimed, wakes_relay=len(claimed) < len(rows))
 
 
 async def append(  # noqa: PLR0913 - each is one fact about the message
@@ -69,21 +95,24 @@ async def append(  # noqa: PLR0913 - each is one fact about the message
     if lane not in LANES:
         raise ValueError(f"Lane {lane} does not exist; there are {LANES}")
     message_id = id or uuid7()
+    publisher = _find_publisher(lane, 1) if at is None and not delay_s else None
+    until = utc_now(publisher.claim_s) if publisher is not None else None
     row = {
         "id": message_id,
         "lane": lane,
         "queue": queue,
         "body": body,
         "headers": dict(headers or {}),
-        "visible_at": at if at is not None else utc_now(delay_s) if delay_s else _NOW,
+        "visible_at": at if at is not None else until if until is not None else utc_now(delay_s) if delay_s else _NOW,
         "published_at": None,
-        "claimed_until": None,
+        "claimed_until": until,
         "attempts": 0,
         "strandings": 0,
     }
     # As a row: an object would read `visible_at` back with a second statement.
     await OutboxMessage.bulk_create([row])
-    _nudge_on_commit()
+    message = Message(id=str(message_id), body=dict(body), headers=dict(headers or {}))
+    _publish_on_commit([] if publisher is None else [(queue, message)], wakes_relay=publisher is None)
     return message_id
 
 
@@ -135,7 +164,30 @@ def remove_wake_up(event: asyncio.Event) -> None:
     _wake_ups.discard(event)
 
 
-def _nudge_on_commit() -> None:
-    unit = OutboxMessage.database().ambient()
-    if unit is not None and _wake_ups:
+def add_publisher(database: Database, publisher: Publisher) -> None:
+    """Have what this process appends published by `publisher`, until `remove_publisher`."""
+    _publishers[database] = publisher
+
+
+def remove_publisher(database: Database) -> None:
+    """Leave what this process appends to the relay."""
+    _publishers.pop(database, None)
+
+
+def _find_publisher(lane: int, count: int) -> Publisher | None:
+    """The publisher that takes these messages. Without a unit of work nothing can follow the commit."""
+    database = OutboxMessage.database()
+    publisher = _publishers.get(database)
+    if publisher is None or database.ambient() is None or not publisher.accepts(lane, count):
+        return None
+    return publisher
+
+
+def _publish_on_commit(claimed: Sequence[tuple[str, Message]], *, wakes_relay: bool) -> None:
+    """After the commit, publish the claimed messages, and wake the relays of this process for the others."""
+    database = OutboxMessage.database()
+    unit = database.ambient()
+    if unit is not None and claimed:
+        unit.on_commit(partial(_publishers[database].publish, claimed))
+    if unit is not None and wakes_relay and _wake_ups:
         unit.on_commit(nudge)

@@ -115,7 +115,7 @@ class Submissions:
             answers |= {one.id: _Answer(error=IdempotencyMismatch()) for one in made if one.key in retried}
             made = [one for one in made if one.key not in retried]
         await NotificationEvent.bulk_create([_accepted(one.id, now) for one in made], savepoint=False)
-        await outbox.append_many([_wakeup(one.row, now) for one in made])
+        await outbox.append_many([_wakeup(one.row) for one in made], now=now)
         answers |= {one.id: _Answer(Notification(**one.row, created_at=now, updated_at=now)) for one in made}
         return [answers.get(one.id, _Answer(error=KeyInProgress())) for one in submissions]
 
@@ -188,10 +188,10 @@ def _accepted(notification_id: UUID, at: datetime) -> Row:
     return {"notification_id": notification_id, "status": "accepted", "created_at": at, "updated_at": at}
 
 
-def _wakeup(row: Row, now: datetime) -> outbox.NewMessage:
+def _wakeup(row: Row) -> outbox.NewMessage:
     body = DeliveryWakeup(notification_id=row["id"]).model_dump(mode="json")
     priority: Priority = row["priority"]
-    return outbox.NewMessage(DELIVER[priority], body, LANES[priority], at=row["send_at"] or now)
+    return outbox.NewMessage(DELIVER[priority], body, LANES[priority], at=row["send_at"])
 
 
 def _split(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
