@@ -1,4 +1,4 @@
-"""Publishes what this process commits at once; the relay publishes the rest."""
+"""Publishes what this process commits, right after the commit; the relay publishes the rest."""
 
 import asyncio
 import time
@@ -36,7 +36,7 @@ class Publisher:
     """Publishes the messages of committed units of work, in the background and with confirms.
 
     `append` claims a due row as a relay does, in the transaction that inserts it. Once it is confirmed, it is marked as
-    published. If it is not confirmed, it becomes due at once, for the relay. If this process dies, the claim ends.
+    published. If it is not confirmed, it becomes due immediately, for the relay. If this process dies, the claim ends.
     """
 
     def __init__(  # noqa: PLR0913 - two parts and four limits, for tests to pass others
