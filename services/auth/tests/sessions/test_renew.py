@@ -26,14 +26,14 @@ class TestRenew:
             await browser.post("/auth/logout")
             browser.cookies.set("refresh-8000", refresh)
             answer = await browser.get("/auth/session/renew")
-            assert answer.headers["location"] == "/login"
+            assert answer.headers["location"] == "/login?error=session_ended"
             assert any('refresh-8000=""' in cookie for cookie in answer.headers.get_list("set-cookie"))
 
     async def test_blocked_user_is_redirected_to_sign_in(self, stage: Stage) -> None:
         user = await stage.user()
         async with stage.signed_in_browser(user) as browser:
             await user.update(status="blocked")
-            assert (await browser.get("/auth/session/renew")).headers["location"] == "/login"
+            assert (await browser.get("/auth/session/renew")).headers["location"] == "/login?error=session_ended"
 
     @pytest.mark.parametrize("path", ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:x"])
     async def test_address_of_another_site_leads_to_the_front_page(self, stage: Stage, path: str) -> None:
@@ -53,3 +53,34 @@ class TestRenew:
             assert answer.headers["location"] == "/login?error=unavailable&next=%2Fguilds"
             assert browser.cookies["refresh-8000"] == refresh
             assert (await browser.get("/auth/session/renew")).headers["location"] == "/"
+
+
+class TestForm:
+    """A form whose access token has ended."""
+
+    async def test_form_is_sent_again_with_new_cookies(self, each_stage: Stage) -> None:
+        async with each_stage.signed_in_browser(await each_stage.user()) as browser:
+            del browser.cookies["access-8000"]
+            answer = await browser.post(
+                "/auth/session/renew?next=/account/profile", data={"name": "x"}, headers={"hx-request": "true"}
+            )
+            assert (answer.status_code, answer.headers["location"]) == (307, "/account/profile")
+            assert (await browser.get("/auth/me")).status_code == 200
+
+    async def test_browser_is_redirected_to_sign_in_when_the_session_has_ended(self, stage: Stage) -> None:
+        answer = await stage.client.post("/auth/session/renew?next=/account/profile", data={"name": "x"})
+        assert answer.status_code == 303
+        assert answer.headers["location"] == "/login?error=session_ended&next=%2Faccount%2Fprofile"
+
+    async def test_htmx_is_sent_to_the_sign_in_page_when_the_session_has_ended(self, stage: Stage) -> None:
+        answer = await stage.client.post("/auth/session/renew?next=/account", headers={"hx-request": "true"})
+        assert answer.status_code == 401
+        assert answer.headers["hx-redirect"] == "/login?error=session_ended&next=%2Faccount"
+        assert "location" not in answer.headers
+        assert any('refresh-8000=""' in cookie for cookie in answer.headers.get_list("set-cookie"))
+
+    @pytest.mark.parametrize("path", ["//evil.example", "https://evil.example", "/\\evil.example"])
+    async def test_form_never_goes_to_another_site(self, stage: Stage, path: str) -> None:
+        async with stage.signed_in_browser(await stage.user()) as browser:
+            answer = await browser.post("/auth/session/renew", params={"next": path}, data={"password": "x"})
+            assert (answer.status_code, answer.headers["location"]) == (307, "/")

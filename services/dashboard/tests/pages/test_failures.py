@@ -4,6 +4,7 @@ import pytest
 
 from bongsu.runtime.errors import TooMany
 from bongsu_dashboard.notifications.notification import Detail
+from bongsu_dashboard.pages.cookies import MAX_RENEWALS
 from services.dashboard.tests.fakes import MINA
 from services.dashboard.tests.stage import Stage, text_of
 
@@ -83,22 +84,35 @@ class TestSigningInAgain:
         assert (answer.status_code, answer.text) == (401, "")
         assert answer.headers["hx-redirect"] == "/auth/session/renew?next=/guilds%3Fshow%3Dall"
 
-    async def test_a_form_of_a_session_that_ran_out_comes_back_to_its_page(self, stage: Stage) -> None:
+    @pytest.mark.parametrize("htmx", [False, True])
+    async def test_a_form_of_a_session_that_ran_out_is_sent_again_after_the_renewal(
+        self, stage: Stage, htmx: bool
+    ) -> None:
         browser = stage.mina()
         await browser.get("/account")
         browser.client.cookies.delete("access-80")
-        answer = await browser.post(
-            "/account/profile", {"name": "x"}, headers={"Referer": "http://dashboard.test/account"}
-        )
-        assert answer.headers["location"] == "/auth/session/renew?next=/account"
+        answer = await browser.post("/account/profile?x=1", {"name": "x"}, htmx=htmx)
+        assert (answer.status_code, answer.headers["cache-control"]) == (307, "no-store")
+        assert answer.headers["location"] == "/auth/session/renew?next=/account/profile%3Fx%3D1"
         assert stage.accounts.users[MINA].name == "김봉수"
 
-    async def test_second_refusal_redirects_to_the_login_page(self, stage: Stage) -> None:
+    async def test_tabs_restored_together_are_all_renewed(self, stage: Stage) -> None:
+        browser = stage.browser()
+        for path in ("/guilds", "/account", "/", "/notifications"):
+            assert (await browser.get(path)).headers["location"] == f"/auth/session/renew?next={path}"
+
+    async def test_refusals_end_at_the_login_page(self, stage: Stage) -> None:
         browser = stage.browser("an-access-token-that-is-refused")
-        await browser.get("/guilds")
+        for _ in range(MAX_RENEWALS):
+            assert (await browser.get("/guilds")).headers["location"] == "/auth/session/renew?next=/guilds"
         assert (await browser.get("/guilds")).headers["location"] == "/login?next=/guilds"
 
-    async def test_another_sites_referer_leads_home(self, stage: Stage) -> None:
+    @pytest.mark.parametrize("count", ["x", "²", "9999999999999999999999", "-1"])
+    async def test_malformed_count_of_redirects_is_ignored(self, stage: Stage, count: str) -> None:
+        answer = await stage.browser().client.get("/guilds", headers={b"cookie": f"renewing-80={count}".encode()})
+        assert answer.headers["location"] == "/auth/session/renew?next=/guilds"
+
+    async def test_another_sites_referer_makes_no_difference(self, stage: Stage) -> None:
         browser = stage.browser()
         answer = await browser.post("/account/profile", headers={"Referer": "http://evil.example/x"})
-        assert answer.headers["location"] == "/auth/session/renew?next=/"
+        assert answer.headers["location"] == "/auth/session/renew?next=/account/profile"

@@ -184,8 +184,8 @@ class TestLogout:
         await browser.get("/account")
         browser.client.cookies.delete("access-80")
         answer = await browser.post("/logout")
-        assert answer.status_code == 303
-        assert answer.headers["location"].startswith("/auth/session/renew")
+        assert answer.status_code == 307
+        assert answer.headers["location"] == "/auth/session/renew?next=/logout"
         assert not any("refresh-80" in cookie for cookie in answer.headers.get_list("set-cookie"))
 
     async def test_get_does_not_sign_out(self, stage: Stage) -> None:
@@ -199,5 +199,10 @@ class TestLogout:
         await browser.post("/logout")
         browser.client.cookies.delete("access-80")
         answer = await browser.post("/account/profile", {"name": "x"}, token=token, htmx=True)
-        assert answer.headers["hx-redirect"].startswith("/auth/session/renew")
+        assert answer.headers["location"].startswith("/auth/session/renew")
         assert stage.accounts.users[MINA].name == "김봉수"
+
+    async def test_login_page_says_that_the_session_has_ended(self, stage: Stage) -> None:
+        page = await stage.browser().get("/login?error=session_ended&next=/account/profile")
+        assert "로그인이 만료되었습니다" in text_of(page.text)
+        assert 'name="next" value="/account"' in page.text

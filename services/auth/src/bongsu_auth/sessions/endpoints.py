@@ -90,6 +90,16 @@ async def refresh(
     response_class=RedirectResponse,
     responses={303: {"description": "Redirect to `next`, or to the sign-in page"}},
 )
+@router.post(
+    "/session/renew",
+    status_code=307,
+    response_class=RedirectResponse,
+    responses={
+        303: {"description": "Redirect to the sign-in page"},
+        307: {"description": "Redirect to `next`, with the form that was posted"},
+        401: {"description": "The session has ended; for htmx, which goes to the sign-in page"},
+    },
+)
 async def renew(
     request: Request,
     strategy: Strategy,
@@ -99,20 +109,30 @@ async def renew(
 ) -> Response:
     """Renew this browser's session and redirect to `next`; to `/login?next=…` if the session has ended.
 
-    For navigation only: open it at the top level, not from a script.
+    A posted form is sent again to `next`, which checks its origin and CSRF token. For pages and their forms only.
     """
-    target = safe_or_home(next_path)
+    target, is_form = safe_or_home(next_path), request.method == "POST"
     try:
         strategy.identity.revocations.require_fresh()
     except Unavailable:
         # The session is not lost: its cookies stay for the next attempt.
         return RedirectResponse(pages.login_page(error="unavailable", next_path=target), 303, NO_STORE)
-    tokens = await database.run(sessions.refresh, request.cookies.get(strategy.cookies.refresh, ""), strategy.address)
-    if tokens is None:
-        return await cookie_backend.transport.get_logout_response(
-            strategy.cookies, location=pages.login_page(next_path=target)
-        )
-    return await cookie_backend.transport.get_login_response(tokens, strategy.cookies, target)
+    token = request.cookies.get(strategy.cookies.refresh, "")
+    tokens = await database.run(sessions.refresh, token, strategy.address)
+    if tokens is not None:
+        response = await cookie_backend.transport.get_login_response(tokens, strategy.cookies, target)
+        response.status_code = 307 if is_form else 303
+        return response
+    error = "session_ended" if token or is_form else None
+    response = await cookie_backend.transport.get_logout_response(
+        strategy.cookies, location=pages.login_page(error=error, next_path=target)
+    )
+    if "hx-request" in request.headers:
+        # htmx would follow a redirect, and show the sign-in page as a part of the present one.
+        response.status_code = 401
+        response.headers["HX-Redirect"] = response.headers["location"]
+        del response.headers["location"]
+    return response
 
 
 @router.post("/logout", status_code=204, responses=problems(400, 401, 403, 413, 422, 503))

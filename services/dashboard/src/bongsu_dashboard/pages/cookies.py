@@ -8,6 +8,8 @@ from starlette.responses import Response
 
 YEAR_S: Final = 365 * 86_400
 RENEWING_S: Final = 15
+MAX_RENEWALS: Final = 12
+"""Redirects to renew the session within `RENEWING_S`, of all tabs together: browsers stop a loop at 20."""
 FLASH_S: Final = 60
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bongsu.runtime.dependencies import find
@@ -20,10 +20,10 @@ from bongsu_dashboard.accounts.service import Accounts
 from bongsu_dashboard.errors import ConfirmationRequired, StaleForm, VerificationRefused
 from bongsu_dashboard.forms.refusals import FormRefused, UnsupportedForm
 from bongsu_dashboard.pages.addresses import with_next
-from bongsu_dashboard.pages.cookies import RENEWING_S
+from bongsu_dashboard.pages.cookies import MAX_RENEWALS, RENEWING_S
 from bongsu_dashboard.pages.dependencies import SAFE_METHODS, current_user
 from bongsu_dashboard.pages.dependencies import render as render_of
-from bongsu_dashboard.pages.rendering import Render
+from bongsu_dashboard.pages.rendering import PAGE_HEADERS, Render
 
 log = get_logger(__name__)
 
@@ -125,15 +125,21 @@ def _ask_to_link(render: Render, *, again: bool) -> Response:
 def _redirect_to_sign_in(render: Render) -> Response:
     """Redirect to auth to renew the session, since only auth receives the refresh cookie, and from there to sign in.
 
-    A short-lived cookie prevents a redirect loop.
+    A form is sent along and comes back, by 307, which htmx follows too. A short-lived cookie counts the redirects, so
+    that they end; several tabs that are restored together make several.
     """
-    cookies = render.pages.cookies
-    tried = cookies.renewing in render.request.cookies
-    response = render.redirect(
-        with_next(SIGN_IN if tried else RENEW, render.here), status=401 if render.is_htmx else 303
-    )
-    if not tried:
-        cookies.set(response, cookies.renewing, "1", max_age_s=RENEWING_S)
+    cookies, request = render.pages.cookies, render.request
+    counted = request.cookies.get(cookies.renewing, "")
+    renewals = int(counted) if counted.isdecimal() and counted.isascii() and len(counted) < 4 else 0
+    if renewals >= MAX_RENEWALS:
+        return render.redirect(with_next(SIGN_IN, render.here), status=401 if render.is_htmx else 303)
+    response: Response
+    if request.method in SAFE_METHODS:
+        response = render.redirect(with_next(RENEW, render.here), status=401 if render.is_htmx else 303)
+    else:
+        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        response = RedirectResponse(with_next(RENEW, path), status_code=307, headers=PAGE_HEADERS)
+    cookies.set(response, cookies.renewing, str(renewals + 1), max_age_s=RENEWING_S)
     return response
 
 

@@ -158,7 +158,7 @@ class Render:
         if self.is_htmx:
             return path_of(self.request.headers.get("hx-current-url"), host)
         if self.request.method not in ("GET", "HEAD"):
-            return self._page_of(path_of(self.request.headers.get("referer"), host))
+            return self.page_of(path_of(self.request.headers.get("referer"), host))
         url = self.request.url
         return f"{url.path}?{url.query}" if url.query else url.path
 
@@ -167,8 +167,8 @@ class Render:
         came_from = path_of(self.request.headers.get("referer"), self.request.headers.get("host", ""))
         return came_from if came_from.partition("?")[0] == path else path
 
-    def _page_of(self, address: str) -> str:
-        """Return the page of an address that only takes forms, where a refused form leaves the browser."""
+    def page_of(self, address: str) -> str:
+        """Return the page of an address; of one that only takes forms, the page that such a form is on."""
         path = address.partition("?")[0]
         if self._match_get(path) is not Match.PARTIAL:
             return address

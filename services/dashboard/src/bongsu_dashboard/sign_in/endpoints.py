@@ -32,11 +32,13 @@ Next = Annotated[str | None, Query(alias="next")]
 async def show_login(
     render: Rendering, user: MaybeSignedIn, sign_in: SignInService, next_path: Next = None, error: str | None = None
 ) -> Response:
-    to = safe_path(next_path)
+    to = render.page_of(safe_path(next_path))
     if user is not None:
         return render.redirect(to)
     form: Draft[SignInForm] = Draft()
-    if error is not None:
+    if error == "session_ended":
+        form = form.refused(FieldProblem("", error))
+    elif error is not None:
         kind = f"provider_{error}" if f"form.provider_{error}" in render.texts else "provider_failed"
         form = form.refused(FieldProblem("", kind))
     return await _login_page(render, sign_in, form, to)
