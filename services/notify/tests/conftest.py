@@ -23,6 +23,7 @@ class RememberingProvider:
 
     answers: list[Outcome] = field(default_factory=list)
     sent: list[EmailMessage] = field(default_factory=list)
+    max_rate: float | None = None
 
     async def open(self) -> None:
         """Nothing to open."""

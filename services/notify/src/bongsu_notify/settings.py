@@ -34,6 +34,9 @@ class NotifySettings(Settings):
     ses_bulk: bool = Field(
         default=True, description="Send waiting mails that are alike together, by SendBulkEmail: `off` sends one by one"
     )
+    ses_rate_factor: float = Field(
+        default=0.95, gt=0, le=1, description="How much of SES's sending rate all workers together use"
+    )
     sandbox: bool = Field(default=False, description="The sandbox sends, so no account is on trial")
     lease_s: float = Field(default=60.0, ge=1, le=600, description="How long a worker holds a delivery, in seconds")
     max_attempts: int = Field(default=8, ge=1, le=50, description="Sends tried before a notification fails")

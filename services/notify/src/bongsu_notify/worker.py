@@ -55,6 +55,7 @@ async def consume(  # noqa: PLR0913 - the collaborators of the process
         stop=stop,
         database_retry=database_retry,
         slots=settings.concurrency,
+        rate_factor=settings.ses_rate_factor,
         batch=settings.batch,
     )
     notifications = Notifications(database, channels, everyone_is_live=settings.sandbox)

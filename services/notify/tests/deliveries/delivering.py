@@ -102,6 +102,8 @@ def status_is(one: Notification, *statuses: str) -> Callable[[], Awaitable[bool]
 class Held:
     """Returns when `release` is set. `running` counts the messages that it holds, by subject; `most` its maximum."""
 
+    max_rate: float | None = None
+
     def __init__(self) -> None:
         self.started, self.release = asyncio.Event(), asyncio.Event()
         self.running: Counter[str] = Counter()

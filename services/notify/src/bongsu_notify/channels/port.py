@@ -40,6 +40,8 @@ class TryLater:
     detail: str
     delay_s: float | None = None
     spends_attempt: bool = True
+    is_throttled: bool = False
+    """The messages came too fast: every worker slows down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +62,23 @@ class OutcomeUnknown:
 Outcome = Sent | TryLater | Refused | OutcomeUnknown
 
 
+def max_together(rate: float) -> int:
+    """How many messages may start in the same moment at a rate (a second): one, and what a rate factor of 0.95 spares.
+
+    So no second has more than the rate and one, however the starts lie.
+    """
+    return min(50, 1 + int(rate * 0.05))
+
+
 Message_contra = TypeVar("Message_contra", bound=Outgoing, contravariant=True)
 
 
 class Provider(Protocol[Message_contra]):
     """Sends the messages of a channel."""
+
+    @property
+    def max_rate(self) -> float | None:
+        """How many messages a second the provider accepts of all workers together; None: without a limit."""
 
     async def open(self) -> None:
         """Prepare to send."""

@@ -15,6 +15,8 @@ def is_simulated(recipient: str) -> bool:
 class SimulatedProvider:
     """Accepts every message; `delivered@…`, `bounced@…` and `complained@…` of the simulator end as named."""
 
+    max_rate: float | None = None
+
     async def open(self) -> None:
         """Nothing to open."""
 

@@ -24,6 +24,7 @@ from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Outgoing, Provi
 from bongsu_notify.channels.simulated import is_simulated
 from bongsu_notify.database_retry import Abandoned, DatabaseRetry
 from bongsu_notify.dead_letters import dead_letter
+from bongsu_notify.deliveries.pace import Pace
 from bongsu_notify.deliveries.service import Claims, Deliveries, MarkResult, Peek
 from bongsu_notify.deliveries.stream import Job, Stream
 from bongsu_notify.notifications.models import Notification
@@ -54,6 +55,7 @@ class DeliveryHandler:
     :param providers: by channel's name, and `simulated` for test mode and simulator addresses; they send.
     :param send_deadline: the fraction of a lease after which a call is no longer waited for.
     :param slots: deliveries that run concurrently, for each provider.
+    :param rate_factor: how much of a provider's rate is used.
     :param batch: claims, and marks, that a transaction takes.
     :param large_budget_bytes: how much large content is in memory at a time.
     :param stop_grace_s: how long calls that run at the stop may take; their outcomes are still recorded.
@@ -70,6 +72,7 @@ class DeliveryHandler:
         stop: StopSignal,
         database_retry: DatabaseRetry,
         slots: int = 64,
+        rate_factor: float = 0.95,
         send_deadline: float = SEND_DEADLINE,
         batch: int = 50,
         large_budget_bytes: int = 4 * 1024 * 1024,
@@ -87,8 +90,20 @@ class DeliveryHandler:
         self._commit: GroupCommit[Job | _Claimed, _Claimed | MarkResult] = GroupCommit(
             database, self._write, max_items=2 * batch
         )
+        self._paces = {
+            name: Pace(database, name, partial(getattr, provider, "max_rate"), factor=rate_factor)
+            for name, provider in providers.items()
+        }
         self._streams = {
-            name: Stream(self._deliver, slots=slots, large_budget_bytes=large_budget_bytes) for name in providers
+            name: Stream(
+                self._deliver,
+                pace=pace,
+                retry=database_retry,
+                stop=stop,
+                slots=slots,
+                large_budget_bytes=large_budget_bytes,
+            )
+            for name, pace in self._paces.items()
         }
         self._jobs: dict[UUID, Job] = {}
         """Every job that waits or runs: a second wake-up of its notification joins it."""
@@ -171,6 +186,8 @@ class DeliveryHandler:
         if claimed.row is None:
             return True
         outcome = await self._send(claimed, claimed.row)
+        if isinstance(outcome, TryLater) and outcome.is_throttled:
+            await self._slow_down(job)
         sent = _Claimed(job, claimed.claims, claimed.row, claimed.started_at, outcome)
         try:
             # A sent mail without its mark would be sent again: retried, unacknowledged, until the database answers.
@@ -188,6 +205,12 @@ class DeliveryHandler:
             again_in_s=round(marked.later[job.id], 1) if job.id in marked.later else None,
         )
         return True
+
+    async def _slow_down(self, job: Job) -> None:
+        try:
+            await self._paces[job.provider].slow_down()
+        except Exception as error:  # noqa: BLE001 - the rate matters less than the outcome, which is recorded next
+            log.warning("delivery.not_slowed", error=type(error).__name__)
 
     async def _claim(self, job: Job) -> _Claimed:
         claimed = await self._commit.submit(job)

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, func
+from sqlalchemy import ColumnElement, bindparam, case, func
 
 from bongsu.contracts.notifications import FINAL, Status
-from bongsu.mixins import Q, utc_now, uuid7
+from bongsu.mixins import Q, UUIDKey, utc_now, uuid7
 from bongsu_notify.channels.channel import Content
 from bongsu_notify.channels.port import Outcome
 from bongsu_notify.deliveries.outcomes import Change, change
@@ -248,7 +248,9 @@ async def _write_changes(changes: Mapping[Notification, Change]) -> int:
 def _by_row(rows: Sequence[Notification], values: Sequence[object]) -> object:
     if len(rows) == 1:
         return values[0]
-    return case(*((Notification.id == row.id, value) for row, value in zip(rows, values, strict=True)))
+    # With typed parameters: comparisons, which SQLAlchemy would build for each row, take most of the statement's time.
+    keys = [bindparam(None, row.id, type_=UUIDKey()) for row in rows]
+    return case(dict(zip(keys, values, strict=True)), value=Notification.id)
 
 
 def _attempts() -> ColumnElement[int]:

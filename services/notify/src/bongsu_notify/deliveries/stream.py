@@ -4,11 +4,18 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 from uuid import UUID
 
 from bongsu.broker import Delivery
 from bongsu.contracts.queues import Priority
+from bongsu.runtime.logging import get_logger
+from bongsu.runtime.stop import StopSignal
+from bongsu_notify.database_retry import Abandoned, DatabaseRetry
+from bongsu_notify.deliveries.pace import Pace
+
+log = get_logger(__name__)
 
 LARGE_BYTES: Final = 64 * 1024
 """A job with more content shares `large_budget_bytes` with others of its kind, and other jobs overtake it."""
@@ -38,13 +45,28 @@ class Stream:
     """Starts the jobs of one provider: high first, then normal and bulk in turn.
 
     :param run: delivers a job; does not raise.
+    :param pace: when jobs may start.
+    :param retry: repeats work on the database while it is unavailable.
     :param slots: how many jobs run concurrently. A quarter of them is for the high lane only: jobs that hang in other
         lanes never take all.
     :param large_budget_bytes: how much content of large jobs is in memory at a time. One job may have more.
     """
 
-    def __init__(self, run: Callable[[Job], Awaitable[None]], *, slots: int, large_budget_bytes: int) -> None:
+    def __init__(  # noqa: PLR0913 - two limits beside its collaborators
+        self,
+        run: Callable[[Job], Awaitable[None]],
+        *,
+        pace: Pace,
+        retry: DatabaseRetry,
+        stop: StopSignal,
+        slots: int,
+        large_budget_bytes: int,
+    ) -> None:
         self._run = run
+        self._pace = pace
+        self._retry = retry
+        self._stop = stop
+        self._pacing: asyncio.Task[None] | None = None
         self._slots = slots
         self._shared_slots = slots - slots // 4
         self._large_budget_bytes = large_budget_bytes
@@ -73,25 +95,69 @@ class Stream:
     async def close(self) -> None:
         """Start no more jobs, and wait for those that run."""
         self._closed = True
+        if self._pacing is not None:
+            self._pacing.cancel()
         while self._running:
             await asyncio.wait(self._running)
 
     def _advance(self) -> None:
-        while (job := self._take()) is not None:
-            self._start(job)
+        if self._pace.limit is None:
+            while self._start_next():
+                pass
+        elif self._find_lane() is not None and self._pacing is None:
+            self._pacing = asyncio.get_running_loop().create_task(self._start_paced())
+            self._pacing.add_done_callback(self._end_pacing)
 
-    def _take(self) -> Job | None:
+    async def _start_paced(self) -> None:
+        """Reserve slots for the jobs that can start, wait for them, and start what is then most urgent."""
+        while (lane := self._find_lane()) is not None:
+            count = min(self._count_startable(), self._pace.limit or 1)
+            reserve = partial(self._pace.reserve, count, urgent=lane == "high")
+            try:
+                granted, delay_s = await self._retry.retry_while_unavailable(reserve)
+            except Abandoned:
+                return
+            except Exception:
+                log.exception("delivery.not_paced")
+                granted, delay_s = 0, 1.0
+            if delay_s and await self._stop.sleep(delay_s):
+                return
+            for _ in range(granted):
+                if not self._start_next():
+                    break
+
+    def _end_pacing(self, _task: asyncio.Task[None]) -> None:
+        self._pacing = None
+        if not self._stop.is_set():
+            self._advance()  # a job may have come since it found none
+
+    def _count_startable(self) -> int:
+        """How many jobs may start now; of the large ones, one."""
+        high, large = len(self._waiting["high"]), len(self._waiting["large"])
+        shared = min(self.waiting - high - large + bool(large), self._shared_slots - self._shared_running)
+        return min(self._slots - len(self._running), high + max(shared, 0))
+
+    def _start_next(self) -> bool:
+        lane = self._find_lane()
+        if lane is None:
+            return False
+        if lane != "high":
+            self._turn = (self._turn + 1) % len(_TURNS)
+        self._start(self._waiting[lane].popleft())
+        return True
+
+    def _find_lane(self) -> str | None:
+        """The lane whose first job starts next; None if no job can start."""
         if self._closed or len(self._running) >= self._slots:
             return None
         if self._waiting["high"]:
-            return self._waiting["high"].popleft()
+            return "high"
         if self._shared_running >= self._shared_slots:
             return None
         for turn in range(self._turn, self._turn + len(_TURNS)):
             lane = _TURNS[turn % len(_TURNS)]
             if self._waiting[lane] and (lane != "large" or self._fits(self._waiting[lane][0])):
-                self._turn = (turn + 1) % len(_TURNS)
-                return self._waiting[lane].popleft()
+                return lane
         return None
 
     def _fits(self, job: Job) -> bool:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, String, UniqueConstraint
+from sqlalchemy import Double, ForeignKey, Index, SmallInteger, String, UniqueConstraint
 from sqlalchemy.dialects.mysql import MEDIUMTEXT
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Text
@@ -127,3 +127,19 @@ class RetryKey(NotifyModel):
         UniqueConstraint("principal", "idempotency_key", name="uq_notification_retry_keys_idempotency"),
         Index("ix_notification_retry_keys_notification", "notification_id"),
     )
+
+
+class SendSlot(NotifyModel):
+    """When the next message may go out by a provider, by the database's clock: a row a provider, for all workers.
+
+    :param slowdown: the fraction of the rate that was used after the last throttling, at `slowed_at`.
+    """
+
+    __tablename__ = "notification_send_slots"
+
+    provider: Mapped[str] = mapped_column(AsciiKey(16))
+    next_at: Mapped[datetime] = mapped_column(UTCDateTime())
+    slowed_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
+    slowdown: Mapped[float] = mapped_column(Double, default=1.0)
+
+    __table_args__ = (UniqueConstraint("provider", name="uq_notification_send_slots_provider"),)

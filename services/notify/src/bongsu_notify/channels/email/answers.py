@@ -109,7 +109,7 @@ def _is_unverified(code: str, text: str) -> bool:
 
 
 def _throttled(text: str) -> TryLater:
-    return TryLater("provider_throttled", text, delay_s=1.0, spends_attempt=False)
+    return TryLater("provider_throttled", text, delay_s=1.0, spends_attempt=False, is_throttled=True)
 
 
 def _quota_exceeded(text: str) -> TryLater:

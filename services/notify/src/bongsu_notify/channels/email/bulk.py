@@ -19,9 +19,6 @@ from bongsu_notify.channels.port import Outcome, OutcomeUnknown
 
 log = get_logger(__name__)
 
-MAX_ENTRIES: Final = 50
-RATE_SHARE: Final = 0.05
-"""A call has one entry and this share of a second's rate: with the rest of the rate left free, pacing stays true."""
 MAX_DATA_BYTES: Final = 262_144
 """SES's limit for the replacement data of an entry. Its model counts characters, and its guide bytes."""
 MAX_CALL_BYTES: Final = 1_000_000

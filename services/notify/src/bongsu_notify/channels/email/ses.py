@@ -13,16 +13,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from bongsu.runtime.logging import get_logger
 from bongsu_notify.channels.email.answers import read_entry, read_error
-from bongsu_notify.channels.email.bulk import MAX_ENTRIES, RATE_SHARE, Collector, Entry, template
+from bongsu_notify.channels.email.bulk import Collector, Entry, template
 from bongsu_notify.channels.email.channel import EmailMessage
 from bongsu_notify.channels.email.mailboxes import encode_subject, format_mailbox
-from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent
+from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, max_together
 from bongsu_notify.settings import NotifySettings
 
 log = get_logger(__name__)
 
 ACCOUNT_EVERY_S = 300.0
 FIRST_ACCOUNT_S = 5.0
+UNKNOWN_RATE = 14.0
+"""The rate of an account that was not read yet: that of most accounts when they leave SES's sandbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class SesProvider:
         self._stack = AsyncExitStack()
         self._collector = Collector(self._send_call, self._max_entries)
         self._may_send_bulk = settings.ses_bulk
-        self.account: Account | None = None
+        self._account: Account | None = None
         self._client: Any = None  # botocore builds client classes at run time
 
     async def open(self) -> None:
@@ -65,7 +67,7 @@ class SesProvider:
 
     async def _update_account(self) -> None:
         try:
-            self.account = await fetch_account(self._client)
+            self._account = await fetch_account(self._client)
         except AccountUnreadable as error:
             log.warning("ses.account_unreadable", error=str(error))
 
@@ -74,14 +76,17 @@ class SesProvider:
         await self._collector.close()
         await self._stack.aclose()
 
+    @property
+    def max_rate(self) -> float:
+        """Recipients a second, as GetAccount last told."""
+        return self._account.max_send_rate if self._account is not None else UNKNOWN_RATE
+
     async def send(self, message: EmailMessage) -> Outcome:
         """Send a message, with others that wait at the same time where they may share a call."""
         return await self._collector.submit(message)
 
     def _max_entries(self) -> int:
-        if not self._may_send_bulk or self.account is None:
-            return 1
-        return min(MAX_ENTRIES, 1 + int(self.account.max_send_rate * RATE_SHARE))
+        return max_together(self.max_rate) if self._may_send_bulk else 1
 
     async def _send_call(self, entries: Sequence[Entry]) -> Sequence[Outcome]:
         try:

@@ -1,0 +1,152 @@
+"""The shared rate. Verdicts are about the slots that were reserved, which no busy machine moves."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from datetime import datetime
+
+import pytest
+
+from bongsu.broker.memory import MemoryBroker
+from bongsu.contracts.queues import DELIVER
+from bongsu.identity.vault import Vault
+from bongsu.mixins import Database, utc_now
+from bongsu.outbox.relay import Relay
+from bongsu.runtime.stop import StopSignal
+from bongsu_notify.channels.port import TryLater, max_together
+from bongsu_notify.deliveries.pace import HORIZON_S, Pace
+from bongsu_notify.notifications.models import Notification, SendSlot
+from services.notify.tests.conftest import RememberingProvider
+from services.notify.tests.deliveries.delivering import accept, deliver, make_handler, status_is
+from tests.eventually import eventually
+
+RATE = 14.0
+FACTOR = 0.95
+
+
+@pytest.fixture
+def database(each_database: Database) -> Database:
+    return each_database
+
+
+@pytest.fixture
+async def workers(database: Database) -> AsyncIterator[Sequence[Pace]]:
+    """The paces of four workers, each with connections of its own."""
+    async with AsyncExitStack() as stack:
+        paces = []
+        for _ in range(4):
+            own = Database(database.engine.url.render_as_string(hide_password=False))
+            stack.push_async_callback(own.dispose)
+            paces.append(Pace(own, "email", lambda: RATE, factor=FACTOR))
+        yield paces
+
+
+def _pace(database: Database, rate: float = RATE) -> Pace:
+    return Pace(database, "email", lambda: rate, factor=FACTOR)
+
+
+async def _next_at() -> datetime:
+    return (await SendSlot.filter_by(provider="email").one()).next_at
+
+
+class TestReserve:
+    async def test_slots_of_four_workers_lie_one_interval_apart(
+        self, database: Database, workers: Sequence[Pace]
+    ) -> None:
+        await _pace(database).reserve(1, urgent=True)
+        await SendSlot.filter_by(provider="email").update(next_at=utc_now(3600))  # however slow this machine is
+        first = await _next_at()
+        await asyncio.gather(*(self._reserve_many(pace, 50) for pace in workers))
+        taken_s = (await _next_at() - first).total_seconds()
+        assert taken_s == pytest.approx(4 * 50 / (RATE * FACTOR), rel=0.001)
+
+    async def _reserve_many(self, pace: Pace, count: int) -> None:
+        for _ in range(count):
+            granted, _ = await pace.reserve(1, urgent=True)
+            assert granted == 1
+
+    async def test_no_burst_follows_a_pause(self, database: Database) -> None:
+        pace = _pace(database)
+        await pace.reserve(1, urgent=False)
+        await SendSlot.filter_by(provider="email").update(next_at=utc_now(-60))
+        assert (await pace.reserve(1, urgent=False))[1] == 0
+        assert await SendSlot.filter_by(next_at__gt=utc_now(-10)).exists()
+
+    async def test_urgent_messages_reserve_beyond_the_horizon_of_the_others(self, database: Database) -> None:
+        pace = _pace(database)
+        await pace.reserve(1, urgent=False)
+        await SendSlot.filter_by(provider="email").update(next_at=utc_now(60))
+        granted, wait_s = await pace.reserve(1, urgent=False)
+        assert (granted, wait_s) == (0, pytest.approx(60 - HORIZON_S, abs=30))
+        granted, delay_s = await pace.reserve(1, urgent=True)
+        assert (granted, delay_s) == (1, pytest.approx(60, abs=30))
+
+    @pytest.mark.parametrize(("rate", "count"), [(1.0, 1), (14.0, 1), (20.0, 2), (200.0, 11), (10_000.0, 50)])
+    def test_messages_start_together_as_far_as_the_factor_spares(self, rate: float, count: int) -> None:
+        assert max_together(rate) == count
+
+
+class TestSlowDown:
+    async def test_all_workers_slow_down_once_when_messages_are_throttled_together(
+        self, database: Database, workers: Sequence[Pace]
+    ) -> None:
+        await _pace(database).reserve(1, urgent=True)
+        for pace in workers:
+            await pace.slow_down()
+            await pace.slow_down()
+        await SendSlot.filter_by(provider="email").update(next_at=utc_now(3600))
+        before = await _next_at()
+        await workers[0].reserve(1, urgent=True)
+        interval_s = (await _next_at() - before).total_seconds()
+        assert interval_s > 1.05 / (RATE * FACTOR)
+
+    async def test_rate_recovers(self, database: Database) -> None:
+        pace = _pace(database)
+        await pace.reserve(1, urgent=True)
+        await pace.slow_down()
+        await SendSlot.filter_by(provider="email").update(slowed_at=utc_now(-3600), next_at=utc_now(3600))
+        before = await _next_at()
+        await pace.reserve(1, urgent=True)
+        assert (await _next_at() - before).total_seconds() == pytest.approx(1 / (RATE * FACTOR), rel=0.001)
+
+
+class TestPacedDelivery:
+    async def test_every_delivery_takes_a_slot_of_the_shared_rate(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        """Two workers, normal and bulk: the slots of 40 mails span the time that the rate needs for them."""
+        provider = RememberingProvider(max_rate=40.0)
+        handlers = [make_handler(database, vault, stop, provider) for _ in range(2)]
+        for number in range(40):
+            await accept(database, queue=DELIVER["bulk" if number % 2 else "normal"])
+        await _pace(database, 40.0).reserve(1, urgent=True)
+        first = await _next_at()
+        consumers = [
+            await broker.consume(DELIVER[lane], handler, prefetch=16, batch_max=16)
+            for lane in ("normal", "bulk")
+            for handler in handlers
+        ]
+
+        async def all_are_sent() -> bool:
+            return await Notification.filter_by(status="sent").count() == 40
+
+        async with Relay(database, broker).run():
+            await eventually(all_are_sent)
+        for handler in handlers:
+            await handler.close()
+        for consumer in consumers:
+            await consumer.cancel()
+        assert len(provider.sent) == 40
+        assert (await _next_at() - first).total_seconds() >= 40 / (40.0 * FACTOR) - 0.001
+
+    async def test_throttling_slows_down(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        throttled = TryLater("provider_throttled", "", delay_s=30, spends_attempt=False, is_throttled=True)
+        provider = RememberingProvider(answers=[throttled], max_rate=1000.0)
+        one = await accept(database)
+        await deliver(
+            broker, database, make_handler(database, vault, stop, provider), until=status_is(one, "retry_wait")
+        )
+        row = await SendSlot.filter_by(provider="email").one()
+        assert row.slowdown == 0.5
