@@ -77,9 +77,11 @@ class TestReserve:
         await pace.reserve(1, urgent=False)
         await SendSlot.filter_by(provider="email").update(next_at=utc_now(60))
         granted, wait_s = await pace.reserve(1, urgent=False)
-        assert (granted, wait_s) == (0, pytest.approx(60 - HORIZON_S, abs=30))
+        assert granted == 0
+        assert wait_s == pytest.approx(60 - HORIZON_S, abs=30)
         granted, delay_s = await pace.reserve(1, urgent=True)
-        assert (granted, delay_s) == (1, pytest.approx(60, abs=30))
+        assert granted == 1
+        assert delay_s == pytest.approx(60, abs=30)
 
     @pytest.mark.parametrize(("rate", "count"), [(1.0, 1), (14.0, 1), (20.0, 2), (200.0, 11), (10_000.0, 50)])
     def test_messages_start_together_as_far_as_the_factor_spares(self, rate: float, count: int) -> None:

@@ -78,7 +78,7 @@ class SesProvider:
 
     @property
     def max_rate(self) -> float:
-        """Recipients a second, as GetAccount last told."""
+        """Recipients a second, as GetAccount last returned."""
         return self._account.max_send_rate if self._account is not None else UNKNOWN_RATE
 
     async def send(self, message: EmailMessage) -> Outcome:
