@@ -44,6 +44,17 @@ class FakeCredentials:
             raise Forbidden("The password is wrong", code="password_refused")
         _check_policy("new", new)
 
+    async def change_email(self, browser: Browser, email: str) -> None:
+        del browser
+        self._called("change_email", email)
+        self._require_recent()
+
+    async def confirm_email(self, browser: Browser, token: str) -> None:
+        del browser
+        self._called("confirm_email", token)
+        if token == "used":
+            raise Invalid("The link is no longer valid", code="link_refused")
+
     async def reauthenticate(self, browser: Browser, password: str) -> NewToken:
         del browser
         self._called("reauthenticate")

@@ -159,6 +159,18 @@ class TestPassword:
         assert (changed.status_code, changed.headers["location"]) == (303, "/account")
 
 
+class TestEmail:
+    async def test_address_is_changed_by_the_link_of_the_mail(self, whole: Whole) -> None:
+        browser = await whole.signed_in()
+        await browser.get("/account/email")
+        sent = await browser.post("/account/email", {"email": "later@example.com"})
+        assert (sent.status_code, "later@example.com" in sent.text) == (200, True)
+        mail = next(mail for mail in await whole.auth.mails() if mail.template == "confirm-email")
+        await browser.get(mail.link.removeprefix(URL))
+        assert (await browser.post("/email/confirm", {"token": mail.token})).headers["location"] == "/account"
+        assert "later@example.com" in text_of((await browser.get("/account")).text)
+
+
 class TestSession:
     async def test_a_session_is_renewed_on_the_way_to_a_page(self, whole: Whole) -> None:
         browser = await whole.signed_in()

@@ -38,6 +38,7 @@ from bongsu_auth.api_keys.service import ApiKeys
 from bongsu_auth.assertions import endpoints as assertions
 from bongsu_auth.assertions.service import Assertions
 from bongsu_auth.audit import endpoints as audit
+from bongsu_auth.emails import endpoints as emails
 from bongsu_auth.errors import (
     IdTokenForged,
     LinkRefused,
@@ -73,7 +74,7 @@ log = get_logger(__name__)
 
 MIGRATIONS = MigrationSet("auth", "bongsu_auth.migrations")
 MAX_BODY_BYTES = 64 * 1024
-FEATURES = (accounts, passwords, sessions, oauth, guilds, assertions, api_keys, audit, signing_keys)
+FEATURES = (accounts, passwords, emails, sessions, oauth, guilds, assertions, api_keys, audit, signing_keys)
 Sweep = Callable[[], Awaitable[int]]
 
 DESCRIPTION = """Accounts, sessions and API keys.
@@ -118,7 +119,8 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         max_open=settings.max_sessions,
     )
     links = MailLinks(mails)
-    users = UserManager(UserDatabase(), hasher, database, sign_ups, Credentials(links, session_service, notices))
+    credentials = Credentials(database, links, session_service, notices)
+    users = UserManager(UserDatabase(), hasher, database, sign_ups, credentials)
     limits = GuessLimits(
         database,
         per_account_and_address=settings.login_failures,
@@ -185,7 +187,19 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         lifespan=lifespan,
         max_body_bytes=MAX_BODY_BYTES,
     )
-    provide(app, settings, identity, database, users, sign_up_limit, session_service, limits, Devices(vault), notices)
+    provide(
+        app,
+        settings,
+        identity,
+        database,
+        users,
+        sign_up_limit,
+        session_service,
+        limits,
+        Devices(vault),
+        notices,
+        credentials,
+    )
     provide(
         app, backends, flows, identities, grants, guild_directory, Assertions(AssertionIssuer(public_url), vault), keys
     )

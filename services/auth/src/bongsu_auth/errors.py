@@ -71,6 +71,16 @@ class LinkRefused(ServiceError):
     detail = "The link is no longer valid. Request a new one."
 
 
+class TooManyMails(TooMany):
+    """Too many mails to confirm a new address within an hour."""
+
+    code = "too_many_mails"
+    detail = "You requested too many changes of your address. Try again in an hour."
+
+    def __init__(self) -> None:
+        super().__init__(retry_after_s=3600)
+
+
 class CredentialsChanged(Conflict):
     """The session ended, or the credentials were changed in another request at the same time."""
 

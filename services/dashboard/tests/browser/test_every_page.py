@@ -21,6 +21,8 @@ OF_EVERYONE = [
     "/forgot",
     "/reset?token=x",
     "/reset",
+    "/email/confirm?token=x",
+    "/email/confirm",
 ]
 OF_USERS = [
     "/",
@@ -36,6 +38,7 @@ OF_USERS = [
     "/notifications/new",
     "/account",
     "/account/password",
+    "/account/email",
     "/account/confirm",
     "/logout",
     "/nothing",

@@ -1,6 +1,6 @@
 import pytest
 
-from bongsu.runtime.errors import TooMany
+from bongsu.runtime.errors import FieldError, Invalid, ServiceError, TooMany
 from services.dashboard.tests.fakes import JUN, MINA, PASSWORD, a_user
 from services.dashboard.tests.stage import Stage, text_of
 
@@ -84,6 +84,39 @@ class TestChange:
         assert 'name="current"' not in page.text
         await browser.post("/account/password", {"new": NEW})
         assert stage.credentials.calls == [("change_password", "", NEW)]
+
+
+class TestEmail:
+    async def test_page_after_the_request_names_the_new_address(self, stage: Stage) -> None:
+        browser = stage.mina()
+        await browser.get("/account/email")
+        answer = await browser.post("/account/email", {"email": "new@example.com"})
+        assert (answer.status_code, "new@example.com" in answer.text) == (200, True)
+        assert stage.credentials.calls == [("change_email", "new@example.com")]
+
+    @pytest.mark.parametrize(
+        ("error", "status"),
+        [(TooMany("Wait", retry_after_s=3600), 429), (Invalid("No", errors=[FieldError(("body", "email"), "x")]), 422)],
+    )
+    async def test_refusal_is_shown_in_the_form(self, stage: Stage, error: ServiceError, status: int) -> None:
+        stage.credentials.raises = error
+        browser = stage.mina()
+        await browser.get("/account/email")
+        answer = await browser.post("/account/email", {"email": "mina@example.com"})
+        assert (answer.status_code, 'name="email"' in answer.text) == (status, True)
+
+    async def test_link_is_used_by_the_button_alone(self, stage: Stage) -> None:
+        browser = stage.browser()
+        page = await browser.get("/email/confirm?token=abc")
+        assert (page.status_code, stage.credentials.calls) == (200, [])
+        answer = await browser.post("/email/confirm", {"token": "abc"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/account")
+
+    async def test_used_link_offers_another(self, stage: Stage) -> None:
+        browser = stage.browser()
+        await browser.get("/email/confirm?token=used")
+        answer = await browser.post("/email/confirm", {"token": "used"})
+        assert (answer.status_code, 'href="/account/email"' in answer.text) == (422, True)
 
 
 class TestConfirm:

@@ -57,6 +57,11 @@ class MailLinks:
         link = f"{self.mails.public_url}{page}?token={token}"
         await self.mails.send(template, to=to, locale=locale, variables={"link": link}, lifetime=LIFETIME)
 
+    async def send_account_exists(self, *, to: str, locale: str) -> None:
+        """Mail the owner of another account that a user asked for its address."""
+        variables = {"link": f"{self.mails.public_url}/login"}
+        await self.mails.send("account-exists", to=to, locale=locale, variables=variables, lifetime=LIFETIME)
+
     @staticmethod
     async def find(purpose: LinkPurpose, token: str) -> MailLink | None:
         """Return the link of a token that works."""

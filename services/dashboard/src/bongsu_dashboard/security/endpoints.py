@@ -1,4 +1,4 @@
-"""`/forgot`, `/reset`, `/account/password` and `/account/confirm`."""
+"""`/forgot`, `/reset`, `/account/password`, `/account/email` and `/account/confirm`."""
 
 from typing import Annotated
 
@@ -12,7 +12,14 @@ from bongsu_dashboard.pages.addresses import safe_path
 from bongsu_dashboard.pages.dependencies import MaybeSignedIn, Rendering, SignedIn, require_confirmation
 from bongsu_dashboard.pages.failures import status_of
 from bongsu_dashboard.pages.rendering import Render
-from bongsu_dashboard.security.schemas import ConfirmForm, ForgotForm, PasswordForm, ResetForm
+from bongsu_dashboard.security.schemas import (
+    ConfirmEmailForm,
+    ConfirmForm,
+    EmailForm,
+    ForgotForm,
+    PasswordForm,
+    ResetForm,
+)
 from bongsu_dashboard.security.service import Security
 from bongsu_dashboard.sign_in.schemas import MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS
 
@@ -97,6 +104,44 @@ def _password_page(render: Render, user: User, form: Draft[PasswordForm], status
         min_password=MIN_PASSWORD_CHARS,
         max_password=MAX_PASSWORD_CHARS,
     )
+
+
+@account_router.get("/email", dependencies=[Depends(require_confirmation)])
+async def show_email(render: Rendering, user: SignedIn) -> Response:
+    return _email_page(render, user, Draft())
+
+
+@account_router.post("/email")
+async def change_email(
+    render: Rendering, user: SignedIn, security: SecurityService, form: HxDraft[EmailForm]
+) -> Response:
+    try:
+        wanted = form.accept()
+        await security.change_email(render.browser, wanted.email)
+    except FormError as error:
+        return _email_page(render, user, form.refused_by(error), status_of(error))
+    return render("security/email_sent.html", fragment="security/_email_sent.html", email=wanted.email)
+
+
+def _email_page(render: Render, user: User, form: Draft[EmailForm], status: int = 200) -> Response:
+    return render("security/email.html", fragment="security/_email_form.html", status=status, form=form, account=user)
+
+
+@router.get("/email/confirm")
+async def show_confirm_email(render: Rendering, token: str = "") -> Response:
+    """A GET confirms nothing, because mail scanners follow links."""
+    if not token or len(token) > 512:
+        return render("security/email_useless.html", status=400)
+    return render("security/confirm_email.html", email_token=token)
+
+
+@router.post("/email/confirm")
+async def confirm_email(render: Rendering, security: SecurityService, form: HxDraft[ConfirmEmailForm]) -> Response:
+    try:
+        await security.confirm_email(render.browser, form.accept().token)
+    except FormError as error:
+        return render("security/email_useless.html", status=status_of(error))
+    return render.redirect("/account", flash="ok.email_changed")
 
 
 @account_router.get("/confirm")

@@ -25,6 +25,12 @@ class HttpCredentialClient:
             body["current"] = current
         await self._auth.call(browser, "PUT", "/auth/password", body=body)
 
+    async def change_email(self, browser: Browser, email: str) -> None:
+        await self._auth.call(browser, "PUT", "/auth/email", body={"email": email})
+
+    async def confirm_email(self, browser: Browser, token: str) -> None:
+        await self._auth.call(browser, "POST", "/auth/email/confirm", body={"token": token})
+
     async def reauthenticate(self, browser: Browser, password: str) -> NewToken:
         reply = await self._auth.call(browser, "POST", "/auth/reauthenticate", body={"password": password})
         return reply.parse(NewToken)

@@ -40,6 +40,19 @@ class CredentialClient(Protocol):
         :raises TooMany: too many wrong passwords.
         """
 
+    async def change_email(self, browser: Browser, email: str) -> None:
+        """Request a change of the signed-in user's address, which a mail to the new one confirms.
+
+        :raises Invalid: `errors` names the address.
+        :raises TooMany: too many requests.
+        """
+
+    async def confirm_email(self, browser: Browser, token: str) -> None:
+        """Confirm a new address with the token of a mail.
+
+        :raises Invalid: code `link_refused`.
+        """
+
     async def reauthenticate(self, browser: Browser, password: str) -> NewToken:
         """Confirm the signed-in user's password.
 

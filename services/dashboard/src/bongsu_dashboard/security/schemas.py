@@ -26,6 +26,18 @@ class PasswordForm(Form):
     new: NewPassword
 
 
+class EmailForm(Form):
+    """A new address."""
+
+    email: Email
+
+
+class ConfirmEmailForm(Form):
+    """The token of a link to a new address."""
+
+    token: Token
+
+
 class ConfirmForm(Form):
     """The password, to continue at `next`."""
 

@@ -48,6 +48,27 @@ class Security:
         except ServiceError as error:
             raise _refusal_of(error, "current") from error
 
+    async def change_email(self, browser: Browser, email: str) -> None:
+        """Request a change of the address.
+
+        :raises FieldsRefused: auth refused the address.
+        :raises TooManyLogins: too many requests.
+        """
+        try:
+            await self._credentials.change_email(browser, email)
+        except ServiceError as error:
+            raise _refusal_of(error, "email") from error
+
+    async def confirm_email(self, browser: Browser, token: str) -> None:
+        """Confirm a new address.
+
+        :raises LinkUseless: the token is unknown, used or expired.
+        """
+        try:
+            await self._credentials.confirm_email(browser, token)
+        except Invalid as error:
+            raise LinkUseless from error
+
     async def reauthenticate(self, browser: Browser, password: str) -> NewToken:
         """Confirm the password.
 
