@@ -13,7 +13,7 @@ from bongsu.contracts.notifications import Failure, Status
 from bongsu.contracts.rpc import BotStatus, ShardState, ShardStatus, shard_of
 from bongsu.identity.scopes import Role
 from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, ServiceError, TooMany, Unauthorised
-from bongsu_dashboard.accounts.port import Cookies
+from bongsu_dashboard.accounts.port import Cookies, SignInReply
 from bongsu_dashboard.accounts.user import Identity, Session, User
 from bongsu_dashboard.browser import Browser, Redirect, SetCookie
 from bongsu_dashboard.errors import BotSilent, DiscordNotLinked, RemovalOutdated, RemovalUnknown, ServiceDown
@@ -24,6 +24,13 @@ MINA = "eyJhbGciOiJFZERTQSJ9.eyJzaWQiOiJtaW5hIiwiYXV0aF90aW1lIjo5OTk5OTk5OTk5fQ.
 """Mina's access token: its payload is `{"sid":"mina","auth_time":9999999999}`."""
 JUN = "eyJhbGciOiJFZERTQSJ9.eyJzaWQiOiJqdW4ifQ.c2lnbmF0dXJl"
 PASSWORD = "five-beacons-at-dusk"
+
+
+SIGNED_IN = (
+    SetCookie(f"access-80={MINA}; HttpOnly; Max-Age=900; Path=/; SameSite=lax"),
+    SetCookie("refresh-80=refresh; HttpOnly; Max-Age=1209600; Path=/auth; SameSite=lax"),
+    SetCookie("device-80=device; HttpOnly; Max-Age=31536000; Path=/auth; SameSite=lax"),
+)
 
 
 def now() -> datetime:
@@ -63,6 +70,7 @@ class FakeAccounts:
     open_sessions: list[Session] = field(default_factory=list)
     configured: tuple[str, ...] = ("google", "kakao", "discord")
     linked: list[Identity] = field(default_factory=lambda: [Identity(provider="discord", display_name="bongsu.mina")])
+    asks_code: bool = False
     recent: bool = True
     down: bool = False
     raises: ServiceError | None = None
@@ -105,17 +113,16 @@ class FakeAccounts:
             raise Invalid("The link does not work", code="verification_refused")
         return ()
 
-    async def sign_in(self, browser: Browser, *, email: str, password: str) -> Cookies:
+    async def sign_in(self, browser: Browser, *, email: str, password: str) -> SignInReply:
         self._called(browser, "sign_in", email)
         if password == "slow-down":
             raise TooMany("Wait", retry_after_s=30)
         if password != PASSWORD:
             raise Unauthorised("The address or the password is wrong", code="login_refused")
-        return (
-            SetCookie(f"access-80={MINA}; HttpOnly; Max-Age=900; Path=/; SameSite=lax"),
-            SetCookie("refresh-80=refresh; HttpOnly; Max-Age=1209600; Path=/auth; SameSite=lax"),
-            SetCookie("device-80=device; HttpOnly; Max-Age=31536000; Path=/auth; SameSite=lax"),
-        )
+        if self.asks_code:
+            waiting = SetCookie("mfa-80=waiting; HttpOnly; Max-Age=600; Path=/; SameSite=lax")
+            return SignInReply((waiting,), asks_code=True)
+        return SignInReply(SIGNED_IN)
 
     async def sign_out(self, browser: Browser) -> Cookies:
         self._called(browser, "sign_out")
@@ -154,12 +161,6 @@ class FakeAccounts:
         if len(self.linked) == 1 and not self.users[browser.access_token or ""].has_password:
             raise Conflict("The only way to sign in", code="last_sign_in_method")
         self.linked = [identity for identity in self.linked if identity.provider != provider]
-
-    async def reauthenticate(self, browser: Browser, password: str) -> None:
-        self._called(browser, "reauthenticate")
-        if password != PASSWORD:
-            raise Forbidden("The password is wrong", code="password_refused")
-        self.recent = True
 
     async def providers(self) -> tuple[str, ...]:
         return self.configured

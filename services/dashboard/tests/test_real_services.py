@@ -1,5 +1,7 @@
 """The dashboard over the real auth and notify: that both sides mean the same by their contracts."""
 
+import html
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,6 +23,7 @@ from bongsu_dashboard.app import create_app
 from bongsu_dashboard.settings import DashboardSettings
 from bongsu_notify import app as notify
 from bongsu_notify.settings import NotifySettings
+from services.auth.tests.mfa.codes import code_of
 from services.auth.tests.providers import Providers
 from services.auth.tests.stage import Stage as AuthStage
 from services.dashboard.tests.fakes import PASSWORD
@@ -169,6 +172,39 @@ class TestEmail:
         await browser.get(mail.link.removeprefix(URL))
         assert (await browser.post("/email/confirm", {"token": mail.token})).headers["location"] == "/account"
         assert "later@example.com" in text_of((await browser.get("/account")).text)
+
+
+class TestSecondFactor:
+    async def test_second_factor_is_turned_on_and_asked_for(self, whole: Whole) -> None:
+        browser = await whole.signed_in()
+        started = await browser.post("/account/two-step/start")
+        secret, uri = (re.findall(rf'name="{name}" value="([^"]+)"', started.text)[0] for name in ("secret", "uri"))
+        fields: dict[str, str | list[str]] = {"secret": secret, "uri": html.unescape(uri)}
+        wrong = await browser.post("/account/two-step/enable", {**fields, "code": "000000x"})
+        assert (wrong.status_code, secret in wrong.text) == (403, True)
+        enabled = await browser.post("/account/two-step/enable", {**fields, "code": code_of(secret, steps=-1)})
+        recovery = re.findall(r"[a-z2-7]{4}(?:-[a-z2-7]{4}){3}", enabled.text)
+        assert len(recovery) == 10
+        await self._sign_in(whole, code_of(secret))
+        await self._sign_in(whole, recovery[0])
+        page = await browser.get("/account/two-step")
+        assert "남은 코드 9개" in text_of(page.text)
+        off = await browser.post("/account/two-step/disable")
+        assert off.headers["location"] == "/account"
+
+    @staticmethod
+    async def _sign_in(whole: Whole, code: str) -> None:
+        browser = whole.browser()
+        await browser.get("/login?next=/account")
+        fields: dict[str, str | list[str]] = {"email": EMAIL, "password": "correct horse battery", "next": "/account"}
+        asked = await browser.post("/login", fields)
+        assert asked.headers["location"] == "/login/code?next=/account"
+        await browser.get(asked.headers["location"])
+        wrong = await browser.post("/login/code", {"code": "000000x", "next": "/account"})
+        assert (wrong.status_code, 'id="e-code"' in wrong.text) == (403, True)
+        right = await browser.post("/login/code", {"code": code, "next": "/account"})
+        assert (right.status_code, right.headers["location"]) == (303, "/account")
+        assert (await browser.get("/account")).status_code == 200
 
 
 class TestSession:

@@ -50,6 +50,8 @@ from bongsu_auth.errors import (
 from bongsu_auth.guilds import endpoints as guilds
 from bongsu_auth.guilds.service import GuildDirectory
 from bongsu_auth.mails import Mails
+from bongsu_auth.mfa import endpoints as mfa
+from bongsu_auth.mfa.service import Mfa, sweep_challenges
 from bongsu_auth.notices.service import SecurityNotices
 from bongsu_auth.oauth import endpoints as oauth
 from bongsu_auth.oauth.backend import Backends
@@ -74,7 +76,7 @@ log = get_logger(__name__)
 
 MIGRATIONS = MigrationSet("auth", "bongsu_auth.migrations")
 MAX_BODY_BYTES = 64 * 1024
-FEATURES = (accounts, passwords, emails, sessions, oauth, guilds, assertions, api_keys, audit, signing_keys)
+FEATURES = (accounts, passwords, emails, mfa, sessions, oauth, guilds, assertions, api_keys, audit, signing_keys)
 Sweep = Callable[[], Awaitable[int]]
 
 DESCRIPTION = """Accounts, sessions and API keys.
@@ -163,6 +165,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         sweep_revocations,
         sweep_registrations,
         sweep_links,
+        sweep_challenges,
         sweep_sessions,
         sweep_failures,
         sweep_states,
@@ -199,6 +202,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         Devices(vault),
         notices,
         credentials,
+        Mfa(vault, notices),
     )
     provide(
         app, backends, flows, identities, grants, guild_directory, Assertions(AssertionIssuer(public_url), vault), keys

@@ -81,6 +81,41 @@ class TooManyMails(TooMany):
         super().__init__(retry_after_s=3600)
 
 
+class CodeRefused(Forbidden):
+    """The code of the second factor is wrong or was used."""
+
+    code = "mfa_code_refused"
+    detail = "The code is wrong or was already used"
+
+
+class MfaExpired(Unauthorised):
+    """The sign-in that waits for the second factor is unknown, complete or too old."""
+
+    code = "mfa_expired"
+    detail = "The sign-in took too long or is already complete. Start again."
+
+
+class MfaEnabled(Conflict):
+    """The second factor is on already."""
+
+    code = "mfa_enabled"
+    detail = "Two-step verification is already on. Turn it off first."
+
+
+class MfaNotEnabled(Conflict):
+    """The second factor is not on."""
+
+    code = "mfa_not_enabled"
+    detail = "Two-step verification is not on"
+
+
+class MfaNotStarted(Conflict):
+    """A first code came before there was a secret."""
+
+    code = "mfa_not_started"
+    detail = "Send a request without `code` first, for the secret of your authenticator app"
+
+
 class CredentialsChanged(Conflict):
     """The session ended, or the credentials were changed in another request at the same time."""
 

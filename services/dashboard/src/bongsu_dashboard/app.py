@@ -35,6 +35,7 @@ from bongsu_dashboard.pages.failures import LastResort, add_failures
 from bongsu_dashboard.pages.guards import SecurityHeaders, security_headers
 from bongsu_dashboard.pages.rendering import Pages
 from bongsu_dashboard.preferences import endpoints as preferences
+from bongsu_dashboard.second_factor import endpoints as second_factor
 from bongsu_dashboard.security import endpoints as security
 from bongsu_dashboard.security.http import HttpCredentialClient
 from bongsu_dashboard.security.port import CredentialClient
@@ -101,7 +102,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
     app.state.metrics = metrics
     add_failures(app)
 
-    for public in (sign_in.router, security.router, preferences.router):
+    for public in (sign_in.router, security.router, second_factor.router, preferences.router):
         app.include_router(public, dependencies=[Depends(require_own_form)])
     for private in (
         sign_in.sign_out_router,
@@ -110,6 +111,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         notifications.router,
         accounts.router,
         security.account_router,
+        second_factor.account_router,
     ):
         app.include_router(private, dependencies=[Depends(require_own_form_of_user)])
     app.include_router(assets.router)

@@ -22,7 +22,7 @@ class Redirect:
 class Browser:
     """The parts of a browser's request that the dashboard passes on.
 
-    `cookies` are auth's registration and device cookies, without the tokens.
+    `cookies` are auth's registration, device and second-factor cookies, without the tokens.
     """
 
     access_token: str | None = None

@@ -59,9 +59,17 @@ class LoginRefused(FormError, Unauthorised):
     detail = "The email or the password is wrong"
 
 
-class SecondFactorRequired(FormError, Forbidden):
-    code = "second_factor_required"
-    detail = "This account signs in with a second factor"
+class WrongCode(FormError, Forbidden):
+    code = "wrong_code"
+    field = "code"
+    detail = "The code is wrong or was already used"
+
+
+class CodeTooLate(Unauthorised):
+    """The sign-in that waited for the second factor has ended."""
+
+    code = "code_too_late"
+    detail = "The sign-in took too long"
 
 
 class TooManyLogins(FormError, TooMany):
@@ -77,13 +85,6 @@ class _AsksPassword(FormError):
     def problems_for(self, values: Mapping[str, Sequence[str]]) -> tuple[FieldProblem, ...]:
         """Report the password as missing only to a form that had the field."""
         return (FieldProblem(self.field, "missing"),) if self.field in values else ()
-
-
-class PasswordRequired(_AsksPassword, Forbidden):
-    """The last authentication is too old: the user confirms the password."""
-
-    code = "password_required"
-    detail = "Confirm your password"
 
 
 class VerificationPasswordRequired(_AsksPassword, Invalid):
@@ -122,11 +123,6 @@ class LinkUseless(FormError, Invalid):
 
     code = "link_useless"
     detail = "The link is no longer valid"
-
-
-class NoPassword(FormError, Conflict):
-    code = "no_password"
-    detail = "This account has no password"
 
 
 class OnTrial(FormError, Forbidden):

@@ -1,6 +1,6 @@
 from uuid import uuid4
 
-from services.dashboard.tests.fakes import MINA, PASSWORD, a_session, a_user
+from services.dashboard.tests.fakes import MINA, a_session, a_user
 from services.dashboard.tests.stage import Stage, text_of
 
 
@@ -107,16 +107,14 @@ class TestLinking:
         assert ("link", "discord", "/guilds") in stage.accounts.calls
         assert "flow-80=f; Path=/auth" in answer.headers.get_list("set-cookie")
 
-    async def test_after_a_while_the_password_is_asked_for_first(self, stage: Stage) -> None:
+    async def test_old_authentication_is_confirmed_first(self, stage: Stage) -> None:
         stage.accounts.recent = False
         browser = stage.mina()
         await browser.get("/account")
-        asked = await browser.post("/account/link/discord", {"next": "/guilds"})
-        assert (asked.status_code, 'type="password"' in asked.text) == (403, True)
-        wrong = await browser.post("/account/link/discord", {"next": "/guilds", "password": "wrong"})
-        assert "비밀번호가 올바르지 않습니다" in text_of(wrong.text)
-        right = await browser.post("/account/link/discord", {"next": "/guilds", "password": PASSWORD})
-        assert right.headers["location"].startswith("https://discord.com/")
+        answer = await browser.post(
+            "/account/link/discord", {"next": "/guilds"}, headers={"referer": "http://dashboard.test/account"}
+        )
+        assert answer.headers["location"] == "/account/confirm?next=/account"
 
     async def test_redirect_leads_to_a_page_of_the_dashboard_only(self, stage: Stage) -> None:
         browser = stage.mina()

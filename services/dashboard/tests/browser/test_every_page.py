@@ -40,6 +40,7 @@ OF_USERS = [
     "/account/password",
     "/account/email",
     "/account/confirm",
+    "/account/two-step",
     "/logout",
     "/nothing",
 ]

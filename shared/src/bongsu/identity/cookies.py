@@ -16,6 +16,8 @@ class AuthCookies:
     refresh: str
     registration: str
     device: str
+    mfa: str
+    """The token of a sign-in that waits for the second factor."""
     flow: str
     """The prefix of the cookies of sign-ins at providers."""
     secure: bool
@@ -30,6 +32,7 @@ class AuthCookies:
                 refresh="__Secure-refresh",
                 registration="__Secure-registration",
                 device="__Secure-device",
+                mfa="__Host-mfa",
                 flow="__Host-flow-",
                 secure=True,
             )
@@ -39,6 +42,7 @@ class AuthCookies:
             refresh=f"refresh-{port}",
             registration=f"registration-{port}",
             device=f"device-{port}",
+            mfa=f"mfa-{port}",
             flow=f"flow-{port}-",
             secure=False,
         )
@@ -48,7 +52,7 @@ class AuthCookies:
         return self.flow + hashlib.sha256(state.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def set(self, response: Response, name: str, value: str, *, max_age_s: int) -> None:
-        """Set a cookie. The access token's and the flows' are sent to every path, the others to auth only."""
+        """Set a cookie. Those of the access token, second factor and flows are sent to every path, others to auth."""
         response.set_cookie(
             name,
             value,
@@ -65,7 +69,7 @@ class AuthCookies:
 
     def _path(self, name: str) -> str:
         # Browsers accept a `__Host-` cookie with the path / only.
-        return "/" if name == self.access or name.startswith(self.flow) else "/auth"
+        return "/" if name in (self.access, self.mfa) or name.startswith(self.flow) else "/auth"
 
 
 def is_same_origin(headers: Mapping[str, str], public_origin: str) -> bool:

@@ -34,6 +34,8 @@ class User(AuthModel):
     hashed_password: Mapped[str] = mapped_column(String(255), default="")
     """Empty for an account without a password."""
     name: Mapped[str | None] = mapped_column(String(100))
+    mfa_enabled_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
+    """Since when sign-in takes a code as well; None where it does not."""
     locale: Mapped[str] = mapped_column(AsciiKey(8), default="ko")
     role: Mapped[str] = mapped_column(AsciiKey(16), default=Role.USER.value)
     status: Mapped[UserStatus] = mapped_column(AsciiKey(8), default="active")
@@ -85,6 +87,11 @@ class User(AuthModel):
     def has_password(self) -> bool:
         """Whether the account has a password."""
         return bool(self.hashed_password)
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether sign-in takes a code as well."""
+        return self.mfa_enabled_at is not None
 
     @property
     def is_superuser(self) -> bool:

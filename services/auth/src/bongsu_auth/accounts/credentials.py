@@ -15,6 +15,7 @@ from bongsu.mixins import Database
 from bongsu_auth.accounts.links import MailLinks
 from bongsu_auth.accounts.models import MailLink, Registration
 from bongsu_auth.errors import CredentialsChanged, LinkRefused, TooManyMails
+from bongsu_auth.mfa.models import MfaChallenge
 from bongsu_auth.notices.service import SecurityNotices
 from bongsu_auth.sessions.service import Sessions
 
@@ -37,6 +38,7 @@ class Credentials:
         if user is None:
             raise LinkRefused
         await user.update(hashed_password=hashed)
+        await MfaChallenge.filter_by(user_id=user.id).delete()
         return user
 
     async def end_after_reset(self, user: User, address: str | None) -> None:
@@ -57,7 +59,8 @@ class Credentials:
             raise CredentialsChanged
         event: SecurityEvent = "password.changed" if user.hashed_password else "password.set"
         await user.update(hashed_password=hashed)
-        await MailLink.filter_by(user_id=user.id).delete()
+        for waiting in (MailLink, MfaChallenge):
+            await waiting.filter_by(user_id=user.id).delete()
         await self.sessions.end_all(user.id, "password_changed", kept=session_id)
         await self.notices.record(event, user, actor, target=f"user:{user.id}")
 

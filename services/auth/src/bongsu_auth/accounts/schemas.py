@@ -156,4 +156,5 @@ class Me(BaseModel):
     status: str
     sending: str
     has_password: bool
+    mfa_enabled: bool = Field(validation_alias="has_second_factor", description="Whether sign-in takes a code as well")
     created_at: datetime

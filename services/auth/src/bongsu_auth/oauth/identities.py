@@ -27,6 +27,7 @@ from bongsu_auth.errors import (
     LoginToLink,
     StateRefused,
 )
+from bongsu_auth.mfa import service as mfa
 from bongsu_auth.notices.service import SecurityNotices
 from bongsu_auth.oauth import profiles
 from bongsu_auth.oauth.grants import Grants
@@ -218,6 +219,7 @@ class Identities:
         """Give an account to the proven owner of its address, and remove every way in of the user who created it."""
         now = datetime.now(UTC)
         await user.update(hashed_password="", email_verified_at=now)
+        await mfa.forget(user)
         await profiles.empty(user)
         await UserSession.filter_by(user_id=user.id, ended_at__isnull=True).update(ended_at=now, end_reason="reclaimed")
         await ApiKey.filter_by(user_id=user.id).delete()

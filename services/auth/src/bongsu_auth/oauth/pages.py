@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 from bongsu.identity.redirects import HOME
 
 LOGIN = "/login"
+CODE = "/login/code"
 
 
 def with_query(path: str, **values: str) -> str:
@@ -12,6 +13,11 @@ def with_query(path: str, **values: str) -> str:
     address, hash_sign, fragment = path.partition("#")
     separator = "&" if "?" in address else "?"
     return f"{address}{separator}{urlencode(values)}{hash_sign}{fragment}"
+
+
+def code_page(next_path: str) -> str:
+    """Return the page that asks for the second factor, with the page to go to afterwards."""
+    return with_query(CODE, next=next_path) if next_path != HOME else CODE
 
 
 def login_page(*, error: str | None = None, next_path: str = HOME) -> str:

@@ -62,7 +62,6 @@ async def change(
     users: Users,
     strategy: Strategy,
     sessions: Annotated[Sessions, Provided(Sessions)],
-    database: Annotated[Database, Provided(Database)],
 ) -> None:
     """Change your password, or set the first one. Your other sessions end.
 
@@ -73,7 +72,6 @@ async def change(
         if body.current is None:
             raise invalid_field("current", "Enter your current password")
         await strategy.reauthenticate(users, user, body.current.get_secret_value())
-        await database.run(strategy.renew_token, user)
     try:
         await users.change_password(user, caller.session_id, body.new.get_secret_value(), caller.actor)
     except InvalidPasswordException as error:

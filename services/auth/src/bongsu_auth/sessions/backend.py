@@ -25,7 +25,13 @@ class SessionBackend(AuthenticationBackend[User, UUID]):  # type: ignore[type-va
     async def login(  # type: ignore[override]  # the strategy is ours, made for one request
         self, strategy: SessionStrategy, user: User
     ) -> Response:
-        """Open a session, in the caller's unit of work. Send the response after its commit."""
+        """Open a session, in the caller's unit of work. Send the response after its commit.
+
+        If the user has a second factor that was not checked yet, the response asks for it instead.
+        """
+        if user.has_second_factor and strategy.factor is None:
+            token = await strategy.write_challenge(user)
+            return self.transport.get_challenge_response(token, strategy.cookies, strategy.location)
         await strategy.write_token(user)
         assert strategy.tokens is not None  # noqa: S101 - `write_token` sets them
         response = await self.transport.get_login_response(strategy.tokens, strategy.cookies, strategy.location)

@@ -12,7 +12,8 @@ from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import Unavailable
 from bongsu.runtime.problems import problems
 from bongsu_auth.accounts.manager import UserManager
-from bongsu_auth.errors import RefreshRefused
+from bongsu_auth.errors import RefreshRefused, invalid_field
+from bongsu_auth.mfa.schemas import MfaRequired
 from bongsu_auth.oauth import pages
 from bongsu_auth.sessions.backend import Account, CurrentUser, OptionalUser, Strategy, bearer_backend, cookie_backend
 from bongsu_auth.sessions.schemas import (
@@ -35,7 +36,9 @@ Db = Annotated[Database, Provided(Database)]
 router = APIRouter(prefix="/auth", tags=["sessions"])
 
 
-@router.post("/login", response_model=TokenPair | CookiesSet, responses=problems(400, 401, 403, 413, 422, 429, 503))
+@router.post(
+    "/login", response_model=TokenPair | CookiesSet | MfaRequired, responses=problems(400, 401, 403, 413, 422, 429, 503)
+)
 async def login(
     body: LoginIn,
     request: Request,
@@ -44,7 +47,10 @@ async def login(
     database: Db,
     as_cookie: Annotated[bool, Query(alias="cookie", description="Set the tokens as cookies")] = False,
 ) -> Response:
-    """Sign in with a password. Response and time are the same whatever is wrong."""
+    """Sign in with a password. Response and time are the same whatever is wrong.
+
+    An account with a second factor gets `mfa_required` and continues with `POST /auth/mfa/verify`.
+    """
     if as_cookie:
         strategy.identity.require_same_origin(request)
     user = await strategy.authenticate(users, body.email, body.password.get_secret_value())
@@ -57,12 +63,20 @@ async def login(
 async def reauthenticate(
     body: ReauthenticateIn, caller: Account, user: CurrentUser, users: Users, strategy: Strategy, database: Db
 ) -> Response:
-    """Enter your password again. For ten minutes you can then change how you sign in.
+    """Enter your password again, and a code if the account has a second factor. Each that it has is required.
 
-    An account without a password signs in again with a linked account instead.
+    For ten minutes you can then change how you sign in. An account with neither signs in again with a linked account.
     """
-    await strategy.reauthenticate(users, user, body.password.get_secret_value())
-    tokens = await database.run(strategy.renew_token, user)
+    if body.password is None and user.has_password:
+        raise invalid_field("password", "Enter your password")
+    if body.code is None and user.has_second_factor:
+        raise invalid_field("code", "Enter a code of your authenticator app, or a recovery code")
+    if body.password is not None or not user.has_second_factor:
+        given = body.password.get_secret_value() if body.password is not None else ""
+        await strategy.reauthenticate(users, user, given)
+    if body.code is not None and user.has_second_factor:
+        await strategy.check_code(user, body.code)
+    tokens = await database.run(strategy.renew_token, user, password_checked=user.has_password)
     backend = bearer_backend if caller.method == "bearer" else cookie_backend
     return await backend.transport.get_login_response(tokens, strategy.cookies)
 

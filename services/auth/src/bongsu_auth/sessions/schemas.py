@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from bongsu_auth.accounts.schemas import Email, GivenPassword, Strict
+from bongsu_auth.mfa.schemas import Code
 
 RefreshTokenText = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
@@ -41,9 +42,10 @@ class RefreshIn(Strict):
 
 
 class ReauthenticateIn(Strict):
-    """Your password."""
+    """Your password if the account has one, and a code if it has a second factor."""
 
-    password: GivenPassword
+    password: GivenPassword | None = None
+    code: Code | None = None
 
 
 class Reauthenticated(BaseModel):

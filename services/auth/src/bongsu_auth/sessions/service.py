@@ -119,7 +119,9 @@ class Sessions:
 
         :raises AccountBlocked: the user was blocked or deleted in the meantime.
         """
-        user, now = await _lock_active(user, password_checked="pwd" in how.amr), datetime.now(UTC)
+        user, now = await lock_active(user, password_checked="pwd" in how.amr), datetime.now(UTC)
+        if user.has_second_factor and "mfa" not in how.amr:  # turned on since the sign-in began
+            raise AccountBlocked
         session_id, key = uuid7(), refresh_tokens.new_key()
         session = UserSession(
             id=session_id,
@@ -184,20 +186,20 @@ class Sessions:
         session = await UserSession.filter_by(id=session_id, user_id=user_id).lock(read=True).one_or_none()
         return session is not None and _is_open(session, datetime.now(UTC))
 
-    async def reauthenticate(self, session_id: UUID, user: User, method: str, actor: Actor) -> Tokens:
+    async def reauthenticate(self, session_id: UUID, user: User, used: Sequence[str], actor: Actor) -> Tokens:
         """Record that the user has just authenticated in a session. Returns a new access token.
 
-        :param method: for `amr`.
+        :param used: the methods, for `amr`.
         :raises SessionNotFound: the session has ended.
         :raises AccountBlocked: the user was blocked or deleted in the meantime.
         """
-        user = await _lock_active(user, password_checked=method == "pwd")
+        user = await lock_active(user, password_checked="pwd" in used)
         session = (
             await UserSession.filter_by(id=session_id, user_id=user.id, ended_at__isnull=True).lock().one_or_none()
         )
         if session is None or not _is_open(session, datetime.now(UTC)):
             raise SessionNotFound
-        methods = dict.fromkeys([*session.amr.split(), method])
+        methods = dict.fromkeys([*session.amr.split(), *used])
         await session.update(auth_time=datetime.now(UTC), amr=" ".join(methods))
         await audit.record("session.reauthenticated", actor, subject_id=user.id, target=f"session:{session_id}")
         return Tokens(await self._access_tokens.issue(session, user), self._access_tokens.lifetime_s)
@@ -360,7 +362,7 @@ async def sweep_sessions() -> int:
     return await sweep(UserSession, expires_at__lt=datetime.now(UTC) - timedelta(days=7))
 
 
-async def _lock_active(user: User, *, password_checked: bool) -> User:
+async def lock_active(user: User, *, password_checked: bool) -> User:
     """Read the user again, after slow work, and keep them as they are until the unit of work ends.
 
     :param password_checked: the user authenticated with the password that `user` has.

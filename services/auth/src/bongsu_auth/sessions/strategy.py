@@ -10,17 +10,21 @@ from fastapi_users.authentication import Strategy
 from fastapi_users.exceptions import UserNotExists
 
 from bongsu.contracts.text import is_allowed
+from bongsu.identity import audit
 from bongsu.identity.audit import Actor
 from bongsu.identity.callers import SAFE_METHODS, Caller
 from bongsu.identity.dependencies import identity_of
 from bongsu.identity.models import User
+from bongsu.mixins import Database
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import Unauthorised
 from bongsu_auth.accounts.manager import UserManager
-from bongsu_auth.errors import AccountBlocked, LoginRefused, PasswordMissing, PasswordRefused
+from bongsu_auth.errors import AccountBlocked, CodeRefused, LoginRefused, PasswordMissing, PasswordRefused
+from bongsu_auth.mfa.models import MfaChallenge
+from bongsu_auth.mfa.service import Factor, Mfa
 from bongsu_auth.sessions.devices import MAX_AGE_S, Devices
 from bongsu_auth.sessions.limits import Attempt, GuessLimits, Reservation
-from bongsu_auth.sessions.service import Sessions, SignIn, Tokens
+from bongsu_auth.sessions.service import Sessions, SignIn, Tokens, lock_active
 
 
 class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in `accounts.users`
@@ -28,27 +32,34 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
 
     Attributes:
         caller: the owner of the token that `read_token` accepted.
+        factor: the second factor whose code was right.
         provider: the provider whose account signs in; None for a password.
         location: where the browser goes after the sign-in; None for a JSON response.
         tokens: what `write_token` issued.
     """
 
     caller: Caller | None = None
+    factor: Factor | None = None
     provider: str | None = None
     location: str | None = None
     tokens: Tokens | None = None
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one collaborator
         self,
         request: Request,
+        *,
         sessions: Annotated[Sessions, Provided(Sessions)],
         limits: Annotated[GuessLimits, Provided(GuessLimits)],
         devices: Annotated[Devices, Provided(Devices)],
+        mfa: Annotated[Mfa, Provided(Mfa)],
+        database: Annotated[Database, Provided(Database)],
     ) -> None:
         self._request = request
         self._sessions = sessions
         self._limits = limits
         self._devices = devices
+        self._mfa = mfa
+        self._database = database
         self._reservation: Reservation | None = None
         self.identity = identity_of(request)
         self.cookies = self.identity.cookies
@@ -119,7 +130,73 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         user = await manager.user_db.get(self.device.user_id) if self.device is not None else None
         return self.device.id if self.device is not None and user is not None and user.email_norm == email else None
 
-    async def renew_token(self, user: User) -> Tokens:
+    async def check_code(self, user: User, code: str) -> None:
+        """Check a code of a user who is signed in. Commits by itself: call it outside of a unit of work.
+
+        :raises CodeRefused: it is wrong.
+        :raises TooManyLogins: too many guesses; the code was not checked.
+        """
+        caller = self._require_caller()
+        attempt = Attempt(str(user.id), self.address, caller.session_id, secret="code")  # noqa: S106 - a kind
+        self.factor = await self._limits.guard(
+            attempt, lambda: self._database.run(self._mfa.use_code, user, code, caller.actor)
+        )
+        if self.factor is None:
+            await self._database.run(self._record_wrong_code, user.id)
+            raise CodeRefused
+
+    async def verify_second_factor(self, token: str, code: str) -> User:
+        """Complete a sign-in that waits for the second factor; return its user, for `write_token`.
+
+        Commits by itself: call it outside of a unit of work.
+
+        :raises MfaExpired: the token is unknown, used or expired.
+        :raises CodeRefused: the code is wrong.
+        :raises TooManyLogins: too many guesses; the code was not checked.
+        """
+        challenge = await self._mfa.find_challenge(token)
+        known = self.device if self.device is not None and self.device.user_id == challenge.user_id else None
+        device_id = known.id if known is not None else None
+        attempt = Attempt(str(challenge.user_id), self.address, device_id, secret="code")  # noqa: S106 - a kind
+        user = await self._limits.guard(attempt, lambda: self._use_code_of(challenge, code))
+        if user is None:
+            await self._database.run(self._record_wrong_code, challenge.user_id)
+            raise CodeRefused
+        self.provider = challenge.provider
+        return user
+
+    async def _use_code_of(self, challenge: MfaChallenge, code: str) -> User | None:
+        async def use() -> User:
+            user = await self._mfa.use_challenge(challenge)
+            self.factor = await self._mfa.use_code(user, code, Actor(user.id, address=self.address))
+            if self.factor is None:
+                raise CodeRefused  # so that the sign-in is not used up
+            return user
+
+        try:
+            return await self._database.run(use)
+        except CodeRefused:
+            return None
+
+    async def _record_wrong_code(self, user_id: UUID) -> None:
+        await audit.record("mfa.code_refused", Actor(address=self.address), subject_id=user_id)
+
+    async def write_challenge(self, user: User) -> str:
+        """Store a sign-in that waits for the second factor, in the caller's unit of work. Returns its token.
+
+        :raises LoginRefused, AccountBlocked: as `write_token`.
+        """
+        try:
+            locked = await lock_active(user, password_checked=self.provider is None)
+        except AccountBlocked:
+            if self.provider is not None:
+                raise
+            raise LoginRefused from None
+        token = await self._mfa.challenge(locked, self.provider)
+        await self.release_guess()
+        return token
+
+    async def renew_token(self, user: User, *, password_checked: bool) -> Tokens:
         """Record a reauthentication in the session, in the caller's unit of work. The refresh token stays.
 
         :raises SessionNotFound: the session has ended.
@@ -127,7 +204,12 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         """
         caller = self._require_caller()
         assert caller.session_id is not None  # noqa: S101 - an account has a session
-        return await self._sessions.reauthenticate(caller.session_id, user, "pwd", caller.actor)
+        methods = (("pwd",) if password_checked else ()) + self._factor_methods()
+        return await self._sessions.reauthenticate(caller.session_id, user, methods, caller.actor)
+
+    def _factor_methods(self) -> tuple[str, ...]:
+        """Return the second factor's part of `amr` (RFC 8176)."""
+        return () if self.factor is None else ("otp", "mfa") if self.factor == "otp" else ("mfa",)
 
     def _require_caller(self) -> Caller:
         assert self.caller is not None  # noqa: S101 - the endpoint requires an account
@@ -140,7 +222,7 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         :raises AccountBlocked: the same, after a sign-in at a provider.
         """
         sign_in = SignIn(
-            amr=("fed",) if self.provider is not None else ("pwd",),
+            amr=(("fed",) if self.provider is not None else ("pwd",)) + self._factor_methods(),
             address=self.address,
             user_agent=user_agent_of(self._request),
             provider=self.provider,

@@ -13,10 +13,14 @@ from fastapi_users import authentication
 from bongsu.identity.callers import SAFE_METHODS
 from bongsu.identity.cookies import AuthCookies
 from bongsu.identity.dependencies import identity_of
+from bongsu_auth.mfa.schemas import MfaRequired
+from bongsu_auth.mfa.service import CHALLENGE_LIFETIME
+from bongsu_auth.oauth import pages
 from bongsu_auth.sessions.schemas import CookiesSet, Reauthenticated, ReauthenticatedCookie, TokenPair
 from bongsu_auth.sessions.service import Tokens
 
 NO_STORE = {"Cache-Control": "no-store"}
+_CHALLENGE_S = int(CHALLENGE_LIFETIME.total_seconds())
 
 
 class AccessTokenHeader(SecurityBase):
@@ -78,6 +82,12 @@ class BearerTransport(authentication.BearerTransport):
             body = Reauthenticated(access_token=tokens.access_token, expires_in=tokens.expires_in)
         return JSONResponse(body.model_dump(mode="json"), headers=NO_STORE)
 
+    def get_challenge_response(self, token: str, cookies: AuthCookies, location: str | None = None) -> Response:
+        """Ask for the second factor."""
+        del cookies, location
+        body = MfaRequired(mfa_token=token, expires_in=_CHALLENGE_S)
+        return JSONResponse(body.model_dump(mode="json"), headers=NO_STORE)
+
 
 class CookieTransport(authentication.CookieTransport):
     """The tokens are in cookies, which scripts cannot read."""
@@ -103,6 +113,20 @@ class CookieTransport(authentication.CookieTransport):
         cookies.set(response, cookies.access, tokens.access_token, max_age_s=tokens.expires_in)
         if tokens.refresh_token is not None:
             cookies.set(response, cookies.refresh, tokens.refresh_token, max_age_s=tokens.refresh_expires_in)
+        return response
+
+    def get_challenge_response(self, token: str, cookies: AuthCookies, location: str | None = None) -> Response:
+        """Ask for the second factor, and set the token of the sign-in as a cookie.
+
+        :param location: where the sign-in leads; None for a JSON response.
+        """
+        response: Response
+        if location is not None:
+            response = RedirectResponse(pages.code_page(location), status_code=303, headers=NO_STORE)
+        else:
+            body = MfaRequired(mfa_token=token, expires_in=_CHALLENGE_S)
+            response = JSONResponse(body.model_dump(mode="json"), headers=NO_STORE)
+        cookies.set(response, cookies.mfa, token, max_age_s=_CHALLENGE_S)
         return response
 
     async def get_logout_response(  # type: ignore[override]  # see the module's docstring

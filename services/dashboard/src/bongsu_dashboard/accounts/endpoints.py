@@ -65,20 +65,9 @@ async def end_session(
 
 @router.post("/link/{provider}")
 async def link(
-    render: Rendering, _user: SignedIn, accounts: AccountsService, form: HxDraft[LinkForm], provider: Provider
+    render: Rendering, _user: SignedIn, accounts: AccountsService, form: HxForm[LinkForm], provider: Provider
 ) -> Response:
-    next_path = safe_path(form.value("next"), "/account")
-    password = form.model.password.get_secret_value() if form.model is not None else ""
-    try:
-        redirect = await accounts.start_linking(render.browser, provider, next_path, password)
-    except FormError as error:
-        return render(
-            "accounts/confirm.html",
-            status=status_of(error),
-            form=form.refused_by(error),
-            provider=provider,
-            next=next_path,
-        )
+    redirect = await accounts.start_linking(render.browser, provider, safe_path(form.next, "/account"))
     return render.pass_on(render.redirect(redirect.url), redirect.cookies)
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from bongsu_dashboard.accounts.port import Cookies
+from bongsu_dashboard.accounts.port import Cookies, SignInReply
 from bongsu_dashboard.accounts.user import Identity, Session, User
 from bongsu_dashboard.browser import Browser, Redirect
 from bongsu_dashboard.upstream import Received, Upstream
@@ -19,6 +19,10 @@ class _Items(Received, Generic[T]):
 
 class _Link(Received):
     authorization_url: str
+
+
+class _SignedIn(Received):
+    mfa_required: bool = False
 
 
 class _Provider(Received):
@@ -52,11 +56,11 @@ class HttpAuthClient:
             body["password"] = password
         return (await self._auth.call(browser, "POST", "/auth/verify", body=body)).cookies
 
-    async def sign_in(self, browser: Browser, *, email: str, password: str) -> Cookies:
+    async def sign_in(self, browser: Browser, *, email: str, password: str) -> SignInReply:
         reply = await self._auth.call(
             browser, "POST", "/auth/login", query={"cookie": "true"}, body={"email": email, "password": password}
         )
-        return reply.cookies
+        return SignInReply(reply.cookies, asks_code=reply.parse(_SignedIn).mfa_required)
 
     async def sign_out(self, browser: Browser) -> Cookies:
         return (await self._auth.call(browser, "POST", "/auth/logout")).cookies
@@ -79,9 +83,6 @@ class HttpAuthClient:
 
     async def unlink(self, browser: Browser, provider: str) -> None:
         await self._auth.call(browser, "DELETE", f"/auth/identities/{provider}")
-
-    async def reauthenticate(self, browser: Browser, password: str) -> None:
-        await self._auth.call(browser, "POST", "/auth/reauthenticate", body={"password": password})
 
     async def providers(self) -> tuple[str, ...]:
         found = (await self._auth.call(Browser(), "GET", "/auth/providers")).parse(_Items[_Provider])

@@ -1,5 +1,6 @@
 """The port to auth: accounts, sessions and linked identities."""
 
+from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
@@ -7,6 +8,14 @@ from bongsu_dashboard.accounts.user import Identity, Session, User
 from bongsu_dashboard.browser import Browser, Redirect, SetCookie
 
 Cookies = tuple[SetCookie, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SignInReply:
+    """Auth's response to a right password. `asks_code` is whether the sign-in continues with the second factor."""
+
+    cookies: Cookies
+    asks_code: bool = False
 
 
 class AuthClient(Protocol):
@@ -40,11 +49,10 @@ class AuthClient(Protocol):
             `verification_refused` (used or unknown token, or wrong password).
         """
 
-    async def sign_in(self, browser: Browser, *, email: str, password: str) -> Cookies:
+    async def sign_in(self, browser: Browser, *, email: str, password: str) -> SignInReply:
         """Sign in with a password.
 
         :raises Unauthorised: the address or the password is wrong.
-        :raises Forbidden: the account has a second factor.
         :raises TooMany: too many attempts; `retry_after_s` is the delay.
         """
 
@@ -81,13 +89,6 @@ class AuthClient(Protocol):
         :raises NotFound: no account of this provider is linked.
         :raises Conflict: the user could not sign in without it.
         :raises Forbidden: code `reauthentication_required`: the last authentication is too old.
-        """
-
-    async def reauthenticate(self, browser: Browser, password: str) -> None:
-        """Confirm the signed-in user's password.
-
-        :raises Forbidden: the password is wrong.
-        :raises Conflict: the account has no password.
         """
 
     async def providers(self) -> tuple[str, ...]:

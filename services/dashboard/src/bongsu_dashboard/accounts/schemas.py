@@ -2,17 +2,16 @@
 
 from typing import Annotated
 
-from pydantic import Field, SecretStr, StringConstraints
+from pydantic import Field, StringConstraints
 
 from bongsu_dashboard.accounts.user import Locale
 from bongsu_dashboard.forms import Form
 
 
 class LinkForm(Form):
-    """A request to link a provider's account, with the password where auth requires it again."""
+    """A request to link a provider's account."""
 
     next: str = "/guilds"
-    password: SecretStr = SecretStr("")
 
 
 class ProfileForm(Form):

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unauthorised
+from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorised
 from bongsu_dashboard.accounts.port import AuthClient
 from bongsu_dashboard.accounts.schemas import ProfileForm
 from bongsu_dashboard.accounts.user import Identity, Locale, Session, User
 from bongsu_dashboard.browser import Browser, Redirect
-from bongsu_dashboard.errors import ConfirmationRequired, NoPassword, PasswordRequired, TooManyLogins, WrongPassword
+from bongsu_dashboard.errors import ConfirmationRequired
 from bongsu_dashboard.forms import FieldsRefused
 
 _LINK_ERRORS: Final = frozenset({"linked_elsewhere", "another_linked"})
@@ -74,25 +74,15 @@ class Accounts:
     async def end_other_sessions(self, browser: Browser) -> None:
         await self._auth.end_other_sessions(browser)
 
-    async def start_linking(self, browser: Browser, provider: str, next_path: str, password: str) -> Redirect:
-        """Return the provider's authorization page, after confirming the password where one is given.
+    async def start_linking(self, browser: Browser, provider: str, next_path: str) -> Redirect:
+        """Return the provider's authorization page.
 
-        :raises PasswordRequired: the last authentication is too old; ask for the password.
-        :raises WrongPassword: the password is wrong.
-        :raises NoPassword: the account has no password to confirm.
-        :raises TooManyLogins: too many wrong passwords.
+        :raises ConfirmationRequired: the last authentication is too old.
         """
         try:
-            if password:
-                await self._auth.reauthenticate(browser, password)
             return await self._auth.link(browser, provider, next_path)
-        except TooMany as error:
-            raise TooManyLogins(error) from error
-        except Conflict as error:
-            raise NoPassword from error
         except Forbidden as error:
-            required = error.code == "reauthentication_required"
-            raise (PasswordRequired if required else WrongPassword) from error
+            raise ConfirmationRequired from error
 
     async def unlink(self, browser: Browser, provider: str) -> str:
         """Unlink an account at a provider. Returns the message for the user.

@@ -39,6 +39,7 @@ class User(Received):
     role: Role
     sending: str
     has_password: bool = True
+    mfa_enabled: bool = False
     created_at: datetime
     nickname: str | None = None
     phone_number: str | None = None

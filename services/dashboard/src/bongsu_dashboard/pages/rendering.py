@@ -195,7 +195,7 @@ class Render:
             request_id=request.scope["state"]["request_id"],
             cookies={
                 name: value
-                for name in (tokens.registration, tokens.device)
+                for name in (tokens.registration, tokens.device, tokens.mfa)
                 if (value := request.cookies.get(name)) is not None
             },
         )

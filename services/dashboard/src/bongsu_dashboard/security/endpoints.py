@@ -162,7 +162,7 @@ async def confirm(
     """Confirm the identity of the signed-in user, and continue where a change required it."""
     to = safe_path(form.value("next"), "/account")
     try:
-        token = await security.reauthenticate(render.browser, form.accept().password.get_secret_value())
+        token = await security.reauthenticate(render.browser, form.accept())
     except FormError as error:
         return await _confirm_page(render, user, accounts, form.refused_by(error), to, status_of(error))
     response = render.redirect(to)
@@ -174,7 +174,7 @@ async def confirm(
 async def _confirm_page(
     render: Render, user: User, accounts: Accounts, form: Draft[ConfirmForm], next_path: str, status: int = 200
 ) -> Response:
-    identities = [] if user.has_password else await accounts.list_identities(render.browser)
+    identities = [] if user.has_password or user.mfa_enabled else await accounts.list_identities(render.browser)
     return render(
         "security/confirm.html",
         fragment="security/_confirm_form.html",

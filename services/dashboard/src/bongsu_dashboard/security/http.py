@@ -2,9 +2,14 @@
 
 from pydantic import JsonValue
 
+from bongsu_dashboard.accounts.port import Cookies
 from bongsu_dashboard.browser import Browser
-from bongsu_dashboard.security.port import NewToken
-from bongsu_dashboard.upstream import Upstream
+from bongsu_dashboard.security.port import AppSecret, NewToken, SecondFactor
+from bongsu_dashboard.upstream import Received, Upstream
+
+
+class _RecoveryCodes(Received):
+    recovery_codes: list[str]
 
 
 class HttpCredentialClient:
@@ -31,6 +36,29 @@ class HttpCredentialClient:
     async def confirm_email(self, browser: Browser, token: str) -> None:
         await self._auth.call(browser, "POST", "/auth/email/confirm", body={"token": token})
 
-    async def reauthenticate(self, browser: Browser, password: str) -> NewToken:
-        reply = await self._auth.call(browser, "POST", "/auth/reauthenticate", body={"password": password})
-        return reply.parse(NewToken)
+    async def reauthenticate(self, browser: Browser, password: str | None, code: str | None) -> NewToken:
+        body = {name: value for name, value in (("password", password), ("code", code)) if value is not None}
+        return (await self._auth.call(browser, "POST", "/auth/reauthenticate", body=body)).parse(NewToken)
+
+    async def verify_code(self, browser: Browser, code: str) -> Cookies:
+        reply = await self._auth.call(
+            browser, "POST", "/auth/mfa/verify", query={"cookie": "true"}, body={"code": code}
+        )
+        return reply.cookies
+
+    async def show_second_factor(self, browser: Browser) -> SecondFactor:
+        return (await self._auth.call(browser, "GET", "/auth/mfa/totp")).parse(SecondFactor)
+
+    async def start_second_factor(self, browser: Browser) -> AppSecret:
+        return (await self._auth.call(browser, "POST", "/auth/mfa/totp")).parse(AppSecret)
+
+    async def enable_second_factor(self, browser: Browser, code: str) -> list[str]:
+        reply = await self._auth.call(browser, "POST", "/auth/mfa/totp", body={"code": code})
+        return reply.parse(_RecoveryCodes).recovery_codes
+
+    async def replace_recovery_codes(self, browser: Browser) -> list[str]:
+        reply = await self._auth.call(browser, "POST", "/auth/mfa/recovery-codes")
+        return reply.parse(_RecoveryCodes).recovery_codes
+
+    async def disable_second_factor(self, browser: Browser) -> None:
+        await self._auth.call(browser, "DELETE", "/auth/mfa/totp")

@@ -1,7 +1,9 @@
 """The port to auth: credentials."""
 
+from datetime import datetime
 from typing import Protocol
 
+from bongsu_dashboard.accounts.port import Cookies
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.upstream import Received
 
@@ -11,6 +13,21 @@ class NewToken(Received):
 
     access_token: str
     expires_in: int
+
+
+class SecondFactor(Received):
+    """Whether sign-in takes a code as well."""
+
+    enabled: bool
+    enabled_at: datetime | None
+    recovery_codes_left: int
+
+
+class AppSecret(Received):
+    """A secret for an authenticator app, in base32 and as the URI of a QR code."""
+
+    secret: str
+    otpauth_uri: str
 
 
 class CredentialClient(Protocol):
@@ -53,10 +70,46 @@ class CredentialClient(Protocol):
         :raises Invalid: code `link_refused`.
         """
 
-    async def reauthenticate(self, browser: Browser, password: str) -> NewToken:
-        """Confirm the signed-in user's password.
+    async def reauthenticate(self, browser: Browser, password: str | None, code: str | None) -> NewToken:
+        """Confirm the signed-in user's password and second factor, as far as the account has them.
 
-        :raises Forbidden: the password is wrong.
-        :raises Conflict: the account has no password.
-        :raises TooMany: too many wrong passwords.
+        :raises Forbidden: code `password_refused` or `mfa_code_refused`.
+        :raises Conflict: the account has neither.
+        :raises TooMany: too many guesses.
+        """
+
+    async def verify_code(self, browser: Browser, code: str) -> Cookies:
+        """Complete a sign-in with the second factor.
+
+        :raises Unauthorised: the sign-in has ended.
+        :raises Forbidden: the code is wrong.
+        :raises TooMany: too many guesses.
+        """
+
+    async def show_second_factor(self, browser: Browser) -> SecondFactor:
+        """Return the state of the signed-in user's second factor."""
+
+    async def start_second_factor(self, browser: Browser) -> AppSecret:
+        """Create a secret for an authenticator app.
+
+        :raises Conflict: the second factor is on already.
+        """
+
+    async def enable_second_factor(self, browser: Browser, code: str) -> list[str]:
+        """Turn the second factor on with the app's first code. Returns recovery codes.
+
+        :raises Forbidden: code `mfa_code_refused`.
+        :raises Conflict: it is on already, or there is no secret.
+        """
+
+    async def replace_recovery_codes(self, browser: Browser) -> list[str]:
+        """Create new recovery codes in place of the earlier ones.
+
+        :raises Conflict: the second factor is not on.
+        """
+
+    async def disable_second_factor(self, browser: Browser) -> None:
+        """Turn the second factor off.
+
+        :raises Conflict: it is not on.
         """

@@ -1,9 +1,14 @@
 """Forms about credentials."""
 
-from pydantic import SecretStr
+from typing import Annotated
+
+from pydantic import SecretStr, StringConstraints
 
 from bongsu_dashboard.forms import Form
 from bongsu_dashboard.sign_in.schemas import Email, NewPassword, Token
+
+Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+OptionalCode = Annotated[str, StringConstraints(strip_whitespace=True, max_length=64)]
 
 
 class ForgotForm(Form):
@@ -39,7 +44,23 @@ class ConfirmEmailForm(Form):
 
 
 class ConfirmForm(Form):
-    """The password, to continue at `next`."""
+    """The password and the code of the second factor, as far as the account has them, to continue at `next`."""
 
     next: str = "/account"
     password: SecretStr = SecretStr("")
+    code: OptionalCode = ""
+
+
+class CodeForm(Form):
+    """The code of a second factor, to continue the sign-in at `next`."""
+
+    next: str = "/"
+    code: Code
+
+
+class EnableForm(Form):
+    """The first code of an authenticator app, with the secret that the page showed."""
+
+    code: Code
+    secret: Annotated[str, StringConstraints(pattern="^[A-Z2-7]{16,64}$")]
+    uri: Annotated[str, StringConstraints(pattern="^otpauth://totp/", max_length=1000)]

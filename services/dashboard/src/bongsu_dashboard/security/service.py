@@ -1,15 +1,16 @@
 """Changes of credentials at auth, whose refusals become errors that the forms show."""
 
-from bongsu.runtime.errors import Forbidden, Invalid, ServiceError, TooMany
+from bongsu.runtime.errors import Forbidden, Invalid, ServiceError, TooMany, Unauthorised
+from bongsu_dashboard.accounts.port import Cookies
 from bongsu_dashboard.browser import Browser
-from bongsu_dashboard.errors import LinkUseless, TooManyLogins, WrongPassword
+from bongsu_dashboard.errors import CodeTooLate, LinkUseless, TooManyLogins, WrongCode, WrongPassword
 from bongsu_dashboard.forms import FieldsRefused
-from bongsu_dashboard.security.port import CredentialClient, NewToken
-from bongsu_dashboard.security.schemas import PasswordForm, ResetForm
+from bongsu_dashboard.security.port import AppSecret, CredentialClient, NewToken, SecondFactor
+from bongsu_dashboard.security.schemas import ConfirmForm, PasswordForm, ResetForm
 
 
 class Security:
-    """Resets and changes passwords, and confirms them."""
+    """Changes and confirms passwords, addresses and second factors."""
 
     def __init__(self, credentials: CredentialClient) -> None:
         self._credentials = credentials
@@ -69,16 +70,66 @@ class Security:
         except Invalid as error:
             raise LinkUseless from error
 
-    async def reauthenticate(self, browser: Browser, password: str) -> NewToken:
-        """Confirm the password.
+    async def reauthenticate(self, browser: Browser, form: ConfirmForm) -> NewToken:
+        """Confirm the password and the second factor.
 
-        :raises WrongPassword: it is wrong.
-        :raises TooManyLogins: too many wrong passwords.
+        :raises WrongPassword, WrongCode: it is wrong.
+        :raises TooManyLogins: too many guesses.
         """
+        password, code = form.password.get_secret_value() or None, form.code or None
         try:
-            return await self._credentials.reauthenticate(browser, password)
+            return await self._credentials.reauthenticate(browser, password, code)
         except ServiceError as error:
             raise _refusal_of(error, "password") from error
+
+    async def verify_code(self, browser: Browser, code: str) -> Cookies:
+        """Complete a sign-in with the second factor.
+
+        :raises WrongCode: the code is wrong.
+        :raises CodeTooLate: the sign-in has ended.
+        :raises TooManyLogins: too many guesses.
+        """
+        try:
+            return await self._credentials.verify_code(browser, code)
+        except Unauthorised as error:
+            raise CodeTooLate from error
+        except ServiceError as error:
+            raise _refusal_of(error, "code") from error
+
+    async def show_second_factor(self, browser: Browser) -> SecondFactor:
+        return await self._credentials.show_second_factor(browser)
+
+    async def start_second_factor(self, browser: Browser) -> AppSecret:
+        """Create a secret for an authenticator app.
+
+        :raises Conflict: the second factor is on already.
+        """
+        return await self._credentials.start_second_factor(browser)
+
+    async def enable_second_factor(self, browser: Browser, code: str) -> list[str]:
+        """Turn the second factor on. Returns recovery codes.
+
+        :raises WrongCode: the code is wrong.
+        :raises Conflict: the second factor is on already, or there is no secret.
+        """
+        try:
+            return await self._credentials.enable_second_factor(browser, code)
+        except ServiceError as error:
+            raise _refusal_of(error, "code") from error
+
+    async def replace_recovery_codes(self, browser: Browser) -> list[str]:
+        """Create new recovery codes.
+
+        :raises Conflict: the second factor is not on.
+        """
+        return await self._credentials.replace_recovery_codes(browser)
+
+    async def disable_second_factor(self, browser: Browser) -> None:
+        """Turn the second factor off.
+
+        :raises Conflict: it is not on.
+        """
+        await self._credentials.disable_second_factor(browser)
 
 
 def _refusal_of(error: ServiceError, field: str) -> ServiceError:
@@ -91,6 +142,8 @@ def _refusal_of(error: ServiceError, field: str) -> ServiceError:
             return TooManyLogins(error)
         case Forbidden(code="password_refused"):
             return WrongPassword(field)
+        case Forbidden(code="mfa_code_refused"):
+            return WrongCode()
         case Invalid():
             return FieldsRefused(error)
     return error

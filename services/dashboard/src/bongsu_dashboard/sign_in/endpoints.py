@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from bongsu.runtime.dependencies import Provided
 from bongsu_dashboard.errors import SignInRequired
 from bongsu_dashboard.forms import Draft, FieldProblem, Form, FormError, HxDraft, HxForm
-from bongsu_dashboard.pages.addresses import safe_path
+from bongsu_dashboard.pages.addresses import safe_path, with_next
 from bongsu_dashboard.pages.dependencies import MaybeSignedIn, Rendering
 from bongsu_dashboard.pages.failures import status_of
 from bongsu_dashboard.pages.rendering import Render
@@ -20,6 +20,8 @@ from bongsu_dashboard.sign_in.schemas import (
     VerifyForm,
 )
 from bongsu_dashboard.sign_in.service import SignIn
+
+CODE = "/login/code"
 
 router = APIRouter(include_in_schema=False)
 sign_out_router = APIRouter(include_in_schema=False)
@@ -48,10 +50,10 @@ async def show_login(
 async def log_in(render: Rendering, sign_in: SignInService, form: HxDraft[SignInForm]) -> Response:
     to = safe_path(form.value("next", "/"))
     try:
-        cookies = await sign_in.sign_in(render.browser, form.accept())
+        reply = await sign_in.sign_in(render.browser, form.accept())
     except FormError as error:
         return await _login_page(render, sign_in, form.refused_by(error), to, status_of(error))
-    return render.pass_on(render.redirect(to), cookies)
+    return render.pass_on(render.redirect(with_next(CODE, to) if reply.asks_code else to), reply.cookies)
 
 
 async def _login_page(

@@ -1,11 +1,10 @@
 """Signing up, in and out."""
 
 from bongsu.runtime.errors import Forbidden, Invalid, ServiceError, TooMany, Unauthorised
-from bongsu_dashboard.accounts.port import AuthClient, Cookies
+from bongsu_dashboard.accounts.port import AuthClient, Cookies, SignInReply
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import (
     LoginRefused,
-    SecondFactorRequired,
     SignInRequired,
     TooManyLogins,
     VerificationPasswordRequired,
@@ -28,19 +27,16 @@ class SignIn:
         except ServiceError:
             return ()
 
-    async def sign_in(self, browser: Browser, form: SignInForm) -> Cookies:
+    async def sign_in(self, browser: Browser, form: SignInForm) -> SignInReply:
         """Sign in with a password.
 
         :raises LoginRefused: the address or the password is wrong, or auth accepts neither.
-        :raises SecondFactorRequired: the account signs in with a second factor.
         :raises TooManyLogins: too many attempts.
         """
         try:
             return await self._auth.sign_in(browser, email=form.email, password=form.password.get_secret_value())
         except TooMany as error:
             raise TooManyLogins(error) from error
-        except Forbidden as error:
-            raise SecondFactorRequired from error
         except (Unauthorised, Invalid) as error:
             raise LoginRefused from error
 
