@@ -75,7 +75,9 @@ async def _run(composed: Composed, stop: StopSignal) -> None:
         broker = await process.enter(_memory_broker())
         report_broker(process, broker)
         identity = open_identity(process, vault)
-        parts = _create_parts(composed, database=database, broker=broker, vault=vault, identity=identity, stop=stop)
+        parts = await _create_parts(
+            process, composed, database=database, broker=broker, vault=vault, identity=identity, stop=stop
+        )
         pages = await _create_dashboard(process, composed, auth=parts[0].app, notify=parts[1].app, broker=broker)
         operations = create_operations([*(part.app for part in parts), pages])
 
@@ -133,23 +135,28 @@ async def _prepare(database: Database, composed: Composed, vault: Vault) -> None
             await deliveries.release()
 
 
-def _create_parts(  # noqa: PLR0913 - the collaborators of the process
-    composed: Composed, *, database: Database, broker: Broker, vault: Vault, identity: Identity, stop: StopSignal
+async def _create_parts(  # noqa: PLR0913 - the collaborators of the process
+    process: Process,
+    composed: Composed,
+    *,
+    database: Database,
+    broker: Broker,
+    vault: Vault,
+    identity: Identity,
+    stop: StopSignal,
 ) -> list[Part]:
     """Auth and notify, in this order, and the sandbox where it is needed."""
     platform = composed.platform
-    parts = [
-        Part(
-            auth.create_app(
-                settings=composed.auth, identity=identity, database=database, vault=vault, public_url=platform.url
-            ),
-            ("/auth", "/.well-known"),
-        ),
-        Part(
-            notify.create_app(settings=composed.notify, identity=identity, database=database, broker=broker),
-            ("/v1", "/u"),
-        ),
-    ]
+    notify_app = notify.create_app(settings=composed.notify, identity=identity, database=database, broker=broker)
+    auth_app = auth.create_app(
+        settings=composed.auth,
+        identity=identity,
+        database=database,
+        vault=vault,
+        public_url=platform.url,
+        notify=await _client(process, composed, notify_app),
+    )
+    parts = [Part(auth_app, ("/auth", "/.well-known")), Part(notify_app, ("/v1", "/u"))]
     if composed.sandbox is not None:
         parts.append(Part(sandbox.create_app(composed.sandbox, platform, stop=stop), ("/sandbox",)))
     return parts
@@ -159,15 +166,15 @@ async def _create_dashboard(
     process: Process, composed: Composed, *, auth: FastAPI, notify: FastAPI, broker: MemoryBroker
 ) -> FastAPI:
     """The dashboard, which calls the other services' apps directly instead of over the network."""
-
-    async def client(app: FastAPI) -> httpx.AsyncClient:
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(INTERNAL_CLIENT, 0))
-        return await process.enter(httpx.AsyncClient(transport=transport, base_url=composed.platform.url))
-
     return dashboard.create_app(
         settings=composed.dashboard,
         public_url=composed.platform.url,
-        auth=await client(auth),
-        notify=await client(notify),
+        auth=await _client(process, composed, auth),
+        notify=await _client(process, composed, notify),
         broker=broker,
     )
+
+
+async def _client(process: Process, composed: Composed, app: FastAPI) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(INTERNAL_CLIENT, 0))
+    return await process.enter(httpx.AsyncClient(transport=transport, base_url=composed.platform.url))

@@ -15,7 +15,7 @@ from bongsu.mixins import Database
 from bongsu_auth.app import MIGRATIONS, create_app
 from bongsu_auth.settings import AuthSettings
 from services.auth.tests.providers import SETTINGS, Providers
-from services.auth.tests.stage import URL, Stage
+from services.auth.tests.stage import URL, Notifications, Stage
 from tests.fake import Fake
 from tests.infrastructure.templates import Schema, WithTables
 
@@ -29,13 +29,14 @@ async def staged(url: str, settings: AuthSettings, argon2: Argon2Hasher, fake: F
     identity = Identity(
         vault=vault, public_url=URL, trusted_proxies=["10.0.0.0/8"], revocations=RevocationFeed(poll_every_s=0.2)
     )
-    providers = Providers()
+    providers, notifications = Providers(), Notifications()
     app = create_app(
         settings=settings,
         identity=identity,
         database=database,
         vault=vault,
         public_url=URL,
+        notify=httpx.AsyncClient(transport=httpx.MockTransport(notifications), base_url=URL),
         providers_transport=providers.transport,
         argon2=argon2,
     )
@@ -43,7 +44,7 @@ async def staged(url: str, settings: AuthSettings, argon2: Argon2Hasher, fake: F
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client,
     ):
-        yield Stage(app, client, database, vault, providers, fake)
+        yield Stage(app, client, database, vault, providers, fake, notifications)
     await database.dispose()
 
 

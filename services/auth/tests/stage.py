@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
@@ -51,6 +51,23 @@ class Mail:
 
 
 @dataclass
+class Notifications:
+    """Notify: `pages` are its answers, `tokens` who asked."""
+
+    pages: list[list[dict[str, str]]] = field(default_factory=lambda: [[]])
+    tokens: list[str] = field(default_factory=list)
+    down: bool = False
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if self.down:
+            raise httpx.ConnectError("down")
+        self.tokens.append(request.headers["authorization"].removeprefix("Bearer "))
+        at = int(request.url.params.get("after", "0"))
+        following = str(at + 1) if at + 1 < len(self.pages) else None
+        return httpx.Response(200, json={"items": self.pages[at], "next": following})
+
+
+@dataclass
 class Stage:
     """The app, its database and its providers."""
 
@@ -60,6 +77,7 @@ class Stage:
     vault: Vault
     providers: Providers
     fake: Fake
+    notifications: Notifications = field(default_factory=Notifications)
 
     @property
     def identity(self) -> Identity:

@@ -72,6 +72,11 @@ class FakeCredentials:
         self.recent = True
         return NewToken(access_token=MINA, expires_in=900)
 
+    async def delete_account(self, browser: Browser) -> None:
+        del browser
+        self._called("delete_account")
+        self._require_recent()
+
     async def verify_code(self, browser: Browser, code: str) -> Cookies:
         self._called("verify_code", code)
         if "mfa-80" not in browser.cookies or code == "late":

@@ -1,6 +1,7 @@
 """The dashboard over the real auth and notify: that both sides mean the same by their contracts."""
 
 import html
+import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -67,20 +68,22 @@ async def whole(sqlite_with_tables: WithTables, fake: Fake) -> AsyncIterator[Who
     await ensure_signing_key(vault)
     identity = Identity(vault=vault, public_url=URL, trusted_proxies=["127.0.0.1/32"])
     providers = Providers()
+    notify_app = notify.create_app(settings=NotifySettings(), identity=identity, database=database)
+    notify_client = httpx.AsyncClient(transport=httpx.ASGITransport(notify_app), base_url=URL)
     auth_app = auth.create_app(
         settings=AuthSettings(new_accounts="live"),
         identity=identity,
         database=database,
         vault=vault,
         public_url=URL,
+        notify=notify_client,
         providers_transport=providers.transport,
     )
-    notify_app = notify.create_app(settings=NotifySettings(), identity=identity, database=database)
     async with (
         auth_app.router.lifespan_context(auth_app),
         notify_app.router.lifespan_context(notify_app),
         httpx.AsyncClient(transport=httpx.ASGITransport(auth_app), base_url=URL) as auth_client,
-        httpx.AsyncClient(transport=httpx.ASGITransport(notify_app), base_url=URL) as notify_client,
+        notify_client,
     ):
         pages = create_app(
             settings=DashboardSettings(), public_url=URL, auth=auth_client, notify=notify_client, broker=broker
@@ -205,6 +208,27 @@ class TestSecondFactor:
         right = await browser.post("/login/code", {"code": code, "next": "/account"})
         assert (right.status_code, right.headers["location"]) == (303, "/account")
         assert (await browser.get("/account")).status_code == 200
+
+
+class TestLeaving:
+    async def test_data_is_downloaded_and_the_account_deleted(self, whole: Whole) -> None:
+        browser = await whole.signed_in()
+        attempt = attempt_of((await browser.get("/notifications/new")).text)
+        fields: dict[str, str | list[str]] = {"email": EMAIL, "subject": "내보낼 알림", "text": "t", "attempt": attempt}
+        await browser.post("/notifications", fields)
+        await browser.get("/account/leave")
+        file = await browser.get("/auth/me/export")
+        assert file.headers["content-disposition"].startswith("attachment")
+        exported = json.loads(file.content)
+        assert exported["account"]["email"] == EMAIL
+        assert [item["subject"] for item in exported["notifications"]] == ["내보낼 알림"]
+        wrong = await browser.post("/account/leave", {"typed": "someone@example.com"})
+        assert wrong.status_code == 422
+        gone = await browser.post("/account/leave", {"typed": EMAIL})
+        assert (gone.status_code, gone.headers["location"]) == (303, "/login")
+        assert (await browser.get("/account", follow=True)).url.path == "/login"
+        again = await browser.post("/login", {"email": EMAIL, "password": "correct horse battery", "next": "/"})
+        assert again.status_code == 401
 
 
 class TestSession:

@@ -2,6 +2,8 @@
 
 import sys
 
+import httpx
+
 from bongsu.process.database import open_database
 from bongsu.process.identity import open_identity, open_vault
 from bongsu.process.lifecycle import open_process
@@ -11,6 +13,7 @@ from bongsu.runtime.stop import StopSignal
 from bongsu_auth.app import MIGRATIONS, create_app
 from bongsu_auth.settings import AuthSettings
 
+NOTIFY_TIMEOUT_S = 10.0
 REQUIRED = ("MYSQL_HOST", "BONGSU_VAULT_KEYS")
 
 
@@ -25,7 +28,17 @@ async def api(stop: StopSignal) -> None:
         database = await open_database(process, MIGRATIONS)
         vault = await open_vault(process)
         identity = open_identity(process, vault)
-        app = create_app(settings=settings, identity=identity, database=database, vault=vault, public_url=platform.url)
+        notify = await process.enter(
+            httpx.AsyncClient(base_url=settings.notify_url or platform.url, timeout=NOTIFY_TIMEOUT_S)
+        )
+        app = create_app(
+            settings=settings,
+            identity=identity,
+            database=database,
+            vault=vault,
+            public_url=platform.url,
+            notify=notify,
+        )
         await process.serve(app)
 
 

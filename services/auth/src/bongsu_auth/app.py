@@ -27,6 +27,7 @@ from bongsu.runtime.migrations import MigrationSet
 from bongsu.runtime.problems import problem_response
 from bongsu_auth.accounts import endpoints as accounts
 from bongsu_auth.accounts.credentials import Credentials
+from bongsu_auth.accounts.deletion import Deletion
 from bongsu_auth.accounts.limits import SignUpLimit
 from bongsu_auth.accounts.links import MailLinks, sweep_links
 from bongsu_auth.accounts.mails import SignUpMails
@@ -47,6 +48,9 @@ from bongsu_auth.errors import (
     StateRefused,
     VerificationRefused,
 )
+from bongsu_auth.exports import endpoints as exports
+from bongsu_auth.exports.http import HttpNotificationSource
+from bongsu_auth.exports.service import Exports
 from bongsu_auth.guilds import endpoints as guilds
 from bongsu_auth.guilds.service import GuildDirectory
 from bongsu_auth.mails import Mails
@@ -76,7 +80,20 @@ log = get_logger(__name__)
 
 MIGRATIONS = MigrationSet("auth", "bongsu_auth.migrations")
 MAX_BODY_BYTES = 64 * 1024
-FEATURES = (accounts, passwords, emails, mfa, sessions, oauth, guilds, assertions, api_keys, audit, signing_keys)
+FEATURES = (
+    accounts,
+    exports,
+    passwords,
+    emails,
+    mfa,
+    sessions,
+    oauth,
+    guilds,
+    assertions,
+    api_keys,
+    audit,
+    signing_keys,
+)
 Sweep = Callable[[], Awaitable[int]]
 
 DESCRIPTION = """Accounts, sessions and API keys.
@@ -93,11 +110,13 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
     database: Database,
     vault: Vault,
     public_url: str,
+    notify: httpx.AsyncClient,
     providers_transport: httpx.AsyncBaseTransport | None = None,
     argon2: Argon2Hasher = OWASP_MINIMUM,
 ) -> FastAPI:
     """Build the API. The caller owns the database, and disposes of it after the app's lifespan.
 
+    :param notify: a client for notify; the caller closes it.
     :param providers_transport: replaces the network to sign-in providers, in tests.
     :param argon2: the cost of a password's hash.
     """
@@ -107,11 +126,12 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
     notices = SecurityNotices(mails)
     sign_up_mails = SignUpMails(mails, settings.mails_per_hour, settings.registration_lifetime)
     sign_ups = SignUps(vault, sign_up_mails, sign_up_limit, settings.new_accounts)
+    access_tokens = AccessTokens(TokenIssuer(public_url, lifetime_s=settings.access_token_s), vault)
     session_service = Sessions(
         database,
         identity.revocations,
         vault,
-        AccessTokens(TokenIssuer(public_url, lifetime_s=settings.access_token_s), vault),
+        access_tokens,
         Lifetimes(
             idle=timedelta(days=settings.refresh_idle_days),
             absolute=timedelta(days=settings.refresh_absolute_days),
@@ -203,6 +223,8 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         notices,
         credentials,
         Mfa(vault, notices),
+        Exports(access_tokens, HttpNotificationSource(notify)),
+        Deletion(database, vault, users, session_service, notices, flows),
     )
     provide(
         app, backends, flows, identities, grants, guild_directory, Assertions(AssertionIssuer(public_url), vault), keys

@@ -116,6 +116,13 @@ class MfaNotStarted(Conflict):
     detail = "Send a request without `code` first, for the secret of your authenticator app"
 
 
+class LastAdministrator(Conflict):
+    """Without this account, no administrator would be left."""
+
+    code = "last_administrator"
+    detail = "You are the only administrator. Give another account the role first."
+
+
 class CredentialsChanged(Conflict):
     """The session ended, or the credentials were changed in another request at the same time."""
 

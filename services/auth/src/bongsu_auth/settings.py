@@ -47,6 +47,11 @@ class AuthSettings(Settings):
 
     model_config = SettingsConfigDict(env_prefix="AUTH_")
 
+    notify_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#@\s]+$",
+        description="Scheme, host and port of notify; without it, notify is reached through the public URL",
+    )
     access_token_s: int = Field(
         default=MAX_LIFETIME_S, ge=30, le=MAX_LIFETIME_S, description="Lifetime of an access token, seconds"
     )

@@ -9,6 +9,7 @@ import pytest
 
 from bongsu.identity.models import AuditEntry, User, UserSession
 from bongsu_auth.mfa.models import MfaChallenge, RecoveryCode, TotpFactor
+from bongsu_auth.sessions.models import LoginFailures
 from bongsu_auth.sessions.service import RECENT
 from bongsu_auth.settings import AuthSettings
 from services.auth.tests.mfa.codes import code_of, enable
@@ -197,19 +198,32 @@ class TestVerify:
 
 
 class TestGuesses:
-    @pytest.fixture
-    def settings(self) -> AuthSettings:
-        return AuthSettings.model_validate({**SETTINGS, "login_failures": "5", "login_failures_account": "5"})
-
     async def test_right_code_in_a_burst_of_guesses_is_not_told_apart(self, each_stage: Stage) -> None:
         user, secret, _ = await protected(each_stage)
         token = await first_step(each_stage, user)
         wrong = code_of(secret, steps=7)
-        for _ in range(5):
-            await second_step(each_stage, token, wrong)
-        guesses = [wrong] * 20 + [code_of(secret)] + [wrong] * 20
+        await second_step(each_stage, token, wrong)
+        later = datetime.now(UTC) + timedelta(hours=1)
+        await LoginFailures.filter_by().unfiltered().update(blocked_until=later, expires_at=later)
+        guesses = [wrong] * 10 + [code_of(secret)] + [wrong] * 10
         answers = await asyncio.gather(*(second_step(each_stage, token, guess) for guess in guesses))
         assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(429, "too_many_logins")}
+
+
+class TestGuessLimit:
+    @pytest.fixture
+    def settings(self) -> AuthSettings:
+        return AuthSettings.model_validate({**SETTINGS, "login_failures": "3"})
+
+    async def test_concurrent_guesses_do_not_pass_the_limit_together(self, each_stage: Stage) -> None:
+        user, secret, _ = await protected(each_stage)
+        token, wrong = await first_step(each_stage, user), code_of(secret, steps=7)
+        statuses = [
+            answer.status_code
+            for answer in await asyncio.gather(*(second_step(each_stage, token, wrong) for _ in range(20)))
+        ]
+        assert 429 in statuses
+        assert set(statuses) == {403, 429}
 
 
 class TestBrowser:

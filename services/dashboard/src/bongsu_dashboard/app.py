@@ -24,6 +24,7 @@ from bongsu_dashboard.guilds.rpc import RpcBot
 from bongsu_dashboard.guilds.service import Guilds
 from bongsu_dashboard.home import endpoints as home
 from bongsu_dashboard.home.service import Home
+from bongsu_dashboard.leaving import endpoints as leaving
 from bongsu_dashboard.notifications import endpoints as notifications
 from bongsu_dashboard.notifications.http import HttpNotifyClient
 from bongsu_dashboard.notifications.port import NotifyClient
@@ -112,6 +113,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         accounts.router,
         security.account_router,
         second_factor.account_router,
+        leaving.router,
     ):
         app.include_router(private, dependencies=[Depends(require_own_form_of_user)])
     app.include_router(assets.router)

@@ -125,6 +125,17 @@ class LinkUseless(FormError, Invalid):
     detail = "The link is no longer valid"
 
 
+class AccountNotTyped(FormError, Invalid):
+    code = "account_not_typed"
+    field = "typed"
+    detail = "Type the address of the account as shown"
+
+
+class OnlyAdministrator(FormError, Conflict):
+    code = "only_administrator"
+    detail = "You are the only administrator"
+
+
 class OnTrial(FormError, Forbidden):
     """The account is on trial, and the address belongs to another user."""
 

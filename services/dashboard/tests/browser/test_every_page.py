@@ -41,6 +41,7 @@ OF_USERS = [
     "/account/email",
     "/account/confirm",
     "/account/two-step",
+    "/account/leave",
     "/logout",
     "/nothing",
 ]

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from bongsu.broker import Broker, Consumer, QueueSpec
-from bongsu.contracts.queues import ALL_QUEUES, DELIVER, NOTIFY_JOBS
+from bongsu.contracts.queues import ALL_QUEUES, DELIVER, NOTIFY_JOBS, USERS_DELETED
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu.runtime.http import create_api
@@ -20,6 +20,8 @@ from bongsu_notify.channels.port import Provider
 from bongsu_notify.channels.registry import create_channels
 from bongsu_notify.channels.simulated import SimulatedProvider
 from bongsu_notify.database_retry import DatabaseRetry
+from bongsu_notify.deleted_users.handlers import UserDeletedHandler
+from bongsu_notify.deleted_users.service import DeletedUsers
 from bongsu_notify.deliveries.handlers import DeliveryHandler
 from bongsu_notify.deliveries.service import Deliveries
 from bongsu_notify.notifications.handlers import JobHandler
@@ -60,12 +62,16 @@ async def consume(  # noqa: PLR0913 - the collaborators of the process
     )
     notifications = Notifications(database, channels, everyone_is_live=settings.sandbox)
     jobs = JobHandler(database, notifications, database_retry)
+    deletions = UserDeletedHandler(database, vault, DeletedUsers(database), database_retry)
     async with AsyncExitStack() as stack:
         for provider in providers.values():
             await provider.open()
             stack.push_async_callback(provider.close)
         await broker.declare(*(QueueSpec(name) for name in ALL_QUEUES))
-        consumers = [await broker.consume(NOTIFY_JOBS, jobs, prefetch=16)]
+        consumers = [
+            await broker.consume(NOTIFY_JOBS, jobs, prefetch=16),
+            await broker.consume(USERS_DELETED, deletions, prefetch=1),
+        ]
         for queue in DELIVER.values():
             # One at a time: the wake-ups that arrive while some are read share the next reading.
             lane = await broker.consume(

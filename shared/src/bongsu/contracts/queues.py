@@ -7,6 +7,9 @@ Priority = Literal["high", "normal", "bulk"]
 NOTIFY_JOBS: Final = "notify.jobs"
 """Requests of other services for notifications (`NotificationJob`)."""
 
+USERS_DELETED: Final = "notify.users.deleted"
+"""Deleted accounts, whose data notify deletes (`contracts.users.UserDeleted`)."""
+
 DELIVER: Final[dict[Priority, str]] = {
     "high": "notify.deliver.high",
     "normal": "notify.deliver.normal",
@@ -29,5 +32,5 @@ def bot_rpc_shard(shard: int) -> str:
     return f"bot.rpc.shard.{shard}"
 
 
-ALL_QUEUES: Final[tuple[str, ...]] = (NOTIFY_JOBS, *DELIVER.values())
+ALL_QUEUES: Final[tuple[str, ...]] = (NOTIFY_JOBS, USERS_DELETED, *DELIVER.values())
 """Every durable queue. Publishers and consumers declare them, so that no start order matters."""

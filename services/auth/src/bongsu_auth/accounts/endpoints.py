@@ -12,11 +12,13 @@ from bongsu.mixins import Database
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.negotiation import preferred_language
 from bongsu.runtime.problems import problems
+from bongsu_auth.accounts.deletion import Deletion
 from bongsu_auth.accounts.limits import SignUpLimit
 from bongsu_auth.accounts.manager import UserManager
 from bongsu_auth.accounts.schemas import Accepted, Me, MePatch, RegisterIn, ResendIn, Verified, VerifyIn
 from bongsu_auth.errors import invalid_field
-from bongsu_auth.sessions.backend import Account, CurrentUser
+from bongsu_auth.sessions.backend import Account, CurrentUser, Strategy
+from bongsu_auth.sessions.service import Sessions
 from bongsu_auth.settings import AuthSettings
 
 RESEND_ANSWERED_AFTER_S = 0.15
@@ -94,6 +96,24 @@ async def resend(
 async def me(user: CurrentUser) -> Me:
     """Get your account."""
     return Me.model_validate(user)
+
+
+@router.delete("/me", status_code=204, responses=problems(401, 403, 409, 503))
+async def delete_me(
+    caller: Account,
+    response: Response,
+    strategy: Strategy,
+    deletion: Annotated[Deletion, Provided(Deletion)],
+    sessions: Annotated[Sessions, Provided(Sessions)],
+) -> None:
+    """Delete your account and your data in every service. This cannot be undone.
+
+    You need to have authenticated within the last ten minutes (`POST /auth/reauthenticate`).
+    """
+    await sessions.require_recent(caller.user_id, caller.session_id)
+    await deletion.delete(caller.user_id, caller.session_id, caller.actor)
+    for name in (strategy.cookies.access, strategy.cookies.refresh, strategy.cookies.device):
+        strategy.cookies.clear(response, name)
 
 
 @router.patch("/me", responses=problems(400, 401, 403, 413, 422, 503))

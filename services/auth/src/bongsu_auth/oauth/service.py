@@ -165,8 +165,11 @@ class Flows:
         :raises ServiceError: as `Identities.unlink`.
         """
         await self._sessions.require_recent(user_id, session_id)
-        linked = await self._database.run(self._identities.unlink, user_id, provider, actor)
-        token = self._grants.access_token(linked)
+        await self.revoke(await self._database.run(self._identities.unlink, user_id, provider, actor))
+
+    async def revoke(self, linked: LinkedAccount) -> None:
+        """Revoke the tokens of an account that is no longer linked, as far as the provider answers."""
+        provider, token = linked.provider, self._grants.access_token(linked)
         if token is None:
             return
         try:

@@ -1,10 +1,11 @@
 """Access tokens of sessions."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 from bongsu.identity.key_source import current_signing_key
 from bongsu.identity.models import User, UserSession
-from bongsu.identity.scopes import SESSION_SCOPES, Role
+from bongsu.identity.scopes import SESSION_SCOPES, Role, Scope
 from bongsu.identity.tokens import SigningKey, TokenIssuer, TokenSubject
 from bongsu.identity.vault import Vault
 
@@ -25,11 +26,18 @@ class AccessTokens:
 
     async def issue(self, session: UserSession, user: User) -> str:
         """Issue a token, dated after the last revocation of the user's tokens."""
+        return await self._issue(session, user, Role(user.role), SESSION_SCOPES)
+
+    async def issue_for_reading(self, session: UserSession, user: User) -> str:
+        """Issue a token that reads the user's own notifications, whatever the user's role."""
+        return await self._issue(session, user, Role.USER, {Scope.NOTIFICATIONS_READ})
+
+    async def _issue(self, session: UserSession, user: User, role: Role, scopes: Collection[Scope]) -> str:
         subject = TokenSubject(
             user_id=user.id,
             session_id=session.id,
-            role=Role(user.role),
-            scopes=SESSION_SCOPES,
+            role=role,
+            scopes=scopes,
             auth_time=int(session.auth_time.timestamp()),
             amr=tuple(session.amr.split()),
         )

@@ -40,6 +40,9 @@ class HttpCredentialClient:
         body = {name: value for name, value in (("password", password), ("code", code)) if value is not None}
         return (await self._auth.call(browser, "POST", "/auth/reauthenticate", body=body)).parse(NewToken)
 
+    async def delete_account(self, browser: Browser) -> None:
+        await self._auth.call(browser, "DELETE", "/auth/me")
+
     async def verify_code(self, browser: Browser, code: str) -> Cookies:
         reply = await self._auth.call(
             browser, "POST", "/auth/mfa/verify", query={"cookie": "true"}, body={"code": code}

@@ -78,6 +78,12 @@ class CredentialClient(Protocol):
         :raises TooMany: too many guesses.
         """
 
+    async def delete_account(self, browser: Browser) -> None:
+        """Delete the signed-in user's account and data.
+
+        :raises Conflict: code `last_administrator`.
+        """
+
     async def verify_code(self, browser: Browser, code: str) -> Cookies:
         """Complete a sign-in with the second factor.
 

@@ -1,9 +1,18 @@
 """Changes of credentials at auth, whose refusals become errors that the forms show."""
 
-from bongsu.runtime.errors import Forbidden, Invalid, ServiceError, TooMany, Unauthorised
+from bongsu.runtime.errors import Conflict, Forbidden, Invalid, ServiceError, TooMany, Unauthorised
 from bongsu_dashboard.accounts.port import Cookies
+from bongsu_dashboard.accounts.user import User
 from bongsu_dashboard.browser import Browser
-from bongsu_dashboard.errors import CodeTooLate, LinkUseless, TooManyLogins, WrongCode, WrongPassword
+from bongsu_dashboard.errors import (
+    AccountNotTyped,
+    CodeTooLate,
+    LinkUseless,
+    OnlyAdministrator,
+    TooManyLogins,
+    WrongCode,
+    WrongPassword,
+)
 from bongsu_dashboard.forms import FieldsRefused
 from bongsu_dashboard.security.port import AppSecret, CredentialClient, NewToken, SecondFactor
 from bongsu_dashboard.security.schemas import ConfirmForm, PasswordForm, ResetForm
@@ -81,6 +90,21 @@ class Security:
             return await self._credentials.reauthenticate(browser, password, code)
         except ServiceError as error:
             raise _refusal_of(error, "password") from error
+
+    async def delete_account(self, browser: Browser, user: User, typed: str) -> None:
+        """Delete the account of the signed-in user, who typed its address, or its name where it has none.
+
+        :raises AccountNotTyped: they typed another text.
+        :raises OnlyAdministrator: no administrator would be left.
+        """
+        if typed.casefold() != (user.email or user.display_name).casefold():
+            raise AccountNotTyped
+        try:
+            await self._credentials.delete_account(browser)
+        except Conflict as error:
+            if error.code == "last_administrator":
+                raise OnlyAdministrator from error
+            raise
 
     async def verify_code(self, browser: Browser, code: str) -> Cookies:
         """Complete a sign-in with the second factor.

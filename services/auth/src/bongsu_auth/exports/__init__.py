@@ -1,0 +1,1 @@
+"""A copy of what every service keeps of a user."""

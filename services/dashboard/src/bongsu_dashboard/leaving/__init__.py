@@ -1,0 +1,1 @@
+"""Downloading the data of an account, and deleting it."""

@@ -1,0 +1,1 @@
+"""Deleting what notify keeps of deleted accounts."""

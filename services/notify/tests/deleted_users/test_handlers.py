@@ -1,0 +1,108 @@
+"""Deleted accounts."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from bongsu import outbox
+from bongsu.broker.memory import MemoryBroker
+from bongsu.contracts.notifications import Status
+from bongsu.contracts.queues import USERS_DELETED
+from bongsu.contracts.users import UserDeleted, email_context
+from bongsu.identity.vault import Vault
+from bongsu.mixins import Database
+from bongsu.outbox.models import OutboxMessage
+from bongsu.outbox.relay import Relay
+from bongsu.runtime.stop import StopSignal
+from bongsu_notify.database_retry import DatabaseRetry
+from bongsu_notify.deleted_users.handlers import UserDeletedHandler
+from bongsu_notify.deleted_users.service import KEPT_FOR, DeletedUsers
+from bongsu_notify.notifications.models import Notification, NotificationEvent
+from tests.eventually import eventually
+
+EMAIL = "gone@example.com"
+
+
+async def add(user_id: UUID | None, status: Status = "delivered", *, to: str = "friend@example.com") -> UUID:
+    """Add a notification of a user, or of the system."""
+    principal = f"user:{user_id}" if user_id is not None else "system"
+    made = await Notification(
+        user_id=user_id, principal=principal, channel="email", recipient=to, to={"email": to}, status=status
+    ).save()
+    await NotificationEvent.create(notification_id=made.id, status=status)
+    return made.id
+
+
+async def left() -> set[UUID]:
+    return set(await Notification.query().pluck("id"))
+
+
+async def publish(vault: Vault, user_id: UUID, *, deleted_at: datetime, email: str | None = EMAIL) -> None:
+    sealed = vault.seal(email, aad=email_context(user_id)) if email is not None else None
+    event = UserDeleted(user_id=user_id, sealed_email=sealed, at=deleted_at)
+    await outbox.append(USERS_DELETED, event.model_dump(mode="json"))
+
+
+async def handle(database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal) -> OutboxMessage | None:
+    """Handle the event. Returns its row if it is to be handled again."""
+    handler = UserDeletedHandler(database, vault, DeletedUsers(database), DatabaseRetry(stop))
+    consumer = await broker.consume(USERS_DELETED, handler, prefetch=1)
+
+    async def is_handled() -> bool:
+        row = await OutboxMessage.filter_by(queue=USERS_DELETED).first()
+        return row is None or row.visible_at > datetime.now(UTC) + timedelta(seconds=30)
+
+    async with Relay(database, broker).run():
+        await eventually(is_handled)
+    await consumer.cancel()
+    return await OutboxMessage.filter_by(queue=USERS_DELETED).first()
+
+
+class TestUserDeleted:
+    async def test_notifications_of_the_user_are_deleted_and_those_of_others_stay(
+        self, each_database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        user, other = uuid4(), uuid4()
+        statuses: tuple[Status, ...] = ("delivered", "failed", "accepted", "queued", "retry_wait", "sent")
+        for status in statuses:
+            await add(user, status)
+        kept = {await add(other), await add(None), await add(other, to=EMAIL)}
+        await add(None, to=EMAIL)  # deleted, too
+        await publish(vault, user, deleted_at=datetime.now(UTC) - KEPT_FOR)
+        assert await handle(each_database, broker, vault, stop) is None
+        assert await left() == kept
+        assert await NotificationEvent.row_count() == await Notification.row_count()
+
+    async def test_mails_of_the_system_to_the_address_are_deleted_later(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        user, mail = uuid4(), await add(None, to=EMAIL)
+        await add(user)
+        await publish(vault, user, deleted_at=datetime.now(UTC))
+        assert await handle(database, broker, vault, stop) is not None
+        assert await left() == {mail}
+        service = DeletedUsers(database)
+        now = datetime.now(UTC)
+        assert await service.purge(user, EMAIL, deleted_at=now, now=now + KEPT_FOR)
+        assert await left() == set()
+
+    async def test_notification_in_a_call_of_the_provider_is_deleted_when_it_has_ended(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        user = uuid4()
+        sending = await add(user, "sending")
+        await publish(vault, user, deleted_at=datetime.now(UTC), email=None)
+        assert await handle(database, broker, vault, stop) is not None
+        assert await left() == {sending}
+        await Notification.filter_by(id=sending).update(status="sent")
+        now = datetime.now(UTC)
+        assert await DeletedUsers(database).purge(user, None, deleted_at=now, now=now)
+        assert await left() == set()
+
+    async def test_event_with_a_foreign_seal_is_dead_lettered(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        user = uuid4()
+        kept = await add(user)
+        await publish(Vault.parse(Vault.new_key()), user, deleted_at=datetime.now(UTC))
+        assert await handle(database, broker, vault, stop) is None
+        assert await left() == {kept}
