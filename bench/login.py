@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
+import httpx
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
@@ -27,7 +28,7 @@ USERS = 20
 @asynccontextmanager
 async def logins(make_database: MakeDatabase) -> AsyncIterator[Pair]:
     """Both sides verify as many passwords; ours also finds the user, opens a session and issues its tokens."""
-    async with make_database() as database:
+    async with make_database() as database, httpx.AsyncClient(base_url=URL) as notify:
         vault = Vault.parse(Vault.new_key())
         await ensure_signing_key(vault)
         app = create_app(
@@ -36,6 +37,7 @@ async def logins(make_database: MakeDatabase) -> AsyncIterator[Pair]:
             database=database,
             vault=vault,
             public_url=URL,
+            notify=notify,
         )
         calls = []
         for number in range(USERS):

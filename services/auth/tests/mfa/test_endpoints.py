@@ -198,7 +198,7 @@ class TestVerify:
 
 
 class TestGuesses:
-    async def test_right_code_in_a_burst_of_guesses_is_not_told_apart(self, each_stage: Stage) -> None:
+    async def test_right_code_in_a_burst_of_guesses_is_refused_like_the_others(self, each_stage: Stage) -> None:
         user, secret, _ = await protected(each_stage)
         token = await first_step(each_stage, user)
         wrong = code_of(secret, steps=7)
