@@ -133,6 +133,13 @@ async def _ses(composed: Composed) -> Finding:
         account = await ses.read_account(composed.notify)
     except ses.AccountUnreadable as error:
         return Finding("bad", "SES", f"{error}; check NOTIFY_SES_ACCESS_KEY_ID, its secret and NOTIFY_SES_REGION")
+    if account.is_sender_verified is False:
+        return Finding(
+            "bad",
+            "SES",
+            f"NOTIFY_FROM ({composed.notify.sender}) is not verified in {composed.notify.ses_region}, so mails wait; "
+            "verify the address or its domain in SES, or set another NOTIFY_FROM",
+        )
     if not account.production:
         return Finding("note", "SES", "works, but sends to verified addresses only; request production access from AWS")
     return Finding(

@@ -94,6 +94,7 @@ async def _run(composed: Composed, stop: StopSignal) -> None:
                     settings=composed.notify,
                     stop=stop,
                     registry=parts[1].app.state.metrics.registry,
+                    report=process.report,
                 )
             )
             if composed.bot.token is not None:

@@ -89,3 +89,14 @@ class TestRestore:
         time.now += 2 * 3600
         assert subject.sent_last_24_hours == 2
         assert accepted(subject)
+
+
+class TestIsVerified:
+    def test_every_identity_is_verified_when_none_is_named(self, time: Time) -> None:
+        assert account(time).is_verified("anyone@example.com")
+
+    def test_identity_is_verified_as_it_was_named(self, time: Time) -> None:
+        state = AccountState(max_send_rate=14, max_24_hour_send=-1, verified_identities=("Example.com",))
+        subject = Account(state, clock=time, wall_clock=time)
+        assert subject.is_verified("example.com")
+        assert not subject.is_verified("a@example.com")

@@ -28,6 +28,10 @@ class RememberingProvider:
     async def open(self) -> None:
         """Nothing to open."""
 
+    async def is_ready(self) -> bool:
+        """It always is."""
+        return True
+
     async def send(self, message: EmailMessage) -> Outcome:
         """Remember the message; return the next of `answers`, or a success."""
         self.sent.append(message)

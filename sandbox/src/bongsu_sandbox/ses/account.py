@@ -67,7 +67,7 @@ class Account:
             raise known_error("AccountSuspendedException")
         if not self.state.sending_enabled:
             raise known_error("SendingPausedException")
-        verified = {identity.lower() for identity in self.state.verified_identities}
+        verified = self._verified
         if not verified or sender.address.lower() in verified:
             return
         labels = sender.domain.split(".")
@@ -78,6 +78,14 @@ class Account:
                 "Email address is not verified. The following identities failed the check in region "
                 f"{region.upper()}: {sender.address}",
             )
+
+    def is_verified(self, identity: str) -> bool:
+        """Whether an address or a domain was verified as such."""
+        return not self._verified or identity.lower() in self._verified
+
+    @property
+    def _verified(self) -> frozenset[str]:
+        return frozenset(identity.lower() for identity in self.state.verified_identities)
 
     def spend(self, recipients: int) -> None:
         """Take recipients from the quota and the rate.

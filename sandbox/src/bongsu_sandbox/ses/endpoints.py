@@ -52,6 +52,20 @@ async def get_account(ses: ProvidedSes, faults: ProvidedSesFaults, request: Requ
     return await _answer(request, faults, work, sending=False)
 
 
+@router.get("/v2/email/identities/{identity}", include_in_schema=False)
+async def get_email_identity(ses: ProvidedSes, faults: ProvidedSesFaults, request: Request, identity: str) -> Response:
+    def work(_body: bytes, _region: str) -> object:
+        if not ses.account.is_verified(identity):
+            raise SesError("NotFoundException", 404, f"Email identity {identity} does not exist.")
+        return {
+            "IdentityType": "EMAIL_ADDRESS" if "@" in identity else "DOMAIN",
+            "VerifiedForSendingStatus": True,
+            "VerificationStatus": "SUCCESS",
+        }
+
+    return await _answer(request, faults, work, sending=False)
+
+
 @router.api_route("/v2/{path:path}", methods=["GET", "POST", "PUT", "DELETE"], include_in_schema=False)
 async def unknown_operation(path: str) -> Response:
     error = SesError("UnknownOperationException", 404, f"The sandbox has no /v2/{path}")

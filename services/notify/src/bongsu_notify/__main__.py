@@ -43,7 +43,9 @@ async def worker(stop: StopSignal) -> None:
         database = await open_database(process, MIGRATIONS)
         broker = await open_broker(process)
         vault = await open_vault(process)
-        app = create_worker(database=database, broker=broker, vault=vault, settings=settings, stop=stop)
+        app = create_worker(
+            database=database, broker=broker, vault=vault, settings=settings, stop=stop, report=process.report
+        )
         await process.serve(app)
 
 

@@ -1,7 +1,7 @@
 """The worker: consumes jobs and wake-ups, and sends. It serves HTTP for health and metrics only."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from bongsu.broker import Broker, Consumer, QueueSpec
 from bongsu.contracts.queues import ALL_QUEUES, DELIVER, NOTIFY_JOBS, USERS_DELETED
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
+from bongsu.process.readiness import Check
 from bongsu.runtime.http import create_api
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.metrics import Metrics
@@ -40,10 +41,12 @@ async def consume(  # noqa: PLR0913 - the collaborators of the process
     settings: NotifySettings,
     stop: StopSignal,
     registry: CollectorRegistry | None = None,
+    report: Callable[[str, Check], None] | None = None,
 ) -> AsyncIterator[None]:
     """Consume while the context is open; then finish what runs and requeue the rest.
 
     :param registry: for the worker's metrics.
+    :param report: shows in `/readyz` whether each provider is ready.
     """
     database_retry = DatabaseRetry(stop, registry)
     channels = create_channels(settings)
@@ -64,8 +67,10 @@ async def consume(  # noqa: PLR0913 - the collaborators of the process
     jobs = JobHandler(database, notifications, database_retry)
     deletions = UserDeletedHandler(database, vault, DeletedUsers(database), database_retry)
     async with AsyncExitStack() as stack:
-        for provider in providers.values():
+        for name, provider in providers.items():
             await provider.open()
+            if report is not None:
+                report(name, provider.is_ready)
             stack.push_async_callback(provider.close)
         await broker.declare(*(QueueSpec(name) for name in ALL_QUEUES))
         consumers = [
@@ -96,8 +101,14 @@ async def _cancel_all(consumers: Sequence[Consumer]) -> None:
     await asyncio.gather(*(consumer.cancel() for consumer in consumers))
 
 
-def create_worker(
-    *, database: Database, broker: Broker, vault: Vault, settings: NotifySettings, stop: StopSignal
+def create_worker(  # noqa: PLR0913 - the collaborators of the process
+    *,
+    database: Database,
+    broker: Broker,
+    vault: Vault,
+    settings: NotifySettings,
+    stop: StopSignal,
+    report: Callable[[str, Check], None] | None = None,
 ) -> FastAPI:
     """Build the worker as a process of its own: it consumes while the app's lifespan is open."""
     metrics = Metrics("notify-worker")
@@ -105,7 +116,13 @@ def create_worker(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with consume(
-            database=database, broker=broker, vault=vault, settings=settings, stop=stop, registry=metrics.registry
+            database=database,
+            broker=broker,
+            vault=vault,
+            settings=settings,
+            stop=stop,
+            registry=metrics.registry,
+            report=report,
         ):
             yield
 

@@ -112,6 +112,9 @@ class Held:
 
     async def open(self) -> None: ...
 
+    async def is_ready(self) -> bool:
+        return True
+
     async def send(self, message: EmailMessage) -> Outcome:
         self.sent.append(message)
         self.running[message.subject] += 1

@@ -1,10 +1,11 @@
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 from uuid import UUID
 
 import pytest
 import time_machine
 
-from bongsu.contracts.notifications import Guarantee, Status
+from bongsu.contracts.notifications import CANCELLABLE, FINAL, RETRYABLE, Guarantee, Status
 from bongsu.mixins import Database, utc_now, uuid7
 from bongsu_notify.channels.channel import Content
 from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, TryLater
@@ -12,6 +13,8 @@ from bongsu_notify.deliveries import outcomes as rules
 from bongsu_notify.deliveries import service
 from bongsu_notify.deliveries.service import Claims, Deliveries, MarkResult
 from bongsu_notify.notifications.models import Notification, NotificationEvent
+from bongsu_notify.notifications.service import Notifications, Principal
+from bongsu_notify.notifications.statuses import NEXT, sources
 from services.notify.tests.rows import email_row
 
 LEASE_S = 60.0
@@ -160,6 +163,32 @@ class TestClaim:
     async def test_claim_takes_a_whole_batch(self, database: Database) -> None:
         ids = [(await _notification()).id for _ in range(20)]
         assert {one.id for one in (await _claim(database, *ids)).claimed} == set(ids)
+
+
+class TestTimeline:
+    @pytest.mark.parametrize("off_s", [600, -600])
+    async def test_timeline_is_in_order_when_the_worker_clock_is_wrong(self, database: Database, off_s: float) -> None:
+        notifications = Notifications(database, {}, everyone_is_live=True)
+        one = await _notification(user_id=uuid7())
+        await NotificationEvent.bulk_create(
+            [{"notification_id": one.id, "status": "accepted", "created_at": utc_now()}]
+        )
+        with time_machine.travel(_ago(off_s)):
+            claims = await _claim(database, one.id)
+            async with database.unit():
+                await DELIVERIES.mark(claims, {one.id: Sent("ses-1")})
+        everyone = Principal("user:1", uuid7(), sees_all=True)
+        _, timeline = await notifications.find_with_timeline(one.id, everyone)
+        assert [entry.status for entry in timeline] == ["accepted", "sending", "sent"]
+        assert all(abs((entry.at - datetime.now(UTC)).total_seconds()) < 300 for entry in timeline)
+
+
+class TestStatuses:
+    def test_table_names_every_status_and_keeps_final_ones(self) -> None:
+        assert {*NEXT} == {*get_args(Status)}
+        assert sources("cancelled") == sorted(CANCELLABLE)
+        assert sources("queued") == sorted(RETRYABLE)
+        assert all(not NEXT[status] & {"accepted", "sending"} for status in FINAL)
 
 
 class TestRelease:

@@ -32,8 +32,8 @@ FINAL: Final[frozenset[Status]] = frozenset(
     {"delivered", "bounced", "complained", "failed", "suppressed", "cancelled", "expired"}
 )
 """Statuses that never change. `sent` joins them where the provider reports nothing further."""
-CANCELLABLE: Final[frozenset[Status]] = frozenset({"accepted", "queued", "retry_wait"})
-"""Waiting to be sent: no provider has the notification."""
+CANCELLABLE: Final[frozenset[Status]] = frozenset({"accepted", "queued", "retry_wait", "unknown"})
+"""Waiting to be sent, or to be sent again: of an `unknown` one the provider may have a first copy."""
 RETRYABLE: Final[frozenset[Status]] = frozenset({"failed", "expired"})
 """Ended without being sent."""
 

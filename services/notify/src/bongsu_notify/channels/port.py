@@ -83,6 +83,9 @@ class Provider(Protocol[Message_contra]):
     async def open(self) -> None:
         """Prepare to send."""
 
+    async def is_ready(self) -> bool:
+        """False while the operator has to fix something before messages can be sent."""
+
     async def send(self, message: Message_contra) -> Outcome:
         """Send a message once, without retries; never raises. Many calls run concurrently.
 

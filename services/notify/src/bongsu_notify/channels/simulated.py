@@ -20,6 +20,10 @@ class SimulatedProvider:
     async def open(self) -> None:
         """Nothing to open."""
 
+    async def is_ready(self) -> bool:
+        """It always is."""
+        return True
+
     async def send(self, message: Outgoing) -> Outcome:
         """Report what the recipient's name says."""
         return _outcome(message)

@@ -138,7 +138,8 @@ class Deliveries:
                     "created_at": row.updated_at,
                 }
                 for row in claimed
-            ]
+            ],
+            savepoint=False,
         )
         contents = await _read_contents([row.id for row in claimed])
         settled, later = await self._resolve_unclaimed(set(ids) - set(events))
@@ -210,7 +211,8 @@ class Deliveries:
                 }
                 for row, one in changes.items()
                 for status, detail in one.events
-            ]
+            ],
+            savepoint=False,
         )
         # A deferral for the same reason as before is no news: the timeline would grow while the provider is busy.
         repeated = [claims.sending_events[row.id] for row, one in changes.items() if not one.events]
@@ -289,13 +291,7 @@ async def _end(rows: Sequence[Notification], status: Status, code: str | None, n
     )
     await NotificationEvent.bulk_create(
         [
-            {
-                "notification_id": row.id,
-                "status": status,
-                "attempt": row.attempt,
-                "detail": code,
-                "created_at": now,
-            }
+            {"notification_id": row.id, "status": status, "attempt": row.attempt, "detail": code, "created_at": now}
             for row in rows
         ]
     )

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from bongsu import outbox
 from bongsu.contracts.jobs import DeliveryWakeup, NotificationJob
-from bongsu.contracts.notifications import CANCELLABLE, RETRYABLE, Mode, Status
+from bongsu.contracts.notifications import Mode, Status
 from bongsu.contracts.queues import DELIVER, LANES
 from bongsu.identity.models import User
 from bongsu.identity.nonces import Nonce
@@ -29,6 +29,7 @@ from bongsu_notify.errors import (
 from bongsu_notify.notifications.idempotency import fingerprint, idempotent
 from bongsu_notify.notifications.models import Notification, NotificationEvent, RetryKey
 from bongsu_notify.notifications.schemas import NotificationIn
+from bongsu_notify.notifications.statuses import sources
 from bongsu_notify.notifications.submissions import Submissions, replay
 
 
@@ -257,13 +258,14 @@ class Notifications:
         found = await self.find(notification_id, principal)
         if found.status == "cancelled":
             return found
+        was = found.status
         # Compare-and-set: a worker may claim it at the same moment.
-        changed = await Notification.filter_by(id=found.id, status__in=sorted(CANCELLABLE)).update(
+        changed = await Notification.filter_by(id=found.id, status__in=sources("cancelled")).update(
             status="cancelled", next_attempt_at=None, sealed_variables=None, updated_at=utc_now()
         )
         if not changed:
-            raise NotCancellable(found.status)
-        await _note(found, "cancelled")
+            raise NotCancellable(was)
+        await _note(found, "cancelled", "it may have been sent before" if was == "unknown" else None)
         return found
 
     async def retry(self, notification_id: UUID, principal: Principal, *, idempotency_key: str | None) -> Notification:
@@ -286,7 +288,7 @@ class Notifications:
         if found.guarantee == "at-most-once" and found.error_code == "outcome_unknown":
             raise MaySendTwice
         has_content = Q(template=None) | Q(sealed_variables__isnull=False)
-        changed = await Notification.filter_by(has_content, id=found.id, status__in=sorted(RETRYABLE)).update(
+        changed = await Notification.filter_by(has_content, id=found.id, status__in=sources("queued")).update(
             status="queued",
             attempts_before=Notification.attempt,
             expires_at=None,

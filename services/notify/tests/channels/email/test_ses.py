@@ -9,13 +9,14 @@ from email.header import decode_header, make_header
 from email.headerregistry import Address
 from email.utils import parseaddr
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from pydantic import SecretStr
 
 from bongsu.mixins import uuid7
 from bongsu_notify.channels.email.channel import EmailMessage
-from bongsu_notify.channels.email.ses import SesProvider
+from bongsu_notify.channels.email.ses import SesProvider, read_account
 from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, TryLater
 from bongsu_notify.settings import NotifySettings
 
@@ -24,7 +25,7 @@ Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def _endpoint(answer: Answer) -> AsyncIterator[str]:
+async def _endpoint(answer: Answer, verified: Sequence[str] = ("bongsu.test",)) -> AsyncIterator[str]:
     """A server that reads one request and then calls `answer`. The account may send 200 mails a second."""
 
     handling: set[asyncio.Task[None] | None] = set()
@@ -33,6 +34,10 @@ async def _endpoint(answer: Answer) -> AsyncIterator[str]:
         handling.add(asyncio.current_task())
         try:
             head = await reader.readuntil(b"\r\n\r\n")
+            if head.startswith(b"GET /v2/email/identities/"):
+                identity = unquote(head.split(b" ")[1].decode().rpartition("/")[2])
+                await (_verified if identity in verified else _not_found)(identity, writer)
+                return
             if head.startswith(b"GET"):
                 await _account(head.decode(), writer)
                 return
@@ -70,6 +75,8 @@ async def _reset(_request: str, writer: asyncio.StreamWriter) -> None:
 
 
 _accept = _written("200 OK", {"MessageId": "m-1"})
+_verified = _written("200 OK", {"VerifiedForSendingStatus": True})
+_not_found = _written("404 Not Found", {"__type": "NotFoundException", "message": "no"})
 _account = _written("200 OK", {"SendQuota": {"MaxSendRate": 200.0, "Max24HourSend": -1.0, "SentLast24Hours": 0.0}})
 
 
@@ -338,3 +345,57 @@ class TestBulk:
         ses = _Ses([{"Status": "SUCCESS", "MessageId": "m"}])
         outcomes = await _send_all(ses, _alike(2))
         assert [type(outcome) for outcome in outcomes] == [OutcomeUnknown, OutcomeUnknown]
+
+
+_UNVERIFIED = "Email address is not verified. The following identities failed the check in region EU-WEST-1: a@b.test"
+
+
+class TestUnverifiedSender:
+    async def test_mail_waits_and_spends_no_attempt_until_the_sender_is_verified(self) -> None:
+        refused = _written("400 Bad Request", {"__type": "MessageRejected", "message": _UNVERIFIED})
+        async with _endpoint(refused) as url, _provider(url) as provider:
+            assert await provider.is_ready()
+            outcome = await provider.send(_message())
+            assert isinstance(outcome, TryLater)
+            assert (outcome.code, outcome.spends_attempt) == ("provider_not_configured", False)
+            assert not await provider.is_ready()
+
+    async def test_provider_is_ready_again_when_a_mail_is_sent(self) -> None:
+        answers = [_accept, _written("400 Bad Request", {"__type": "MessageRejected", "message": _UNVERIFIED})]
+
+        async def answer(request: str, writer: asyncio.StreamWriter) -> None:
+            await answers.pop()(request, writer)
+
+        async with _endpoint(answer) as url, _provider(url) as provider:
+            await provider.send(_message())
+            assert not await provider.is_ready()
+            await provider.send(_message())
+            assert await provider.is_ready()
+
+    async def test_message_that_is_rejected_itself_fails(self) -> None:
+        rejected = _written("400 Bad Request", {"__type": "MessageRejected", "message": "Bad content"})
+        async with _endpoint(rejected) as url:
+            assert isinstance(await _outcome(url), Refused)
+
+    @pytest.mark.parametrize(
+        ("verified", "is_verified"),
+        [
+            (["no-reply@mail.bongsu.test"], True),
+            (["mail.bongsu.test"], True),
+            (["bongsu.test"], True),
+            (["other.test", "other@mail.bongsu.test"], False),
+        ],
+    )
+    async def test_account_tells_whether_the_sender_is_verified(self, verified: list[str], is_verified: bool) -> None:
+        async with _endpoint(_accept, verified) as url:
+            settings = NotifySettings(
+                NOTIFY_FROM="Bongsu <no-reply@mail.bongsu.test>",
+                ses_endpoint_url=url,
+                ses_access_key_id="key",
+                ses_secret_access_key=SecretStr("secret"),
+            )
+            assert (await read_account(settings)).is_sender_verified is is_verified
+
+    async def test_provider_is_not_ready_when_the_sender_is_not_verified(self) -> None:
+        async with _endpoint(_accept, verified=()) as url, _provider(url) as provider:
+            assert not await provider.is_ready()

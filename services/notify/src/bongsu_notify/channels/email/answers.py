@@ -46,6 +46,8 @@ OPERATOR_STATUSES = frozenset(
     }
 )
 """The same, as results of single entries of a bulk call."""
+OPERATOR_ERROR = "provider_not_configured"
+"""The code of a mail that waits for the operator."""
 _QUOTA_PAUSE_S = 900.0
 _OPERATOR_PAUSE_S = 120.0
 
@@ -119,4 +121,4 @@ def _quota_exceeded(text: str) -> TryLater:
 
 def _operator_error(code: str, text: str) -> TryLater:
     log.error("ses.operator_error", code=code)
-    return TryLater("provider_not_configured", f"{code}: {text}", delay_s=_OPERATOR_PAUSE_S, spends_attempt=False)
+    return TryLater(OPERATOR_ERROR, f"{code}: {text}", delay_s=_OPERATOR_PAUSE_S, spends_attempt=False)

@@ -12,11 +12,11 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bongsu.runtime.logging import get_logger
-from bongsu_notify.channels.email.answers import read_entry, read_error
+from bongsu_notify.channels.email.answers import OPERATOR_ERROR, read_entry, read_error
 from bongsu_notify.channels.email.bulk import Collector, Entry, template
 from bongsu_notify.channels.email.channel import EmailMessage
 from bongsu_notify.channels.email.mailboxes import encode_subject, format_mailbox
-from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, max_together
+from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, TryLater, max_together
 from bongsu_notify.settings import NotifySettings
 
 log = get_logger(__name__)
@@ -34,6 +34,8 @@ class Account:
     production: bool
     max_send_rate: float
     sent_last_24_hours: float
+    is_sender_verified: bool | None = None
+    """None: the credentials may not read it."""
 
 
 class AccountUnreadable(Exception):
@@ -49,6 +51,7 @@ class SesProvider:
         self._collector = Collector(self._send_call, self._max_entries)
         self._may_send_bulk = settings.ses_bulk
         self._account: Account | None = None
+        self._operator_error: str | None = None
         self._client: Any = None  # botocore builds client classes at run time
 
     async def open(self) -> None:
@@ -67,7 +70,8 @@ class SesProvider:
 
     async def _update_account(self) -> None:
         try:
-            self._account = await fetch_account(self._client)
+            self._account = await fetch_account(self._client, self._settings)
+            self._operator_error = None  # the next mail shows whether it still holds
         except AccountUnreadable as error:
             log.warning("ses.account_unreadable", error=str(error))
 
@@ -75,6 +79,11 @@ class SesProvider:
         """Close the client's connections."""
         await self._collector.close()
         await self._stack.aclose()
+
+    async def is_ready(self) -> bool:
+        """False while the account or the sender has to be fixed by the operator: the mails wait."""
+        is_verified = self._account is None or self._account.is_sender_verified is not False
+        return is_verified and self._operator_error is None
 
     @property
     def max_rate(self) -> float:
@@ -89,6 +98,15 @@ class SesProvider:
         return max_together(self.max_rate) if self._may_send_bulk else 1
 
     async def _send_call(self, entries: Sequence[Entry]) -> Sequence[Outcome]:
+        outcomes = await self._send_all(entries)
+        for outcome in outcomes:
+            if isinstance(outcome, Sent):
+                self._operator_error = None
+            elif isinstance(outcome, TryLater) and outcome.code == OPERATOR_ERROR:
+                self._operator_error = outcome.detail
+        return outcomes
+
+    async def _send_all(self, entries: Sequence[Entry]) -> Sequence[Outcome]:
         try:
             if len(entries) == 1:
                 request = _request(entries[0].message, self._settings.ses_configuration_set)
@@ -191,8 +209,8 @@ def create_client(settings: NotifySettings) -> Any:  # noqa: ANN401 - botocore b
     )
 
 
-async def fetch_account(client: Any) -> Account:  # noqa: ANN401 - as above
-    """Read the account's limits.
+async def fetch_account(client: Any, settings: NotifySettings) -> Account:  # noqa: ANN401 - as above
+    """Read the account's limits, and whether NOTIFY_FROM may send.
 
     :raises AccountUnreadable: the credentials or the endpoint are wrong, or SES does not answer.
     """
@@ -203,11 +221,28 @@ async def fetch_account(client: Any) -> Account:  # noqa: ANN401 - as above
             production=bool(answer.get("ProductionAccessEnabled", False)),
             max_send_rate=float(quota["MaxSendRate"]),
             sent_last_24_hours=float(quota["SentLast24Hours"]),
+            is_sender_verified=await _is_verified(client, parseaddr(settings.sender)[1]),
         )
     except ClientError as error:
         raise AccountUnreadable(str(error.response.get("Error", {}).get("Code", error))) from error
     except (BotoCoreError, OSError, ValueError, KeyError) as error:
         raise AccountUnreadable(str(error)) from error
+
+
+async def _is_verified(client: Any, address: str) -> bool | None:  # noqa: ANN401 - as above
+    """Whether an address, its domain or a domain above it is a verified identity."""
+    labels = address.rpartition("@")[2].split(".")
+    domains = [".".join(labels[start:]) for start in range(max(1, len(labels) - 1))]
+    for identity in (address, *domains):
+        try:
+            answer: dict[str, Any] = await client.get_email_identity(EmailIdentity=identity)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "NotFoundException":
+                return None
+        else:
+            if answer.get("VerifiedForSendingStatus"):
+                return True
+    return False
 
 
 async def read_account(settings: NotifySettings) -> Account:
@@ -217,6 +252,6 @@ async def read_account(settings: NotifySettings) -> Account:
     """
     try:
         async with create_client(settings) as client:
-            return await fetch_account(client)
+            return await fetch_account(client, settings)
     except ValueError as error:
         raise AccountUnreadable(str(error)) from error
