@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import http_sf
@@ -91,7 +92,8 @@ def signature_base(request: HttpRequest, origin: Origin, signed: InnerList) -> b
         if name in seen:
             raise SignatureMalformed(f'the component "{name}" is covered twice')
         seen.add(name)
-        lines.append(f"{http_sf.ser(name)}: {_value(name, fields, derived)}")
+        value = _value(name, fields, derived)
+        lines.append(f"{_quote(name)}: {value}")
     lines.append(f'"@signature-params": {serialize_inner_list(signed)}')
     try:
         return "\n".join(lines).encode("ascii")
@@ -117,6 +119,11 @@ def _derive_components(request: HttpRequest, origin: Origin) -> dict[str, str]:
         "@request-target": target,
         "@target-uri": f"{origin.scheme}://{origin.authority}{target}",
     }
+
+
+@lru_cache(maxsize=256)
+def _quote(name: str) -> str:
+    return http_sf.ser(name)
 
 
 def _value(name: str, fields: Mapping[str, str], derived: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 Stricter than the RFC where two texts would mean the same signature.
 """
 
+from functools import lru_cache
 from typing import NoReturn, cast
 
 import http_sf
@@ -12,6 +13,7 @@ from http_sf.types import BareItemType, ParamsType
 __all__ = ["InnerList", "Item", "Member", "StructuredFieldError", "parse_dictionary", "serialize_inner_list"]
 
 MAX_FIELD_CHARS = 8192
+_KEPT_NAMES = 16
 
 Item = tuple[BareItemType, ParamsType]
 """A value and its parameters: `"@method";req`."""
@@ -41,7 +43,17 @@ def parse_dictionary(text: str) -> dict[str, Member]:
 
 def serialize_inner_list(inner: InnerList) -> str:
     """The canonical text of an inner list: a list field of one member is written as that member."""
-    return http_sf.ser([cast("InnerListType", inner)])
+    items, params = inner
+    names = tuple(value for value, parameters in items if type(value) is str and not parameters)
+    if len(names) < len(items) or len(items) > _KEPT_NAMES:
+        return http_sf.ser([cast("InnerListType", inner)])
+    # Most requests cover the same components: only the parameters differ.
+    return _serialize_names(names) + http_sf.ser([cast("InnerListType", ([], params))]).removeprefix("()")
+
+
+@lru_cache(maxsize=256)
+def _serialize_names(names: tuple[str, ...]) -> str:
+    return http_sf.ser([cast("InnerListType", ([(name, {}) for name in names], {}))])
 
 
 def _refuse_duplicate(key: str, where: str) -> NoReturn:
