@@ -12,14 +12,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import accept, deliver, login, mixins, tokens
+from bench import accept, deliver, login, mixins, pipeline, tokens
 from bench.databases import MYSQL_VARIABLE, has_mysql
 from bench.measure import run
 from bench.peers import comparison
 from bench.report import as_json, table
 from bongsu.runtime.logging import configure_logging
 
-BENCHMARKS = (*mixins.BENCHMARKS, *tokens.BENCHMARKS, *login.BENCHMARKS, *accept.BENCHMARKS, *deliver.BENCHMARKS)
+MODULES = (mixins, tokens, login, accept, deliver, pipeline)
+BENCHMARKS = tuple(benchmark for module in MODULES for benchmark in module.BENCHMARKS)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from bench.calling import Call, json_bytes, post, run_concurrently
 from bench.databases import MakeDatabase, has_mysql, mysql, sqlite
 from bench.measure import Benchmark, Clock, Pair, at_least
+from bongsu.broker import Broker
 from bongsu.identity.callers import Identity
 from bongsu.identity.key_source import ensure_signing_key
 from bongsu.identity.models import RequestNonce
@@ -78,7 +79,7 @@ def bare(database: Database) -> FastAPI:
                     queue="bare",
                     body={"notification_id": str(made.id)},
                     headers={},
-                    visible_at=now,
+                    visible_at=now + timedelta(days=1),  # not due: no relay of another benchmark takes it
                     attempts=0,
                     strandings=0,
                 )
@@ -91,36 +92,42 @@ def bare(database: Database) -> FastAPI:
 @asynccontextmanager
 async def accepting(make_database: MakeDatabase) -> AsyncIterator[Pair]:
     """Both sides are sent the same signed requests, on one database."""
-    async with make_database() as database:
-        vault = Vault.parse(Vault.new_key())
-        await ensure_signing_key(vault)
-        await auth_operations.create_user(database, "a@example.com", "correct horse battery")
-        key, secret = await auth_operations.create_key(database, vault, "a@example.com")
-        signer = RequestSigner(key.access_key, secret)
-        app = create_app(
-            settings=NotifySettings(),
-            identity=Identity(vault=vault, public_url=URL),
-            database=database,
-        )
-        plain = bare(database)
+    async with make_database() as database, accept_on(database, NotifySettings()) as pair:
+        yield pair
 
-        def call() -> Call:
-            request = httpx.Request("POST", URL + PATH, content=BODY, headers={"Idempotency-Key": uuid7().hex})
-            signer.sign(request)
-            wanted = ("signature", "signature-input", "content-digest", "idempotency-key")
-            return Call(PATH, BODY, [(name.encode(), request.headers[name].encode()) for name in wanted])
 
-        async def ours(operations: int) -> None:
-            await run_concurrently(operations, lambda _: post(app, call(), expects=202))
+@asynccontextmanager
+async def accept_on(database: Database, settings: NotifySettings, broker: Broker | None = None) -> AsyncIterator[Pair]:
+    """Notify's API and the bare handler.
 
-        async def baseline(operations: int) -> None:
-            await run_concurrently(operations, lambda _: post(plain, call(), expects=202))
+    :param broker: where ours publishes what it accepted.
+    """
+    vault = Vault.parse(Vault.new_key())
+    await ensure_signing_key(vault)
+    await auth_operations.create_user(database, "a@example.com", "correct horse battery")
+    key, secret = await auth_operations.create_key(database, vault, "a@example.com")
+    signer = RequestSigner(key.access_key, secret)
+    identity = Identity(vault=vault, public_url=URL)
+    app = create_app(settings=settings, identity=identity, database=database, broker=broker)
+    plain = bare(database)
 
-        async with app.router.lifespan_context(app):
-            yield Pair(ours, baseline)
+    def call() -> Call:
+        request = httpx.Request("POST", URL + PATH, content=BODY, headers={"Idempotency-Key": uuid7().hex})
+        signer.sign(request)
+        wanted = ("signature", "signature-input", "content-digest", "idempotency-key")
+        return Call(PATH, BODY, [(name.encode(), request.headers[name].encode()) for name in wanted])
+
+    async def ours(operations: int) -> None:
+        await run_concurrently(operations, lambda _: post(app, call(), expects=202))
+
+    async def baseline(operations: int) -> None:
+        await run_concurrently(operations, lambda _: post(plain, call(), expects=202))
+
+    async with app.router.lifespan_context(app):
+        yield Pair(ours, baseline)
 
 
 BENCHMARKS = (
     Benchmark("accept: SQLite", lambda: accepting(sqlite), None, Clock.WALL, round_s=1.0),
-    *([Benchmark("accept: MySQL", lambda: accepting(mysql), at_least(0.75), Clock.WALL, round_s=1.0)] * has_mysql()),
+    *([Benchmark("accept: MySQL", lambda: accepting(mysql), at_least(1.0), Clock.WALL, round_s=1.0)] * has_mysql()),
 )

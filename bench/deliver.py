@@ -102,7 +102,6 @@ async def delivering(make_database: MakeDatabase) -> AsyncIterator[Pair]:
         settings = NotifySettings().with_stand_ins(url)
         broker, stop = CountingBroker(), StopSignal()
         await broker.connect()
-        await broker.declare(QueueSpec(BARE_QUEUE))
         waiting: list[Message] = []
         made: list[Notification] = []
 
@@ -141,26 +140,34 @@ async def delivering(make_database: MakeDatabase) -> AsyncIterator[Pair]:
 
         async with (
             consume(database=database, broker=broker, vault=Vault.parse(Vault.new_key()), settings=settings, stop=stop),
-            _client(settings) as client,
+            bare_loop(broker, settings),
         ):
-
-            async def send(deliveries: list[Delivery]) -> None:
-                for delivery in deliveries:
-                    await client.send_email(
-                        FromEmailAddress=SENDER,
-                        Destination={"ToAddresses": ["a@example.com"]},
-                        Content={
-                            "Simple": {
-                                "Subject": {"Data": "The beacons are lit"},
-                                "Body": {"Text": {"Data": "봉화가 올랐다"}},
-                            }
-                        },
-                    )
-                    await delivery.ack()
-
-            await broker.consume(BARE_QUEUE, send, prefetch=settings.concurrency)
             yield Pair(Staged(make_notifications, ours), baseline)
         await broker.close()
+
+
+@asynccontextmanager
+async def bare_loop(broker: CountingBroker, settings: NotifySettings) -> AsyncIterator[None]:
+    """The baseline: it sends a mail for each message of `BARE_QUEUE`, and acknowledges it."""
+    async with _client(settings) as client:
+
+        async def send(deliveries: list[Delivery]) -> None:
+            for delivery in deliveries:
+                await client.send_email(
+                    FromEmailAddress=SENDER,
+                    Destination={"ToAddresses": ["a@example.com"]},
+                    Content={
+                        "Simple": {
+                            "Subject": {"Data": "The beacons are lit"},
+                            "Body": {"Text": {"Data": "봉화가 올랐다"}},
+                        }
+                    },
+                )
+                await delivery.ack()
+
+        await broker.declare(QueueSpec(BARE_QUEUE))
+        await broker.consume(BARE_QUEUE, send, prefetch=settings.concurrency)
+        yield
 
 
 def _client(settings: NotifySettings) -> Any:  # noqa: ANN401 - botocore makes its clients' types when it runs

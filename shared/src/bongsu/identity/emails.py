@@ -9,7 +9,6 @@ _PLAIN_LOCAL = re.compile(r"(?=.{1,64}@)[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*@")
 """The part before the @ of most addresses, which needs no other check."""
 
 
-
 def normalise_email(value: str) -> str:
     """Return an address in the spelling under which it is stored, compared and sent to.
 

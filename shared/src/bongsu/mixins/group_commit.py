@@ -24,8 +24,9 @@ class _Entry(Generic[Item, Result]):
 class GroupCommit(Generic[Item, Result]):
     """Writes items in shared transactions: `result = await commit.submit(item)`.
 
-    An item that finds no transaction in flight starts one immediately. Items that arrive meanwhile share the next. A
-    transaction that is slow, such as one that waits for a lock, stops holding the next one back after `stall_s`.
+    An item that finds no transaction in flight starts one immediately. Items that arrive meanwhile share the next: it
+    starts when the first has written its items and waits for its COMMIT, or after `stall_s` if the first is slow, as it
+    waits for a lock for example.
 
     A deadlock repeats the transaction. A second one, or a lock that is not free after a second, writes each item alone:
     one locked row fails no other item, and delays the others of its transaction by that second. Another error that
@@ -59,7 +60,7 @@ class GroupCommit(Generic[Item, Result]):
         self._waiting: deque[_Entry[Item, Result]] = deque()
         self._flights: set[asyncio.Task[None]] = set()
         self._moving: set[asyncio.Task[None]] = set()
-        """The flights that have not stalled."""
+        """The flights that are writing and have not stalled."""
         self._alone = asyncio.Semaphore(max_flights)
         """Bounds the connections of items that are written alone."""
 
@@ -154,4 +155,7 @@ class GroupCommit(Generic[Item, Result]):
         results = await self._write(items)
         if len(results) != len(items):
             raise ValueError(f"{len(items)} items have {len(results)} results")  # nothing of it is committed
+        flight = asyncio.current_task()
+        if flight in self._moving:
+            self._stall(flight)
         return results
