@@ -11,6 +11,7 @@ T = TypeVar("T")
 WITHIN_S = 60.0
 """The default deadline: as long as a busy machine may stall. A passing test never uses it up."""
 POLL_S = 0.01
+LONGEST_POLL_S = 0.25
 
 
 @overload
@@ -90,11 +91,11 @@ class _Attempts:
         self._ignored: tuple[type[Exception], ...] = (AssertionError, *ignoring)
         self.last: object = None
         self.error: BaseException | None = None
-        self._started = 0.0
+        self._began = self._called = time.monotonic()
 
     def __enter__(self) -> None:
         self.error = None
-        self._started = time.monotonic()
+        self._called = time.monotonic()
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> bool:
         if not isinstance(error, self._ignored):
@@ -103,8 +104,12 @@ class _Attempts:
         return True
 
     def pause_s(self) -> float:
-        """As long as the last call took: an expensive condition leaves half of the time to what it waits for."""
-        return max(POLL_S, time.monotonic() - self._started)
+        """As long as the last call took: an expensive condition leaves half of the time to what it waits for.
+
+        In a long wait it is longer, because frequent calls would slow down what it waits for.
+        """
+        now = time.monotonic()
+        return max(POLL_S, now - self._called, min((now - self._began) / 20, LONGEST_POLL_S))
 
     def failure(self) -> AssertionError:
         outcome = f"raised {self.error!r}" if self.error is not None else f"returned {self.last!r}"
