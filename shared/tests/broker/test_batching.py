@@ -2,11 +2,10 @@ import asyncio
 
 from bongsu.broker import Delivery, Message
 from bongsu.broker.batching import BatchRunner
-from bongsu.broker.deliveries import SettledOnce
 from shared.tests.broker.recorder import Recorder
 
 
-class FakeDelivery(SettledOnce):
+class FakeDelivery(Delivery):
     __slots__ = ("gone", "settlements")
 
     def __init__(self, n: int) -> None:

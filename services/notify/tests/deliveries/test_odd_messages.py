@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from bongsu.broker import Message
+from bongsu.broker import Delivery, Message
 from bongsu.broker.memory import MemoryBroker
 from bongsu.contracts.jobs import DeliveryWakeup
 from bongsu.identity.vault import Vault
@@ -76,27 +76,20 @@ class Worker:
         return await Notification.get(odd.id)
 
 
-class _WakeUp:
+class _WakeUp(Delivery):
     """A delivery that remembers its outcome."""
 
-    queue, delivery_count, lost = QUEUE, 0, False
+    lost = False
 
     def __init__(self, one: Notification, row: UUID | None = None) -> None:
         body = DeliveryWakeup(notification_id=one.id).model_dump(mode="json")
-        self.message = Message(id=str(row or uuid7()), body=body)
+        super().__init__(QUEUE, Message(id=str(row or uuid7()), body=body), delivery_count=0)
         self.outcome = "held"
 
-    @property
-    def settled(self) -> bool:
-        """True when the message was acknowledged or rejected."""
-        return self.outcome != "held"
-
-    async def ack(self) -> None:
-        assert not self.settled
+    async def _send_ack(self) -> None:
         self.outcome = "done"
 
-    async def reject(self, *, requeue: bool) -> None:
-        assert not self.settled
+    async def _send_reject(self, *, requeue: bool) -> None:
         self.outcome = "requeued" if requeue else "dead"
 
 

@@ -6,8 +6,7 @@ Both adapters use it. It has no task of its own: a delivery, a timer or a finish
 import asyncio
 from collections import deque
 
-from bongsu.broker.deliveries import SettledOnce
-from bongsu.broker.port import BatchHandler
+from bongsu.broker.port import BatchHandler, Delivery
 from bongsu.runtime.logging import get_logger
 
 log = get_logger(__name__)
@@ -30,12 +29,12 @@ class BatchRunner:
         self._batch_max = batch_max
         self._batch_wait_s = batch_wait_s
         self._concurrency = concurrency
-        self._waiting: deque[tuple[float, SettledOnce]] = deque()
+        self._waiting: deque[tuple[float, Delivery]] = deque()
         self._running: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    def offer(self, delivery: SettledOnce) -> None:
+    def offer(self, delivery: Delivery) -> None:
         """Add a delivery, which is handled as soon as its batch is due."""
         self._waiting.append((asyncio.get_running_loop().time(), delivery))
         self._advance()
@@ -106,7 +105,7 @@ class BatchRunner:
             self._timer.cancel()
             self._timer = None
 
-    async def _run(self, batch: list[SettledOnce]) -> None:
+    async def _run(self, batch: list[Delivery]) -> None:
         try:
             await self._handler([*batch])
         except Exception:

@@ -4,6 +4,7 @@ Two adapters implement it, `bongsu.broker.rabbitmq` and `bongsu.broker.memory`; 
 are delivered **at least once** and in no particular order: consumers must be idempotent.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -72,38 +73,56 @@ class DeadLetter:
     raw: bytes
 
 
-class Delivery(Protocol):
+class Delivery(ABC):
     """A message that a handler settles once, by `ack` or by `reject`.
 
     Settling twice raises RuntimeError. Settling does nothing after the connection was lost, and may be lost itself:
-    the broker then delivers the message again.
+    the broker then delivers the message again. An adapter implements the two messages to the broker.
+
+    :param queue: the queue that it came from.
+    :param delivery_count: how often the message was delivered before without being acknowledged: 0 the first time.
     """
 
-    @property
-    def message(self) -> Message:
-        """The message."""
+    __slots__ = ("_settled", "delivery_count", "message", "queue")
 
-    @property
-    def delivery_count(self) -> int:
-        """How often the message was delivered before without being acknowledged: 0 the first time."""
-
-    @property
-    def queue(self) -> str:
-        """The queue that it came from."""
+    def __init__(self, queue: str, message: Message, delivery_count: int) -> None:
+        self.queue = queue
+        self.message = message
+        self.delivery_count = delivery_count
+        self._settled = False
 
     @property
     def settled(self) -> bool:
         """Whether it was acknowledged or rejected."""
+        return self._settled
 
     @property
+    @abstractmethod
     def lost(self) -> bool:
         """Whether its connection was lost, so that settling it has no effect."""
 
     async def ack(self) -> None:
         """Acknowledge: the broker deletes the message."""
+        self._mark_settled()
+        if not self.lost:
+            await self._send_ack()
 
     async def reject(self, *, requeue: bool) -> None:
         """Return it to the queue, which counts to its delivery limit, or make it a dead letter."""
+        self._mark_settled()
+        if not self.lost:
+            await self._send_reject(requeue=requeue)
+
+    def _mark_settled(self) -> None:
+        if self._settled:
+            raise RuntimeError(f"Message {self.message.id} from {self.queue!r} is settled already")
+        self._settled = True
+
+    @abstractmethod
+    async def _send_ack(self) -> None: ...
+
+    @abstractmethod
+    async def _send_reject(self, *, requeue: bool) -> None: ...
 
 
 BatchHandler = Callable[[list[Delivery]], Awaitable[None]]

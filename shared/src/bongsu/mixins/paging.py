@@ -93,6 +93,10 @@ class Paging(Reads[M]):
             values |= exact[size - 1]
         return CursorPage(items[:size], encode_cursor(self._signature(keys), list(values.values())))
 
+    def __aiter__(self) -> AsyncIterator[M]:
+        """`async for row in query:`, as `stream()`."""
+        return self.stream()
+
     async def stream(self, batch: int = 500) -> AsyncIterator[M]:
         """Every row, `batch` rows a statement, in the query's order: `async for row in query.stream():`.
 

@@ -1,6 +1,6 @@
 """The ends of a query that read."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias, TypeVar
 
@@ -116,14 +116,6 @@ class Reads(Builder[M]):
         """How many rows each value of a field has."""
         counted = await self.aggregate_by(name, **{_COUNT: func.count()})
         return {row[name]: row[_COUNT] for row in counted}
-
-    def __aiter__(self) -> AsyncIterator[M]:
-        """`async for row in query:`, as `stream()`."""
-        return self.stream()
-
-    def stream(self, batch: int = 500) -> AsyncIterator[M]:
-        """Every row; `Paging` implements it."""
-        raise NotImplementedError
 
     async def _rows(self, names: Sequence[str]) -> list[tuple[Any, ...]]:
         if not names:

@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 from bongsu.broker.base import Source
 from bongsu.broker.batching import BatchRunner
-from bongsu.broker.deliveries import SettledOnce
 from bongsu.broker.errors import QueueMissing
 from bongsu.broker.memory.hub import MemoryHub, MemoryQueue, StoredMessage
-from bongsu.broker.port import Message
+from bongsu.broker.port import Delivery, Message
 from bongsu.runtime.logging import get_logger
 
 log = get_logger(__name__)
@@ -15,7 +14,7 @@ log = get_logger(__name__)
 Place = Callable[[], MemoryQueue]
 
 
-class MemoryDelivery(SettledOnce):
+class MemoryDelivery(Delivery):
     """A stored message that a consumer holds."""
 
     __slots__ = ("_consumer", "_lost", "stored")

@@ -9,10 +9,9 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 
 from bongsu.broker.base import Source
 from bongsu.broker.batching import BatchRunner
-from bongsu.broker.deliveries import SettledOnce
 from bongsu.broker.encoding import decode_body
 from bongsu.broker.errors import BrokerError
-from bongsu.broker.port import JsonObject, Message
+from bongsu.broker.port import Delivery, JsonObject, Message
 from bongsu.broker.rabbitmq.channels import OPERATION_TIMEOUT_S, close_quietly, open_channel
 from bongsu.broker.rabbitmq.failures import time_limit, translate_errors
 from bongsu.runtime.logging import get_logger
@@ -24,7 +23,7 @@ STOP_TIMEOUT_S = 2.0
 Place = Callable[[AbstractChannel], Awaitable[AbstractQueue]]
 
 
-class RabbitDelivery(SettledOnce):
+class RabbitDelivery(Delivery):
     """A delivery on a session's channel. Its tag is valid on that channel only."""
 
     __slots__ = ("_incoming", "_session")
