@@ -1,9 +1,7 @@
 """The rule for text on one line: names, subjects, memos."""
 
 import unicodedata
-from typing import Annotated, Final
-
-from pydantic import AfterValidator
+from typing import Final
 
 _FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 # Marks, embeddings, overrides and isolates: they reorder the text around a name.
@@ -46,6 +44,3 @@ def require_single_line(value: str) -> str:
     if not value.isprintable() and not all(map(is_allowed, value)):
         raise ValueError("must be one line without control characters")
     return value
-
-
-SingleLine = Annotated[str, AfterValidator(require_single_line)]

@@ -81,7 +81,7 @@ async def show_notification(
     seen: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Response:
     """`seen` is the version that the page has: a poll gets 204 until it changes."""
-    item = await notifications.find(render.browser, notification_id)
+    item = await notifications.notify.find(render.browser, notification_id)
     if render.is_partial and seen == item.version:
         return Response(status_code=204)
     return render("notifications/detail.html", fragment="notifications/_detail.html", item=item)
@@ -91,7 +91,7 @@ async def show_notification(
 async def confirm_cancel(
     render: Rendering, _user: SignedIn, notifications: NotificationsService, notification_id: Id
 ) -> Response:
-    item = await notifications.find(render.browser, notification_id)
+    item = await notifications.notify.find(render.browser, notification_id)
     if not item.is_cancellable:
         return render.redirect(f"/notifications/{notification_id}", flash="bad.not_cancellable")
     return render("notifications/cancel.html", item=item)
@@ -106,7 +106,7 @@ async def cancel(
     notification_id: Id,
 ) -> Response:
     try:
-        await notifications.cancel(render.browser, notification_id)
+        await notifications.notify.cancel(render.browser, notification_id)
     except Conflict:
         return render.redirect(f"/notifications/{notification_id}", flash="bad.not_cancellable")
     return render.redirect(f"/notifications/{notification_id}", flash="ok.cancelled")
@@ -121,7 +121,7 @@ async def retry(
     notification_id: Id,
 ) -> Response:
     try:
-        await notifications.retry(render.browser, notification_id)
+        await notifications.notify.retry(render.browser, notification_id)
     except Conflict:
         return render.redirect(f"/notifications/{notification_id}", flash="bad.not_retryable")
     return render.redirect(f"/notifications/{notification_id}", flash="ok.retried")

@@ -10,7 +10,7 @@ from bongsu.runtime.errors import Forbidden, Invalid
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import OnTrial, SentBefore
 from bongsu_dashboard.forms import FieldsRefused
-from bongsu_dashboard.notifications.notification import FILTERS, STATUSES, Detail, Notification, Page
+from bongsu_dashboard.notifications.notification import FILTERS, STATUSES, Notification, Page
 from bongsu_dashboard.notifications.port import NotifyClient
 from bongsu_dashboard.notifications.schemas import SendForm
 
@@ -24,17 +24,17 @@ _FAILED: Final = frozenset({"failed", "bounced", "complained", "expired"})
 
 
 class Notifications:
-    """Reads, sends, cancels and retries at notify."""
+    """Lists and sends at notify. Calls that need no rule go to `notify` itself."""
 
     def __init__(self, notify: NotifyClient) -> None:
-        self._notify = notify
+        self.notify = notify
 
     async def list_page(self, browser: Browser, *, status: str | None, after: str | None) -> Page:
         """List a page, newest first. An unknown filter or a malformed `after` does not filter."""
         after = _uuid_or_none(after)
         statuses = FILTERS.get(status or "", (status,) if status in STATUSES else (None,))
         pages = await asyncio.gather(
-            *(self._notify.list_page(browser, status=one, after=after, limit=PAGE_SIZE) for one in statuses)
+            *(self.notify.list_page(browser, status=one, after=after, limit=PAGE_SIZE) for one in statuses)
         )
         # The pages are disjoint and each is sorted: their newest rows are one page.
         items = sorted((item for page in pages for item in page.items), key=lambda item: item.id, reverse=True)
@@ -45,25 +45,13 @@ class Notifications:
             next=str(newest[-1].id) if has_more and newest else None,
         )
 
-    async def find(self, browser: Browser, notification_id: UUID) -> Detail:
-        """:raises NotFound: it does not exist or belongs to another user."""
-        return await self._notify.find(browser, notification_id)
-
-    async def cancel(self, browser: Browser, notification_id: UUID) -> None:
-        """:raises Conflict: the provider has it, or it ended."""
-        await self._notify.cancel(browser, notification_id)
-
-    async def retry(self, browser: Browser, notification_id: UUID) -> None:
-        """:raises Conflict: it did not fail or expire."""
-        await self._notify.retry(browser, notification_id)
-
     async def send(self, browser: Browser, form: SendForm) -> Notification:
         """Send a mail.
 
         :raises FormError: notify refuses it.
         """
         try:
-            return await self._notify.send_email(
+            return await self.notify.send_email(
                 browser, email=form.email, subject=form.subject, text=form.text, key=form.attempt
             )
         except Forbidden as error:
