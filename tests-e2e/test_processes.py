@@ -59,7 +59,7 @@ class TestInterrupt:
         assert len(items(program.client, "/sandbox/mailbox", to=to)) == 1
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 class TestKill:
     def test_queued_notifications_survive_a_kill(self, new_stack: NewStack) -> None:
         stack = new_stack()
