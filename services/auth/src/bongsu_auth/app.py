@@ -75,6 +75,8 @@ from bongsu_auth.sessions.limits import GuessLimits, sweep_failures
 from bongsu_auth.sessions.service import Lifetimes, Sessions, sweep_sessions
 from bongsu_auth.settings import AuthSettings
 from bongsu_auth.signing_keys import endpoints as signing_keys
+from bongsu_auth.users import endpoints as user_administration
+from bongsu_auth.users.service import UserAdministration
 
 log = get_logger(__name__)
 
@@ -82,6 +84,7 @@ MIGRATIONS = MigrationSet("auth", "bongsu_auth.migrations")
 MAX_BODY_BYTES = 64 * 1024
 FEATURES = (
     accounts,
+    user_administration,
     exports,
     passwords,
     emails,
@@ -224,6 +227,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         credentials,
         Mfa(vault, notices),
         Exports(access_tokens, HttpNotificationSource(notify)),
+        UserAdministration(users, session_service),
         Deletion(database, vault, users, session_service, notices, flows),
     )
     provide(

@@ -199,6 +199,27 @@ class UserNotFound(NotFound):
     detail = "No account has this email address"
 
 
+class AccountNotFound(NotFound):
+    """No account has this ID."""
+
+    code = "user_not_found"
+    detail = "User not found"
+
+
+class OwnAccount(Conflict):
+    """Managers and administrators do not change their own account, which could lock them out."""
+
+    code = "own_account"
+    detail = "You cannot change the status, role or sending of your own account"
+
+
+class HigherRole(Forbidden):
+    """Only administrators change accounts of the same role or a higher one."""
+
+    code = "higher_role"
+    detail = "You can only change accounts whose role is below yours"
+
+
 class ProviderNotFound(NotFound):
     """The provider is unknown or not configured."""
 

@@ -1,0 +1,1 @@
+"""Finding, blocking, promoting and approving accounts."""

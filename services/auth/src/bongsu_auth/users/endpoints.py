@@ -1,0 +1,65 @@
+"""`/auth/users`, for managers and administrators."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Query
+
+from bongsu.identity.dependencies import Caller
+from bongsu.identity.errors import PermissionMissing
+from bongsu.identity.scopes import Permission
+from bongsu.mixins import Database
+from bongsu.runtime.dependencies import Provided
+from bongsu.runtime.problems import problems
+from bongsu_auth.errors import invalid_field
+from bongsu_auth.sessions.backend import Account
+from bongsu_auth.users.schemas import UserOut, UserPage, UserPatch, UserQuery
+from bongsu_auth.users.service import UserAdministration
+
+
+async def _manager(caller: Account) -> Caller:
+    if not caller.may(Permission.USERS_READ):
+        raise PermissionMissing(Permission.USERS_READ)
+    return caller
+
+
+Manager = Annotated[Caller, Depends(_manager)]
+Administration = Annotated[UserAdministration, Provided(UserAdministration)]
+UserId = Annotated[UUID, Path()]
+
+router = APIRouter(prefix="/auth/users", tags=["users"])
+
+
+@router.get("", responses=problems(401, 403, 422))
+async def list_users(
+    _caller: Manager, administration: Administration, query: Annotated[UserQuery, Query()]
+) -> UserPage:
+    """List accounts, newest first. Managers only."""
+    found, following = await administration.list_users(query)
+    return UserPage(
+        items=[UserOut.model_validate(user) for user in found], next=str(following) if following is not None else None
+    )
+
+
+@router.get("/{user_id}", responses=problems(401, 403, 404, 422))
+async def get_user(user_id: UserId, _caller: Manager, administration: Administration) -> UserOut:
+    """Get an account. Managers only."""
+    return UserOut.model_validate(await administration.find(user_id))
+
+
+@router.patch("/{user_id}", responses=problems(400, 401, 403, 404, 409, 413, 422, 503))
+async def patch_user(
+    user_id: UserId,
+    body: UserPatch,
+    caller: Manager,
+    administration: Administration,
+    database: Annotated[Database, Provided(Database)],
+) -> UserOut:
+    """Block or unblock an account (managers), give it a role, or approve it for sending (administrators).
+
+    A block or a new role denies the account's tokens everywhere within seconds. Your own account is refused.
+    """
+    for name in body.model_fields_set:
+        if getattr(body, name) is None:
+            raise invalid_field(name, "Give a value, or leave it out")
+    return UserOut.model_validate(await database.run(administration.change, user_id, body, caller.actor))

@@ -1,0 +1,101 @@
+"""The rules of user administration. Methods run in the caller's unit of work."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from bongsu.identity import audit
+from bongsu.identity.audit import Actor
+from bongsu.identity.errors import PermissionMissing
+from bongsu.identity.models import User
+from bongsu.identity.scopes import Permission, Role
+from bongsu_auth.accounts.manager import UserManager
+from bongsu_auth.errors import AccountNotFound, HigherRole, OwnAccount
+from bongsu_auth.sessions.service import Sessions
+from bongsu_auth.users.schemas import UserPatch, UserQuery
+
+
+@dataclass(frozen=True, slots=True)
+class UserAdministration:
+    """Lists and changes the accounts of others."""
+
+    users: UserManager
+    sessions: Sessions
+
+    @staticmethod
+    async def list_users(wanted: UserQuery) -> tuple[Sequence[User], UUID | None]:
+        """Return a page of accounts, newest first, and the ID to continue after."""
+        query = User.query()
+        if wanted.q:
+            query = query.filter_by(email_norm__startswith=wanted.q.lower())
+        for name in ("status", "role", "sending"):
+            if (value := getattr(wanted, name)) is not None:
+                query = query.filter_by(**{name: value})
+        if wanted.after is not None:
+            query = query.filter_by(id__lt=wanted.after)
+        found = await query.order_by("-id").limit(wanted.limit + 1).all()
+        page = found[: wanted.limit]
+        return page, page[-1].id if len(found) > wanted.limit else None
+
+    @staticmethod
+    async def find(user_id: UUID) -> User:
+        """Return an account.
+
+        :raises AccountNotFound: no account has this ID.
+        """
+        user = await User.get_or_none(user_id)
+        if user is None:
+            raise AccountNotFound
+        return user
+
+    async def change(self, user_id: UUID, changes: UserPatch, actor: Actor) -> User:
+        """Block or unblock an account, give it a role, or approve it for sending.
+
+        The role of the caller is read again, so that of two administrators who demote each other one succeeds.
+
+        :raises AccountNotFound: no account has this ID.
+        :raises OwnAccount: it is the caller's, who could lock themselves out.
+        :raises PermissionMissing: the caller's role does not include a change.
+        :raises HigherRole: the account has the caller's role or a higher one, and the caller is no administrator.
+        """
+        both = {
+            row.id: row for row in await User.filter_by(id__in=[user_id, actor.user_id]).order_by("id").lock().all()
+        }
+        user, caller = both.get(user_id), both.get(actor.user_id) if actor.user_id is not None else None
+        if user is None:
+            raise AccountNotFound
+        role = Role(caller.role) if caller is not None and caller.is_active else Role.USER
+        _require_permissions(role, changes)
+        if user_id == actor.user_id:
+            raise OwnAccount
+        if role != Role.ADMINISTRATOR and Role(user.role).includes(role):
+            raise HigherRole
+        await self._change_status(user, changes, actor)
+        if changes.role is not None and (revoked := await self.users.set_role(user, changes.role, actor)) is not None:
+            self.sessions.deny(revoked)
+        if changes.sending is not None and changes.sending != user.sending:
+            details = {"from": user.sending, "to": changes.sending}
+            await user.update(sending=changes.sending)
+            await audit.record(
+                "user.sending_changed", actor, subject_id=user.id, target=f"user:{user.id}", details=details
+            )
+        return user
+
+    async def _change_status(self, user: User, changes: UserPatch, actor: Actor) -> None:
+        if changes.status is None or changes.status == user.status:
+            return
+        if changes.status == "blocked":
+            self.sessions.deny(await self.users.block(user, actor))
+        else:
+            await self.users.unblock(user, actor)
+
+
+def _require_permissions(role: Role, changes: UserPatch) -> None:
+    needed = (
+        (changes.status, Permission.USERS_BLOCK),
+        (changes.role, Permission.ROLES_ASSIGN),
+        (changes.sending, Permission.SENDERS_APPROVE),
+    )
+    for value, permission in needed:
+        if value is not None and permission not in role.permissions:
+            raise PermissionMissing(permission)

@@ -1,0 +1,114 @@
+"""`/auth/users`."""
+
+import asyncio
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from bongsu.identity.models import AuditEntry, User
+from bongsu.identity.scopes import Role
+from services.auth.tests.stage import Stage, error_fields
+
+
+async def patch(stage: Stage, user: User, headers: dict[str, str], **changes: str | None) -> httpx.Response:
+    return await stage.client.patch(f"/auth/users/{user.id}", json=changes, headers=headers)
+
+
+class TestAccess:
+    @pytest.mark.parametrize("role", [Role.USER, Role.STAFF])
+    async def test_lower_roles_see_and_change_nothing(self, stage: Stage, role: Role) -> None:
+        user, headers = await stage.user(), await stage.signed_in(await stage.user(role=role))
+        for answer in (
+            await stage.client.get("/auth/users", headers=headers),
+            await stage.client.get(f"/auth/users/{user.id}", headers=headers),
+            await patch(stage, user, headers, status="blocked"),
+            await stage.client.get(f"/auth/users/{uuid4()}", headers=headers),
+        ):
+            assert answer.status_code == 403
+
+    @pytest.mark.parametrize("change", [{"role": "staff"}, {"sending": "trial"}, {"role": "administrator"}])
+    async def test_manager_gives_no_role_and_approves_no_sender(self, stage: Stage, change: dict[str, str]) -> None:
+        user, headers = await stage.user(), await stage.signed_in(await stage.user(role=Role.MANAGER))
+        answer = await patch(stage, user, headers, status="blocked", **change)
+        assert answer.status_code == 403
+        unchanged = await User.get(user.id)
+        assert (unchanged.role, unchanged.sending, unchanged.status) == ("user", "live", "active")
+
+    @pytest.mark.parametrize("role", [Role.MANAGER, Role.ADMINISTRATOR])
+    async def test_manager_does_not_block_their_equals(self, stage: Stage, role: Role) -> None:
+        other, headers = await stage.user(role=role), await stage.signed_in(await stage.user(role=Role.MANAGER))
+        answer = await patch(stage, other, headers, status="blocked")
+        assert (answer.status_code, answer.json()["code"]) == (403, "higher_role")
+
+    async def test_own_account_is_refused(self, stage: Stage) -> None:
+        admin = await stage.user(role=Role.ADMINISTRATOR)
+        headers = await stage.signed_in(admin)
+        answer = await patch(stage, admin, headers, role="user")
+        assert (answer.status_code, answer.json()["code"]) == (409, "own_account")
+
+    async def test_unknown_user_is_404(self, stage: Stage) -> None:
+        headers = await stage.signed_in(await stage.user(role=Role.ADMINISTRATOR))
+        for method in ("GET", "PATCH"):
+            answer = await stage.client.request(method, f"/auth/users/{uuid4()}", json={}, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (404, "user_not_found")
+
+
+class TestList:
+    async def test_accounts_are_found_by_address_and_role_in_pages(self, each_stage: Stage) -> None:
+        headers = await each_stage.signed_in(await each_stage.user(role=Role.MANAGER))
+        made = [await each_stage.user(f"found{number}@example.com") for number in range(3)]
+        first = (await each_stage.client.get("/auth/users?q=Found&limit=2", headers=headers)).json()
+        second = (await each_stage.client.get(f"/auth/users?q=found&after={first['next']}", headers=headers)).json()
+        listed = [item["email"] for item in (*first["items"], *second["items"])]
+        assert listed == [user.email for user in reversed(made)]
+        assert second["next"] is None
+        managers = (await each_stage.client.get("/auth/users?role=manager", headers=headers)).json()
+        assert [item["role"] for item in managers["items"]] == ["manager"]
+        none = (await each_stage.client.get("/auth/users?q=%25", headers=headers)).json()
+        assert none["items"] == []
+        assert "hashed_password" not in str(first)
+
+    @pytest.mark.parametrize("query", ["limit=0", "status=gone", "unknown=1", "after=x"])
+    async def test_invalid_query_is_refused(self, stage: Stage, query: str) -> None:
+        headers = await stage.signed_in(await stage.user(role=Role.MANAGER))
+        assert (await stage.client.get(f"/auth/users?{query}", headers=headers)).status_code == 422
+
+
+class TestChange:
+    async def test_block_ends_sessions_and_unblock_lets_sign_in_again(self, each_stage: Stage) -> None:
+        user, headers = await each_stage.user(), await each_stage.signed_in(await each_stage.user(role=Role.MANAGER))
+        theirs = await each_stage.signed_in(user)
+        blocked = await patch(each_stage, user, headers, status="blocked")
+        assert (blocked.status_code, blocked.json()["status"]) == (200, "blocked")
+        assert (await each_stage.client.get("/auth/me", headers=theirs)).status_code in (401, 403)
+        assert (await each_stage.login(user.email)).status_code == 401
+        await patch(each_stage, user, headers, status="active")
+        assert (await each_stage.login(user.email)).status_code == 200
+        assert await AuditEntry.filter_by(action="user.blocked", subject_id=user.id).count() == 1
+
+    async def test_administrator_promotes_and_approves(self, each_stage: Stage) -> None:
+        user = await each_stage.user()
+        await user.update(sending="trial")
+        headers = await each_stage.signed_in(await each_stage.user(role=Role.ADMINISTRATOR))
+        theirs = await each_stage.signed_in(user)
+        answer = await patch(each_stage, user, headers, role="staff", sending="live")
+        assert (answer.json()["role"], answer.json()["sending"]) == ("staff", "live")
+        assert (await each_stage.client.get("/auth/me", headers=theirs)).status_code == 401
+        actions = {entry.action for entry in await AuditEntry.filter_by(subject_id=user.id).all()}
+        assert {"user.role_changed", "user.sending_changed"} <= actions
+
+    async def test_one_of_two_administrators_stays_when_they_demote_each_other(self, each_stage: Stage) -> None:
+        one, other = [await each_stage.user(role=Role.ADMINISTRATOR) for _ in range(2)]
+        tokens = [await each_stage.signed_in(user) for user in (one, other)]
+        answers = await asyncio.gather(
+            patch(each_stage, other, tokens[0], role="user"), patch(each_stage, one, tokens[1], role="user")
+        )
+        assert min(answer.status_code for answer in answers) == 200
+        assert await User.filter_by(role="administrator").count() == 1
+
+    @pytest.mark.parametrize("body", [{"status": None}, {"role": "king"}, {"sending": "maybe"}, {"email": "x@y.z"}])
+    async def test_invalid_change_names_its_field(self, stage: Stage, body: dict[str, str | None]) -> None:
+        user, headers = await stage.user(), await stage.signed_in(await stage.user(role=Role.ADMINISTRATOR))
+        answer = await patch(stage, user, headers, **body)
+        assert (answer.status_code, error_fields(answer)) == (422, [f"body.{next(iter(body))}"])
