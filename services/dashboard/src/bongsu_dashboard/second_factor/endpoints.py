@@ -104,7 +104,7 @@ async def disable(render: Rendering, _user: SignedIn, security: SecurityService,
 
 def _enable_page(render: Render, form: Draft[EnableForm], secret: str, uri: str, status: int = 200) -> Response:
     # Presentation attributes only: the content security policy allows no inline styles.
-    qr = Markup(segno.make(uri, error="m", micro=False).svg_inline(scale=4, border=2, light="#fff"))  # noqa: S704 - made by segno
+    qr = Markup(segno.make(uri, error="m", micro=False).svg_inline(border=2, light="#fff", omitsize=True))  # noqa: S704 - made by segno
     groups = [secret[at : at + 4] for at in range(0, len(secret), 4)]
     return render("second_factor/enable.html", status=status, form=form, secret=secret, uri=uri, groups=groups, qr=qr)
 
