@@ -26,15 +26,11 @@ class TestAuthCookies:
             "__Secure-refresh=r; HttpOnly; Max-Age=900; Path=/auth; SameSite=lax; Secure",
         ]
 
-    def test_each_flow_has_its_own_cookie(self) -> None:
+    def test_flow_cookie_belongs_to_the_host(self) -> None:
         jar = AuthCookies.of("https://bongsu.example")
-        one, other = jar.flow_of("state"), jar.flow_of("another")
-        assert one != other
-        assert one.startswith("__Host-")
-        assert "state" not in one
         response = Response()
-        jar.set(response, one, "f", max_age_s=600)
-        assert response.headers["set-cookie"] == f"{one}=f; HttpOnly; Max-Age=600; Path=/; SameSite=lax; Secure"
+        jar.set(response, jar.flow, "f", max_age_s=600)
+        assert response.headers["set-cookie"] == "__Host-flow=f; HttpOnly; Max-Age=600; Path=/; SameSite=lax; Secure"
 
 
 class TestIsSameOrigin:

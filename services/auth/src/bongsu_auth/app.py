@@ -39,6 +39,8 @@ from bongsu_auth.api_keys.service import ApiKeys
 from bongsu_auth.assertions import endpoints as assertions
 from bongsu_auth.assertions.service import Assertions
 from bongsu_auth.audit import endpoints as audit
+from bongsu_auth.client_sign_in import endpoints as client_sign_in
+from bongsu_auth.client_sign_in.service import ClientSignIns, sweep_codes
 from bongsu_auth.emails import endpoints as emails
 from bongsu_auth.errors import (
     IdTokenForged,
@@ -65,6 +67,7 @@ from bongsu_auth.oauth.google import GoogleBackend
 from bongsu_auth.oauth.grants import Grants
 from bongsu_auth.oauth.identities import Identities
 from bongsu_auth.oauth.kakao import KakaoBackend
+from bongsu_auth.oauth.limits import AuthorizationLimit
 from bongsu_auth.oauth.service import Flows
 from bongsu_auth.oauth.states import sweep_states
 from bongsu_auth.passwords import endpoints as passwords
@@ -83,6 +86,7 @@ log = get_logger(__name__)
 MIGRATIONS = MigrationSet("auth", "bongsu_auth.migrations")
 MAX_BODY_BYTES = 64 * 1024
 FEATURES = (
+    client_sign_in,
     accounts,
     user_administration,
     exports,
@@ -175,6 +179,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         public_url=public_url,
         install_permissions=settings.discord_permissions,
     )
+    sign_ins = ClientSignIns(database, flows, frozenset(settings.redirect_uris), public_url)
     keys = ApiKeys(
         database,
         vault,
@@ -192,6 +197,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         sweep_sessions,
         sweep_failures,
         sweep_states,
+        sweep_codes,
         flows.retry_profiles,
     )
 
@@ -233,6 +239,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
     provide(
         app, backends, flows, identities, grants, guild_directory, Assertions(AssertionIssuer(public_url), vault), keys
     )
+    provide(app, sign_ins, AuthorizationLimit(database, settings.authorizations_per_hour))
     for refused in (VerificationRefused, LinkRefused, PasswordRequired, StateRefused, StateExpired, IdTokenForged):
         app.add_exception_handler(refused, _bad_request)
 

@@ -1,6 +1,7 @@
 """auth's errors. Each has a stable code."""
 
 from bongsu.runtime.errors import (
+    BadRequest,
     Conflict,
     FieldError,
     Forbidden,
@@ -35,6 +36,28 @@ class TooManySignUps(TooMany):
 
     code = "too_many_sign_ups"
     detail = "Too many sign-ups from your network within an hour. Wait before the next attempt."
+
+
+class TooManyAuthorizations(TooMany):
+    """Too many sign-ins at providers started in one network within an hour."""
+
+    code = "too_many_authorizations"
+    detail = "Too many sign-ins started in your network within an hour. Wait before the next attempt."
+
+
+class PrefetchRefused(Forbidden):
+    """A browser requested the start of a sign-in in advance, without its user."""
+
+    code = "prefetch_refused"
+    detail = "A sign-in does not start in advance"
+
+
+class CodeRefused(BadRequest):
+    """The code of an API client is unknown, used or expired, or the verifier is not the one of its challenge."""
+
+    code = "invalid_grant"
+    title = "Not signed in"
+    detail = "The code is not valid, or the code verifier does not match. Start again."
 
 
 class RefreshRefused(Unauthorised):

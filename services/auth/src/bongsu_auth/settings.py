@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from bongsu.identity.tokens import MAX_LIFETIME_S
@@ -103,6 +104,17 @@ class AuthSettings(Settings):
         default=24, ge=0, le=720, description="How long the old secret of a rotated key works, hours"
     )
 
+    authorizations_per_hour: int = Field(
+        default=600,
+        ge=1,
+        le=1_000_000,
+        description="Sign-ins at providers that start in one network per hour; more get 429",
+    )
+    redirect_uris: CommaList = Field(
+        default=(),
+        description="Redirect URIs of API clients, comma-separated, compared exactly; `http://127.0.0.1/callback` "
+        "stands for every port",
+    )
     provider_timeout_s: float = Field(
         default=8, gt=0, le=60, description="How long one request to a sign-in provider may take, seconds"
     )
@@ -158,6 +170,18 @@ class AuthSettings(Settings):
         default=("profile_nickname", "profile_image", "account_email"),
         description="Kakao: requested scopes, comma-separated; with `openid`, ID tokens are verified as well",
     )
+
+    @field_validator("redirect_uris")
+    @classmethod
+    def _are_safe(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for uri in value:
+            parts = urlsplit(uri)
+            is_loopback = parts.hostname in ("127.0.0.1", "::1", "localhost")
+            if parts.scheme in ("", "javascript", "data", "file", "vbscript", "blob") or parts.fragment or "*" in uri:
+                raise ValueError(f"{uri} must be an absolute URI without a fragment or a wildcard")
+            if parts.scheme == "http" and not is_loopback:
+                raise ValueError(f"{uri} must use https: http is for this machine only")
+        return value
 
     def connection(self, provider: str) -> Connection | None:
         """Return the connection to a provider; None if it is not configured."""

@@ -6,7 +6,9 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 
 from bongsu.identity.models import AuditEntry, LinkedAccount, User, UserSession
-from services.auth.tests.providers import Person
+from bongsu_auth.oauth.models import OAuthState
+from bongsu_auth.settings import AuthSettings
+from services.auth.tests.providers import SETTINGS, Person
 from services.auth.tests.stage import Stage
 
 PROVIDERS = ("discord", "google", "kakao")
@@ -34,10 +36,50 @@ class TestAuthorize:
         assert query["code_challenge_method"] == "S256"
         assert answer.headers["cache-control"] == "no-store"
         [cookie] = answer.headers.get_list("set-cookie")
-        assert cookie.startswith("flow-8000-")
+        assert cookie.startswith("flow-8000=")
         assert "HttpOnly" in cookie
         assert "SameSite=lax" in cookie
         assert query["state"] not in cookie
+
+    async def test_browser_has_one_flow_cookie_for_all_its_flows(self, stage: Stage) -> None:
+        async with stage.browser() as browser:
+            first = await stage.sent_back(browser, "discord", Person(email=stage.new_address()))
+            cookie = browser.cookies["flow-8000"]
+            second = await stage.sent_back(browser, "google", Person(email=stage.new_address()))
+            assert [one.name for one in browser.cookies.jar] == ["flow-8000"]
+            assert browser.cookies["flow-8000"] == cookie
+            # Both tabs come back, in any order.
+            for callback in (second, first):
+                assert (await browser.get(callback)).headers["location"] == "/"
+
+    @pytest.mark.parametrize("value", ["x", "x" * 44, "한" * 43])
+    async def test_malformed_flow_cookie_is_replaced(self, stage: Stage, value: str) -> None:
+        headers = {"cookie": f"flow-8000={value}".encode()}
+        answer = await stage.client.get("/auth/oauth/discord/authorize", headers=headers)
+        assert answer.cookies["flow-8000"] != value
+
+    @pytest.mark.parametrize(
+        "headers",
+        [{"sec-purpose": "prefetch"}, {"sec-purpose": "prefetch;prerender"}, {"purpose": "prefetch"}],
+    )
+    async def test_prefetch_starts_nothing(self, stage: Stage, headers: dict[str, str]) -> None:
+        answer = await stage.client.get("/auth/oauth/discord/authorize", headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "prefetch_refused")
+        assert "set-cookie" not in answer.headers
+        assert await OAuthState.row_count() == 0
+
+    @pytest.mark.parametrize("settings", [AuthSettings.model_validate({**SETTINGS, "authorizations_per_hour": 3})])
+    async def test_sign_ins_of_one_network_are_limited(self, stage: Stage) -> None:
+        path = "/auth/oauth/discord/authorize?next=/guilds"
+        answers = await asyncio.gather(*(stage.client.get(path) for _ in range(6)))
+        assert sorted(answer.status_code for answer in answers) == [303] * 3 + [429] * 3
+        assert await OAuthState.row_count() == 3
+        refused = await stage.client.get(path)
+        assert (refused.json()["code"], int(refused.headers["retry-after"]) > 0) == ("too_many_authorizations", True)
+        page = await stage.client.get(path, headers={"accept": "text/html"})
+        assert page.headers["location"] == "/login?error=too_many_authorizations&next=%2Fguilds"
+        async with stage.browser(address="203.0.113.9") as other:
+            assert (await other.get(path)).status_code == 303
 
     async def test_parameters_of_the_client_are_ignored(self, stage: Stage) -> None:
         """Scopes, a challenge or a redirect URI in the query."""
@@ -86,7 +128,6 @@ class TestCallback:
             assert (answer.status_code, answer.headers["location"]) == (303, "/guilds?tab=mine")
             assert answer.headers["cache-control"] == "no-store"
             assert {"access-8000", "refresh-8000"} <= set(browser.cookies)
-            assert not [name for name in browser.cookies if name.startswith("flow-")]
             me = (await browser.get("/auth/me")).json()
         assert (me["email"], me["email_verified"]) == (person.email, True)
         assert (me["role"], me["sending"], me["locale"]) == ("user", "trial", "ko")
@@ -121,16 +162,16 @@ class TestCallback:
             claims = await stage.identity.tokens.verify(browser.cookies["access-8000"])
         assert claims.amr == ("fed",)
 
-    async def test_five_concurrent_first_sign_ins_create_one_user(self, each_stage: Stage) -> None:
+    async def test_fifty_concurrent_first_sign_ins_create_one_user(self, each_stage: Stage) -> None:
         person = Person(email=each_stage.new_address())
-        answers = await asyncio.gather(*(each_stage.sign_in_with("discord", person) for _ in range(5)))
+        answers = await asyncio.gather(*(each_stage.sign_in_with("discord", person) for _ in range(50)))
         assert {(one.status_code, one.headers["location"]) for one in answers} == {(303, "/")}
         assert (await User.row_count(), await LinkedAccount.row_count()) == (1, 1)
 
-    async def test_five_concurrent_first_sign_ins_without_an_address_create_one_user(self, each_stage: Stage) -> None:
+    async def test_fifty_concurrent_first_sign_ins_without_an_address_create_one_user(self, each_stage: Stage) -> None:
         """Without an address, only the linked account identifies the user."""
         person = Person()
-        answers = await asyncio.gather(*(each_stage.sign_in_with("kakao", person) for _ in range(5)))
+        answers = await asyncio.gather(*(each_stage.sign_in_with("kakao", person) for _ in range(50)))
         assert {(one.status_code, one.headers["location"]) for one in answers} == {(303, "/")}
         assert (await User.row_count(), await LinkedAccount.row_count()) == (1, 1)
 

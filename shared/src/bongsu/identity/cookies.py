@@ -1,6 +1,5 @@
 """The cookies of a browser's session, and which pages may make a browser send them."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -19,7 +18,7 @@ class AuthCookies:
     mfa: str
     """The token of a sign-in that waits for the second factor."""
     flow: str
-    """The prefix of the cookies of sign-ins at providers."""
+    """Of sign-ins at providers: one for all that run in a browser."""
     secure: bool
 
     @classmethod
@@ -33,7 +32,7 @@ class AuthCookies:
                 registration="__Secure-registration",
                 device="__Secure-device",
                 mfa="__Host-mfa",
-                flow="__Host-flow-",
+                flow="__Host-flow",
                 secure=True,
             )
         port = parts.port or 80
@@ -43,16 +42,12 @@ class AuthCookies:
             registration=f"registration-{port}",
             device=f"device-{port}",
             mfa=f"mfa-{port}",
-            flow=f"flow-{port}-",
+            flow=f"flow-{port}",
             secure=False,
         )
 
-    def flow_of(self, state: str) -> str:
-        """The name of the cookie of one sign-in at a provider; each has its own, so that several can run at a time."""
-        return self.flow + hashlib.sha256(state.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
     def set(self, response: Response, name: str, value: str, *, max_age_s: int) -> None:
-        """Set a cookie. Those of the access token, second factor and flows are sent to every path, others to auth."""
+        """Set a cookie. Those of the access token, second factor and flow are sent to every path, others to auth."""
         response.set_cookie(
             name,
             value,
@@ -69,7 +64,7 @@ class AuthCookies:
 
     def _path(self, name: str) -> str:
         # Browsers accept a `__Host-` cookie with the path / only.
-        return "/" if name in (self.access, self.mfa) or name.startswith(self.flow) else "/auth"
+        return "/" if name in (self.access, self.mfa, self.flow) else "/auth"
 
 
 def is_same_origin(headers: Mapping[str, str], public_origin: str) -> bool:

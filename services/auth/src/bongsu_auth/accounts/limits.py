@@ -23,19 +23,20 @@ class SignUpLimit:
 
         :raises TooManySignUps: the limit is reached; the request is not counted.
         """
-        wait = await self.database.run(self._count, subject_of("register", client_network(address)))
+        wait = await self.database.run(
+            count_within_hour, subject_of("register", client_network(address)), self.per_hour
+        )
         if wait:
             raise TooManySignUps(retry_after_s=wait.total_seconds())
 
-    async def _count(self, subject: str) -> timedelta:
-        """Count, or return how long to wait."""
-        now = datetime.now(UTC)
-        [row] = await lock_counters([subject], now)
-        # A new or expired counter begins an hour.
-        begins = row.failures == 0 or row.expires_at <= now
-        if not begins and row.failures >= self.per_hour:
-            return row.expires_at - now
-        await row.update(
-            failures=1 if begins else row.failures + 1, expires_at=now + WINDOW if begins else row.expires_at
-        )
-        return timedelta(0)
+
+async def count_within_hour(subject: str, per_hour: int) -> timedelta:
+    """Count a request of a subject, or return how long to wait. Needs an open unit of work."""
+    now = datetime.now(UTC)
+    [row] = await lock_counters([subject], now)
+    # A new or expired counter begins an hour.
+    begins = row.failures == 0 or row.expires_at <= now
+    if not begins and row.failures >= per_hour:
+        return row.expires_at - now
+    await row.update(failures=1 if begins else row.failures + 1, expires_at=now + WINDOW if begins else row.expires_at)
+    return timedelta(0)

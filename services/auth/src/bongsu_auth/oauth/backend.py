@@ -10,6 +10,7 @@ from fastapi import Response
 from httpx_oauth.oauth2 import BaseOAuth2
 
 from bongsu.identity.audit import Actor
+from bongsu.identity.models import User
 from bongsu.mixins import Database
 from bongsu.runtime.logging import get_logger
 from bongsu_auth.errors import ProviderNotFound
@@ -58,10 +59,17 @@ class CustomBackend(CookieBackend, ABC):
         strategy.provider, strategy.location = self.name, location
         return await repeat_on_conflict(self._database, self._sign_in, strategy, login)
 
-    async def _sign_in(self, strategy: SessionStrategy, login: ProviderLogin) -> Response:
-        user = await self._identities.find_owner(login, strategy.address)
+    async def find_user(self, login: ProviderLogin, address: str | None) -> User:
+        """Return the owner of a provider account, without a session. Units of work and errors as `sign_in`."""
+        return await repeat_on_conflict(self._database, self._find_user, login, address)
+
+    async def _find_user(self, login: ProviderLogin, address: str | None) -> User:
+        user = await self._identities.find_owner(login, address)
         await profiles.fill_empty_fields(user, *login.profiles)
-        return await self.login(strategy, user)
+        return user
+
+    async def _sign_in(self, strategy: SessionStrategy, login: ProviderLogin) -> Response:
+        return await self.login(strategy, await self._find_user(login, strategy.address))
 
     async def link(self, login: ProviderLogin, user_id: UUID, session_id: UUID | None, actor: Actor) -> None:
         """Link a provider account to a user who is signed in. Units of work and errors as `sign_in`.

@@ -17,10 +17,20 @@ from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import ServiceError
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.problems import problems
-from bongsu_auth.errors import FlowFailed, IdTokenForged, ProviderDown, StateExpired, StateRefused
+from bongsu_auth.client_sign_in.service import ClientSignIns
+from bongsu_auth.errors import (
+    FlowFailed,
+    IdTokenForged,
+    PrefetchRefused,
+    ProviderDown,
+    StateExpired,
+    StateRefused,
+    TooManyAuthorizations,
+)
 from bongsu_auth.oauth import pages
 from bongsu_auth.oauth.backend import Backends, CustomBackend
 from bongsu_auth.oauth.identities import Identities
+from bongsu_auth.oauth.limits import AuthorizationLimit
 from bongsu_auth.oauth.port import IdTokenRefused, ProviderFailed, ProviderUnavailable
 from bongsu_auth.oauth.schemas import (
     AuthorizationUrl,
@@ -32,7 +42,7 @@ from bongsu_auth.oauth.schemas import (
     ProviderPage,
 )
 from bongsu_auth.oauth.service import AuthorizationRedirect, Flows
-from bongsu_auth.oauth.states import LIFETIME, CallbackBrowser, ConsumedState, FlowContext
+from bongsu_auth.oauth.states import LIFETIME, CallbackBrowser, ClientRequest, ConsumedState, FlowContext
 from bongsu_auth.sessions.backend import Account, Strategy
 from bongsu_auth.sessions.service import Sessions
 from bongsu_auth.sessions.strategy import SessionStrategy
@@ -60,17 +70,25 @@ async def list_providers(backends: ProviderBackends) -> ProviderPage:
     tags=["oauth"],
     status_code=303,
     response_class=RedirectResponse,
-    responses={**SEE_OTHER, **problems(404, 422, 503)},
+    responses={**SEE_OTHER, **problems(403, 404, 422, 429, 503)},
 )
 async def authorize(
-    provider: str, request: Request, flows: FlowService, strategy: Strategy, next_path: NextQuery = None
+    provider: str,
+    request: Request,
+    flows: FlowService,
+    strategy: Strategy,
+    limit: Annotated[AuthorizationLimit, Provided(AuthorizationLimit)],
+    next_path: NextQuery = None,
 ) -> Response:
     """Sign in with an account at a provider. Open this URL in a browser."""
+    if "prefetch" in request.headers.get("sec-purpose", request.headers.get("purpose", "")):
+        raise PrefetchRefused
     context = FlowContext(provider, "login", safe_or_home(next_path))
     try:
-        redirect = await flows.start(context)
-    except ProviderDown as down:
-        return _refuse(request, down, _error_page(context, context.next_path, down.code))
+        await limit.count(strategy.address)
+        redirect = await flows.start(context, request.cookies.get(strategy.cookies.flow))
+    except (ProviderDown, TooManyAuthorizations) as error:
+        return _refuse(request, error, _error_page(context, context.next_path, error.code))
     response = _see(redirect.authorization_url)
     _set_flow_cookie(strategy, response, redirect)
     return response
@@ -90,6 +108,7 @@ async def callback(
     flows: FlowService,
     strategy: Strategy,
     sessions: Annotated[Sessions, Provided(Sessions)],
+    sign_ins: Annotated[ClientSignIns, Provided(ClientSignIns)],
     state: Annotated[str, Query(description="The state of the authorization request")] = "",
     code: Annotated[str | None, Query(description="The provider's code")] = None,
     error: Annotated[str | None, Query(description="Why there is no code")] = None,
@@ -102,14 +121,18 @@ async def callback(
     """
     backend = backends.find(provider)
     try:
-        consumed = await flows.consume(provider, state, await _read_browser(request, strategy, sessions, state))
+        consumed = await flows.consume(provider, state, await _read_browser(request, strategy, sessions))
     except FORGERIES as refused:
         response = _refuse(request, refused, pages.login_page(error=refused.code))
     else:
-        response = await _complete(request, flows, backend, strategy, consumed, code=code, error=error)
+        if consumed.context.client is not None:
+            response = await _complete_client(
+                flows, backend, strategy, sign_ins, consumed, consumed.context.client, code=code, error=error
+            )
+        else:
+            response = await _complete(request, flows, backend, strategy, consumed, code=code, error=error)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Referrer-Policy"] = "no-referrer"
-    strategy.cookies.clear(response, strategy.cookies.flow_of(state))
     return response
 
 
@@ -150,6 +173,34 @@ async def _complete(
         if context.flow == "login" or isinstance(refused, FlowFailed):
             return _see(page)
         return _refuse(request, refused, page)
+
+
+async def _complete_client(
+    flows: Flows,
+    backend: CustomBackend,
+    strategy: SessionStrategy,
+    sign_ins: ClientSignIns,
+    consumed: ConsumedState,
+    client: ClientRequest,
+    *,
+    code: str | None,
+    error: str | None,
+) -> Response:
+    """Redirect to an API client, with a code or with an error (RFC 6749, section 4.1.2)."""
+    try:
+        grant = await flows.exchange(backend, consumed, code, error)
+        login = await backend.fetch_login(grant, nonce=consumed.nonce)
+        return _see(await sign_ins.complete(backend, login, client, strategy.address))
+    except ProviderFailed as failure:
+        log.warning("oauth.provider_failed", provider=backend.name, reason=str(failure))
+        is_down = isinstance(failure, ProviderUnavailable)
+        return _see(
+            sign_ins.fail(
+                client, "provider_unavailable" if is_down else "provider_error", f"{backend.label} did not sign you in"
+            )
+        )
+    except ServiceError as refused:
+        return _see(sign_ins.fail(client, refused.code, refused.detail))
 
 
 @router.get("/identities", tags=["identities"], responses=problems(401, 403))
@@ -204,14 +255,14 @@ def _set_flow_cookie(strategy: SessionStrategy, response: Response, redirect: Au
     """Give the browser the secret that it must bring back."""
     cookies = strategy.cookies
     max_age_s = int(LIFETIME.total_seconds())
-    cookies.set(response, cookies.flow_of(redirect.state), redirect.browser, max_age_s=max_age_s)
+    cookies.set(response, cookies.flow, redirect.browser, max_age_s=max_age_s)
     response.headers["Cache-Control"] = "no-store"
 
 
-async def _read_browser(request: Request, strategy: SessionStrategy, sessions: Sessions, state: str) -> CallbackBrowser:
-    """Read the browser's cookie for this flow, and who is signed in there."""
+async def _read_browser(request: Request, strategy: SessionStrategy, sessions: Sessions) -> CallbackBrowser:
+    """Read the browser's flow cookie, and who is signed in there."""
     cookies = strategy.cookies
-    browser = request.cookies.get(cookies.flow_of(state))
+    browser = request.cookies.get(cookies.flow)
     try:
         claims = await strategy.identity.tokens.verify(request.cookies.get(cookies.access, ""))
     except TokenRefused:

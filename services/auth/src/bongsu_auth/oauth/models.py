@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from bongsu.identity.models import AuthModel
 from bongsu.mixins import AsciiKey, UTCDateTime, UUIDKey
 
-Flow = Literal["login", "link", "install"]
+Flow = Literal["login", "link", "install", "client"]
 
 
 class OAuthState(AuthModel):
@@ -32,6 +32,12 @@ class OAuthState(AuthModel):
     nonce: Mapped[str] = mapped_column(AsciiKey(64))
     """The OpenID Connect nonce, which the provider copies into its ID token."""
     next_path: Mapped[str] = mapped_column(Text)
+    redirect_uri: Mapped[str | None] = mapped_column(Text)
+    """Where an API client receives its code; None for a browser's flow."""
+    client_challenge: Mapped[str | None] = mapped_column(AsciiKey(64))
+    """The API client's PKCE code challenge."""
+    client_state: Mapped[str | None] = mapped_column(Text)
+    """The API client's state, which comes back with its code."""
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime())
 
     __table_args__ = (

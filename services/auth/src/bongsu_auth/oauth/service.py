@@ -71,10 +71,16 @@ class Flows:
         self._install_permissions = install_permissions
 
     async def start(
-        self, context: FlowContext, *, scopes: tuple[str, ...] | None = None, extra: Mapping[str, str] | None = None
+        self,
+        context: FlowContext,
+        browser: str | None = None,
+        *,
+        scopes: tuple[str, ...] | None = None,
+        extra: Mapping[str, str] | None = None,
     ) -> AuthorizationRedirect:
         """Start a flow.
 
+        :param browser: the value of the flow cookie that the browser has.
         :param scopes: None for those of the settings.
         :param extra: parameters of the provider's own.
         :raises ProviderNotFound: it is not configured.
@@ -86,7 +92,7 @@ class Flows:
         except ProviderFailed as failure:
             log.warning("oauth.provider_failed", provider=provider.name, reason=str(failure))
             raise ProviderDown from failure
-        new = await self._database.run(states.create, context, self._vault)
+        new = await self._database.run(states.create, context, self._vault, browser)
         request = AuthorizationRequest(
             redirect_uri=self._callback_url(context.provider),
             state=new.state,

@@ -6,6 +6,7 @@ Every function needs an open unit of work.
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,20 @@ from bongsu_auth.errors import StateExpired, StateRefused
 from bongsu_auth.oauth.models import Flow, OAuthState
 
 LIFETIME = timedelta(minutes=10)
+_COOKIE = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRequest:
+    """An API client's request to sign a user in.
+
+    :param code_challenge: PKCE's, S256.
+    :param state: comes back to the client unchanged.
+    """
+
+    redirect_uri: str
+    code_challenge: str
+    state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +42,7 @@ class FlowContext:
 
     :param next_path: where the browser goes afterwards; a safe path.
     :param user_id: who links or installs, in which session; None for a sign-in.
+    :param client: the API client that the sign-in is for; None for a browser's flow.
     """
 
     provider: str
@@ -34,6 +50,7 @@ class FlowContext:
     next_path: str
     user_id: UUID | None = None
     session_id: UUID | None = None
+    client: ClientRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +67,7 @@ class NewState:
 class CallbackBrowser:
     """The browser that comes back.
 
-    :param browser: the value of its cookie for this state.
+    :param browser: the value of its flow cookie.
     :param user_id: who is signed in there, in which session.
     """
 
@@ -68,9 +85,14 @@ class ConsumedState:
     nonce: str
 
 
-async def create(context: FlowContext, vault: Vault) -> NewState:
-    """Store a new state."""
-    state, browser, verifier, nonce = (secrets.token_urlsafe(32) for _ in range(4))
+async def create(context: FlowContext, vault: Vault, browser: str | None = None) -> NewState:
+    """Store a new state.
+
+    :param browser: the value of the flow cookie that the browser has from another flow; it serves for both.
+    """
+    state, new_browser, verifier, nonce = (secrets.token_urlsafe(32) for _ in range(4))
+    if browser is None or not _COOKIE.fullmatch(browser):
+        browser = new_browser
     state_id = uuid7()
     await OAuthState.create(
         id=state_id,
@@ -83,9 +105,12 @@ async def create(context: FlowContext, vault: Vault) -> NewState:
         sealed_verifier=vault.seal(verifier, aad=_context(state_id)),
         nonce=nonce,
         next_path=context.next_path,
+        redirect_uri=context.client.redirect_uri if context.client is not None else None,
+        client_challenge=context.client.code_challenge if context.client is not None else None,
+        client_state=context.client.state if context.client is not None else None,
         expires_at=datetime.now(UTC) + LIFETIME,
     )
-    return NewState(state, browser, _challenge(verifier), nonce)
+    return NewState(state, browser, challenge_of(verifier), nonce)
 
 
 async def consume(state: str, provider: str, browser: CallbackBrowser, vault: Vault) -> ConsumedState:
@@ -105,7 +130,9 @@ async def consume(state: str, provider: str, browser: CallbackBrowser, vault: Va
         verifier = vault.open_text(found.sealed_verifier, aad=_context(found.id))
     except SealBroken:
         raise StateRefused from None
-    context = FlowContext(found.provider, found.flow, found.next_path, found.user_id, found.session_id)
+    context = FlowContext(
+        found.provider, found.flow, found.next_path, found.user_id, found.session_id, _client_of(found)
+    )
     return ConsumedState(context, verifier, found.nonce)
 
 
@@ -117,9 +144,12 @@ async def sweep_states() -> int:
 def _is_started_by(browser: CallbackBrowser, state: OAuthState) -> bool:
     """Return whether this browser started the flow.
 
-    It has the flow's cookie; or it is signed in with the session that started the flow, as when the dashboard did so on
-    the browser's behalf. A browser in which another user signed in since does not link to the first user's account.
+    The flow of an API client starts in no browser: its code is bound to the client. A browser has the flow cookie; or
+    it is signed in with the session that started the flow, as when the dashboard did so on the browser's behalf. A
+    browser in which another user signed in since does not link to the first user's account.
     """
+    if _client_of(state) is not None:
+        return True
     if state.user_id is not None and browser.user_id is not None and browser.user_id != state.user_id:
         return False
     if browser.browser is not None and hmac.compare_digest(digest(browser.browser), state.browser_digest):
@@ -127,7 +157,14 @@ def _is_started_by(browser: CallbackBrowser, state: OAuthState) -> bool:
     return state.session_id is not None and browser.session_id == state.session_id
 
 
-def _challenge(verifier: str) -> str:
+def _client_of(state: OAuthState) -> ClientRequest | None:
+    if state.redirect_uri is None or state.client_challenge is None:
+        return None
+    return ClientRequest(state.redirect_uri, state.client_challenge, state.client_state)
+
+
+def challenge_of(verifier: str) -> str:
+    """Return the S256 code challenge of a code verifier (RFC 7636)."""
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
 
 
