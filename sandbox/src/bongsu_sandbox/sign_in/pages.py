@@ -97,17 +97,15 @@ def _page(  # noqa: PLR0913 - the page and what it shows
         "here": f"{path}?{urlencode(query)}",
     }
     answer = pages.page(request, "consent.html", context, status_code=422 if is_person_missing else 200)
-    allow_form_redirect(answer, wanted)
+    allow_form_redirect(answer)
     return answer
 
 
-def allow_form_redirect(answer: Response, wanted: AuthorizationRequest) -> None:
-    """Let the page's form redirect to the application."""
-    # Browsers hold the redirect after a form to the same rule as the form.
+def allow_form_redirect(answer: Response) -> None:
+    """Let the page's form redirect to the application, and from there to wherever the sign-in began."""
+    # Browsers hold each redirect after a form to `form-action`, and an app's last one may go to a scheme of its own.
     policy = answer.headers["Content-Security-Policy"]
-    answer.headers["Content-Security-Policy"] = policy.replace(
-        "form-action 'self'", f"form-action 'self' {wanted.redirect_origin}"
-    )
+    answer.headers["Content-Security-Policy"] = policy.replace("form-action 'self'; ", "")
     # With `no-referrer` a browser hides the origin of a form, even from the page's own site.
     answer.headers["Referrer-Policy"] = "same-origin"
 

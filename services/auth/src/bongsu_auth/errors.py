@@ -52,7 +52,7 @@ class PrefetchRefused(Forbidden):
     detail = "A sign-in does not start in advance"
 
 
-class CodeRefused(BadRequest):
+class GrantRefused(BadRequest):
     """The code of an API client is unknown, used or expired, or the verifier is not the one of its challenge."""
 
     code = "invalid_grant"

@@ -4,7 +4,8 @@ import asyncio
 import base64
 import hashlib
 import secrets
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -39,9 +40,9 @@ class Client:
         digest = hashlib.sha256(self.verifier.encode()).digest()
         self.challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
-    async def start(self, provider: str = "google", **changes: object) -> httpx.Response:
-        body = {"redirect_uri": self.redirect_uri, "code_challenge": self.challenge, "state": "s t&ate"} | changes
-        return await self.stage.client.post(f"/auth/oauth/{provider}/authorize", json=body)
+    async def start(self, provider: str = "google", changes: Mapping[str, object] | None = None) -> httpx.Response:
+        body = {"redirect_uri": self.redirect_uri, "code_challenge": self.challenge, "state": "s t&ate"}
+        return await self.stage.client.post(f"/auth/oauth/{provider}/authorize", json={**body, **(changes or {})})
 
     async def come_back(self, person: Person, provider: str = "google", **changes: str) -> dict[str, str]:
         """The person agrees in a browser that knows nothing of us. Returns what the browser brings to the client."""
@@ -116,6 +117,15 @@ class TestExchange:
         assert (answer.status_code, answer.json()["code"]) == (403, "account_blocked")
         assert await UserSession.row_count() == 0
 
+    async def test_second_factor_is_asked_for_instead_of_tokens(self, stage: Stage) -> None:
+        client = Client(stage)
+        code = (await client.come_back(Person()))["code"]
+        await (await User.filter_by().one()).update(mfa_enabled_at=datetime.now(UTC))
+        answer = (await client.exchange(code)).json()
+        assert answer["mfa_required"] is True
+        assert "access_token" not in answer
+        assert await UserSession.row_count() == 0
+
     async def test_code_is_not_stored_in_plaintext(self, stage: Stage) -> None:
         code = (await Client(stage).come_back(Person()))["code"]
         assert (await OAuthCode.filter_by().one()).code_digest == hashlib.sha256(code.encode()).hexdigest()
@@ -175,7 +185,7 @@ class TestAuthorize:
     async def test_malformed_request_names_the_field(
         self, stage: Stage, changes: dict[str, object], field: str
     ) -> None:
-        answer = await Client(stage).start(**changes)
+        answer = await Client(stage).start(changes=changes)
         assert (answer.status_code, error_fields(answer)) == (422, [f"body.{field}"])
 
     async def test_unknown_provider_is_404(self, stage: Stage) -> None:

@@ -54,7 +54,7 @@ class TestAuthorize:
 
     @pytest.mark.parametrize("value", ["x", "x" * 44, "한" * 43])
     async def test_malformed_flow_cookie_is_replaced(self, stage: Stage, value: str) -> None:
-        headers = {"cookie": f"flow-8000={value}".encode()}
+        headers = {b"cookie": f"flow-8000={value}".encode()}
         answer = await stage.client.get("/auth/oauth/discord/authorize", headers=headers)
         assert answer.cookies["flow-8000"] != value
 

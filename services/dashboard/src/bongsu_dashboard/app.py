@@ -126,7 +126,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
     # Outermost, so that every answer has them.
     headers = security_headers(
         images=(origin_of(settings.discord_cdn_url),),
-        form_targets=(origin_of(settings.discord_url),),
+        form_targets=(origin_of(settings.discord_url), *map(origin_of, settings.link_urls)),
         https=urlsplit(public_url).scheme == "https",
     )
     app.add_middleware(SecurityHeaders, headers=headers)

@@ -3,7 +3,7 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from bongsu.runtime.settings import Settings
+from bongsu.runtime.settings import CommaList, Settings
 
 
 class DashboardSettings(Settings):
@@ -28,6 +28,10 @@ class DashboardSettings(Settings):
     )
     install_wait_s: int = Field(
         default=90, ge=5, le=900, description="How long a page waits for the bot to appear on a server, seconds"
+    )
+    link_urls: CommaList = Field(
+        default=("https://accounts.google.com", "https://kauth.kakao.com", "https://accounts.kakao.com"),
+        description="Where linking an account leads, comma-separated; forms may redirect there",
     )
     discord_url: str = Field(
         default="https://discord.com",

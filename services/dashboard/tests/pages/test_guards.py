@@ -18,7 +18,8 @@ class TestHeaders:
             "style-src": "'self'",
             "img-src": "'self' https://cdn.discordapp.com",
             "connect-src": "'self'",
-            "form-action": "'self' https://discord.com",
+            "form-action": "'self' https://discord.com https://accounts.google.com https://kauth.kakao.com "
+            "https://accounts.kakao.com",
             "frame-ancestors": "'none'",
             "base-uri": "'none'",
         }

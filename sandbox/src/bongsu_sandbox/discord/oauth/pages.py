@@ -93,7 +93,7 @@ def _page(  # noqa: PLR0913 - the page and what it shows
         "here": f"{AUTHORIZE}?{urlencode(query)}",
     }
     answer = pages.page(request, "discord-authorize.html", context, status_code=status)
-    allow_form_redirect(answer, wanted)
+    allow_form_redirect(answer)
     return answer
 
 

@@ -17,7 +17,7 @@ from bongsu.identity.sweeps import sweep
 from bongsu.mixins import Database
 from bongsu_auth.accounts.digests import digest
 from bongsu_auth.client_sign_in.models import OAuthCode
-from bongsu_auth.errors import CodeRefused, invalid_field
+from bongsu_auth.errors import GrantRefused, invalid_field
 from bongsu_auth.oauth.backend import CustomBackend
 from bongsu_auth.oauth.identities import ProviderLogin
 from bongsu_auth.oauth.service import Flows
@@ -83,14 +83,14 @@ class ClientSignIns:
     async def redeem(self, code: str, verifier: str) -> tuple[User, str]:
         """Return the user and the provider of a code, which does not work again, whatever the verifier is.
 
-        :raises CodeRefused: the code is unknown, used or expired, or the verifier is another client's.
+        :raises GrantRefused: the code is unknown, used or expired, or the verifier is another client's.
         """
         found = await self.database.run(_take, code)
         if found is None or not hmac.compare_digest(challenge_of(verifier), found.code_challenge):
-            raise CodeRefused
+            raise GrantRefused
         user = await User.get_or_none(found.user_id)
         if user is None:
-            raise CodeRefused
+            raise GrantRefused
         return user, found.provider
 
     def _redirect(self, client: ClientRequest, **parameters: str) -> str:
