@@ -22,7 +22,7 @@ def is_safe(path: str) -> bool:
         or len(path) > MAX_CHARS
         or not all(map(is_allowed, path))
         or "\\" in path
-        or " " in path
+        or any(map(str.isspace, path))
     ):
         return False
     before_query = re.split("[?#]", path, maxsplit=1)[0]

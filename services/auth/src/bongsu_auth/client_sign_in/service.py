@@ -18,8 +18,6 @@ from bongsu.mixins import Database
 from bongsu_auth.accounts.digests import digest
 from bongsu_auth.client_sign_in.models import OAuthCode
 from bongsu_auth.errors import GrantRefused, invalid_field
-from bongsu_auth.oauth.backend import CustomBackend
-from bongsu_auth.oauth.identities import ProviderLogin
 from bongsu_auth.oauth.service import Flows
 from bongsu_auth.oauth.states import ClientRequest, FlowContext, challenge_of
 
@@ -61,16 +59,10 @@ class ClientSignIns:
         context = FlowContext(provider, "client", "/", client=client)
         return (await self.flows.start(context)).authorization_url
 
-    async def complete(
-        self, backend: CustomBackend, login: ProviderLogin, client: ClientRequest, address: str | None
-    ) -> str:
-        """Create or find the user, and return the redirect with a code.
-
-        :raises ServiceError: as `CustomBackend.sign_in`.
-        """
-        user = await backend.find_user(login, address)
+    async def complete(self, client: ClientRequest, user_id: UUID, provider: str) -> str:
+        """Return the redirect with a code for a user who signed in at the provider."""
         code = secrets.token_urlsafe(32)
-        await self.database.run(_store, code, user.id, backend.name, client.code_challenge)
+        await self.database.run(_store, code, user_id, provider, client.code_challenge)
         return self._redirect(client, code=code)
 
     def fail(self, client: ClientRequest, error: str, description: str) -> str:

@@ -190,7 +190,8 @@ async def _complete_client(
     try:
         grant = await flows.exchange(backend, consumed, code, error)
         login = await backend.fetch_login(grant, nonce=consumed.nonce)
-        return _see(await sign_ins.complete(backend, login, client, strategy.address))
+        user = await backend.find_user(login, strategy.address)
+        return _see(await sign_ins.complete(client, user.id, backend.name))
     except ProviderFailed as failure:
         log.warning("oauth.provider_failed", provider=backend.name, reason=str(failure))
         is_down = isinstance(failure, ProviderUnavailable)
