@@ -61,6 +61,7 @@ NEED_DATABASE = (
     ["user", "create", "lee@example.com", "--password", PASSWORD],
     ["user", "promote", "kim@example.com", "staff"],
     ["key", "create", "kim@example.com"],
+    ["signing-key", "rotate"],
 )
 
 

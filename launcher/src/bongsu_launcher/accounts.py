@@ -1,10 +1,11 @@
-"""`bongsu user create|promote` and `bongsu key create`."""
+"""`bongsu user create|promote`, `bongsu key create` and `bongsu signing-key rotate`."""
 
 import argparse
 import getpass
 import os
 import sys
 
+from bongsu.identity.key_source import JWKS_MAX_AGE_S
 from bongsu.identity.scopes import KEY_SCOPES, Role, Scope
 from bongsu.process.identity import require_vault_opens
 from bongsu.process.server import Main
@@ -19,7 +20,12 @@ def process(options: argparse.Namespace) -> Main:
 
     :raises StartError: what was asked for is not possible, and why.
     """
-    action = {("user", "create"): _create_user, ("user", "promote"): _promote, ("key", "create"): _create_key}
+    action = {
+        ("user", "create"): _create_user,
+        ("user", "promote"): _promote,
+        ("key", "create"): _create_key,
+        ("signing-key", "rotate"): _rotate_signing_key,
+    }
 
     async def main(_stop: StopSignal) -> None:
         try:
@@ -61,6 +67,14 @@ async def _create_key(options: argparse.Namespace) -> None:
         print(f"export BONGSU_ACCESS_KEY={key.access_key}")
         print(f"export BONGSU_SECRET_KEY={secret}")
         print("The secret is shown this once.", file=sys.stderr)
+
+
+async def _rotate_signing_key(options: argparse.Namespace) -> None:
+    async with operator_database.connect(options.database_url) as (database, vault):
+        await require_vault_opens(vault)
+        kid = await operations.rotate_signing_key(database, vault)
+        minutes = JWKS_MAX_AGE_S // 60 + 1
+        print(f"{kid} is published now and signs tokens in {minutes} minutes; earlier tokens stay valid.")
 
 
 def _scopes(names: list[str] | None) -> frozenset[Scope]:

@@ -17,6 +17,7 @@ MODULES = {
     "credentials": "bongsu_launcher.credentials",
     "user": "bongsu_launcher.accounts",
     "key": "bongsu_launcher.accounts",
+    "signing-key": "bongsu_launcher.accounts",
     "send": "bongsu_launcher.send",
     "commands": "bongsu_launcher.slash_commands",
     "doctor": "bongsu_launcher.doctor",
@@ -78,6 +79,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--scope", action="append", dest="scopes", metavar="SCOPE", help="may be repeated; by default all scopes"
     )
     _with_database(make)
+
+    signing_key = commands.add_parser("signing-key", help="manage the keys that sign tokens").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    _with_database(signing_key.add_parser("rotate", help="create the next key; earlier tokens stay valid"))
 
     send = commands.add_parser("send", help="send an email through the API and follow its status")
     send.add_argument("to")

@@ -78,6 +78,7 @@ from bongsu_auth.sessions.limits import GuessLimits, sweep_failures
 from bongsu_auth.sessions.service import Lifetimes, Sessions, sweep_sessions
 from bongsu_auth.settings import AuthSettings
 from bongsu_auth.signing_keys import endpoints as signing_keys
+from bongsu_auth.signing_keys.service import SigningKeys
 from bongsu_auth.users import endpoints as user_administration
 from bongsu_auth.users.service import UserAdministration
 
@@ -199,6 +200,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         sweep_states,
         sweep_codes,
         flows.retry_profiles,
+        SigningKeys(database, vault, timedelta(days=settings.signing_key_days)).rotate_when_old,
     )
 
     @asynccontextmanager

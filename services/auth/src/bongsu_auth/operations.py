@@ -1,4 +1,4 @@
-"""An operator's commands, without the API: `user create`, `user promote` and `key create`.
+"""An operator's commands, without the API: `user create`, `user promote`, `key create` and `signing-key rotate`.
 
 Each opens its own unit of work, and needs a connected `Database`. The API's rules for input apply.
 """
@@ -22,6 +22,7 @@ from bongsu_auth.accounts.users import UserDatabase
 from bongsu_auth.api_keys.schemas import KeyIn
 from bongsu_auth.api_keys.service import ApiKeys
 from bongsu_auth.errors import UserNotFound
+from bongsu_auth.signing_keys import service as signing_keys
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -88,6 +89,11 @@ async def create_key(  # noqa: PLR0913 - each is one field of the key
     async with database.unit():
         user = await _find(email)
         return await keys.create(user.id, new)
+
+
+async def rotate_signing_key(database: Database, vault: Vault) -> str:
+    """Create the next key that signs tokens. Returns its ID."""
+    return await database.run(signing_keys.rotate, vault)
 
 
 @contextmanager

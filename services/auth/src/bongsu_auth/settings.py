@@ -53,6 +53,9 @@ class AuthSettings(Settings):
         pattern=r"^https?://[^/?#@\s]+$",
         description="Scheme, host and port of notify; without it, notify is reached through the public URL",
     )
+    signing_key_days: float = Field(
+        default=90, ge=0.1, le=3650, description="Days after which the next key signs tokens"
+    )
     access_token_s: int = Field(
         default=MAX_LIFETIME_S, ge=30, le=MAX_LIFETIME_S, description="Lifetime of an access token, seconds"
     )
