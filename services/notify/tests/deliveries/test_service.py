@@ -183,6 +183,19 @@ class TestTimeline:
         assert all(abs((entry.at - datetime.now(UTC)).total_seconds()) < 300 for entry in timeline)
 
 
+class TestCancel:
+    async def test_notification_is_not_sent_again_when_cancelled_while_its_outcome_is_unknown(
+        self, database: Database
+    ) -> None:
+        one = await _notification(status="unknown", attempt=1, next_attempt_at=_ago(1))
+        staff = Principal("user:1", uuid7(), sees_all=True)
+        async with database.unit():
+            await Notifications(database, {}, everyone_is_live=True).cancel(one.id, staff)
+        assert (await _claim(database, one.id)).settled == {one.id}
+        assert (await Notification.get(one.id)).status == "cancelled"
+        assert await NotificationEvent.filter_by(notification_id=one.id, detail="it may have been sent before").exists()
+
+
 class TestStatuses:
     def test_table_names_every_status_and_keeps_final_ones(self) -> None:
         assert {*NEXT} == {*get_args(Status)}
