@@ -3,8 +3,10 @@ import hashlib
 from typing import Any
 
 import httpx
+import joserfc.jwt
 import jwt
 import pytest
+from joserfc.jwk import KeySet
 
 from bongsu_sandbox.google.service import BIRTHDAY, GENDER, PHONE
 from sandbox.tests.sign_in import CALLBACK, EMMA, MINJI, SEOJUN, bearer, decide
@@ -112,6 +114,17 @@ class TestToken:
         claims = await read_claims(http, await sign_in(http))
         assert (claims["nonce"], claims["azp"]) == ("a-nonce", CLIENT["client_id"])
         assert (claims["email"], claims["email_verified"], claims["name"]) == ("minji.kim@example.com", True, "김민지")
+
+    async def test_id_token_is_verified_by_joserfc_with_its_defaults(self, http: httpx.AsyncClient) -> None:
+        tokens = await sign_in(http)
+        keys = KeySet.import_key_set((await http.get(f"{GOOGLE}/oauth2/v3/certs")).json())
+        token = joserfc.jwt.decode(tokens["id_token"], keys)
+        joserfc.jwt.JWTClaimsRegistry(
+            iss={"essential": True, "value": "http://localhost:8000/sandbox/google"},
+            aud={"essential": True, "value": CLIENT["client_id"]},
+            nonce={"essential": True, "value": "a-nonce"},
+        ).validate(token.claims)
+        assert token.claims["email"] == "minji.kim@example.com"
 
     async def test_address_is_missing_or_unverified_for_some_personas(self, http: httpx.AsyncClient) -> None:
         assert "email" not in await read_claims(http, await sign_in(http, SEOJUN))
