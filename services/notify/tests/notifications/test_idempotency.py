@@ -1,14 +1,15 @@
 import asyncio
+from contextvars import Context
 from uuid import UUID
 
 import pytest
 
 from bongsu.identity.models import User
-from bongsu.mixins import utc_now
+from bongsu.mixins import Database, utc_now
 from bongsu.outbox.models import OutboxMessage
 from bongsu_notify.channels.email.schemas import EmailNotificationIn
 from bongsu_notify.notifications.idempotency import fingerprint
-from bongsu_notify.notifications.models import Notification, NotificationEvent
+from bongsu_notify.notifications.models import Notification, NotificationEvent, RetryKey
 from services.notify.tests.notifications.api import BODY, Api
 
 
@@ -140,6 +141,28 @@ class TestIdempotency:
                 assert (await Notification.get(UUID(failed))).status == ("queued" if is_retried else "failed")
                 submitted = await Notification.filter_by(idempotency_key=once["Idempotency-Key"]).count()
                 assert submitted == (not is_retried)
+
+    @pytest.mark.parametrize("is_retry", [False, True], ids=["submission", "retry"])
+    async def test_request_waits_for_the_other_use_of_its_key_when_that_is_not_committed(
+        self, each_api: Api, each_database: Database, is_retry: bool
+    ) -> None:
+        async with await each_api.client_of("me@example.com") as client:
+            failed = UUID((await client.post("/v1/notifications", json=BODY)).json()["id"])
+            await Notification.filter_by(id=failed).update(status="failed")
+            row = await Notification.get(failed)
+            path = f"/v1/notifications/{failed}/retry" if is_retry else "/v1/notifications"
+            request = client.post(path, json=None if is_retry else BODY, headers={"Idempotency-Key": "once"})
+            used: dict[str, object] = {"principal": row.principal, "idempotency_key": "once"}
+            async with each_database.unit():
+                if is_retry:
+                    used |= {"channel": "email", "recipient": "a@example.com", "to": {}, "fingerprint": "f"}
+                    await Notification.bulk_create([used])
+                else:
+                    await RetryKey.bulk_create([used | {"notification_id": failed}])
+                answering = asyncio.create_task(request, context=Context())
+                await asyncio.wait([answering], timeout=0.5)
+            answer = await answering
+        assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_mismatch")
 
     @pytest.mark.parametrize("key", ["", "two words", "x" * 256])
     async def test_unusable_key_is_named(self, each_api: Api, key: str) -> None:
