@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from bongsu_dashboard.app import Ports, create_pages
 from bongsu_dashboard.settings import DashboardSettings
 from services.dashboard.tests.fake_credentials import FakeCredentials
+from services.dashboard.tests.fake_users import FakeUsers
 from services.dashboard.tests.fakes import MINA, FakeAccounts, FakeBot, FakeDirectory, FakeNotifications
 
 URL = "http://dashboard.test"
@@ -24,6 +25,7 @@ class Stage:
     directory: FakeDirectory = field(default_factory=FakeDirectory)
     notifications: FakeNotifications = field(default_factory=FakeNotifications)
     credentials: FakeCredentials = field(default_factory=FakeCredentials)
+    users: FakeUsers = field(default_factory=FakeUsers)
     bot: FakeBot = field(default_factory=FakeBot)
     settings: DashboardSettings = field(default_factory=DashboardSettings)
 
@@ -34,6 +36,7 @@ class Stage:
             notify=self.notifications,
             bot=self.bot,
             credentials=self.credentials,
+            users=self.users,
         )
         return create_pages(settings=self.settings, public_url=url, ports=ports)
 

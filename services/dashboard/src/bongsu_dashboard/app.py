@@ -45,6 +45,10 @@ from bongsu_dashboard.settings import DashboardSettings
 from bongsu_dashboard.sign_in import endpoints as sign_in
 from bongsu_dashboard.sign_in.service import SignIn
 from bongsu_dashboard.upstream import Upstream
+from bongsu_dashboard.users import endpoints as users
+from bongsu_dashboard.users.http import HttpUserClient
+from bongsu_dashboard.users.port import UserClient
+from bongsu_dashboard.users.service import Users
 
 MAX_BODY_BYTES = 256 * 1024
 
@@ -58,6 +62,7 @@ class Ports:
     notify: NotifyClient
     bot: Bot
     credentials: CredentialClient
+    users: UserClient
 
 
 def create_app(
@@ -73,6 +78,7 @@ def create_app(
     ports = Ports(
         auth=HttpAuthClient(auth_api),
         credentials=HttpCredentialClient(auth_api),
+        users=HttpUserClient(auth_api),
         directory=HttpGuildDirectory(auth_api),
         notify=HttpNotifyClient(Upstream("notify", notify)),
         bot=RpcBot(broker, timeout_s=settings.bot_timeout_s, leave_timeout_s=settings.leave_timeout_s),
@@ -94,6 +100,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         Accounts(ports.auth),
         SignIn(ports.auth),
         Security(ports.credentials),
+        Users(ports.users),
         Notifications(ports.notify),
         guilds_service,
         PendingInstalls(settings.install_wait_s),
@@ -114,6 +121,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         security.account_router,
         second_factor.account_router,
         leaving.router,
+        users.router,
     ):
         app.include_router(private, dependencies=[Depends(require_own_form_of_user)])
     app.include_router(assets.router)

@@ -1,15 +1,20 @@
 """Each page: accessible, within its window and within its policy; light and dark, wide and narrow."""
 
 from collections.abc import Callable
+from uuid import UUID
 
 import pytest
 
+from bongsu.identity.scopes import Role
 from services.dashboard.tests.browser.conftest import Opener
 from services.dashboard.tests.browser.scenes import ABSENT, ACTIVE, HOSTILE, OUTAGE, first_run, full
+from services.dashboard.tests.fake_users import an_account
+from services.dashboard.tests.fakes import MINA, a_user
 from services.dashboard.tests.stage import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+LEE = UUID(int=7)
 WIDE, NARROW = (1280, 860), (320, 640)
 OF_EVERYONE = [
     "/login",
@@ -61,6 +66,14 @@ def cut_off() -> Stage:
     return stage
 
 
+def managing() -> Stage:
+    """An administrator among accounts of every kind."""
+    stage = full()
+    stage.accounts.users[MINA] = a_user(role=Role.ADMINISTRATOR)
+    stage.users.items = [an_account("lee@example.com", id=LEE), an_account("kim@example.com", status="blocked")]
+    return stage
+
+
 async def _is_clean(opened: Opener, stage: Stage, path: str, *, signed_in: bool, look: str) -> None:
     size, scheme, language = (WIDE, "light", "ko-KR") if look == "wide and light" else (NARROW, "dark", "en-US")
     if signed_in and language == "en-US":
@@ -107,6 +120,8 @@ class TestPages:
             (silent, "/guilds"),
             (silent, f"/guilds/{ACTIVE}"),
             (silent, "/notifications"),
+            (managing, "/users"),
+            (managing, f"/users/{LEE}"),
             (cut_off, "/"),
             (cut_off, "/guilds"),
             (cut_off, f"/guilds/{ACTIVE}"),
