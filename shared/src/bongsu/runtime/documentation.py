@@ -14,6 +14,7 @@ _TYPES: Final = {
     "swagger-ui-bundle.js": "text/javascript",
     "swagger-ui.css": "text/css",
     "start.js": "text/javascript",
+    "theme.css": "text/css",
 }
 # The library writes inline styles; scripts come from here only.
 _POLICY: Final = (
