@@ -19,7 +19,7 @@ from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import case
+from sqlalchemy import and_, case, or_
 
 from bongsu.identity.sweeps import sweep
 from bongsu.mixins import Database, GroupCommit
@@ -223,12 +223,19 @@ def _count(
 async def _uncount(subjects: Sequence[str], blocks: Mapping[str, datetime], *, forgotten: str | None = None) -> None:
     """Take one guess off the counters, and the waits that it caused; set the forgotten one to zero."""
     own = [] if forgotten is None else [forgotten]
-    failures = case((LoginFailures.subject.in_(own), 0), else_=LoginFailures.failures - 1)
-    await LoginFailures.filter_by(subject__in=[*subjects, *own], failures__gt=0).update(failures=failures)
-    for subject in (*blocks, *own):
-        # Only that wait: another guess may have caused a longer one.
-        waits = LoginFailures.filter_by(subject=subject)
-        await (waits if subject in own else waits.filter_by(blocked_until=blocks[subject])).update(blocked_until=None)
+    # Only the waits of this guess end: another may have caused a longer one.
+    ended = or_(
+        LoginFailures.subject.in_(own),
+        *(
+            and_(LoginFailures.subject == subject, LoginFailures.blocked_until == until)
+            for subject, until in blocks.items()
+        ),
+    )
+    # No assignment reads what another one changes: MySQL makes them in order.
+    await LoginFailures.filter_by(subject__in=[*subjects, *own], failures__gt=0).update(
+        failures=case((LoginFailures.subject.in_(own), 0), else_=LoginFailures.failures - 1),
+        blocked_until=case((ended, None), else_=LoginFailures.blocked_until),
+    )
 
 
 async def sweep_failures() -> int:
