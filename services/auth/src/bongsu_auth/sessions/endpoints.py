@@ -53,8 +53,8 @@ async def login(
     """
     if as_cookie:
         strategy.identity.require_same_origin(request)
-    user = await strategy.authenticate(users, body.email, body.password.get_secret_value())
-    return await database.run((cookie_backend if as_cookie else bearer_backend).login, strategy, user)
+    async with strategy.authenticate(users, body.email, body.password.get_secret_value()) as user:
+        return await database.run((cookie_backend if as_cookie else bearer_backend).login, strategy, user)
 
 
 @router.post(

@@ -1,5 +1,7 @@
 """Sessions as fastapi-users' strategy, made for one request: it holds what the sign-in needs."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 from uuid import UUID
 
@@ -87,10 +89,12 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         self.caller = caller
         return user
 
-    async def authenticate(self, manager: UserManager, email: str, password: str) -> User:
-        """Check a password within the limits. Commits by itself: call it outside of a unit of work.
+    @asynccontextmanager
+    async def authenticate(self, manager: UserManager, email: str, password: str) -> AsyncIterator[User]:
+        """Check a password within the limits, for the block to sign in with. Call it outside of a unit of work.
 
-        The guess stays counted until `write_token` or `release_guess`.
+        The guess stays counted until `write_token` or `write_challenge`. The next sign-ins of the account wait for the
+        block's end: if they counted theirs before, several right passwords could reach the limit.
 
         :raises LoginRefused: address or password is wrong, or the account may not be used.
         :raises TooManyLogins: too many guesses; the password was not checked.
@@ -98,12 +102,13 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         attempt = Attempt(email, self.address, await self._find_device(manager, email))
         async with self._limits.reserve(attempt) as self._reservation:
             user = await manager.authenticate(OAuth2PasswordRequestForm(username=email, password=password))
+            if user is not None:
+                yield user
         if user is None:
             await manager.record_failure("session.sign_in_failed", email, Actor(address=self.address))
             raise LoginRefused
-        return user
 
-    async def release_guess(self) -> None:
+    async def _release_guess(self) -> None:
         """Undo the count of a right password, in the caller's unit of work."""
         if self._reservation is not None:
             await self._limits.release(self._reservation)
@@ -193,7 +198,7 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
                 raise
             raise LoginRefused from None
         token = await self._mfa.challenge(locked, self.provider)
-        await self.release_guess()
+        await self._release_guess()
         return token
 
     async def renew_token(self, user: User, *, password_checked: bool) -> Tokens:
@@ -235,7 +240,7 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
                 raise
             raise LoginRefused from None
         # Last in the unit of work, because many sign-ins share the counters of a network.
-        await self.release_guess()
+        await self._release_guess()
         return self.tokens.access_token
 
     async def destroy_token(self, token: str, user: User | None) -> None:
