@@ -12,7 +12,7 @@ from sqlalchemy.dialects import mysql
 
 from bongsu.mixins import Conflict, Database, WrongValue, WrongValueForLookup, uuid7
 from bongsu.mixins.values import Refused, coercion, storage
-from shared.tests.mixins.library import Author, Book, Genre, Level, Memo, Parcel, Visit
+from shared.tests.mixins.library import Author, Book, Genre, Level, Measured, Memo, Parcel, Visit
 
 WRONG: list[tuple[str, object, str]] = [
     ("label", "x" * 21, r"Parcel\.label takes at most 20 characters, not 21"),
@@ -250,3 +250,35 @@ class TestQueries:
         await Book.create(title="x")
         with pytest.raises(WrongValueForLookup):
             await Book.filter_by(title__regex="(").count()
+
+
+@pytest.mark.usefixtures("db")
+class TestNone:
+    """An explicit None is NULL in every write, also in a column with a default, which is for what is left out."""
+
+    async def test_none_is_null_in_a_column_with_a_default_of_the_database(self) -> None:
+        await Measured.create(title="a", stamped=None)
+        await Measured(title="b", stamped=None).save()
+        await Measured.get_or_create({"stamped": None}, title="c")
+        await Measured.create_or_update(by="title", title="d", stamped=None)
+        await Measured.bulk_create([{"title": "e", "stamped": None}])
+        await Measured.bulk_create([Measured(title="f", stamped=None)])
+        await Measured.upsert({"id": uuid7(), "title": "g", "stamped": None})
+        assert await Measured.order_by("title").pluck("stamped") == [None] * 7
+
+    async def test_left_out_column_has_the_default_of_the_database(self) -> None:
+        made = await Measured.create(title="a")
+        await Measured.bulk_create([{"title": "b"}, Measured(title="c")])
+        assert made.stamped is not None
+        assert await Measured.filter_by(stamped__isnull=True).count() == 0
+
+    async def test_none_is_null_in_a_column_with_a_default_of_python(self) -> None:
+        for write in (
+            lambda: Author.create(email="a", age=None),
+            lambda: Author.bulk_create([{"email": "a", "age": None}]),
+            lambda: Author.bulk_create([Author(email="a", age=None)]),
+            lambda: Author.upsert({"email": "a", "age": None}),
+        ):
+            with pytest.raises(Conflict) as caught:
+                await write()
+            assert (caught.value.kind, caught.value.columns) == ("not null", ("age",))

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Double, Enum, MetaData, String, Table, event, inspect
+from sqlalchemy import JSON, Connection, Double, Enum, MetaData, String, Table, event, inspect
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapper, declared_attr
 from sqlalchemy.orm.attributes import instance_state, set_attribute
@@ -19,6 +19,7 @@ from bongsu.mixins.clock import python_now
 from bongsu.mixins.database import Database
 from bongsu.mixins.errors import NotConnected, NotLoaded, UnknownField
 from bongsu.mixins.fields import fields_of
+from bongsu.mixins.reserved import refuse_reserved
 from bongsu.mixins.types import IntegerEnum, UTCDateTime, UUIDKey
 
 T = TypeVar("T")
@@ -78,6 +79,7 @@ class Base(DeclarativeBase):
         if cls.__dict__.get("__abstract__", False) or cls.__mro__[1] is DeclarativeBase:
             super().__init_subclass__(**options)
             return
+        refuse_reserved(cls)
         _name_table(cls)
         declared = cls.__dict__.get("__mapper_args__")
         _complete_mapper_args(cls)
@@ -87,6 +89,8 @@ class Base(DeclarativeBase):
         else:
             cls.__mapper_args__ = declared
         mapper: Mapper[Base] | None = cls.__dict__.get("__mapper__")
+        if mapper is not None and isinstance(mapper.local_table, Table):
+            _store_none(mapper.local_table)
         if mapper is not None and mapper.version_id_col is None:
             mapper.confirm_deleted_rows = False  # a row that is gone already is no error
 
@@ -137,6 +141,14 @@ def _name_table(model: type[Base]) -> None:
         if "__mapper__" in parent.__dict__ or declares:  # a subclass of a mapped class shares its table by default
             return
     model.__tablename__ = table_name(model.__name__)
+
+
+def _store_none(table: Table) -> None:
+    """Lets an explicit None be NULL in columns with a default, as in bulk writes, where SQLAlchemy has the default."""
+    for column in table.columns:
+        has_default = column.default is not None or column.server_default is not None
+        if has_default and not (column.primary_key or column.computed or isinstance(column.type, JSON)):
+            column.type = column.type.evaluates_none()
 
 
 def _complete_mapper_args(model: type[Base]) -> None:

@@ -16,7 +16,7 @@ from bongsu.mixins.base import Base
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.errors import UnknownField, WrongValueForLookup
 from bongsu.mixins.fields import Fields, Initial, Key, fields_of, keys_among
-from bongsu.mixins.instances import reference, settle_references, state_of
+from bongsu.mixins.instances import reference, refuse_in_use, settle_references, state_of
 from bongsu.mixins.loaded import are_many_loaded, refresh_loaded
 from bongsu.mixins.memory import MemorySession
 from bongsu.mixins.sessions import atomically
@@ -42,6 +42,11 @@ def bulk_insert(
     session: Session, model: type[M], rows: Sequence["Mapping[str, object] | M"], *, savepoint: bool = True
 ) -> int:
     """Inserts the rows, one statement for all that have the same fields; objects get what was made for them."""
+    for row in rows:
+        if isinstance(row, Base):
+            refuse_in_use(session, [state_of(row)])
+            if state_of(row).key is not None:
+                raise WrongValueForLookup(f"bulk_create inserts new objects, and {row!r} has or had a row already")
     session.flush()
     fields = fields_of(model)
     if fields.is_joined:
@@ -231,6 +236,7 @@ def bulk_set(session: Session, query: "Writes[M]", rows: Sequence["Mapping[str, 
     fields = fields_of(model)
     if by not in fields.columns:
         raise UnknownField(model.__name__, by, fields.columns)
+    refuse_in_use(session, [state_of(row) for row in rows if isinstance(row, Base)])
     given = [values for values in [_given(fields, row, by) for row in rows] if values]
     session.flush()
     if fields.is_joined:

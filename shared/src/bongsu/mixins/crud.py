@@ -13,6 +13,7 @@ from bongsu.mixins.fields import fields_of
 from bongsu.mixins.instances import (
     Refresh,
     attached,
+    check_saved,
     check_settable,
     column_values,
     connect,
@@ -50,12 +51,12 @@ class CRUDMixin(NamesMixin):
         return Query(cls)
 
     @classmethod
-    def filter_by(cls, *where: Where, **lookups: object) -> Query[Self]:
+    def filter_by(cls, /, *where: Where, **lookups: object) -> Query[Self]:
         """The rows for which every condition holds; see `Query.filter_by`."""
         return Query(cls).filter_by(*where, **lookups)
 
     @classmethod
-    def exclude(cls, *where: Where, **lookups: object) -> Query[Self]:
+    def exclude(cls, /, *where: Where, **lookups: object) -> Query[Self]:
         """All rows but those for which every condition holds."""
         return Query(cls).exclude(*where, **lookups)
 
@@ -72,6 +73,7 @@ class CRUDMixin(NamesMixin):
     @classmethod
     async def create(
         cls,
+        /,
         session: AsyncSession | None = None,
         *,
         auto_commit: bool = False,
@@ -87,7 +89,7 @@ class CRUDMixin(NamesMixin):
         return await instance._insert(session, related, auto_commit=auto_commit, refresh=refresh)
 
     @classmethod
-    async def get(cls, *key: object, session: AsyncSession | None = None, **unique: object) -> Self:
+    async def get(cls, /, *key: object, session: AsyncSession | None = None, **unique: object) -> Self:
         """The row with this key (a part a column), or with these values; `NotFound`, `MultipleFound`.
 
         None is no value to find a row by: `get(email=None)` finds nothing; `get(email__isnull=True)` asks for NULL.
@@ -99,7 +101,7 @@ class CRUDMixin(NamesMixin):
         return found
 
     @classmethod
-    async def get_or_none(cls, *key: object, session: AsyncSession | None = None, **unique: object) -> Self | None:
+    async def get_or_none(cls, /, *key: object, session: AsyncSession | None = None, **unique: object) -> Self | None:
         """As `get`, None without a row."""
         if not unique:
             return await read(cls, session, load_by_key(cls, key))
@@ -113,7 +115,7 @@ class CRUDMixin(NamesMixin):
 
     @classmethod
     async def get_or_create(
-        cls, defaults: Mapping[str, object] | None = None, *, session: AsyncSession | None = None, **unique: object
+        cls, /, defaults: Mapping[str, object] | None = None, *, session: AsyncSession | None = None, **unique: object
     ) -> tuple[Self, bool]:
         """Return the row with these values, created (with `defaults` too) if it is missing; and whether it was created.
 
@@ -124,7 +126,7 @@ class CRUDMixin(NamesMixin):
 
     @classmethod
     async def create_or_update(
-        cls, *, by: str | Sequence[str] | None = None, session: AsyncSession | None = None, **values: object
+        cls, /, *, by: str | Sequence[str] | None = None, session: AsyncSession | None = None, **values: object
     ) -> tuple[Self, bool]:
         """Updates the row that has the values of `by`, or creates it; and whether it was created.
 
@@ -178,6 +180,7 @@ class CRUDMixin(NamesMixin):
     async def bulk_update(
         cls,
         rows: Iterable["Mapping[str, object] | Self"],
+        /,
         *where: Where,
         by: str = "id",
         session: AsyncSession | None = None,
@@ -226,8 +229,10 @@ class CRUDMixin(NamesMixin):
 
         def work(open_session: Session) -> None:
             connect(open_session, self)
-            if is_settled(self, open_session) and state_of(self).was_deleted:
-                return
+            if is_settled(self, open_session):
+                if state_of(self).was_deleted:
+                    return
+                check_saved(self)
             with attached(open_session, self):
                 open_session.delete(self)
                 open_session.flush()
@@ -246,6 +251,8 @@ class CRUDMixin(NamesMixin):
                 raise UnknownField(type(self).__name__, name, fields.readable)
 
         def work(open_session: Session) -> None:
+            if is_settled(self, open_session):
+                check_saved(self)
             with attached(open_session, self):
                 refresh_object(open_session, self, names)
 

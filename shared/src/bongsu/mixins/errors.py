@@ -99,6 +99,10 @@ class SessionSharedAcrossTasks(MixinError):
         self.holder = holder
 
 
+class ReservedName(MixinError):
+    """A mapped attribute has the name of something that the model's methods need; its column may keep that name."""
+
+
 class UnfilteredWrite(MixinError):
     """A bulk update or delete without a filter; `.unfiltered()` allows it."""
 

@@ -16,7 +16,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
 )
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import CircularDependencyError, DBAPIError, InterfaceError, OperationalError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.exc import StaleDataError
@@ -160,10 +160,15 @@ def _ended_by(first: Exception) -> MixinError:
     )
 
 
-def translated(error: Exception, metadata: MetaData) -> MixinError | None:
+def translated(error: Exception, metadata: MetaData) -> MixinError | None:  # noqa: PLR0911  # one return a kind of error
     """The library's error for a database error, None where it has none of its own."""
     if isinstance(error, StaleDataError):
         return StaleVersion(f"The row was changed or deleted since it was read; read it again. ({error})")
+    if isinstance(error, CircularDependencyError):
+        return MixinError(
+            "new objects refer to one another in a circle (or one to itself), so none can be inserted first: save one "
+            f"of them without that relation, then set it. ({error})"
+        )
     if not isinstance(error, DBAPIError):
         return None
     if "user-defined function raised" in str(error.orig):  # SQLite's REGEXP, the only one that can

@@ -60,21 +60,36 @@ def attached(session: Session, instance: Base, values: Mapping[str, object] | No
     """
     state, aside = state_of(instance), dict[str, object]()
     connect(session, instance)
+    check_settable(instance, values or {})
+    unloaded = {
+        name: value
+        for name, value in (values or {}).items()
+        if state.key is not None and name in fields_of(state.class_).collections and name not in state.dict
+    }
+    values = {name: value for name, value in (values or {}).items() if name not in unloaded}
+    for related in unloaded.values():
+        _refuse_related(session, [inspect(each) for each in cast("Iterable[Base]", related)])
     if state.session is not session:
         _check_attachable(session, state)
         if isinstance(session, MemorySession):
             session.remember(instance)
-    elif values and isinstance(session, MemorySession):
-        session.remember(instance)
-    with _references_resolved(session, state, values or {}):
+    else:
+        if state.was_deleted:
+            raise NotFound(f"the row of {instance!r} was deleted")
+        if values and isinstance(session, MemorySession):
+            session.remember(instance)
+    with _references_resolved(session, state, values):
         if state.session is not session:
             relations = [name for name in fields_of(type(instance)).relations if name in state.dict]
             if state.key is not None:
                 aside = {name: state.dict.pop(name) for name in relations if name not in state.committed_state}
             if relations:
-                cascaded = state.mapper.cascade_iterator("save-update", state)
-                _refuse_in_use(session, [each for _, _, each, _ in cascaded])
+                _refuse_related(
+                    session, [each for _, _, each, _ in state.mapper.cascade_iterator("save-update", state)]
+                )
             session.add(instance)
+        with session.no_autoflush:  # a collection that was not loaded is loaded, to know what leaves it
+            set_values(instance, unloaded)
         yield
     state.dict.update({name: value for name, value in aside.items() if name not in state.dict})
 
@@ -84,15 +99,13 @@ def connect(session: Session, instance: Base) -> None:
 
     On SQLite it is the lock of the only writer, so that no task waits for it and holds an object meanwhile.
     """
-    _refuse_in_use(session, [state_of(instance)])
+    refuse_in_use(session, [state_of(instance)])
     if isinstance(session, MemorySession):
         session.connection()
 
 
 def _check_attachable(session: Session, state: "InstanceState[Base]") -> None:
-    _refuse_in_use(session, [state])
-    if state.was_deleted:
-        raise NotFound(f"the row of {state.obj()!r} was deleted")
+    _refuse_related(session, [state])
     if state.key is not None and state.key in session.identity_map:
         raise MixinError(
             f"{state.obj()!r} was loaded elsewhere, and this session has loaded the same row itself: use its object"
@@ -106,10 +119,9 @@ def _references_resolved(
     """Sets values, and of relations to one object their columns, where that object has a row and is in no session."""
     instance = cast("Base", state.obj())
     fields, loaded, resolved = fields_of(state.class_), state.dict, dict[str, object]()
-    check_settable(instance, values)
     related = {name: value for name, value in values.items() if name in fields.relations}
     for name in related.keys() & fields.collections:
-        _refuse_in_use(session, [inspect(each) for each in cast("Iterable[Base]", related[name])])
+        _refuse_related(session, [inspect(each) for each in cast("Iterable[Base]", related[name])])
     unsaved = {name: loaded[name] for name in fields.relations if name in state.committed_state and name in loaded}
     for name, target in (unsaved | related).items():
         columns = reference(fields.relations[name], target, session)
@@ -139,6 +151,8 @@ def reference(
             relation.parent.get_property_by_column(local).key: None for local, _ in relation.local_remote_pairs or ()
         }
     state: InstanceState[Base] = inspect(target)
+    if session is not None and state.session is session and state.was_deleted:
+        raise NotFound(f"the row of {target!r} was deleted")
     if state.key is None or (session is not None and state.session is session):
         return None
     columns: dict[str, object] = {}
@@ -174,7 +188,15 @@ def _settle(relation: "RelationshipProperty[Any]", target: "InstanceState[Base]"
         target.modified = False
 
 
-def _refuse_in_use(session: Session, states: "Iterable[InstanceState[Any]]") -> None:
+def _refuse_related(session: Session, states: "Iterable[InstanceState[Any]]") -> None:
+    """Refuses objects that cannot be written along: those of other sessions, and those whose rows were deleted."""
+    for state in states:
+        refuse_in_use(session, [state])
+        if state.was_deleted:
+            raise NotFound(f"the row of {state.obj()!r} was deleted")
+
+
+def refuse_in_use(session: Session, states: "Iterable[InstanceState[Any]]") -> None:
     """Raises `InUse` where an object that is to be written is in another session."""
     for state in states:
         other = state.session
@@ -219,6 +241,14 @@ def unknown_names(instance: Base) -> list[str]:
     return [name for name in state_of(instance).expired_attributes if name in columns]
 
 
+def check_saved(instance: Base) -> None:
+    """`NotFound` for an object that is new, or whose row was deleted."""
+    if state_of(instance).was_deleted:
+        raise NotFound(f"the row of {instance!r} was deleted")
+    if state_of(instance).key is None:
+        raise NotFound(f"{instance!r} is new and has no row yet: save() it first")
+
+
 def refresh_names(instance: Base, refresh: Refresh, computed: list[str]) -> Sequence[str] | None:
     """The names to read back after a write: all (empty), some, or none (None)."""
     if refresh is True:
@@ -236,8 +266,6 @@ def refresh_names(instance: Base, refresh: Refresh, computed: list[str]) -> Sequ
 def refresh_object(session: Session, instance: Base, names: Sequence[str]) -> None:
     """Reads the row again, or loads the named attributes."""
     state = state_of(instance)
-    if state.was_deleted:
-        raise NotFound(f"the row of {instance!r} was deleted")
     if not names and state.key is not None:
         model: type[Base] = state.class_
         condition = next(keys_among(model, [state.key[1]]))

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.crud import CRUDMixin
-from bongsu.mixins.instances import is_settled, own_session
+from bongsu.mixins.instances import check_saved, is_settled, own_session, state_of
 from bongsu.mixins.types import UTCDateTime
 
 
@@ -36,10 +36,17 @@ class SoftDeleteMixin(CRUDMixin):
         """Marks the row as deleted; `hard` deletes it."""
         if hard:
             await super().delete(session, auto_commit=auto_commit)
-        elif self.deleted_at is None or not is_settled(self, own_session(self, session)):
+            return
+        if is_settled(self, own_session(self, session)):
+            if state_of(self).was_deleted:
+                return
+            check_saved(self)
+        if self.deleted_at is None or not is_settled(self, own_session(self, session)):
             await self.update(session, auto_commit=auto_commit, deleted_at=python_now())
 
     async def restore(self, session: AsyncSession | None = None, *, auto_commit: bool = False) -> Self:
         """Takes the mark back."""
+        if is_settled(self, own_session(self, session)):
+            check_saved(self)
         await self.update(session, auto_commit=auto_commit, deleted_at=None)
         return self
