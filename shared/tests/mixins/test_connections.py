@@ -1,6 +1,8 @@
 """Commits and closes come to their end although the task is cancelled."""
 
 import asyncio
+import contextlib
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -111,3 +113,31 @@ class TestCancelledCommit:
         await cancel(author.delete())
         assert await Author.row_count() == 0
         await author.delete()
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+class TestCancelledStatement:
+    async def test_lock_of_sqlite_is_free_before_cursors_are_collected(self, db: Database, author: Author) -> None:
+        async def work() -> None:
+            async with db.unit():
+                await author.update(name="b")
+                await author.refresh("books")
+                await Author.filter_by(id=author.id).update(age=4)
+
+        gc.disable()  # a cursor in the traceback's cycle would end with it
+        try:
+            turns, done = 0, False
+            while not done:
+                task = asyncio.create_task(work())
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                done = task.done()
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+                async with asyncio.timeout(5):
+                    await author.update(name=f"{turns}")
+                turns += 1 + turns // 8  # a busy machine has more of them
+        finally:
+            gc.enable()
+        assert (await Author.get(author.id)).name == author.name

@@ -28,6 +28,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 from sqlalchemy.util import await_only, greenlet_spawn
+from sqlalchemy.util.concurrency import in_greenlet
 
 from bongsu.mixins.failures import may_be_repeated
 from bongsu.mixins.pooling import ping_idle_connections
@@ -54,6 +55,7 @@ class _SqliteDriver(Protocol):
     """The methods of aiosqlite's connection that are used here."""
 
     def execute(self, sql: str) -> Awaitable[object]: ...
+    def rollback(self) -> Awaitable[None]: ...
     def create_function(
         self, name: str, arguments: int, function: Callable[[object], object], deterministic: bool
     ) -> Awaitable[None]: ...
@@ -126,6 +128,18 @@ def _prepare_sqlite(engine: AsyncEngine, busy_timeout_s: float) -> None:
     event.listen(engine.sync_engine, "do_connect", _connect_sqlite)
     event.listen(engine.sync_engine, "begin", queue.begin)
     event.listen(engine.sync_engine, "checkin", queue.release)
+    event.listen(engine.sync_engine, "invalidate", _roll_back)
+
+
+def _roll_back(connection: DBAPIConnection, entry: ConnectionPoolEntry, error: BaseException | None) -> None:
+    """Ends the transaction of a connection that is about to be closed, as when a statement of it was cancelled.
+
+    SQLite would keep it, and its lock, until the garbage collector has found the last cursor.
+    """
+    del entry, error
+    if in_greenlet():
+        with contextlib.suppress(Exception, asyncio.CancelledError):  # the driver's thread does it all the same
+            await_only(asyncio.shield(cast("_Adapted", connection).driver_connection.rollback()))
 
 
 def _connect_sqlite(
