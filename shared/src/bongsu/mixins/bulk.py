@@ -1,41 +1,25 @@
 """Many rows by few statements."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Column, CursorResult, Insert, bindparam, case, insert, null, select, update
-from sqlalchemy.dialects import mysql, sqlite
-from sqlalchemy.ext.compiler import compiles
+from sqlalchemy import Column, CursorResult, bindparam, case, insert, select, update
 from sqlalchemy.orm import Session, make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
-from sqlalchemy.sql.compiler import SQLCompiler
 
 from bongsu.mixins.base import Base
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.errors import UnknownField, WrongValueForLookup
-from bongsu.mixins.fields import Fields, Initial, Key, fields_of, keys_among
-from bongsu.mixins.instances import reference, refuse_in_use, settle_references, state_of
+from bongsu.mixins.fields import Fields, Key, fields_of, keys_among
+from bongsu.mixins.instances import refuse_in_use, settle_references, state_of
 from bongsu.mixins.loaded import are_many_loaded, refresh_loaded
 from bongsu.mixins.memory import MemorySession
+from bongsu.mixins.rows import Group, Row, chunks, grouped, references
 from bongsu.mixins.sessions import atomically
-from bongsu.mixins.types import MYSQL_NAMES
-from bongsu.mixins.values import Coerce, Refused, is_expression
+from bongsu.mixins.values import is_expression
 from bongsu.mixins.writes import Writes
 
 M = TypeVar("M", bound=Base)
-Row = dict[str, object]
-
-_MAX_PARAMETERS = 30_000  # SQLite takes 32,766 a statement
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Rows with the same fields, and which of them are objects'."""
-
-    rows: list[Row]
-    objects: list[tuple[int, Base]]
 
 
 def bulk_insert(
@@ -51,7 +35,7 @@ def bulk_insert(
     fields = fields_of(model)
     if fields.is_joined:
         return _insert_joined(session, model, rows)
-    groups = _grouped(fields, rows, python_now())
+    groups = grouped(fields, rows, python_now())
     steps = len(rows) if savepoint else 1
     made = atomically(session, steps, lambda: [_insert(session, fields, groups[names], names) for names in groups])
     for group, values in zip(groups.values(), made, strict=True):
@@ -77,7 +61,7 @@ def _insert_joined(session: Session, model: type[M], rows: Sequence["Mapping[str
     return len(objects)
 
 
-def _insert(session: Session, fields: Fields, group: _Group, names: Sequence[str]) -> Sequence[Mapping[str, object]]:
+def _insert(session: Session, fields: Fields, group: Group, names: Sequence[str]) -> Sequence[Mapping[str, object]]:
     """Inserts a group; gives the values of each row, those that its columns' defaults made included."""
     # SQL is part of the statement, so each row needs its own; and only so is a key known that the database counts.
     has_sql = any(is_expression(group.rows[0][name]) for name in names)
@@ -123,102 +107,15 @@ def _read_unknown(session: Session, fields: Fields, objects: Sequence[Base]) -> 
                 set_committed_value(by_key[tuple(row[:width])], name, value)
 
 
-def _grouped(
-    fields: Fields, rows: Iterable["Mapping[str, object] | M"], now: datetime
-) -> dict[tuple[str, ...], _Group]:
-    """The rows by the fields they have, each complete, and under its columns' names."""
-    groups: dict[tuple[str, ...], _Group] = {}
-    known: dict[tuple[str, ...], tuple[_Shape, _Group]] = {}
-    for row in rows:
-        given = _insertable(fields, row) if isinstance(row, Base) else row
-        names = tuple(given)
-        found = known.get(names)
-        if found is None:
-            shape = _shape_of(fields, names)
-            found = known[names] = (shape, groups.setdefault(shape.columns, _Group([], [])))
-        shape, group = found
-        complete = {**given}
-        for name, check in shape.checks:
-            value = complete[name]
-            if value is not None:
-                try:
-                    stored = check(value)
-                except Refused:
-                    stored = fields.checked(name, value)  # SQL, or the error
-                if stored is not value:
-                    complete[name] = stored
-        for name, make in shape.missing:
-            complete[name] = make(now)
-        if shape.renamed:
-            complete = {shape.renamed.get(name, name): value for name, value in complete.items()}
-        if given is not row:
-            group.objects.append((len(group.rows), cast("Base", row)))
-        group.rows.append(complete)
-    return groups
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """For rows with the same fields: the values to add, and the names of their columns."""
-
-    checks: tuple[tuple[str, Coerce], ...]
-    missing: tuple[tuple[str, Initial], ...]
-    renamed: dict[str, str]
-    columns: tuple[str, ...]
-
-
-def _shape_of(fields: Fields, names: tuple[str, ...]) -> _Shape:
-    for name in names:
-        if name not in fields.columns:
-            raise UnknownField(fields.model.__name__, name, fields.columns)
-    missing = tuple((name, make) for name, make in fields.initial if name not in names)
-    if fields.identity is not None and fields.identity[0] not in names:
-        name, identity = fields.identity
-        missing = (*missing, (name, lambda _now: identity))
-    every = (*names, *(name for name, _ in missing))
-    renamed = {name: fields.columns[name].key for name in every if fields.columns[name].key != name}
-    checks = tuple((name, fields.checks[name]) for name in names)
-    return _Shape(checks, missing, renamed, tuple(sorted(fields.columns[name].key for name in every)))
-
-
-def _insertable(fields: Fields, row: Base) -> Row:
-    """An object's columns, those that nothing has set included: rows of one model then share a statement."""
-    loaded = state_of(row).dict | _references(fields, row, [name for name in fields.relations if name in row.__dict__])
-    return {
-        name: loaded.get(name)
-        for name, column in fields.columns.items()
-        if name in loaded or (name in fields.blank and not column.type.should_evaluate_none)
-    }
-
-
 def _changed(fields: Fields, row: Base, by: str) -> Row:
     """The unsaved values of an object by the names of its columns, and `by`."""
     state = state_of(row)
     unsaved = [name for name in state.committed_state if name in state.dict]
     changed = {name: fields.checked(name, state.dict[name]) for name in unsaved if name in fields.columns}
-    changed |= _references(fields, row, [name for name in unsaved if name in fields.relations])
+    changed |= references(fields, row, [name for name in unsaved if name in fields.relations])
     if changed.keys() - {by}:
         changed[by] = state.dict.get(by)
     return changed
-
-
-def _references(fields: Fields, row: Base, names: Iterable[str]) -> Row:
-    """The columns of relations to one object each; an error for any other, which a bulk write would drop."""
-    columns: Row = {}
-    state = state_of(row)
-    for name in names:
-        found: Row | None = None
-        if name not in fields.collections:
-            found = reference(fields.relations[name], state.dict[name], None)
-        elif not state.dict[name] and (state.key is None or name not in state.committed_state):
-            found = {}
-        if found is None:
-            raise WrongValueForLookup(
-                f"bulk writes are about rows of {fields.model.__name__} only, and {fields.model.__name__}.{name} holds "
-                "objects that are to be written too: save them first, or use save()"
-            )
-        columns |= found
-    return columns
 
 
 def _given(fields: Fields, row: "Mapping[str, object] | M", by: str) -> Row:
@@ -241,8 +138,8 @@ def bulk_set(session: Session, query: "Writes[M]", rows: Sequence["Mapping[str, 
     session.flush()
     if fields.is_joined:
         return atomically(session, len(given), lambda: sum(_set_joined(session, query, row, by) for row in given))
-    chunks = list(_chunks(given))
-    matched = atomically(session, len(chunks), lambda: sum(_set_chunk(session, query, chunk, by) for chunk in chunks))
+    parts = list(chunks(given))
+    matched = atomically(session, len(parts), lambda: sum(_set_chunk(session, query, part, by) for part in parts))
     if matched == len(given):
         for row in rows:
             if isinstance(row, Base):
@@ -272,18 +169,11 @@ def _set_joined(session: Session, query: "Writes[M]", row: Row, by: str) -> int:
 def _keys_by(session: Session, model: type[Base], by: str, rows: Sequence[Row]) -> list[Key]:
     """The keys of the rows that have these rows' values of `by`."""
     column, keys = fields_of(model).columns[by], list[Key]()
-    for chunk in _chunks(rows):
+    for chunk in chunks(rows):
         values = [row[by] for row in chunk]
         found = session.execute(select(*fields_of(model).key_columns).where(column.in_(values)))
         keys += [tuple(row) for row in found]
     return keys
-
-
-def _chunks(rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
-    widest = max((len(row) for row in rows), default=1)
-    size = max(1, _MAX_PARAMETERS // (2 * widest))
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
 
 
 def _set_chunk(session: Session, query: "Writes[M]", rows: Sequence[Row], by: str) -> int:
@@ -314,114 +204,3 @@ def _value(column: "Column[Any]", value: object) -> Any:  # noqa: ANN401  # a bo
 
 def _bound(column: "Column[Any]", value: object) -> Any:  # noqa: ANN401  # the same
     return bindparam(None, value, type_=column.type)
-
-
-def upsert_rows(
-    session: Session,
-    model: type[M],
-    rows: Sequence[Mapping[str, object]],
-    by: str | Sequence[str] | None,
-    update_names: Sequence[str] | None,
-) -> None:
-    """`INSERT … ON CONFLICT (by) DO UPDATE`, or MySQL's `ON DUPLICATE KEY UPDATE`."""
-    fields = fields_of(model)
-    if not rows:
-        return
-    if fields.is_joined:
-        raise WrongValueForLookup(
-            f"upsert writes one table, and a {model.__name__} is in several: use create_or_update"
-        )
-    session.flush()
-    names = _conflict_names(fields, by, rows[0])
-    groups = _grouped(fields, rows, python_now())
-    if len(groups) != 1:
-        raise WrongValueForLookup("the rows of an upsert all have the same fields")
-    taken = update_names if update_names is not None else [name for name in rows[0] if name not in names]
-    for name in taken:
-        if name not in fields.columns:
-            raise UnknownField(model.__name__, name, fields.columns)
-    if taken:  # an update moves these columns, and a marked row is no longer deleted
-        given = next(iter(groups))
-        moved = [name for name, column in fields.columns.items() if column.onupdate is not None and column.key in given]
-        taken = [*taken, *(name for name in moved if name not in taken)]
-    chunks = list(_chunks(next(iter(groups.values())).rows))
-    dialect = session.get_bind().dialect
-    is_mysql = dialect.name in MYSQL_NAMES
-    # As parameters of a statement that is compiled once, of which the driver makes one statement for all rows. Not with
-    # SQL values, nor where MySQL needs `AS new`, which the drivers do not recognise: they would send row by row.
-    takes_parameters = not is_mysql or not taken or getattr(dialect, "is_mariadb", False)
-
-    def execute() -> None:
-        for chunk in chunks:
-            has_sql = any(is_expression(value) for row in chunk for value in row.values())
-            inline = chunk if has_sql or not takes_parameters else ()
-            session.execute(
-                _mysql_upsert(fields, inline, taken) if is_mysql else _sqlite_upsert(fields, inline, names, taken),
-                None if inline else chunk,
-            )
-
-    atomically(session, len(chunks), execute)
-    refresh_loaded(session, model)
-
-
-def _conflict_names(fields: Fields, by: str | Sequence[str] | None, row: Mapping[str, object]) -> Sequence[str]:
-    if by is not None:
-        names = [by] if isinstance(by, str) else list(by)
-        for name in names:
-            if name not in fields.columns:
-                raise UnknownField(fields.model.__name__, name, fields.columns)
-        return names
-    for candidate in (fields.primary_key, *fields.unique_sets):
-        if candidate and all(name in row for name in candidate):
-            return candidate
-    raise WrongValueForLookup(
-        f"the rows hold neither the key of {fields.model.__name__} nor one of its unique constraints; say by="
-    )
-
-
-class _InsertMissing(Insert):
-    """An INSERT that leaves rows alone that exist: SQLAlchemy's own one for MySQL always has an alias for new rows."""
-
-    inherit_cache = True
-
-
-@compiles(_InsertMissing)
-def _render_insert_missing(statement: _InsertMissing, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # SQLAlchemy's protocol
-    key = compiler.preparer.quote(next(iter(statement.table.primary_key)).name)
-    inserted = compiler.visit_insert(statement, **options)  # type: ignore[no-untyped-call]  # SQLAlchemy's own
-    return f"{inserted} ON DUPLICATE KEY UPDATE {key} = {key}"
-
-
-def _mysql_upsert(fields: Fields, values: Sequence[Row], taken: Sequence[str]) -> Insert:
-    if not taken:
-        missing = _InsertMissing(fields.table)
-        return missing.values(list(values)) if values else missing
-    statement = mysql.insert(fields.table)
-    if values:
-        statement = statement.values(list(values))
-    inserted = statement.inserted
-    changes: dict[str, Any] = {fields.columns[name].key: inserted[fields.columns[name].key] for name in taken}
-    changes |= _moved(fields, changes)
-    return statement.on_duplicate_key_update(changes)
-
-
-def _sqlite_upsert(fields: Fields, values: Sequence[Row], names: Sequence[str], taken: Sequence[str]) -> sqlite.Insert:
-    statement = sqlite.insert(fields.table)
-    if values:
-        statement = statement.values(list(values))
-    target = [fields.columns[name] for name in names]
-    if not taken:
-        return statement.on_conflict_do_nothing(index_elements=target)
-    changes: dict[str, Any] = {fields.columns[name].key: statement.excluded[fields.columns[name].key] for name in taken}
-    changes |= _moved(fields, changes)
-    return statement.on_conflict_do_update(index_elements=target, set_=changes)
-
-
-def _moved(fields: Fields, changes: Mapping[str, object]) -> dict[str, Any]:
-    """The columns that an upsert changes besides the given ones: the version counts up, a deletion mark is removed."""
-    moved: dict[str, Any] = {}
-    if fields.version is not None:
-        moved[fields.columns[fields.version].key] = fields.columns[fields.version] + 1
-    if fields.deleted_at is not None and fields.columns[fields.deleted_at].key not in changes:
-        moved[fields.columns[fields.deleted_at].key] = null()
-    return moved

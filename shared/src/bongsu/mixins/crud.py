@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from bongsu.mixins.builder import OrderTerm
-from bongsu.mixins.bulk import bulk_insert, bulk_set, upsert_rows
+from bongsu.mixins.bulk import bulk_insert, bulk_set
 from bongsu.mixins.errors import NotFound, UnknownField
 from bongsu.mixins.fields import fields_of
 from bongsu.mixins.instances import (
@@ -33,6 +33,7 @@ from bongsu.mixins.pictures import restored_on_error
 from bongsu.mixins.q import Where
 from bongsu.mixins.query import Query
 from bongsu.mixins.sessions import read, write
+from bongsu.mixins.upserts import upsert_rows
 
 
 class CRUDMixin(NamesMixin):
