@@ -1,9 +1,13 @@
+import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from bench.peers import comparison, environments
+from bench.peers.cases import CASES, RIGHT
 from bench.peers.comparison import Cost, Measured, Worker, WorkerFailed, as_document, as_table, compare
 from bench.peers.environments import NotInstalled, interpreter
 
@@ -98,3 +102,19 @@ class TestAsDocument:
         costs = document["costs"]
         assert isinstance(costs, dict)
         assert costs["get"] == {"peer_s": 0.0003, "core_s": 0.0002, "ratio": pytest.approx(1.5)}
+
+
+class TestBehaviours:
+    def test_every_answer_of_the_mixins_is_right(self) -> None:
+        done = subprocess.run(  # noqa: S603 - our own interpreter and script
+            [sys.executable, environments.PEERS / "ours" / "behaviours.py"],
+            env=os.environ | {"PYTHONPATH": str(environments.ROOT)},
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        assert json.loads(done.stdout)["answers"] == dict.fromkeys(CASES, RIGHT)
+
+    def test_table_of_the_readme_has_every_case(self) -> None:
+        readme = environments.ROOT / "shared" / "src" / "bongsu" / "mixins" / "README.md"
+        rows = [line.split(" | ")[0].removeprefix("| ") for line in readme.read_text().splitlines()]
+        assert [title for title in CASES if title not in rows] == []
