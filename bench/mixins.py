@@ -1,21 +1,21 @@
-"""The mixins against the same work in plain SQLAlchemy, on one SQLite file with the same connections and settings.
+"""The mixins against the same work in plain SQLAlchemy, on one database with the same connections and settings.
 
 Both sides write the same columns with the same types, ten operations a transaction, so that what is compared is the
 layer and not the commit. The statements are counted too: a layer must not be quick by the clock and chatty on the wire.
 """
 
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TypedDict
 from uuid import UUID
 
 from sqlalchemy import String, event, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from bench.databases import MakeDatabase, has_mysql, mysql, sqlite
 from bench.measure import Benchmark, Pair, Work, at_least, at_most
 from bongsu.mixins import BaseModel, Database, UTCDateTime, UUIDKey, uuid7
 
@@ -64,6 +64,10 @@ class Scene:
     ids: list[UUID]
     plain_ids: list[UUID]
 
+    def session(self) -> AsyncSession:
+        """SQLAlchemy's own: the library's remembers objects and checks values."""
+        return AsyncSession(self.db.engine, expire_on_commit=False)
+
     async def count(self, work: Work) -> int:
         """The statements that a full transaction of the work sends."""
         statements: list[str] = []
@@ -91,9 +95,8 @@ def row(number: int) -> Row:
 
 
 @asynccontextmanager
-async def scene() -> AsyncIterator[Scene]:
-    with tempfile.TemporaryDirectory(prefix="bongsu-bench-") as folder:
-        db = Database(f"sqlite+aiosqlite:///{Path(folder) / 'bench.sqlite3'}")
+async def scene(make_database: MakeDatabase = sqlite) -> AsyncIterator[Scene]:
+    async with make_database() as db:
         async with db.engine.begin() as connection:
             await connection.run_sync(Beacon.metadata.tables[Beacon.__tablename__].create)
             await connection.run_sync(PlainBase.metadata.create_all)
@@ -102,10 +105,7 @@ async def scene() -> AsyncIterator[Scene]:
         async with db.session() as session, session.begin():
             plain = [PlainBeacon(**row(number)) for number in range(ROWS)]
             session.add_all(plain)
-        try:
-            yield Scene(db, [beacon.id for beacon in made], [beacon.id for beacon in plain])
-        finally:
-            await db.dispose()
+        yield Scene(db, [beacon.id for beacon in made], [beacon.id for beacon in plain])
 
 
 def in_transactions(operations: int) -> list[range]:
@@ -121,7 +121,7 @@ def create(at: Scene) -> Pair:
 
     async def baseline(operations: int) -> None:
         for numbers in in_transactions(operations):
-            async with at.db.session() as session, session.begin():
+            async with at.session() as session, session.begin():
                 for number in numbers:
                     session.add(PlainBeacon(**row(number)))
                     await session.flush()
@@ -138,7 +138,7 @@ def get(at: Scene) -> Pair:
 
     async def baseline(operations: int) -> None:
         for numbers in in_transactions(operations):
-            async with at.db.session() as session, session.begin():
+            async with at.session() as session, session.begin():
                 for number in numbers:
                     await session.get_one(PlainBeacon, at.plain_ids[number % ROWS])
 
@@ -155,7 +155,7 @@ def filtered(at: Scene) -> Pair:
 
     async def baseline(operations: int) -> None:
         for numbers in in_transactions(operations):
-            async with at.db.session() as session, session.begin():
+            async with at.session() as session, session.begin():
                 for number in numbers:
                     query = select(PlainBeacon).where(
                         PlainBeacon.county == f"County {number % 50}", PlainBeacon.height_m < 800
@@ -176,7 +176,7 @@ def bulk_create(at: Scene) -> Pair:
 
     async def baseline(operations: int) -> None:
         for _ in range(operations):
-            async with at.db.session() as session, session.begin():
+            async with at.session() as session, session.begin():
                 made = now()
                 keys = {"created_at": made, "updated_at": made}
                 complete = [{**values, **keys, "id": uuid7()} for values in rows]
@@ -186,18 +186,26 @@ def bulk_create(at: Scene) -> Pair:
     return Pair(ours, baseline, at.count)
 
 
-def on_a_scene(pair: Callable[[Scene], Pair]) -> Callable[[], AbstractAsyncContextManager[Pair]]:
+def on_a_scene(
+    pair: Callable[[Scene], Pair], make_database: MakeDatabase
+) -> Callable[[], AbstractAsyncContextManager[Pair]]:
     @asynccontextmanager
     async def prepare() -> AsyncIterator[Pair]:
-        async with scene() as at:
+        async with scene(make_database) as at:
             yield pair(at)
 
     return prepare
 
 
-BENCHMARKS = (
-    Benchmark("mixins: create", on_a_scene(create), at_most(1.15)),
-    Benchmark("mixins: get", on_a_scene(get), at_most(1.15)),
-    Benchmark("mixins: filter", on_a_scene(filtered), at_most(1.15)),
-    Benchmark("mixins: bulk_create", on_a_scene(bulk_create), at_least(0.9), units=BULK_ROWS),
+DATABASES = (("", sqlite), *([(" on MySQL", mysql)] if has_mysql() else []))
+
+BENCHMARKS = tuple(
+    Benchmark(f"mixins: {name}{where}", on_a_scene(pair, make_database), budget, units=units)
+    for where, make_database in DATABASES
+    for name, pair, budget, units in (
+        ("create", create, at_most(1.05), 1),
+        ("get", get, at_most(1.05), 1),
+        ("filter", filtered, at_most(1.05), 1),
+        ("bulk_create", bulk_create, at_least(0.95), BULK_ROWS),
+    )
 )

@@ -1,5 +1,8 @@
 import asyncio
+import datetime as dt
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import Select, func
@@ -287,3 +290,50 @@ class TestUsing:
         async with shelf.session() as session:
             book = await Book.filter_by(title="a").using(session).one()
             assert book in session
+
+
+class TestHostileCalls:
+    async def test_distinct_rows_are_in_any_order(self, shelf: Database) -> None:
+        del shelf
+        rows = Book.query().distinct()
+        assert await rows.count() == await Book.row_count() == len(await rows.order_by("author.name").all())
+        assert await rows.order_by("facts.size").count() == await Book.row_count()
+        with pytest.raises(WrongValueForLookup, match="distinct values"):
+            await rows.order_by("title").values("genre")
+        with pytest.raises(WrongValueForLookup, match="distinct values"):
+            await rows.order_by("facts.size").values("facts.size")
+
+    async def test_booleans_sum_to_the_true_ones(self, db: Database) -> None:
+        del db
+        await Author.bulk_create([{"email": str(number), "is_active": number < 3} for number in range(4)])
+        assert await Author.query().aggregate(n=("sum", "is_active"), m=("avg", "is_active")) == {"n": 3, "m": 0.75}
+
+    async def test_call_that_makes_no_sense_is_refused(self) -> None:
+        authors: Any = Author.query()
+        books: Any = Book.query()
+        calls: list[tuple[Callable[[], Awaitable[object]], str]] = [
+            (lambda: authors.aggregate(n=("sum", "email")), "is no number"),
+            (lambda: authors.aggregate(n=("avg", "born_on")), "is no number"),
+            (lambda: authors.aggregate(n="max"), "aggregate takes SQL or"),
+            (lambda: authors.aggregate(n=("max",)), "aggregate takes SQL or"),
+            (lambda: books.count_by("facts"), "takes no JSON document"),
+            (lambda: books.values(5), "named by text"),
+            (lambda: books.page("1", 5), "takes an int of 1 or more"),
+            (lambda: books.after(None, "5"), "takes an int of 1 or more"),
+        ]
+        for call, message in calls:
+            with pytest.raises(WrongValueForLookup, match=message):
+                await call()
+
+    @pytest.mark.parametrize(
+        ("lookups", "message"),
+        [
+            ({"facts": [object()]}, "takes a JSON document"),
+            ({"facts": {"a": float("nan")}}, "takes a JSON document"),
+            ({"author__born_on__date": "x"}, "takes a date"),
+            ({"author__seen_at__date": (dt.date(1, 1, 1), dt.timezone(dt.timedelta(hours=9)))}, "years 1 to 9999"),
+        ],
+    )
+    def test_value_that_no_database_takes_is_refused(self, lookups: dict[str, object], message: str) -> None:
+        with pytest.raises(WrongValueForLookup, match=message):
+            Book.filter_by(**lookups)

@@ -33,9 +33,8 @@ from bongsu.mixins.failures import is_unavailable, may_be_repeated
 from bongsu.mixins.group_commit import GroupCommit
 from bongsu.mixins.keys import uuid7
 from bongsu.mixins.model import BaseModel, IntegerBaseModel, IntegerKeyMixin, TimestampMixin, UUIDKeyMixin
-from bongsu.mixins.paging import CursorPage, Page
 from bongsu.mixins.q import Q
-from bongsu.mixins.query import Query
+from bongsu.mixins.query import CursorPage, Page, Query
 from bongsu.mixins.repr import ReprMixin
 from bongsu.mixins.serialize import SerializeMixin, json_value
 from bongsu.mixins.soft_delete import SoftDeleteMixin

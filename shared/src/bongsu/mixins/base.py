@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import JSON, Connection, Double, Enum, MetaData, String, Table, event, inspect
+from sqlalchemy import JSON, Connection, Double, Enum, MetaData, String, Table, event
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapper, declared_attr
 from sqlalchemy.orm.attributes import instance_state, set_attribute
@@ -178,7 +178,7 @@ def _complete_mapper_args(model: type[Base]) -> None:
 def _read_as_null(mapper: Mapper[Base], connection: Connection, instance: Base) -> None:
     """Makes the columns that an insert left NULL readable, as those of a row that was loaded."""
     del mapper, connection
-    values, unknown = instance.__dict__, inspect(instance, raiseerr=True).expired_attributes
+    values, unknown = instance.__dict__, instance_state(instance).expired_attributes
     for name in fields_of(type(instance)).blank:
         if name not in values and name not in unknown:
             values[name] = None

@@ -18,7 +18,7 @@ from bongsu.mixins.fields import Key, fields_of, key_of
 from bongsu.mixins.json_paths import JsonPart, json_order
 from bongsu.mixins.paths import Place, relation_path, to_one_path
 from bongsu.mixins.q import Clause, Q, Where, compile_lookups, negated
-from bongsu.mixins.text import sortable
+from bongsu.mixins.text import TextBytes
 
 M = TypeVar("M", bound=Base)
 OrderTerm: TypeAlias = "str | ColumnElement[Any] | QueryableAttribute[Any]"
@@ -84,8 +84,11 @@ class Builder(Generic[M]):
 
     def _with(self, **changes: object) -> Self:
         made = object.__new__(type(self))
-        for name in Builder.__slots__:
-            setattr(made, name, getattr(self, name))
+        made._model, made._where, made._orders = self._model, self._where, self._orders
+        made._loads, made._limit, made._offset = self._loads, self._limit, self._offset
+        made._lock, made._session, made._deleted = self._lock, self._session, self._deleted
+        made._distinct, made._is_joined = self._distinct, self._is_joined
+        made._is_unfiltered = self._is_unfiltered
         for name, value in changes.items():
             setattr(made, name, value)
         return made
@@ -110,11 +113,11 @@ class Builder(Generic[M]):
 
     def limit(self, count: int) -> Self:
         """At most `count` rows."""
-        return self._with(_limit=_count(count, "limit"))
+        return self._with(_limit=as_count(count, "limit"))
 
     def offset(self, count: int) -> Self:
         """Leaves out the first `count` rows."""
-        return self._with(_offset=_count(count, "offset"))
+        return self._with(_offset=as_count(count, "offset"))
 
     def distinct(self) -> Self:
         """Every row, or set of values, once."""
@@ -193,7 +196,8 @@ class Builder(Generic[M]):
             statement = statement.limit(self._limit)
         if self._offset is not None:
             statement = statement.offset(self._offset)
-        return statement.distinct() if self._distinct else statement
+        # Rows with their key are distinct already, and MySQL sorts distinct rows by what they hold only.
+        return statement.distinct() if self._distinct and places else statement
 
     def _joined(self, statement: Select[Any], entities: dict[tuple[str, ...], Any]) -> Select[Any]:
         """Joins the related entities that are read from, without rows that are marked as deleted."""
@@ -219,7 +223,9 @@ class Builder(Generic[M]):
         if not isinstance(term.of, Place):
             return (term.of,)
         field = term.of.read(self._entity(term.of.hops, entities))
-        terms = json_order(field) if isinstance(field, JsonPart) else (sortable(field),)
+        if term.of.is_native_enum:
+            field = TextBytes(field)
+        terms = json_order(field) if isinstance(field, JsonPart) else (field,)
         return [desc(each) if term.descending else asc(each) for each in terms]
 
     def _entity(self, hops: tuple[str, ...], entities: dict[tuple[str, ...], Any]) -> Any:  # noqa: ANN401  # a model or an alias
@@ -242,7 +248,7 @@ class Builder(Generic[M]):
         if isinstance(term, str):
             return Order(to_one_path(self._model, term.removeprefix("-")), term.startswith("-"))
         if isinstance(term, QueryableAttribute) and term.class_ in self._model.__mro__:
-            return Order(Place((), term.key))
+            return Order(to_one_path(self._model, term.key))
         if not isinstance(term, ColumnElement):
             raise WrongValueForLookup(f"order_by takes field names or SQL expressions, not {term!r}")
         return Order(term)
@@ -267,7 +273,8 @@ def _without_deleted(attribute: "QueryableAttribute[Any]") -> "QueryableAttribut
     return attribute if deleted_at is None else attribute.and_(getattr(target, deleted_at).is_(None))
 
 
-def _count(value: object, what: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise WrongValueForLookup(f"{what} takes an int of 0 or more, not {value!r}")
+def as_count(value: object, what: str, lowest: int = 0) -> int:
+    """The number of rows that a step takes, at most what drivers can send."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
+        raise WrongValueForLookup(f"{what} takes an int of {lowest} or more, not {value!r}")
     return min(value, _MOST_ROWS)

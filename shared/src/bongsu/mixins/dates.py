@@ -57,7 +57,12 @@ def _range(column: ColumnElement[Any], start: object, end: object, comparison: s
 
 
 def _bound(day: dt.date, kind: TypeEngine[Any], zone: dt.tzinfo) -> dt.date:
-    return day if isinstance(kind, Date) else dt.datetime(day.year, day.month, day.day, tzinfo=zone)
+    if isinstance(kind, Date):
+        return day
+    try:
+        return dt.datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(dt.UTC)
+    except OverflowError:
+        raise ValueError("a period within the years 1 to 9999 of UTC") from None
 
 
 def _year(value: object) -> tuple[dt.date, dt.date]:
@@ -80,7 +85,10 @@ def _month(value: object) -> tuple[dt.date, dt.date]:
 
 def _date(value: object) -> tuple[dt.date, dt.date]:
     if isinstance(value, str):
-        value = dt.date.fromisoformat(value)
+        try:
+            value = dt.date.fromisoformat(value)
+        except ValueError:
+            raise ValueError("a date") from None
     if not isinstance(value, dt.date) or isinstance(value, dt.datetime) or value == dt.date.max:
         raise ValueError("a date")
     return value, value + dt.timedelta(days=1)

@@ -9,7 +9,7 @@ from sqlalchemy import inspect, select
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession, async_session
 from sqlalchemy.orm import InstanceState, RelationshipDirection, RelationshipProperty, Session, object_session
-from sqlalchemy.orm.attributes import set_attribute, set_committed_value
+from sqlalchemy.orm.attributes import instance_state, set_attribute, set_committed_value
 
 from bongsu.mixins.base import Base
 from bongsu.mixins.errors import MixinError, NotFound, NotLoaded, UnknownField
@@ -25,8 +25,7 @@ Refresh = bool | Sequence[str]
 
 def state_of(instance: Base) -> "InstanceState[Base]":
     """SQLAlchemy's record of an object."""
-    state: InstanceState[Base] = inspect(instance)
-    return state
+    return instance_state(instance)
 
 
 def own_session(instance: Base, given: AsyncSession | None) -> AsyncSession | None:
@@ -137,7 +136,7 @@ def _references_resolved(
     loaded.update(resolved)
     for name in unsaved.keys() & resolved.keys():
         if resolved[name] is not None:
-            _settle(fields.relations[name], inspect(resolved[name]), instance)
+            _settle(fields.relations[name], instance_state(cast("Base", resolved[name])), instance)
 
 
 def reference(
@@ -169,7 +168,7 @@ def settle_references(instance: Base) -> None:
     fields, loaded = fields_of(type(instance)), state_of(instance).dict
     for name in fields.relations.keys() - fields.collections:
         if loaded.get(name) is not None:
-            _settle(fields.relations[name], inspect(loaded[name]), instance)
+            _settle(fields.relations[name], instance_state(loaded[name]), instance)
 
 
 def _settle(relation: "RelationshipProperty[Any]", target: "InstanceState[Base]", instance: object) -> None:

@@ -37,7 +37,7 @@ from bongsu.mixins.errors import WrongValueForLookup
 from bongsu.mixins.lookups import COMPARISONS, TEXT, Lookup
 from bongsu.mixins.text import TextBytes
 from bongsu.mixins.types import Json
-from bongsu.mixins.values import Coerce, coerced, is_expression, plain_text
+from bongsu.mixins.values import Coerce, Refused, coerced, is_expression, plain_text
 
 LOOKUPS = COMPARISONS | TEXT
 _MOST_INDEXES = 3  # each makes the SQL three times as long
@@ -160,7 +160,15 @@ def _document_mysql(element: _Document, compiler: SQLCompiler, **options: Any) -
 
 def as_document(kind: TypeEngine[Any]) -> Coerce:
     """The function that turns a value into one to compare with a whole document of this type."""
-    return lambda value: _Document(bindparam(None, value, type_=kind)) if isinstance(kind, JSON) else value
+
+    def coerce(value: object) -> object:
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError, RecursionError):
+            raise Refused("a JSON document") from None
+        return _Document(bindparam(None, value, type_=kind)) if isinstance(kind, JSON) else value
+
+    return coerce
 
 
 def json_part(column: ColumnElement[Any], path: Sequence[str], what: str) -> JsonPart:

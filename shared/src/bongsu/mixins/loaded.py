@@ -5,8 +5,9 @@ from contextlib import contextmanager, nullcontext
 from itertools import islice
 from typing import TypeVar
 
-from sqlalchemy import Select, inspect, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import RelationshipProperty, Session
+from sqlalchemy.orm.attributes import instance_state
 
 from bongsu.mixins.base import Base
 from bongsu.mixins.fields import Key, fields_of, keys_among
@@ -23,7 +24,7 @@ def loaded_objects(session: Session, model: type[M], keys: Iterable[Key] | None 
         return [
             instance
             for instance in session.identity_map.values()
-            if isinstance(instance, model) and not inspect(instance).deleted
+            if isinstance(instance, model) and not instance_state(instance).deleted
         ]
     identity = model.__mapper__.identity_key_from_primary_key
     found = [session.identity_map.get(identity(key)) for key in keys]
@@ -79,7 +80,7 @@ def _relations_kept(session: Session, instances: Iterable[Base]) -> Iterator[Non
     for instance in instances:
         if isinstance(session, MemorySession):
             session.remember(instance)
-        values = inspect(instance, raiseerr=True).dict
+        values = instance_state(instance).dict
         for name, relation in fields_of(type(instance)).relations.items():
             if name in values:
                 columns = _local_names(relation)

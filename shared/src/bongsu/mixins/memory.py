@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 from weakref import WeakKeyDictionary, WeakSet
 
-from sqlalchemy import Engine, event, inspect
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import InstanceState, Session, SessionTransaction, UOWTransaction
+from sqlalchemy.orm.attributes import instance_state
 
 from bongsu.mixins.engine import READING
 from bongsu.mixins.fields import fields_of
@@ -50,7 +51,7 @@ class MemorySession(Session):
 
     def remember(self, instance: object) -> None:
         """Takes a picture of an object, unless this transaction has one."""
-        self._remember(inspect(instance, raiseerr=True))
+        self._remember(instance_state(instance))
 
     def discard_unsaved(self) -> None:
         """Takes back what was set after a write of the savepoint failed: its rollback would expire these objects."""
@@ -173,7 +174,7 @@ class InUse(Exception):  # never leaves the library
 def _note_read(session: LongSession, instance: object) -> None:
     if session.has_written:
         pictures = session._pictures_of(session._boundary())  # noqa: SLF001  # this module's own
-        pictures.read.add(inspect(instance, raiseerr=True))
+        pictures.read.add(instance_state(instance))
 
 
 @event.listens_for(MemorySession, "before_flush")
@@ -183,7 +184,7 @@ def _before_flush(session: MemorySession, context: UOWTransaction, instances: ob
     for group in (session.new, session.dirty, session.deleted):
         for instance in group:
             session.remember(instance)
-            state: InstanceState[Any] = inspect(instance)
+            state = instance_state(instance)
             fields_of(state.class_).check_object(state.dict, state.committed_state if state.key else state.dict)
 
 

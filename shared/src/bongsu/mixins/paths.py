@@ -8,11 +8,12 @@ from sqlalchemy.orm import RelationshipProperty
 from sqlalchemy.orm.attributes import QueryableAttribute
 from sqlalchemy.types import Boolean, TypeDecorator, TypeEngine
 
-from bongsu.mixins.errors import UnknownField, UnknownLookup
+from bongsu.mixins.errors import UnknownField, UnknownLookup, WrongValueForLookup
 from bongsu.mixins.fields import fields_of
 from bongsu.mixins.json_paths import LOOKUPS as PART_LOOKUPS
 from bongsu.mixins.json_paths import as_document, is_document, json_lookup, json_part
 from bongsu.mixins.lookups import COMPARISONS, PERIODS, TEXT, Lookup
+from bongsu.mixins.text import has_native_enum
 from bongsu.mixins.values import Coerce, coercion
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ class Place:
     name: str
     path: tuple[str, ...] = ()
     """The way into a JSON document."""
+    is_native_enum: bool = False
 
     @property
     def label(self) -> str:
@@ -152,16 +154,23 @@ class Place:
         return json_part(column, self.path, self.name) if self.path else column
 
 
+def _steps(path: object) -> list[str]:
+    if not isinstance(path, str):
+        raise WrongValueForLookup(f"fields and relations are named by text, not {path!r}")
+    return path.replace("__", ".").split(".")
+
+
 def to_one_path(model: "type[Base]", path: str) -> Place:
     """`author.name` (or `author__name`) -> hop `author`, field `name`; `facts.size` is a part of a JSON document."""
-    steps, owner = path.replace("__", ".").split("."), model
+    steps, owner = _steps(path), model
     for number, step in enumerate(steps):
         fields, rest = fields_of(owner), steps[number + 1 :]
         names = [*fields.columns, *fields.hybrids]
         if step in fields.relations and rest and not fields.relations[step].uselist:
             owner = fields.relations[step].mapper.class_
         elif step in names and (not rest or (step in fields.columns and is_document(fields.columns[step].type))):
-            return Place(tuple(steps[:number]), step, tuple(rest))
+            is_native_enum = step in fields.columns and has_native_enum(fields.columns[step])
+            return Place(tuple(steps[:number]), step, tuple(rest), is_native_enum)
         else:
             raise UnknownField(owner.__name__, ".".join(steps[number:]), names if step in names else fields.readable)
     raise AssertionError("unreachable: the last step returned or raised")
@@ -171,7 +180,7 @@ def relation_path(model: "type[Base]", path: str) -> list["QueryableAttribute[An
     """`posts.author` -> the relation attributes along the way."""
     attributes: list[QueryableAttribute[Any]] = []
     owner = model
-    for hop in path.replace("__", ".").split("."):
+    for hop in _steps(path):
         relations = fields_of(owner).relations
         if hop not in relations:
             raise UnknownField(owner.__name__, hop, relations)

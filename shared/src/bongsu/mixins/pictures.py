@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, select
 from sqlalchemy.orm import InstanceState, Session
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.attributes import instance_state, set_committed_value
 from sqlalchemy.orm.base import NO_VALUE
 from sqlalchemy.orm.collections import collection_adapter
 
@@ -37,7 +37,7 @@ class Picture:
 @contextmanager
 def restored_on_error(session: Session, instance: object) -> Iterator[None]:
     """Restores the object when the block raises."""
-    state: InstanceState[Any] = inspect(instance)
+    state = instance_state(instance)
     is_attached = state.session is session
     picture = picture_of(state, is_attached=False)
     try:

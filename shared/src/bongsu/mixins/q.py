@@ -118,12 +118,9 @@ def compile_lookups(
 
 
 def _group(model: "type[Base]", key: str, value: object) -> Q | None:
-    connector = key.partition("_")[0]
-    if connector not in ("and", "or") or not isinstance(value, Mapping) or "_" not in key:
+    if not key.startswith(("and_", "or_")) or not isinstance(value, Mapping) or key in fields_of(model).columns:
         return None
-    if key in fields_of(model).columns:
-        return None
-    return Q._of(connector, value)  # noqa: SLF001  # this module's own
+    return Q._of(key.partition("_")[0], value)  # noqa: SLF001  # this module's own
 
 
 def _compile_one(

@@ -1,11 +1,62 @@
-"""`Query[M]`: what `Model.filter_by(…)` gives."""
+"""`Query[M]`, what `Model.filter_by(…)` gives, and its pages: numbered, or by a cursor at the same cost however far."""
 
-from bongsu.mixins.builder import M
-from bongsu.mixins.paging import Paging
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Self
+
+from sqlalchemy import ColumnElement, Double, Float, and_, bindparam, cast, false, or_
+
+from bongsu.mixins.builder import M, Order, as_count
+from bongsu.mixins.cursors import decode_cursor, encode_cursor
+from bongsu.mixins.errors import WrongCursor, WrongValueForLookup
+from bongsu.mixins.fields import fields_of
+from bongsu.mixins.paths import Place
+from bongsu.mixins.reads import Reads
+from bongsu.mixins.text import TextBytes, has_native_enum
 from bongsu.mixins.writes import Writes
 
 
-class Query(Paging[M], Writes[M]):
+@dataclass(frozen=True, slots=True)
+class Page(Generic[M]):
+    """One numbered page (from 1) of `size` rows, and how many rows there are in all."""
+
+    items: list[M]
+    total: int
+    number: int
+    size: int
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are."""
+        return -(-self.total // self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class CursorPage(Generic[M]):
+    """Some rows, and the cursor of the rows after them; `next` is None at the end."""
+
+    items: list[M]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """One column of the order that pages follow."""
+
+    name: str
+    attribute: Any
+    column: Any
+    """The attribute as it sorts."""
+    descending: bool
+    nullable: bool
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether rows give another number than the column compares: MySQL shows six digits of a FLOAT."""
+        return isinstance(self.attribute.type, Float) and not isinstance(self.attribute.type, Double)
+
+
+class Query(Reads[M], Writes[M]):
     """A query on `M`: build it step by step (each step is a new query), end it with an awaited method.
 
     `filter_by exclude order_by load limit offset distinct lock using with_deleted only_deleted unfiltered`, then
@@ -14,3 +65,129 @@ class Query(Paging[M], Writes[M]):
     """
 
     __slots__ = ()
+
+    def __aiter__(self) -> AsyncIterator[M]:
+        """`async for row in query:`, as `stream()`."""
+        return self.stream()
+
+    async def page(self, number: int, size: int) -> Page[M]:
+        """Page `number` (from 1), by two statements. Give an order; without one it is the key's."""
+        number, size = as_count(number, "a page's number", 1), as_count(size, "a page's size", 1)
+        total, start = await self.count(), (number - 1) * size
+        count = size if self._limit is None else max(0, min(size, self._limit - start))
+        rows = self._in_total_order().limit(count).offset((self._offset or 0) + start)
+        return Page(await rows.all(), total, number, size)
+
+    async def after(self, cursor: str | None, size: int) -> CursorPage[M]:
+        """The `size` rows after the cursor (None: the first ones), in the query's order, then the key's.
+
+        Costs the same on every page, given an index on the order; rows that come or go meanwhile shift nothing. The
+        order is of the model's own columns. `WrongCursor` for a cursor of another order, or for any other text.
+        """
+        size = as_count(size, "a page's size", 1)
+        keys = self._keys()
+        rows = self._in_total_order()
+        if cursor is not None:
+            rows = rows.filter_by(self._after(keys, cursor))
+        rounded = [key for key in keys if key.is_rounded]
+        if rounded:
+            items, exact = await rows.limit(size + 1)._with_numbers(rounded)  # noqa: SLF001  # its own
+        else:
+            items, exact = await rows.limit(size + 1).all(), []
+        if len(items) <= size:
+            return CursorPage(items, None)
+        values = {key.name: getattr(items[size - 1], key.name) for key in keys}
+        if exact:
+            values |= exact[size - 1]
+        return CursorPage(items[:size], encode_cursor(self._signature(keys), list(values.values())))
+
+    async def stream(self, batch: int = 500) -> AsyncIterator[M]:
+        """Every row, `batch` rows a statement, in the query's order: `async for row in query.stream():`.
+
+        No connection or transaction is held in between, so it is safe in a streaming response; it is no snapshot.
+        """
+        if self._offset is not None:
+            raise WrongValueForLookup("a stream takes no offset")
+        left, cursor, rows = self._limit, None, self._with(_limit=None)
+        while left is None or left > 0:
+            size = batch if left is None else min(batch, left)
+            found = await rows.after(cursor, size)
+            for item in found.items:
+                yield item
+            left, cursor = None if left is None else left - len(found.items), found.next
+            if cursor is None:
+                return
+
+    def _in_total_order(self) -> Self:
+        return self._with(_orders=self._total_order())
+
+    def _total_order(self) -> tuple[Order, ...]:
+        """The query's order with the key at its end, so that no two rows tie."""
+        ordered = {term.own_name for term in self._orders}
+        descending = bool(self._orders) and self._orders[-1].descending
+        missing = [name for name in fields_of(self._model).primary_key if name not in ordered]
+        return (*self._orders, *(Order(Place((), name), descending) for name in missing))
+
+    def _keys(self) -> list[_Key]:
+        columns, keys = fields_of(self._model).columns, list[_Key]()
+        for term in self._total_order():
+            name = term.own_name
+            if name is None or name not in columns:
+                raise WrongValueForLookup(
+                    f"cursor pages and streams are ordered by {self._model.__name__}'s own columns only"
+                )
+            attribute, nullable = getattr(self._model, name), bool(columns[name].nullable)
+            column = TextBytes(attribute) if has_native_enum(columns[name]) else attribute
+            keys.append(_Key(name, attribute, column, term.descending, nullable))
+        return keys
+
+    async def _with_numbers(self, keys: Sequence[_Key]) -> tuple[list[M], list[dict[str, float]]]:
+        """Every row, and its numbers as the database compares them."""
+        if self._lock is not None:
+            raise WrongValueForLookup("cursor pages that follow a FLOAT lock no rows: use Double, or no lock()")
+        columns = [cast(key.attribute, Double).label(f"exact_{key.name}") for key in keys]
+        statement = self.statement.add_columns(*columns)
+        rows = await self._read(lambda session: session.execute(statement).unique().all())
+        names = [key.name for key in keys]
+        return [row[0] for row in rows], [dict(zip(names, row[1:], strict=True)) for row in rows]
+
+    def _signature(self, keys: Sequence[_Key]) -> str:
+        return f"{self._model.__name__}:{','.join('-' * key.descending + key.name for key in keys)}"
+
+    def _after(self, keys: Sequence[_Key], cursor: str) -> ColumnElement[bool]:
+        values, terms = decode_cursor(self._signature(keys), cursor, len(keys)), list[tuple[_Key, object]]()
+        fields = fields_of(self._model)
+        try:
+            for key, value in zip(keys, values, strict=True):
+                stored = None if value is None else fields.checked(key.name, value)
+                bound = None if stored is None else bindparam(None, stored, type_=key.attribute.type)
+                terms.append((key, bound))
+        except WrongValueForLookup as error:
+            raise WrongCursor("this is no cursor: use the one that came with the page before") from error
+        return _later(terms)
+
+
+def _later(terms: Sequence[tuple[_Key, object]]) -> ColumnElement[bool]:
+    """The rows after these values. NULL is the smallest value, on SQLite and on MySQL."""
+    (key, value), *rest = terms
+    column, strictly = key.column, _strictly_later(key, value)
+    if not rest:
+        return strictly
+    same = column.is_(None) if value is None else column == value
+    later = or_(strictly, and_(same, _later(rest)))
+    if value is None or (key.nullable and key.descending):
+        return later
+    # Implied by the rest, but a range that an index can start from: databases see none in an OR.
+    return and_(column <= value if key.descending else column >= value, later)
+
+
+def _strictly_later(key: _Key, value: object) -> ColumnElement[bool]:
+    column = key.column
+    condition: ColumnElement[bool]
+    if value is None:
+        condition = false() if key.descending else column.is_not(None)
+    elif key.descending:
+        condition = or_(column < value, column.is_(None)) if key.nullable else column < value
+    else:
+        condition = column > value
+    return condition

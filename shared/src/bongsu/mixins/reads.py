@@ -1,16 +1,18 @@
 """The ends of a query that read."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Integer, Numeric, Select, distinct, func, literal, select
+from sqlalchemy import Boolean, ColumnElement, Integer, Numeric, Select, distinct, func, literal, select, type_coerce
 from sqlalchemy.orm import Session
+from sqlalchemy.types import NullType, TypeDecorator
 
 from bongsu.mixins.base import Base
 from bongsu.mixins.builder import Builder, M
 from bongsu.mixins.errors import LockOutsideUnit, MultipleFound, NotFound, WrongValueForLookup
 from bongsu.mixins.fields import fields_of
+from bongsu.mixins.json_paths import is_document
 from bongsu.mixins.loaded import loaded_objects, read_again
 from bongsu.mixins.paths import Place, to_one_path
 from bongsu.mixins.sessions import in_unit, read
@@ -114,6 +116,9 @@ class Reads(Builder[M]):
 
     async def count_by(self, name: str) -> dict[Any, int]:
         """How many rows each value of a field has."""
+        column = fields_of(self._model).columns.get(name)
+        if column is not None and is_document(column.type):
+            raise WrongValueForLookup(f"count_by takes no JSON document ({name!r})")
         counted = await self.aggregate_by(name, **{_COUNT: func.count()})
         return {row[name]: row[_COUNT] for row in counted}
 
@@ -121,15 +126,19 @@ class Reads(Builder[M]):
         if not names:
             raise WrongValueForLookup("name the fields to read")
         paths = [to_one_path(self._model, name) for name in names]
+        if self._distinct and any(
+            isinstance(term.of, Place) and (term.of.path or term.of not in paths) for term in self._orders
+        ):
+            raise WrongValueForLookup("distinct values are in the order of whole fields that are read: name these too")
         statement = self._locked(self._ordered(select(self._model).where(*self._conditions()), paths))
         return await self._read(lambda session: [tuple(row) for row in session.execute(statement)])
 
-    async def _fetch(self, statement: Select[M]) -> list[M]:
+    def _fetch(self, statement: Select[M]) -> Coroutine[Any, Any, list[M]]:
         if self._lock is not None:
-            return await self._read(lambda session: list(read_again(session, self._known_in(session), statement)))
+            return self._read(lambda session: list(read_again(session, self._known_in(session), statement)))
         if self._is_joined or fields_of(self._model).joins_collections:  # a JOIN repeats the row for each related one
-            return await self._read(lambda session: list(session.scalars(statement).unique()))
-        return await self._read(lambda session: list(session.scalars(statement)))
+            return self._read(lambda session: list(session.scalars(statement).unique()))
+        return self._read(lambda session: list(session.scalars(statement)))
 
     def _known_in(self, session: Session) -> Sequence[Base]:
         """The objects of the session that the query may read again; related ones too, where it loads relations."""
@@ -137,16 +146,25 @@ class Reads(Builder[M]):
             return loaded_objects(session, Base)
         return loaded_objects(session, self._model, self._named_keys())
 
-    async def _read(self, work: Callable[[Session], T]) -> T:
+    def _read(self, work: Callable[[Session], T]) -> Coroutine[Any, Any, T]:
         if self._lock is not None and not in_unit(self._model, self._session):
             raise LockOutsideUnit("rows stay locked until their unit of work ends: open one (`async with db.unit():`)")
-        return await read(self._model, self._session, work)
+        return read(self._model, self._session, work)
 
     def _count_statement(self) -> Select[int]:
         if self._limit is None and self._offset is None and not self._distinct:
             return select(func.count()).select_from(self._model).where(*self._conditions())
         rows = self._ordered(select(*fields_of(self._model).key_columns).where(*self._conditions())).subquery()
         return select(func.count()).select_from(rows)
+
+    def _summable(self, column: Any, field: str) -> Any:  # noqa: ANN401  # SQL of any type
+        kind = getattr(column, "type", None)
+        base = kind.impl if isinstance(kind, TypeDecorator) else kind
+        if isinstance(base, Boolean):  # a sum of its values counts those that are true
+            return type_coerce(column, Integer)
+        if not isinstance(base, Integer | Numeric | NullType):
+            raise WrongValueForLookup(f"{self._model.__name__}.{field} is no number: it has no sum and no average")
+        return column
 
     def _column_path(self, name: str) -> Place:
         place = to_one_path(self._model, name)
@@ -160,13 +178,19 @@ class Reads(Builder[M]):
             if isinstance(measure, ColumnElement):
                 columns.append(measure.label(name))
                 continue
-            function, field = measure
+            given: object = measure  # a caller without a type checker gives anything
+            function, field = given if isinstance(given, tuple) and len(given) == 2 else ("", "")
             if function not in _FUNCTIONS:
-                raise WrongValueForLookup(f"aggregate takes {', '.join(_FUNCTIONS)} or SQL, not {function!r}")
+                raise WrongValueForLookup(
+                    f'aggregate takes SQL or ("{_FUNCTIONS[0]}", field); functions: {", ".join(_FUNCTIONS)}; '
+                    f"not {measure!r}"
+                )
             place = self._column_path(field)
             if place.hops:
                 raise WrongValueForLookup(f"aggregate measures {self._model.__name__}'s own fields, not {field!r}")
             column = place.read(self._model)
+            if function in ("sum", "avg"):
+                column = self._summable(column, field)
             is_distinct = self._distinct or function == "count_distinct"
             value = distinct(column) if is_distinct and function not in ("min", "max") else column
             columns.append(getattr(func, function.removesuffix("_distinct"))(value).label(name))

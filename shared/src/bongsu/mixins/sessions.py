@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import TypeVar, cast
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar, cast
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,16 +23,16 @@ _REPEATABLE_PATIENCE_S = 0.05
 _CALLER = "bongsu_caller"  # in a session's info: the task whose call is using it
 
 
-async def read(model: type[Base], session: AsyncSession | None, work: Callable[[Session], T]) -> T:
+def read(model: type[Base], session: AsyncSession | None, work: Callable[[Session], T]) -> Coroutine[Any, Any, T]:
     """Runs `work`, which only reads."""
-    return await _run(model, session, work, write=False, commit=False)
+    return _run(model, session, work, write=False, commit=False)
 
 
-async def write(
+def write(
     model: type[Base], session: AsyncSession | None, work: Callable[[Session], T], *, commit: bool = False
-) -> T:
+) -> Coroutine[Any, Any, T]:
     """Runs `work`, which writes. A session of the call's own is committed; a given one only if `commit` says so."""
-    return await _run(model, session, work, write=True, commit=commit)
+    return _run(model, session, work, write=True, commit=commit)
 
 
 async def _run(

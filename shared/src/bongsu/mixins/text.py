@@ -9,7 +9,7 @@ pattern.
 import re
 from typing import Any, Literal, Self
 
-from sqlalchemy import ColumnElement, Dialect, Enum, LargeBinary, String, bindparam, cast, false, func
+from sqlalchemy import Column, ColumnElement, Dialect, Enum, LargeBinary, String, bindparam, cast, false, func
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -211,10 +211,9 @@ def _text_bytes_mysql(element: TextBytes, compiler: SQLCompiler, **options: Any)
     return f"CAST({compiler.process(element.clauses, **options)} AS BINARY)"
 
 
-def sortable(field: Any) -> Any:  # noqa: ANN401  # SQL of any type
-    """The field as it sorts alike everywhere: MySQL sorts a native ENUM by its declaration, others by its text."""
-    kind = getattr(field, "type", None)
-    return TextBytes(field) if isinstance(kind, Enum) and kind.native_enum else field
+def has_native_enum(column: "Column[Any]") -> bool:
+    """Whether MySQL would sort the column by the declaration of its members, and other databases by their text."""
+    return isinstance(column.type, Enum) and bool(column.type.native_enum)
 
 
 def exact_match(column: ColumnElement[str], value: str, shape: Shape) -> ColumnElement[bool]:

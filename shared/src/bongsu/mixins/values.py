@@ -33,12 +33,17 @@ Coerce = Callable[[object], object]
 """Returns the value that the column takes; `Refused` says what it would take."""
 
 
+_PLAIN = frozenset((str, int, bool, float, bytes, Decimal, uuid.UUID, dt.datetime, dt.date, list, tuple))
+
+
 class Refused(Exception):  # never leaves the library
     """The kind of value that a column would take instead."""
 
 
 def is_expression(value: object) -> bool:
     """Whether the value is SQL (a column, a function), which the database itself judges."""
+    if type(value) in _PLAIN:  # nearly every value
+        return False
     return isinstance(value, ClauseElement) or hasattr(value, "__clause_element__")
 
 
