@@ -67,6 +67,11 @@ class TestAfter:
         assert [email for page in pages for email in page] == whole
         assert all(len(page) == size for page in pages[:-1])
 
+    async def test_field_may_be_named_twice_in_the_order(self, people: Database) -> None:
+        del people
+        paged = [author.email async for author in Author.order_by("email", "-email").stream(1)]
+        assert paged == await Author.order_by("email").pluck("email")
+
     async def test_a_full_last_page_is_the_end(self, people: Database) -> None:
         del people
         assert (await Author.order_by("email").after(None, 7)).next is None

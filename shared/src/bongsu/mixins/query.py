@@ -96,10 +96,9 @@ class Query(Reads[M], Writes[M]):
             items, exact = await rows.limit(size + 1).all(), []
         if len(items) <= size:
             return CursorPage(items, None)
-        values = {key.name: getattr(items[size - 1], key.name) for key in keys}
-        if exact:
-            values |= exact[size - 1]
-        return CursorPage(items[:size], encode_cursor(self._signature(keys), list(values.values())))
+        last, numbers = items[size - 1], exact[size - 1] if exact else {}
+        values = [numbers.get(key.name, getattr(last, key.name)) for key in keys]
+        return CursorPage(items[:size], encode_cursor(self._signature(keys), values))
 
     async def stream(self, batch: int = 500) -> AsyncIterator[M]:
         """Every row, `batch` rows a statement, in the query's order: `async for row in query.stream():`.
