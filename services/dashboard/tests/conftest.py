@@ -16,9 +16,10 @@ def stage() -> Stage:
 @pytest.fixture(autouse=True)
 def quiet_logs() -> Iterator[None]:
     """A failure that a test provokes is not worth a page of coloured traceback."""
+    before = structlog.get_config()
     structlog.configure(
         processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
         logger_factory=structlog.PrintLoggerFactory(),
     )
     yield
-    structlog.reset_defaults()
+    structlog.configure(**before)

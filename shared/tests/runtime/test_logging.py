@@ -12,10 +12,10 @@ from bongsu.runtime.logging import configure_logging, get_logger
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
     root = logging.getLogger()
-    before = (root.handlers[:], root.level)
+    before, configured = (root.handlers[:], root.level), structlog.get_config()
     yield
     root.handlers[:], root.level = before[0], before[1]
-    structlog.reset_defaults()
+    structlog.configure(**configured)
 
 
 def _crash(password: str) -> None:

@@ -15,7 +15,7 @@ class SesError(Exception):
 
 CATALOGUE = {
     "BadRequestException": (400, "The input you provided is invalid."),
-    "MessageRejected": (400, "Email address is not verified."),
+    "MessageRejected": (400, "The message was rejected because of its content."),
     "MailFromDomainNotVerifiedException": (400, "The MAIL FROM domain is not verified."),
     "TooManyRequestsException": (429, "Maximum sending rate exceeded."),
     "LimitExceededException": (400, "Daily message quota exceeded."),

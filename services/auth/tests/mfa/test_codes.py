@@ -33,6 +33,10 @@ class TestMatchingStep:
         step = codes.matching_step(RFC_SECRET, code, at_s)
         assert step == (at_s // 30 + offset if matches else None)
 
+    @pytest.mark.parametrize("code", ["12345\uff16", ":\u0082\u00cf", "\ud800", "", "005924005924"])
+    def test_odd_text_is_no_code(self, code: str) -> None:
+        assert codes.matching_step(RFC_SECRET, code, 1234567890) is None
+
 
 class TestRecoveryCodes:
     def test_codes_differ_and_have_80_bits(self) -> None:

@@ -126,7 +126,9 @@ class TestForms:
         browser = stage.mina()
         refused = {}
         for path in _posts(stage.app()):
-            address = path.format(guild_id=1, notification_id="0" * 32, session_id="0" * 32, provider="google")
+            address = path.format(
+                guild_id=1, notification_id="0" * 32, session_id="0" * 32, provider="google", user_id="0" * 32
+            )
             refused[path] = (await browser.post(address, token=" ")).status_code
         assert len(refused) >= 14
         assert {path for path, status in refused.items() if status != 403} == set()

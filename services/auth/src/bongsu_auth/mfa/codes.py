@@ -29,6 +29,8 @@ def uri_of(secret: str, *, account: str, issuer: str) -> str:
 
 def matching_step(secret: str, code: str, now_s: float) -> int | None:
     """Return the time step whose code this is; None if it is not one of those that work now."""
+    if not is_of_app(code):
+        return None
     present, found = int(now_s) // STEP_S, None
     generator = pyotp.TOTP(secret)
     for step in range(present - DRIFT_STEPS, present + DRIFT_STEPS + 1):

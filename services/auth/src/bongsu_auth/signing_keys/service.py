@@ -23,18 +23,22 @@ class SigningKeys:
 
     async def rotate_when_old(self) -> int:
         """Create the next key if it is time. Returns how many were created."""
-        if not await self._is_old():
+        if not self._is_due(await SigningKeyRow.query().order_by("-generation").first()):
             return 0
         return await self.database.run(self._rotate)
 
     async def _rotate(self) -> int:
-        if not await self._is_old():  # another replica was faster
+        newest = SigningKeyRow.query().order_by("-generation")
+        before = await newest.first()
+        if before is not None:
+            # The replicas wait here for one another: the one that is last finds the key of the first.
+            await SigningKeyRow.filter_by(id=before.id).lock().first()
+        if not self._is_due(await newest.lock().first()):
             return 0
         await rotate(self.vault)
         return 1
 
-    async def _is_old(self) -> bool:
-        newest = await SigningKeyRow.query().order_by("-generation").first()
+    def _is_due(self, newest: SigningKeyRow | None) -> bool:
         return newest is not None and newest.signs_from <= datetime.now(UTC) - self.max_age
 
 
