@@ -47,7 +47,11 @@ class Tab:
         return found
 
     async def inaccessible(self) -> list[str]:
-        """Return the findings of axe, as `rule: where`."""
+        """Return the findings of axe, as `rule: where`, once no colour is in the middle of a transition."""
+        await self.page.evaluate(
+            "Promise.allSettled("
+            "document.getAnimations().filter(one => one instanceof CSSTransition).map(one => one.finished))"
+        )
         results = await Axe().run(self.page, options={"runOnly": RULES, "resultTypes": ["violations"]})
         return [
             f"{one['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:200]}"

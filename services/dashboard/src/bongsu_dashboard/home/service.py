@@ -39,15 +39,13 @@ class Home:
 
         :param pending: guilds that this browser added the bot to a moment ago.
         """
-        (found, linked), page, bot = await asyncio.gather(
-            self._list_guilds(browser, pending), self._newest(browser), self._guilds.check_bot()
-        )
+        (found, linked), page = await asyncio.gather(self._list_guilds(browser, pending), self._newest(browser))
         return HomeOverview(
             linked=linked,
             guilds=found,
             recent=page.items[:RECENT] if page is not None else None,
             summary=summarise(page, datetime.now(UTC)) if page is not None else None,
-            bot=found.bot if found is not None else bot,
+            bot=found.bot if found is not None else await self._guilds.check_bot(),
         )
 
     async def _list_guilds(self, browser: Browser, pending: frozenset[int]) -> tuple[GuildList | None, bool]:
