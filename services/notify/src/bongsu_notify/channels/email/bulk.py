@@ -103,11 +103,12 @@ def group(entries: Sequence[Entry], max_entries: int) -> Sequence[Sequence[Entry
         size_bytes = 0
         call: list[Entry] = []
         for entry in ones:
-            if call and (len(call) == max_entries or size_bytes + entry.size_bytes > MAX_CALL_BYTES):
+            entry_bytes = entry.size_bytes
+            if call and (len(call) == max_entries or size_bytes + entry_bytes > MAX_CALL_BYTES):
                 calls.append(call)
                 call, size_bytes = [], 0
             call.append(entry)
-            size_bytes += entry.size_bytes
+            size_bytes += entry_bytes
         calls.append(call)
     return calls
 
