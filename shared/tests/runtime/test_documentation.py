@@ -36,6 +36,28 @@ class TestDocumentation:
                 assert (await client.get(f"/kitchen/{address}")).status_code == 200
         assert (await client.get("/kitchen/openapi.json")).json()["info"]["title"] == "Kitchen <1>"
 
+    async def test_titles_of_operations_are_the_first_sentences_of_their_docstrings(self) -> None:
+        app = create_api(title="Kitchen", version="1", prefix="/kitchen", metrics=Metrics("kitchen"))
+
+        @app.get("/dishes")
+        async def listed() -> None:
+            """List the dishes, newest first. Those that are sold out
+            are left out.
+
+            :raises NotFound: there is no kitchen.
+            """
+
+        @app.get("/spoons")
+        async def list_spoons() -> None:
+            pass
+
+        for _ in range(2):  # the second time from what FastAPI keeps
+            paths = app.openapi()["paths"]
+            dishes, spoons = paths["/dishes"]["get"], paths["/spoons"]["get"]
+            assert dishes["summary"] == "List the dishes, newest first"
+            assert dishes["description"].startswith("Those that are sold out\nare left out.\n\n:raises")
+            assert (spoons["summary"], spoons.get("description")) == ("List Spoons", None)
+
     async def test_scripts_of_other_sites_are_forbidden(self, client: httpx.AsyncClient) -> None:
         page = await client.get("/kitchen/docs")
         assert "script-src 'self';" in page.headers["content-security-policy"]

@@ -1,8 +1,9 @@
 """The pages that show an API's OpenAPI document, with their own files: no script of another site runs on our origin."""
 
+import re
 from html import escape
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Response
 from fastapi.responses import HTMLResponse
@@ -16,11 +17,27 @@ _TYPES: Final = {
     "start.js": "text/javascript",
     "theme.css": "text/css",
 }
+_SENTENCE_END: Final = re.compile(r"\.(?:\s+|$)")
 # The library writes inline styles; scripts come from here only.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
+
+
+class Api(FastAPI):
+    """A FastAPI application whose operations have the first sentence of their docstring as title."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document. FastAPI takes titles from the names of functions, which are for developers."""
+        if self.openapi_schema is None:
+            for path in super().openapi()["paths"].values():
+                for operation in path.values():
+                    title, *rest = _SENTENCE_END.split(operation.pop("description", operation["summary"]), maxsplit=1)
+                    operation["summary"] = " ".join(title.split())
+                    if rest and rest[0]:
+                        operation["description"] = rest[0]
+        return super().openapi()
 
 
 def add_documentation(app: FastAPI, prefix: str) -> None:

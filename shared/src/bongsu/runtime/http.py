@@ -14,7 +14,7 @@ from starlette.types import Lifespan
 
 from bongsu import mixins
 from bongsu.runtime import errors
-from bongsu.runtime.documentation import add_documentation
+from bongsu.runtime.documentation import Api, add_documentation
 from bongsu.runtime.json_bodies import has_json_type, require_unique_names
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.metrics import CONTENT_TYPE, Metrics
@@ -75,7 +75,7 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
     :param max_body_bytes: a larger body is answered with 413 before all of it is read.
     :param deadline_s: a request whose response has not started by then is answered with 503; None for no deadline.
     """
-    app = FastAPI(
+    app = Api(
         title=title,
         version=version,
         description=description,
