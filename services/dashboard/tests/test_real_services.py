@@ -216,15 +216,15 @@ class TestLeaving:
         attempt = attempt_of((await browser.get("/notifications/new")).text)
         fields: dict[str, str | list[str]] = {"email": EMAIL, "subject": "내보낼 알림", "text": "t", "attempt": attempt}
         await browser.post("/notifications", fields)
-        await browser.get("/account/leave")
+        await browser.get("/account/delete")
         file = await browser.get("/auth/me/export")
         assert file.headers["content-disposition"].startswith("attachment")
         exported = json.loads(file.content)
         assert exported["account"]["email"] == EMAIL
         assert [item["subject"] for item in exported["notifications"]] == ["내보낼 알림"]
-        wrong = await browser.post("/account/leave", {"typed": "someone@example.com"})
+        wrong = await browser.post("/account/delete", {"typed": "someone@example.com"})
         assert wrong.status_code == 422
-        gone = await browser.post("/account/leave", {"typed": EMAIL})
+        gone = await browser.post("/account/delete", {"typed": EMAIL})
         assert (gone.status_code, gone.headers["location"]) == (303, "/login")
         assert (await browser.get("/account", follow=True)).url.path == "/login"
         again = await browser.post("/login", {"email": EMAIL, "password": "correct horse battery", "next": "/"})

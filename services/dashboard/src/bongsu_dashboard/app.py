@@ -16,6 +16,7 @@ from bongsu_dashboard.accounts import endpoints as accounts
 from bongsu_dashboard.accounts.http import HttpAuthClient
 from bongsu_dashboard.accounts.port import AuthClient
 from bongsu_dashboard.accounts.service import Accounts
+from bongsu_dashboard.deletion import endpoints as leaving
 from bongsu_dashboard.guilds import endpoints as guilds
 from bongsu_dashboard.guilds.http import HttpGuildDirectory
 from bongsu_dashboard.guilds.pending import PendingInstalls
@@ -24,7 +25,6 @@ from bongsu_dashboard.guilds.rpc import RpcBot
 from bongsu_dashboard.guilds.service import Guilds
 from bongsu_dashboard.home import endpoints as home
 from bongsu_dashboard.home.service import Home
-from bongsu_dashboard.leaving import endpoints as leaving
 from bongsu_dashboard.notifications import endpoints as notifications
 from bongsu_dashboard.notifications.http import HttpNotifyClient
 from bongsu_dashboard.notifications.port import NotifyClient

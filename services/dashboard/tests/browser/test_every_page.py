@@ -46,7 +46,7 @@ OF_USERS = [
     "/account/email",
     "/account/confirm",
     "/account/two-step",
-    "/account/leave",
+    "/account/delete",
     "/logout",
     "/nothing",
 ]

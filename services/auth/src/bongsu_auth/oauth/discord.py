@@ -50,7 +50,10 @@ class _Client(SharedHttpClientMixin, DiscordOAuth2):
 
 
 class DiscordBackend(CustomBackend):
-    """Fulfils `Provider` and `GuildSource`. The account's response holds the whole profile.
+    """Fulfils `Provider` and `GuildSource`.
+
+    The account's response holds the whole profile, so there is no extra profile to fetch. `profiles.fill_empty_fields`
+    copies it to the user.
 
     :param connection: `base_url` stands for https://discord.com, `api_url` for https://discord.com/api.
     """

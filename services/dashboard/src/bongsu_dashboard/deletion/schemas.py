@@ -7,7 +7,7 @@ from pydantic import StringConstraints
 from bongsu_dashboard.forms import Form
 
 
-class LeaveForm(Form):
+class DeletionForm(Form):
     """The address or name of the account, typed to confirm."""
 
     typed: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=320)]
