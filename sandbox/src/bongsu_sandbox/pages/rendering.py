@@ -4,6 +4,7 @@ import hashlib
 import tomllib
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from importlib import resources
 from typing import Annotated, Any
 
@@ -32,6 +33,20 @@ PAGE_HEADERS = {
 router = APIRouter(include_in_schema=False)
 
 
+@cache
+def _environment() -> jinja2.Environment:
+    """One a process: to compile the templates takes longer than to render a page."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("bongsu_sandbox"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(clock=clock, detail=detail)
+    return environment
+
+
 class Pages:
     """Renders templates in the reader's language."""
 
@@ -39,16 +54,7 @@ class Pages:
         folder = resources.files("bongsu_sandbox").joinpath("static")
         self.assets = {item.name: item.read_bytes() for item in folder.iterdir() if item.is_file()}
         self._texts = {code: read_texts(code) for code in LANGUAGES}
-        self._environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("bongsu_sandbox"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters["clock"] = clock
-        self._environment.filters["detail"] = detail
-        self._environment.globals["asset"] = self.asset_url
+        self._environment = _environment()
 
     def asset_url(self, name: str) -> str:
         """Return the address of a static file, which changes with its content."""
@@ -59,7 +65,9 @@ class Pages:
         self, request: Request, template: str, context: Mapping[str, object], *, status_code: int = 200
     ) -> HTMLResponse:
         code = language(request)
-        html = self._environment.get_template(template).render(lang=code, t=self._texts[code], **context)
+        html = self._environment.get_template(template).render(
+            lang=code, t=self._texts[code], asset=self.asset_url, **context
+        )
         return HTMLResponse(html, status_code=status_code, headers={**PAGE_HEADERS, "Content-Language": code})
 
 

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Final, Literal
 from urllib.parse import quote, unquote, urlsplit
 
@@ -31,26 +32,35 @@ URL_CHARS: Final = ":/%#?=@[]!$&'()*+,;"
 PAGE_HEADERS: Final = {"Cache-Control": "no-store", "Vary": "HX-Request, Cookie, Accept-Language"}
 
 
+# One of each a process: to compile the templates takes longer than to render a page.
+_assets = cache(Assets)
+_catalogue = cache(Catalogue)
+
+
+@cache
+def _environment(cdn_url: str) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("bongsu_dashboard"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(oauth_url=oauth_url, machine=machine)
+    environment.globals.update(asset=_assets().url, with_next=with_next, cdn_url=cdn_url, themes=THEMES)
+    return environment
+
+
 class Pages:
-    """Templates, texts and static files; one a process."""
+    """Templates, texts and static files."""
 
     def __init__(self, *, public_url: str, cdn_url: str) -> None:
         self.public_url = public_url
         self.cookies = PageCookies.of(public_url)
         self.token_cookies = AuthCookies.of(public_url)
-        self.assets = Assets()
-        self.catalogue = Catalogue()
-        self._environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("bongsu_dashboard"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters.update(oauth_url=oauth_url, machine=machine)
-        self._environment.globals.update(
-            asset=self.assets.url, with_next=with_next, cdn_url=cdn_url.rstrip("/"), themes=THEMES
-        )
+        self.assets = _assets()
+        self.catalogue = _catalogue()
+        self._environment = _environment(cdn_url.rstrip("/"))
 
     def html(self, template: str, context: Mapping[str, object]) -> str:
         return self._environment.get_template(template).render(context)
