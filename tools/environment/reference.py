@@ -86,7 +86,14 @@ SET_BY_COMPOSE: Final = frozenset(
     {
         *("PORT", "HOST", "BONGSU_PUBLIC_URL", "BONGSU_VAR", "BONGSU_VAULT_KEYS", "BONGSU_TRUSTED_PROXIES", "AMQP_URL"),
         *("MYSQL_HOST", "MYSQL_PORT", "MYSQL_USER", "MYSQL_PASSWORD", "MYSQL_DATABASE"),
-        *("DASHBOARD_AUTH_URL", "DASHBOARD_NOTIFY_URL", "SANDBOX_DATA_DIR", "SANDBOX_ALLOW_REMOTE"),
+        *(
+            "BOT_AUTH_URL",
+            "BOT_NOTIFY_URL",
+            "DASHBOARD_AUTH_URL",
+            "DASHBOARD_NOTIFY_URL",
+            "SANDBOX_DATA_DIR",
+            "SANDBOX_ALLOW_REMOTE",
+        ),
     }
 )
 """What a container gets from the compose files and not from the operator."""

@@ -13,6 +13,7 @@ from bongsu.broker.memory import MemoryBroker
 from bongsu.contracts.queues import ALL_QUEUES
 from bongsu.identity.callers import Identity
 from bongsu.identity.key_source import ensure_signing_key
+from bongsu.identity.service_credentials import ServiceCredentials
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu.outbox.relay import Relay
@@ -27,6 +28,7 @@ from bongsu.runtime.logging import get_logger
 from bongsu.runtime.stop import StopSignal
 from bongsu_auth import app as auth
 from bongsu_bot import app as bot
+from bongsu_bot.apis import Apis
 from bongsu_dashboard import app as dashboard
 from bongsu_launcher import banner, demo
 from bongsu_launcher.dispatcher import Dispatcher, Part
@@ -78,6 +80,13 @@ async def _run(composed: Composed, stop: StopSignal) -> None:
         parts = await _create_parts(
             process, composed, database=database, broker=broker, vault=vault, identity=identity, stop=stop
         )
+        apis = Apis(
+            {
+                "auth": await _client(process, composed, parts[0].app),
+                "notify": await _client(process, composed, parts[1].app),
+            },
+            ServiceCredentials(vault),
+        )
         pages = await _create_dashboard(process, composed, auth=parts[0].app, notify=parts[1].app, broker=broker)
         operations = create_operations([*(part.app for part in parts), pages])
 
@@ -105,6 +114,7 @@ async def _run(composed: Composed, stop: StopSignal) -> None:
                         identity=identity,
                         database=database,
                         broker=broker,
+                        apis=apis,
                         stop=stop,
                     )
                 )

@@ -5,20 +5,24 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from bongsu.broker.memory import MemoryBroker
 from bongsu.identity.callers import Identity
 from bongsu.identity.key_source import ensure_signing_key
+from bongsu.identity.service_credentials import ServiceCredentials
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu.runtime.stop import StopSignal
+from bongsu_bot.apis import Apis
 from bongsu_bot.app import running as running_bot
 from bongsu_bot.settings import BotSettings
 from bongsu_bot.shards.runner import Runner
 from bongsu_sandbox.running import RunningSandbox, running
 from bongsu_sandbox.settings import SandboxSettings
 from services.bot.tests.actors import PUBLIC_URL
+from services.bot.tests.api_server import ApiServer
 from services.bot.tests.discord import Discord
 from tests.infrastructure.templates import Schema, WithTables
 
@@ -82,7 +86,20 @@ def settings(sandbox: RunningSandbox) -> BotSettings:
 
 
 @pytest.fixture
-def start_bot(settings: BotSettings, identity: Identity, database: Database, broker: MemoryBroker) -> StartBot:
+def api_server() -> ApiServer:
+    return ApiServer()
+
+
+@pytest.fixture
+async def apis(api_server: ApiServer, vault: Vault) -> AsyncIterator[Apis]:
+    async with httpx.AsyncClient(transport=httpx.MockTransport(api_server), base_url="http://api.test") as client:
+        yield Apis({"auth": client, "notify": client}, ServiceCredentials(vault))
+
+
+@pytest.fixture
+def start_bot(
+    settings: BotSettings, identity: Identity, database: Database, broker: MemoryBroker, apis: Apis
+) -> StartBot:
     """Runs a bot while a block runs, by default from when it is ready on. Keywords are settings."""
 
     @asynccontextmanager
@@ -94,6 +111,7 @@ def start_bot(settings: BotSettings, identity: Identity, database: Database, bro
             identity=identity,
             database=database,
             broker=broker,
+            apis=apis,
             stop=stop,
         ) as runner:
             if until_ready:

@@ -64,6 +64,14 @@ class Discord:
         found: dict[str, Any] = await self._call("POST", "/interactions", body)
         return found
 
+    async def press(self, answered: dict[str, Any], label: str) -> dict[str, Any]:
+        """Press the button with this label below the first answer, and wait for what it does."""
+        buttons = [child for row in answered["answers"][0]["components"] for child in row["components"]]
+        (button,) = [button for button in buttons if button["label"] == label]
+        body = {"custom_id": button["custom_id"], "wait_s": 30}
+        found: dict[str, Any] = await self._call("POST", f"/interactions/{answered['id']}/press", body)
+        return found
+
     async def fault(self, target: str, kind: str, **fields: object) -> None:
         """Inject a fault."""
         await self.sandbox.fault(kind, target=target, **fields)

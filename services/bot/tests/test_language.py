@@ -65,12 +65,19 @@ class TestFiles:
 
     async def test_every_command_has_texts_that_discord_accepts(self, settings: BotSettings) -> None:
         bot = BongsuBot(settings)
-        for command in bot.pending_application_commands:
-            assert isinstance(command, discord.SlashCommand)
+        groups = [one for one in bot.pending_application_commands if isinstance(one, discord.SlashCommandGroup)]
+        commands = [one for one in bot.pending_application_commands if isinstance(one, discord.SlashCommand)]
+        commands += [one for group in groups for one in group.walk_commands() if isinstance(one, discord.SlashCommand)]
+        named: list[discord.SlashCommand | discord.SlashCommandGroup] = [*commands, *groups]
+        for command in named:
             for locale, name in {"en-US": command.name, **dict(command.name_localizations or {})}.items():
                 discord.commands.core.validate_chat_input_name(name, locale)
-            assert set(command.description_localizations) >= {"ko", "en-US"}
-            for locale, description in command.description_localizations.items():
+            assert "ko" in command.name_localizations, command.qualified_name
+        options: list[discord.Option] = [option for one in commands for option in one.options]
+        texts: list[discord.SlashCommand | discord.Option] = [*commands, *options]
+        for described in texts:
+            assert set(described.description_localizations) >= {"ko", "en-US"}, described.name
+            for locale, description in described.description_localizations.items():
                 discord.commands.core.validate_chat_input_description(description, locale)
         await bot.close()
 

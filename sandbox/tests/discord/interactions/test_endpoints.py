@@ -122,3 +122,52 @@ class TestRespond:
         assert (await respond(http, {"id": "1", "token": "x"}, 4, content="x")).json()["code"] == 10062
         webhook = await http.patch(f"{API}/webhooks/{APPLICATION}/x/messages/@original", json={"content": "x"})
         assert webhook.json()["code"] == 10015
+
+
+BUTTONS = [{"type": 1, "components": [{"type": 2, "style": 2, "label": "Next", "custom_id": "next"}]}]
+
+
+class TestPress:
+    async def test_a_press_updates_the_message_of_the_button(self, sandbox: RunningSandbox, connect: Connect) -> None:
+        command = {"command": "list", "user_id": str(MINJI), "guild_id": str(SEOUL_DEVELOPERS), "wait_s": 30}
+        async with connect() as socket, httpx.AsyncClient(base_url=sandbox.url, timeout=30) as http:
+            await socket.identify()
+            body = command | {"unregistered": True}
+            giving = asyncio.create_task(sandbox.http.post(f"{CONTROL}/interactions", json=body))
+            event = await socket.until("INTERACTION_CREATE")
+            await respond(http, event, 4, content="1", components=BUTTONS, flags=64)
+            answered = (await giving).json()
+            url = f"{CONTROL}/interactions/{answered['id']}/press"
+            pressing = asyncio.create_task(sandbox.http.post(url, json={"custom_id": "next", "wait_s": 30}))
+            event = await socket.until("INTERACTION_CREATE")
+            assert (event["type"], event["data"]) == (3, {"custom_id": "next", "component_type": 2})
+            assert (event["message"]["content"], event["message"]["components"]) == ("1", BUTTONS)
+            await respond(http, event, 6)
+            webhook = f"{API}/webhooks/{APPLICATION}/{event['token']}/messages/@original"
+            await http.patch(webhook, json={"content": "2", "components": []})
+            assert [answer["content"] for answer in (await pressing).json()["answers"]] == ["2"]
+            gone = await sandbox.http.post(url, json={"custom_id": "next"})
+            assert (gone.status_code, gone.json()["code"]) == (422, "no_component")
+        first = (await sandbox.http.get(f"{CONTROL}/interactions")).json()["items"][0]
+        assert [(answer["content"], answer["components"]) for answer in first["answers"]] == [("2", [])]
+
+    @pytest.mark.parametrize(
+        "components",
+        [
+            [{"type": 2, "style": 2, "custom_id": "x"}],
+            [{"type": 1, "components": []}],
+            [{"type": 1, "components": [{"type": 2, "style": 2}]}],
+            [{"type": 1, "components": [{"type": 2, "style": 2, "custom_id": "x" * 101}]}],
+            BUTTONS * 2,
+            BUTTONS * 6,
+        ],
+    )
+    async def test_components_that_discord_refuses_are_refused(
+        self, sandbox: RunningSandbox, connect: Connect, components: list[dict[str, Any]]
+    ) -> None:
+        async def answer(http: httpx.AsyncClient, event: dict[str, Any]) -> None:
+            refused = await respond(http, event, 4, content="x", components=components)
+            assert (refused.status_code, refused.json()["code"]) == (400, 50035)
+            await respond(http, event, 4, content="ok")
+
+        assert (await given(sandbox, connect, answer))["status"] == "answered"

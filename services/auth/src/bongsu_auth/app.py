@@ -14,6 +14,7 @@ from bongsu.identity.assertions import AssertionIssuer
 from bongsu.identity.callers import Identity
 from bongsu.identity.nonces import sweep_nonces
 from bongsu.identity.revocations import sweep_revocations
+from bongsu.identity.service_credentials import ServiceCredentials
 from bongsu.identity.tokens import TokenIssuer
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, MixinError
@@ -41,6 +42,9 @@ from bongsu_auth.assertions.service import Assertions
 from bongsu_auth.audit import endpoints as audit
 from bongsu_auth.client_sign_in import endpoints as client_sign_in
 from bongsu_auth.client_sign_in.service import ClientSignIns, sweep_codes
+from bongsu_auth.discord_tokens import endpoints as discord_tokens
+from bongsu_auth.discord_tokens.service import LIFETIME_S as DISCORD_TOKEN_S
+from bongsu_auth.discord_tokens.service import DiscordTokens
 from bongsu_auth.emails import endpoints as emails
 from bongsu_auth.errors import (
     IdTokenForged,
@@ -98,6 +102,7 @@ FEATURES = (
     oauth,
     guilds,
     assertions,
+    discord_tokens,
     api_keys,
     audit,
     signing_keys,
@@ -240,6 +245,11 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
     )
     provide(
         app, backends, flows, identities, grants, guild_directory, Assertions(AssertionIssuer(public_url), vault), keys
+    )
+    provide(
+        app,
+        ServiceCredentials(vault),
+        DiscordTokens(AccessTokens(TokenIssuer(public_url, lifetime_s=DISCORD_TOKEN_S), vault)),
     )
     provide(app, sign_ins, AuthorizationLimit(database, settings.authorizations_per_hour))
     for refused in (VerificationRefused, LinkRefused, PasswordRequired, StateRefused, StateExpired, IdTokenForged):

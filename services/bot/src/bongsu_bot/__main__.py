@@ -2,6 +2,9 @@
 
 import sys
 
+import httpx
+
+from bongsu.identity.service_credentials import ServiceCredentials
 from bongsu.process.broker import open_broker
 from bongsu.process.database import open_database
 from bongsu.process.identity import open_identity, open_vault
@@ -13,6 +16,7 @@ from bongsu.runtime.logging import configure_logging, get_logger
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.settings import DOTENV, PlatformSettings, load
 from bongsu.runtime.stop import StopSignal
+from bongsu_bot.apis import Apis
 from bongsu_bot.app import MIGRATIONS, create_app, running
 from bongsu_bot.commands import sync as commands
 from bongsu_bot.settings import BotSettings
@@ -38,7 +42,13 @@ async def bot(stop: StopSignal) -> None:
     async with open_process(platform, stop) as process:
         database = await open_database(process, MIGRATIONS)
         broker = await open_broker(process, required=False)
-        identity = open_identity(process, await open_vault(process))
+        vault = await open_vault(process)
+        identity = open_identity(process, vault)
+        auth, notify = [
+            await process.enter(httpx.AsyncClient(base_url=url or platform.url, timeout=settings.api_timeout_s))
+            for url in (settings.auth_url, settings.notify_url)
+        ]
+        apis = Apis({"auth": auth, "notify": notify}, ServiceCredentials(vault))
         process.report("discord", is_ready)
 
         async def log_in() -> None:
@@ -53,6 +63,7 @@ async def bot(stop: StopSignal) -> None:
                     identity=identity,
                     database=database,
                     broker=broker,
+                    apis=apis,
                     stop=stop,
                     metrics=metrics,
                 )

@@ -15,6 +15,7 @@ from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.migrations import MigrationSet
 from bongsu.runtime.stop import StopSignal
+from bongsu_bot.apis import Apis
 from bongsu_bot.bot import BongsuBot
 from bongsu_bot.guilds import service as guilds
 from bongsu_bot.guilds.handlers import GuildHandlers
@@ -23,6 +24,7 @@ from bongsu_bot.guilds.recorder import GuildRecorder
 from bongsu_bot.guilds.rest import RestGuildDirectory
 from bongsu_bot.leave_requests.handlers import LeaveHandlers
 from bongsu_bot.leave_requests.service import LeaveRequests
+from bongsu_bot.links import Links
 from bongsu_bot.rest import RestClient
 from bongsu_bot.rpc.registry import Registry
 from bongsu_bot.rpc.server import RpcServer
@@ -43,6 +45,7 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
     identity: Identity,
     database: Database,
     broker: Broker,
+    apis: Apis,
     stop: StopSignal,
     metrics: Metrics | None = None,
 ) -> AsyncIterator[Runner]:
@@ -55,7 +58,7 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
     recorder = GuildRecorder(database, broker)
 
     def make(backoff: IdentifyBackoff) -> BongsuBot:
-        return BongsuBot(settings, recorder, reconciler, backoff=backoff)
+        return BongsuBot(settings, recorder, reconciler, apis, Links(public_url), backoff=backoff)
 
     runner = Runner(make, settings, stop, metrics)
     shards = ShardAssignment(settings.shards, frozenset(settings.own_shards), runner.health)

@@ -17,7 +17,7 @@ from ezcord import emb
 from bongsu.runtime.errors import ServiceError, Unavailable
 from bongsu.runtime.logging import get_logger
 from bongsu_bot import language
-from bongsu_bot.language import text
+from bongsu_bot.language import problem, text
 from bongsu_bot.rest import CONNECTION_ERRORS, use_api
 from bongsu_bot.settings import BotSettings
 from bongsu_bot.shards.identify import LONGEST_SLEEP_S, STARTS_KEPT, IdentifyBackoff, IdentifyPostponed
@@ -142,7 +142,7 @@ class BongsuBot(ezcord.AutoShardedBot):
         elif isinstance(error, Unavailable):
             reply = text(interaction, "errors.unavailable")
         elif isinstance(error, ServiceError):
-            reply = error.detail
+            reply = problem(interaction, error)
         else:
             error_id = uuid4().hex[:12]
             log.error("command.failed", error_id=error_id, error=type(error).__name__, exc_info=error, **source)

@@ -49,3 +49,20 @@ class ShardUnavailable(errors.Unavailable):
 class DiscordUnavailable(errors.Unavailable):
     code = "discord_unavailable"
     detail = "Discord does not answer"
+
+
+class ApiUnavailable(errors.Unavailable):
+    """auth or notify does not answer, or answers outside its contract."""
+
+    code = "api_unavailable"
+    detail = "The service does not answer"
+
+
+class NotAnId(errors.Invalid):
+    code = "not_an_id"
+    detail = "Give an ID such as 0197c2a4-1f00-7000-8000-000000000000"
+
+
+class AccountUnknown(errors.NotFound):
+    code = "user_not_found"
+    detail = "User not found"

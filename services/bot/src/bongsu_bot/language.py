@@ -16,6 +16,7 @@ from ezcord import I18N, emb, t
 from ezcord.internal import translation
 
 import bongsu_bot
+from bongsu.runtime.errors import ServiceError
 
 LANGUAGES: Final = ("en", "ko")
 _PATCHES: Final = [
@@ -41,6 +42,11 @@ def text(source: discord.Interaction | discord.ApplicationContext, key: str, **v
     :param values: inserted after the translation, because ezcord expands braces in values as keys.
     """
     return t(source, key).format(**values)
+
+
+def problem(source: discord.Interaction, error: ServiceError) -> str:
+    """Return an error in the user's language, or its own detail where its code has no text."""
+    return text(source, f"problems.{error.code}") if error.code in load()["en"]["problems"] else error.detail
 
 
 def install() -> None:

@@ -20,6 +20,17 @@ class BotSettings(Settings):
     api_url: str = Field(
         default=DISCORD_API_URL, pattern=r"^https?://[^?#\s]+[^/?#\s]$", description="Discord's API, or a stand-in's"
     )
+    auth_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#@\s]+$",
+        description="Scheme, host and port of auth, where `/internal` answers: commands for colleagues need it",
+    )
+    notify_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#@\s]+$",
+        description="Scheme, host and port of notify; without it, notify is reached through the public URL",
+    )
+    api_timeout_s: float = Field(default=8.0, gt=0, le=60, description="How long auth and notify may take, seconds")
     shards: int = Field(default=1, ge=1, le=1024, description="The number of shards, over all processes of the bot")
     shard_ids: CommaList = Field(
         default=(), description="The shards that this process runs, comma-separated; empty for all"

@@ -8,33 +8,12 @@ from typing import TypeVar
 import httpx
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from bongsu.runtime.errors import (
-    Conflict,
-    FieldError,
-    Forbidden,
-    Invalid,
-    NotFound,
-    ServiceError,
-    TooMany,
-    Unauthorised,
-    Unavailable,
-)
 from bongsu.runtime.logging import get_logger
+from bongsu.runtime.problems import read_problem
 from bongsu_dashboard.browser import Browser, SetCookie
 from bongsu_dashboard.errors import ServiceDown
 
 log = get_logger(__name__)
-
-KINDS: Mapping[int, type[ServiceError]] = {
-    401: Unauthorised,
-    403: Forbidden,
-    404: NotFound,
-    409: Conflict,
-    422: Invalid,
-    429: TooMany,
-    503: Unavailable,
-}
-DEFAULT_RETRY_AFTER_S = 5.0
 
 
 class Received(BaseModel):
@@ -44,17 +23,6 @@ class Received(BaseModel):
 
 
 T = TypeVar("T", bound=BaseModel)
-
-
-class _Problem(Received):
-    code: str = "error"
-    detail: str = ""
-    errors: list["_ProblemField"] = []
-
-
-class _ProblemField(Received):
-    loc: list[str | int]
-    msg: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,27 +84,8 @@ class Upstream:
         if response.is_success:
             cookies = tuple(SetCookie(value) for value in response.headers.get_list("set-cookie"))
             return Reply(response.status_code, response.content, cookies, self.service)
-        raise self._problem(response)
-
-    def _problem(self, response: httpx.Response) -> ServiceError:
-        try:
-            problem = _Problem.model_validate_json(response.content)
-        except ValidationError:
-            problem = _Problem(code=f"http_{response.status_code}")
-        kind = KINDS.get(response.status_code)
-        if kind is None and response.status_code != 400:
-            log.warning("upstream.failed", service=self.service, status=response.status_code, code=problem.code)
-            return ServiceDown(self.service)
-        return (kind or Invalid)(
-            problem.detail,
-            code=problem.code,
-            errors=[FieldError(tuple(item.loc), item.msg) for item in problem.errors],
-            retry_after_s=_retry_after(response),
-        )
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    value = response.headers.get("retry-after")
-    if value is None:
-        return None
-    return float(value) if value.isdigit() else DEFAULT_RETRY_AFTER_S
+        problem = read_problem(response.status_code, response.content, response.headers.get("retry-after"))
+        if problem is None:
+            log.warning("upstream.failed", service=self.service, status=response.status_code)
+            raise ServiceDown(self.service)
+        raise problem

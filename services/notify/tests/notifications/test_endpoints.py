@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from bongsu.contracts.queues import DELIVER
-from bongsu.identity.models import User
+from bongsu.identity.models import AuditEntry, User
 from bongsu.identity.scopes import Role
 from bongsu.mixins import Database, utc_now
 from bongsu.outbox.models import OutboxMessage
@@ -395,6 +395,7 @@ class TestCancel:
                 answer = await client.post(f"/v1/notifications/{made['id']}/cancel")
                 assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
         assert await NotificationEvent.filter_by(status="cancelled").count() == 1
+        assert await AuditEntry.filter_by(action="notification.cancelled").count() == 1
 
     async def test_cancel_answers_409_when_the_notification_is_being_sent(self, each_api: Api) -> None:
         async with await each_api.client_of("me@example.com") as client:
@@ -413,6 +414,9 @@ class TestRetry:
             answer = await client.post(f"/v1/notifications/{made['id']}/retry")
         assert (answer.status_code, answer.json()["status"], answer.json()["attempt"]) == (202, "queued", 8)
         assert await OutboxMessage.row_count() == 1
+        entry = await AuditEntry.filter_by(action="notification.retried").one()
+        assert (entry.actor_id, entry.target) == (entry.subject_id, f"notification:{made['id']}")
+        assert entry.actor_key_id is not None
 
     async def test_retry_answers_409_when_the_notification_was_sent(self, each_api: Api) -> None:
         async with await each_api.client_of("me@example.com") as client:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bongsu.runtime import errors
 
@@ -87,3 +88,46 @@ def problem_response(error: errors.ServiceError, *, request_id: str, status: int
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return _ProblemResponse(body, status_code=status, headers=headers)
+
+
+class _Received(BaseModel):
+    """Unknown fields are ignored: the service that answers may be a version ahead."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class _ProblemField(_Received):
+    loc: list[str | int]
+    msg: str
+
+
+class _Problem(_Received):
+    code: str = "error"
+    detail: str = ""
+    errors: list[_ProblemField] = []
+
+
+# A caller corrects its input in both cases.
+_KINDS = {status: kind for kind, status in STATUS.items()} | {400: errors.Invalid}
+_RETRY_AFTER_S = 5.0
+
+
+def read_problem(status: int, content: bytes, retry_after: str | None) -> errors.ServiceError | None:
+    """Return the error that another service's response reports; None for a status that no kind of error has.
+
+    :param retry_after: the header of this name.
+    """
+    kind = _KINDS.get(status)
+    if kind is None:
+        return None
+    try:
+        problem = _Problem.model_validate_json(content)
+    except ValidationError:
+        problem = _Problem(code=f"http_{status}")
+    retry_after_s = float(retry_after) if retry_after is not None and retry_after.isdigit() else _RETRY_AFTER_S
+    return kind(
+        problem.detail,
+        code=problem.code,
+        errors=[errors.FieldError(tuple(item.loc), item.msg) for item in problem.errors],
+        retry_after_s=None if retry_after is None else retry_after_s,
+    )

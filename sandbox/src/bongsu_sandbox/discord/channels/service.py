@@ -20,6 +20,10 @@ LOADING = 1 << 7
 _MAX_CONTENT_CHARS = 2000
 _MAX_EMBEDS = 10
 _MAX_NONCE_CHARS = 25
+ACTION_ROW, BUTTON = 1, 2
+LINK, PREMIUM = 5, 6
+_MAX_ROWS = _MAX_BUTTONS = 5
+_MAX_CUSTOM_ID_CHARS = 100
 
 
 class Message(BaseModel):
@@ -29,6 +33,7 @@ class Message(BaseModel):
     content: str = ""
     embeds: list[Wire] = []
     attachments: list[Wire] = []
+    components: list[Wire] = []
     nonce: str | int | None = None
     flags: int = 0
     sent_at: datetime
@@ -47,6 +52,7 @@ class Message(BaseModel):
             "edited_timestamp": self.edited_at.isoformat() if self.edited_at else None,
             "attachments": self.attachments,
             "embeds": self.embeds,
+            "components": self.components,
             "flags": self.flags,
         }
         if self.nonce is not None:
@@ -111,7 +117,7 @@ class Messages:
             raise invalid_form("embeds", "BASE_TYPE_MAX_LENGTH", f"Must be {_MAX_EMBEDS} or fewer in length.")
         if nonce is not None and (not isinstance(nonce, str | int) or len(str(nonce)) > _MAX_NONCE_CHARS):
             raise invalid_form("nonce", "NONCE_TYPE_TOO_LONG", f"Must be {_MAX_NONCE_CHARS} or fewer in length.")
-        if not content and not embeds and not files and not body.get("components"):
+        if not content and not embeds and not files:
             raise DiscordError(400, 50006, "Cannot send an empty message")
         attachments: list[Wire] = [
             {"id": str(self._snowflakes.make()), "url": "", "proxy_url": "", **file} for file in files or []
@@ -123,6 +129,7 @@ class Messages:
             content=content,
             embeds=embeds,
             attachments=attachments,
+            components=_components(body.get("components") or []),
             nonce=nonce,
             flags=flags if isinstance(flags, int) else 0,
             sent_at=datetime.now(UTC),
@@ -154,3 +161,34 @@ class Messages:
                 return
         channel.append(message)
         self.count += 1
+
+
+def _components(wanted: object) -> list[Wire]:
+    """Check action rows and their components, and return them.
+
+    :raises DiscordError: another shape, too many, or a custom ID that is missing, too long or given twice.
+    """
+    if not isinstance(wanted, list) or len(wanted) > _MAX_ROWS:
+        raise invalid_form("components", "BASE_TYPE_BAD_LENGTH", f"Must be between 1 and {_MAX_ROWS} in length.")
+    seen: set[str] = set()
+    for row_place, row in enumerate(wanted):
+        children = row.get("components") if isinstance(row, dict) and row.get("type") == ACTION_ROW else None
+        if not isinstance(children, list) or not 0 < len(children) <= _MAX_BUTTONS:
+            raise invalid_form(f"components.{row_place}", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5 in length.")
+        for place, child in enumerate(children):
+            at = f"components.{row_place}.components.{place}"
+            if not isinstance(child, dict) or not isinstance(child.get("type"), int):
+                raise invalid_form(f"{at}.type", "BASE_TYPE_REQUIRED", "This field is required")
+            if child["type"] == BUTTON and child.get("style") in (LINK, PREMIUM):
+                continue
+            custom_id = child.get("custom_id")
+            if not isinstance(custom_id, str) or not 0 < len(custom_id) <= _MAX_CUSTOM_ID_CHARS:
+                raise invalid_form(f"{at}.custom_id", "BASE_TYPE_REQUIRED", "This field is required")
+            if custom_id in seen:
+                raise invalid_form(
+                    f"{at}.custom_id",
+                    "COMPONENT_CUSTOM_ID_DUPLICATED",
+                    "Component custom id cannot be duplicated",
+                )
+            seen.add(custom_id)
+    return wanted

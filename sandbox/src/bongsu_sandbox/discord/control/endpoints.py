@@ -15,6 +15,7 @@ from bongsu_sandbox.discord.control.schemas import (
     MemberChange,
     NewCommand,
     NewGuild,
+    NewPress,
     UserChange,
 )
 from bongsu_sandbox.discord.control.service import Control
@@ -82,6 +83,15 @@ async def set_limits(control: ProvidedControl, body: Limits) -> Limits:
 @router.post("/interactions", summary="Run a slash command and wait for the answer", responses=problems(404, 422))
 async def run_command(control: ProvidedControl, body: NewCommand) -> View:
     return await control.run_command(body)
+
+
+@router.post(
+    "/interactions/{interaction_id}/press",
+    summary="Choose a button or a menu of an answer, and wait for what it does",
+    responses=problems(404, 422),
+)
+async def press(control: ProvidedControl, interaction_id: str, body: NewPress) -> View:
+    return await control.press(interaction_id, body)
 
 
 @router.get("/interactions", summary="List the latest commands, oldest first")

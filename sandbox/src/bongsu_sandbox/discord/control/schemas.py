@@ -72,3 +72,11 @@ class NewCommand(_Input):
     locale: str | None = Field(default=None, description="Else the user's")
     wait_s: float = Field(default=5, ge=0, le=60, description="How long to wait for the answer")
     unregistered: bool = Field(default=False, description="Send it even if the bot has not registered it")
+
+
+class NewPress(_Input):
+    """A button or menu of an answer that the user of its command chooses."""
+
+    custom_id: str = Field(min_length=1, max_length=100)
+    values: list[str] = Field(default=[], description="The choices, for a menu")
+    wait_s: float = Field(default=5, ge=0, le=60, description="How long to wait for the answer")

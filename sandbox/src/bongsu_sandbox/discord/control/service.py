@@ -14,6 +14,7 @@ from bongsu_sandbox.discord.control.schemas import (
     MemberChange,
     NewCommand,
     NewGuild,
+    NewPress,
     UserChange,
 )
 from bongsu_sandbox.discord.front import Front
@@ -183,6 +184,18 @@ class Control:
             locale=wanted.locale or user.locale,
         )
         return self.interactions.start(command, commands)
+
+    async def press(self, interaction_id: str, wanted: NewPress) -> Wire:
+        found = next((one for one in self.interactions.recent if one.id == parse(interaction_id)), None)
+        if found is None:
+            raise NotFound("Interaction not found")
+        try:
+            pressed = self.interactions.press(found, wanted.custom_id, wanted.values)
+        except LookupError:
+            detail = "No answer has an enabled component with this custom ID"
+            raise Invalid(detail, code="no_component", errors=[_at("custom_id")]) from None
+        await self.interactions.wait_until_settled(pressed, wanted.wait_s)
+        return pressed.view()
 
     def list_interactions(self) -> list[Wire]:
         return [interaction.view() for interaction in self.interactions.recent]

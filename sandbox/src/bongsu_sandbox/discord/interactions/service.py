@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from bongsu_sandbox.discord.applications.models import Application
-from bongsu_sandbox.discord.channels.service import EPHEMERAL, Message, Messages
+from bongsu_sandbox.discord.channels.service import BUTTON, EPHEMERAL, Message, Messages
 from bongsu_sandbox.discord.errors import DiscordError, required, unknown
 from bongsu_sandbox.discord.gateway.hub import Hub
 from bongsu_sandbox.discord.guilds.models import EVERYONE, Guild
@@ -21,7 +21,8 @@ from bongsu_sandbox.discord.wire import FIXED_FIELDS, Wire
 
 TOKEN_S = 900.0
 KEPT = 500
-COMMAND, MESSAGE, DEFERRED = 2, 4, 5
+COMMAND, COMPONENT = 2, 3
+MESSAGE, DEFERRED, DEFERRED_UPDATE, UPDATE = 4, 5, 6, 7
 SUBCOMMAND, SUBCOMMAND_GROUP = 1, 2
 Status = Literal["not_delivered", "waiting", "deferred", "answered", "failed"]
 
@@ -38,14 +39,37 @@ class Command:
     locale: str
 
 
+@dataclass(frozen=True)
+class Press:
+    """A component of an answer that the user of the command chose. `values` are a menu's."""
+
+    custom_id: str
+    kind: int
+    source: "Interaction"
+    place: int
+    """The answer's place in `source.answers`."""
+    values: list[str] = field(default_factory=list)
+
+    @property
+    def message(self) -> Message:
+        return self.source.answers[self.place]
+
+    def data(self) -> Wire:
+        data: Wire = {"custom_id": self.custom_id, "component_type": self.kind}
+        return data if self.kind == BUTTON else data | {"values": self.values}
+
+
 @dataclass
 class Interaction:
-    """A command and its answers. `failed`: no answer within `answer_s`."""
+    """A command or a press, and its answers. `failed`: no answer within `answer_s`."""
 
     id: int
     token: str
     command: Command
     answer_s: float
+    press: Press | None = None
+    updates: bool = False
+    """The answer replaces the message that has the component."""
     delivered: bool = False
     deferred: bool = False
     ephemeral: bool = False
@@ -89,6 +113,7 @@ class Interaction:
                 {
                     "content": answer.content,
                     "embeds": answer.embeds,
+                    "components": answer.components,
                     "ephemeral": bool(answer.flags & EPHEMERAL),
                     "edited": answer.edited_at is not None,
                 }
@@ -121,9 +146,26 @@ class Interactions:
             "type": 1,
             "options": _nested(rest, command.options, known.get("options") if known is not None else None),
         }
-        made = Interaction(self._snowflakes.make(), secrets.token_urlsafe(32), command, self._answer_s)
+        return self._deliver(command, data)
+
+    def press(self, source: Interaction, custom_id: str, values: list[str]) -> Interaction:
+        """Choose a component of one of an interaction's answers, as its user.
+
+        :raises LookupError: no answer has an enabled component with this custom ID.
+        """
+        for place, answer in enumerate(source.answers):
+            for child in _children(answer):
+                if child.get("custom_id") == custom_id and not child.get("disabled"):
+                    press = Press(custom_id, int(str(child["type"])), source, place, values)
+                    return self._deliver(source.command, press.data(), press)
+        raise LookupError(custom_id)
+
+    def _deliver(self, command: Command, data: Wire, press: Press | None = None) -> Interaction:
+        made = Interaction(self._snowflakes.make(), secrets.token_urlsafe(32), command, self._answer_s, press)
         self.recent.append(made)
         event = self._event(made, data)
+        if press is not None:
+            event["message"] = press.message.to_wire()
         made.delivered = self._hub.dispatch("INTERACTION_CREATE", event, guild_id=command.guild.id) > 0
         return made
 
@@ -159,6 +201,11 @@ class Interactions:
             self._answer(interaction, content, files)
         elif kind == DEFERRED:
             interaction.deferred = True
+        elif kind == DEFERRED_UPDATE and interaction.press is not None:
+            interaction.deferred = interaction.updates = True
+        elif kind == UPDATE and interaction.press is not None:
+            interaction.updates = True
+            self._update(interaction, interaction.press, content, files)
         else:
             raise required("type")
         interaction.ephemeral = bool(isinstance(flags, int) and flags & EPHEMERAL)
@@ -172,7 +219,7 @@ class Interactions:
         :raises DiscordError: no first answer, or the token has expired.
         """
         interaction = self._acknowledged(token)
-        if interaction.deferred and not interaction.answers:
+        if interaction.deferred and not interaction.answers and not interaction.updates:
             return await self.edit(token, body, files)
         message = self._answer(interaction, body, files)
         await _notify_waiters(interaction)
@@ -184,15 +231,12 @@ class Interactions:
         :raises DiscordError: no first answer, or the token has expired.
         """
         interaction = self._acknowledged(token)
-        if not interaction.answers:
+        if interaction.updates and interaction.press is not None:
+            message = self._update(interaction, interaction.press, body, files)
+        elif not interaction.answers:
             message = self._answer(interaction, body, files, ephemeral=interaction.ephemeral)
         else:
-            first = interaction.answers[0]
-            fresh = self._messages.build(first.channel_id, first.author, body, files)
-            message = first.model_copy(
-                update={"content": fresh.content, "embeds": fresh.embeds, "edited_at": datetime.now(UTC)}
-            )
-            interaction.answers[0] = message
+            message = interaction.answers[0] = self._edited(interaction.answers[0], body, files)
             self._post(message)
         await _notify_waiters(interaction)
         return message
@@ -203,9 +247,31 @@ class Interactions:
         :raises DiscordError: not answered yet.
         """
         interaction = self._acknowledged(token)
+        if interaction.updates and interaction.press is not None:
+            return interaction.press.message
         if not interaction.answers:
             raise unknown("Message")
         return interaction.answers[0]
+
+    def _update(self, interaction: Interaction, press: Press, body: Wire, files: list[Wire]) -> Message:
+        """Edit the message that has the component."""
+        message = press.source.answers[press.place] = self._edited(press.message, body, files)
+        interaction.answers = [message]
+        self._post(message)
+        return message
+
+    def _edited(self, before: Message, body: Wire, files: list[Wire]) -> Message:
+        """Apply an edit: what the body leaves out stays."""
+        kept: Wire = {"content": before.content, "embeds": before.embeds, "components": before.components}
+        fresh = self._messages.build(before.channel_id, before.author, kept | body, files)
+        return before.model_copy(
+            update={
+                "content": fresh.content,
+                "embeds": fresh.embeds,
+                "components": fresh.components,
+                "edited_at": datetime.now(UTC),
+            }
+        )
 
     def _answer(self, interaction: Interaction, body: Wire, files: list[Wire], *, ephemeral: bool = False) -> Message:
         message = self._messages.build(interaction.command.channel_id, self._application.bot, body, files)
@@ -243,7 +309,7 @@ class Interactions:
             **FIXED_FIELDS["interaction"],
             "id": str(made.id),
             "application_id": str(self._application.id),
-            "type": COMMAND,
+            "type": COMMAND if made.press is None else COMPONENT,
             "data": data,
             "guild_id": str(guild.id),
             "guild": {"id": str(guild.id), "locale": guild.preferred_locale, "features": []},
@@ -267,6 +333,12 @@ def _nested(path: list[str], values: Mapping[str, object], known: object) -> lis
         return [{"name": name, "type": kind, "options": _nested(rest, values, found.get("options"))}]
     types = {one.get("name"): one.get("type") for one in declared}
     return [{"name": name, "type": types.get(name, 3), "value": value} for name, value in values.items()]
+
+
+def _children(message: Message) -> list[Wire]:
+    """List the components of a message, out of their rows."""
+    rows = [row.get("components") for row in message.components]
+    return [child for row in rows if isinstance(row, list) for child in row if isinstance(child, dict)]
 
 
 async def _notify_waiters(interaction: Interaction) -> None:

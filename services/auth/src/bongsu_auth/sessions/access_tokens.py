@@ -4,11 +4,12 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 from bongsu.identity.key_source import current_signing_key
-from bongsu.identity.models import User, UserSession
+from bongsu.identity.models import LinkedAccount, User, UserSession
 from bongsu.identity.scopes import SESSION_SCOPES, Role, Scope
 from bongsu.identity.tokens import SigningKey, TokenIssuer, TokenSubject
 from bongsu.identity.vault import Vault
 
+BOT_SCOPES = frozenset({Scope.ACCOUNT, Scope.NOTIFICATIONS_READ, Scope.NOTIFICATIONS_WRITE, Scope.STATS_READ})
 KEY_CACHED_FOR = timedelta(seconds=10)
 
 
@@ -40,6 +41,13 @@ class AccessTokens:
             scopes=scopes,
             auth_time=int(session.auth_time.timestamp()),
             amr=tuple(session.amr.split()),
+        )
+        return self._issuer.issue(await self._current_key(), subject, after=user.tokens_denied_until)
+
+    async def issue_for_linked(self, linked: LinkedAccount, user: User) -> str:
+        """Issue a token to the user of a linked account, who has no session: it never counts as a recent sign-in."""
+        subject = TokenSubject(
+            user_id=user.id, session_id=linked.id, role=Role(user.role), scopes=BOT_SCOPES, auth_time=0, amr=()
         )
         return self._issuer.issue(await self._current_key(), subject, after=user.tokens_denied_until)
 

@@ -34,6 +34,7 @@ def _principal(caller: Caller) -> Principal:
         sees_all=caller.key_id is None and caller.may(Permission.NOTIFICATIONS_READ_ALL),
         off_trial=caller.off_trial,
         nonce=caller.nonce,
+        actor=caller.actor,
     )
 
 

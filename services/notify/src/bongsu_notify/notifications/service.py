@@ -11,6 +11,8 @@ from bongsu import outbox
 from bongsu.contracts.jobs import DeliveryWakeup, NotificationJob
 from bongsu.contracts.notifications import Mode, Status
 from bongsu.contracts.queues import DELIVER, LANES
+from bongsu.identity import audit
+from bongsu.identity.audit import Actor
 from bongsu.identity.models import User
 from bongsu.identity.nonces import Nonce
 from bongsu.mixins import Database, Q, utc_now, uuid7
@@ -40,6 +42,7 @@ class Principal:
     :param sees_all: staff may read, retry and cancel the notifications of every user.
     :param off_trial: the account is known to be off trial; where that is not known, the service reads the user.
     :param nonce: of the request's signature; `submit` claims it.
+    :param actor: the caller as the audit log records them.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Principal:
     sees_all: bool = False
     off_trial: bool = False
     nonce: Nonce | None = None
+    actor: Actor = audit.SYSTEM
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +270,7 @@ class Notifications:
         if not changed:
             raise NotCancellable(was)
         await _note(found, "cancelled", "it may have been sent before" if was == "unknown" else None)
+        await _audit("notification.cancelled", found, principal)
         return found
 
     async def retry(self, notification_id: UUID, principal: Principal, *, idempotency_key: str | None) -> Notification:
@@ -300,6 +305,7 @@ class Notifications:
             raise NotRetryable(found.status)
         await _note(found, "queued", "retried by hand")
         await _wake(found)
+        await _audit("notification.retried", found, principal)
         if idempotency_key is not None:
             await self._claim_retry_key(principal, idempotency_key, found.id)
         return found
@@ -333,6 +339,10 @@ async def _note(one: Notification, status: Status, detail: str | None = None) ->
             }
         ]
     )
+
+
+async def _audit(action: str, one: Notification, principal: Principal) -> None:
+    await audit.record(action, principal.actor, subject_id=one.user_id, target=f"notification:{one.id}")
 
 
 async def _wake(one: Notification) -> None:

@@ -1,0 +1,18 @@
+"""Options of slash commands."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import discord
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def text_option(
+    name: str, *, max_length: int, min_length: int = 1, required: bool = True, choices: Sequence[str] | None = None
+) -> Callable[[F], F]:
+    """Declare a text option of a command; its description is in `language.toml`."""
+    rules: dict[str, Any] = {"required": required}
+    rules |= {"choices": [*choices]} if choices else {"min_length": min_length, "max_length": max_length}
+    decorate: Callable[[F], F] = discord.option(name, str, **rules)  # type: ignore[no-untyped-call]  # py-cord 2.8.1
+    return decorate
