@@ -59,6 +59,14 @@ def with_another_query(program: Program, to: str) -> httpx.Response:
     return program.signed("POST", PATH, email(to)).send(program.client, url=f"{PATH}?x=1")
 
 
+def with_a_repeated_parameter(program: Program, to: str) -> httpx.Response:
+    return program.signed("POST", f"{PATH}?x=1", email(to)).send(program.client, url=f"{PATH}?x=1&x=2")
+
+
+def with_another_path(program: Program, to: str) -> httpx.Response:
+    return program.signed("POST", f"{PATH}/", email(to)).send(program.client, url=PATH)
+
+
 def with_another_method(program: Program, to: str) -> httpx.Response:
     return program.signed("PUT", PATH, email(to)).send(program.client, method="POST")
 
@@ -95,6 +103,8 @@ ATTACKS: list[Attack] = [
     with_another_body,
     with_another_body_and_its_digest,
     with_another_query,
+    with_a_repeated_parameter,
+    with_another_path,
     with_another_method,
     for_another_host,
 ]
@@ -108,6 +118,18 @@ class TestRefusals:
         assert shown(attack(program, to)) == expected
         assert expected[0] == 401
         assert items(program.client, "/sandbox/mailbox", to=to) == []
+
+    @pytest.mark.parametrize("end", ["stop", "delete"])
+    def test_ended_key_is_refused_like_a_forged_signature(self, stack: Stack, program: Program, end: str) -> None:
+        person, to = sign_up(stack), new_address()
+        ended = person.program()
+        [key] = items(person.client, "/auth/api-keys")
+        path = f"/auth/api-keys/{key['id']}"
+        if end == "stop":
+            person.client.patch(path, json={"status": "stopped"}).raise_for_status()
+        else:
+            person.client.delete(path).raise_for_status()
+        assert shown(ended.notify(email(to))) == shown(forged(program, to))
 
     @pytest.mark.parametrize("attack", [without_a_signature, without_its_digest], ids=lambda attack: attack.__name__)
     def test_request_is_refused_when_a_signature_header_is_missing(self, program: Program, attack: Attack) -> None:

@@ -85,6 +85,7 @@ class Providers:
         self.calls: Counter[str] = Counter()
         self.requests: list[httpx.Request] = []
         self.id_claims: Json = {}
+        self.id_tokens: list[str] = []
         self.id_key = "k1"
         self.id_header: Json = {"kid": "k1"}
         self.token_more: Json = {}
@@ -203,9 +204,12 @@ class Providers:
             "name": code.person.name,
             "picture": "https://pictures.test/minji.png",
         }
-        return jwt.encode(
-            _laid_over(claims, self.id_claims), rsa_key(self.id_key), algorithm="RS256", headers=self.id_header
+        self.id_tokens.append(
+            jwt.encode(
+                _laid_over(claims, self.id_claims), rsa_key(self.id_key), algorithm="RS256", headers=self.id_header
+            )
         )
+        return self.id_tokens[-1]
 
     def _session(self, request: httpx.Request) -> _Session | None:
         _, _, token = request.headers.get("authorization", "").partition(" ")

@@ -218,6 +218,15 @@ class TestAllowlist:
         assert (await stage.client.delete(f"{path}/{added.json()['id']}", headers=headers)).status_code == 204
         assert await works(stage, made, address="198.51.100.7")
 
+    async def test_addresses_beside_a_block_are_refused(self, stage: Stage, headers: Headers) -> None:
+        made = await make(stage, headers)
+        for cidr in ("203.0.113.16/28", "2001:db8:1::/48"):
+            await stage.client.post(f"/auth/api-keys/{made['id']}/allowlist", json={"cidr": cidr}, headers=headers)
+        inside = ("203.0.113.16", "203.0.113.31", "::ffff:203.0.113.31", "2001:db8:1::", "2001:db8:1:ffff::1")
+        outside = ("203.0.113.15", "203.0.113.32", "::ffff:203.0.113.32", "::203.0.113.16", "2001:db8:2::", "127.0.0.1")
+        works_from = {address: await works(stage, made, address=address) for address in inside + outside}
+        assert works_from == dict.fromkeys(inside, True) | dict.fromkeys(outside, False)
+
     async def test_entry_is_refused_when_it_exists(self, stage: Stage, headers: Headers) -> None:
         made = await make(stage, headers)
         path = f"/auth/api-keys/{made['id']}/allowlist"
