@@ -17,6 +17,7 @@ from bongsu_notify.channels.registry import create_channels
 from bongsu_notify.notifications import endpoints as notifications
 from bongsu_notify.notifications.service import Notifications
 from bongsu_notify.settings import NotifySettings
+from bongsu_notify.stats import endpoints as stats
 
 MIGRATIONS = MigrationSet("notify", "bongsu_notify.migrations")
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -59,4 +60,5 @@ def create_app(
     )
     provide(app, identity, database, service)
     app.include_router(notifications.router)
+    app.include_router(stats.router)
     return app

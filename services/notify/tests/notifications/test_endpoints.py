@@ -374,7 +374,7 @@ class TestQuery:
             assert (refused.status_code, refused.json()["errors"][0]["loc"]) == (422, ["query", name])
         assert await Notification.filter_by(status="accepted").count() == 1
 
-    async def test_openapi_has_query_parameters_for_the_list_alone(self, api: Api) -> None:
+    async def test_openapi_has_query_parameters_for_the_list_and_the_statistics_alone(self, api: Api) -> None:
         async with api.client() as client:
             paths = (await client.get("/v1/openapi.json")).json()["paths"]
         names = {
@@ -384,6 +384,7 @@ class TestQuery:
         }
         listing = names.pop(("/v1/notifications", "get"))
         assert listing == ["status", "channel", "topic", "to", "limit", "after"]
+        assert names.pop(("/v1/stats", "get")) == ["from", "to", "bucket"]
         assert not any(names.values())
 
 
