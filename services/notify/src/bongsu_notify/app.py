@@ -15,6 +15,7 @@ from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.migrations import MigrationSet
 from bongsu_notify.channels.registry import create_channels
 from bongsu_notify.notifications import endpoints as notifications
+from bongsu_notify.notifications.lists import NotificationLists
 from bongsu_notify.notifications.service import Notifications
 from bongsu_notify.settings import NotifySettings
 from bongsu_notify.stats import endpoints as stats
@@ -58,7 +59,7 @@ def create_app(
         lifespan=lifespan,
         max_body_bytes=MAX_BODY_BYTES,
     )
-    provide(app, identity, database, service)
+    provide(app, identity, database, service, NotificationLists(database))
     app.include_router(notifications.router)
     app.include_router(stats.router)
     return app

@@ -13,7 +13,8 @@ from bongsu_notify.deliveries import outcomes as rules
 from bongsu_notify.deliveries import service
 from bongsu_notify.deliveries.service import Claims, Deliveries, MarkResult
 from bongsu_notify.notifications.models import Notification, NotificationEvent
-from bongsu_notify.notifications.service import Notifications, Principal
+from bongsu_notify.notifications.principal import Principal
+from bongsu_notify.notifications.service import Notifications
 from bongsu_notify.notifications.statuses import NEXT, sources
 from services.notify.tests.rows import email_row
 

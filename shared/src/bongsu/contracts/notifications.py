@@ -36,6 +36,8 @@ CANCELLABLE: Final[frozenset[Status]] = frozenset({"accepted", "queued", "retry_
 """Waiting to be sent, or to be sent again: of an `unknown` one the provider may have a first copy."""
 RETRYABLE: Final[frozenset[Status]] = frozenset({"failed", "expired"})
 """Ended without being sent."""
+WAITING: Final[frozenset[Status]] = frozenset({"accepted", "queued", "sending", "retry_wait", "unknown"})
+"""On the way to a final status, or until the send time."""
 
 Instant = Annotated[
     datetime, PlainSerializer(lambda at: at.astimezone(UTC).isoformat().replace("+00:00", "Z"), return_type=str)
@@ -117,3 +119,12 @@ class NotificationPage(_Answer):
 
     items: list[NotificationOut]
     next: str | None = Field(description="Pass it as `after` for the next page; null at the end")
+
+
+class NotificationCounts(_Answer):
+    """How many notifications have each status. A count of `limit` means that there may be more."""
+
+    counts: dict[Status, int]
+    scheduled: int = Field(description="Of `accepted`, those whose send time is ahead")
+    oldest_waiting: Instant | None = Field(description="When the oldest one that waits was accepted or due")
+    limit: int

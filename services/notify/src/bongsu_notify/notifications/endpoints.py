@@ -5,15 +5,22 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
-from bongsu.contracts.notifications import NotificationDetail, NotificationOut, NotificationPage
+from bongsu.contracts.notifications import (
+    NotificationCounts,
+    NotificationDetail,
+    NotificationOut,
+    NotificationPage,
+)
 from bongsu.identity.dependencies import Caller, require_scope, require_scope_before_claim
 from bongsu.identity.scopes import Permission, Scope
 from bongsu.mixins import Database
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.problems import problems
 from bongsu_notify.channels.registry import AnyNotificationIn
-from bongsu_notify.notifications.schemas import ListQuery, NoQuery
-from bongsu_notify.notifications.service import Filters, Notifications, Principal
+from bongsu_notify.notifications.lists import Filters, NotificationLists, Period
+from bongsu_notify.notifications.principal import Principal
+from bongsu_notify.notifications.schemas import ListQuery, NoQuery, PeriodQuery
+from bongsu_notify.notifications.service import Notifications
 
 
 async def _refuse_query(_query: Annotated[NoQuery, Query()]) -> None:
@@ -56,6 +63,7 @@ Reader = Annotated[Principal, Depends(_reader)]
 Writer = Annotated[Principal, Depends(_writer)]
 Submitter = Annotated[Principal, Depends(_submitter, scope="function")]
 Service = Annotated[Notifications, Provided(Notifications)]
+Lists = Annotated[NotificationLists, Provided(NotificationLists)]
 Units = Annotated[Database, Provided(Database)]
 Id = Annotated[UUID, Path(description="Notification ID, as returned by the 202 response")]
 IdempotencyKey = Annotated[
@@ -87,14 +95,36 @@ async def submit(
 @router.get("", responses=problems(401, 403, 422))
 async def list_notifications(
     principal: Reader,
-    notifications: Service,
+    lists: Lists,
     query: Annotated[ListQuery, Query()],
 ) -> NotificationPage:
     """List your notifications, newest first."""
-    filters = Filters(status=query.status, channel=query.channel, topic=query.topic, recipient=query.to)
-    page, following = await notifications.list_page(principal, filters, limit=query.limit, after=query.after)
+    filters = Filters(
+        statuses=query.status,
+        channel=query.channel,
+        topic=query.topic,
+        recipient=query.to,
+        scheduled=query.scheduled,
+        search=query.q,
+        period=Period(query.since, query.until),
+    )
+    page, following = await lists.list_page(principal, filters, limit=query.limit, after=query.after)
     return NotificationPage(
         items=[NotificationOut.model_validate(row) for row in page], next=str(following) if following else None
+    )
+
+
+@router.get("/counts", responses=problems(401, 403, 422))
+async def count_notifications(
+    principal: Reader, lists: Lists, query: Annotated[PeriodQuery, Query()]
+) -> NotificationCounts:
+    """Count your notifications by status."""
+    found = await lists.count_statuses(principal, Period(query.since, query.until))
+    return NotificationCounts(
+        counts=found.counts,
+        scheduled=found.scheduled,
+        oldest_waiting=found.oldest_waiting,
+        limit=lists.count_limit,
     )
 
 

@@ -89,13 +89,26 @@ class NoQuery(Body):
     """No query parameters."""
 
 
-class ListQuery(Body):
+class PeriodQuery(Body):
+    """A period of acceptance."""
+
+    since: Moment | None = Field(default=None, description="Accepted at or after this time")
+    until: Moment | None = Field(default=None, description="Accepted before this time")
+
+
+class ListQuery(PeriodQuery):
     """The filters of a list."""
 
-    status: Status | None = None
+    status: list[Status] = Field(default_factory=list, description="Repeat it for several statuses")
+    scheduled: bool | None = Field(default=None, description="Whether the send time is still ahead")
     channel: Annotated[str, Field(max_length=16, pattern="^[a-z]+$")] | None = None
     topic: Topic | None = None
     to: Email | None = None
+    q: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        default=None,
+        description="A part of the subject or recipient, a whole address, or an ID. Each page searches a bounded "
+        "number of notifications: it may have few items, or none, and `next` continues",
+    )
     limit: int = Field(default=50, ge=1, le=200)
     after: UUID | None = Field(default=None, description="`next` of the previous page")
 

@@ -1,7 +1,6 @@
 """The rules of notifications: what is accepted, who sees it, and what may be done to it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -9,12 +8,10 @@ from uuid import UUID
 
 from bongsu import outbox
 from bongsu.contracts.jobs import DeliveryWakeup, NotificationJob
-from bongsu.contracts.notifications import Mode, Status
+from bongsu.contracts.notifications import Status
 from bongsu.contracts.queues import DELIVER, LANES
 from bongsu.identity import audit
-from bongsu.identity.audit import Actor
 from bongsu.identity.models import User
-from bongsu.identity.nonces import Nonce
 from bongsu.mixins import Database, Q, utc_now, uuid7
 from bongsu.runtime.errors import ServiceError
 from bongsu_notify.channels.channel import Channel
@@ -30,38 +27,10 @@ from bongsu_notify.errors import (
 )
 from bongsu_notify.notifications.idempotency import fingerprint, idempotent
 from bongsu_notify.notifications.models import Notification, NotificationEvent, RetryKey
+from bongsu_notify.notifications.principal import Principal
 from bongsu_notify.notifications.schemas import NotificationIn
 from bongsu_notify.notifications.statuses import sources
 from bongsu_notify.notifications.submissions import Submissions, replay
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """The caller: `name` scopes idempotency keys, `user_id` owns the notifications.
-
-    :param sees_all: staff may read, retry and cancel the notifications of every user.
-    :param off_trial: the account is known to be off trial; where that is not known, the service reads the user.
-    :param nonce: of the request's signature; `submit` claims it.
-    :param actor: the caller as the audit log records them.
-    """
-
-    name: str
-    user_id: UUID
-    mode: Mode = "live"
-    sees_all: bool = False
-    off_trial: bool = False
-    nonce: Nonce | None = None
-    actor: Actor = audit.SYSTEM
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """The filters of a list; None does not filter."""
-
-    status: Status | None = None
-    channel: str | None = None
-    topic: str | None = None
-    recipient: str | None = None
 
 
 class Notifications:
@@ -220,38 +189,6 @@ class Notifications:
         events = NotificationEvent.filter_by(notification_id=found.id)
         newest = events.order_by("-created_at", "-id").limit(self._timeline_limit)
         return found, (await newest.all())[::-1]
-
-    async def list_page(
-        self, principal: Principal, filters: Filters, *, limit: int, after: UUID | None
-    ) -> tuple[Sequence[Notification], UUID | None]:
-        """A page, newest first, and the id to continue after (None at the end)."""
-        given = (
-            ("recipient", filters.recipient),
-            ("topic", filters.topic),
-            ("status", filters.status),
-            ("channel", filters.channel),
-        )
-        wanted: dict[str, object] = {name: value for name, value in given if value is not None}
-        # An index begins with the user, where there is one, and the first filter: its columns, then the id.
-        index = [*wanted][:1]
-        if not principal.sees_all:
-            wanted["user_id"] = principal.user_id
-            index.insert(0, "user_id")
-        rows = Notification.filter_by(**self._equal(wanted)).order_by(*(f"-{name}" for name in (*index, "id")))
-        if after is not None:
-            rows = rows.filter_by(id__lt=after)
-        found = await rows.limit(limit + 1).all()
-        page = found[:limit]
-        return page, page[-1].id if len(found) > limit else None
-
-    def _equal(self, values: Mapping[str, object]) -> dict[str, object]:
-        """Conditions that the columns have these values, so that `id < after` is part of the range that is read.
-
-        For an equality MariaDB prefers `ref` access to that range: it reads every row before `after`, and filters.
-        """
-        if self._database.engine.dialect.name == "sqlite":
-            return {**values}
-        return {f"{name}__{test}": value for name, value in values.items() for test in ("ge", "le")}
 
     async def cancel(self, notification_id: UUID, principal: Principal) -> Notification:
         """Cancel a notification that waits. Cancelling it again changes nothing.

@@ -1,0 +1,28 @@
+"""Who asks for notifications."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from bongsu.contracts.notifications import Mode
+from bongsu.identity import audit
+from bongsu.identity.audit import Actor
+from bongsu.identity.nonces import Nonce
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The caller: `name` scopes idempotency keys, `user_id` owns the notifications.
+
+    :param sees_all: staff may read, retry and cancel the notifications of every user.
+    :param off_trial: the account is known to be off trial; where that is not known, the service reads the user.
+    :param nonce: of the request's signature; `submit` claims it.
+    :param actor: the caller as the audit log records them.
+    """
+
+    name: str
+    user_id: UUID
+    mode: Mode = "live"
+    sees_all: bool = False
+    off_trial: bool = False
+    nonce: Nonce | None = None
+    actor: Actor = audit.SYSTEM

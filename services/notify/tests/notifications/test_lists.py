@@ -1,0 +1,207 @@
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Connection, event
+
+from bongsu.mixins import Database, python_now, uuid7
+from bongsu_notify.notifications.lists import Filters, NotificationLists, Period, first_id
+from bongsu_notify.notifications.models import Notification
+from bongsu_notify.notifications.principal import Principal
+from services.notify.tests.rows import email_row
+from tests.infrastructure.templates import Schema, WithTables
+
+USER = uuid7()
+
+
+@dataclass
+class Reads:
+    """The rows that each query of notifications read (MySQL, MariaDB), or the columns of the range (SQLite)."""
+
+    rows: list[int] = field(default_factory=list)
+    ranges: list[str] = field(default_factory=list)
+
+
+async def create_many_rows(database: Database) -> None:
+    """Over 3,000 rows, of which one user has nearly all: enough for the optimiser to choose as it does on more."""
+    await database.create_all()
+    users = (USER if at % 50 else uuid7() for at in range(3000))
+    await Notification.bulk_create([email_row(user_id=user, status="failed", topic="billing") for user in users])
+    if database.engine.dialect.name != "sqlite":
+        async with database.engine.connect() as connection:
+            await connection.exec_driver_sql("ANALYZE TABLE notifications")
+
+
+MANY_ROWS = Schema("notify_many_rows", create_many_rows)
+
+
+@pytest.fixture
+async def many_rows(with_tables: WithTables) -> AsyncIterator[Database]:
+    database = Database(with_tables(MANY_ROWS))
+    yield database
+    await database.dispose()
+
+
+@pytest.fixture
+def reads(many_rows: Database) -> Iterator[Reads]:
+    found, engine = Reads(), many_rows.engine.sync_engine
+    is_sqlite = many_rows.engine.dialect.name == "sqlite"
+
+    def is_query(statement: str) -> bool:
+        return statement.startswith(("SELECT n", "SELECT count")) and "FROM notifications" in statement
+
+    def before(
+        connection: Connection, _cursor: object, statement: str, parameters: tuple[object, ...], *_rest: object
+    ) -> None:
+        if is_query(statement) and is_sqlite:
+            (plan, *_) = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            found.ranges.append(str(plan[3]).rpartition(" (")[2].removesuffix(")"))
+        elif is_query(statement):
+            connection.exec_driver_sql("FLUSH STATUS")
+
+    def after(connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
+        if is_query(statement) and not is_sqlite:
+            counters = connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Handler_read%%'", ())
+            found.rows.append(sum(int(value) for _, value in counters))
+
+    event.listen(engine, "before_cursor_execute", before)
+    event.listen(engine, "after_cursor_execute", after)
+    yield found
+    event.remove(engine, "before_cursor_execute", before)
+    event.remove(engine, "after_cursor_execute", after)
+
+
+class TestListPage:
+    async def test_list_page_continues_after_the_previous_page(self, database: Database) -> None:
+        service = NotificationLists(database)
+        ids = [(await email_row(user_id=USER).save()).id for _ in range(5)]
+        first, after = await service.list_page(Principal("user", USER), Filters(), limit=3, after=None)
+        second, end = await service.list_page(Principal("user", USER), Filters(), limit=3, after=after)
+        assert [one.id for one in (*first, *second)] == ids[::-1]
+        assert end is None
+
+    @pytest.mark.parametrize("sees_all", [False, True])
+    @pytest.mark.parametrize(
+        "filters",
+        [
+            Filters(),
+            Filters(statuses=("failed",)),
+            Filters(channel="email"),
+            Filters(topic="billing"),
+            Filters(recipient="someone@example.com"),
+            Filters(recipient="someone@example.com", statuses=("failed",)),
+            Filters(statuses=("failed", "sent")),
+            Filters(period=Period(python_now() - timedelta(days=1), python_now() + timedelta(days=1))),
+            Filters(search="someone@example.com"),
+        ],
+    )
+    async def test_list_page_reads_no_more_rows_at_a_later_page(
+        self, many_rows: Database, reads: Reads, filters: Filters, sees_all: bool
+    ) -> None:
+        service = NotificationLists(many_rows)
+        ids = await Notification.filter_by(user_id=USER).order_by("id").pluck("id")
+        principal = Principal("user", USER, sees_all=sees_all)
+        reads.rows.clear()
+        reads.ranges.clear()
+        for after in (None, ids[-10], ids[1500], ids[50]):
+            page, _ = await service.list_page(principal, filters, limit=10, after=after)
+            assert len(page) == 10
+            if after is None:
+                reads.ranges.clear()
+        assert max(reads.rows, default=0) < 200
+        assert all("id<?" in columns for columns in reads.ranges)
+
+    async def test_list_page_finds_a_notification_by_its_text_address_or_id(self, each_database: Database) -> None:
+        service = NotificationLists(each_database)
+        one = await email_row(user_id=USER, subject="Receipt 100%", recipient="kim@example.com").save()
+        two = await email_row(user_id=USER, subject="영수증", recipient="lee.kim@example.com").save()
+        other = await email_row(user_id=uuid7(), subject="receipt", recipient="kim@example.com").save()
+        principal = Principal("user", USER)
+        for text, wanted in {
+            "RECEIPT": [one],
+            "100%": [one],
+            "%": [one],
+            "영수": [two],
+            "Kim@": [two, one],
+            "KIM@example.com": [one],
+            f" {two.id} ": [two],
+            str(other.id): [],
+            "nothing": [],
+        }.items():
+            found, after = await service.list_page(principal, Filters(search=text), limit=10, after=None)
+            assert ([row.id for row in found], after) == ([row.id for row in wanted], None), text
+
+    async def test_search_reads_a_bounded_number_of_rows_a_page_and_reaches_every_row(
+        self, many_rows: Database, reads: Reads
+    ) -> None:
+        service = NotificationLists(many_rows, window=200)
+        oldest = (await Notification.filter_by(user_id=USER).order_by("id").pluck("id"))[0]
+        await Notification.filter_by(id=oldest).update(subject="needle")
+        for filters in (Filters(search="needle"), Filters(search="needle", statuses=("failed", "sent"))):
+            reads.rows.clear()
+            after, pages = None, 0
+            while True:
+                found, after = await service.list_page(Principal("user", USER), filters, limit=10, after=after)
+                pages += 1
+                if after is None:
+                    break
+                assert not found
+            assert ([row.id for row in found], pages) == ([oldest], 15)
+            assert max(reads.rows, default=0) <= 202
+        await Notification.filter_by(id=oldest).update(subject=None)
+
+    async def test_list_page_merges_statuses_newest_first(self, database: Database) -> None:
+        service = NotificationLists(database)
+        statuses = ("failed", "bounced", "sent", "failed", "bounced")
+        rows = [await email_row(user_id=USER, status=status).save() for status in statuses]
+        filters = Filters(statuses=("failed", "bounced", "failed"))
+        first, after = await service.list_page(Principal("user", USER), filters, limit=3, after=None)
+        second, end = await service.list_page(Principal("user", USER), filters, limit=3, after=after)
+        assert [row.id for row in (*first, *second)] == [rows[at].id for at in (4, 3, 1, 0)]
+        assert end is None
+
+    async def test_list_page_tells_scheduled_from_due(self, database: Database) -> None:
+        service = NotificationLists(database)
+        ahead = await email_row(user_id=USER, send_at=python_now() + timedelta(hours=1)).save()
+        due = [await email_row(user_id=USER).save(), await email_row(user_id=USER, send_at=python_now()).save()]
+        for scheduled, wanted in ((True, [ahead]), (False, due[::-1]), (None, [*due[::-1], ahead])):
+            filters = Filters(statuses=("accepted",), scheduled=scheduled)
+            found, _ = await service.list_page(Principal("user", USER), filters, limit=10, after=None)
+            assert [row.id for row in found] == [row.id for row in wanted]
+
+    async def test_period_includes_its_start_and_excludes_its_end(self, database: Database) -> None:
+        service = NotificationLists(database)
+        now = python_now().replace(microsecond=0)
+        for hours in (1, 2, 3):
+            await email_row(user_id=USER, id=first_id(now - timedelta(hours=hours))).save()
+        period = Period(now - timedelta(hours=2), now - timedelta(hours=1))
+        found, _ = await service.list_page(Principal("user", USER), Filters(period=period), limit=10, after=None)
+        assert [row.id for row in found] == [first_id(now - timedelta(hours=2))]
+
+
+class TestCounts:
+    async def test_counts_are_by_status_of_what_the_principal_may_see(self, each_database: Database) -> None:
+        service = NotificationLists(each_database, count_limit=3)
+        later = python_now() + timedelta(hours=1)
+        due = python_now() - timedelta(minutes=9)
+        for status, count in (("sent", 5), ("failed", 2)):
+            await Notification.bulk_create([email_row(user_id=USER, status=status) for _ in range(count)])
+        await email_row(user_id=USER, send_at=later).save()
+        await email_row(user_id=USER, send_at=due).save()
+        await email_row(user_id=uuid7(), status="bounced").save()
+        mine = await service.count_statuses(Principal("user", USER), Period())
+        assert {name: n for name, n in mine.counts.items() if n} == {"accepted": 2, "sent": 3, "failed": 2}
+        assert mine.scheduled == 1
+        assert mine.oldest_waiting is not None
+        assert abs(mine.oldest_waiting - due) < timedelta(seconds=1)
+        everyone = await service.count_statuses(Principal("user", USER, sees_all=True), Period())
+        assert everyone.counts["bounced"] == 1
+        past = await service.count_statuses(Principal("user", USER), Period(until=due))
+        assert not any(past.counts.values())
+
+    async def test_counts_read_a_bounded_number_of_rows(self, many_rows: Database, reads: Reads) -> None:
+        service = NotificationLists(many_rows, count_limit=20)
+        counts = (await service.count_statuses(Principal("user", USER), Period())).counts
+        assert (counts["failed"], counts["sent"]) == (20, 0)
+        assert max(reads.rows, default=0) <= 45
