@@ -1,15 +1,12 @@
 """Stand-ins for what the dashboard needs of the outside, written by hand, and people to sign in as."""
 
-import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 from bongsu.contracts.guilds import GuildSummary
-from bongsu.contracts.notifications import Failure, Status
 from bongsu.contracts.rpc import BotStatus, ShardState, ShardStatus, shard_of
 from bongsu.identity.scopes import Role
 from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, ServiceError, TooMany, Unauthorised
@@ -18,7 +15,6 @@ from bongsu_dashboard.accounts.user import Identity, Session, User
 from bongsu_dashboard.browser import Browser, Redirect, SetCookie
 from bongsu_dashboard.errors import BotSilent, DiscordNotLinked, RemovalOutdated, RemovalUnknown, ServiceDown
 from bongsu_dashboard.guilds.guild import ManagedGuild, ManagedGuilds
-from bongsu_dashboard.notifications.notification import Detail, Notification, Page, Step
 
 MINA = "eyJhbGciOiJFZERTQSJ9.eyJzaWQiOiJtaW5hIiwiYXV0aF90aW1lIjo5OTk5OTk5OTk5fQ.c2lnbmF0dXJl"
 """Mina's access token: its payload is `{"sid":"mina","auth_time":9999999999}`."""
@@ -265,127 +261,3 @@ class FakeBot:
             self.keys.add(key)
             self.left.append(guild_id)
             self.known.pop(guild_id, None)
-
-
-_ids = itertools.count(1)
-
-
-def _descending_id() -> UUID:
-    """An id that is older than every earlier one, as tests list notifications newest first."""
-    return UUID(int=(1 << 127) - next(_ids))
-
-
-def a_notification(
-    subject: str | None = "안녕하세요",
-    status: Status = "delivered",
-    *,
-    minutes: int = 5,
-    email: str = "someone@example.com",
-    error: Failure | None = None,
-    **values: object,
-) -> Detail:
-    at = now() - timedelta(minutes=minutes)
-    words: dict[str, tuple[Status, ...]] = {
-        "accepted": ("accepted",),
-        "bounced": ("accepted", "sent", "bounced"),
-        "complained": ("accepted", "sent", "delivered", "complained"),
-        "delivered": ("accepted", "queued", "sending", "sent", "delivered"),
-        "sent": ("accepted", "queued", "sending", "sent"),
-        "queued": ("accepted", "queued"),
-        "failed": ("accepted", "queued", "sending", "retry_wait", "sending", "failed"),
-        "cancelled": ("accepted", "cancelled"),
-        "retry_wait": ("accepted", "sending", "retry_wait"),
-    }
-    steps = [
-        Step(status=word, at=at + timedelta(seconds=2 * index), attempt=1, detail=None)
-        for index, word in enumerate(words[status])
-    ]
-    given: dict[str, Any] = {
-        "id": _descending_id(),
-        "status": status,
-        "channel": "email",
-        "mode": "live",
-        "to": {"email": email},
-        "subject": subject,
-        "template": None,
-        "category": "transactional",
-        "topic": None,
-        "priority": "normal",
-        "guarantee": "at-least-once",
-        "expires_at": None,
-        "metadata": {},
-        "attempt": 1,
-        "send_at": None,
-        "next_attempt_at": None,
-        "provider_message_id": None,
-        "error": error,
-        "created_at": at,
-        "updated_at": at,
-        "timeline": steps,
-    }
-    return Detail.model_validate(given | values)
-
-
-@dataclass
-class FakeNotifications:
-    """Notify."""
-
-    items: list[Detail] = field(default_factory=list)
-    down: bool = False
-    on_trial: bool = False
-    sent: list[tuple[str, str, str]] = field(default_factory=list)
-    keys: dict[str, Detail] = field(default_factory=dict)
-
-    def _up(self) -> None:
-        if self.down:
-            raise ServiceDown("notify")
-
-    async def list_page(
-        self, browser: Browser, *, status: str | None = None, after: str | None = None, limit: int = 25
-    ) -> Page:
-        del browser
-        self._up()
-        start = next((at + 1 for at, item in enumerate(self.items) if str(item.id) == after), 0)
-        found = [item for item in self.items[start:] if status in (None, item.status)]
-        page = found[:limit]
-        return Page(items=[*page], next=str(page[-1].id) if len(found) > limit else None)
-
-    async def find(self, browser: Browser, notification_id: UUID) -> Detail:
-        del browser
-        self._up()
-        for item in self.items:
-            if item.id == notification_id:
-                return item
-        raise NotFound("There is no such notification", code="notification_not_found")
-
-    async def cancel(self, browser: Browser, notification_id: UUID) -> Notification:
-        found = await self.find(browser, notification_id)
-        if not found.is_cancellable:
-            raise Conflict("It cannot be cancelled", code="not_cancellable")
-        return self._put(found, "cancelled")
-
-    async def retry(self, browser: Browser, notification_id: UUID) -> Notification:
-        found = await self.find(browser, notification_id)
-        if not found.is_retryable:
-            raise Conflict("It cannot be retried", code="not_retryable")
-        return self._put(found, "queued")
-
-    def _put(self, item: Detail, status: str) -> Notification:
-        changed = item.model_copy(update={"status": status})
-        self.items[self.items.index(item)] = changed
-        return changed
-
-    async def send_email(self, browser: Browser, *, email: str, subject: str, text: str, key: str) -> Notification:
-        del browser
-        self._up()
-        if self.on_trial:
-            raise Forbidden("On trial", code="account_on_trial")
-        if (known := self.keys.get(key)) is not None:
-            if known.subject != subject:
-                raise Invalid("Another body", code="idempotency_mismatch")
-            return known
-        made = a_notification(subject, "queued", minutes=0, email=email)
-        self.keys[key] = made
-        self.items.insert(0, made)
-        self.sent.append((email, subject, text))
-        return made

@@ -10,8 +10,9 @@ from fastapi import FastAPI
 from bongsu_dashboard.app import Ports, create_pages
 from bongsu_dashboard.settings import DashboardSettings
 from services.dashboard.tests.fake_credentials import FakeCredentials
+from services.dashboard.tests.fake_notifications import FakeNotifications
 from services.dashboard.tests.fake_users import FakeUsers
-from services.dashboard.tests.fakes import MINA, FakeAccounts, FakeBot, FakeDirectory, FakeNotifications
+from services.dashboard.tests.fakes import MINA, FakeAccounts, FakeBot, FakeDirectory
 
 URL = "http://dashboard.test"
 TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
@@ -49,6 +50,11 @@ class Stage:
             headers={"Accept-Language": language, "Sec-Fetch-Site": "same-origin"},
         )
         return FakeBrowser(client)
+
+    def speak(self, language: str) -> None:
+        """Set the language of every user."""
+        users = self.accounts.users
+        self.accounts.users = {token: user.model_copy(update={"locale": language}) for token, user in users.items()}
 
     def mina(self) -> "FakeBrowser":
         return self.browser(MINA)

@@ -1,6 +1,6 @@
 """Calls to another service's HTTP API, whose problems become this service's errors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TypeVar
@@ -66,7 +66,7 @@ class Upstream:
         path: str,
         *,
         body: Mapping[str, JsonValue] | None = None,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str | Sequence[str]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """Send a request on behalf of the browser's user.

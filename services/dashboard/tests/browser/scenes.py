@@ -4,26 +4,30 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from uuid import UUID
 
 import uvicorn
 
 from bongsu.contracts.notifications import Failure
+from bongsu.identity.scopes import Role
 from bongsu.process.server import listen
 from bongsu_dashboard.settings import DashboardSettings
+from services.dashboard.tests.fake_notifications import FakeNotifications, a_notification
+from services.dashboard.tests.fake_users import an_account
 from services.dashboard.tests.fakes import (
     MINA,
     FakeAccounts,
     FakeBot,
     FakeDirectory,
-    FakeNotifications,
     a_guild,
-    a_notification,
     a_session,
     a_summary,
+    a_user,
 )
 from services.dashboard.tests.stage import Stage
 from tests.eventually import eventually
 
+LEE = UUID(int=7)
 ACTIVE, BUSY, ABSENT, OUTAGE, HOSTILE = (number << 22 for number in (8, 17, 28, 39, 53))
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0 Safari/537.36"
 PHONE = "Mozilla/5.0 (Linux; Android 16; SM-S931N) AppleWebKit/537.36 Chrome/150.0 Mobile Safari/537.36"
@@ -88,6 +92,28 @@ def first_run() -> Stage:
     stage.accounts.linked = []
     stage.accounts.users[MINA] = stage.accounts.users[MINA].model_copy(update={"sending": "trial"})
     stage.accounts.open_sessions = [a_session(current=True, user_agent=CHROME)]
+    return stage
+
+
+def silent() -> Stage:
+    """The bot and notify are down."""
+    stage = full()
+    stage.bot.silent = stage.notifications.down = stage.directory.stale = True
+    return stage
+
+
+def cut_off() -> Stage:
+    """The bot is not connected to Discord."""
+    stage = full()
+    stage.bot.shards = ("connecting",)
+    return stage
+
+
+def managing() -> Stage:
+    """An administrator among accounts of every kind."""
+    stage = full()
+    stage.accounts.users[MINA] = a_user(role=Role.ADMINISTRATOR)
+    stage.users.items = [an_account("lee@example.com", id=LEE), an_account("kim@example.com", status="blocked")]
     return stage
 
 

@@ -1,20 +1,26 @@
 """Each page: accessible, within its window and within its policy; light and dark, wide and narrow."""
 
 from collections.abc import Callable
-from uuid import UUID
 
 import pytest
 
-from bongsu.identity.scopes import Role
 from services.dashboard.tests.browser.conftest import Opener
-from services.dashboard.tests.browser.scenes import ABSENT, ACTIVE, HOSTILE, OUTAGE, first_run, full
-from services.dashboard.tests.fake_users import an_account
-from services.dashboard.tests.fakes import MINA, a_user
+from services.dashboard.tests.browser.scenes import (
+    ABSENT,
+    ACTIVE,
+    HOSTILE,
+    LEE,
+    OUTAGE,
+    cut_off,
+    first_run,
+    full,
+    managing,
+    silent,
+)
 from services.dashboard.tests.stage import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-LEE = UUID(int=7)
 WIDE, NARROW = (1280, 860), (320, 640)
 OF_EVERYONE = [
     "/login",
@@ -39,7 +45,8 @@ OF_USERS = [
     f"/guilds/{OUTAGE}",
     f"/guilds/{HOSTILE}",
     "/notifications",
-    "/notifications?status=sent",
+    "/notifications?status=undelivered",
+    "/notifications?q=nothing+like+it",
     "/notifications/new",
     "/account",
     "/account/password",
@@ -52,34 +59,10 @@ OF_USERS = [
 ]
 
 
-def silent() -> Stage:
-    """The bot and notify are down."""
-    stage = full()
-    stage.bot.silent = stage.notifications.down = stage.directory.stale = True
-    return stage
-
-
-def cut_off() -> Stage:
-    """The bot is not connected to Discord."""
-    stage = full()
-    stage.bot.shards = ("connecting",)
-    return stage
-
-
-def managing() -> Stage:
-    """An administrator among accounts of every kind."""
-    stage = full()
-    stage.accounts.users[MINA] = a_user(role=Role.ADMINISTRATOR)
-    stage.users.items = [an_account("lee@example.com", id=LEE), an_account("kim@example.com", status="blocked")]
-    return stage
-
-
 async def _is_clean(opened: Opener, stage: Stage, path: str, *, signed_in: bool, look: str) -> None:
     size, scheme, language = (WIDE, "light", "ko-KR") if look == "wide and light" else (NARROW, "dark", "en-US")
     if signed_in and language == "en-US":
-        stage.accounts.users = {
-            token: user.model_copy(update={"locale": "en"}) for token, user in stage.accounts.users.items()
-        }
+        stage.speak("en")
     tab = await opened(stage, signed_in=signed_in, size=size, scheme=scheme, language=language)
     await tab.open(path)
     assert await tab.inaccessible() == []

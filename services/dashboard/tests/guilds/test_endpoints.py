@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from services.dashboard.tests.fakes import JUN, MINA, FakeBot, FakeDirectory, a_guild, a_notification, a_summary, a_user
+from services.dashboard.tests.fake_notifications import a_notification
+from services.dashboard.tests.fakes import JUN, MINA, FakeBot, FakeDirectory, a_guild, a_summary, a_user
 from services.dashboard.tests.notifications.attempts import attempt_of
 from services.dashboard.tests.stage import FakeBrowser, Stage, text_of
 

@@ -1,6 +1,7 @@
 from datetime import timedelta
 
-from services.dashboard.tests.fakes import MINA, a_guild, a_notification, a_summary, now
+from services.dashboard.tests.fake_notifications import a_notification
+from services.dashboard.tests.fakes import MINA, a_guild, a_summary, now
 from services.dashboard.tests.stage import Stage, text_of
 
 

@@ -1,103 +1,13 @@
-import re
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
 from bongsu.contracts.notifications import Failure, Status
-from services.dashboard.tests.fakes import MINA, a_notification, now
+from services.dashboard.tests.fake_notifications import a_notification
+from services.dashboard.tests.fakes import MINA, now
 from services.dashboard.tests.notifications.attempts import attempt_of
 from services.dashboard.tests.stage import Stage, text_of
-
-USER_ID = "01926e5b-3f0a-7c51-8d1e-5b0f3f7c9a10"
-
-
-class TestFeed:
-    async def test_feed_lists_sent_notifications(self, stage: Stage) -> None:
-        stage.notifications.items = [a_notification("첫 알림"), a_notification("둘째", "failed")]
-        text = text_of((await stage.mina().get("/notifications")).text)
-        assert "첫 알림 someone@example.com 전달됨 5분 전" in text
-        assert "둘째 someone@example.com 실패" in text
-
-    async def test_feed_is_filtered_by_status(self, stage: Stage) -> None:
-        stage.notifications.items = [a_notification("첫 알림"), a_notification("둘째", "failed")]
-        text = text_of((await stage.mina().get("/notifications?status=failed", htmx=True)).text)
-        assert ("첫 알림" in text, "둘째" in text) == (False, True)
-
-    async def test_failed_filter_includes_bounces(self, stage: Stage) -> None:
-        stage.notifications.items = [
-            a_notification("반송", "bounced"),
-            a_notification("도착", "delivered"),
-            a_notification("실패", "failed"),
-        ]
-        text = text_of((await stage.mina().get("/notifications?status=failed", htmx=True)).text)
-        assert ("반송 someone" in text, "도착" in text, "실패 someone" in text) == (True, False, True)
-
-    async def test_scheduled_is_a_state_of_its_own(self, stage: Stage) -> None:
-        stage.notifications.items = [
-            a_notification("내일", "accepted", send_at=now() + timedelta(days=1)),
-            a_notification("지금", "accepted"),
-        ]
-        browser = stage.mina()
-        scheduled = text_of((await browser.get("/notifications?status=scheduled", htmx=True)).text)
-        queued = text_of((await browser.get("/notifications?status=queued", htmx=True)).text)
-        assert ("내일 someone@example.com 예약됨" in scheduled, "지금 someone" in scheduled) == (True, False)
-        assert ("내일 someone" in queued, "지금 someone" in queued) == (False, True)
-
-    async def test_merged_filter_pages_through_every_row(self, stage: Stage) -> None:
-        stage.notifications.items = [
-            a_notification(f"알림 {number:02}", "bounced" if number % 3 else "failed") for number in range(60)
-        ]
-        browser, path, pages = stage.mina(), "/notifications?status=failed", []
-        while path:
-            page = (await browser.get(path)).text
-            pages.append(re.findall(r"알림 \d\d", page))
-            older = re.search(r'href="(/notifications\?after=[^"]+)"', page)
-            path = older[1].replace("&amp;", "&") if older else ""
-        assert [len(page) for page in pages] == [25, 25, 10]
-        assert [row for page in pages for row in page] == [f"알림 {number:02}" for number in range(60)]
-
-    async def test_every_state_has_its_filter(self, stage: Stage) -> None:
-        page = (await stage.mina().get("/notifications")).text
-        wanted = ("scheduled", "bounced", "complained", "unknown", "suppressed", "expired")
-        assert [name for name in wanted if f'href="/notifications?status={name}"' not in page] == []
-
-    @pytest.mark.parametrize("query", ["?status=nonsense", "?after=nonsense", "?after="])
-    async def test_nonsense_in_the_address_is_passed_over(self, stage: Stage, query: str) -> None:
-        stage.notifications.items = [a_notification("첫 알림")]
-        assert "첫 알림" in (await stage.mina().get(f"/notifications{query}")).text
-
-    async def test_older_notifications_are_on_the_next_page(self, stage: Stage) -> None:
-        stage.notifications.items = [a_notification(f"알림 {number:02}") for number in range(30)]
-        browser = stage.mina()
-        first = (await browser.get("/notifications")).text
-        older = re.search(r'href="(/notifications\?after=[^"]+)"', first)
-        assert older is not None
-        second = (await browser.get(older[1])).text
-        assert ("알림 24" in first, "알림 25" in first, "알림 25" in second) == (True, False, True)
-
-    async def test_empty_feed_explains_the_next_step(self, stage: Stage) -> None:
-        assert "아직 보낸 알림이 없습니다" in text_of((await stage.mina().get("/notifications")).text)
-
-    @pytest.mark.parametrize(
-        ("channel", "to", "shown"),
-        [
-            ("discord", {"channel_id": "81384788765712384"}, "Discord 81384788765712384"),
-            ("inbox", {"user_id": USER_ID}, f"알림함 {USER_ID}"),
-        ],
-    )
-    async def test_feed_and_detail_show_the_recipient_when_the_channel_is_not_email(
-        self, stage: Stage, channel: str, to: dict[str, str], shown: str
-    ) -> None:
-        item = a_notification(subject=None, channel=channel, to=to)
-        stage.notifications.items = [item]
-        browser = stage.mina()
-        assert shown in text_of((await browser.get("/notifications")).text)
-        assert shown in text_of((await browser.get(f"/notifications/{item.id}")).text)
-
-    async def test_a_subject_is_nothing_but_a_subject(self, stage: Stage) -> None:
-        stage.notifications.items = [a_notification("<b onclick=x>{{7*7}}")]
-        assert "<b onclick" not in (await stage.mina().get("/notifications")).text
 
 
 class TestDetail:

@@ -4,7 +4,7 @@ import pytest
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.notifications.http import HttpNotifyClient
 from bongsu_dashboard.upstream import Upstream
-from services.dashboard.tests.fakes import a_notification
+from services.dashboard.tests.fake_notifications import a_notification
 
 
 class TestListPage:

@@ -126,7 +126,7 @@ class TestForms:
         browser = stage.mina()
         refused = {}
         for path in _posts(stage.app()):
-            address = path.format(
+            address = path.replace(":uuid", "").format(
                 guild_id=1, notification_id="0" * 32, session_id="0" * 32, provider="google", user_id="0" * 32
             )
             refused[path] = (await browser.post(address, token=" ")).status_code

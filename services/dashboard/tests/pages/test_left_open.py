@@ -2,7 +2,8 @@
 
 import pytest
 
-from services.dashboard.tests.fakes import MINA, PASSWORD, a_guild, a_notification
+from services.dashboard.tests.fake_notifications import a_notification
+from services.dashboard.tests.fakes import MINA, PASSWORD, a_guild
 from services.dashboard.tests.stage import URL, Stage, text_of
 
 

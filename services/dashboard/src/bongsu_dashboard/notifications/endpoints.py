@@ -4,18 +4,20 @@ import secrets
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import Conflict
 from bongsu_dashboard.errors import SentBefore
 from bongsu_dashboard.forms import Draft, Form, FormError, HxDraft, HxForm
-from bongsu_dashboard.notifications.notification import FILTERS, STATUSES
-from bongsu_dashboard.notifications.schemas import SendForm
+from bongsu_dashboard.notifications.export import write_csv
+from bongsu_dashboard.notifications.filters import CHANNELS, GROUPS, Filters
+from bongsu_dashboard.notifications.schemas import SelectedForm, SendForm
 from bongsu_dashboard.notifications.service import Notifications
 from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
 from bongsu_dashboard.pages.failures import status_of
-from bongsu_dashboard.pages.rendering import Render
+from bongsu_dashboard.pages.rendering import PAGE_HEADERS, Render
 
 router = APIRouter(prefix="/notifications", include_in_schema=False)
 
@@ -24,21 +26,78 @@ NotificationsService = Annotated[Notifications, Provided(Notifications)]
 
 
 @router.get("")
-async def show_feed(
+async def show_list(
+    request: Request,
     render: Rendering,
     _user: SignedIn,
     notifications: NotificationsService,
-    status: str | None = None,
     after: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Response:
+    filters = Filters.parse(request.query_params)
+    page, counts = await notifications.list_page(render.browser, filters, after=after)
     return render(
-        "notifications/feed.html",
-        fragment="notifications/_feed.html",
-        page=await notifications.list_page(render.browser, status=status, after=after),
-        chosen=status if status in FILTERS or status in STATUSES else None,
+        "notifications/list.html",
+        fragment="notifications/_results.html",
+        # The address without the parameters that are empty.
+        headers={"HX-Push-Url": filters.address(after=after)},
+        page=page,
+        counts=counts,
+        filters=filters,
+        groups=GROUPS,
+        channels=CHANNELS,
         is_first=after is None,
-        filters=FILTERS,
     )
+
+
+@router.get("/fresh")
+async def show_fresh(
+    request: Request,
+    render: Rendering,
+    _user: SignedIn,
+    notifications: NotificationsService,
+    newest: UUID,
+    seen: Annotated[int, Query(ge=0)] = 0,
+) -> Response:
+    """What the list polls: how many notifications are newer than its first; 204 while `seen` is right."""
+    filters = Filters.parse(request.query_params)
+    if not render.is_partial:
+        return render.redirect(filters.address())
+    count = await notifications.count_newer(render.browser, filters, newest)
+    if count == seen:
+        return Response(status_code=204)
+    return render("notifications/_fresh.html", filters=filters, newest=newest, count=count)
+
+
+@router.get("/export.csv")
+async def export(request: Request, render: Rendering, _user: SignedIn, notifications: NotificationsService) -> Response:
+    pages = notifications.load_pages(render.browser, Filters.parse(request.query_params))
+    first = await anext(pages)  # an error of the first page is still answered with a page
+    lines = write_csv(first, pages)
+    return StreamingResponse(
+        lines,
+        media_type="text/csv; charset=utf-8",
+        headers={**PAGE_HEADERS, "Content-Disposition": 'attachment; filename="notifications.csv"'},
+    )
+
+
+@router.post("/selected")
+async def act_on_selected(
+    request: Request,
+    render: Rendering,
+    _user: SignedIn,
+    notifications: NotificationsService,
+    form: HxForm[SelectedForm],
+) -> Response:
+    """Cancel or retry. A cancellation is confirmed on a page of its own, because it cannot be undone."""
+    back = Filters.parse(request.query_params).address()
+    if not form.id:
+        return render.redirect(back, flash="note.none_selected")
+    if form.act == "cancel" and not form.confirmed:
+        return render("notifications/cancel_selected.html", ids=form.id, back_to=back, query=request.url.query)
+    count = await notifications.act(render.browser, form.act, form.id)
+    tone = "ok" if count == len(set(form.id)) else "note"
+    outcome = {"cancel": "cancelled", "retry": "retried"}[form.act]
+    return render.redirect(back, flash=f"{tone}.{outcome}_{'all' if tone == 'ok' else 'some'}:{count}")
 
 
 @router.get("/new")
@@ -72,7 +131,7 @@ def _send_page(render: Render, form: Draft[SendForm], status: int = 200) -> Resp
     )
 
 
-@router.get("/{notification_id}")
+@router.get("/{notification_id:uuid}")
 async def show_notification(
     render: Rendering,
     _user: SignedIn,
@@ -87,7 +146,7 @@ async def show_notification(
     return render("notifications/detail.html", fragment="notifications/_detail.html", item=item)
 
 
-@router.get("/{notification_id}/cancel")
+@router.get("/{notification_id:uuid}/cancel")
 async def confirm_cancel(
     render: Rendering, _user: SignedIn, notifications: NotificationsService, notification_id: Id
 ) -> Response:
@@ -97,7 +156,7 @@ async def confirm_cancel(
     return render("notifications/cancel.html", item=item)
 
 
-@router.post("/{notification_id}/cancel")
+@router.post("/{notification_id:uuid}/cancel")
 async def cancel(
     render: Rendering,
     _user: SignedIn,
@@ -112,7 +171,7 @@ async def cancel(
     return render.redirect(f"/notifications/{notification_id}", flash="ok.cancelled")
 
 
-@router.post("/{notification_id}/retry")
+@router.post("/{notification_id:uuid}/retry")
 async def retry(
     render: Rendering,
     _user: SignedIn,

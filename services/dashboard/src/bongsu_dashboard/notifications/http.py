@@ -1,11 +1,15 @@
 """`NotifyClient` over notify's HTTP API."""
 
+from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from pydantic import JsonValue
 
+from bongsu.contracts.notifications import NotificationCounts, Stats
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.notifications.notification import Detail, Notification, Page
+from bongsu_dashboard.notifications.port import EVERYTHING, NotificationQuery
 from bongsu_dashboard.upstream import Upstream
 
 
@@ -16,14 +20,33 @@ class HttpNotifyClient:
         self._notify = notify
 
     async def list_page(
-        self, browser: Browser, *, status: str | None = None, after: str | None = None, limit: int = 25
+        self, browser: Browser, query: NotificationQuery = EVERYTHING, *, after: str | None = None, limit: int = 50
     ) -> Page:
-        query = {"limit": str(limit)}
-        if status is not None:
-            query["status"] = status
-        if after is not None:
-            query["after"] = after
-        return (await self._notify.call(browser, "GET", "/v1/notifications", query=query)).parse(Page)
+        values = {
+            "status": query.statuses,
+            "scheduled": None if query.scheduled is None else str(query.scheduled).lower(),
+            "channel": query.channel,
+            "q": query.search,
+            "since": query.since and query.since.isoformat(),
+            "until": query.until and query.until.isoformat(),
+            "after": after,
+            "limit": str(limit),
+        }
+        given = {name: value for name, value in values.items() if value}
+        return (await self._notify.call(browser, "GET", "/v1/notifications", query=given)).parse(Page)
+
+    async def count(
+        self, browser: Browser, *, since: datetime | None = None, until: datetime | None = None
+    ) -> NotificationCounts:
+        query = {name: at.isoformat() for name, at in (("since", since), ("until", until)) if at is not None}
+        reply = await self._notify.call(browser, "GET", "/v1/notifications/counts", query=query)
+        return reply.parse(NotificationCounts)
+
+    async def load_stats(
+        self, browser: Browser, *, since: datetime, until: datetime, bucket: Literal["hour", "day"]
+    ) -> Stats:
+        query = {"from": since.isoformat(), "to": until.isoformat(), "bucket": bucket}
+        return (await self._notify.call(browser, "GET", "/v1/stats", query=query)).parse(Stats)
 
     async def find(self, browser: Browser, notification_id: UUID) -> Detail:
         return (await self._notify.call(browser, "GET", f"/v1/notifications/{notification_id}")).parse(Detail)

@@ -7,6 +7,7 @@ from bongsu.contracts.jobs import EmailRecipient
 from bongsu.contracts.notifications import (
     CANCELLABLE,
     RETRYABLE,
+    WAITING,
     DiscordRecipient,
     NotificationOut,
     Status,
@@ -15,25 +16,7 @@ from bongsu.contracts.notifications import (
 from bongsu.contracts.wire import Wire
 
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
-MOVING: Final[frozenset[Status]] = frozenset({"accepted", "queued", "sending", "retry_wait", "unknown"})
-"""Statuses that change by themselves before long: the page polls."""
-
 State = Literal["scheduled"] | Status
-FILTERS: Final[dict[str, tuple[Status, ...]]] = {
-    "scheduled": ("accepted",),
-    "queued": ("accepted", "queued", "sending"),
-    "retry_wait": ("retry_wait",),
-    "unknown": ("unknown",),
-    "sent": ("sent",),
-    "delivered": ("delivered",),
-    "failed": ("failed", "bounced"),
-    "bounced": ("bounced",),
-    "complained": ("complained",),
-    "suppressed": ("suppressed",),
-    "cancelled": ("cancelled",),
-    "expired": ("expired",),
-}
-"""The statuses of each filter of the list. An accepted notification is either scheduled or queued."""
 
 TONES: Final[dict[Status, str]] = {
     "sent": "ok",
@@ -67,11 +50,8 @@ class Notification(NotificationOut):
 
     @property
     def is_moving(self) -> bool:
-        return self.state in MOVING
-
-    def matches(self, name: str | None) -> bool:
-        """Whether it belongs to a filter whose statuses include its own."""
-        return name not in ("scheduled", "queued") or (self.state == "scheduled") == (name == "scheduled")
+        """Whether its status changes by itself before long: the page polls."""
+        return self.state in WAITING
 
     @property
     def is_cancellable(self) -> bool:

@@ -1,19 +1,53 @@
 """What the dashboard needs of notify."""
 
-from typing import Protocol
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
 from uuid import UUID
 
+from bongsu.contracts.notifications import NotificationCounts, Stats, Status
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.notifications.notification import Detail, Notification, Page
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationQuery:
+    """The filters of a list; None does not filter.
+
+    :param statuses: any of them; none for all.
+    :param search: a part of the subject or recipient, an address or an id.
+    :param since: accepted at or after it.
+    :param until: accepted before it.
+    """
+
+    statuses: tuple[Status, ...] = ()
+    scheduled: bool | None = None
+    channel: str | None = None
+    search: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+EVERYTHING = NotificationQuery()
 
 
 class NotifyClient(Protocol):
     """The user's notifications at notify. Each method raises ServiceDown where notify does not answer."""
 
     async def list_page(
-        self, browser: Browser, *, status: str | None = None, after: str | None = None, limit: int = 25
+        self, browser: Browser, query: NotificationQuery = EVERYTHING, *, after: str | None = None, limit: int = 50
     ) -> Page:
-        """A page, newest first; `after` is the `next` of the previous page."""
+        """A page, newest first; `after` is the `next` of the previous page. A page of a search may be short."""
+
+    async def count(
+        self, browser: Browser, *, since: datetime | None = None, until: datetime | None = None
+    ) -> NotificationCounts:
+        """How many notifications have each status."""
+
+    async def load_stats(
+        self, browser: Browser, *, since: datetime, until: datetime, bucket: Literal["hour", "day"]
+    ) -> Stats:
+        """How many notifications have each status, by when they were accepted."""
 
     async def find(self, browser: Browser, notification_id: UUID) -> Detail:
         """One notification with its timeline.

@@ -1,23 +1,30 @@
 """The user's notifications, and their summary."""
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
-from bongsu.runtime.errors import Forbidden, Invalid
+from bongsu.contracts.notifications import NotificationCounts
+from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import OnTrial, SentBefore
 from bongsu_dashboard.forms import FieldsRefused
-from bongsu_dashboard.notifications.notification import FILTERS, STATUSES, Notification, Page
+from bongsu_dashboard.notifications.filters import Filters
+from bongsu_dashboard.notifications.notification import Notification, Page
 from bongsu_dashboard.notifications.port import NotifyClient
 from bongsu_dashboard.notifications.schemas import SendForm
 
 WINDOW: Final = timedelta(hours=24)
-PAGE_SIZE: Final = 25
+PAGE_SIZE: Final = 50
+EXPORT_PAGE_SIZE: Final = 200
+CONCURRENT_ACTIONS: Final = 8
 SUMMARY_SIZE: Final = 200
 """A summary counts the newest notifications that one call returns."""
+
+Action = Literal["cancel", "retry"]
 
 _SENT: Final = frozenset({"sent", "delivered"})
 _FAILED: Final = frozenset({"failed", "bounced", "complained", "expired"})
@@ -29,21 +36,48 @@ class Notifications:
     def __init__(self, notify: NotifyClient) -> None:
         self.notify = notify
 
-    async def list_page(self, browser: Browser, *, status: str | None, after: str | None) -> Page:
-        """List a page, newest first. An unknown filter or a malformed `after` does not filter."""
-        after = _uuid_or_none(after)
-        statuses = FILTERS.get(status or "", (status,) if status in STATUSES else (None,))
-        pages = await asyncio.gather(
-            *(self.notify.list_page(browser, status=one, after=after, limit=PAGE_SIZE) for one in statuses)
+    async def list_page(
+        self, browser: Browser, filters: Filters, *, after: str | None
+    ) -> tuple[Page, NotificationCounts | None]:
+        """List a page, newest first, with the counts of the statuses where they are those of the list.
+
+        A malformed `after` begins at the newest.
+        """
+        query = filters.query
+        page, counts = await asyncio.gather(
+            self.notify.list_page(browser, query, after=_uuid_or_none(after), limit=PAGE_SIZE),
+            self.notify.count(browser, since=query.since, until=query.until) if filters.is_counted else _nothing(),
         )
-        # The pages are disjoint and each is sorted: their newest rows are one page.
-        items = sorted((item for page in pages for item in page.items), key=lambda item: item.id, reverse=True)
-        newest = items[:PAGE_SIZE]
-        has_more = len(items) > PAGE_SIZE or any(page.next for page in pages)
-        return Page(
-            items=[item for item in newest if item.matches(status)],
-            next=str(newest[-1].id) if has_more and newest else None,
-        )
+        return page, counts
+
+    async def count_newer(self, browser: Browser, filters: Filters, newest: UUID) -> int:
+        """Count the notifications newer than one, up to a page."""
+        page = await self.notify.list_page(browser, filters.query, limit=PAGE_SIZE)
+        return sum(item.id > newest for item in page.items)
+
+    async def load_pages(self, browser: Browser, filters: Filters) -> AsyncIterator[Page]:
+        """Load every page of a list."""
+        after: str | None = None
+        while True:
+            page = await self.notify.list_page(browser, filters.query, after=after, limit=EXPORT_PAGE_SIZE)
+            yield page
+            if (after := page.next) is None:
+                return
+
+    async def act(self, browser: Browser, action: Action, ids: Sequence[UUID]) -> int:
+        """Cancel or retry notifications; return how many. Those whose status does not allow it stay as they are."""
+        act = self.notify.cancel if action == "cancel" else self.notify.retry
+        turns = asyncio.Semaphore(CONCURRENT_ACTIONS)
+
+        async def act_on(notification_id: UUID) -> bool:
+            async with turns:
+                try:
+                    await act(browser, notification_id)
+                except (Conflict, NotFound):
+                    return False
+                return True
+
+        return sum(await asyncio.gather(*map(act_on, dict.fromkeys(ids))))
 
     async def send(self, browser: Browser, form: SendForm) -> Notification:
         """Send a mail.
@@ -92,6 +126,10 @@ def summarise(page: Page, now: datetime) -> Summary:
         is_partial=page.next is not None and len(recent) == len(page.items),
         is_empty=not page.items,
     )
+
+
+async def _nothing() -> None:
+    """For a part of a page that is not loaded."""
 
 
 def _uuid_or_none(text: str | None) -> str | None:

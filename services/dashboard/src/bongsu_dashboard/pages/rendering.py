@@ -27,6 +27,7 @@ from bongsu_dashboard.pages.cookies import FLASH_S, YEAR_S, PageCookies
 Theme = Literal["system", "light", "dark"]
 THEMES: Final[tuple[Theme, ...]] = ("system", "light", "dark")
 FLASH_TONES: Final = {"ok": "ok", "note": "note", "bad": "bad"}
+MAX_FLASH_DIGITS: Final = 6
 URL_CHARS: Final = ":/%#?=@[]!$&'()*+,;"
 """Characters that an address in a header keeps; the rest is percent-encoded, as in `Location`."""
 PAGE_HEADERS: Final = {"Cache-Control": "no-store", "Vary": "HX-Request, Cookie, Accept-Language"}
@@ -90,7 +91,8 @@ class Render:
     ) -> Response:
         """Render a page, or only its `fragment` for htmx.
 
-        :param flash: a message on this page: tone and key in the catalogue (`ok.bot_added`).
+        :param flash: a message on this page: tone and key in the catalogue (`ok.bot_added`), with or without a number
+            (`ok.cancelled_all:3`).
         """
         name = fragment if fragment is not None and self.is_partial else template
         texts = self.texts
@@ -254,7 +256,7 @@ class Render:
             self.pages.cookies.set(response, self.pages.cookies.form, self._secret)
 
     def _flashes(self) -> dict[str, tuple[str, str]]:
-        """Return tone and text key of each message for this page, by the name of its cookie."""
+        """Return tone and text of each message for this page, by the name of its cookie."""
         found: dict[str, tuple[str, str]] = {}
         for name, value in self.request.cookies.items():
             flash, _, path = value.partition("|")
@@ -264,8 +266,14 @@ class Render:
         return found
 
     def _parse_flashes(self, flash: str | None) -> list[tuple[str, str]]:
-        tone, _, key = (flash or "").partition(".")
-        return [(tone, f"flash.{key}")] if tone in FLASH_TONES and f"flash.{key}" in self.texts else []
+        tone, _, rest = (flash or "").partition(".")
+        key, _, number = rest.partition(":")
+        if tone not in FLASH_TONES or len(number) > MAX_FLASH_DIGITS:
+            return []
+        try:
+            return [(tone, self.texts(f"flash.{key}", **({"n": int(number)} if number.isdecimal() else {})))]
+        except KeyError:  # the browser sent another key, or no number
+            return []
 
     def _finish(self, response: Response, *, is_page: bool) -> None:
         self._keep_secret(response)

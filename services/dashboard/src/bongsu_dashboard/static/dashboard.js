@@ -30,7 +30,35 @@ function updateTitle(root) {
   if (title) document.title = title;
 }
 
+/* The days of a filter are those of the reader's zone. */
+function fillZone(root) {
+  for (const input of root.querySelectorAll("[data-zone]")) input.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+/* Rows of a list that are selected: their number, their buttons, and all of them at once. */
+function showSelection(form) {
+  const boxes = [...form.querySelectorAll("[name=id]:not(:disabled)")];
+  const count = boxes.filter((box) => box.checked).length;
+  const all = form.querySelector("[data-select-all]");
+  all.hidden = boxes.length === 0;
+  all.checked = count > 0 && count === boxes.length;
+  all.indeterminate = count > 0 && count < boxes.length;
+  const label = form.querySelector("[data-selected]");
+  label.dataset.hint ??= label.textContent;
+  label.textContent = count ? label.dataset.selected.replace("{n}", count) : label.dataset.hint;
+  for (const button of form.querySelectorAll("button[name=act]")) button.disabled = count === 0;
+}
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("[data-selection]");
+  if (!form) return;
+  if (event.target.matches("[data-select-all]"))
+    for (const box of form.querySelectorAll("[name=id]:not(:disabled)")) box.checked = event.target.checked;
+  showSelection(form);
+});
+
 function enhance(root) {
+  fillZone(root);
+  root.querySelectorAll("[data-selection]").forEach(showSelection);
   localiseTimes(root);
   guardConfirmation(root);
   updateTitle(root);

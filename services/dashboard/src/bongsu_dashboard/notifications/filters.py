@@ -1,0 +1,127 @@
+"""The filters of the list, as its address holds them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Final
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from bongsu.contracts.notifications import NotificationCounts, Status
+from bongsu_dashboard.notifications.notification import STATUSES
+from bongsu_dashboard.notifications.port import NotificationQuery
+
+LIST: Final = "/notifications"
+SCHEDULED: Final = "scheduled"
+GROUPS: Final[dict[str, tuple[Status, ...]]] = {
+    "waiting": ("accepted", "queued", "sending", "retry_wait", "unknown"),
+    SCHEDULED: ("accepted",),
+    "done": ("sent", "delivered"),
+    "undelivered": ("failed", "bounced", "complained", "expired"),
+    "stopped": ("suppressed", "cancelled"),
+}
+"""The groups of statuses. An accepted notification is `scheduled` until its send time, then `waiting`."""
+CHANNELS: Final = ("email", "discord", "kakao", "inbox")
+MAX_SEARCH: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the list shows. Each part is empty where it does not filter.
+
+    :param status: a group or a status.
+    :param since: the first day.
+    :param until: the last day.
+    :param zone: the time zone of the days; UTC where it is not known.
+    """
+
+    status: str = ""
+    q: str = ""
+    channel: str = ""
+    since: str = ""
+    until: str = ""
+    zone: str = ""
+
+    @classmethod
+    def parse(cls, address: Mapping[str, str]) -> "Filters":
+        """Read the parameters of an address. What is malformed does not filter."""
+        status, channel = address.get("status", ""), address.get("channel", "")
+        since, until = (day if _day(day := address.get(name, "")) else "" for name in ("since", "until"))
+        zone = address.get("zone", "") if since or until else ""
+        return cls(
+            status=status if status in GROUPS or status in STATUSES else "",
+            q=" ".join(address.get("q", "").split())[:MAX_SEARCH],
+            channel=channel if channel in CHANNELS else "",
+            since=since,
+            until=until,
+            zone=zone if _zone(zone) is not UTC else "",
+        )
+
+    @property
+    def group(self) -> str:
+        """The group that is shown, or that the status belongs to; empty for every status."""
+        if self.status in GROUPS:
+            return self.status
+        return next((name for name, statuses in GROUPS.items() if self.status in statuses), "")
+
+    @property
+    def is_empty(self) -> bool:
+        return self == Filters()
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the counts of the groups are those of this list: they know the days only."""
+        return not (self.q or self.channel)
+
+    @property
+    def query(self) -> NotificationQuery:
+        """The query for notify."""
+        zone = _zone(self.zone)
+        until = _day(self.until)
+        return NotificationQuery(
+            statuses=GROUPS.get(self.status) or tuple(status for status in STATUSES if status == self.status),
+            scheduled={SCHEDULED: True, "waiting": False, "accepted": False}.get(self.status),
+            channel=self.channel or None,
+            search=self.q or None,
+            since=_midnight(_day(self.since), zone),
+            until=_midnight(until + timedelta(days=1) if until and until < date.max else until, zone),
+        )
+
+    def address(self, path: str = LIST, *, status: str | None = None, **others: object) -> str:
+        """Return the address of this list, or of something about it, with another status and more parameters."""
+        filters = self if status is None else replace(self, status=status)
+        values = {name: getattr(filters, name) for name in Filters.__slots__} | others
+        given = {name: str(value) for name, value in values.items() if value}
+        return f"{path}?{urlencode(given)}" if given else path
+
+    def count(self, counts: NotificationCounts, name: str) -> tuple[int, bool]:
+        """Return how many notifications a group or status has, and whether there may be more."""
+        if name == SCHEDULED:
+            return counts.scheduled, counts.scheduled >= counts.limit
+        statuses = GROUPS.get(name) or (name,)
+        numbers = [counts.counts.get(status, 0) for status in STATUSES if status in statuses]
+        total = sum(numbers) - (counts.scheduled if "accepted" in statuses else 0)
+        return total, any(number >= counts.limit for number in numbers)
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name) if name and name != "UTC" else UTC
+    except (OSError, ValueError, KeyError):  # a folder, malformed, unknown
+        return UTC
+
+
+def _midnight(day: date | None, zone: tzinfo) -> datetime | None:
+    if day is None:
+        return None
+    try:
+        return datetime.combine(day, time(), zone).astimezone(UTC)
+    except OverflowError:
+        return None

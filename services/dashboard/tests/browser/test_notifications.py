@@ -1,0 +1,53 @@
+"""The list of notifications at work, with scripts."""
+
+from uuid import UUID
+
+import pytest
+from playwright.async_api import expect
+
+from services.dashboard.tests.browser.conftest import Opener
+from services.dashboard.tests.browser.scenes import full
+from services.dashboard.tests.fake_notifications import a_notification
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+class TestList:
+    async def test_list_is_filtered_selected_and_refreshed_in_place(self, opened: Opener) -> None:
+        stage = full()
+        items = stage.notifications.items
+        tab = await opened(stage)
+        page = tab.page
+        await tab.open("/notifications")
+
+        await page.get_by_role("link", name="전달 실패 1").click()
+        await expect(page.locator(".data tbody tr")).to_have_count(1)
+        await expect(page).to_have_url(f"{tab.site.url}/notifications?status=undelivered")
+        await expect(page.locator("#status-undelivered")).to_be_focused()
+
+        await page.get_by_label("제목, 받는 사람, ID로 찾기").press_sequentially("old-address")
+        await expect(page).to_have_url(f"{tab.site.url}/notifications?status=undelivered&q=old-address")
+        await expect(page.get_by_label("제목, 받는 사람, ID로 찾기")).to_be_focused()
+
+        await expect(page.get_by_role("button", name="다시 보내기")).to_be_disabled()
+        await page.get_by_label("모두 선택").check()
+        await expect(page.locator("[data-selected]")).to_have_text("1건 선택")
+        await page.get_by_role("button", name="다시 보내기").click()
+        await expect(page.locator("#notices")).to_contain_text("알림 1건을 다시 보냅니다")
+        await expect(page).to_have_url(f"{tab.site.url}/notifications?status=undelivered&q=old-address")
+        assert stage.notifications.items[3].status == "queued"
+
+        await tab.open("/notifications")
+        items.insert(0, a_notification("방금 온 알림", id=UUID(int=items[0].id.int + 1)))
+        await page.get_by_role("link", name="새 알림 1건 보기").click()
+        await expect(page.locator(".data tbody tr").first).to_contain_text("방금 온 알림")
+        await expect(page.locator("#fresh a")).to_have_count(0)
+
+        await page.locator("[name=since]").fill("2999-01-01")
+        await expect(page.locator(".empty")).to_be_visible()
+        zone: str = await page.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone")
+        assert zone == "UTC" or f"zone={zone.replace('/', '%2F')}" in page.url
+        await page.go_back()
+        await expect(page.locator(".data tbody tr").first).to_be_visible()
+        assert await tab.violations() == []
+        assert tab.complaints == []
