@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from bongsu.contracts.notifications import Failure, NotificationCounts, Stats, StatsBucket, Status
+from bongsu.contracts.notifications import Failure, NotificationCounts, Status
+from bongsu.contracts.stats import Bucket, Stats
 from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import ServiceDown
@@ -134,14 +135,11 @@ class FakeNotifications:
         self._up()
         length = timedelta(hours=1) if bucket == "hour" else timedelta(days=1)
         starts = [since + at * length for at in range(-(-(until - since) // length))]
-        return Stats(
-            items=[
-                StatsBucket(
-                    at=at, counts=Counter(item.status for item in self.items if at <= item.created_at < at + length)
-                )
-                for at in starts
-            ]
-        )
+        return Stats(items=[self._bucket(at, at + length) for at in starts])
+
+    def _bucket(self, start: datetime, end: datetime) -> Bucket:
+        found = Counter(item.status for item in self.items if start <= item.created_at < end)
+        return Bucket(start=start, end=end, total=sum(found.values()), statuses=found)
 
     async def find(self, browser: Browser, notification_id: UUID) -> Detail:
         del browser

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from bongsu.contracts.notifications import NotificationCounts, Stats
+from bongsu.contracts.notifications import NotificationCounts
+from bongsu.contracts.stats import Stats
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.notifications.notification import Detail, Notification, Page
 from bongsu_dashboard.notifications.port import EVERYTHING, NotificationQuery

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Literal, Protocol
 from uuid import UUID
 
-from bongsu.contracts.notifications import NotificationCounts, Stats, Status
+from bongsu.contracts.notifications import NotificationCounts, Status
+from bongsu.contracts.stats import Stats
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.notifications.notification import Detail, Notification, Page
 

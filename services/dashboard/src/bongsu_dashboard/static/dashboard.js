@@ -35,7 +35,7 @@ function fillZone(root) {
   for (const input of root.querySelectorAll("[data-zone]")) input.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
-/* Rows of a list that are selected: their number, their buttons, and all of them at once. */
+/* The rows of a list that are selected: show their number, enable their buttons, and select all of them. */
 function showSelection(form) {
   const boxes = [...form.querySelectorAll("[name=id]:not(:disabled)")];
   const count = boxes.filter((box) => box.checked).length;
