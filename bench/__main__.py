@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import accept, deliver, login, mixins, pipeline, tokens
+from bench import accept, deliver, login, mixins, pacing, pipeline, tokens
 from bench.databases import MYSQL_VARIABLE, has_mysql
 from bench.measure import run
 from bench.peers import comparison
@@ -43,30 +43,36 @@ def main() -> int:
     arguments = parser.parse_args()
     chosen = [benchmark for benchmark in BENCHMARKS if arguments.only in benchmark.name]
     with_peers = arguments.peers and arguments.only in comparison.NAME
-    names = [benchmark.name for benchmark in chosen] + [comparison.NAME] * with_peers
+    with_pacing = pacing.can_measure() and arguments.only in pacing.NAME
+    names = [benchmark.name for benchmark in chosen] + [pacing.NAME] * with_pacing + [comparison.NAME] * with_peers
     if not has_mysql():
         sys.stderr.write(f"Not measured on MySQL: set {MYSQL_VARIABLE}\n")
     if not names:
         every = [benchmark.name for benchmark in BENCHMARKS] + [comparison.NAME] * arguments.peers
         parser.error(f"no benchmark is called {arguments.only!r}: " + ", ".join(every))
-    results = []
+    results, paced = [], None
     with logging_as_a_process_does():
         for number, benchmark in enumerate(chosen, 1):
             sys.stderr.write(f"[{number}/{len(names)}] {benchmark.name}\n")
             results.append(asyncio.run(run(benchmark, arguments.rounds)))
+        if with_pacing:
+            sys.stderr.write(f"[{len(chosen) + 1}/{len(names)}] {pacing.NAME}\n")
+            paced = asyncio.run(pacing.measure())
     peers = []
     if with_peers:
         sys.stderr.write(f"[{len(names)}/{len(names)}] {comparison.NAME}\n")
         peers = comparison.compare(arguments.rounds)
     if arguments.json is None or str(arguments.json) != "-":
-        print("\n\n".join(([table(results)] if results else []) + ([comparison.as_table(peers)] if peers else [])))
+        parts = [table(results) if results else "", str(paced or ""), comparison.as_table(peers) if peers else ""]
+        print("\n\n".join(part for part in parts if part))
     if arguments.json is not None:
         text = as_json(results, comparison.as_document(peers)) + "\n"
         if str(arguments.json) == "-":
             sys.stdout.write(text)
         else:
             arguments.json.write_text(text)
-    return 0 if all(result.is_kept for result in results) else 1
+    is_paced = paced is None or paced.is_kept
+    return 0 if is_paced and all(result.is_kept for result in results) else 1
 
 
 if __name__ == "__main__":

@@ -66,13 +66,14 @@ class CountingBroker(MemoryBroker):
 
 
 @asynccontextmanager
-async def ses() -> AsyncIterator[str]:
-    """The stand-in's address."""
+async def ses(**environ: str) -> AsyncIterator[str]:
+    """The stand-in's address. `environ` are settings of its own."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="bongsu-bench-") as folder:
         environment = os.environ | {"PORT": str(port), "HOST": "127.0.0.1", "LOG_LEVEL": "ERROR", "BONGSU_VAR": folder}
+        environment |= {"SANDBOX_DATA_DIR": f"{folder}/sandbox"} | environ
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "bongsu_sandbox", cwd=folder, env=environment, stderr=asyncio.subprocess.DEVNULL
         )
@@ -95,6 +96,24 @@ async def _answers(url: str) -> None:
                 await asyncio.sleep(0.1)
 
 
+def make_notification() -> Notification:
+    """An accepted mail, not yet stored."""
+    return Notification(
+        principal="bench",
+        channel="email",
+        recipient="a@example.com",
+        to={"email": "a@example.com", "name": None},
+        subject="The beacons are lit",
+        content={"text": "봉화가 올랐다"},
+        status="accepted",
+    )
+
+
+def wake_up(one: Notification) -> Message:
+    """The message that has a mail sent."""
+    return Message(id=str(uuid7()), body=DeliveryWakeup(notification_id=one.id).model_dump(mode="json"))
+
+
 @asynccontextmanager
 async def delivering(make_database: MakeDatabase) -> AsyncIterator[Pair]:
     """An operation is one mail of the normal lane, from its message to its settling."""
@@ -106,23 +125,9 @@ async def delivering(make_database: MakeDatabase) -> AsyncIterator[Pair]:
         made: list[Notification] = []
 
         async def make_notifications(operations: int) -> None:
-            made[:] = [
-                Notification(
-                    principal="bench",
-                    channel="email",
-                    recipient="a@example.com",
-                    to={"email": "a@example.com", "name": None},
-                    subject="The beacons are lit",
-                    content={"text": "봉화가 올랐다"},
-                    status="accepted",
-                )
-                for _ in range(operations)
-            ]
+            made[:] = [make_notification() for _ in range(operations)]
             await Notification.bulk_create(made)
-            waiting[:] = [
-                Message(id=str(uuid7()), body=DeliveryWakeup(notification_id=one.id).model_dump(mode="json"))
-                for one in made
-            ]
+            waiting[:] = [wake_up(one) for one in made]
 
         async def ours(operations: int) -> None:
             await run([(DELIVER["normal"], message) for message in waiting])

@@ -14,7 +14,7 @@ from bongsu.mixins import Database, utc_now
 from bongsu.outbox.relay import Relay
 from bongsu.runtime.stop import StopSignal
 from bongsu_notify.channels.port import TryLater, max_together
-from bongsu_notify.deliveries.pace import HORIZON_S, Pace
+from bongsu_notify.deliveries.pace import HORIZON_S, Pace, Reservation
 from bongsu_notify.notifications.models import Notification, SendSlot
 from services.notify.tests.conftest import RememberingProvider
 from services.notify.tests.deliveries.delivering import accept, deliver, make_handler, status_is
@@ -45,6 +45,10 @@ def _pace(database: Database, rate: float = RATE) -> Pace:
     return Pace(database, "email", lambda: rate, factor=FACTOR)
 
 
+def _delay_s(reservation: Reservation) -> float:
+    return reservation.slots[0].starts_at - reservation.slots[0].reserved_at
+
+
 async def _next_at() -> datetime:
     return (await SendSlot.filter_by(provider="email").one()).next_at
 
@@ -62,26 +66,31 @@ class TestReserve:
 
     async def _reserve_many(self, pace: Pace, count: int) -> None:
         for _ in range(count):
-            granted, _ = await pace.reserve(1, urgent=True)
-            assert granted == 1
+            assert len((await pace.reserve(1, urgent=True)).slots) == 1
 
     async def test_no_burst_follows_a_pause(self, database: Database) -> None:
         pace = _pace(database)
         await pace.reserve(1, urgent=False)
         await SendSlot.filter_by(provider="email").update(next_at=utc_now(-60))
-        assert (await pace.reserve(1, urgent=False))[1] == 0
+        assert _delay_s(await pace.reserve(1, urgent=False)) < 1 / (RATE * FACTOR)
         assert await SendSlot.filter_by(next_at__gt=utc_now(-10)).exists()
 
     async def test_urgent_messages_reserve_beyond_the_horizon_of_the_others(self, database: Database) -> None:
         pace = _pace(database)
         await pace.reserve(1, urgent=False)
         await SendSlot.filter_by(provider="email").update(next_at=utc_now(60))
-        granted, wait_s = await pace.reserve(1, urgent=False)
-        assert granted == 0
-        assert wait_s == pytest.approx(60 - HORIZON_S, abs=30)
-        granted, delay_s = await pace.reserve(1, urgent=True)
-        assert granted == 1
-        assert delay_s == pytest.approx(60, abs=30)
+        slots, retry_after_s = await pace.reserve(1, urgent=False)
+        assert not slots
+        assert retry_after_s == pytest.approx(60 - HORIZON_S, abs=30)
+        urgent = await pace.reserve(5, urgent=True)
+        assert len(urgent.slots) == 1, "the others ask again: more urgent ones may come"
+        assert _delay_s(urgent) == pytest.approx(60, abs=30)
+
+    async def test_slots_are_reserved_as_far_as_the_horizon(self, database: Database) -> None:
+        slots, _ = await _pace(database).reserve(100, urgent=False)
+        assert len(slots) == 1 + int(HORIZON_S * RATE * FACTOR)
+        delays = [slot.starts_at - slot.reserved_at for slot in slots]
+        assert delays == pytest.approx([number / (RATE * FACTOR) for number in range(len(slots))], abs=0.001)
 
     @pytest.mark.parametrize(("rate", "count"), [(1.0, 1), (14.0, 1), (20.0, 2), (200.0, 11), (10_000.0, 50)])
     def test_messages_start_together_as_far_as_the_factor_spares(self, rate: float, count: int) -> None:

@@ -24,7 +24,7 @@ from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Outgoing, Provi
 from bongsu_notify.channels.simulated import is_simulated
 from bongsu_notify.database_retry import Abandoned, DatabaseRetry
 from bongsu_notify.dead_letters import dead_letter
-from bongsu_notify.deliveries.pace import Pace
+from bongsu_notify.deliveries.pace import Pace, is_late
 from bongsu_notify.deliveries.service import Claims, Deliveries, MarkResult, Peek
 from bongsu_notify.deliveries.stream import Job, Stream
 from bongsu_notify.notifications.models import Notification
@@ -125,6 +125,7 @@ class DeliveryHandler:
             provider = self._choose_provider(peek)
             priority = _PRIORITIES.get(copies[0].queue, "normal")
             job = self._jobs[key] = Job(key, priority, copies, provider, peek.size if peek else 0)
+            job.is_at_most_once = peek is not None and peek.guarantee == "at-most-once"
             self._streams[provider].offer(job)
 
     @property
@@ -164,7 +165,7 @@ class DeliveryHandler:
 
     async def _deliver(self, job: Job) -> None:
         try:
-            if self._stop.is_set():
+            if self._stop.is_set() or not await self._wait_to_claim(job):
                 return  # left unacknowledged, as below
             is_recorded = await self._deliver_once(job)
         except Abandoned:
@@ -176,8 +177,11 @@ class DeliveryHandler:
     async def _deliver_once(self, job: Job) -> bool:
         """Claim, send and mark. Returns whether the database has recorded all of it."""
         retry = self._database_retry.retry_while_unavailable
+        now = asyncio.get_running_loop().time
         try:
+            begun_at = now()
             claimed = await retry(partial(self._claim, job))
+            self._paces[job.provider].learn(now() - begun_at)
         except Abandoned:
             raise
         except Exception:
@@ -205,6 +209,11 @@ class DeliveryHandler:
             again_in_s=round(marked.later[job.id], 1) if job.id in marked.later else None,
         )
         return True
+
+    async def _wait_to_claim(self, job: Job) -> bool:
+        if job.slot is None or not job.is_at_most_once:
+            return True
+        return await self._paces[job.provider].wait_to_claim(job.slot, self._stop)
 
     async def _slow_down(self, job: Job) -> None:
         try:
@@ -254,7 +263,7 @@ class DeliveryHandler:
         if not isinstance(made, Outgoing):
             return made
         name, deadline = claimed.job.provider, claimed.started_at + self._deliveries.lease_s * self._send_deadline
-        if self._stop.is_set() or asyncio.get_running_loop().time() >= deadline:
+        if not await self._wait_for_slot(claimed.job) or asyncio.get_running_loop().time() >= deadline:
             return TryLater("not_started", "The worker stopped or was slow", delay_s=1.0, spends_attempt=False)
         call = asyncio.timeout_at(deadline)
         try:
@@ -268,6 +277,21 @@ class DeliveryHandler:
             return OutcomeUnknown(type(error).__name__)
         finally:
             self._calls.discard(call)
+
+    async def _wait_for_slot(self, job: Job) -> bool:
+        """Wait until the call may start. Returns False if it may not."""
+        if job.slot is None or self._stop.is_set():
+            return not self._stop.is_set()
+        if job.is_at_most_once:
+            return not is_late(job.slot)  # it waited before its claim
+        try:
+            wait = partial(self._paces[job.provider].wait, job.slot, self._stop)
+            return await self._database_retry.retry_while_unavailable(wait)
+        except Abandoned:
+            return False
+        except Exception:
+            log.exception("delivery.not_paced")
+            return False
 
     def _render(self, row: Notification, content: Content) -> Outgoing | Outcome:
         """The message, or the outcome of a notification that cannot be rendered."""

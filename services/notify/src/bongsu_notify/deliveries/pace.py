@@ -1,20 +1,28 @@
 """The rate of a provider, shared by all workers: each message has a slot, reserved in one row (GCRA).
 
-Slots lie one interval apart on the database's clock, so no burst follows a pause. A message that is not urgent may
-reserve a slot at most `HORIZON_S` ahead: an urgent one never waits for longer than that behind the others, however many
-workers have a backlog.
+Slots lie one interval apart on the database's clock, so no burst follows a pause. A message that is not urgent reserves
+a slot at most `HORIZON_S` ahead, and twice the time of its claim: an urgent one never waits for longer than that behind
+the others, however many workers have a backlog. A message is claimed while it waits for its slot. A call that missed
+its slot takes another: calls that a stall delayed would go out together.
 """
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from bongsu.mixins import Database, utc_now, uuid7
+from bongsu.mixins import Database, GroupCommit, utc_now, uuid7
+from bongsu.runtime.stop import StopSignal
 from bongsu_notify.channels.port import max_together
 from bongsu_notify.notifications.models import SendSlot
 
-HORIZON_S: Final = 0.25
+HORIZON_S: Final = 0.5
+LATE_S: Final = 0.05
+"""A call starts at most this long after its slot. Together with the factor it keeps a second at the rate and one."""
+NEWEST_WEIGHT: Final = 0.2
+"""The weight of the newest in the average time that claims and reservations take."""
+MAX_LEAD_S: Final = 1.0
 SLOWDOWN: Final = 0.5
 MIN_SLOWDOWN: Final = 0.1
 RECOVERY_S: Final = 10.0
@@ -22,10 +30,38 @@ RECOVERY_S: Final = 10.0
 THROTTLE_PAUSE_S: Final = 1.0
 
 
-class _Slot(NamedTuple):
+class Slot(NamedTuple):
+    """When a call may start, and when that was decided, by the event loop's clock."""
+
+    starts_at: float
+    reserved_at: float
+
+
+class Reservation(NamedTuple):
+    """The slots of messages; without any, the time in seconds after which to ask again."""
+
+    slots: Sequence[Slot]
+    retry_after_s: float
+
+
+class Request(NamedTuple):
+    """A request for slots: `messages` at most, and `lead_s` ahead at least."""
+
+    messages: int
+    urgent: bool
+    lead_s: float
+
+    @property
+    def horizon_s(self) -> float:
+        """How far ahead slots are given out: farther where claims take longer, so that few slots are missed."""
+        return HORIZON_S + 2 * self.lead_s
+
+
+class _Row(NamedTuple):
     next_at: datetime
     slowed_at: datetime | None
     slowdown: float
+    now: datetime
 
 
 class Pace:
@@ -43,20 +79,41 @@ class Pace:
         self._read_rate = read_rate
         self._factor = factor
         self._slowed_at = -THROTTLE_PAUSE_S
+        self._reserve_s = self._claim_s = 0.0
+        self._commit: GroupCommit[Request, Reservation] = GroupCommit(database, self._reserve, max_flights=1)
 
     @property
-    def limit(self) -> int | None:
-        """How many messages may start together; None: without a limit."""
-        rate = self._read_rate()
-        return None if rate is None else max_together(rate)
+    def is_limited(self) -> bool:
+        """Whether messages need slots."""
+        return self._read_rate() is not None
 
-    async def reserve(self, count: int, *, urgent: bool) -> tuple[int, float]:
-        """Reserve slots for messages that start together.
+    async def reserve(self, count: int, *, urgent: bool) -> Reservation:
+        """Reserve slots for at most `count` messages: as many as start soon, and for urgent ones one at least."""
+        reservation = await self._commit.submit(Request(count, urgent, self._reserve_s + self._claim_s))
+        if reservation.slots:
+            self._reserve_s = _average(self._reserve_s, _now() - reservation.slots[0].reserved_at)
+        return reservation
 
-        :returns: how many messages may start in how many seconds. None may where the slots of the near future are
-            taken: ask again after that time.
-        """
-        return await self._database.run(self._reserve, count, urgent=urgent)
+    def learn(self, claim_s: float) -> None:
+        """Learn how long a claim takes: slots lie that far ahead at least."""
+        self._claim_s = _average(self._claim_s, claim_s)
+
+    async def wait_to_claim(self, slot: Slot, stop: StopSignal) -> bool:
+        """Wait until a claim that begins ends at its slot. Returns False if the process is ending."""
+        return await _sleep_until(slot.starts_at - self._claim_s, stop)
+
+    async def wait(self, slot: Slot, stop: StopSignal) -> bool:
+        """Wait for a slot, or for another one if it is missed by far. Returns False if the process is ending."""
+        lead_s = 0.0
+        while is_late(slot):
+            slot = (await self._commit.submit(Request(1, True, lead_s))).slots[0]
+            # Where the database is slow, the next one would be missed as well.
+            lead_s = min(_now() - slot.reserved_at, MAX_LEAD_S)
+        return await _sleep_until(slot.starts_at, stop)
+
+    async def close(self) -> None:
+        """Finish the reservations in progress."""
+        await self._commit.close()
 
     async def slow_down(self) -> None:
         """Halve the rate of all workers, after the provider has throttled. At most once a second."""
@@ -66,48 +123,88 @@ class Pace:
         self._slowed_at = now
         await self._database.run(self._slow_down)
 
-    async def _reserve(self, count: int, *, urgent: bool) -> tuple[int, float]:
-        row, now = await self._lock()
-        ahead_s = (row.next_at - now).total_seconds()
-        if ahead_s > HORIZON_S and not urgent:
-            return 0, ahead_s - HORIZON_S
-        rate = self._read_rate() or 1.0
-        taken_s = count / (rate * self._factor * _slowdown(row, now))
-        await self._write(next_at=max(row.next_at, now) + timedelta(seconds=taken_s))
-        return count, max(ahead_s, 0.0)
+    async def _reserve(self, requests: Sequence[Request]) -> Sequence[Reservation]:
+        # Compare and set: a lock would be held for as long as this process takes for two statements more.
+        while True:
+            row = await self._read()
+            rate = self._read_rate() or 1.0
+            interval_s = 1 / (rate * self._factor * _slowdown(row))
+            free_in_s = (row.next_at - row.now).total_seconds()
+            reservations, taken_s = allot(requests, free_in_s, interval_s, together=max_together(rate))
+            has_slots = any(one.slots for one in reservations)
+            if not has_slots or await self._write(row, next_at=row.now + timedelta(seconds=taken_s)):
+                return reservations
 
     async def _slow_down(self) -> None:
-        row, now = await self._lock()
-        if row.slowed_at is not None and (now - row.slowed_at).total_seconds() < THROTTLE_PAUSE_S:
-            return
-        slowdown = max(MIN_SLOWDOWN, _slowdown(row, now) * SLOWDOWN)
-        next_at = max(row.next_at, now + timedelta(seconds=THROTTLE_PAUSE_S))
-        await self._write(next_at=next_at, slowdown=slowdown, slowed_at=now)
+        while True:
+            row = await self._read()
+            if row.slowed_at is not None and (row.now - row.slowed_at).total_seconds() < THROTTLE_PAUSE_S:
+                return
+            slowdown = max(MIN_SLOWDOWN, _slowdown(row) * SLOWDOWN)
+            next_at = max(row.next_at, row.now + timedelta(seconds=THROTTLE_PAUSE_S))
+            if await self._write(row, next_at=next_at, slowdown=slowdown, slowed_at=row.now):
+                return
 
-    async def _lock(self) -> tuple[_Slot, datetime]:
-        """The row, locked, and the database's time."""
+    async def _read(self) -> _Row:
+        """The row, which is made by the first that reads it."""
         rows = SendSlot.filter_by(provider=self._provider)
-        found = await rows.lock().values_list("next_at", "slowed_at", "slowdown")
+        names = ("next_at", "slowed_at", "slowdown")
+        found = await rows.aggregate_by(*names, now=utc_now())
         if not found:
-            first = {
-                "id": uuid7(),
-                "provider": self._provider,
-                "next_at": utc_now(),
-                "slowed_at": None,
-                "slowdown": 1.0,
-            }
-            await SendSlot.upsert([first], by="provider", update=[])
-            found = await rows.lock().values_list("next_at", "slowed_at", "slowdown")
-        read = await rows.aggregate(count=("count", "id"), now=utc_now())
-        return _Slot(*found[0]), read["now"]
+            first = {"id": uuid7(), "provider": self._provider, "next_at": utc_now()}
+            await SendSlot.upsert([first | {"slowed_at": None, "slowdown": 1.0}], by="provider", update=[])
+            found = await rows.aggregate_by(*names, now=utc_now())
+        return _Row(**found[0])
 
-    async def _write(self, **values: object) -> None:
-        await SendSlot.filter_by(provider=self._provider).update(**values, updated_at=utc_now())
+    async def _write(self, row: _Row, **values: object) -> bool:
+        """Change the row. Returns False if it has changed since it was read."""
+        unchanged = SendSlot.filter_by(provider=self._provider, next_at=row.next_at)
+        return await unchanged.update(**values, updated_at=utc_now()) > 0
 
 
-def _slowdown(row: _Slot, now: datetime) -> float:
+def _slowdown(row: _Row) -> float:
     """The fraction of the rate that is used now."""
     if row.slowed_at is None:
         return 1.0
-    doublings = (now - row.slowed_at).total_seconds() / RECOVERY_S
+    doublings = (row.now - row.slowed_at).total_seconds() / RECOVERY_S
     return float(min(1.0, row.slowdown * 2.0 ** min(doublings, 10.0)))
+
+
+def is_late(slot: Slot) -> bool:
+    """Whether a slot is missed by far."""
+    return _now() > slot.starts_at + LATE_S
+
+
+def allot(
+    requests: Sequence[Request], free_in_s: float, interval_s: float, *, together: int
+) -> tuple[Sequence[Reservation], float]:
+    """Give out slots.
+
+    :param free_in_s: when the next slot is free.
+    :param together: how many messages may start at the same time.
+    :returns: a reservation for each request, and when the next slot is free then.
+    """
+    reserved_at, reservations = _now(), []
+    for request in requests:
+        slots: list[Slot] = []
+        while len(slots) < request.messages and (free_in_s <= request.horizon_s or (request.urgent and not slots)):
+            free_in_s = max(free_in_s, request.lead_s)
+            group = min(together, request.messages - len(slots))
+            slots += [Slot(reserved_at + free_in_s, reserved_at)] * group
+            free_in_s += group * interval_s
+        # Not as soon as one is free: some at a time take fewer transactions.
+        reservations.append(Reservation(slots, 0.0 if slots else free_in_s - request.horizon_s / 2))
+    return reservations, free_in_s
+
+
+def _average(before_s: float, newest_s: float) -> float:
+    return before_s + NEWEST_WEIGHT * (min(newest_s, MAX_LEAD_S) - before_s)
+
+
+async def _sleep_until(at: float, stop: StopSignal) -> bool:
+    delay_s = at - _now()
+    return not (await stop.sleep(delay_s) if delay_s > 0 else stop.is_set())
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -34,6 +34,7 @@ class Peek:
     channel: str
     mode: str
     recipient: str
+    guarantee: str
     size: int
 
 
@@ -96,9 +97,9 @@ class Deliveries:
     async def peek(self, ids: Sequence[UUID]) -> Mapping[UUID, Peek]:
         """Read what decides how each notification is sent."""
         size = func.coalesce(func.length(Notification.content), 0)
-        names = ("id", "channel", "mode", "recipient")
-        rows = await Notification.filter_by(id__in=ids).aggregate_by(*names, size=func.sum(size))
-        return {row["id"]: Peek(row["channel"], row["mode"], row["recipient"], int(row["size"])) for row in rows}
+        names = ("channel", "mode", "recipient", "guarantee")
+        rows = await Notification.filter_by(id__in=ids).aggregate_by("id", *names, size=func.sum(size))
+        return {row["id"]: Peek(**{name: row[name] for name in names}, size=int(row["size"])) for row in rows}
 
     async def claim(
         self, ids: Sequence[UUID], *, owner: UUID | None = None, earlier: Collection[UUID] = frozenset()

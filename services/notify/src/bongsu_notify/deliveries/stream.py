@@ -13,7 +13,7 @@ from bongsu.contracts.queues import Priority
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.stop import StopSignal
 from bongsu_notify.database_retry import Abandoned, DatabaseRetry
-from bongsu_notify.deliveries.pace import Pace
+from bongsu_notify.deliveries.pace import HORIZON_S, Pace, Reservation, Slot
 
 log = get_logger(__name__)
 
@@ -30,6 +30,8 @@ class Job:
     :param wake_ups: its messages, which are settled together.
     :param provider: the name of the provider that sends it.
     :param size: of its content, in bytes.
+    :param is_at_most_once: it must not wait once it is claimed: a claim that a crash leaves is an unknown outcome.
+    :param slot: when its call may start, where the provider has a rate.
     :param owners: the owners of earlier claims of this job whose commits were not confirmed.
     """
 
@@ -38,6 +40,8 @@ class Job:
     wake_ups: list[Delivery]
     provider: str
     size: int
+    is_at_most_once: bool = False
+    slot: Slot | None = None
     owners: set[UUID] = field(default_factory=set)
 
 
@@ -97,11 +101,12 @@ class Stream:
         self._closed = True
         if self._pacing is not None:
             self._pacing.cancel()
+        await self._pace.close()
         while self._running:
             await asyncio.wait(self._running)
 
     def _advance(self) -> None:
-        if self._pace.limit is None:
+        if not self._pace.is_limited:
             while self._start_next():
                 pass
         elif self._find_lane() is not None and self._pacing is None:
@@ -109,21 +114,24 @@ class Stream:
             self._pacing.add_done_callback(self._end_pacing)
 
     async def _start_paced(self) -> None:
-        """Reserve slots for the jobs that can start, wait for them, and start what is then most urgent."""
+        """Reserve slots for the jobs that can start, and start what is then most urgent: a job waits for its slot."""
+        now = asyncio.get_running_loop().time
         while (lane := self._find_lane()) is not None:
-            count = min(self._count_startable(), self._pace.limit or 1)
-            reserve = partial(self._pace.reserve, count, urgent=lane == "high")
+            reserve = partial(self._pace.reserve, self._count_startable(), urgent=lane == "high")
             try:
-                granted, delay_s = await self._retry.retry_while_unavailable(reserve)
+                slots, retry_after_s = await self._retry.retry_while_unavailable(reserve)
             except Abandoned:
                 return
             except Exception:
                 log.exception("delivery.not_paced")
-                granted, delay_s = 0, 1.0
-            if delay_s and await self._stop.sleep(delay_s):
+                slots, retry_after_s = Reservation((), 1.0)
+            if slots:
+                # An urgent job's slot may lie far ahead: the job is claimed no earlier than others are.
+                retry_after_s = slots[0].starts_at - HORIZON_S - now()
+            if retry_after_s > 0 and await self._stop.sleep(retry_after_s):
                 return
-            for _ in range(granted):
-                if not self._start_next():
+            for slot in slots:
+                if not self._start_next(slot):
                     break
 
     def _end_pacing(self, _task: asyncio.Task[None]) -> None:
@@ -137,13 +145,15 @@ class Stream:
         shared = min(self.waiting - high - large + bool(large), self._shared_slots - self._shared_running)
         return min(self._slots - len(self._running), high + max(shared, 0))
 
-    def _start_next(self) -> bool:
+    def _start_next(self, slot: Slot | None = None) -> bool:
         lane = self._find_lane()
         if lane is None:
             return False
         if lane != "high":
             self._turn = (self._turn + 1) % len(_TURNS)
-        self._start(self._waiting[lane].popleft())
+        job = self._waiting[lane].popleft()
+        job.slot = slot
+        self._start(job)
         return True
 
     def _find_lane(self) -> str | None:

@@ -1,0 +1,133 @@
+"""The times of calls when four workers share a rate. Time is virtual, and the database as slow as on a busy machine."""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import pytest
+
+from bongsu.contracts.queues import Priority
+from bongsu.mixins import Database
+from bongsu.runtime.stop import StopSignal
+from bongsu_notify.database_retry import DatabaseRetry
+from bongsu_notify.deliveries.pace import HORIZON_S, Pace, Request, Reservation, allot, is_late
+from bongsu_notify.deliveries.stream import Job, Stream
+from services.notify.tests.deliveries import virtual_time
+
+RATE = 14.0
+TARGET = RATE * 0.95
+WORKERS = 4
+Latency = Callable[[], float]
+
+
+@dataclass
+class SharedRow:
+    """The row of slots, as `Pace` uses it, in memory. Reading and committing take `latency` seconds each."""
+
+    latency: Latency
+    free_at: float = 0.0
+    reservations: int = 0
+
+    async def submit(self, request: Request) -> Reservation:
+        await asyncio.sleep(self.latency())
+        now = asyncio.get_running_loop().time()
+        (reservation,), taken_s = allot([request], self.free_at - now, 1 / TARGET, together=1)
+        if reservation.slots:
+            self.free_at = now + taken_s
+        self.reservations += 1
+        await asyncio.sleep(self.latency())
+        return reservation
+
+    async def close(self) -> None: ...
+
+
+@dataclass
+class Worker:
+    """Claims and calls as `DeliveryHandler` does. `calls` are the times, `waits` how long claims waited for calls."""
+
+    row: SharedRow
+    latency: Latency
+    calls: list[float]
+    waits: dict[bool, list[float]]
+    stop: StopSignal = field(default_factory=StopSignal)
+
+    def __post_init__(self) -> None:
+        self.pace = Pace(Database("sqlite+aiosqlite://"), "email", lambda: RATE, factor=0.95)
+        self.pace._commit = self.row  # type: ignore[assignment]  # the one thing that needs a database
+        retry = DatabaseRetry(self.stop)
+        self.stream = Stream(self.deliver, pace=self.pace, retry=retry, stop=self.stop, slots=64, large_budget_bytes=1)
+
+    async def deliver(self, job: Job) -> None:
+        now = asyncio.get_running_loop().time
+        assert job.slot is not None
+        if job.is_at_most_once:
+            await self.pace.wait_to_claim(job.slot, self.stop)
+        begun_at = now()
+        await asyncio.sleep(self.latency())
+        claimed_at = now()
+        self.pace.learn(claimed_at - begun_at)
+        if job.is_at_most_once and is_late(job.slot):
+            job.slot = None
+            self.stream.offer(job)  # it was released
+            return
+        if not job.is_at_most_once and not await self.pace.wait(job.slot, self.stop):
+            return
+        self.waits[job.is_at_most_once].append(now() - claimed_at)
+        self.calls.append(now())
+        await asyncio.sleep(0.08)
+
+
+def busy(seed: int) -> Latency:
+    """A busy machine: mostly 20 ms, at times 150 ms, and rarely more than a second."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+
+    def seconds() -> float:
+        drawn = chance.random()
+        longest = 1.5 if drawn < 0.002 else 0.15 if drawn < 0.05 else 0.02
+        return chance.uniform(0.0, longest)
+
+    return seconds
+
+
+def steadily_slow(seed: int) -> Latency:
+    """Every statement takes longer than a call may be late."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    return lambda: chance.uniform(0.06, 0.09)
+
+
+async def _run(latency: Latency, *, duration_s: float) -> tuple[list[float], dict[bool, list[float]], SharedRow]:
+    row, calls = SharedRow(latency), list[float]()
+    waits: dict[bool, list[float]] = {False: [], True: []}
+    workers = [Worker(row, latency, calls, waits) for _ in range(WORKERS)]
+    for worker in workers:
+        for number in range(int(duration_s * RATE)):
+            lane: Priority = "bulk" if number % 2 else "normal"
+            worker.stream.offer(Job(uuid4(), lane, [], "email", 10, is_at_most_once=number % 5 == 0))
+    await asyncio.sleep(duration_s)
+    for worker in workers:
+        worker.stop.set()
+        await worker.stream.close()
+    return [at for at in calls if at <= duration_s], waits, row
+
+
+def most_within_a_second(times: Sequence[float]) -> int:
+    ordered = sorted(times)
+    return max(
+        sum(start <= at < start + 1.0 for at in ordered[index : index + 40]) for index, start in enumerate(ordered)
+    )
+
+
+@pytest.mark.parametrize("make_latency", [busy, steadily_slow])
+@pytest.mark.parametrize("seed", [1, 2])
+class TestFourWorkers:
+    def test_no_second_has_more_than_the_rate_and_one_and_the_mean_is_the_target(
+        self, make_latency: Callable[[int], Latency], seed: int
+    ) -> None:
+        calls, waits, row = virtual_time.run(_run(make_latency(seed), duration_s=60.0))
+        assert most_within_a_second(calls) <= RATE + 1
+        assert len(calls) / 60.0 == pytest.approx(TARGET, rel=0.02)
+        assert max(waits[True]) == 0, "at-most-once mails do not wait once they are claimed"
+        assert max(waits[False]) <= HORIZON_S + 0.7
+        assert row.reservations < 3 * len(calls)
