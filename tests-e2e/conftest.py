@@ -14,7 +14,7 @@ from harness.people import Person, sign_up
 from harness.stack import EmbeddedStack, Stack
 
 ONE_PROCESS_FIXTURES = {"new_stack"}
-ONE_PROCESS_MODULES = {"test_processes.py", "test_readme.py"}
+ONE_PROCESS_MODULES = {"test_no_secret_in_plaintext.py", "test_processes.py", "test_readme.py"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

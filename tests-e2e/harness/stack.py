@@ -5,7 +5,7 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -44,10 +44,19 @@ class EmbeddedStack:
     """The one-process mode: `bongsu up` in a process of its own, on its own port and data folder.
 
     It may be killed and started again; its data folder and port stay. Every end is by process id.
+
+    :param command: starts it, in place of `bongsu up`.
     """
 
-    def __init__(self, folder: Path, *, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        environ: Mapping[str, str] | None = None,
+        command: Sequence[str | Path] = (BONGSU, "up"),
+    ) -> None:
         self.folder = folder
+        self._command = command
         self.port = free_port()
         self._environ = dict(environ or {})
         self._process: subprocess.Popen[bytes] | None = None
@@ -74,7 +83,7 @@ class EmbeddedStack:
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "up.log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
-                [BONGSU, "up"],
+                self._command,
                 env=environment(PORT=str(self.port), BONGSU_VAR=str(self.folder / "var"), **self._environ),
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,

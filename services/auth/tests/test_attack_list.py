@@ -33,6 +33,8 @@ SESSIONS = f"{HERE}/sessions/test_sessions.py"
 JWKS = f"{HERE}/signing_keys/test_jwks.py"
 CALLERS = "shared/tests/identity/test_callers.py"
 SIGNATURES = "tests-e2e/test_signatures.py"
+TENANTS = "tests-e2e/test_two_tenants.py"
+SECRETS = "tests-e2e/test_no_secret_in_plaintext.py"
 SCALING = "tests-e2e/compose/test_scaling.py"
 
 ATTACKS: dict[str, list[tuple[str, str]]] = {
@@ -172,14 +174,17 @@ ATTACKS: dict[str, list[tuple[str, str]]] = {
     "35 resources of others": [
         (KEYS, "test_keys_and_lists_of_another_user_are_not_found"),
         (SESSIONS, "test_session_of_another_user_is_not_found"),
+        (TENANTS, "test_ids_of_another_user_are_not_found"),
     ],
     "36 parallel keys at the limit": [
         (KEYS, "test_limit_holds_for_concurrent_requests"),
         (KEYS, "test_limit_of_entries_holds_for_concurrent_requests"),
     ],
     "37 secrets in plain text": [
-        (f"{HERE}/test_app.py", "test_no_secret_is_stored_in_plain_text"),
-        (f"{HERE}/test_app.py", "test_no_secret_or_address_is_logged"),
+        (SECRETS, "test_database_has_none_in_any_column"),
+        (SECRETS, "test_log_has_none"),
+        (SECRETS, "test_queue_has_none"),
+        (SECRETS, "test_staff_are_shown_none"),
     ],
     "38 faults of providers": [
         (PROFILES, "test_error_responses_are_a_clean_result_and_store_nothing"),
