@@ -2,17 +2,20 @@
 
 import itertools
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
+
+from pydantic import JsonValue
 
 from bongsu.contracts.notifications import Failure, NotificationCounts, Status
 from bongsu.contracts.stats import Bucket, Stats
 from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import ServiceDown
-from bongsu_dashboard.notifications.notification import Detail, Notification, Page, Step
+from bongsu_dashboard.notifications.notification import Content, Detail, Notification, Page, Step
 from bongsu_dashboard.notifications.port import EVERYTHING, NotificationQuery
 from services.dashboard.tests.fakes import now
 
@@ -47,7 +50,12 @@ def a_notification(
         "retry_wait": ("accepted", "sending", "retry_wait"),
     }
     steps = [
-        Step(status=word, at=at + timedelta(seconds=2 * index), attempt=1, detail=None)
+        Step(
+            status=word,
+            at=at + timedelta(seconds=2 * index),
+            attempt=sum(before == "sending" for before in words[status][: index + 1]),
+            detail=None,
+        )
         for index, word in enumerate(words[status])
     ]
     given: dict[str, Any] = {
@@ -96,7 +104,10 @@ class FakeNotifications:
     down: bool = False
     on_trial: bool = False
     sent: list[tuple[str, str, str]] = field(default_factory=list)
+    contents: list[Mapping[str, str]] = field(default_factory=list)
     keys: dict[str, Detail] = field(default_factory=dict)
+    html: str = "<h1>봉수</h1><p>봉수가 올랐습니다.</p>"
+    """The HTML of every mail."""
     continues_at: str | None = None
     """The `next` of a search's page that found nothing."""
 
@@ -166,8 +177,16 @@ class FakeNotifications:
         self.items[self.items.index(item)] = changed
         return changed
 
-    async def send_email(self, browser: Browser, *, email: str, subject: str, text: str, key: str) -> Notification:
+    async def load_content(self, browser: Browser, notification_id: UUID) -> Content:
+        item = await self.find(browser, notification_id)
+        parts: dict[str, JsonValue] = {"text": "봉수가 올랐습니다.\n내일 뵙겠습니다."}
+        if self.html:
+            parts["html"] = self.html
+        return Content(subject=item.subject, content=None if item.template else parts)
+
+    async def send_email(self, browser: Browser, *, email: str, content: Mapping[str, str], key: str) -> Notification:
         del browser
+        subject = content["subject"]
         self._up()
         if self.on_trial:
             raise Forbidden("On trial", code="account_on_trial")
@@ -178,5 +197,6 @@ class FakeNotifications:
         made = a_notification(subject, "queued", minutes=0, email=email)
         self.keys[key] = made
         self.items.insert(0, made)
-        self.sent.append((email, subject, text))
+        self.sent.append((email, subject, content.get("text", "")))
+        self.contents.append(content)
         return made

@@ -73,7 +73,7 @@ def full() -> Stage:
                     "failed",
                     minutes=72,
                     email="old-address@example.com",
-                    error=Failure(code="mailbox_unavailable", detail="550 5.1.1 The mailbox does not exist"),
+                    error=Failure(code="provider_refused", detail="MessageRejected: the address is not verified"),
                 ),
                 a_notification("가입을 환영합니다", "delivered", minutes=600, email="haneul@example.com"),
                 a_notification("서버 점검 예고", "cancelled", minutes=1300, email="team@example.com"),

@@ -51,3 +51,26 @@ class TestList:
         await expect(page.locator(".data tbody tr").first).to_be_visible()
         assert await tab.violations() == []
         assert tab.complaints == []
+
+
+class TestStory:
+    async def test_mail_is_framed_attempts_unfold_and_values_are_copied(self, opened: Opener) -> None:
+        stage = full()
+        stage.notifications.html = "<h1>제목</h1><script>parent.document.title = 'taken'</script><img src='/static/x'>"
+        tab = await opened(stage)
+        page = tab.page
+        await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        item = stage.notifications.items[3]
+        await tab.open(f"/notifications/{item.id}")
+        await page.locator("iframe.mail").scroll_into_view_if_needed()
+        await expect(page.frame_locator("iframe.mail").locator("h1")).to_have_text("제목")
+        assert await page.title() != "taken"
+
+        await expect(page.locator(".fold ol")).to_be_hidden()
+        await page.locator(".fold summary").click()
+        await expect(page.locator(".fold ol")).to_be_visible()
+
+        await page.locator(f'[data-copy="{item.id}"]').click()
+        await expect(page.locator(f'[data-copy="{item.id}"] span')).to_have_text("복사했습니다")
+        assert await page.evaluate("navigator.clipboard.readText()") == str(item.id)
+        assert await tab.violations() == []

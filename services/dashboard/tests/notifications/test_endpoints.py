@@ -68,6 +68,84 @@ class TestDetail:
         assert words in text_of((await browser.get(f"/notifications/{item.id}")).text)
 
 
+class TestStory:
+    async def test_earlier_attempts_are_folded_and_steps_show_how_long_they_took(self, stage: Stage) -> None:
+        item = a_notification(status="failed", error=Failure(code="provider_error", detail="500"))
+        stage.notifications.items = [item]
+        page = (await stage.mina().get(f"/notifications/{item.id}")).text
+        text = text_of(page)
+        assert page.count("<details><summary>") == 1
+        assert "1번째 시도 재시도 대기 · 2초" in text
+        assert "실패 +2초" in text
+
+    @pytest.mark.parametrize(
+        ("status", "code", "words"),
+        [
+            ("failed", "provider_refused", "발송 서비스가 이 메일을 거부했습니다 주소와 내용을 고친 뒤"),
+            ("failed", "something_new", "전달하지 못했습니다 아래 코드를 확인해 주세요"),
+            ("bounced", "mailbox_full", "받는 쪽 메일 서버가 메일을 돌려보냈습니다 주소가 맞는지"),
+            ("expired", None, "만료 시각까지 보내지 못했습니다"),
+        ],
+    )
+    async def test_page_explains_the_cause_and_the_remedy(
+        self, stage: Stage, status: Status, code: str | None, words: str
+    ) -> None:
+        item = a_notification(status=status, error=Failure(code=code, detail="d") if code else None)
+        stage.notifications.items = [item]
+        text = text_of((await stage.mina().get(f"/notifications/{item.id}")).text)
+        assert words in text
+        assert code is None or f"{code} · d" in text
+
+    async def test_mail_is_shown_in_a_frame_that_can_run_and_load_nothing(self, stage: Stage) -> None:
+        item = a_notification()
+        stage.notifications.items = [item]
+        stage.notifications.html = "<script>alert(1)</script><img src='https://evil.example/x'>"
+        browser = stage.mina()
+        page = (await browser.get(f"/notifications/{item.id}")).text
+        assert f'src="/notifications/{item.id}/mail" sandbox ' in page
+        assert "alert(1)" not in page
+        mail = await browser.get(f"/notifications/{item.id}/mail")
+        assert mail.text == stage.notifications.html
+        [policy] = mail.headers.get_list("content-security-policy")
+        assert policy.startswith("sandbox; default-src 'none';")
+        assert (mail.headers["x-frame-options"], mail.headers["x-content-type-options"]) == ("SAMEORIGIN", "nosniff")
+        assert (await browser.get(f"/notifications/{uuid4()}/mail")).status_code == 404
+
+    async def test_text_is_shown_without_a_frame_and_a_template_not_at_all(self, stage: Stage) -> None:
+        stage.notifications.html = ""
+        plain, template = a_notification(), a_notification(template="welcome", subject=None)
+        stage.notifications.items = [plain, template]
+        browser = stage.mina()
+        page = (await browser.get(f"/notifications/{plain.id}")).text
+        assert ("<iframe" in page, "내일 뵙겠습니다." in page) == (False, True)
+        page = (await browser.get(f"/notifications/{template.id}")).text
+        assert ("<iframe" in page, "템플릿 알림의 내용은 표시하지 않습니다" in page) == (False, True)
+        assert "/notifications/new?from=" not in page
+
+    async def test_mail_is_sent_again_with_changes(self, stage: Stage) -> None:
+        item = a_notification("옛 제목", email="kim@example.com")
+        stage.notifications.items = [item]
+        browser = stage.mina()
+        assert f"/notifications/new?from={item.id}" in (await browser.get(f"/notifications/{item.id}")).text
+        form = (await browser.get(f"/notifications/new?from={item.id}")).text
+        assert 'value="kim@example.com"' in form
+        assert 'value="옛 제목"' in form
+        fields: dict[str, str | list[str]] = {
+            "email": "kim@example.com",
+            "subject": "새 제목",
+            "text": "",
+            "html": "<p>새 내용</p>",
+            "attempt": attempt_of(form),
+        }
+        assert (await browser.post("/notifications", fields)).status_code == 303
+        assert stage.notifications.contents == [{"subject": "새 제목", "html": "<p>새 내용</p>"}]
+        refused = await browser.post("/notifications", {**fields, "html": ""})
+        assert (refused.status_code, 'id="e-text"' in refused.text) == (422, True)
+
+    async def test_form_is_not_filled_from_anothers_notification(self, stage: Stage) -> None:
+        assert (await stage.mina().get(f"/notifications/new?from={uuid4()}")).status_code == 404
+
+
 class TestSending:
     async def test_a_test_goes_out_and_is_followed(self, stage: Stage) -> None:
         browser = stage.mina()

@@ -9,7 +9,8 @@ from babel.messages.pofile import read_po
 
 import bongsu_dashboard
 from bongsu_dashboard.forms.problems import KINDS
-from bongsu_dashboard.notifications.notification import STATUSES
+from bongsu_dashboard.notifications.filters import GROUPS
+from bongsu_dashboard.notifications.notification import CAUSES, ENDED_BY, STATUSES
 from bongsu_dashboard.pages.catalogue import LANGUAGES, Catalogue, catalogue_file, choose_language
 from bongsu_dashboard.pages.failures import _KINDS
 
@@ -70,6 +71,8 @@ class TestCompleteness:
     def test_problems_statuses_failures_and_roles_have_texts(self) -> None:
         wanted = {f"form.{kind}" for kind in KINDS.values()} | {f"status.{status}" for status in STATUSES}
         wanted |= {f"failure.{kind}.{part}" for kind in (*_KINDS.values(), "internal") for part in ("title", "lead")}
+        wanted |= {f"cause.{cause}.{part}" for cause in (*CAUSES, *ENDED_BY, "other") for part in ("title", "lead")}
+        wanted |= {f"group.{group}" for group in GROUPS}
         wanted |= {f"role.{role}" for role in ("user", "staff", "manager", "administrator")}
         assert wanted - _messages("en").keys() == set()
 
@@ -116,6 +119,12 @@ class TestTimes:
         moment = NOW - timedelta(seconds=seconds)
         assert catalogue.texts("en").ago(moment, now=NOW) == english
         assert catalogue.texts("ko").ago(moment, now=NOW) == korean
+
+    def test_duration_is_in_seconds_or_in_its_largest_unit(self, catalogue: Catalogue) -> None:
+        lengths = (0.04, 0.42, 2, 59.9, 61, 7_300)
+        english = [catalogue.texts("en").duration(timedelta(seconds=length)) for length in lengths]
+        assert english == ["0 sec", "0.4 sec", "2 sec", "59.9 sec", "1 minute", "2 hours"]
+        assert catalogue.texts("ko").duration(timedelta(seconds=0.42)) == "0.4초"
 
     def test_exact_converts_to_utc(self, catalogue: Catalogue) -> None:
         exact = catalogue.texts("en").exact(datetime.fromisoformat("2026-11-24T21:00:00+09:00"))

@@ -18,6 +18,7 @@ class TestHeaders:
             "style-src": "'self'",
             "img-src": "'self' https://cdn.discordapp.com",
             "connect-src": "'self'",
+            "frame-src": "'self'",
             "form-action": "'self' https://discord.com https://accounts.google.com https://kauth.kakao.com "
             "https://accounts.kakao.com",
             "frame-ancestors": "'none'",

@@ -308,6 +308,21 @@ class TestDetail:
         async with await api.client_of("staff@example.com", role=Role.STAFF.value) as client:
             assert (await client.get(f"/v1/notifications/{made['id']}")).status_code == 404
 
+    async def test_content_is_returned_to_the_owner_alone(self, api: Api) -> None:
+        async with await api.client_of("me@example.com") as client:
+            made = (await client.post("/v1/notifications", json=BODY)).json()
+            content = (await client.get(f"/v1/notifications/{made['id']}/content")).json()
+        assert content == {"subject": "안녕하세요 🔥", "content": {"text": "봉수가 올랐습니다"}}
+        async with await api.client_of("other@example.com") as client:
+            assert (await client.get(f"/v1/notifications/{made['id']}/content")).status_code == 404
+
+    async def test_content_of_a_template_is_null(self, api: Api) -> None:
+        user = await api.user("me@example.com")
+        one = await email_row(user_id=user.id, template="welcome", content=None, sealed_variables="sealed").save()
+        async with api.client(await make_key(user, api.vault)) as client:
+            content = (await client.get(f"/v1/notifications/{one.id}/content")).json()
+        assert content["content"] is None
+
     async def test_detail_hides_sealed_variables(self, api: Api) -> None:
         user = await api.user("me@example.com")
         row = email_row(user_id=user.id, template="verify-email", content=None, sealed_variables="k1.sealed-secret")

@@ -128,3 +128,12 @@ class NotificationCounts(_Answer):
     scheduled: int = Field(description="Of `accepted`, those whose send time is ahead")
     oldest_waiting: Instant | None = Field(description="When the oldest one that waits was accepted or due")
     limit: int
+
+
+class NotificationContent(_Answer):
+    """What a notification says, as it was requested."""
+
+    subject: str | None
+    content: dict[str, JsonValue] | None = Field(
+        description="In the channel's own shape; null for a template, whose variables are secret"
+    )

@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import Conflict
@@ -17,6 +17,7 @@ from bongsu_dashboard.notifications.schemas import SelectedForm, SendForm
 from bongsu_dashboard.notifications.service import Notifications
 from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
 from bongsu_dashboard.pages.failures import status_of
+from bongsu_dashboard.pages.guards import MAIL_HEADERS
 from bongsu_dashboard.pages.rendering import PAGE_HEADERS, Render
 
 router = APIRouter(prefix="/notifications", include_in_schema=False)
@@ -101,8 +102,16 @@ async def act_on_selected(
 
 
 @router.get("/new")
-async def show_send_form(render: Rendering, _user: SignedIn) -> Response:
-    return _send_page(render, Draft())
+async def show_send_form(
+    render: Rendering,
+    _user: SignedIn,
+    notifications: NotificationsService,
+    source: Annotated[UUID | None, Query(alias="from")] = None,
+) -> Response:
+    """The form, filled with the mail `from` where it is given."""
+    if source is None:
+        return _send_page(render, Draft())
+    return _send_page(render, Draft(values=await notifications.load_draft(render.browser, source)))
 
 
 @router.post("")
@@ -143,7 +152,19 @@ async def show_notification(
     item = await notifications.notify.find(render.browser, notification_id)
     if render.is_partial and seen == item.version:
         return Response(status_code=204)
-    return render("notifications/detail.html", fragment="notifications/_detail.html", item=item)
+    if render.is_partial:
+        return render("notifications/_detail.html", item=item)
+    content = await notifications.notify.load_content(render.browser, notification_id)
+    return render("notifications/detail.html", item=item, content=content)
+
+
+@router.get("/{notification_id:uuid}/mail")
+async def show_mail(
+    render: Rendering, _user: SignedIn, notifications: NotificationsService, notification_id: Id
+) -> Response:
+    """The HTML of a mail, for the frame of its page."""
+    content = await notifications.notify.load_content(render.browser, notification_id)
+    return HTMLResponse(content.part("html"), headers={**PAGE_HEADERS, **MAIL_HEADERS})
 
 
 @router.get("/{notification_id:uuid}/cancel")

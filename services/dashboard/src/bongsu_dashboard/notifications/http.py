@@ -1,5 +1,6 @@
 """`NotifyClient` over notify's HTTP API."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -9,7 +10,7 @@ from pydantic import JsonValue
 from bongsu.contracts.notifications import NotificationCounts
 from bongsu.contracts.stats import Stats
 from bongsu_dashboard.browser import Browser
-from bongsu_dashboard.notifications.notification import Detail, Notification, Page
+from bongsu_dashboard.notifications.notification import Content, Detail, Notification, Page
 from bongsu_dashboard.notifications.port import EVERYTHING, NotificationQuery
 from bongsu_dashboard.upstream import Upstream
 
@@ -52,6 +53,10 @@ class HttpNotifyClient:
     async def find(self, browser: Browser, notification_id: UUID) -> Detail:
         return (await self._notify.call(browser, "GET", f"/v1/notifications/{notification_id}")).parse(Detail)
 
+    async def load_content(self, browser: Browser, notification_id: UUID) -> Content:
+        reply = await self._notify.call(browser, "GET", f"/v1/notifications/{notification_id}/content")
+        return reply.parse(Content)
+
     async def cancel(self, browser: Browser, notification_id: UUID) -> Notification:
         reply = await self._notify.call(browser, "POST", f"/v1/notifications/{notification_id}/cancel")
         return reply.parse(Notification)
@@ -60,11 +65,11 @@ class HttpNotifyClient:
         reply = await self._notify.call(browser, "POST", f"/v1/notifications/{notification_id}/retry")
         return reply.parse(Notification)
 
-    async def send_email(self, browser: Browser, *, email: str, subject: str, text: str, key: str) -> Notification:
+    async def send_email(self, browser: Browser, *, email: str, content: Mapping[str, str], key: str) -> Notification:
         body: dict[str, JsonValue] = {
             "channel": "email",
             "to": {"email": email},
-            "content": {"subject": subject, "text": text},
+            "content": {**content},
         }
         reply = await self._notify.call(
             browser, "POST", "/v1/notifications", body=body, headers={"Idempotency-Key": key}

@@ -1,6 +1,8 @@
 """A notification as the pages show it."""
 
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Final, Literal, get_args
 
 from bongsu.contracts.jobs import EmailRecipient
@@ -9,6 +11,7 @@ from bongsu.contracts.notifications import (
     RETRYABLE,
     WAITING,
     DiscordRecipient,
+    NotificationContent,
     NotificationOut,
     Status,
     TimelineEntry,
@@ -17,6 +20,25 @@ from bongsu.contracts.wire import Wire
 
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 State = Literal["scheduled"] | Status
+
+ENDED_BY: Final[frozenset[Status]] = frozenset({"bounced", "complained", "suppressed", "expired"})
+"""Statuses that say by themselves why it was not delivered."""
+CAUSES: Final = frozenset(
+    {
+        "provider_refused",
+        "provider_unreachable",
+        "provider_error",
+        "provider_throttled",
+        "provider_quota",
+        "provider_not_configured",
+        "outcome_unknown",
+        "attempts_exhausted",
+        "template_fault",
+        "render_failed",
+        "variables_unreadable",
+    }
+)
+"""The error codes that the catalogue explains."""
 
 TONES: Final[dict[Status, str]] = {
     "sent": "ok",
@@ -86,15 +108,67 @@ class Step(TimelineEntry):
         return TONES.get(self.status, "idle")
 
 
+@dataclass(frozen=True, slots=True)
+class TimedStep:
+    """A step, and how long after the previous one it came."""
+
+    step: Step
+    waited: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The steps of one attempt; number 0 is the acceptance."""
+
+    number: int
+    steps: tuple[TimedStep, ...]
+
+    @property
+    def outcome(self) -> Step:
+        return self.steps[-1].step
+
+    @property
+    def took(self) -> timedelta:
+        return self.outcome.at - self.steps[0].step.at
+
+
 class Detail(Notification):
     """A notification and its timeline, oldest first."""
 
     timeline: list[Step]
 
     @property
+    def attempts(self) -> list[Attempt]:
+        """The timeline by attempt."""
+        previous = [None, *(step.at for step in self.timeline)]
+        timed = [
+            TimedStep(step, step.at - before if before is not None else None)
+            for step, before in zip(self.timeline, previous, strict=False)
+        ]
+        return [Attempt(number, tuple(steps)) for number, steps in groupby(timed, lambda one: one.step.attempt)]
+
+    @property
+    def cause(self) -> str | None:
+        """Why it was not delivered, as a key of the catalogue (`cause.<key>.title`)."""
+        if self.status in ENDED_BY:
+            return self.status
+        if self.error is None or self.status in ("sent", "delivered", "cancelled"):
+            return None
+        return self.error.code if self.error.code in CAUSES else "other"
+
+    @property
     def version(self) -> str:
         """Changes with everything that the page shows."""
         return f"{self.state}-{len(self.timeline)}-{self.updated_at.timestamp():.6f}"
+
+
+class Content(NotificationContent):
+    """What a notification says. A template has no parts: its variables are secret."""
+
+    def part(self, name: str) -> str:
+        """Return a part of a mail (`text`, `html`), or nothing."""
+        found = (self.content or {}).get(name)
+        return found if isinstance(found, str) else ""
 
 
 class Page(Wire):

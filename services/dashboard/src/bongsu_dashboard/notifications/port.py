@@ -1,5 +1,6 @@
 """What the dashboard needs of notify."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -8,7 +9,7 @@ from uuid import UUID
 from bongsu.contracts.notifications import NotificationCounts, Status
 from bongsu.contracts.stats import Stats
 from bongsu_dashboard.browser import Browser
-from bongsu_dashboard.notifications.notification import Detail, Notification, Page
+from bongsu_dashboard.notifications.notification import Content, Detail, Notification, Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,12 @@ class NotifyClient(Protocol):
         :raises NotFound: it does not exist or belongs to another user.
         """
 
+    async def load_content(self, browser: Browser, notification_id: UUID) -> Content:
+        """What a notification says.
+
+        :raises NotFound: as `find`.
+        """
+
     async def cancel(self, browser: Browser, notification_id: UUID) -> Notification:
         """Cancel a notification that waits.
 
@@ -68,8 +75,10 @@ class NotifyClient(Protocol):
         :raises Conflict: it did not end that way.
         """
 
-    async def send_email(self, browser: Browser, *, email: str, subject: str, text: str, key: str) -> Notification:
+    async def send_email(self, browser: Browser, *, email: str, content: Mapping[str, str], key: str) -> Notification:
         """Send a mail; the same `key` sends once.
+
+        :param content: `subject`, and `text`, `html` or both.
 
         :raises Forbidden: the account is on trial, and the address belongs to another user.
         :raises Invalid: `errors` names the fields.

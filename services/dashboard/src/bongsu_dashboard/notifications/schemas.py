@@ -1,13 +1,22 @@
 """The forms about notifications."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from bongsu.contracts.text import require_single_line
 from bongsu.identity.emails import normalise_email
 from bongsu_dashboard.forms import Form
+
+MAX_BODY: Final = 100_000
+
+
+def _is_needed_without_html(text: str, others: ValidationInfo) -> str:
+    if not text and not others.data.get("html"):
+        raise PydanticCustomError("missing", "needed without HTML")
+    return text
 
 
 class SendForm(Form):
@@ -17,9 +26,19 @@ class SendForm(Form):
     subject: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(require_single_line)
     ]
-    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
+    html: Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_BODY)] = ""
+    """Only of a mail that is sent again with changes."""
+    text: Annotated[
+        str, StringConstraints(strip_whitespace=True, max_length=MAX_BODY), AfterValidator(_is_needed_without_html)
+    ]
     attempt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
     """Made with the page: a form that is posted twice sends one mail."""
+
+    @property
+    def content(self) -> dict[str, str]:
+        """What the mail says, without the parts that are empty."""
+        parts = {"subject": self.subject, "text": self.text, "html": self.html}
+        return {name: part for name, part in parts.items() if part}
 
 
 class SelectedForm(Form):

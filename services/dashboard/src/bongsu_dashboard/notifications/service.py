@@ -79,15 +79,31 @@ class Notifications:
 
         return sum(await asyncio.gather(*map(act_on, dict.fromkeys(ids))))
 
+    async def load_draft(self, browser: Browser, source: UUID) -> dict[str, list[str]]:
+        """Return the values of the form that sends a mail again with changes; none for another channel's.
+
+        :raises NotFound: there is no such notification.
+        """
+        item, content = await asyncio.gather(
+            self.notify.find(browser, source), self.notify.load_content(browser, source)
+        )
+        if item.channel != "email" or content.content is None:
+            return {}
+        values = {
+            "email": item.recipient,
+            "subject": content.subject or "",
+            "text": content.part("text"),
+            "html": content.part("html"),
+        }
+        return {name: [value] for name, value in values.items()}
+
     async def send(self, browser: Browser, form: SendForm) -> Notification:
         """Send a mail.
 
         :raises FormError: notify refuses it.
         """
         try:
-            return await self.notify.send_email(
-                browser, email=form.email, subject=form.subject, text=form.text, key=form.attempt
-            )
+            return await self.notify.send_email(browser, email=form.email, content=form.content, key=form.attempt)
         except Forbidden as error:
             raise OnTrial from error
         except Invalid as error:

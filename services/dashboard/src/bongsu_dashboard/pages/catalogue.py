@@ -15,11 +15,13 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from babel.support import Translations
+from babel.units import format_unit
 
 from bongsu.runtime.negotiation import preferred_language
 
 LANGUAGES: Final = ("ko", "en")
 DEFAULT_LANGUAGE: Final = "ko"
+_MINUTE_S: Final = 60
 _NOW: Final = timedelta(seconds=45)
 _RECENT: Final = timedelta(days=7)
 
@@ -62,6 +64,13 @@ class Texts:
         if elapsed > _RECENT:
             return self.date(moment)
         return format_timedelta(-elapsed, add_direction=True, locale=self._locale)
+
+    def duration(self, length: timedelta) -> str:
+        """Format a length of time: to a tenth of a second below a minute, else in its largest unit."""
+        seconds = round(max(0.0, length.total_seconds()), 1)
+        if seconds < _MINUTE_S:
+            return format_unit(seconds, "duration-second", "short", locale=self._locale)
+        return format_timedelta(length, threshold=1, locale=self._locale)
 
     def exact(self, moment: datetime) -> str:
         """Format a time to the second in UTC, which a script replaces by the reader's zone."""

@@ -9,6 +9,12 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+MAIL_HEADERS: Final = {
+    "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "frame-ancestors 'self'",
+    "X-Frame-Options": "SAMEORIGIN",
+}
+"""For the HTML of a mail in a frame: no script, no form, no navigation, and nothing is loaded from anywhere."""
 CSRF_HEADER: Final = "x-csrf-token"
 _PAD_BYTES: Final = 8
 
@@ -25,6 +31,7 @@ def security_headers(*, images: tuple[str, ...], form_targets: tuple[str, ...], 
         "style-src": ("'self'",),
         "img-src": ("'self'", *images),
         "connect-src": ("'self'",),
+        "frame-src": ("'self'",),
         "form-action": ("'self'", *form_targets),
         "frame-ancestors": ("'none'",),
         "base-uri": ("'none'",),
@@ -44,7 +51,7 @@ def security_headers(*, images: tuple[str, ...], form_targets: tuple[str, ...], 
 
 
 class SecurityHeaders:
-    """ASGI middleware: adds the headers to every response, errors and static files included."""
+    """ASGI middleware: adds the headers to every response that does not set them, errors and static files included."""
 
     def __init__(self, app: ASGIApp, *, headers: Mapping[str, str]) -> None:
         self.app = app
@@ -57,7 +64,9 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *self._headers]
+                given = {name.lower() for name, _ in message["headers"]}
+                added = [(name, value) for name, value in self._headers if name not in given]
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

@@ -56,7 +56,20 @@ document.addEventListener("change", (event) => {
   showSelection(form);
 });
 
+/* Copy a value, and say so for a moment. */
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(button.dataset.copy);
+  const label = button.querySelector("span");
+  const before = label.textContent;
+  label.textContent = button.dataset.done;
+  button.dataset.copied = "";
+  setTimeout(() => { label.textContent = before; delete button.dataset.copied; }, 1500);
+});
+
 function enhance(root) {
+  if (navigator.clipboard) for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
   fillZone(root);
   root.querySelectorAll("[data-selection]").forEach(showSelection);
   localiseTimes(root);

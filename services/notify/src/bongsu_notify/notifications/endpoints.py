@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
 from bongsu.contracts.notifications import (
+    NotificationContent,
     NotificationCounts,
     NotificationDetail,
     NotificationOut,
@@ -134,6 +135,13 @@ async def get_notification(notification_id: Id, principal: Reader, notifications
     found, timeline = await notifications.find_with_timeline(notification_id, principal)
     shown = dict(NotificationOut.model_validate(found))
     return NotificationDetail.model_validate(shown | {"timeline": timeline})
+
+
+@router.get("/{notification_id}/content", dependencies=NO_QUERY, responses=problems(401, 403, 404, 422))
+async def get_content(notification_id: Id, principal: Reader, notifications: Service) -> NotificationContent:
+    """Get the subject and the content of a notification."""
+    subject, content = await notifications.find_content(notification_id, principal)
+    return NotificationContent(subject=subject, content=dict(content) if content is not None else None)
 
 
 @router.post("/{notification_id}/cancel", dependencies=NO_QUERY, responses=problems(401, 403, 404, 409, 422, 503))

@@ -190,6 +190,17 @@ class Notifications:
         newest = events.order_by("-created_at", "-id").limit(self._timeline_limit)
         return found, (await newest.all())[::-1]
 
+    async def find_content(
+        self, notification_id: UUID, principal: Principal
+    ) -> tuple[str | None, Mapping[str, Any] | None]:
+        """The subject and the content; None for a template's.
+
+        :raises NotificationNotFound: as `find`.
+        """
+        found = await self.find(notification_id, principal)
+        rows = await Notification.filter_by(id=found.id).pluck("content")
+        return found.subject, rows[0] if rows else None
+
     async def cancel(self, notification_id: UUID, principal: Principal) -> Notification:
         """Cancel a notification that waits. Cancelling it again changes nothing.
 
