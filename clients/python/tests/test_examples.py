@@ -12,6 +12,7 @@ import pytest
 from clients.python.tests.conftest import ACCESS_KEY, Api, listening
 from shared.tests.identity.seeds import SECRET
 from tests.infrastructure.needs import cannot_run
+from tests.infrastructure.node import require_node
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -65,7 +66,7 @@ class TestExamples:
         assert await list_subjects(api) == ["Hello"]
 
     async def test_javascript_example_sends_a_notification(self, api: Api, request: pytest.FixtureRequest) -> None:
-        node = find("node", request.node, "install nodejs 18 or later")
+        node = require_node(request.node)
         printed = await run(api, node, "--input-type=module", "--eval", example("JavaScript", "js"))
         assert printed.startswith("202 ")
         assert await list_subjects(api) == ["Hello"]

@@ -1,6 +1,8 @@
 """Libraries other than ours verify access tokens as docs/access-tokens.md shows."""
 
+import json
 import re
+import subprocess
 import time
 import uuid
 from collections.abc import Callable
@@ -11,6 +13,7 @@ import pytest
 from bongsu.identity.assertions import AssertionIssuer
 from bongsu.identity.scopes import SESSION_SCOPES, Role
 from bongsu.identity.tokens import SigningKey, TokenIssuer, TokenSubject, public_jwk
+from tests.infrastructure.node import require_node, require_packages
 
 Verify = Callable[[str, dict[str, object]], dict[str, object]]
 
@@ -18,7 +21,8 @@ ISSUER = "https://bongsu.example"
 KEY = SigningKey.generate()
 JWKS: dict[str, object] = {"keys": [public_jwk(KEY.kid, KEY.private_key.public_key())]}
 PAGE = Path(__file__).parents[3] / "docs" / "access-tokens.md"
-EXAMPLES = dict(re.findall(r"## Python, (\w+)\n```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
+TEXT = PAGE.read_text(encoding="utf-8")
+EXAMPLES = dict(re.findall(r"## Python, (\w+)\n```python\n(.*?)```", TEXT, re.DOTALL))
 
 pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated via RFC 9864")
 
@@ -35,6 +39,16 @@ def issue(key: SigningKey = KEY, *, issuer: str = ISSUER, age_s: int = 0) -> str
     return TokenIssuer(issuer, now=lambda: time.time() - age_s).issue(key, subject)
 
 
+OTHER_TOKENS = {
+    "another key": issue(SigningKey(KEY.kid, SigningKey.generate().private_key)),
+    "another issuer": issue(issuer="https://evil.example"),
+    "expired": issue(age_s=3600),
+    "an assertion": AssertionIssuer(ISSUER).issue(
+        KEY, user_id=uuid.uuid4(), session_id=uuid.uuid4(), audience="bongsu", method="m", target="t"
+    ),
+}
+
+
 class TestVerify:
     def test_page_has_an_example_of_each_library(self) -> None:
         assert set(EXAMPLES) == {"PyJWT", "joserfc"}
@@ -43,21 +57,36 @@ class TestVerify:
         claims = verify(issue(), JWKS)
         assert (claims["sub"], claims["sid"]) == (str(uuid.UUID(int=1)), str(uuid.UUID(int=2)))
 
-    @pytest.mark.parametrize(
-        "token",
-        [
-            pytest.param(issue(SigningKey(KEY.kid, SigningKey.generate().private_key)), id="another key"),
-            pytest.param(issue(issuer="https://evil.example"), id="another issuer"),
-            pytest.param(issue(age_s=3600), id="expired"),
-            pytest.param(
-                AssertionIssuer(ISSUER).issue(
-                    KEY, user_id=uuid.uuid4(), session_id=uuid.uuid4(), audience="bongsu", method="m", target="t"
-                ),
-                id="an assertion",
-            ),
-        ],
-    )
-    def test_other_token_is_refused(self, verify: Verify, token: str) -> None:
+    @pytest.mark.parametrize("name", sorted(OTHER_TOKENS))
+    def test_other_token_is_refused(self, verify: Verify, name: str) -> None:
         with pytest.raises(Exception, match=r".") as refused:
-            verify(token, JWKS)
+            verify(OTHER_TOKENS[name], JWKS)
         assert type(refused.value).__module__.split(".")[0] in {"jwt", "joserfc", "builtins"}
+
+
+class TestJose:
+    def test_access_token_is_accepted_and_other_tokens_are_refused(self, request: pytest.FixtureRequest) -> None:
+        """The example of the page, with the keys in place of their address."""
+        node, folder = require_node(request.node), require_packages(request.node)
+        [example] = re.findall(r"## JavaScript, jose\n```js\n(.*?)```", TEXT, re.DOTALL)
+        script = re.sub(r"createRemoteJWKSet\(new URL.*?\)\)", f"createLocalJWKSet({json.dumps(JWKS)})", example)
+        script = script.replace("{ createRemoteJWKSet", "{ createLocalJWKSet").replace("export ", "")
+        tokens = {"access token": issue(), **OTHER_TOKENS}
+        script += f"""
+            const found = {{}};
+            for (const [name, token] of Object.entries({json.dumps(tokens)})) {{
+              found[name] = await verify(token).then((claims) => claims.sub, (error) => error.code);
+            }}
+            console.log(JSON.stringify(found));
+        """
+        done = subprocess.run(  # noqa: S603 - the documentation's example
+            [node, "--input-type=module", "--eval", script], cwd=folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout) == {
+            "access token": str(uuid.UUID(int=1)),
+            "another key": "ERR_JWS_SIGNATURE_VERIFICATION_FAILED",
+            "another issuer": "ERR_JWT_CLAIM_VALIDATION_FAILED",
+            "expired": "ERR_JWT_EXPIRED",
+            "an assertion": "ERR_JWT_CLAIM_VALIDATION_FAILED",
+        }
