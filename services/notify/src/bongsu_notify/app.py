@@ -14,11 +14,16 @@ from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.migrations import MigrationSet
 from bongsu_notify.channels.registry import create_channels
+from bongsu_notify.feedback import endpoints as feedback_endpoints
+from bongsu_notify.feedback.fetching import fetch
+from bongsu_notify.feedback.service import Feedback
+from bongsu_notify.feedback.sns import SnsVerifier
 from bongsu_notify.notifications import endpoints as notifications
 from bongsu_notify.notifications.lists import NotificationLists
 from bongsu_notify.notifications.service import Notifications
 from bongsu_notify.settings import NotifySettings
 from bongsu_notify.stats import endpoints as stats
+from bongsu_notify.suppressions import endpoints as suppressions
 
 MIGRATIONS = MigrationSet("notify", "bongsu_notify.migrations")
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -39,6 +44,7 @@ def create_app(
     :param broker: publishes what is accepted right after its commit; without it the relay does.
     """
 
+    feedback = Feedback(database, SnsVerifier(settings.ses_topics, fetch, stand_in_url=settings.stand_in_sns_url))
     service = Notifications(database, create_channels(settings), everyone_is_live=settings.sandbox)
 
     @asynccontextmanager
@@ -59,7 +65,9 @@ def create_app(
         lifespan=lifespan,
         max_body_bytes=MAX_BODY_BYTES,
     )
-    provide(app, identity, database, service, NotificationLists(database))
+    provide(app, identity, database, service, NotificationLists(database), feedback)
     app.include_router(notifications.router)
     app.include_router(stats.router)
+    app.include_router(suppressions.router)
+    app.include_router(feedback_endpoints.router)
     return app

@@ -1,6 +1,6 @@
 """Notify's error kinds."""
 
-from bongsu.runtime.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
+from bongsu.runtime.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Unavailable
 
 
 class NotificationNotFound(NotFound):
@@ -84,3 +84,23 @@ class MaySendTwice(Conflict):
         super().__init__(
             "The notification may have been sent, and its guarantee is at-most-once; submit a new one to send it again"
         )
+
+
+class SuppressionNotFound(NotFound):
+    """The suppression does not exist or belongs to another user."""
+
+    code = "suppression_not_found"
+    detail = "Suppression not found"
+
+
+class FeedbackRefused(Forbidden):
+    """A message that Amazon SNS did not sign, or not for this installation."""
+
+    code = "feedback_refused"
+
+
+class FeedbackUnreachable(Unavailable):
+    """The certificate or the confirmation address of SNS cannot be read now."""
+
+    code = "feedback_unreachable"
+    detail = "Amazon SNS does not answer; try again"

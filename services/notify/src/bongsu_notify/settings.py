@@ -5,9 +5,10 @@ from email.utils import parseaddr
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from bongsu.runtime.settings import Settings
+from bongsu.runtime.settings import CommaList, Settings
 
 STAND_IN_CREDENTIAL = "sandbox"
+STAND_IN_TOPIC = "arn:aws:sns:ap-northeast-2:000000000000:bongsu"
 
 
 class NotifySettings(Settings):
@@ -31,6 +32,9 @@ class NotifySettings(Settings):
     ses_configuration_set: str | None = Field(
         default=None, description="The configuration set that publishes events to notify"
     )
+    ses_topics: CommaList = Field(
+        default=(), description="The SNS topics whose SES events notify accepts, as comma-separated ARNs"
+    )
     ses_bulk: bool = Field(
         default=True, description="Send waiting mails that are alike together, by SendBulkEmail: `off` sends one by one"
     )
@@ -51,6 +55,11 @@ class NotifySettings(Settings):
         default=10.0, gt=0, le=60, description="How long a provider may take to answer, in seconds"
     )
 
+    @property
+    def stand_in_sns_url(self) -> str | None:
+        """Where the sandbox's SNS is, if the sandbox sends."""
+        return f"{(self.ses_endpoint_url or '').removesuffix('ses')}sns/" if self.sandbox else None
+
     def with_stand_ins(self, sandbox_url: str | None) -> "NotifySettings":
         """Return these settings with the sandbox in place of a provider that has no credentials."""
         if sandbox_url is None or self.ses_access_key_id is not None or self.ses_endpoint_url is not None:
@@ -60,6 +69,8 @@ class NotifySettings(Settings):
                 "ses_endpoint_url": f"{sandbox_url}/sandbox/ses",
                 "ses_access_key_id": STAND_IN_CREDENTIAL,
                 "ses_secret_access_key": SecretStr(STAND_IN_CREDENTIAL),
+                "ses_configuration_set": STAND_IN_CREDENTIAL,
+                "ses_topics": (STAND_IN_TOPIC,),
                 "sandbox": True,
             }
         )

@@ -84,14 +84,16 @@ class TestClaim:
         claims = await _claim(database, one.id)
         assert [claimed.attempt for claimed in claims.claimed] == [2]
 
-    async def test_claim_fails_an_expired_lease_when_the_guarantee_is_at_most_once(self, database: Database) -> None:
+    async def test_claim_waits_for_an_event_when_a_lease_expired_and_the_guarantee_is_at_most_once(
+        self, database: Database
+    ) -> None:
         one = await _notification(
             status="sending", attempt=1, lease_owner=uuid7(), lease_until=_ago(1), guarantee="at-most-once"
         )
         claims = await _claim(database, one.id)
         row = await Notification.get(one.id)
-        assert (row.status, row.error_code) == ("failed", "outcome_unknown")
-        assert claims.settled == {one.id}
+        assert (row.status, row.error_code) == ("unknown", "outcome_unknown")
+        assert claims.later == {one.id: rules.UNKNOWN_ENDS_S}
 
     async def test_claim_reports_an_unknown_outcome_when_the_last_attempt_may_have_been_sent(
         self, database: Database
@@ -318,11 +320,14 @@ class TestMark:
             waits.append(marked.later[one.id])
         assert waits == [30, 30, 120, 600, 600]
 
-    async def test_unknown_outcome_fails_when_the_guarantee_is_at_most_once(self, database: Database) -> None:
+    async def test_unknown_outcome_waits_for_an_event_when_the_guarantee_is_at_most_once(
+        self, database: Database
+    ) -> None:
         one = await _notification(guarantee="at-most-once")
-        await self._mark(database, one, OutcomeUnknown("ReadTimeoutError"))
+        marked = await self._mark(database, one, OutcomeUnknown("ReadTimeoutError"))
         row = await Notification.get(one.id)
-        assert (row.status, row.error_code) == ("failed", "outcome_unknown")
+        assert (row.status, row.error_code) == ("unknown", "outcome_unknown")
+        assert marked.later == {one.id: rules.UNKNOWN_ENDS_S}
 
     async def test_mark_changes_nothing_when_the_claim_is_lost(self, database: Database) -> None:
         one = await _notification()

@@ -346,7 +346,7 @@ class TestQuery:
         async with api.client() as client:
             paths = (await client.get("/v1/openapi.json")).json()["paths"]
         names = {
-            (path, method): [item["name"] for item in operation["parameters"] if item["in"] == "query"]
+            (path, method): [item["name"] for item in operation.get("parameters", []) if item["in"] == "query"]
             for path, methods in paths.items()
             for method, operation in methods.items()
         }
@@ -354,6 +354,7 @@ class TestQuery:
         filters = ["status", "scheduled", "channel", "topic", "to", "q"]
         assert listing == ["since", "until", *filters, "limit", "after"]
         assert names.pop(("/v1/notifications/counts", "get")) == ["since", "until"]
+        assert names.pop(("/v1/suppressions", "get")) == ["recipient", "limit", "after"]
         assert names.pop(("/v1/stats", "get")) == ["from", "to", "bucket"]
         assert not any(names.values())
 

@@ -13,6 +13,8 @@ from bongsu_notify.notifications.models import Notification
 BACKOFF_S = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)
 UNKNOWN_BACKOFF_S = (30.0, 600.0)
 """The shortest and longest wait of a delivery whose outcome is unknown before it is sent again."""
+UNKNOWN_ENDS_S = 570.0
+"""How long an at-most-once delivery waits for an event of the provider: then it fails, within 10 minutes."""
 BACKOFF_FRACTION = 0.25
 """A deferred delivery waits for this fraction of its notification's age: briefly at first, then longer."""
 MAX_DEFERRAL_S = 15.0
@@ -54,10 +56,9 @@ def change(row: Notification, outcome: Outcome, max_attempts: int, now: datetime
             entries = [("sent", note)] if status == "sent" else [("sent", None), (status, note)]
         case Refused(code, detail):
             entries = [("failed", f"{code}: {detail}")]
-        case OutcomeUnknown(detail) if row.guarantee == "at-most-once":
-            code, entries = "outcome_unknown", [("failed", f"outcome_unknown: {detail}")]
         case OutcomeUnknown(detail):
-            code, entries, wake_after_s = "outcome_unknown", [("unknown", detail)], _unknown_backoff(tried)
+            code, entries = "outcome_unknown", [("unknown", detail)]
+            wake_after_s = _unknown_backoff(tried) if row.guarantee == "at-least-once" else UNKNOWN_ENDS_S
         case TryLater(code, detail, _, spends) if spends and tried >= max_attempts:
             entries = [("failed", f"attempts_exhausted: {code}")]
         case TryLater(code, detail, delay_s, spends):
@@ -76,12 +77,12 @@ def change(row: Notification, outcome: Outcome, max_attempts: int, now: datetime
             "status": entries[-1][0],
             "attempt": attempt,
             "error_code": code,
-            "error_detail": _clean_detail(detail) if detail else None,
+            "error_detail": clean_detail(detail) if detail else None,
             "lease_owner": None,
             "lease_until": None,
         },
         message_id=_clean_message_id(message_id) if message_id else None,
-        events=[(entry, _clean_detail(note) if note else None) for entry, note in entries] if is_news else [],
+        events=[(entry, clean_detail(note) if note else None) for entry, note in entries] if is_news else [],
         wake_after_s=wake_after_s,
     )
 
@@ -91,7 +92,7 @@ def _clean_message_id(text: str) -> str:
     return re.sub(r"[^\x21-\x7e]", "?", text)[:MESSAGE_ID_LENGTH]
 
 
-def _clean_detail(text: str) -> str:
+def clean_detail(text: str) -> str:
     """Without lone surrogates and NUL, which the column cannot hold."""
     return text.encode("utf-8", "replace").decode().replace("\0", "")[:DETAIL_LENGTH]
 

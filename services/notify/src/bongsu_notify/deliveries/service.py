@@ -17,9 +17,10 @@ from bongsu.contracts.notifications import FINAL, Status
 from bongsu.mixins import Q, UUIDKey, utc_now, uuid7
 from bongsu_notify.channels.channel import Content
 from bongsu_notify.channels.port import Outcome
-from bongsu_notify.deliveries.outcomes import Change, change
+from bongsu_notify.deliveries.outcomes import UNKNOWN_ENDS_S, Change, change
 from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.statuses import sources
+from bongsu_notify.suppressions.service import is_suppressed
 
 WAITING: Final[frozenset[Status]] = frozenset({"accepted", "queued", "retry_wait"})
 
@@ -114,15 +115,18 @@ class Deliveries:
         now = utc_now()
         waiting = Q(status__in=sorted(WAITING)) & (Q(next_attempt_at=None) | Q(next_attempt_at__le=now))
         left = Q(status="sending", lease_until__lt=now) | Q(status="unknown", next_attempt_at__le=now)
+        left &= Q(provider_message_id=None)  # else an event of the provider has reported that it was sent
         own = Q(status="sending", lease_owner__in=[owner, *earlier])
         due = waiting | own | (left & Q(guarantee="at-least-once"))
         alive = Q(expires_at=None) | Q(expires_at__gt=now)
-        count = await Notification.filter_by(due, alive, _attempts() < self.max_attempts, id__in=ids).update(
+        wanted = (due, alive, ~is_suppressed(), _attempts() < self.max_attempts)
+        count = await Notification.filter_by(*wanted, id__in=ids).update(
             status="sending",
             attempt=Notification.attempt + 1,
             lease_owner=owner,
             lease_until=utc_now(self.lease_s),
             next_attempt_at=None,
+            provider_message_id=None,
             updated_at=utc_now(),
         )
         claimed = await Notification.filter_by(id__in=ids, lease_owner=owner).all() if count else []
@@ -152,12 +156,16 @@ class Deliveries:
             return set(), {}
         now = await _read_database_clock(ids)
         rows = await Notification.filter_by(id__in=sorted(ids)).lock().all()
+        suppressed = {*await Notification.filter_by(is_suppressed(), id__in=sorted(ids)).pluck("id")}
         endings: dict[tuple[Status, str | None], list[Notification]] = {}
         settled, later = ids - {row.id for row in rows}, {}
         for row in rows:
-            if (ending := self._find_ending(row, now)) is not None:
+            if (ending := self._find_ending(row, now, on_list=row.id in suppressed)) is not None:
                 endings.setdefault(ending, []).append(row)
-                settled.add(row.id)
+                if ending[0] == "unknown":
+                    later[row.id] = UNKNOWN_ENDS_S
+                else:
+                    settled.add(row.id)
             elif row.status in FINAL or row.status == "sent":
                 settled.add(row.id)
             elif row.status == "sending":
@@ -169,19 +177,27 @@ class Deliveries:
             await _end(ending_rows, status, code, now)
         return settled, later
 
-    def _find_ending(self, row: Notification, now: datetime) -> tuple[Status, str | None] | None:
-        """How a notification that was not claimed ends, if it does."""
+    def _find_ending(  # noqa: PLR0911 - one for each ending
+        self, row: Notification, now: datetime, *, on_list: bool
+    ) -> tuple[Status, str | None] | None:
+        """How a notification that was not claimed ends, if it does. `unknown` waits for an event of the provider."""
         is_expired = row.expires_at is not None and row.expires_at <= now
-        is_left = row.status == "unknown" or (
-            row.status == "sending" and row.lease_until is not None and row.lease_until < now
-        )
-        if row.status in WAITING and is_expired:
-            return "expired", None
+        is_spent = row.attempt - row.attempts_before >= self.max_attempts
+        if row.status in WAITING:
+            if on_list:
+                return "suppressed", None
+            if is_expired:
+                return "expired", None
+            return ("failed", "attempts_exhausted") if is_spent else None
+        is_left = row.status == "sending" and row.lease_until is not None and row.lease_until < now
+        is_waited_for = row.status == "unknown" and (row.next_attempt_at is None or row.next_attempt_at <= now)
+        if (is_left or row.status == "unknown") and row.provider_message_id is not None:
+            return "sent", None
         if is_left and row.guarantee == "at-most-once":
-            return "failed", "outcome_unknown"
-        if (is_left or row.status in WAITING) and row.attempt - row.attempts_before >= self.max_attempts:
+            return "unknown", "outcome_unknown"
+        if (is_left or is_waited_for) and is_spent:
             return "failed", "attempts_exhausted"
-        if is_left and is_expired:
+        if (is_left or is_waited_for) and (row.guarantee == "at-most-once" or is_expired or on_list):
             return "failed", "outcome_unknown"
         return None
 
@@ -234,7 +250,7 @@ async def _write_changes(changes: Mapping[Notification, Change]) -> int:
     for rows in alike.values():
         ones = [changes[row] for row in rows]
         values = dict(ones[0].shared)
-        values["provider_message_id"] = values["next_attempt_at"] = None
+        values["next_attempt_at"] = None
         if ones[0].message_id is not None:
             values["provider_message_id"] = _by_row(rows, [one.message_id for one in ones])
         if ones[0].wake_after_s is not None:
@@ -281,13 +297,14 @@ async def _read_database_clock(ids: set[UUID]) -> datetime:
 
 
 async def _end(rows: Sequence[Notification], status: Status, code: str | None, now: datetime) -> None:
+    secrets = {"sealed_variables": None} if status != "unknown" else {}
     await Notification.filter_by(id__in=[row.id for row in rows], status__in=sources(status)).update(
+        **secrets,
         status=status,
         error_code=code,
-        sealed_variables=None,
         lease_owner=None,
         lease_until=None,
-        next_attempt_at=None,
+        next_attempt_at=utc_now(UNKNOWN_ENDS_S) if status == "unknown" else None,
         updated_at=utc_now(),
     )
     await NotificationEvent.bulk_create(

@@ -13,13 +13,13 @@ from bongsu.contracts.notifications import (
     NotificationPage,
 )
 from bongsu.identity.dependencies import Caller, require_scope, require_scope_before_claim
-from bongsu.identity.scopes import Permission, Scope
+from bongsu.identity.scopes import Scope
 from bongsu.mixins import Database
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.problems import problems
 from bongsu_notify.channels.registry import AnyNotificationIn
 from bongsu_notify.notifications.lists import Filters, NotificationLists, Period
-from bongsu_notify.notifications.principal import Principal
+from bongsu_notify.notifications.principal import Principal, principal_of
 from bongsu_notify.notifications.schemas import ListQuery, NoQuery, PeriodQuery
 from bongsu_notify.notifications.service import Notifications
 
@@ -33,31 +33,18 @@ NO_QUERY = [Depends(_refuse_query)]
 router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
 
 
-def _principal(caller: Caller) -> Principal:
-    """An API key acts for its owner alone, whatever the owner's role: staff powers need a sign-in."""
-    return Principal(
-        name=f"key:{caller.key_id}" if caller.key_id is not None else f"user:{caller.user_id}",
-        user_id=caller.user_id,
-        mode=caller.mode,
-        sees_all=caller.key_id is None and caller.may(Permission.NOTIFICATIONS_READ_ALL),
-        off_trial=caller.off_trial,
-        nonce=caller.nonce,
-        actor=caller.actor,
-    )
-
-
 async def _reader(caller: Annotated[Caller, Depends(require_scope(Scope.NOTIFICATIONS_READ))]) -> Principal:
-    return _principal(caller)
+    return principal_of(caller)
 
 
 async def _writer(caller: Annotated[Caller, Depends(require_scope(Scope.NOTIFICATIONS_WRITE))]) -> Principal:
-    return _principal(caller)
+    return principal_of(caller)
 
 
 async def _submitter(
     caller: Annotated[Caller, Depends(require_scope_before_claim(Scope.NOTIFICATIONS_WRITE))],
 ) -> Principal:
-    return _principal(caller)
+    return principal_of(caller)
 
 
 Reader = Annotated[Principal, Depends(_reader)]

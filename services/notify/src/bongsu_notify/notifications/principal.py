@@ -6,7 +6,9 @@ from uuid import UUID
 from bongsu.contracts.notifications import Mode
 from bongsu.identity import audit
 from bongsu.identity.audit import Actor
+from bongsu.identity.callers import Caller
 from bongsu.identity.nonces import Nonce
+from bongsu.identity.scopes import Permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +28,16 @@ class Principal:
     off_trial: bool = False
     nonce: Nonce | None = None
     actor: Actor = audit.SYSTEM
+
+
+def principal_of(caller: Caller) -> Principal:
+    """An API key acts for its owner alone, whatever the owner's role: staff powers need a sign-in."""
+    return Principal(
+        name=f"key:{caller.key_id}" if caller.key_id is not None else f"user:{caller.user_id}",
+        user_id=caller.user_id,
+        mode=caller.mode,
+        sees_all=caller.key_id is None and caller.may(Permission.NOTIFICATIONS_READ_ALL),
+        off_trial=caller.off_trial,
+        nonce=caller.nonce,
+        actor=caller.actor,
+    )

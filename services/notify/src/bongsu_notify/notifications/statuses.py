@@ -6,9 +6,11 @@ from typing import Final
 from bongsu.contracts.notifications import Status
 
 NEXT: Final[Mapping[Status, frozenset[Status]]] = {
-    "accepted": frozenset({"sending", "cancelled", "expired", "failed"}),
-    "queued": frozenset({"sending", "cancelled", "expired", "failed"}),
-    "retry_wait": frozenset({"sending", "cancelled", "expired", "failed"}),
+    "accepted": frozenset({"sending", "cancelled", "expired", "failed", "suppressed"}),
+    "queued": frozenset({"sending", "cancelled", "expired", "failed", "suppressed"}),
+    "retry_wait": frozenset(
+        {"sending", "cancelled", "expired", "failed", "suppressed", "sent", "delivered", "bounced", "complained"}
+    ),
     "sending": frozenset({"sending", "sent", "delivered", "bounced", "complained", "retry_wait", "unknown", "failed"}),
     "unknown": frozenset({"sending", "sent", "delivered", "bounced", "complained", "failed", "cancelled"}),
     "sent": frozenset({"delivered", "bounced", "complained", "failed"}),
@@ -20,7 +22,10 @@ NEXT: Final[Mapping[Status, frozenset[Status]]] = {
     "suppressed": frozenset(),
     "cancelled": frozenset(),
 }
-"""The statuses that may follow each status. `sending` follows itself when a lease ended and another worker claims."""
+"""The statuses that may follow each status. `sending` follows itself when a lease ended and another worker claims.
+
+The provider's events about an earlier attempt, whose outcome was unknown, end `retry_wait` as they end `unknown`.
+"""
 
 
 def sources(status: Status) -> list[Status]:

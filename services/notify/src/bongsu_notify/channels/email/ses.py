@@ -16,6 +16,7 @@ from bongsu_notify.channels.email.answers import OPERATOR_ERROR, read_entry, rea
 from bongsu_notify.channels.email.bulk import Collector, Entry, template
 from bongsu_notify.channels.email.channel import EmailMessage
 from bongsu_notify.channels.email.mailboxes import encode_subject, format_mailbox
+from bongsu_notify.channels.email.ses_tags import ATTEMPT, NOTIFICATION_ID
 from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, TryLater, max_together
 from bongsu_notify.settings import NotifySettings
 
@@ -182,7 +183,7 @@ def _destination(message: EmailMessage) -> dict[str, Any]:
 
 
 def _tags(message: EmailMessage) -> list[dict[str, str]]:
-    tags = {"notification_id": str(message.notification_id), "attempt": str(message.attempt)}
+    tags = {NOTIFICATION_ID: str(message.notification_id), ATTEMPT: str(message.attempt)}
     return [{"Name": name, "Value": value} for name, value in tags.items()]
 
 
