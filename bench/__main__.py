@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench import accept, deliver, login, mixins, pacing, pipeline, tokens
 from bench.databases import MYSQL_VARIABLE, has_mysql
-from bench.measure import run
+from bench.measure import Latency, run, run_latency
 from bench.peers import comparison
 from bench.report import as_json, table
 from bongsu.runtime.logging import configure_logging
@@ -54,7 +54,10 @@ def main() -> int:
     with logging_as_a_process_does():
         for number, benchmark in enumerate(chosen, 1):
             sys.stderr.write(f"[{number}/{len(names)}] {benchmark.name}\n")
-            results.append(asyncio.run(run(benchmark, arguments.rounds)))
+            if isinstance(benchmark, Latency):
+                results.append(asyncio.run(run_latency(benchmark, arguments.rounds)))
+            else:
+                results.append(asyncio.run(run(benchmark, arguments.rounds)))
         if with_pacing:
             sys.stderr.write(f"[{len(chosen) + 1}/{len(names)}] {pacing.NAME}\n")
             paced = asyncio.run(pacing.measure())

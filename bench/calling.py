@@ -12,11 +12,12 @@ CONCURRENCY = 16
 
 @dataclass(frozen=True)
 class Call:
-    """One request: a POST of JSON."""
+    """One request: by default a POST of JSON."""
 
     path: str
     body: bytes
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    method: str = "POST"
 
 
 async def post(app: ASGIApp, call: Call, *, expects: int) -> bytes:
@@ -46,7 +47,7 @@ async def post(app: ASGIApp, call: Call, *, expects: int) -> bytes:
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
-        "method": "POST",
+        "method": call.method,
         "scheme": "http",
         "path": call.path,
         "raw_path": call.path.encode(),

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import Enum
-from statistics import median
+from statistics import median, quantiles
 
 Work = Callable[[int], Awaitable[None]]
 """Does its operation the given number of times."""
@@ -92,6 +92,15 @@ class Benchmark:
 
 
 @dataclass(frozen=True)
+class Latency:
+    """A latency with a limit. `measure` returns samples, in seconds; their 99th percentile counts."""
+
+    name: str
+    measure: Callable[[], Awaitable[list[float]]]
+    limit_s: float
+
+
+@dataclass(frozen=True)
 class Result:
     name: str
     clock: Clock
@@ -129,6 +138,22 @@ async def operations_for_a_round(work: Work, clock: Clock, round_s: float) -> in
     while (taken := await timed(work, operations, clock) * operations) < round_s / 2:
         operations = max(operations * 2, int(operations * round_s / taken) if taken > round_s / 20 else 0)
     return max(1, round(operations * round_s / taken))
+
+
+async def run_latency(benchmark: Latency, rounds: int) -> Result:
+    """Measure a latency `rounds` times; the median counts. The limit takes the baseline's place."""
+    measured = [quantiles(await benchmark.measure(), n=100)[98] for _ in range(rounds)]
+    p99, budget = median(measured), at_most(1)
+    return Result(
+        benchmark.name,
+        Clock.WALL,
+        p99,
+        benchmark.limit_s,
+        budget.of(p99, benchmark.limit_s),
+        budget,
+        rounds=rounds,
+        samples=(measured, []),
+    )
 
 
 async def run(benchmark: Benchmark, rounds: int, round_s: float | None = None) -> Result:

@@ -80,6 +80,7 @@ from bongsu_auth.sessions.access_tokens import AccessTokens
 from bongsu_auth.sessions.devices import Devices
 from bongsu_auth.sessions.limits import GuessLimits, sweep_failures
 from bongsu_auth.sessions.service import Lifetimes, Sessions, sweep_sessions
+from bongsu_auth.sessions.sign_ins import PasswordSignIns
 from bongsu_auth.settings import AuthSettings
 from bongsu_auth.signing_keys import endpoints as signing_keys
 from bongsu_auth.signing_keys.service import SigningKeys
@@ -162,6 +163,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         per_account=settings.login_failures_account,
         per_address=settings.login_failures_address,
     )
+    sign_ins = PasswordSignIns(database, session_service, limits)
     grants = Grants(vault, database)
     identities = Identities(grants, session_service, users, notices, new_accounts=settings.new_accounts)
     http = make_http(providers_transport)
@@ -185,7 +187,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         public_url=public_url,
         install_permissions=settings.discord_permissions,
     )
-    sign_ins = ClientSignIns(database, flows, frozenset(settings.redirect_uris), public_url)
+    client_sign_ins = ClientSignIns(database, flows, frozenset(settings.redirect_uris), public_url)
     keys = ApiKeys(
         database,
         vault,
@@ -214,6 +216,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
             try:
                 yield
             finally:
+                await sign_ins.close()
                 await limits.close()
                 hasher.close()
 
@@ -234,6 +237,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         users,
         sign_up_limit,
         session_service,
+        sign_ins,
         limits,
         Devices(vault),
         notices,
@@ -251,7 +255,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         ServiceCredentials(vault),
         DiscordTokens(AccessTokens(TokenIssuer(public_url, lifetime_s=DISCORD_TOKEN_S), vault)),
     )
-    provide(app, sign_ins, AuthorizationLimit(database, settings.authorizations_per_hour))
+    provide(app, client_sign_ins, AuthorizationLimit(database, settings.authorizations_per_hour))
     for refused in (VerificationRefused, LinkRefused, PasswordRequired, StateRefused, StateExpired, IdTokenForged):
         app.add_exception_handler(refused, _bad_request)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -45,6 +46,29 @@ class TestVerify:
             await hasher.hash("one too many")
         held.set()
         await asyncio.gather(*running[1:])
+
+    async def test_calls_that_one_thread_takes_together_each_get_their_own_result(self, hasher: PasswordHasher) -> None:
+        def fail() -> int:
+            raise ZeroDivisionError
+
+        held, hasher._limit = threading.Event(), 20
+        first = asyncio.create_task(hasher._run(held.wait))
+        works: list[Callable[[], int]] = [lambda: 1, fail, lambda: 3, lambda: 4, lambda: 5, lambda: 6]
+        waiting = [asyncio.create_task(hasher._run(work)) for work in works]
+        await asyncio.sleep(0)
+        waiting[2].cancel()
+        held.set()
+        results = await asyncio.gather(first, *waiting, return_exceptions=True)
+        assert [result if isinstance(result, int) else type(result) for result in results] == [
+            True,
+            1,
+            ZeroDivisionError,
+            asyncio.CancelledError,
+            4,
+            5,
+            6,
+        ]
+        assert hasher._pending == 0
 
 
 class TestPasswordProblem:

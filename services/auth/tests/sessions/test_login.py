@@ -76,10 +76,10 @@ class TestLogin:
     ) -> None:
         user = await stage.user()
 
-        async def record(*_arguments: object, **_options: object) -> None:
+        async def record_all(*_arguments: object, **_options: object) -> None:
             raise ZeroDivisionError
 
-        monkeypatch.setattr(audit, "record", record)
+        monkeypatch.setattr(audit, "record_all", record_all)
         assert (await stage.login(user.email)).status_code == 500
         assert await UserSession.row_count() == 0
 

@@ -1,6 +1,6 @@
 """The audit log. Every service appends to it, in the transaction of the recorded change."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,22 +19,22 @@ class Actor:
 SYSTEM = Actor()
 
 
-async def record(
+def entry(
     action: str,
     actor: Actor = SYSTEM,
     *,
     subject_id: UUID | None = None,
     target: str | None = None,
     details: Mapping[str, str | int] | None = None,
-) -> None:
-    """Append an entry, in the caller's transaction.
+) -> AuditEntry:
+    """Make an entry, for `record_all`.
 
     :param action: dotted and past-tense, such as `api_key.created`.
     :param subject_id: the user who is affected.
     :param target: the object of the action, such as `api_key:<id>`.
     :param details: never a secret or a token.
     """
-    await AuditEntry.create(
+    return AuditEntry(
         action=action,
         actor_id=actor.user_id,
         actor_key_id=actor.key_id,
@@ -43,3 +43,20 @@ async def record(
         address=actor.address,
         details=dict(details) if details else None,
     )
+
+
+async def record(
+    action: str,
+    actor: Actor = SYSTEM,
+    *,
+    subject_id: UUID | None = None,
+    target: str | None = None,
+    details: Mapping[str, str | int] | None = None,
+) -> None:
+    """Append an entry, in the caller's transaction. The parameters are those of `entry`."""
+    await entry(action, actor, subject_id=subject_id, target=target, details=details).save()
+
+
+async def record_all(entries: Sequence[AuditEntry]) -> None:
+    """Append entries by one statement, in the caller's transaction, which ends with any error."""
+    await AuditEntry.bulk_create(entries, savepoint=False)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from bongsu.mixins import Database
 from bongsu.runtime.networks import client_network
 from bongsu_auth.errors import TooManySignUps
-from bongsu_auth.sessions.limits import lock_counters, subject_of
+from bongsu_auth.sessions.limits import lock_counter, subject_of
 
 WINDOW = timedelta(hours=1)
 
@@ -33,7 +33,7 @@ class SignUpLimit:
 async def count_within_hour(subject: str, per_hour: int) -> timedelta:
     """Count a request of a subject, or return how long to wait. Needs an open unit of work."""
     now = datetime.now(UTC)
-    [row] = await lock_counters([subject], now)
+    row = await lock_counter(subject, now)
     # A new or expired counter begins an hour.
     begins = row.failures == 0 or row.expires_at <= now
     if not begins and row.failures >= per_hour:

@@ -2,18 +2,20 @@
 
 argon2 takes 30 ms of a core on purpose. On the event loop, ten sign-ins would stop everything else for a third of a
 second; in an unbounded pool, a storm of them would take minutes. Beyond the queue, requests get 503 and a Retry-After.
+
+In a storm, a thread hashes a few passwords before it returns their results, so that their sign-ins share transactions.
 """
 
 import asyncio
 import os
 import secrets
-import threading
 import unicodedata
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fastapi_users.password import PasswordHelper
 from pwdlib import PasswordHash
@@ -28,6 +30,7 @@ MAX_CHARS = 256
 OWASP_MINIMUM = Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 _SECONDS_EACH = 0.03
+_MOST_TOGETHER = 4
 
 T = TypeVar("T")
 
@@ -53,7 +56,7 @@ class PasswordHasher:
         self._workers = workers or os.cpu_count() or 1
         self._limit = self._workers + queue
         self._pending = 0
-        self._counting = threading.Lock()
+        self._waiting: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="argon2")
         self._decoy: str | None = None
 
@@ -74,6 +77,8 @@ class PasswordHasher:
     def close(self) -> None:
         """Stop the threads and drop the queue."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        while self._waiting:
+            self._waiting.popleft()[1].cancel()
 
     def _verify(self, password: str, hashed: str | None) -> Verdict:
         if not hashed:
@@ -91,16 +96,39 @@ class PasswordHasher:
                 code="password_queue_full",
                 retry_after_s=max(1.0, self._pending * _SECONDS_EACH / self._workers),
             )
-        with self._counting:
-            self._pending += 1
-        future = self._pool.submit(work)
-        # Counts until the thread has finished, not until the caller has disconnected.
-        future.add_done_callback(self._done)
-        return await asyncio.wrap_future(future)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._pending += 1
+        self._waiting.append((work, future))
+        self._pool.submit(self._work, loop)
+        return await future
 
-    def _done(self, _future: object) -> None:
-        with self._counting:
-            self._pending -= 1
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Do this thread's share of what waits: nothing, where others have done it."""
+        share = min(-(-len(self._waiting) // self._workers), _MOST_TOGETHER)
+        done: list[tuple[asyncio.Future[Any], Any, Exception | None]] = []
+        while len(done) < share:
+            try:
+                work, future = self._waiting.popleft()
+            except IndexError:
+                break
+            try:
+                done.append((future, None if future.cancelled() else work(), None))
+            except Exception as error:  # noqa: BLE001 - it is the caller's
+                done.append((future, None, error))
+        if done:
+            loop.call_soon_threadsafe(self._deliver, done)
+
+    def _deliver(self, done: Sequence[tuple[asyncio.Future[Any], Any, Exception | None]]) -> None:
+        # A place is free when its thread has finished, not when the caller has disconnected.
+        self._pending -= len(done)
+        for future, result, error in done:
+            if future.cancelled():
+                continue
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
 
 
 def password_problem(password: str, email: str | None) -> str | None:

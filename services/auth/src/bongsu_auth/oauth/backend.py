@@ -19,7 +19,7 @@ from bongsu_auth.oauth.clients import parse_grant, translate_provider_errors
 from bongsu_auth.oauth.identities import Identities, ProviderLogin, repeat_on_conflict
 from bongsu_auth.oauth.port import AuthorizationRequest, Connection, Grant, Profile, ProviderAccount, ProviderFailed
 from bongsu_auth.sessions.backend import CookieBackend
-from bongsu_auth.sessions.strategy import SessionStrategy
+from bongsu_auth.sessions.strategy import SessionStrategy, session_strategy
 from bongsu_auth.sessions.transport import CookieTransport
 
 log = get_logger(__name__)
@@ -43,7 +43,7 @@ class CustomBackend(CookieBackend, ABC):
         identities: Identities,
         database: Database,
     ) -> None:
-        super().__init__(self.name, CookieTransport(), SessionStrategy)
+        super().__init__(self.name, CookieTransport(), session_strategy)
         self._client = client
         self._http = http
         self._timeout_s = connection.timeout_s

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from uuid import UUID
 
 from bongsu.identity.key_source import current_signing_key
 from bongsu.identity.models import LinkedAccount, User, UserSession
@@ -10,6 +12,19 @@ from bongsu.identity.tokens import SigningKey, TokenIssuer, TokenSubject
 from bongsu.identity.vault import Vault
 
 BOT_SCOPES = frozenset({Scope.ACCOUNT, Scope.NOTIFICATIONS_READ, Scope.NOTIFICATIONS_WRITE, Scope.STATS_READ})
+
+
+class TokenOwner(Protocol):
+    """The user of a token."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def role(self) -> str: ...
+    @property
+    def tokens_denied_until(self) -> int: ...
+
+
 KEY_CACHED_FOR = timedelta(seconds=10)
 
 
@@ -25,15 +40,15 @@ class AccessTokens:
         self._key: tuple[datetime, SigningKey] | None = None
         self.lifetime_s = issuer.lifetime_s
 
-    async def issue(self, session: UserSession, user: User) -> str:
+    async def issue(self, session: UserSession, user: TokenOwner) -> str:
         """Issue a token, dated after the last revocation of the user's tokens."""
         return await self._issue(session, user, Role(user.role), SESSION_SCOPES)
 
-    async def issue_for_reading(self, session: UserSession, user: User) -> str:
+    async def issue_for_reading(self, session: UserSession, user: TokenOwner) -> str:
         """Issue a token that reads the user's own notifications, whatever the user's role."""
         return await self._issue(session, user, Role.USER, {Scope.NOTIFICATIONS_READ})
 
-    async def _issue(self, session: UserSession, user: User, role: Role, scopes: Collection[Scope]) -> str:
+    async def _issue(self, session: UserSession, user: TokenOwner, role: Role, scopes: Collection[Scope]) -> str:
         subject = TokenSubject(
             user_id=user.id,
             session_id=session.id,

@@ -13,7 +13,7 @@ from bongsu.identity.models import User
 from bongsu.runtime.dependencies import find
 from bongsu_auth.accounts.manager import UserManager
 from bongsu_auth.errors import AccountBlocked
-from bongsu_auth.sessions.strategy import SessionStrategy
+from bongsu_auth.sessions.strategy import SessionStrategy, session_strategy
 from bongsu_auth.sessions.transport import BearerTransport, CookieTransport
 
 
@@ -25,7 +25,7 @@ class SessionBackend(AuthenticationBackend[User, UUID]):  # type: ignore[type-va
     async def login(  # type: ignore[override]  # the strategy is ours, made for one request
         self, strategy: SessionStrategy, user: User
     ) -> Response:
-        """Open a session, in the caller's unit of work. Send the response after its commit.
+        """Open a session, in the unit of work that `SessionStrategy.write_token` asks for. Send the response after it.
 
         If the user has a second factor that was not checked yet, the response asks for it instead.
         """
@@ -57,13 +57,13 @@ def get_user_manager(request: Request) -> UserManager:
     return find(request.app, UserManager)
 
 
-bearer_backend = SessionBackend("bearer", BearerTransport(), SessionStrategy)
-cookie_backend = CookieBackend("cookie", CookieTransport(), SessionStrategy)
+bearer_backend = SessionBackend("bearer", BearerTransport(), session_strategy)
+cookie_backend = CookieBackend("cookie", CookieTransport(), session_strategy)
 
 # Its Authenticator tries every backend on every request: a provider's backend, which serves sign-ins only, is not here.
 fastapi_users = FastAPIUsers[User, UUID](get_user_manager, [bearer_backend, cookie_backend])  # type: ignore[type-var]  # as above
 
-Strategy = Annotated[SessionStrategy, Depends(SessionStrategy)]
+Strategy = Annotated[SessionStrategy, Depends(session_strategy)]
 OptionalUser = Annotated[User | None, Depends(fastapi_users.current_user(optional=True))]
 
 

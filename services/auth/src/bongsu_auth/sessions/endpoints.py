@@ -44,7 +44,6 @@ async def login(
     request: Request,
     users: Users,
     strategy: Strategy,
-    database: Db,
     as_cookie: Annotated[bool, Query(alias="cookie", description="Set the tokens as cookies")] = False,
 ) -> Response:
     """Sign in with a password. Response and time are the same whatever is wrong.
@@ -54,7 +53,7 @@ async def login(
     if as_cookie:
         strategy.identity.require_same_origin(request)
     async with strategy.authenticate(users, body.email, body.password.get_secret_value()) as user:
-        return await database.run((cookie_backend if as_cookie else bearer_backend).login, strategy, user)
+        return await (cookie_backend if as_cookie else bearer_backend).login(strategy, user)
 
 
 @router.post(

@@ -13,13 +13,13 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import and_, case, or_
+from sqlalchemy import bindparam, select
 
 from bongsu.identity.sweeps import sweep
 from bongsu.mixins import Database, GroupCommit
@@ -74,9 +74,24 @@ class _Request:
 
 @dataclass(slots=True)
 class _Counter:
+    """In the order of `_COUNTERS`'s columns, after the subject."""
+
     failures: int
     blocked_until: datetime | None
     expires_at: datetime
+
+
+_TABLE = LoginFailures.__table__
+_BY_SUBJECT = "FORCE INDEX (uq_login_failures_subject)"
+_COUNTERS = (
+    select(_TABLE.c.subject, _TABLE.c.failures, _TABLE.c.blocked_until, _TABLE.c.expires_at)
+    .where(_TABLE.c.subject.in_(bindparam("subjects", expanding=True)))
+    .order_by(_TABLE.c.subject)
+    .with_for_update()
+    # Without it, MySQL scans a small table, and locks all of it.
+    .with_hint(_TABLE, _BY_SUBJECT, "mysql")
+    .with_hint(_TABLE, _BY_SUBJECT, "mariadb")
+)
 
 
 class GuessLimits:
@@ -99,7 +114,9 @@ class GuessLimits:
         self._per_account = per_account
         self._per_address = per_address
         self._turns = _Turns()
-        self._reservations: GroupCommit[_Request, Reservation] = GroupCommit(database, partial(_reserve, first_wait_s))
+        self._reservations: GroupCommit[_Request, Reservation] = GroupCommit(
+            database, partial(_reserve, database, first_wait_s)
+        )
 
     async def guard(self, attempt: Attempt, check: Callable[[], Awaitable[T | None]]) -> T | None:
         """Check a secret: return what `check` returns, None for a wrong secret.
@@ -128,12 +145,12 @@ class GuessLimits:
             try:
                 yield reservation
             except Exception:
-                await self._database.run(_uncount, (*reservation.shared, reservation.own), reservation.blocks)
+                await self._database.run(partial(_uncount, self._database, reservation, are_right=False))
                 raise
 
-    async def release(self, reservation: Reservation) -> None:
-        """Undo the count of a right guess, and forget the wrong ones before it, in the caller's unit of work."""
-        await _uncount(reservation.shared, reservation.blocks, forgotten=reservation.own)
+    async def release(self, *reservations: Reservation) -> None:
+        """Undo the count of right guesses, and forget the wrong ones before them, in the caller's unit of work."""
+        await _uncount(self._database, *reservations, are_right=True)
 
     async def close(self) -> None:
         """Wait for transactions in flight."""
@@ -176,29 +193,36 @@ class _Turns:
                 self._waiting[key] = semaphore, users - 1
 
 
-async def _reserve(first_wait_s: float, requests: Sequence[_Request]) -> Sequence[Reservation | Exception]:
+async def _reserve(
+    database: Database, first_wait_s: float, requests: Sequence[_Request]
+) -> Sequence[Reservation | Exception]:
     now = datetime.now(UTC)
-    subjects = {subject for request in requests for subject in request.limits}
-    counters = {
-        row.subject: _Counter(row.failures if row.expires_at > now else 0, row.blocked_until, row.expires_at)
-        for row in await lock_counters(subjects, now)
-    }
+    await _create_counters({subject for request in requests for subject in request.limits}, now)
+    counters = await _read_counters(database, {subject for request in requests for subject in request.limits})
+    for counter in counters.values():
+        if counter.expires_at <= now:
+            counter.failures = 0
     results = [_count(request, counters, now, first_wait_s) for request in requests]
     counted = {
         subject for result in results if isinstance(result, Reservation) for subject in (result.own, *result.shared)
     }
-    changed = [
-        {
-            "subject": subject,
-            "failures": counters[subject].failures,
-            "blocked_until": counters[subject].blocked_until,
-            "expires_at": counters[subject].expires_at,
-        }
-        for subject in sorted(counted)
-    ]
-    if changed:
-        await LoginFailures.upsert(changed, by="subject", update=["failures", "blocked_until", "expires_at"])
+    await _write_counters({subject: counters[subject] for subject in counted})
     return results
+
+
+async def _read_counters(database: Database, subjects: Collection[str]) -> dict[str, _Counter]:
+    """Return the counters that exist, locked until the unit of work ends."""
+    unit = database.ambient()
+    assert unit is not None  # noqa: S101 - the caller opened it
+    # Every sign-in reads them twice: the mixins would build the statement each time, and give it no index.
+    rows = await unit.session.execute(_COUNTERS, {"subjects": sorted(subjects)})
+    return {subject: _Counter(failures, blocked, expires) for subject, failures, blocked, expires in rows}
+
+
+async def _write_counters(counters: Mapping[str, _Counter]) -> None:
+    rows = [{"subject": subject, **asdict(counter)} for subject, counter in sorted(counters.items())]
+    if rows:
+        await LoginFailures.upsert(rows, by="subject", update=["failures", "blocked_until", "expires_at"])
 
 
 def _count(
@@ -220,22 +244,19 @@ def _count(
     return Reservation(request.own, tuple(subject for subject in request.limits if subject != request.own), blocks)
 
 
-async def _uncount(subjects: Sequence[str], blocks: Mapping[str, datetime], *, forgotten: str | None = None) -> None:
-    """Take one guess off the counters, and the waits that it caused; set the forgotten one to zero."""
-    own = [] if forgotten is None else [forgotten]
-    # Only the waits of this guess end: another may have caused a longer one.
-    ended = or_(
-        LoginFailures.subject.in_(own),
-        *(
-            and_(LoginFailures.subject == subject, LoginFailures.blocked_until == until)
-            for subject, until in blocks.items()
-        ),
-    )
-    # No assignment reads what another one changes: MySQL makes them in order.
-    await LoginFailures.filter_by(subject__in=[*subjects, *own], failures__gt=0).update(
-        failures=case((LoginFailures.subject.in_(own), 0), else_=LoginFailures.failures - 1),
-        blocked_until=case((ended, None), else_=LoginFailures.blocked_until),
-    )
+async def _uncount(database: Database, *guesses: Reservation, are_right: bool) -> None:
+    """Take guesses off the counters, and the waits that they caused; right ones forget the wrong ones before them."""
+    counters = await _read_counters(database, {subject for guess in guesses for subject in (guess.own, *guess.shared)})
+    for guess in guesses:
+        for subject in (guess.own, *guess.shared):
+            if (counter := counters.get(subject)) is None:
+                continue
+            is_forgotten = are_right and subject == guess.own
+            counter.failures = 0 if is_forgotten else max(0, counter.failures - 1)
+            # Only the wait of this guess ends: another may have caused a longer one.
+            if is_forgotten or counter.blocked_until == guess.blocks.get(subject):
+                counter.blocked_until = None
+    await _write_counters(counters)
 
 
 async def sweep_failures() -> int:
@@ -243,14 +264,18 @@ async def sweep_failures() -> int:
     return await sweep(LoginFailures, expires_at__lt=datetime.now(UTC))
 
 
-async def lock_counters(subjects: Collection[str], now: datetime) -> Sequence[LoginFailures]:
-    """Return the counters of the subjects, created if missing, locked until the unit of work ends."""
-    # An upsert takes exclusive locks whether the rows are new or not, in this order. A locking read could lock other
-    # rows, too: MySQL scans small tables. And of several that insert a row at the same time, the later ones would each
-    # hold a shared lock and wait for one another.
+async def lock_counter(subject: str, now: datetime) -> LoginFailures:
+    """Return the counter of a subject, created if missing, locked until the unit of work ends."""
+    await _create_counters([subject], now)
+    return await LoginFailures.filter_by(subject=subject).one()
+
+
+async def _create_counters(subjects: Collection[str], now: datetime) -> None:
+    """Create the counters that are missing, and lock all of them until the unit of work ends."""
+    # An upsert takes exclusive locks whether the rows are new or not, in this order. Of several locking reads that find
+    # no row and insert it, the later ones would each hold a shared lock and wait for one another.
     fresh = [{"subject": subject, "failures": 0, "expires_at": now + COUNTED_FOR} for subject in sorted(subjects)]
     await LoginFailures.upsert(fresh, by="subject", update=[])
-    return await LoginFailures.filter_by(subject__in=subjects).all()
 
 
 def subject_of(*parts: str) -> str:

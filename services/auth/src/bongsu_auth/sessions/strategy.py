@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
 from uuid import UUID
 
 from fastapi import Request, Response
@@ -18,7 +17,7 @@ from bongsu.identity.callers import SAFE_METHODS, Caller
 from bongsu.identity.dependencies import identity_of
 from bongsu.identity.models import User
 from bongsu.mixins import Database
-from bongsu.runtime.dependencies import Provided
+from bongsu.runtime.dependencies import find
 from bongsu.runtime.errors import Unauthorised
 from bongsu_auth.accounts.manager import UserManager
 from bongsu_auth.errors import AccountBlocked, CodeRefused, LoginRefused, PasswordMissing, PasswordRefused
@@ -27,6 +26,7 @@ from bongsu_auth.mfa.service import Factor, Mfa
 from bongsu_auth.sessions.devices import MAX_AGE_S, Devices
 from bongsu_auth.sessions.limits import Attempt, GuessLimits, Reservation
 from bongsu_auth.sessions.service import Sessions, SignIn, Tokens, lock_active
+from bongsu_auth.sessions.sign_ins import PasswordSignIn, PasswordSignIns
 
 
 class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in `accounts.users`
@@ -50,14 +50,16 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         self,
         request: Request,
         *,
-        sessions: Annotated[Sessions, Provided(Sessions)],
-        limits: Annotated[GuessLimits, Provided(GuessLimits)],
-        devices: Annotated[Devices, Provided(Devices)],
-        mfa: Annotated[Mfa, Provided(Mfa)],
-        database: Annotated[Database, Provided(Database)],
+        sessions: Sessions,
+        sign_ins: PasswordSignIns,
+        limits: GuessLimits,
+        devices: Devices,
+        mfa: Mfa,
+        database: Database,
     ) -> None:
         self._request = request
         self._sessions = sessions
+        self._sign_ins = sign_ins
         self._limits = limits
         self._devices = devices
         self._mfa = mfa
@@ -107,11 +109,6 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         if user is None:
             await manager.record_failure("session.sign_in_failed", email, Actor(address=self.address))
             raise LoginRefused
-
-    async def _release_guess(self) -> None:
-        """Undo the count of a right password, in the caller's unit of work."""
-        if self._reservation is not None:
-            await self._limits.release(self._reservation)
 
     async def reauthenticate(self, manager: UserManager, user: User, password: str) -> None:
         """Check the password of a user who is signed in. Commits by itself: call it outside of a unit of work.
@@ -187,18 +184,20 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         await audit.record("mfa.code_refused", Actor(address=self.address), subject_id=user_id)
 
     async def write_challenge(self, user: User) -> str:
-        """Store a sign-in that waits for the second factor, in the caller's unit of work. Returns its token.
+        """Store a sign-in that waits for the second factor. Returns its token. Units of work as in `write_token`.
 
         :raises LoginRefused, AccountBlocked: as `write_token`.
         """
+        if self._reservation is None:
+            return await self._mfa.challenge(await lock_active(user, password_checked=False), self.provider)
         try:
-            locked = await lock_active(user, password_checked=self.provider is None)
+            return await self._database.run(self._challenge_after_password, user, self._reservation)
         except AccountBlocked:
-            if self.provider is not None:
-                raise
             raise LoginRefused from None
-        token = await self._mfa.challenge(locked, self.provider)
-        await self._release_guess()
+
+    async def _challenge_after_password(self, user: User, guess: Reservation) -> str:
+        token = await self._mfa.challenge(await lock_active(user, password_checked=True), None)
+        await self._limits.release(guess)
         return token
 
     async def renew_token(self, user: User, *, password_checked: bool) -> Tokens:
@@ -221,7 +220,10 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         return self.caller
 
     async def write_token(self, user: User) -> str:
-        """Open a session, in the caller's unit of work. Returns its access token; `tokens` has both.
+        """Open a session. Returns its access token; `tokens` has both.
+
+        After a password (`authenticate`) it commits by itself: call it outside of a unit of work. After another way to
+        sign in it writes in the caller's.
 
         :raises LoginRefused: after a password, the user was blocked in the meantime.
         :raises AccountBlocked: the same, after a sign-in at a provider.
@@ -234,13 +236,14 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
             known_device=self.device is not None and self.device.user_id == user.id,
         )
         try:
-            self.tokens = await self._sessions.open(user, sign_in)
+            if self._reservation is None:
+                self.tokens = await self._sessions.open(user, sign_in)
+            else:
+                self.tokens = await self._sign_ins.open(PasswordSignIn(user, sign_in, self._reservation))
         except AccountBlocked:
             if self.provider is not None:
                 raise
             raise LoginRefused from None
-        # Last in the unit of work, because many sign-ins share the counters of a network.
-        await self._release_guess()
         return self.tokens.access_token
 
     async def destroy_token(self, token: str, user: User | None) -> None:
@@ -257,6 +260,21 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
     def remember_device(self, response: Response, user: User) -> None:
         """Set the cookie by which attackers cannot lock this browser out."""
         self.cookies.set(response, self.cookies.device, self._devices.seal(user.id, self.device), max_age_s=MAX_AGE_S)
+
+
+async def session_strategy(request: Request) -> SessionStrategy:
+    """Return the strategy of a request."""
+    # Not the class itself, nor a dependency for each collaborator: FastAPI would call the class in a thread.
+    app = request.app
+    return SessionStrategy(
+        request,
+        sessions=find(app, Sessions),
+        sign_ins=find(app, PasswordSignIns),
+        limits=find(app, GuessLimits),
+        devices=find(app, Devices),
+        mfa=find(app, Mfa),
+        database=find(app, Database),
+    )
 
 
 def user_agent_of(request: Request) -> str | None:
