@@ -29,6 +29,7 @@ from bongsu.runtime.stop import StopSignal
 from bongsu_auth import app as auth
 from bongsu_bot import app as bot
 from bongsu_bot.apis import Apis
+from bongsu_bot.shards import leases
 from bongsu_dashboard import app as dashboard
 from bongsu_launcher import banner, demo
 from bongsu_launcher.dispatcher import Dispatcher, Part
@@ -140,10 +141,11 @@ async def _prepare(database: Database, composed: Composed, vault: Vault) -> None
     if composed.notify.sandbox:
         await demo.seed(database)
     if composed.owns_database:
-        # Only the process before this one can have claimed a message: there is no claim to wait for.
+        # Only the process before this one can have claimed a message or a shard: there is no claim to wait for.
         async with database.unit():
             await outbox.release()
             await deliveries.release()
+            await leases.release_all()
 
 
 async def _create_parts(  # noqa: PLR0913 - the collaborators of the process

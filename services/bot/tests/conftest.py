@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
@@ -13,17 +14,19 @@ from bongsu.identity.callers import Identity
 from bongsu.identity.key_source import ensure_signing_key
 from bongsu.identity.service_credentials import ServiceCredentials
 from bongsu.identity.vault import Vault
-from bongsu.mixins import Database
+from bongsu.mixins import Database, utc_now
 from bongsu.runtime.stop import StopSignal
 from bongsu_bot.apis import Apis
 from bongsu_bot.app import running as running_bot
 from bongsu_bot.settings import BotSettings
+from bongsu_bot.shards.models import BotReplica, ShardLease
 from bongsu_bot.shards.runner import Runner
 from bongsu_sandbox.running import RunningSandbox, running
 from bongsu_sandbox.settings import SandboxSettings
 from services.bot.tests.actors import PUBLIC_URL
 from services.bot.tests.api_server import ApiServer
 from services.bot.tests.discord import Discord
+from tests.eventually import eventually
 from tests.infrastructure.templates import Schema, WithTables
 
 TABLES = Schema.of_models("bot")
@@ -113,6 +116,7 @@ def start_bot(
             broker=broker,
             apis=apis,
             stop=stop,
+            renew_s=0.2,
         ) as runner:
             if until_ready:
                 await becomes(runner, "ready")
@@ -126,6 +130,28 @@ def start_bot(
 async def bot(start_bot: StartBot) -> AsyncIterator[Runner]:
     async with start_bot() as runner:
         yield runner
+
+
+@asynccontextmanager
+async def two_processes(start_bot: StartBot) -> AsyncIterator[tuple[Runner, Runner]]:
+    """Run a bot of two shards in two processes while a block runs: those of shard 0 and shard 1."""
+    async with (
+        start_bot(shards=2, until_ready=False) as first,
+        start_bot(shards=2, until_ready=False) as second,
+    ):
+        both = (first, second)
+        await eventually(
+            lambda: all(len(one._leases.own) == 1 and one.state == "ready" and one.ready for one in both), 60
+        )
+        shard_0, shard_1 = sorted(both, key=lambda one: sorted(one._leases.own))
+        yield shard_0, shard_1
+
+
+async def hold(shard: int) -> UUID:
+    """Hold a shard as a process that is not a part of the test."""
+    replica = await BotReplica.create(expires_at=utc_now(3600))
+    await ShardLease.create(shard=shard, holder_id=replica.id, epoch=1, expires_at=utc_now(3600))
+    return replica.id
 
 
 async def becomes(runner: Runner, *states: str, within_s: float = 60.0) -> None:

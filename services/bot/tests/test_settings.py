@@ -1,21 +1,5 @@
-import pytest
-
-from bongsu.runtime.settings import SettingsError, load
+from bongsu.runtime.settings import load
 from bongsu_bot.settings import DISCORD_API_URL, BotSettings
-
-
-class TestShards:
-    def test_own_shards_are_all_by_default(self) -> None:
-        assert BotSettings(shards=3).own_shards == (0, 1, 2)
-
-    def test_own_shards_are_those_of_the_setting(self) -> None:
-        (settings,) = load(BotSettings, environ={"BOT_SHARDS": "4", "BOT_SHARD_IDS": "2, 0"})
-        assert settings.own_shards == (0, 2)
-
-    @pytest.mark.parametrize("wrong", ["4", "-1", "x"])
-    def test_load_names_a_shard_that_does_not_exist(self, wrong: str) -> None:
-        with pytest.raises(SettingsError, match=wrong):
-            load(BotSettings, environ={"BOT_SHARDS": "4", "BOT_SHARD_IDS": f"0,{wrong}"})
 
 
 class TestWithStandIns:

@@ -32,6 +32,7 @@ from bongsu_bot.settings import BotSettings
 from bongsu_bot.shards.assignment import ShardAssignment
 from bongsu_bot.shards.handlers import ShardHandlers
 from bongsu_bot.shards.identify import IdentifyBackoff
+from bongsu_bot.shards.leases import RENEW_S, ShardLeases
 from bongsu_bot.shards.runner import Runner
 
 MIGRATIONS = MigrationSet("bot", "bongsu_bot.migrations")
@@ -48,20 +49,25 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
     apis: Apis,
     stop: StopSignal,
     metrics: Metrics | None = None,
+    renew_s: float = RENEW_S,
 ) -> AsyncIterator[Runner]:
     """Run the bot while the block runs. It logs in in the background, and again after each lost session.
 
     Enter it when the server listens, because a stand-in for Discord may be in the same process. The caller keeps
     `identity` following.
+
+    :param renew_s: how often this process renews its leases and looks for free shards.
     """
     metrics = metrics or Metrics("bot")
-    recorder = GuildRecorder(database, broker)
+    leases = ShardLeases(database, settings.shards, renew_s=renew_s)
+    recorder = GuildRecorder(database, broker, leases)
+    links = Links(public_url)
 
-    def make(backoff: IdentifyBackoff) -> BongsuBot:
-        return BongsuBot(settings, recorder, reconciler, apis, Links(public_url), backoff=backoff)
+    def make(backoff: IdentifyBackoff, shards: frozenset[int]) -> BongsuBot:
+        return BongsuBot(settings, recorder, reconciler, apis, links, leases, backoff=backoff, shards=shards)
 
-    runner = Runner(make, settings, stop, metrics)
-    shards = ShardAssignment(settings.shards, frozenset(settings.own_shards), runner.health)
+    runner = Runner(make, settings, leases, stop, metrics)
+    shards = ShardAssignment(leases, runner.health)
     assertions = AssertionVerifier(public_url, BOT_AUDIENCE, identity.key_source, identity.revocations)
     registry = Registry()
     async with RestClient(settings) as rest:
@@ -72,6 +78,7 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
         GuildHandlers(shards, health).register(registry)
         LeaveHandlers(LeaveRequests(database, directory, recorder)).register(registry)
         async with (
+            leases.running(),
             recorder.running(),
             reconciler.running(),
             RpcServer(broker, registry, shards, assertions, metrics).running(),

@@ -21,6 +21,7 @@ from bongsu_bot.language import problem, text
 from bongsu_bot.rest import CONNECTION_ERRORS, use_api
 from bongsu_bot.settings import BotSettings
 from bongsu_bot.shards.identify import LONGEST_SLEEP_S, STARTS_KEPT, IdentifyBackoff, IdentifyPostponed
+from bongsu_bot.shards.leases import ShardLeases
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -37,9 +38,16 @@ class BongsuBot(ezcord.AutoShardedBot):
 
     :param services: what the cogs `find`: one object of each type.
     :param backoff: says when a shard may IDENTIFY.
+    :param shards: those that this process runs.
     """
 
-    def __init__(self, settings: BotSettings, *services: object, backoff: IdentifyBackoff | None = None) -> None:
+    def __init__(
+        self,
+        settings: BotSettings,
+        *services: object,
+        backoff: IdentifyBackoff | None = None,
+        shards: frozenset[int] = frozenset({0}),
+    ) -> None:
         # py-cord warns that it cannot play voice; the bot has no use for that.
         logging.getLogger("discord.utils").setLevel(logging.ERROR)
         use_api(settings.api_url)
@@ -48,7 +56,7 @@ class BongsuBot(ezcord.AutoShardedBot):
             loop=asyncio.get_running_loop(),
             intents=discord.Intents(guilds=True),
             shard_count=settings.shards,
-            shard_ids=[*settings.own_shards],
+            shard_ids=sorted(shards),
             guild_ready_timeout=settings.guilds_timeout_s,
             allowed_mentions=discord.AllowedMentions.none(),
             member_cache_flags=discord.MemberCacheFlags.none(),
@@ -84,14 +92,16 @@ class BongsuBot(ezcord.AutoShardedBot):
             raise LookupError(f"the bot has no {kind.__name__}: pass one where it is made")
         return cast("T", self._services[kind])
 
-    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:  # noqa: ARG002 - py-cord's
         """Wait until the shard may IDENTIFY.
 
         :raises IdentifyPostponed: the wait is too long for this connection.
         """
         shard = shard_id or 0
         limit = (await self.http.request(Route("GET", "/gateway/bot")))["session_start_limit"]
-        delay_s = max(self._backoff.delay_s(shard), 0.0 if initial else self._identify_pause_s)
+        bucket = shard % limit.get("max_concurrency", 1)
+        reserved_s = await self.find(ShardLeases).reserve_identify(bucket, self._identify_pause_s)
+        delay_s = max(self._backoff.delay_s(shard), reserved_s)
         if limit["remaining"] <= STARTS_KEPT:
             delay_s = max(delay_s, limit["reset_after"] / 1000)
             log.error("gateway.starts_spent", shard_id=shard, remaining=limit["remaining"], wait_s=delay_s)

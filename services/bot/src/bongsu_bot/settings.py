@@ -1,11 +1,9 @@
 """The bot's settings."""
 
-from typing import Self
-
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from bongsu.runtime.settings import CommaList, Settings
+from bongsu.runtime.settings import Settings
 
 DISCORD_API_URL = "https://discord.com/api"
 SANDBOX_TOKEN = "sandbox-discord-bot-token"  # noqa: S105 - public, and accepted by the stand-in only
@@ -32,9 +30,6 @@ class BotSettings(Settings):
     )
     api_timeout_s: float = Field(default=8.0, gt=0, le=60, description="How long auth and notify may take, seconds")
     shards: int = Field(default=1, ge=1, le=1024, description="The number of shards, over all processes of the bot")
-    shard_ids: CommaList = Field(
-        default=(), description="The shards that this process runs, comma-separated; empty for all"
-    )
     sync_commands: bool = Field(
         default=False, description="Register the slash commands at the start; otherwise run `bongsu commands sync` once"
     )
@@ -53,18 +48,6 @@ class BotSettings(Settings):
     retry_max_s: float = Field(
         default=60.0, gt=0, le=3600, description="Longest pause between two attempts to log in, seconds"
     )
-
-    @model_validator(mode="after")
-    def _shards_exist(self) -> Self:
-        wrong = [shard for shard in self.shard_ids if not shard.isdigit() or int(shard) >= self.shards]
-        if wrong:
-            raise ValueError(f"BOT_SHARD_IDS: {', '.join(wrong)} is not between 0 and {self.shards - 1}")
-        return self
-
-    @property
-    def own_shards(self) -> tuple[int, ...]:
-        """The shards of this process."""
-        return tuple(sorted({int(shard) for shard in self.shard_ids})) or tuple(range(self.shards))
 
     def with_stand_ins(self, sandbox_url: str | None, *, token: SecretStr | None = None) -> "BotSettings":
         """Return the settings with the sandbox in place of Discord, unless a token is configured.

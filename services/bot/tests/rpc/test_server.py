@@ -8,7 +8,7 @@ from bongsu.contracts.queues import BOT_RPC, bot_rpc_shard
 from bongsu.contracts.rpc import GuildCountRequest, GuildListRequest
 from bongsu.identity.vault import Vault
 from services.bot.tests.actors import make_actor
-from services.bot.tests.conftest import StartBot, becomes
+from services.bot.tests.conftest import StartBot, becomes, hold, two_processes
 from services.bot.tests.discord import BEACON_HILL, MINJI, NIGHT_MARKET, SEOUL_DEVELOPERS, Discord
 from tests.eventually import eventually
 
@@ -32,14 +32,15 @@ class TestGuildCount:
             assert (answer.shards_answered, answer.shards) == (2, 2)
 
     async def test_guild_count_reports_a_shard_that_is_away(self, broker: MemoryBroker, start_bot: StartBot) -> None:
-        async with start_bot(shards=2, shard_ids=("0",)):
+        await hold(1)
+        async with start_bot(shards=2):
             answer = await ask(broker, GuildCountRequest(), deadline_s=DEADLINE_S)
             assert (answer.shards_answered, answer.shards) == (1, 2)
 
     async def test_guild_count_adds_the_counts_of_two_processes(
         self, broker: MemoryBroker, start_bot: StartBot
     ) -> None:
-        async with start_bot(shards=2, shard_ids=("0",)), start_bot(shards=2, shard_ids=("1",)):
+        async with two_processes(start_bot):
             await listed(broker, 1)
             answer = await ask(broker, GuildCountRequest(), deadline_s=DEADLINE_S)
             assert (answer.guilds, answer.shards_answered, answer.shards) == (1, 2, 2)
@@ -83,7 +84,7 @@ class TestGuildList:
     async def test_guild_list_reports_a_guild_as_unavailable_while_its_shard_is_disconnected(
         self, discord: Discord, broker: MemoryBroker, start_bot: StartBot
     ) -> None:
-        async with start_bot(shards=2, shard_ids=("0",)), start_bot(shards=2, shard_ids=("1",)) as other:
+        async with two_processes(start_bot) as (_, other):
             await discord.guild(BEACON_HILL, bot=True)
             await listed(broker, 2)
             await discord.fault("gateway", "hang")
@@ -101,7 +102,7 @@ class TestRouting:
     async def test_a_command_is_forwarded_to_the_shard_of_its_guild(
         self, broker: MemoryBroker, start_bot: StartBot, discord: Discord, vault: Vault
     ) -> None:
-        async with start_bot(shards=2, shard_ids=("1",)), start_bot(shards=2, shard_ids=("0",)):
+        async with two_processes(start_bot):
             actor = await make_actor(vault, MINJI)
             for number in range(2):
                 await discord.guild(SEOUL_DEVELOPERS, bot=True)
@@ -112,7 +113,8 @@ class TestRouting:
     async def test_a_command_fails_when_no_process_runs_the_shard(
         self, broker: MemoryBroker, start_bot: StartBot, vault: Vault
     ) -> None:
-        async with start_bot(shards=2, shard_ids=("1",)):
+        await hold(0)
+        async with start_bot(shards=2):
             actor = await make_actor(vault, MINJI)
             with pytest.raises(RpcError, match="shard_unavailable"):
                 await ask(broker, await actor.leave(SEOUL_DEVELOPERS), deadline_s=DEADLINE_S)
@@ -120,7 +122,8 @@ class TestRouting:
     async def test_a_command_fails_when_it_was_sent_to_the_wrong_shard(
         self, broker: MemoryBroker, start_bot: StartBot, vault: Vault
     ) -> None:
-        async with start_bot(shards=2, shard_ids=("1",)):
+        await hold(0)
+        async with start_bot(shards=2):
             actor = await make_actor(vault, MINJI)
             request = await actor.leave(SEOUL_DEVELOPERS)
             with pytest.raises(RpcError, match="shard_unavailable"):

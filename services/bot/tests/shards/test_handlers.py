@@ -5,7 +5,7 @@ from pydantic import SecretStr
 from bongsu.broker.memory import MemoryBroker
 from bongsu.broker.requests import ask
 from bongsu.contracts.rpc import BotStatus, ShardStatusRequest
-from services.bot.tests.conftest import StartBot, becomes
+from services.bot.tests.conftest import StartBot, becomes, hold, two_processes
 from services.bot.tests.discord import Discord
 from tests.eventually import eventually
 
@@ -57,12 +57,13 @@ class TestShardStatus:
             assert (await status(broker)).shards[0].since == cut_off
 
     async def test_each_process_answers_for_its_own_shard(self, broker: MemoryBroker, start_bot: StartBot) -> None:
-        async with start_bot(shards=2, shard_ids=("0",)), start_bot(shards=2, shard_ids=("1",)):
+        async with two_processes(start_bot):
             assert states(await status(broker)) == [(0, "connected"), (1, "connected")]
             assert states(await status(broker, shard=1)) == [(1, "connected")]
 
     async def test_a_shard_that_no_process_runs_is_unreachable(self, broker: MemoryBroker, start_bot: StartBot) -> None:
-        async with start_bot(shards=2, shard_ids=("0",)):
+        await hold(1)
+        async with start_bot(shards=2):
             assert states(await status(broker)) == [(0, "connected"), (1, "unreachable")]
 
     async def test_a_refused_bot_says_so(self, broker: MemoryBroker, start_bot: StartBot) -> None:

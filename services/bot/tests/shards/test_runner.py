@@ -4,8 +4,10 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from bongsu.mixins import utc_now
+from bongsu_bot.shards.models import BotReplica, ShardLease
 from bongsu_sandbox.settings import SandboxSettings
-from services.bot.tests.conftest import StartBot, becomes
+from services.bot.tests.conftest import StartBot, becomes, hold, two_processes
 from services.bot.tests.discord import SEOUL_DEVELOPERS, Discord
 from tests.eventually import eventually
 
@@ -168,3 +170,23 @@ class TestShards:
             assert runner.health(1).is_connected
             sessions = (await discord.state())["gateway"]["sessions"]
             assert sorted((one["shard_id"], one["shards"]) for one in sessions) == [(0, 2), (1, 2)]
+
+    async def test_shards_of_a_dead_process_are_taken_over(self, discord: Discord, start_bot: StartBot) -> None:
+        dead = await hold(1)
+        async with start_bot(shards=2) as runner:
+            assert runner._leases.own == {0}
+            await BotReplica.filter_by(id=dead).update(expires_at=utc_now(-1))
+            await ShardLease.filter_by(holder_id=dead).update(expires_at=utc_now(-1))
+            await eventually(lambda: runner._leases.own == {0, 1} and runner.state == "ready" and runner.ready, 60)
+            sessions = (await discord.state())["gateway"]["sessions"]
+            connected = sorted(one["shard_id"] for one in sessions if one["connected"])
+            assert connected == [0, 1]
+            assert (await discord.state())["gateway"]["identifies"] == 3
+            assert len((await discord.give("ping"))["answers"]) == 1
+
+    async def test_two_processes_split_the_shards_and_answer_once(self, discord: Discord, start_bot: StartBot) -> None:
+        async with two_processes(start_bot) as (first, second):
+            assert [*first._leases.own, *second._leases.own] == [0, 1]
+            answered = await discord.give("ping")
+            assert (answered["status"], len(answered["answers"])) == ("answered", 1)
+            assert (await discord.state())["gateway"]["identifies"] <= 4

@@ -31,11 +31,11 @@ class GuildListeners(ezcord.Cog, hidden=True):
     @ezcord.Cog.listener()
     async def on_guild_unavailable(self, guild: discord.Guild) -> None:
         """An outage began: the bot is still in the guild."""
-        self._recorder.record(service.mark_unavailable, guild.id)
+        self._recorder.record([guild.shard_id], service.mark_unavailable, guild.id)
 
     @ezcord.Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:
-        self._recorder.record(service.mark_left, guild.id)
+        self._recorder.record([guild.shard_id], service.mark_left, guild.id)
 
     @ezcord.Cog.listener()
     async def on_ready(self) -> None:
@@ -57,7 +57,7 @@ class GuildListeners(ezcord.Cog, hidden=True):
             joined_at=me.joined_at if me is not None else None,
         )
         self.bot.find(GuildReconciler).see(guild.id)
-        self._recorder.record(service.upsert, snapshot)
+        self._recorder.record([guild.shard_id], service.upsert, snapshot)
 
 
 def setup(bot: BongsuBot) -> None:

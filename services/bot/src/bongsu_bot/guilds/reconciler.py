@@ -77,12 +77,14 @@ class GuildReconciler:
                 await self._wait(pause_s)
                 pause_s = min(pause_s * 2, self._retry_max_s)
                 continue
+            own = self._shards.own
             self._recorder.record(
+                own,
                 service.reconcile,
                 listed,
                 seen=frozenset(self._seen),
                 unavailable=self._unavailable,
-                own=self._shards.own,
+                own=own,
                 shards=self._shards.total,
             )
             return

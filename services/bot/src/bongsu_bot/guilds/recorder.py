@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from functools import partial
 from typing import Final, ParamSpec
 
@@ -14,6 +14,8 @@ from bongsu.contracts.queues import GUILD_EVENTS
 from bongsu.mixins import Database, MixinError
 from bongsu.runtime.background import in_background
 from bongsu.runtime.logging import get_logger
+from bongsu_bot.errors import ShardUnavailable
+from bongsu_bot.shards.leases import ShardLeases
 
 log = get_logger(__name__)
 P = ParamSpec("P")
@@ -26,17 +28,37 @@ _RETRY_MAX_S: Final = 15.0
 class GuildRecorder:
     """Queues changes, makes each in its own unit of work, and broadcasts its events after the commit.
 
-    A process that ends loses its queue: after the next login, the guilds are reconciled with Discord's list.
+    A process that ends loses its queue: after the next login, the guilds are reconciled with Discord's list. A change
+    is dropped when another process has taken over its shards: that process reports their guilds.
     """
 
-    def __init__(self, database: Database, broker: Broker) -> None:
+    def __init__(self, database: Database, broker: Broker, leases: ShardLeases) -> None:
         self._database = database
         self._broker = broker
+        self._leases = leases
         self._changes: asyncio.Queue[Change] = asyncio.Queue()
 
-    def record(self, change: Callable[P, Awaitable[Sequence[GuildEvent]]], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Queue a change of `guilds.service`, which may run more than once."""
-        self._changes.put_nowait(partial(change, *args, **kwargs))
+    def record(
+        self,
+        shards: Collection[int],
+        change: Callable[P, Awaitable[Sequence[GuildEvent]]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None:
+        """Queue a change of `guilds.service`, which may run more than once.
+
+        :param shards: those of the guilds that it changes.
+        """
+        self._changes.put_nowait(partial(self._fenced, tuple(shards), partial(change, *args, **kwargs)))
+
+    async def _fenced(self, shards: Collection[int], change: Change) -> Sequence[GuildEvent]:
+        try:
+            await self._leases.require(*shards)
+        except ShardUnavailable:
+            log.warning("guild.change_fenced", shards=sorted(shards))
+            return ()
+        return await change()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

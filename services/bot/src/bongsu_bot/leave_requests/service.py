@@ -110,7 +110,7 @@ class LeaveRequests:
         log.info("guild.leave_done", guild_id=request.guild_id, actor_id=str(request.actor_id))
         await self._database.run(_complete, request, left_at)
         # The gateway may be down, and then reports nothing.
-        self._recorder.record(mark_left, request.guild_id)
+        self._recorder.record([], mark_left, request.guild_id)
         return left_at
 
     def _finish(self, leaving: "asyncio.Task[datetime]") -> None:

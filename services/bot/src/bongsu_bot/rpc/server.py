@@ -1,9 +1,11 @@
 """The RPC server (the bot's IPC): takes requests from the broker and runs each on the process that has to answer it."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -28,6 +30,14 @@ log = get_logger(__name__)
 FORWARDED_FRACTION: Final = 0.8
 """The part of the caller's time that another process gets."""
 _RETRY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    """A queue that is served; `attempted` is set after the first attempt."""
+
+    task: "asyncio.Task[None]"
+    attempted: asyncio.Event
 
 
 class RpcServer:
@@ -58,35 +68,60 @@ class RpcServer:
     async def running(self) -> AsyncIterator[None]:
         """Serve while the block runs.
 
-        A queue that cannot be served yet is retried: the broker may be away, or the process that this one replaces may
-        still hold a shard's queue. Queues that can be served are, when the block starts.
+        A queue that cannot be served yet is retried: the broker may be away, or the process that had the shard before
+        may still serve its queue. Queues that can be served are, when the block starts.
         """
-        queues: list[tuple[str, RpcHandler, bool]] = [(BOT_RPC, self.answer, False)]
-        queues += [(bot_rpc_shard(shard), partial(self.answer, shard=shard), True) for shard in self._shards.own]
-        async with AsyncExitStack() as stack:
-            tasks = [asyncio.create_task(self._serve(stack, *one), name=f"serve {one[0]}") for one in queues]
-            await asyncio.wait(tasks, timeout=_RETRY_S)
-            try:
-                yield
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+        shared = self._start(BOT_RPC, self.answer)
+        first_own = asyncio.Event()
+        own = asyncio.create_task(self._serve_own(first_own), name="serve shards")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_RETRY_S):
+                await shared.attempted.wait()
+                await first_own.wait()
+        try:
+            yield
+        finally:
+            await _cancel(shared.task, own)
 
-    async def _serve(self, stack: AsyncExitStack, queue: str, handler: RpcHandler, exclusive: bool) -> None:
-        has_warned = False
+    async def _serve_own(self, first: asyncio.Event) -> None:
+        """Serve the queues of the shards that this process has, as they change."""
+        queues: dict[int, _Serving] = {}
+        leases = self._shards.leases
+        try:
+            while True:
+                own = leases.own
+                await _cancel(*(queues.pop(shard).task for shard in [*queues] if shard not in own))
+                for shard in own - queues.keys():
+                    handler = partial(self.answer, shard=shard)
+                    queues[shard] = self._start(bot_rpc_shard(shard), handler, exclusive=True)
+                await asyncio.gather(*(one.attempted.wait() for one in queues.values()))
+                first.set()
+                await leases.wait_for_change(own)
+        finally:
+            await _cancel(*(one.task for one in queues.values()))
+
+    def _start(self, queue: str, handler: RpcHandler, *, exclusive: bool = False) -> "_Serving":
+        attempted = asyncio.Event()
+        serving = self._serve(queue, handler, attempted, exclusive=exclusive)
+        return _Serving(asyncio.create_task(serving, name=f"serve {queue}"), attempted)
+
+    async def _serve(self, queue: str, handler: RpcHandler, attempted: asyncio.Event, *, exclusive: bool) -> None:
+        """Serve a queue until the task is cancelled."""
         while True:
             try:
                 consumer = await self._broker.serve(queue, handler, exclusive=exclusive)
             except BrokerError as error:
-                if not has_warned:
+                if not attempted.is_set():
                     log.warning("rpc.queue_unavailable", queue=queue, reason=str(error))
-                    has_warned = True
+                attempted.set()
                 await asyncio.sleep(_RETRY_S)
-            else:
-                stack.push_async_callback(consumer.cancel)
-                log.info("rpc.serving", queue=queue)
-                return
+                continue
+            attempted.set()
+            log.info("rpc.serving", queue=queue)
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                await consumer.cancel()
 
     async def answer(self, message: Message, shard: int | None = None) -> JsonObject:
         """Answer a request.
@@ -102,6 +137,8 @@ class RpcServer:
                 answer = await self._forward(message, home, is_forwarded=shard is not None)
             else:
                 call = Call(_deadline(message), await self._authenticate(request))
+                if call.actor is not None and home is not None:
+                    await self._shards.leases.fence(home)
                 answer = (await handler(request, call)).model_dump(mode="json")
             outcome = "answered"
         except (RpcError, ServiceError) as error:
@@ -142,6 +179,12 @@ class RpcServer:
             log.warning("assertion.replayed", method=request.method, guild_id=request.guild_id)
             raise AssertionNotAccepted("The assertion has been used before")
         return claims.sub
+
+
+async def _cancel(*tasks: "asyncio.Task[None]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _deadline(message: Message) -> float:

@@ -4,12 +4,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bongsu_bot.shards.health import ShardHealth
+from bongsu_bot.shards.leases import ShardLeases
 
 
 @dataclass(frozen=True, slots=True)
 class ShardAssignment:
-    """The number of the bot's shards, those that this process runs, and the health of each of those."""
+    """The bot's shards, those that this process runs now, and the health of each of those."""
 
-    total: int
-    own: frozenset[int]
+    leases: ShardLeases
     health: Callable[[int], ShardHealth]
+
+    @property
+    def total(self) -> int:
+        """The number of shards, over all processes."""
+        return self.leases.total
+
+    @property
+    def own(self) -> frozenset[int]:
+        """The shards of this process."""
+        return self.leases.own

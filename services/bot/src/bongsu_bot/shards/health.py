@@ -24,19 +24,21 @@ class ShardHealth:
 class HealthLog:
     """Remembers since when each shard has been in its state. `read` returns the state now."""
 
-    def __init__(self, shards: tuple[int, ...], read: Callable[[int], ShardState]) -> None:
+    def __init__(self, read: Callable[[int], ShardState]) -> None:
         self._read = read
-        now = datetime.now(UTC)
-        self._states: dict[int, tuple[ShardState, datetime]] = {shard: (read(shard), now) for shard in shards}
+        self._states: dict[int, tuple[ShardState, datetime]] = {}
 
     def observe(self) -> None:
         """Record what has changed. Called at each event that may have changed a state."""
-        for shard, (before, _) in self._states.items():
-            state = self._read(shard)
-            if state != before:
-                self._states[shard] = state, datetime.now(UTC)
+        for shard in self._states:
+            self._observe(shard)
 
     def get(self, shard: int, latency_s: float | None = None) -> ShardHealth:
         """Return the health of a shard of this process."""
-        self.observe()
-        return ShardHealth(*self._states[shard], latency_s)
+        return ShardHealth(*self._observe(shard), latency_s)
+
+    def _observe(self, shard: int) -> tuple[ShardState, datetime]:
+        state, before = self._read(shard), self._states.get(shard)
+        if before is None or before[0] != state:
+            before = self._states[shard] = state, datetime.now(UTC)
+        return before

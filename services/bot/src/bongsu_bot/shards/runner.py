@@ -26,10 +26,11 @@ from bongsu_bot.rest import CONNECTION_ERRORS
 from bongsu_bot.settings import BotSettings
 from bongsu_bot.shards.health import HealthLog, ShardHealth
 from bongsu_bot.shards.identify import IdentifyBackoff, IdentifyPostponed
+from bongsu_bot.shards.leases import ShardLeases
 
 log = get_logger(__name__)
 State = Literal["starting", "ready", "waiting", "refused", "stopped"]
-MakeBot = Callable[[IdentifyBackoff], BongsuBot]
+MakeBot = Callable[[IdentifyBackoff, frozenset[int]], BongsuBot]
 
 _CLOSE_S = 2.5
 _CANCEL_AGAIN_S = 0.5
@@ -38,7 +39,7 @@ _FIRST_PAUSE_S = 1.0
 _THROTTLED_PAUSE_S = 30.0
 SETTINGS_ERRORS: Final = {
     4004: "Discord refuses BOT_TOKEN: copy it again from the developer portal",
-    4010: "Discord refuses the shard: check BOT_SHARDS and BOT_SHARD_IDS",
+    4010: "Discord refuses the shard: check BOT_SHARDS",
     4011: "Discord asks for more shards: raise BOT_SHARDS",
     4013: "Discord refuses the bot's intents",
     4014: "Discord refuses the bot's intents: allow them in the developer portal",
@@ -50,11 +51,17 @@ class LoginRefused(Exception):
 
 
 class Runner:
-    """Runs one bot at a time, on the shards of this process."""
+    """Runs one bot at a time, on the shards of this process. It restarts the bot when they change.
 
-    def __init__(self, make: MakeBot, settings: BotSettings, stop: StopSignal, metrics: Metrics) -> None:
+    py-cord can neither end one shard nor start one with the session of another bot.
+    """
+
+    def __init__(
+        self, make: MakeBot, settings: BotSettings, leases: ShardLeases, stop: StopSignal, metrics: Metrics
+    ) -> None:
         self._make = make
         self._settings = settings
+        self._leases = leases
         self._stop = stop
         self._bot: BongsuBot | None = None
         self._pause_s = _FIRST_PAUSE_S
@@ -66,12 +73,12 @@ class Runner:
             lambda: self.ready
         )
         self.state: State = "starting"
-        self._health = HealthLog(settings.own_shards, self._shard_state)
+        self._health = HealthLog(self._shard_state)
 
     @property
     def ready(self) -> bool:
-        """Whether the bot is logged in and all shards of this process are connected now."""
-        return all(self.health(shard).is_connected for shard in self._settings.own_shards)
+        """Whether all shards of this process are connected now. A process without shards stands by."""
+        return all(self.health(shard).is_connected for shard in self._leases.own)
 
     def health(self, shard: int) -> ShardHealth:
         """Return the health of a shard of this process."""
@@ -87,13 +94,18 @@ class Runner:
         """Run until the process ends, or until Discord refuses the bot for good."""
         while not self._stop.is_set():
             self._set_state("starting")
+            shards = self._leases.own
+            if not shards:
+                await self._wait_for_change(shards)
+                continue
             began = time.monotonic()
             postponed_s = 0.0
-            bot = self._bot = self._make(self._backoff)
+            self._leases.set_running(shards)
+            bot = self._bot = self._make(self._backoff, shards)
             for event in ("on_shard_ready", "on_shard_resumed", "on_shard_disconnect"):
                 bot.add_listener(self._observe, event)
             try:
-                await self._run_bot(bot)
+                await self._run_bot(bot, shards)
             except LoginRefused as refused:
                 self.refusal = str(refused)
                 log.error("bot.refused", reason=self.refusal)
@@ -107,20 +119,32 @@ class Runner:
             finally:
                 self._bot = None
                 await _close(bot)
+                self._leases.set_running(())
+            if self._leases.own != shards:
+                continue
             if time.monotonic() - began > _STABLE_S:
                 self._pause_s = _FIRST_PAUSE_S
             if not self._stop.is_set():
                 await self._pause(postponed_s)
         self._set_state("stopped")
 
-    async def _run_bot(self, bot: BongsuBot) -> None:
+    async def _wait_for_change(self, shards: frozenset[int]) -> None:
+        """Wait until this process has other shards, or ends."""
+        tasks = [asyncio.create_task(self._leases.wait_for_change(shards)), asyncio.create_task(self._stop.wait())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _cancel(*tasks)
+
+    async def _run_bot(self, bot: BongsuBot, shards: frozenset[int]) -> None:
         token = self._settings.token
         if token is None:
             raise LoginRefused("BOT_TOKEN is missing (the bot's token, from Discord's developer portal)")
         running = asyncio.create_task(bot.start(token.get_secret_value(), env_path=None), name="bot")
         ready = asyncio.create_task(bot.wait_until_ready(), name="bot ready")
         stopped = asyncio.create_task(self._stop.wait(), name="bot stop")
-        ended: set[asyncio.Future[Any]] = {running, stopped, bot.postponed}
+        moved = asyncio.create_task(self._leases.wait_for_change(shards), name="bot shards")
+        ended: set[asyncio.Future[Any]] = {running, stopped, moved, bot.postponed}
         try:
             await asyncio.wait(
                 {*ended, ready}, timeout=self._settings.ready_timeout_s, return_when=asyncio.FIRST_COMPLETED
@@ -128,18 +152,18 @@ class Runner:
             if not any(one.done() for one in ended):
                 if not ready.done():
                     raise TimeoutError(f"not ready within {self._settings.ready_timeout_s:g} s")
-                await self._start_work(bot)
+                await self._start_work(bot, shards)
                 await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
             if bot.postponed.done():
                 raise bot.postponed.result()
             if running.done():
                 _raise_cause(running)
         finally:
-            await _cancel(running, ready, stopped)
+            await _cancel(running, ready, stopped, moved)
 
-    async def _start_work(self, bot: BongsuBot) -> None:
+    async def _start_work(self, bot: BongsuBot, shards: frozenset[int]) -> None:
         self._set_state("ready")
-        log.info("bot.ready", guilds=len(bot.guilds), shards=[*self._settings.own_shards], of=self._settings.shards)
+        log.info("bot.ready", guilds=len(bot.guilds), shards=sorted(shards), of=self._leases.total)
         try:
             await (sync_with if self._settings.sync_commands else fetch_ids)(bot)
         except (discord.HTTPException, *CONNECTION_ERRORS) as error:
