@@ -13,7 +13,7 @@ from tests.eventually import wait_until
 
 pytestmark = pytest.mark.timeout(300)
 
-REPLICAS = {"auth": 2, "notify": 2, "notify_worker": 3, "relay": 2, "dashboard": 2}
+REPLICAS = {"auth": 2, "notify": 2, "notify_worker": 3, "relay": 2, "dashboard": 2, "bot": 2}
 REVOKED_WITHIN_S = 5.0
 
 
