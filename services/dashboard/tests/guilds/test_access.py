@@ -1,0 +1,71 @@
+"""Every route of a guild, as the app has them, against everyone who does not manage it now."""
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from services.dashboard.tests.fakes import JUN, MINA, FakeBot, FakeDirectory, a_guild, a_summary, a_user
+from services.dashboard.tests.stage import Stage, text_of
+
+GUILD, OTHER = 8 << 22, 9 << 22
+FIELDS: dict[str, str | list[str]] = {"name": "봉수대 개발팀", "attempt": "a" * 24}
+
+
+def routes_of(app: FastAPI) -> list[tuple[str, str]]:
+    """Method and address of each route of a guild."""
+    routers = [route.original_router for route in app.routes if hasattr(route, "original_router")]
+    return sorted(
+        (method, route.path.format(guild_id=GUILD))
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute) and "{guild_id}" in route.path
+        for method in route.methods or ()
+    )
+
+
+def stage_of(kind: str) -> Stage:
+    """Mina as an outsider; the guild is Jun's, and the bot is in it."""
+    theirs, mine = a_guild(GUILD, "봉수대 개발팀"), a_guild(OTHER, "Indie Makers")
+    stage = Stage(
+        directory=FakeDirectory(managed_by={JUN: [theirs], MINA: [mine] if kind == "manager of another guild" else []}),
+        bot=FakeBot(known={GUILD: a_summary(GUILD), OTHER: a_summary(OTHER)}),
+    )
+    stage.accounts.users[JUN] = a_user(email="jun@example.com")
+    if kind == "manager until a minute ago":
+        stage.directory.cached[MINA] = [theirs]
+    stage.directory.linked = kind != "without a link"
+    return stage
+
+
+async def statuses(kind: str) -> dict[tuple[str, str], int]:
+    """What each route answers; none changes anything."""
+    stage = stage_of(kind)
+    browser = stage.browser() if kind == "signed out" else stage.mina()
+    await browser.get("/login" if kind == "signed out" else "/account")
+    found = {}
+    for method, path in routes_of(stage.app()):
+        fields = FIELDS if path.endswith("/remove") else {}
+        answer = await browser.get(path) if method == "GET" else await browser.post(path, fields)
+        assert "봉수대 개발팀" not in text_of(answer.text) or kind == "manager until a minute ago", path
+        found[method, path] = answer.status_code
+    assert (stage.bot.left, stage.directory.installs, stage.directory.assertions) == ([], [], [])
+    assert len(found) >= 5
+    return found
+
+
+class TestAccess:
+    @pytest.mark.parametrize("kind", ["manager of no guild", "manager of another guild"])
+    async def test_every_route_is_not_found_by_outsiders(self, kind: str) -> None:
+        assert set((await statuses(kind)).values()) == {404}
+
+    async def test_a_former_manager_changes_nothing_while_the_list_is_cached(self) -> None:
+        found = await statuses("manager until a minute ago")
+        assert {path: status for (method, path), status in found.items() if method == "POST" and status != 404} == {}
+
+    async def test_every_route_leads_to_the_sign_in_without_a_session(self) -> None:
+        assert set((await statuses("signed out")).values()) == {303, 307}
+
+    async def test_every_route_leads_to_the_link_without_one(self) -> None:
+        found = await statuses("without a link")
+        assert {status for (method, _), status in found.items() if method == "GET"} == {200}
+        assert {status for (method, _), status in found.items() if method == "POST"} == {303}
