@@ -29,7 +29,7 @@ export UV_PYTHON_DOWNLOADS := never
 $(if $(wildcard $(VENV)),$(shell { test -x $(BIN)/python && { test ! -e $(VENV)/.made-in || test "$$(cat $(VENV)/.made-in)" = '$(CURDIR)'; }; } || rm -rf $(VENV)))
 
 .DEFAULT_GOAL := help
-.PHONY: help up test fuzz check check-format check-lint check-source check-types check-imports check-deps check-lock bench e2e e2e-faults environment fmt sync
+.PHONY: help up test fuzz check check-format check-lint check-source check-types check-imports check-deps check-lock bench e2e e2e-faults environment screenshots fmt sync
 .SUFFIXES:
 
 help: ## Show this list
@@ -61,6 +61,9 @@ e2e-faults: $(DEV_STAMP) ## Kill containers and wipe the broker under load (need
 
 environment: $(DEV_STAMP) ## Write .env.example and the settings in the compose files from the settings classes
 	@$(BIN)/python -m tools.environment
+
+screenshots: $(DEV_STAMP) ## Take pictures of every page, in both themes and languages, into docs/screenshots (needs Chromium)
+	@$(BIN)/python -m services.dashboard.tests.browser.screenshots $(ARGS)
 
 fmt: $(DEV_STAMP) ## Format the code and fix what the linter can fix
 	@$(BIN)/ruff check --quiet --fix-only .

@@ -107,7 +107,7 @@ class TestList:
             a_notification("e", "delivered", minutes=3000),
         ]
         text = text_of((await stage.mina().get("/guilds")).text)
-        assert "전송 2 지난 24시간" in text
+        assert "전송 · 지난 24시간 2 전날보다 2건 많음" in text
         assert "전송 성공률 66.7% 실패 1건" in text
         assert "대기 중 1" in text
 

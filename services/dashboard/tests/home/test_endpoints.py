@@ -1,7 +1,11 @@
+import re
 from datetime import timedelta
 
+import pytest
+
+from bongsu.identity.scopes import Role
 from services.dashboard.tests.fake_notifications import a_notification
-from services.dashboard.tests.fakes import MINA, a_guild, a_summary, now
+from services.dashboard.tests.fakes import MINA, a_guild, a_summary, a_user, now
 from services.dashboard.tests.stage import Stage, text_of
 
 
@@ -22,6 +26,29 @@ class TestHome:
         stage.notifications.items = [a_notification("내일", "accepted", minutes=11, send_at=now() + timedelta(days=1))]
         text = text_of((await stage.mina().get("/")).text)
         assert "대기 중 0 예약 1건" in text
+
+    async def test_figures_are_compared_with_the_day_before_and_lead_to_their_list(self, stage: Stage) -> None:
+        stage.notifications.items = [
+            a_notification(minutes=30),
+            a_notification(minutes=90),
+            a_notification(minutes=91, status="bounced"),
+            a_notification(status="queued"),
+            *[a_notification(minutes=60 * 30) for _ in range(5)],
+        ]
+        page = (await stage.mina().get("/")).text
+        text = text_of(page)
+        assert "전송 · 지난 24시간 2 전날보다 3건 적음" in text
+        assert "전송 성공률 66.7% 실패 1건 · 전날보다 1건 많음" in text
+        since = (now() - timedelta(days=1)).date()
+        for query in (f"status=done&amp;since={since}", f"status=undelivered&amp;since={since}", "status=waiting"):
+            assert f'href="/notifications?{query}"' in page
+        points = re.findall(r"[\d.]+ [\d.]+", re.findall(r'<path d="M(100|[\dL .]+)"', page)[-1])
+        assert (len(points), points[-2:]) == (24, ["95.7 2.0", "100.0 2.0"])
+
+    @pytest.mark.parametrize(("role", "words"), [(Role.USER, "한눈에 확인하세요"), (Role.STAFF, "모든 사용자의 알림")])
+    async def test_page_names_the_scope_of_its_figures(self, stage: Stage, role: Role, words: str) -> None:
+        stage.accounts.users[MINA] = a_user(role=role)
+        assert words in text_of((await stage.mina().get("/")).text)
 
     async def test_every_part_may_be_down(self, stage: Stage) -> None:
         stage.directory.down = stage.notifications.down = stage.bot.silent = True

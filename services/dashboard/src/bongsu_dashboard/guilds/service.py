@@ -15,7 +15,7 @@ from bongsu_dashboard.guilds.guild import Guild, ManagedGuild, ManagedGuilds, St
 from bongsu_dashboard.guilds.names import is_typed
 from bongsu_dashboard.guilds.port import Bot, GuildDirectory
 from bongsu_dashboard.notifications.port import NotifyClient
-from bongsu_dashboard.notifications.service import SUMMARY_SIZE, Summary, summarise
+from bongsu_dashboard.notifications.service import Summary, load_summary
 
 _ATTENTION: Final = frozenset({"pending", "outage", "unknown"})
 
@@ -70,7 +70,8 @@ class Guilds:
         :raises DiscordNotLinked: the account has no Discord identity.
         """
         found, summary = await asyncio.gather(
-            self.list_managed(browser, pending=pending, fresh=fresh), self._summarise(browser)
+            self.list_managed(browser, pending=pending, fresh=fresh),
+            load_summary(self._notify, browser, datetime.now(UTC)),
         )
         return GuildOverview(found, summary)
 
@@ -149,13 +150,6 @@ class Guilds:
             return await self._bot.list_guilds([guild.id for guild in managed])
         except BotSilent:
             return None
-
-    async def _summarise(self, browser: Browser) -> Summary | None:
-        try:
-            page = await self._notify.list_page(browser, limit=SUMMARY_SIZE)
-        except Unavailable:
-            return None
-        return summarise(page, datetime.now(UTC))
 
 
 def _matches(guild: Guild, show: str) -> bool:

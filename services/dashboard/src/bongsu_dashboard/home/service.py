@@ -9,9 +9,9 @@ from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import DiscordNotLinked
 from bongsu_dashboard.guilds.bot_health import BotHealth
 from bongsu_dashboard.guilds.service import GuildList, Guilds
-from bongsu_dashboard.notifications.notification import Notification, Page
+from bongsu_dashboard.notifications.notification import Notification
 from bongsu_dashboard.notifications.port import NotifyClient
-from bongsu_dashboard.notifications.service import SUMMARY_SIZE, Summary, summarise
+from bongsu_dashboard.notifications.service import Summary, load_summary
 
 RECENT = 5
 
@@ -39,12 +39,16 @@ class Home:
 
         :param pending: guilds that this browser added the bot to a moment ago.
         """
-        (found, linked), page = await asyncio.gather(self._list_guilds(browser, pending), self._newest(browser))
+        (found, linked), recent, summary = await asyncio.gather(
+            self._list_guilds(browser, pending),
+            self._list_recent(browser),
+            load_summary(self._notify, browser, datetime.now(UTC)),
+        )
         return HomeOverview(
             linked=linked,
             guilds=found,
-            recent=page.items[:RECENT] if page is not None else None,
-            summary=summarise(page, datetime.now(UTC)) if page is not None else None,
+            recent=recent,
+            summary=summary,
             bot=found.bot if found is not None else await self._guilds.check_bot(),
         )
 
@@ -56,8 +60,8 @@ class Home:
         except Unavailable:
             return None, True
 
-    async def _newest(self, browser: Browser) -> Page | None:
+    async def _list_recent(self, browser: Browser) -> list[Notification] | None:
         try:
-            return await self._notify.list_page(browser, limit=SUMMARY_SIZE)
+            return (await self._notify.list_page(browser, limit=RECENT)).items
         except Unavailable:
             return None

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
-from bongsu.contracts.notifications import NotificationCounts
-from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound
+from bongsu.contracts.notifications import WAITING, NotificationCounts, Status
+from bongsu.contracts.stats import Bucket, Stats
+from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import OnTrial, SentBefore
 from bongsu_dashboard.forms import FieldsRefused
@@ -21,13 +22,10 @@ WINDOW: Final = timedelta(hours=24)
 PAGE_SIZE: Final = 50
 EXPORT_PAGE_SIZE: Final = 200
 CONCURRENT_ACTIONS: Final = 8
-SUMMARY_SIZE: Final = 200
-"""A summary counts the newest notifications that one call returns."""
-
 Action = Literal["cancel", "retry"]
 
-_SENT: Final = frozenset({"sent", "delivered"})
-_FAILED: Final = frozenset({"failed", "bounced", "complained", "expired"})
+_SENT: Final[frozenset[Status]] = frozenset({"sent", "delivered"})
+_FAILED: Final[frozenset[Status]] = frozenset({"failed", "bounced", "complained", "expired"})
 
 
 class Notifications:
@@ -112,15 +110,19 @@ class Notifications:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The last 24 hours among the newest notifications. `is_partial` where there were more than one call returns."""
+    """The last 24 hours, compared with the 24 hours before.
 
+    :param since: the start of the 24 hours.
+    :param sent_by_hour: oldest first.
+    """
+
+    since: datetime
     sent: int
+    sent_before: int
     failed: int
-    waiting: int
-    scheduled: int
-    oldest_waiting: datetime | None
-    is_partial: bool
-    is_empty: bool
+    failed_before: int
+    sent_by_hour: tuple[int, ...]
+    counts: NotificationCounts
 
     @property
     def success_percent(self) -> float | None:
@@ -128,20 +130,52 @@ class Summary:
         ended = self.sent + self.failed
         return round(100 * self.sent / ended, 1) if ended else None
 
+    @property
+    def waiting(self) -> int:
+        return sum(self.counts.counts.get(status, 0) for status in WAITING) - self.counts.scheduled
 
-def summarise(page: Page, now: datetime) -> Summary:
-    """Count a page of the newest notifications."""
-    recent = [item for item in page.items if item.created_at >= now - WINDOW]
-    waiting = [item for item in page.items if item.is_moving]
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever sent."""
+        return not any(self.counts.counts.values())
+
+    @property
+    def sparkline(self) -> str:
+        """The path of `sent_by_hour` in a box of 100 by 24, for `d` of an SVG path."""
+        top = max(*self.sent_by_hour, 1)
+        step = 100 / (len(self.sent_by_hour) - 1)
+        points = [f"{at * step:.1f} {24 - 22 * count / top:.1f}" for at, count in enumerate(self.sent_by_hour)]
+        return "M" + "L".join(points)
+
+
+async def load_summary(notify: NotifyClient, browser: Browser, now: datetime) -> Summary | None:
+    """Load the summary of what the user sees in the list; None while notify does not answer."""
+    try:
+        stats, counts = await asyncio.gather(
+            notify.load_stats(browser, since=now - 2 * WINDOW, until=now, bucket="hour"), notify.count(browser)
+        )
+    except Unavailable:
+        return None
+    return summarise(stats, counts, now - WINDOW)
+
+
+def summarise(stats: Stats, counts: NotificationCounts, since: datetime) -> Summary:
+    """Compare the buckets from `since` with those before."""
+    recent = [bucket for bucket in stats.items if bucket.start >= since]
+    before = [bucket for bucket in stats.items if bucket.start < since]
     return Summary(
-        sent=sum(item.status in _SENT for item in recent),
-        failed=sum(item.status in _FAILED for item in recent),
-        waiting=len(waiting),
-        scheduled=sum(item.state == "scheduled" for item in page.items),
-        oldest_waiting=min((item.send_at or item.created_at for item in waiting), default=None),
-        is_partial=page.next is not None and len(recent) == len(page.items),
-        is_empty=not page.items,
+        since=since,
+        sent=_total(recent, _SENT),
+        sent_before=_total(before, _SENT),
+        failed=_total(recent, _FAILED),
+        failed_before=_total(before, _FAILED),
+        sent_by_hour=tuple(_total([bucket], _SENT) for bucket in recent),
+        counts=counts,
     )
+
+
+def _total(buckets: Sequence[Bucket], statuses: frozenset[Status]) -> int:
+    return sum(count for bucket in buckets for status, count in bucket.statuses.items() if status in statuses)
 
 
 async def _nothing() -> None:

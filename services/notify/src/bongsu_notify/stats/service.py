@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy import case, func
+
 from bongsu.contracts.stats import Bucket
 from bongsu.runtime.errors import FieldError, Invalid
 from bongsu_notify.notifications.models import Notification
@@ -15,7 +17,22 @@ async def count(query: StatsQuery, user_id: UUID | None) -> list[Bucket]:
 
     :raises Invalid: the period is empty, or has too many buckets.
     """
-    return [await _count(start, end, user_id) for start, end in _periods(query)]
+    periods = list(_periods(query))
+    # Keys are in order of time: the period is a range of an index, which is read once for all buckets.
+    rows = Notification.filter_by(id__ge=_first_key(periods[0][0]), id__lt=_first_key(periods[-1][1]))
+    if user_id is not None:
+        rows = rows.filter_by(user_id=user_id)
+    ranges = [(_first_key(start), _last_key(end)) for start, end in periods]
+    measures = {
+        f"bucket_{at}": func.sum(case((Notification.id.between(*bounds), 1), else_=0))
+        for at, bounds in enumerate(ranges)
+    }
+    found = await rows.aggregate_by("status", **measures)
+    counts = [{row["status"]: int(row[name]) for row in found if row[name]} for name in measures]
+    return [
+        Bucket(start=start, end=end, total=sum(statuses.values()), statuses=statuses)
+        for (start, end), statuses in zip(periods, counts, strict=True)
+    ]
 
 
 def _periods(query: StatsQuery) -> Iterator[tuple[datetime, datetime]]:
@@ -34,18 +51,14 @@ def _periods(query: StatsQuery) -> Iterator[tuple[datetime, datetime]]:
         start = following
 
 
-async def _count(start: datetime, end: datetime, user_id: UUID | None) -> Bucket:
-    # Keys are in order of time: the period is a range of an index.
-    rows = Notification.filter_by(id__ge=_first_key(start), id__lt=_first_key(end))
-    if user_id is not None:
-        rows = rows.filter_by(user_id=user_id)
-    statuses = await rows.count_by("status")
-    return Bucket(start=start, end=end, total=sum(statuses.values()), statuses=statuses)
-
-
 def _first_key(at: datetime) -> UUID:
     """The lowest UUIDv7 of a moment."""
     return UUID(int=max(0, int(at.timestamp() * 1000)) << 80)
+
+
+def _last_key(end: datetime) -> UUID:
+    """The highest UUIDv7 before a moment."""
+    return UUID(int=max(0, _first_key(end).int - 1))
 
 
 def _invalid(field: str, rule: str) -> Invalid:
