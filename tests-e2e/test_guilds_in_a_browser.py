@@ -1,5 +1,6 @@
 """The main job of the dashboard in a real Chromium: sign in with Discord, add the bot to a guild, remove it."""
 
+import asyncio
 import re
 import shutil
 from collections.abc import AsyncIterator
@@ -7,12 +8,15 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import pytest
+import pytest_asyncio
 from harness.stack import Stack
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.infrastructure.needs import cannot_run
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 GUILD = "Night Market"
 """A guild of the sandbox that 김민지 manages and that lacks the bot."""
 
@@ -33,27 +37,32 @@ class Visitor:
         await expect(self.page.locator('nav a[href="/guilds"]')).to_be_visible()
 
 
-@pytest.fixture
-async def visitors(request: pytest.FixtureRequest, stack: Stack) -> AsyncIterator[list[Visitor]]:
-    """Two people, each with a browser of their own. A violation of the content security policy fails the test."""
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def chromium(request: pytest.FixtureRequest) -> AsyncIterator[Browser]:
     if CHROMIUM is None:
         cannot_run(request.node, ("Chromium", "install chromium"))
-    broken: list[str] = []
     expect.set_options(timeout=30_000)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        made = []
-        for _ in range(2):
-            context = await browser.new_context(locale="en-GB")
-            page = await context.new_page()
-            page.set_default_timeout(30_000)
-            page.on(
-                "console", lambda message: broken.append(message.text) if "Content Security" in message.text else None
-            )
-            page.on("pageerror", lambda error: broken.append(str(error)))
-            made.append(Visitor(page, stack.url))
-        yield made
+        yield browser
         await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def visitors(chromium: Browser, stack: Stack) -> AsyncIterator[list[Visitor]]:
+    """Two people, each with cookies of their own. A violation of the content security policy fails the test."""
+    broken: list[str] = []
+    made = []
+    for _ in range(2):
+        context = await chromium.new_context(locale="en-GB")
+        page = await context.new_page()
+        page.set_default_timeout(30_000)
+        page.on("console", lambda message: broken.append(message.text) if "Content Security" in message.text else None)
+        page.on("pageerror", lambda error: broken.append(str(error)))
+        made.append(Visitor(page, stack.url))
+    yield made
+    for visitor in made:
+        await visitor.page.context.close()
     assert broken == []
 
 
@@ -111,3 +120,24 @@ class TestSignIn:
         if provider != "Discord":
             await expect(facts).to_contain_text("1988-11-21")
             await expect(facts).to_contain_text("+447700900123")
+
+
+class TestRestoredTabs:
+    @pytest.mark.timeout(120)
+    async def test_four_tabs_that_are_restored_together_stay_signed_in(self, visitors: list[Visitor]) -> None:
+        """The browser was closed for longer than the access token works, and opens its tabs again."""
+        visitor, _ = visitors
+        await visitor.sign_in_with("Google", "James Walker")
+        context = visitor.page.context
+        for attempt in range(3):
+            await context.clear_cookies(name=re.compile("access"))
+            tabs = [await context.new_page() for _ in range(4)]
+            paths = ("/account", "/guilds", "/notifications", "/account")
+            await asyncio.gather(
+                *(tab.goto(f"{visitor.url}{path}", timeout=60_000) for tab, path in zip(tabs, paths, strict=True))
+            )
+            shown = [tab.url.removeprefix(visitor.url) for tab in tabs]
+            assert shown == list(paths), attempt
+            for tab in tabs:
+                await expect(tab.locator('nav a[href="/guilds"]')).to_be_visible()
+                await tab.close()

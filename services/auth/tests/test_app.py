@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from bongsu.identity.scopes import Role
 from bongsu.runtime.background import in_background
 from bongsu_auth.app import sweep_regularly
 from bongsu_auth.settings import AuthSettings
@@ -34,6 +35,23 @@ class TestOpenapi:
             "/.well-known/jwks.json",
         }
         assert "AccessToken" in document["components"]["securitySchemes"]
+
+    async def test_null_is_documented_exactly_where_a_change_accepts_it(self, stage: Stage) -> None:
+        document = (await stage.client.get("/auth/openapi.json")).json()
+        headers = await stage.signed_in(await stage.user(role=Role.ADMINISTRATOR))
+        key = (await stage.client.post("/auth/api-keys", json={}, headers=headers)).json()
+        ids = {"key_id": key["id"], "user_id": str((await stage.user()).id)}
+        documented, accepted = {}, {}
+        for path, operations in document["paths"].items():
+            if "patch" not in operations:
+                continue
+            body = operations["patch"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+            for name, schema in document["components"]["schemas"][body.rpartition("/")[2]]["properties"].items():
+                answer = await stage.client.patch(path.format(**ids), json={name: None}, headers=headers)
+                accepted[path, name] = answer.status_code == 200
+                documented[path, name] = {"type": "null"} in schema.get("anyOf", [])
+        assert len(accepted) > 5
+        assert documented == accepted
 
     async def test_documentation_pages_exist(self, stage: Stage) -> None:
         assert (await stage.client.get("/auth/docs")).status_code == 200

@@ -166,7 +166,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
     sign_ins = PasswordSignIns(database, session_service, limits)
     grants = Grants(vault, database)
     identities = Identities(grants, session_service, users, notices, new_accounts=settings.new_accounts)
-    http = make_http(providers_transport)
+    http = make_http(public_url, providers_transport)
     backends = Backends(
         *(
             backend(connection, http, identities, database)

@@ -9,7 +9,7 @@ from bongsu.identity.models import AuditEntry, LinkedAccount, User, UserSession
 from bongsu_auth.oauth.models import OAuthState
 from bongsu_auth.settings import AuthSettings
 from services.auth.tests.providers import SETTINGS, Person
-from services.auth.tests.stage import Stage
+from services.auth.tests.stage import URL, Stage
 
 PROVIDERS = ("discord", "google", "kakao")
 
@@ -114,6 +114,13 @@ class TestAuthorize:
             queries.append(parse_qs(urlsplit(answer.headers["location"]).query))
         for name in ("state", "nonce", "code_challenge"):
             assert queries[0][name] != queries[1][name]
+
+
+class TestRequests:
+    async def test_user_agent_has_the_format_of_discord(self, stage: Stage) -> None:
+        await stage.sign_in_with("discord", Person(email=stage.new_address()))
+        agents = {request.headers["user-agent"] for request in stage.providers.requests}
+        assert agents == {f"DiscordBot ({URL}, 1) Bongsu"}
 
 
 class TestCallback:

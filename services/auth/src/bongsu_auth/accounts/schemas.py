@@ -16,6 +16,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic.config import JsonDict
 
 from bongsu.contracts.text import require_single_line
 from bongsu.identity.emails import normalise_email
@@ -85,6 +86,13 @@ class UserCreate(schemas.BaseUserCreate):
     sending: str = "trial"
 
 
+def without_null(schema: JsonDict) -> None:
+    """Document a field that may be left out but not be null; the endpoint refuses null."""
+    alternatives = schema.pop("anyOf")
+    assert isinstance(alternatives, list)  # noqa: S101 - the field's type is a union
+    schema.update(next(one for one in alternatives if isinstance(one, dict) and one != {"type": "null"}))
+
+
 class RegisterIn(Strict):
     """A sign-up."""
 
@@ -132,7 +140,7 @@ class MePatch(Strict):
     """Changes to your account. A missing field stays as it is."""
 
     name: PersonName | None = None
-    locale: Locale | None = None
+    locale: Locale | None = Field(default=None, json_schema_extra=without_null)
 
 
 class Me(BaseModel):

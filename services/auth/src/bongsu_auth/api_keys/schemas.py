@@ -10,7 +10,7 @@ from bongsu.contracts.text import require_single_line
 from bongsu.identity.models import KeyMode, KeyStatus
 from bongsu.identity.scopes import KEY_SCOPES, Scope, parse_scopes
 from bongsu.runtime.networks import parse_network
-from bongsu_auth.accounts.schemas import Strict
+from bongsu_auth.accounts.schemas import Strict, without_null
 
 KeyScope = Literal[
     Scope.NOTIFICATIONS_READ,
@@ -67,7 +67,7 @@ class KeyPatch(Strict):
     """Changes to a key. A missing field stays as it is."""
 
     memo: Memo | None = None
-    status: KeyStatus | None = None
+    status: KeyStatus | None = Field(default=None, json_schema_extra=without_null)
 
 
 class EntryIn(Strict):

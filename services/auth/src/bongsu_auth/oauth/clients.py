@@ -91,7 +91,7 @@ class SharedHttpClientMixin:
         return body
 
 
-def make_http(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
+def make_http(public_url: str, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
     """Return the HTTP client for all providers. The caller closes it."""
     return httpx.AsyncClient(
         transport=transport,
@@ -99,7 +99,8 @@ def make_http(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncC
         follow_redirects=False,
         # The client is shared by all users, so it stores no cookies.
         cookies=httpx.Cookies(CookieJar(DefaultCookiePolicy(allowed_domains=[]))),
-        headers={"User-Agent": "Bongsu (sign-in)"},
+        # Discord requires this format (https://docs.discord.com/developers/reference#user-agent), the others none.
+        headers={"User-Agent": f"DiscordBot ({public_url}, 1) Bongsu"},
     )
 
 

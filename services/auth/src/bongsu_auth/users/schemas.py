@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from bongsu.identity.models import UserStatus
 from bongsu.identity.scopes import Role
-from bongsu_auth.accounts.schemas import Strict
+from bongsu_auth.accounts.schemas import Strict, without_null
 
 Sending = Literal["trial", "live"]
 
@@ -29,9 +29,9 @@ class UserQuery(Strict):
 class UserPatch(Strict):
     """Changes to an account. A missing field stays as it is."""
 
-    status: UserStatus | None = Field(default=None, description="Managers only")
-    role: Role | None = Field(default=None, description="Administrators only")
-    sending: Sending | None = Field(default=None, description="Administrators only")
+    status: UserStatus | None = Field(default=None, description="Managers only", json_schema_extra=without_null)
+    role: Role | None = Field(default=None, description="Administrators only", json_schema_extra=without_null)
+    sending: Sending | None = Field(default=None, description="Administrators only", json_schema_extra=without_null)
 
 
 class UserOut(BaseModel):
