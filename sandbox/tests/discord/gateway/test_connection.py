@@ -6,7 +6,7 @@ import pytest
 
 from bongsu_sandbox.discord.users.personas import BEACON_HILL, SEOUL_DEVELOPERS
 from bongsu_sandbox.running import RunningSandbox
-from sandbox.tests.discord.conftest import CONTROL, Connect
+from sandbox.tests.discord.conftest import CONTROL, TOKEN, Connect
 from tests.eventually import eventually
 
 
@@ -125,6 +125,24 @@ class TestResume:
         await eventually(session_is_over)
         async with connect() as again:
             answer = await again.resume(ready["session_id"], 1)
+            assert (answer["op"], answer["d"]) == (9, False)
+
+    @pytest.mark.parametrize("drop", [{"how": "invalid_session"}, {"how": "close", "code": 4007}])
+    async def test_an_invalidated_session_gets_no_events_and_is_not_resumed(
+        self, drop: dict[str, Any], connect: Connect, sandbox: RunningSandbox
+    ) -> None:
+        async with connect() as socket:
+            ready = (await socket.identify())["d"]
+            await socket.until("GUILD_CREATE")
+            assert (await sandbox.http.post(f"{CONTROL}/gateway/drop", json=drop)).json() == {"dropped": 1}
+            ended = await socket.next()
+            assert ended.get("op") == 9 or ended == {"close": 4007}
+            await change(sandbox, SEOUL_DEVELOPERS, name="Renamed")
+            if ended.get("op") == 9:
+                await socket.send(2, {"token": TOKEN, "intents": 1, "properties": {}})
+                assert (await socket.next())["t"] == "READY"
+        async with connect() as again:
+            answer = await again.resume(ready["session_id"], socket.sequence)
             assert (answer["op"], answer["d"]) == (9, False)
 
     @pytest.mark.parametrize("sequence", [99, None])

@@ -60,6 +60,16 @@ class TestEvent:
         assert (event["member"]["user"]["id"], event["locale"]) == (str(MINJI), "ko")
         assert int(event["member"]["permissions"]) & 8
 
+    async def test_a_command_is_refused_in_a_guild_without_the_bot(
+        self, sandbox: RunningSandbox, connect: Connect
+    ) -> None:
+        async with connect() as socket:
+            await socket.identify()
+            (await sandbox.http.patch(f"{CONTROL}/guilds/{SEOUL_DEVELOPERS}", json={"bot": False})).raise_for_status()
+            body = {"command": "x", "user_id": str(MINJI), "guild_id": str(SEOUL_DEVELOPERS), "unregistered": True}
+            refused = await sandbox.http.post(f"{CONTROL}/interactions", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (422, "bot_absent")
+
 
 class TestRespond:
     async def test_an_answer_is_seen(self, sandbox: RunningSandbox, connect: Connect) -> None:

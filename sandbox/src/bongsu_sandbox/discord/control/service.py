@@ -18,7 +18,7 @@ from bongsu_sandbox.discord.control.schemas import (
     UserChange,
 )
 from bongsu_sandbox.discord.front import Front
-from bongsu_sandbox.discord.gateway.connection import INVALID_SESSION, RECONNECT
+from bongsu_sandbox.discord.gateway.connection import INVALID_SESSION, NOT_RESUMABLE, RECONNECT
 from bongsu_sandbox.discord.gateway.hub import Counts, Hub
 from bongsu_sandbox.discord.gateway.session import Close, Cut, Outgoing, packet
 from bongsu_sandbox.discord.guilds.models import EVERYONE, Channel, Guild, Member, Role
@@ -146,7 +146,8 @@ class Control:
             "reconnect": packet(RECONNECT),
             "invalid_session": packet(INVALID_SESSION, False),
         }
-        return self.hub.end_connections(outgoing[drop.how], drop.shard_id)
+        is_final = drop.how == "invalid_session" or (drop.how == "close" and drop.code in NOT_RESUMABLE)
+        return self.hub.end_connections(outgoing[drop.how], drop.shard_id, resumable=not is_final)
 
     def change_gateway(self, change: GatewayChange) -> None:
         if change.heartbeat_ms is not None:
@@ -167,6 +168,8 @@ class Control:
         guild, user = self._guild(wanted.guild_id), self._user(wanted.user_id)
         if user.id not in guild.members:
             raise Invalid(f"{user.name} is not in {guild.name}", code="not_a_member", errors=[_at("user_id")])
+        if self.front.application.id not in guild.members:
+            raise Invalid(f"The bot is not in {guild.name}", code="bot_absent", errors=[_at("guild_id")])
         channel_id = next(iter(guild.channels)) if wanted.channel_id is None else parse(wanted.channel_id)
         if channel_id not in guild.channels:
             raise Invalid(f"{guild.name} has no such channel", code="no_channel", errors=[_at("channel_id")])

@@ -19,6 +19,8 @@ from bongsu_sandbox.discord.snowflakes import parse
 from bongsu_sandbox.discord.wire import FIXED_FIELDS, Wire
 from bongsu_sandbox.faults.service import Faults
 
+NOT_RESUMABLE = frozenset({4004, 4007, 4009, 4010, 4011, 4012, 4013, 4014})
+"""Close codes that end the session as well: the client has to IDENTIFY, or must not come back."""
 RECONNECT, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 7, 9, 10, 11
 PRIVILEGED_INTENTS = (1 << 1) | (1 << 8) | (1 << 15)
 ALL_INTENTS = (1 << 26) - 1
@@ -131,13 +133,17 @@ class Connection:
             case 6:  # resume
                 self._resume(_object(data))
             case 3 | 4 | 8 | 31:  # presence, voice state, request members, request sounds
-                if self._session is None:
+                if not self._is_authenticated:
                     raise Refused(4003, "Not authenticated.")
             case _:
                 raise Refused(4001, "Unknown opcode.")
 
+    @property
+    def _is_authenticated(self) -> bool:
+        return self._session is not None and not self._session.is_over
+
     def _identify(self, data: Wire) -> None:
-        if self._session is not None:
+        if self._is_authenticated:
             raise Refused(4005, "Already authenticated.")
         self._hub.counts.identifies += 1
         self._authenticate(data)
@@ -175,7 +181,7 @@ class Connection:
                 session.dispatch("GUILD_CREATE", event)
 
     def _resume(self, data: Wire) -> None:
-        if self._session is not None:
+        if self._is_authenticated:
             raise Refused(4005, "Already authenticated.")
         self._hub.counts.resumes += 1
         self._authenticate(data)

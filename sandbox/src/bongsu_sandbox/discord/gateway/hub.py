@@ -50,7 +50,9 @@ class Hub:
         return next((session for session in self.sessions if session.id == session_id), None)
 
     def forget(self, session: Session) -> None:
+        """End a session: it gets no more events, and cannot be resumed."""
         self._sessions.pop(session.id, None)
+        session.is_over = True
 
     def dispatch(self, event: str, data: Wire, *, guild_id: int | None) -> int:
         """Dispatch an event to the shard of its guild, or to shard 0. Returns the number of sessions."""
@@ -63,6 +65,11 @@ class Hub:
                 sent += session.is_connected
         return sent
 
-    def end_connections(self, how: Outgoing, shard_id: int | None = None) -> int:
+    def end_connections(self, how: Outgoing, shard_id: int | None = None, *, resumable: bool) -> int:
         """Close the connections of all sessions or of one shard. Returns their number."""
-        return sum(session.end(how) for session in self.sessions if shard_id in (None, session.shard_id))
+        chosen = [session for session in self.sessions if shard_id in (None, session.shard_id)]
+        ended = sum(session.end(how) for session in chosen)
+        for session in chosen:
+            if not resumable:
+                self.forget(session)
+        return ended

@@ -43,6 +43,7 @@ class Session:
         self.shards = shards
         self.intents = intents
         self.sequence = 0
+        self.is_over = False
         self._sent: deque[tuple[int, str]] = deque(maxlen=KEPT_EVENTS)
         self._connection: asyncio.Queue[Outgoing] | None = None
         self._left_at = time.monotonic()
