@@ -73,7 +73,7 @@ async def ses(**environ: str) -> AsyncIterator[str]:
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="bongsu-bench-") as folder:
         environment = os.environ | {"PORT": str(port), "HOST": "127.0.0.1", "LOG_LEVEL": "ERROR", "BONGSU_VAR": folder}
-        environment |= {"SANDBOX_DATA_DIR": f"{folder}/sandbox"} | environ
+        environment |= {"SANDBOX_DATA_DIR": f"{folder}/sandbox", "SANDBOX_SES_SEND_EVENTS": "false"} | environ
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "bongsu_sandbox", cwd=folder, env=environment, stderr=asyncio.subprocess.DEVNULL
         )

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from bongsu.runtime.background import in_background
 from bongsu.runtime.dependencies import provide
 from bongsu.runtime.errors import StartError
 from bongsu.runtime.http import create_api
@@ -32,10 +33,13 @@ from bongsu_sandbox.pages import rendering
 from bongsu_sandbox.pages.rendering import Pages
 from bongsu_sandbox.ses import endpoints as ses_endpoints
 from bongsu_sandbox.ses.account import Account, AccountState
+from bongsu_sandbox.ses.events import SesEvents
 from bongsu_sandbox.ses.faults import ABILITIES, SesFaults
 from bongsu_sandbox.ses.service import Ses
 from bongsu_sandbox.settings import MEBIBYTE, SandboxSettings, require_local
 from bongsu_sandbox.sign_in.responses import Answered, send_answer
+from bongsu_sandbox.sns import endpoints as sns_endpoints
+from bongsu_sandbox.sns.service import Sns
 
 _MAX_BODY_BYTES = 64 * MEBIBYTE
 """A message of 40 MB in base64, with its envelope."""
@@ -71,6 +75,8 @@ def _create_app(settings: SandboxSettings, platform: PlatformSettings, stop: Sto
     )
     account.restore(ledger.recipients_since_a_day())
     faults = Faults({"ses": ABILITIES, **DISCORD_ABILITIES, "google": REQUEST_ABILITIES, "kakao": REQUEST_ABILITIES})
+    sns = Sns(settings.data_dir / "sns-key.pem", settings.ses_feedback_url or f"{platform.url}/v1/feedback/ses")
+    events = SesEvents(sns, ledger, send=settings.ses_send_events)
     pages = Pages()
     overview = Overview(
         pages=pages, mailbox=mailbox, ledger=ledger, account=account, faults=faults, public_url=platform.url
@@ -78,7 +84,8 @@ def _create_app(settings: SandboxSettings, platform: PlatformSettings, stop: Sto
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with in_background(sns.run(), name="sns"):
+            yield
         faults.clear()
         close_discord()
         mailbox.close()
@@ -94,14 +101,15 @@ def _create_app(settings: SandboxSettings, platform: PlatformSettings, stop: Sto
         max_body_bytes=_MAX_BODY_BYTES,
         deadline_s=None,  # a hanging provider is one of the faults
     )
-    ses = Ses(account, mailbox, ledger)
-    provide(app, pages, mailbox, ledger, faults, overview, ses, SesFaults(faults, stop))
+    ses = Ses(account, mailbox, ledger, events)
+    provide(app, pages, mailbox, ledger, faults, overview, ses, SesFaults(faults, stop), sns, events)
     close_discord = provide_discord(app, settings, faults, stop)
     provide_google(app, settings, faults, stop, platform.url)
     provide_kakao(app, settings, faults, stop, platform.url)
     app.add_exception_handler(Answered, send_answer)
     for router in (
         ses_endpoints.router,
+        sns_endpoints.router,
         mailbox_endpoints.router,
         ledger_endpoints.router,
         fault_endpoints.router,

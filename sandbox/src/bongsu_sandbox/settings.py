@@ -44,6 +44,10 @@ class SandboxSettings(Settings):
     ses_verified_identities: CommaList = Field(
         default=(), description="SES: domains and addresses that may send, comma-separated; empty: all"
     )
+    ses_feedback_url: str | None = Field(
+        default=None, description="SES: where its events are posted; by default to notify at BONGSU_PUBLIC_URL"
+    )
+    ses_send_events: bool = Field(default=True, description="SES: each accepted mail publishes its Send event")
     discord_application_id: int = Field(
         default=1100000000000000001, description="Discord: the application's id, which is its OAuth client's too"
     )

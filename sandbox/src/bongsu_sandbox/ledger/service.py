@@ -35,6 +35,11 @@ class Ledger:
         lines = self._file.lines()[-limit:]
         return [LedgerEntry.model_validate_json(line) for line in reversed(lines)]
 
+    def find(self, message_id: str) -> LedgerEntry | None:
+        """The entry of a message."""
+        entries = (entry for _, entry in self._file.entries(LedgerEntry.model_validate_json, newest_first=True))
+        return next((entry for entry in entries if entry.message_id == message_id), None)
+
     def recipients_since_a_day(self) -> Iterator[tuple[datetime, int]]:
         """Return time and number of recipients of each send in the last 24 hours, which a restarted account counts."""
         start = datetime.now(UTC) - timedelta(days=1)

@@ -8,13 +8,15 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from bongsu.runtime.dependencies import Provided
+from bongsu.runtime.dependencies import Provided, find
 from bongsu_sandbox.ses import errors
 from bongsu_sandbox.ses.account import AccountState
 from bongsu_sandbox.ses.errors import SesError
+from bongsu_sandbox.ses.events import EventIn, EventSettings, SesEvents
 from bongsu_sandbox.ses.faults import SesFaults
 from bongsu_sandbox.ses.schemas import SendBulkEmail, SendEmail, parse
 from bongsu_sandbox.ses.service import Ses
+from bongsu_sandbox.sns.service import Sns
 
 PREFIX = "/sandbox/ses"
 _CREDENTIAL = re.compile(r"^AWS4-HMAC-SHA256 .*?Credential=[^/\s]+/\d{8}/(?P<region>[a-z0-9-]+)/")
@@ -83,8 +85,27 @@ async def set_account(ses: ProvidedSes, state: AccountState) -> AccountState:
     return state
 
 
+@router.post("/events", status_code=202, summary="Publish an event about an accepted mail")
+async def publish_event(events: Annotated[SesEvents, Provided(SesEvents)], wanted: EventIn) -> None:
+    events.publish(wanted)
+
+
+@router.get("/events/settings", summary="Return whether Send events come by themselves")
+async def read_event_settings(events: Annotated[SesEvents, Provided(SesEvents)]) -> EventSettings:
+    return EventSettings(send=events.send)
+
+
+@router.put("/events/settings", summary="Set whether Send events come by themselves")
+async def set_event_settings(
+    events: Annotated[SesEvents, Provided(SesEvents)], settings: EventSettings
+) -> EventSettings:
+    events.send = settings.send
+    return settings
+
+
 async def _answer(request: Request, faults: SesFaults, work: Work, *, sending: bool) -> Response:
     request_id = str(uuid.uuid4())
+    find(request.app, Sns).base_url = str(request.base_url).rstrip("/")
     try:
         region = _region(request)
         fault = faults.before(sending=sending)

@@ -13,6 +13,7 @@ from bongsu_sandbox.mailbox.service import Mailbox
 from bongsu_sandbox.ses.account import Account
 from bongsu_sandbox.ses.addresses import Address, parse_address
 from bongsu_sandbox.ses.errors import CATALOGUE, QUOTA, THROTTLED, SesError, bad_request
+from bongsu_sandbox.ses.events import SesEvents
 from bongsu_sandbox.ses.messages import (
     BULK_MAX_BYTES,
     SEND_MAX_BYTES,
@@ -63,10 +64,11 @@ BulkResult = dict[str, str]
 
 
 class Ses:
-    def __init__(self, account: Account, mailbox: Mailbox, ledger: Ledger) -> None:
+    def __init__(self, account: Account, mailbox: Mailbox, ledger: Ledger, events: SesEvents) -> None:
         self.account = account
         self._mailbox = mailbox
         self._ledger = ledger
+        self._events = events
 
     def send_email(self, request: SendEmail, region: str) -> str:
         """Accept one message. Returns its message ID.
@@ -82,7 +84,7 @@ class Ses:
             destination = parse_destination(request.destination) if request.destination.all() else None
             message, own, recipients = from_raw(content.raw.data, destination)
             sender = self._sender(given or own, region)
-            return self._accept(sender, recipients, message, tags)
+            return self._accept(sender, recipients, message, tags, request.configuration_set_name)
         recipients = parse_destination(request.destination)
         sender = self._sender(given, region)
         base = _base_headers(sender, recipients, request.reply_to_addresses)
@@ -93,7 +95,7 @@ class Ses:
             message = from_template(content.template, None, {})
         message = message.with_headers(base)
         require_size(message, SEND_MAX_BYTES)
-        return self._accept(sender, recipients, message, tags)
+        return self._accept(sender, recipients, message, tags, request.configuration_set_name)
 
     def send_bulk_email(self, request: SendBulkEmail, region: str, forced: Forced) -> list[BulkResult]:
         """Accept or refuse each entry, in order.
@@ -130,7 +132,7 @@ class Ses:
             tags = parse_tags(request.default_email_tags, entry.replacement_tags)
             message = from_template(template, data, headers).with_headers(base)
             require_size(message, BULK_MAX_BYTES)
-            message_id = self._accept(sender, recipients, message, tags)
+            message_id = self._accept(sender, recipients, message, tags, request.configuration_set_name)
         except SesError as error:
             return {"Status": STATUS_OF_CODE.get(error.code, "FAILED"), "Error": error.message}
         return {"Status": "SUCCESS", "MessageId": message_id}
@@ -141,7 +143,14 @@ class Ses:
         self.account.require_sender(sender, region)
         return sender
 
-    def _accept(self, sender: Address, recipients: Recipients, message: Message, tags: dict[str, str]) -> str:
+    def _accept(
+        self,
+        sender: Address,
+        recipients: Recipients,
+        message: Message,
+        tags: dict[str, str],
+        configuration_set: str | None,
+    ) -> str:
         """Take the recipients from the limits; record the message in the mailbox and then in the ledger."""
         everyone = recipients.everyone
         self.account.spend(len(everyone))
@@ -172,16 +181,17 @@ class Ses:
                     attachments=tuple(attachment for attachment, _ in message.files),
                 )
                 self._mailbox.add(mail, [content for _, content in message.files])
-        self._ledger.append(
-            LedgerEntry(
-                message_id=message_id,
-                to=tuple(recipient.address for recipient in everyone),
-                subject=message.subject,
-                tags=tags,
-                accepted_at=now,
-                rendering_failure=message.rendering_failure,
-            )
+        entry = LedgerEntry(
+            message_id=message_id,
+            to=tuple(recipient.address for recipient in everyone),
+            subject=message.subject,
+            tags=tags,
+            accepted_at=now,
+            rendering_failure=message.rendering_failure,
         )
+        self._ledger.append(entry)
+        if configuration_set is not None:
+            self._events.accepted(entry)
         return message_id
 
 

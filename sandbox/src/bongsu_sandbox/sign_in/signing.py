@@ -29,21 +29,24 @@ class SigningKey:
 
     @cached_property
     def _key(self) -> RSAPrivateKey:
-        try:
-            found = serialization.load_pem_private_key(self._path.read_bytes(), None)
-        except (FileNotFoundError, ValueError):
-            found = None
-        if isinstance(found, RSAPrivateKey):
-            return found
-        key = generate_private_key(public_exponent=65537, key_size=2048)
-        pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        self._path.write_bytes(pem)
-        return key
+        return read_or_create_key(self._path)
 
     @cached_property
     def _jwk(self) -> dict[str, Any]:
         public: dict[str, Any] = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key()))
         kid = hashlib.sha256(public["n"].encode()).hexdigest()[:16]
         return {"kty": public["kty"], "n": public["n"], "e": public["e"], "kid": kid, "use": "sig", "alg": ALGORITHM}
+
+
+def read_or_create_key(path: Path) -> RSAPrivateKey:
+    """Read the key of a file, or create it."""
+    try:
+        found = serialization.load_pem_private_key(path.read_bytes(), None)
+    except (FileNotFoundError, ValueError):
+        found = None
+    if isinstance(found, RSAPrivateKey):
+        return found
+    key = generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(pem)
+    return key

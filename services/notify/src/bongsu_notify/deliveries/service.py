@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, bindparam, case, func
 from bongsu.contracts.notifications import FINAL, Status
 from bongsu.mixins import Q, UUIDKey, utc_now, uuid7
 from bongsu_notify.channels.channel import Content
-from bongsu_notify.channels.port import Outcome
+from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Sent
 from bongsu_notify.deliveries.outcomes import UNKNOWN_ENDS_S, Change, change
 from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.statuses import sources
@@ -208,6 +208,7 @@ class Deliveries:
 
         :raises ClaimLost: one of several claims is lost. The caller rolls back, and marks one by one.
         """
+        outcomes = {**outcomes, **await _read_reports([key for key, one in outcomes.items() if _is_unknown(one)])}
         changes = {
             row: change(row, outcomes[row.id], self.max_attempts, self._clock.now(after=row.updated_at))
             for row in claims.claimed
@@ -238,6 +239,18 @@ class Deliveries:
         settled = {row.id for row, one in changes.items() if one.wake_after_s is None}
         later = {row.id: one.wake_after_s for row, one in changes.items() if one.wake_after_s is not None}
         return MarkResult(frozenset(settled), later)
+
+
+def _is_unknown(outcome: Outcome) -> bool:
+    return isinstance(outcome, OutcomeUnknown)
+
+
+async def _read_reports(ids: Sequence[UUID]) -> Mapping[UUID, Outcome]:
+    """The outcomes that the provider's events have reported meanwhile. Locks the rows, for an event at this moment."""
+    if not ids:
+        return {}
+    reported = Notification.filter_by(id__in=sorted(ids), provider_message_id__isnull=False)
+    return {key: Sent(found) for key, found in await reported.lock().values_list("id", "provider_message_id")}
 
 
 async def _write_changes(changes: Mapping[Notification, Change]) -> int:
