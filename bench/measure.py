@@ -1,4 +1,7 @@
-"""Measuring ours against a baseline, interleaved: A B A B … on one machine, so that only their ratio matters."""
+"""Measuring ours against a baseline, interleaved: A B B A … on one machine, so that only their ratio matters.
+
+The ratio is the median of the ratios of neighbours, as another process disturbs both of them alike, or one pair only.
+"""
 
 import gc
 import time
@@ -24,6 +27,7 @@ class Staged:
 
 
 ROUND_S = 0.15  # a round is long enough that the clock's steps and the scheduler's do not show
+SHORT_ROUND_S = 0.02  # for the CPU's clock, which has finer steps: of many short pairs, most are undisturbed
 
 
 class Clock(Enum):
@@ -157,29 +161,28 @@ async def run_latency(benchmark: Latency, rounds: int) -> Result:
 
 
 async def run(benchmark: Benchmark, rounds: int, round_s: float | None = None) -> Result:
-    """Measure one benchmark: a warm-up of both sides, then ``rounds`` times ours and the baseline in turn."""
+    """Measure one benchmark: a warm-up of both sides, then ``rounds`` times ours and the baseline in turn.
+
+    Of rounds that are shorter than usual there are more, so that they take as long together.
+    """
     round_s = round_s or benchmark.round_s
     async with benchmark.prepare() as pair:
-        ours_operations = await operations_for_a_round(pair.ours, benchmark.clock, round_s)
-        baseline_operations = await operations_for_a_round(pair.baseline, benchmark.clock, round_s)
-        ours: list[float] = []
-        baseline: list[float] = []
-        for _ in range(rounds):
-            ours.append(await timed(pair.ours, ours_operations, benchmark.clock) / benchmark.units)
-            baseline.append(await timed(pair.baseline, baseline_operations, benchmark.clock) / benchmark.units)
+        sides = (pair.ours, pair.baseline)
+        operations = [await operations_for_a_round(side, benchmark.clock, round_s) for side in sides]
+        samples: tuple[list[float], list[float]] = ([], [])
+        gc.collect()
+        gc.freeze()  # what is there already need not be visited before every round
+        try:
+            for number in range(max(rounds, round(rounds * ROUND_S / round_s))):
+                for side in (0, 1) if number % 2 == 0 else (1, 0):
+                    took_s = await timed(sides[side], operations[side], benchmark.clock)
+                    samples[side].append(took_s / benchmark.units)
+        finally:
+            gc.unfreeze()
         counts = None
         if pair.count is not None:
             counts = (await pair.count(pair.ours), await pair.count(pair.baseline))
     budget = benchmark.budget
-    ratio = (budget or at_least(0)).of(median(ours), median(baseline))
-    return Result(
-        benchmark.name,
-        benchmark.clock,
-        median(ours),
-        median(baseline),
-        ratio,
-        budget,
-        counts,
-        rounds,
-        (ours, baseline),
-    )
+    ratio = median(map((budget or at_least(0)).of, *samples))
+    ours_s, baseline_s = map(median, samples)
+    return Result(benchmark.name, benchmark.clock, ours_s, baseline_s, ratio, budget, counts, len(samples[0]), samples)

@@ -1,7 +1,7 @@
 """The mixins against the same work in plain SQLAlchemy, on one database with the same connections and settings.
 
-Both sides write the same columns with the same types, ten operations a transaction, so that what is compared is the
-layer and not the commit. The statements are counted too: a layer must not be quick by the clock and chatty on the wire.
+Both sides write the same columns with the same types, ten calls a transaction, so that what is compared is the layer
+and not the commit. The statements are counted too: a layer must not be quick by the clock and chatty on the wire.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from bench.databases import MakeDatabase, has_mysql, mysql, sqlite
-from bench.measure import Benchmark, Pair, Work, at_least, at_most
+from bench.measure import SHORT_ROUND_S, Benchmark, Pair, Work, at_least, at_most
 from bongsu.mixins import BaseModel, Database, UTCDateTime, UUIDKey, uuid7
 
 ROWS = 1000
@@ -69,7 +69,7 @@ class Scene:
         return AsyncSession(self.db.engine, expire_on_commit=False)
 
     async def count(self, work: Work) -> int:
-        """The statements that a full transaction of the work sends."""
+        """The statements that a transaction of the work sends."""
         statements: list[str] = []
 
         def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
@@ -78,7 +78,7 @@ class Scene:
         engine = self.db.engine.sync_engine
         event.listen(engine, "before_cursor_execute", note)
         try:
-            await work(A_TRANSACTION)
+            await work(1)
         finally:
             event.remove(engine, "before_cursor_execute", note)
         return len(statements)
@@ -108,19 +108,20 @@ async def scene(make_database: MakeDatabase = sqlite) -> AsyncIterator[Scene]:
         yield Scene(db, [beacon.id for beacon in made], [beacon.id for beacon in plain])
 
 
-def in_transactions(operations: int) -> list[range]:
-    return [range(start, min(start + A_TRANSACTION, operations)) for start in range(0, operations, A_TRANSACTION)]
+def transactions(number: int) -> list[range]:
+    """The numbers of the calls of each transaction."""
+    return [range(start, start + A_TRANSACTION) for start in range(0, number * A_TRANSACTION, A_TRANSACTION)]
 
 
 def create(at: Scene) -> Pair:
     async def ours(operations: int) -> None:
-        for numbers in in_transactions(operations):
+        for numbers in transactions(operations):
             async with at.db.unit():
                 for number in numbers:
                     await Beacon.create(**row(number))
 
     async def baseline(operations: int) -> None:
-        for numbers in in_transactions(operations):
+        for numbers in transactions(operations):
             async with at.session() as session, session.begin():
                 for number in numbers:
                     session.add(PlainBeacon(**row(number)))
@@ -131,13 +132,13 @@ def create(at: Scene) -> Pair:
 
 def get(at: Scene) -> Pair:
     async def ours(operations: int) -> None:
-        for numbers in in_transactions(operations):
+        for numbers in transactions(operations):
             async with at.db.unit():
                 for number in numbers:
                     await Beacon.get(at.ids[number % ROWS])
 
     async def baseline(operations: int) -> None:
-        for numbers in in_transactions(operations):
+        for numbers in transactions(operations):
             async with at.session() as session, session.begin():
                 for number in numbers:
                     await session.get_one(PlainBeacon, at.plain_ids[number % ROWS])
@@ -147,14 +148,14 @@ def get(at: Scene) -> Pair:
 
 def filtered(at: Scene) -> Pair:
     async def ours(operations: int) -> None:
-        for numbers in in_transactions(operations):
+        for numbers in transactions(operations):
             async with at.db.unit():
                 for number in numbers:
                     query = Beacon.filter_by(county=f"County {number % 50}", height_m__lt=800)
                     await query.order_by("-created_at").limit(10).all()
 
     async def baseline(operations: int) -> None:
-        for numbers in in_transactions(operations):
+        for numbers in transactions(operations):
             async with at.session() as session, session.begin():
                 for number in numbers:
                     query = select(PlainBeacon).where(
@@ -200,12 +201,12 @@ def on_a_scene(
 DATABASES = (("", sqlite), *([(" on MySQL", mysql)] if has_mysql() else []))
 
 BENCHMARKS = tuple(
-    Benchmark(f"mixins: {name}{where}", on_a_scene(pair, make_database), budget, units=units)
+    Benchmark(f"mixins: {name}{where}", on_a_scene(pair, make_database), budget, units=units, round_s=SHORT_ROUND_S)
     for where, make_database in DATABASES
     for name, pair, budget, units in (
-        ("create", create, at_most(1.05), 1),
-        ("get", get, at_most(1.05), 1),
-        ("filter", filtered, at_most(1.05), 1),
+        ("create", create, at_most(1.05), A_TRANSACTION),
+        ("get", get, at_most(1.05), A_TRANSACTION),
+        ("filter", filtered, at_most(1.05), A_TRANSACTION),
         ("bulk_create", bulk_create, at_least(0.95), BULK_ROWS),
     )
 )

@@ -101,14 +101,23 @@ class Worker:
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one operation, in CPU seconds: the medians of the rounds."""
+    """Of one operation, in CPU seconds of each round; Core's round follows the peer's."""
 
-    peer_s: float
-    core_s: float
+    peer_rounds_s: Sequence[float]
+    core_rounds_s: Sequence[float]
+
+    @property
+    def peer_s(self) -> float:
+        return median(self.peer_rounds_s)
+
+    @property
+    def core_s(self) -> float:
+        return median(self.core_rounds_s)
 
     @property
     def ratio(self) -> float:
-        return self.peer_s / self.core_s
+        """The median of the ratios of neighbours, which another process disturbs alike."""
+        return median(peer_s / core_s for peer_s, core_s in zip(self.peer_rounds_s, self.core_rounds_s, strict=True))
 
 
 @dataclass(frozen=True)
@@ -147,7 +156,7 @@ def compare(rounds: int, names: Iterable[str] = TITLES, peers: Path = PEERS) -> 
                 title,
                 workers[name].hello["versions"],
                 workers[name].hello["note"],
-                {work: Cost(*(median(samples[name, side, work]) for side in SIDES)) for work in WORKS},
+                {work: Cost(*(samples[name, side, work] for side in SIDES)) for work in WORKS},
             )
             if name in workers
             else Measured(title, problem=problems[name])

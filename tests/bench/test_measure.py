@@ -18,12 +18,14 @@ class Machine:
     def __init__(self, **seconds_an_operation: float) -> None:
         self.now = 0.0
         self.worked: list[str] = []
+        self.slows_by = 1.0
+        """How much slower each work makes the machine."""
         self._seconds = seconds_an_operation
 
     def work(self, name: str) -> Work:
         async def work(operations: int) -> None:
             self.worked.append(name)
-            self.now += operations * self._seconds[name]
+            self.now += operations * self._seconds[name] * self.slows_by ** len(self.worked)
 
         return work
 
@@ -73,9 +75,19 @@ class TestRun:
         await run(Benchmark("short", machine.pair(), at_most(9)), rounds=1)
         assert long > machine.now * 5
 
-    async def test_the_two_sides_take_turns(self, machine: Machine) -> None:
+    async def test_the_two_sides_take_turns_at_being_first(self, machine: Machine) -> None:
         await run(Benchmark("turns", machine.pair(), at_most(9)), rounds=4)
-        assert machine.worked[-8:] == ["ours", "baseline"] * 4
+        assert machine.worked[-8:] == ["ours", "baseline", "baseline", "ours"] * 2
+
+    async def test_short_rounds_are_more(self, machine: Machine) -> None:
+        result = await run(Benchmark("short", machine.pair(), at_most(9), round_s=measure.ROUND_S / 5), rounds=3)
+        assert result.rounds == 15
+
+    async def test_ratio_is_that_of_neighbours_when_the_machine_becomes_slower(self, machine: Machine) -> None:
+        machine.slows_by = 1.3
+        result = await run(Benchmark("disturbed", machine.pair(), at_most(9)), rounds=8)
+        assert 2 < result.ratio < 4
+        assert result.samples[0][-1] > result.samples[0][0] * 9
 
     async def test_a_cost_is_our_time_over_the_baselines(self, machine: Machine) -> None:
         result = await run(Benchmark("cost", machine.pair(), at_most(9)), rounds=3)

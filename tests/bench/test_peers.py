@@ -11,7 +11,7 @@ from bench.peers.cases import CASES, RIGHT
 from bench.peers.comparison import Cost, Measured, Worker, WorkerFailed, as_document, as_table, compare
 from bench.peers.environments import NotInstalled, interpreter
 
-COSTS = {"create": Cost(0.0006, 0.0002), "get": Cost(0.0003, 0.0002), "filter": Cost(0.0002, 0.0002)}
+COSTS = {"create": Cost([0.0006], [0.0002]), "get": Cost([0.0003], [0.0002]), "filter": Cost([0.0002], [0.0002])}
 PEER = Measured("other", {"other": "2.0", "sqlalchemy": "2.1.9"}, "has no async form", COSTS)
 
 

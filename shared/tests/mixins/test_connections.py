@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import contextvars
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -10,6 +11,7 @@ from sqlalchemy import PoolProxiedConnection
 from sqlalchemy.util import await_only
 
 from bongsu.mixins import Database
+from bongsu.mixins.connections import WAIT_S
 from shared.tests.mixins.library import Author, Counter
 
 
@@ -113,6 +115,27 @@ class TestCancelledCommit:
         await cancel(author.delete())
         assert await Author.row_count() == 0
         await author.delete()
+
+
+class TestCancelledWork:
+    @pytest.mark.parametrize("in_unit", [True, False])
+    async def test_call_that_waits_for_a_lock_ends_when_its_task_is_cancelled(
+        self, db: Database, author: Author, in_unit: bool
+    ) -> None:
+        async def work() -> None:
+            async with db.unit() if in_unit else contextlib.nullcontext():
+                await Author.filter_by(id=author.id).update(name="c")
+
+        async with db.unit():
+            await Author.filter_by(id=author.id).update(name="b")
+            task = asyncio.create_task(work(), context=contextvars.Context())
+            for _ in range(50):
+                await asyncio.sleep(0)
+            task.cancel()
+            async with asyncio.timeout(WAIT_S / 2):  # a commit would be waited for
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+        assert (await Author.get(author.id)).name == "b"
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import JSON, Connection, Double, Enum, MetaData, String, Table, event
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapper, declared_attr
-from sqlalchemy.orm.attributes import instance_state, set_attribute
+from sqlalchemy.orm import DeclarativeBase, InstanceState, InstrumentedAttribute, Mapper, declared_attr
+from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.base import LoaderCallableStatus, PassiveFlag
 from sqlalchemy.orm.exc import DetachedInstanceError
 from sqlalchemy.util.concurrency import in_greenlet
@@ -105,10 +105,10 @@ class Base(DeclarativeBase):
         for name in values:
             if name not in fields.settable:
                 raise UnknownField(type(self).__name__, name, fields.settable)
-        now = python_now()
+        now, own = python_now(), self.__dict__
         for name, make in fields.initial:
             if name not in values:
-                set_attribute(self, name, make(now))
+                own[name] = make(now)  # no change to be noticed: all that a new object has is inserted
         for name, value in values.items():
             setattr(self, name, value)
 
@@ -174,13 +174,13 @@ def _complete_mapper_args(model: type[Base]) -> None:
     model.__mapper_args__ = declared_attr.directive(mapper_args)
 
 
-@event.listens_for(Base, "after_insert", propagate=True)
-def _read_as_null(mapper: Mapper[Base], connection: Connection, instance: Base) -> None:
+@event.listens_for(Base, "after_insert", propagate=True, raw=True)
+def _read_as_null(mapper: Mapper[Base], connection: Connection, state: InstanceState[Base]) -> None:
     """Makes the columns that an insert left NULL readable, as those of a row that was loaded."""
-    del mapper, connection
-    values, unknown = instance.__dict__, instance_state(instance).expired_attributes
-    for name in fields_of(type(instance)).blank:
-        if name not in values and name not in unknown:
+    del connection
+    values = state.dict
+    for name in fields_of(mapper.class_).blank:
+        if name not in values and name not in state.expired_attributes:
             values[name] = None
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 from sqlalchemy import BinaryExpression, BindParameter, ColumnElement, Select, asc, desc, select
@@ -53,44 +54,24 @@ class Lock:
 class Builder(Generic[M]):
     """The part of `Query` that builds the statement."""
 
-    __slots__ = (
-        "_deleted",
-        "_distinct",
-        "_is_joined",
-        "_is_unfiltered",
-        "_limit",
-        "_loads",
-        "_lock",
-        "_model",
-        "_offset",
-        "_orders",
-        "_session",
-        "_where",
-    )
+    _where: tuple[ColumnElement[bool], ...] = ()
+    _orders: tuple[Order, ...] = ()
+    _loads: tuple[ORMOption, ...] = ()
+    _limit: int | None = None
+    _offset: int | None = None
+    _lock: Lock | None = None
+    _session: AsyncSession | None = None
+    _deleted: bool | None = False  # False: rows not deleted; True: deleted ones; None: both
+    _distinct = False
+    _is_joined = False
+    _is_unfiltered = False
 
     def __init__(self, model: type[M]) -> None:
         self._model = model
-        self._where: tuple[ColumnElement[bool], ...] = ()
-        self._orders: tuple[Order, ...] = ()
-        self._loads: tuple[ORMOption, ...] = ()
-        self._limit: int | None = None
-        self._offset: int | None = None
-        self._lock: Lock | None = None
-        self._session: AsyncSession | None = None
-        self._deleted: bool | None = False  # False: rows not deleted; True: deleted ones; None: both
-        self._distinct = False
-        self._is_joined = False
-        self._is_unfiltered = False
 
     def _with(self, **changes: object) -> Self:
         made = object.__new__(type(self))
-        made._model, made._where, made._orders = self._model, self._where, self._orders
-        made._loads, made._limit, made._offset = self._loads, self._limit, self._offset
-        made._lock, made._session, made._deleted = self._lock, self._session, self._deleted
-        made._distinct, made._is_joined = self._distinct, self._is_joined
-        made._is_unfiltered = self._is_unfiltered
-        for name, value in changes.items():
-            setattr(made, name, value)
+        made.__dict__.update(self.__dict__, **changes)
         return made
 
     def filter_by(self, *where: Where, **lookups: object) -> Self:
@@ -104,7 +85,7 @@ class Builder(Generic[M]):
 
     def order_by(self, *terms: OrderTerm) -> Self:
         """`order_by("-created_at", "author.name")`: `-` is descending; replaces nothing, adds to the order so far."""
-        return self._with(_orders=(*self._orders, *(self._order(term) for term in terms)))
+        return self._with(_orders=(*self._orders, *[self._order(term) for term in terms]))
 
     def load(self, *paths: str, joined: bool = False) -> Self:
         """Loads relations with the rows, by one statement more a path (`load("posts.author")`) or a JOIN (`joined`)."""
@@ -187,7 +168,7 @@ class Builder(Generic[M]):
         """Adds the order, the bounds, and the columns of `places`, joining what these are read from."""
         entities: dict[tuple[str, ...], Any] = {(): self._model}
         if self._orders:
-            statement = statement.order_by(*(clause for term in self._orders for clause in self._sort(term, entities)))
+            statement = statement.order_by(*[clause for term in self._orders for clause in self._sort(term, entities)])
         if places:
             columns = (place.read(self._entity(place.hops, entities)).label(place.label) for place in places)
             statement = statement.with_only_columns(*columns, maintain_column_froms=True)
@@ -242,11 +223,11 @@ class Builder(Generic[M]):
 
     def _narrowed(self, clauses: list[Clause]) -> Self:
         # A condition that is always true ("not in an empty list") narrows nothing, and must not pass for a filter.
-        return self._with(_where=(*self._where, *(clause for clause, _ in clauses if not isinstance(clause, True_))))
+        return self._with(_where=(*self._where, *[clause for clause, _ in clauses if not isinstance(clause, True_)]))
 
     def _order(self, term: OrderTerm) -> Order:
         if isinstance(term, str):
-            return Order(to_one_path(self._model, term.removeprefix("-")), term.startswith("-"))
+            return _named_order(self._model, term)
         if isinstance(term, QueryableAttribute) and term.class_ in self._model.__mro__:
             return Order(to_one_path(self._model, term.key))
         if not isinstance(term, ColumnElement):
@@ -265,6 +246,11 @@ class Builder(Generic[M]):
         query = self._with(_loads=(), _lock=None)
         keys = query._ordered(select(*fields_of(self._model).key_columns).where(*query._conditions()))  # noqa: SLF001  # its own
         return select(*keys.subquery().c)  # a derived table: MySQL takes no LIMIT in IN
+
+
+@lru_cache(1024)
+def _named_order(model: type[Base], term: str) -> Order:
+    return Order(to_one_path(model, term.removeprefix("-")), term.startswith("-"))
 
 
 def _without_deleted(attribute: "QueryableAttribute[Any]") -> "QueryableAttribute[Any]":

@@ -3,15 +3,16 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, literal, make_url, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.util import greenlet_spawn
 
 from bongsu.mixins.engine import READING, SHORT_LOCK_WAIT, build_engine
 from bongsu.mixins.failures import is_deadlock
-from bongsu.mixins.memory import LongSession, ShortSession
+from bongsu.mixins.memory import MemorySession, ShortSession
 
 T = TypeVar("T")
 
@@ -28,11 +29,11 @@ class OwnedSession(AsyncSession):
 
     async def commit(self) -> None:
         """Commits; a cancellation is raised when the commit has ended."""
-        await _to_end(super().commit())
+        await to_end(super().commit())
 
     async def close(self) -> None:
         """Closes the session; a cancellation is raised when that is done."""
-        await _to_end(super().close())
+        await to_end(super().close())
 
 
 class Connections:
@@ -55,31 +56,26 @@ class Connections:
 
     def session(self) -> AsyncSession:
         """A session that its user commits: `async with db.session() as session:`, to be passed as `session=`."""
-        return self.new_session(LongSession)
+        return self.new_session(MemorySession)
 
-    def new_session(
-        self, sync_session_class: type[Session], *, write: bool = True, short_lock_wait: bool = False
-    ) -> AsyncSession:
-        """A session whose transactions may write, or of which SQLite needs none."""
-        engine = self._reading if not write else self._hasty if short_lock_wait else self.engine
+    def new_session(self, sync_session_class: type[Session], *, short_lock_wait: bool = False) -> AsyncSession:
+        """A session whose transactions may write."""
+        engine = self._hasty if short_lock_wait else self.engine
         return OwnedSession(engine, expire_on_commit=False, sync_session_class=sync_session_class)
 
     async def alone(self, work: Callable[[Session], T], *, write: bool) -> T:
         """Runs one call's work in a short session of its own: commits it, and repeats it after a deadlock."""
+        engine = (self.engine if write else self._reading).sync_engine
         for attempt in range(_OWN_RETRIES + 1):
-            session = self.new_session(ShortSession, write=write)
+            session = ShortSession(engine, expire_on_commit=False)
             try:
                 if not write:
-                    return await session.run_sync(_read_alone, work)
-                cast("ShortSession", session.sync_session).has_written = True
-                result = await session.run_sync(work)
-                await _to_end(session.run_sync(_commit_and_close))
+                    return await greenlet_spawn(_read, session, work)
+                return await to_end(greenlet_spawn(_write, session, work), session)
             except BaseException as error:
-                await session.close()
+                await to_end(greenlet_spawn(session.close))
                 if not write or attempt == _OWN_RETRIES or not is_deadlock(error):
                     raise
-            else:
-                return result
         raise AssertionError("unreachable")
 
     async def create_all(self) -> None:
@@ -98,12 +94,17 @@ class Connections:
             await connection.execute(select(literal(1)))
 
 
-async def _to_end(work: Coroutine[Any, Any, T]) -> T:
-    """Awaits work to its end (at most `WAIT_S` longer) although the task is cancelled, and raises that then."""
+async def to_end(work: Coroutine[Any, Any, T], session: MemorySession | None = None) -> T:
+    """Awaits work to its end (at most `WAIT_S` longer) although the task is cancelled, and raises that then.
+
+    With a session, the work is cancelled too unless that has begun to commit or to close.
+    """
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
+        if session is not None and not session.is_ending:
+            task.cancel()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + WAIT_S
         while not task.done() and (left_s := deadline - loop.time()) > 0:
@@ -116,12 +117,15 @@ async def _to_end(work: Coroutine[Any, Any, T]) -> T:
         raise
 
 
-def _read_alone(session: Session, work: Callable[[Session], T]) -> T:
+def _read(session: Session, work: Callable[[Session], T]) -> T:
     result = work(session)
     session.close()
     return result
 
 
-def _commit_and_close(session: Session) -> None:
+def _write(session: ShortSession, work: Callable[[Session], T]) -> T:
+    session.begin_write()
+    result = work(session)
     session.commit()
     session.close()
+    return result

@@ -19,6 +19,7 @@ from bongsu.mixins.instances import (
     connect,
     differing,
     has_unsaved,
+    insert_new,
     is_settled,
     own_session,
     refresh_names,
@@ -82,12 +83,20 @@ class CRUDMixin(NamesMixin):
         **values: object,
     ) -> Self:
         """Inserts a row; raises `Conflict` or `UnknownField`. One statement; values that are SQL are read back."""
-        relations = fields_of(cls).relations
-        if "refresh" in fields_of(cls).columns:  # a column of that name is meant, not the option
+        fields = fields_of(cls)
+        if "refresh" in fields.columns:  # a column of that name is meant, not the option
             values["refresh"], refresh = refresh, False
-        related = {name: value for name, value in values.items() if name in relations}
-        instance = cls(**{name: value for name, value in values.items() if name not in related} if related else values)
-        return await instance._insert(session, related, auto_commit=auto_commit, refresh=refresh)
+        related = {name: values.pop(name) for name in [name for name in values if name in fields.relations]}
+        instance = cls(**values)
+        if related or fields.relations.keys() & instance.__dict__.keys():
+            return await instance._insert(session, related, auto_commit=auto_commit, refresh=refresh)
+
+        def work(open_session: Session) -> None:
+            insert_new(open_session, instance)
+            instance._read_back(open_session, refresh)
+
+        await write(cls, session, work, commit=auto_commit)
+        return instance
 
     @classmethod
     async def get(cls, /, *key: object, session: AsyncSession | None = None, **unique: object) -> Self:
@@ -95,7 +104,10 @@ class CRUDMixin(NamesMixin):
 
         None is no value to find a row by: `get(email=None)` finds nothing; `get(email__isnull=True)` asks for NULL.
         """
-        found = await cls.get_or_none(*key, session=session, **unique)
+        if unique:
+            found = await cls.get_or_none(*key, session=session, **unique)
+        else:
+            found = await read(cls, session, load_by_key(cls, key))
         if found is None:
             wanted = ", ".join([*map(repr, key), *(f"{name}={value!r}" for name, value in unique.items())])
             raise NotFound(f"no {cls.__name__} with {wanted}")
@@ -275,9 +287,12 @@ class CRUDMixin(NamesMixin):
         def work(open_session: Session) -> None:
             with restored_on_error(open_session, self), attached(open_session, self, values or {}):
                 open_session.flush()
-                names = refresh_names(self, refresh, unknown_names(self))
-                if names is not None:
-                    refresh_object(open_session, self, names)
+                self._read_back(open_session, refresh)
 
         await write(type(self), session, work, commit=auto_commit)
         return self
+
+    def _read_back(self, session: Session, refresh: Refresh) -> None:
+        names = refresh_names(self, refresh, unknown_names(self))
+        if names is not None:
+            refresh_object(session, self, names)

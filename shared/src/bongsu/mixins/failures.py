@@ -3,8 +3,7 @@
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Final
+from typing import Final, NoReturn
 
 from sqlalchemy import (
     CheckConstraint,
@@ -18,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import CircularDependencyError, DBAPIError, InterfaceError, OperationalError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
 from bongsu.mixins.errors import (
@@ -123,26 +122,22 @@ def is_deadlock(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and _mysql_number(error.orig) == _DEADLOCK
 
 
-@contextmanager
-def translating(metadata: MetaData, session: AsyncSession | None) -> Iterator[None]:
-    """Raises the library's own error for what the work on a session raises, where it has one."""
-    try:
-        yield
-    except Exception as error:
-        better: Exception | None = translated(error, metadata)
-        cause: BaseException = error
-        if session is not None and not session.is_active:  # a flush has failed, now or before
-            first = _first_failure(session, better or error)
-            if isinstance(error, PendingRollbackError):
-                better, cause = _ended_by(first), first
-        if better is None:
-            raise
-        raise better from cause
+def raise_translated(error: Exception, metadata: MetaData, session: Session | None) -> NoReturn:
+    """Raises the library's own error for what the work on a session raised, where it has one."""
+    better: Exception | None = translated(error, metadata)
+    cause: BaseException = error
+    if session is not None and not session.is_active:  # a flush has failed, now or before
+        first = _first_failure(session, better or error)
+        if isinstance(error, PendingRollbackError):
+            better, cause = _ended_by(first), first
+    if better is None:
+        raise error
+    raise better from cause
 
 
-def _first_failure(session: AsyncSession, error: Exception) -> Exception:
+def _first_failure(session: Session, error: Exception) -> Exception:
     """The error that ended the session's transaction: this one, unless another is noted."""
-    transaction = session.sync_session.get_nested_transaction() or session.sync_session.get_transaction()
+    transaction = session.get_nested_transaction() or session.get_transaction()
     ended, first = session.info.get(_FIRST_FAILURE, (None, error))
     if ended is not transaction:
         session.info[_FIRST_FAILURE] = (transaction, error)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Table, UniqueConstraint, tuple_
@@ -12,10 +13,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapper, RelationshipProperty
 from sqlalchemy.orm.attributes import QueryableAttribute
 
 from bongsu.mixins.errors import WrongValue
-from bongsu.mixins.values import Coerce, Refused, coerced, storage
+from bongsu.mixins.values import Bounds, Coerce, Refused, bounds_of, coerced, storage
 
 INITIAL = "bongsu_initial"
-"""In a column's `info`: a function of the time that makes the value in `__init__` and in bulk inserts.
+"""In a column's `info`: a function of the time that makes the value in `__init__` and in bulk inserts, where it is made
+for each row if the column is of the key, else once.
 
 A key made by the column's `default` would come at the flush, and there it costs a statement a row.
 """
@@ -42,6 +44,7 @@ class Fields:
     initial: tuple[tuple[str, Initial], ...]
     checks: dict[str, Coerce]
     """For each column, the function that makes a value one that it can store."""
+    bounds: dict[str, Bounds | None]
     unique_sets: tuple[tuple[str, ...], ...]
     version: str | None
     deleted_at: str | None
@@ -71,15 +74,6 @@ class Fields:
                 stored = self.checked(name, value)  # SQL, or the error
             if stored is not value:
                 values[name] = stored
-
-    @property
-    def joins_collections(self) -> bool:
-        """Whether every query of the model joins a relation to many (`lazy="joined"`), which repeats its rows."""
-        return any(
-            relation.lazy in ("joined", False)
-            and (relation.uselist or fields_of(relation.mapper.class_).joins_collections)
-            for relation in self.relations.values()
-        )
 
     def columns_in(self, table: Table) -> "dict[str, Column[Any]]":
         """The columns of one of the model's tables, by the names of the model."""
@@ -111,6 +105,16 @@ def fields_of(model: type[DeclarativeBase]) -> Fields:
     if fields is None:
         fields = _known[model] = _read(model)
     return fields
+
+
+@cache
+def joins_collections(model: type[DeclarativeBase]) -> bool:
+    """Whether every query of the model joins a relation to many (`lazy="joined"`), which repeats its rows."""
+    for relation in fields_of(model).relations.values():
+        target: type[DeclarativeBase] = relation.mapper.class_
+        if relation.lazy in ("joined", False) and (relation.uselist or joins_collections(target)):
+            return True
+    return False
 
 
 def key_of(model: type[DeclarativeBase]) -> Any:  # noqa: ANN401  # a column or a tuple of columns
@@ -173,6 +177,7 @@ def _read(model: type[DeclarativeBase]) -> Fields:
         blank={name: None for name, column in columns.items() if _starts_as_null(column)},
         initial=tuple((name, column.info[INITIAL]) for name, column in columns.items() if INITIAL in column.info),
         checks={name: storage(column) for name, column in columns.items()},
+        bounds={name: bounds_of(column) for name, column in columns.items()},
         unique_sets=tuple(
             found for each in mapper.tables if isinstance(each, Table) for found in _unique_sets(each, names)
         ),

@@ -50,6 +50,17 @@ def is_settled(instance: Base, used: AsyncSession | Session | None) -> bool:
     return held_by is None or held_by is (used.sync_session if isinstance(used, AsyncSession) else used)
 
 
+def insert_new(session: Session, instance: Base) -> None:
+    """Inserts an object that refers to no other, and that nothing else knows yet."""
+    session.add(instance)
+    try:
+        session.flush()
+    except Exception:
+        if session.is_active and instance in session:  # else a rollback has taken it out
+            session.expunge(instance)
+        raise
+
+
 @contextmanager
 def attached(session: Session, instance: Base, values: Mapping[str, object] | None = None) -> Iterator[None]:
     """Puts an object into the session, and sets values on it that the session takes back at a rollback.
@@ -236,8 +247,8 @@ def has_unsaved(instance: Base, names: Iterable[str]) -> bool:
 
 def unknown_names(instance: Base) -> list[str]:
     """The columns whose values only the database knows after a write: SQL, its own defaults, computed columns."""
-    columns = fields_of(type(instance)).columns
-    return [name for name in state_of(instance).expired_attributes if name in columns]
+    unknown = state_of(instance).expired_attributes
+    return [name for name in unknown if name in fields_of(type(instance)).columns] if unknown else []
 
 
 def check_saved(instance: Base) -> None:

@@ -4,50 +4,66 @@ SQLAlchemy expires every object at a rollback, which async code cannot load agai
 that is closed as they were flushed: with values that no row has. `MemorySession` takes a picture of each object before
 it writes it, and restores the pictures when the transaction, or a savepoint of it, is rolled back. Of objects that were
 read after a write there is no picture from before: their rows are read back.
+
+SQLAlchemy numbers the results of queries, and each object knows the number of the one that loaded it (`runid`).
 """
 
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, cast
-from weakref import WeakKeyDictionary, WeakSet
+from typing import Any, ClassVar, cast
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import InstanceState, Session, SessionTransaction, UOWTransaction
 from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.orm.loading import _new_runid
 
 from bongsu.mixins.engine import READING
 from bongsu.mixins.fields import fields_of
 from bongsu.mixins.pictures import Picture, doubt, expire, picture_of, read_back, restore
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Pictures:
     """What is known of the objects of a transaction or savepoint from before it."""
 
     transaction: SessionTransaction
     taken: WeakKeyDictionary[InstanceState[Any], Picture] = field(default_factory=WeakKeyDictionary)
-    read: WeakSet[InstanceState[Any]] = field(default_factory=WeakSet)
-    """The objects that were first read after a write: nothing is known of them."""
+    written_at: int | None = None
+    """As the session's, of a savepoint."""
 
 
 class MemorySession(Session):
     """A session that restores its objects at a rollback."""
 
+    reads_back: ClassVar[bool] = True
+    """Whether objects that it reads after a write may be in use after a rollback."""
+
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401  # SQLAlchemy's own
         super().__init__(*args, **options)
         self._pictures: list[_Pictures] = []
         self._rolled_back: SessionTransaction | None = None
-        self.has_written = False
-        """Whether the transaction wrote: without that there is nothing to take back from objects that were read."""
+        self.written_at: int | None = None
+        """The number of queries before the first write: nothing is known of objects that later ones loaded."""
         self.has_committed = False
-        self._is_committing = False
+        self.is_committing = False
+        self.is_ending = False
+        """Whether it has begun to commit, or to close: then a cancelled task waits for the end."""
         self.busy_since: float | None = None
         """Since when (`time.monotonic`) a call uses the session; None between calls."""
         self.waits_for: MemorySession | None = None
         """The session that holds an object which a call on this one needs."""
         self._closed = asyncio.Event()
+
+    def begin_write(self) -> None:
+        """Notes that the transaction, and its innermost savepoint, write from now on."""
+        if self.written_at is None:
+            self.written_at = _new_runid()
+        savepoint = self.get_nested_transaction()
+        if savepoint is not None and self._pictures_of(savepoint).written_at is None:
+            self._pictures_of(savepoint).written_at = _new_runid()
 
     def remember(self, instance: object) -> None:
         """Takes a picture of an object, unless this transaction has one."""
@@ -63,14 +79,15 @@ class MemorySession(Session):
 
     def close(self) -> None:
         """Closes the session; objects lose what was not committed."""
-        if not self.has_written:
+        self.is_ending = True
+        if self.written_at is None:  # there is nothing to take back from objects that were read
             self._pictures.clear()
         if self._pictures:
             for instance in self.dirty:
                 self.remember(instance)
         read = self._restore(None)  # first: the session lets go of its objects, then waits for the database
         super().close()
-        self.has_written = self._is_committing = False
+        self.written_at, self.is_committing = None, False
         self._closed.set()
         self._read_back(read)
 
@@ -106,28 +123,31 @@ class MemorySession(Session):
 
     def _restore(self, transaction: SessionTransaction | None) -> list[InstanceState[Any]]:
         """Restores the objects of a savepoint, or of the whole transaction (None); returns those to read back."""
-        read: list[InstanceState[Any]] = []
+        states: set[InstanceState[Any]] = set()
+        marks = [self.written_at] if transaction is None else []
         while self._pictures and (transaction is None or _is_within(self._pictures[-1].transaction, transaction)):
             pictures = self._pictures.pop()
-            read += pictures.read
+            marks.append(pictures.written_at)
             for state, picture in list(pictures.taken.items()):
                 instance = state.obj()
                 if instance is not None:
                     if not picture.is_attached and instance in self:
                         self.expunge(instance)
-                    if self._is_committing:
+                    if self.is_committing:
                         doubt(state, picture)
                     restore(state, instance, picture, self)
-        return read
+                    states.add(state)
+        written_at = min((mark for mark in marks if mark is not None), default=None)
+        if written_at is None or not self.reads_back:
+            return []
+        states.update(self.identity_map.all_states())
+        return [state for state in states if state.runid is not None and state.runid > written_at]
 
     def _read_back(self, states: list[InstanceState[Any]]) -> None:
         if not states:
             return
-        transaction = self.get_transaction()
-        if transaction is not None:  # a savepoint of it was rolled back, and it may be as well
-            self._pictures_of(self._boundary()).read.update(states)
         try:
-            if transaction is None:
+            if self.get_transaction() is None:
                 engine = cast("Engine", self.get_bind())
                 with engine.execution_options(**READING).connect() as connection:
                     read_back(connection, states)
@@ -140,15 +160,17 @@ class MemorySession(Session):
         """Forgets the pictures of a committed transaction; those of a savepoint become the enclosing transaction's."""
         committed = self.get_nested_transaction()
         if committed is None:
+            for state in [state for pictures in self._pictures for state in pictures.taken if state.was_deleted]:
+                state.session_id = None  # SQLAlchemy leaves it in the session, unless that expires at a commit
             self._pictures.clear()
-            self.has_written = self._is_committing = False
+            self.written_at, self.is_committing = None, False
             self.has_committed = True
         elif self._pictures and self._pictures[-1].transaction is committed:
             pictures = self._pictures.pop()
             outer = self._pictures_of(
                 next(each for each in _enclosing(committed) if each.nested or each.parent is None)
             )
-            outer.read.update(pictures.read)
+            outer.written_at = pictures.written_at if outer.written_at is None else outer.written_at
             for state, picture in pictures.taken.items():
                 outer.taken.setdefault(state, picture)
 
@@ -156,9 +178,7 @@ class MemorySession(Session):
 class ShortSession(MemorySession):
     """The session of one call, which ends by itself."""
 
-
-class LongSession(MemorySession):
-    """A session of several calls, which may read what it wrote."""
+    reads_back = False
 
 
 class InUse(Exception):  # never leaves the library
@@ -170,35 +190,26 @@ class InUse(Exception):  # never leaves the library
         self.session = session
 
 
-@event.listens_for(LongSession, "loaded_as_persistent")
-def _note_read(session: LongSession, instance: object) -> None:
-    if session.has_written:
-        pictures = session._pictures_of(session._boundary())  # noqa: SLF001  # this module's own
-        pictures.read.add(instance_state(instance))
-
-
 @event.listens_for(MemorySession, "before_flush")
 def _before_flush(session: MemorySession, context: UOWTransaction, instances: object) -> None:
     del context, instances
-    session.has_written = True
-    for group in (session.new, session.dirty, session.deleted):
-        for instance in group:
-            session.remember(instance)
-            state = instance_state(instance)
-            fields_of(state.class_).check_object(state.dict, state.committed_state if state.key else state.dict)
+    session.begin_write()
+    for state in (*session._new, *session._dirty_states, *session._deleted):  # noqa: SLF001  # sets of instances are dear
+        session._remember(state)  # noqa: SLF001  # this module's own
+        fields_of(state.class_).check_object(state.dict, state.committed_state if state.key else state.dict)
 
 
 @event.listens_for(MemorySession, "before_commit")
 def _before_commit(session: MemorySession) -> None:
     if session.get_nested_transaction() is None:
-        session._is_committing = True  # noqa: SLF001  # this module's own
+        session.is_committing = session.is_ending = True
 
 
 @event.listens_for(MemorySession, "after_rollback")
 def _before_expiry(session: MemorySession) -> None:
     """Takes pictures of what SQLAlchemy is about to expire."""
     nested = session.get_nested_transaction()
-    session._is_committing = False  # noqa: SLF001  # the same
+    session.is_committing = False
     session._rolled_back = nested or session.get_transaction()  # noqa: SLF001  # this module's own
     for state in session.identity_map.all_states():
         if nested is None or state.modified:

@@ -32,6 +32,7 @@ class Picture:
     """The attributes that had been changed and not written, each with its value in the row."""
     expired: set[str]
     pending: dict[str, Any] | None
+    runid: int | None
 
 
 @contextmanager
@@ -73,7 +74,8 @@ def picture_of(state: InstanceState[Any], *, is_attached: bool) -> Picture:
         values,
         unsaved,
         expired,
-        pending and dict(pending),  # see above
+        pending and dict(pending),
+        state.runid,
     )
 
 
@@ -90,7 +92,7 @@ def doubt(state: InstanceState[Any], picture: Picture) -> None:
 def restore(state: InstanceState[Any], instance: object, picture: Picture, session: Session) -> None:
     is_here = instance in session
     values = state.dict
-    state.key, state._deleted = picture.key, picture.is_deleted  # noqa: SLF001  # see above
+    state.key, state._deleted, state.runid = picture.key, picture.is_deleted, picture.runid  # noqa: SLF001  # see above
     if not is_here and state.session is session:
         state.session_id = None
     for name in [name for name in values if name in state.manager and name not in picture.values]:

@@ -64,8 +64,6 @@ class Query(Reads[M], Writes[M]):
     `update delete`, or `async for row in query.stream()`.
     """
 
-    __slots__ = ()
-
     def __aiter__(self) -> AsyncIterator[M]:
         """`async for row in query:`, as `stream()`."""
         return self.stream()

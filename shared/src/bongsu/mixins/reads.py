@@ -11,7 +11,7 @@ from sqlalchemy.types import NullType, TypeDecorator
 from bongsu.mixins.base import Base
 from bongsu.mixins.builder import Builder, M
 from bongsu.mixins.errors import LockOutsideUnit, MultipleFound, NotFound, WrongValueForLookup
-from bongsu.mixins.fields import fields_of
+from bongsu.mixins.fields import fields_of, joins_collections
 from bongsu.mixins.json_paths import is_document
 from bongsu.mixins.loaded import loaded_objects, read_again
 from bongsu.mixins.paths import Place, to_one_path
@@ -29,11 +29,9 @@ _FUNCTIONS = ("count", "count_distinct", "sum", "avg", "min", "max")
 class Reads(Builder[M]):
     """The part of `Query` that reads."""
 
-    __slots__ = ()
-
-    async def all(self) -> list[M]:
+    def all(self) -> Coroutine[Any, Any, list[M]]:
         """Every row."""
-        return await self._fetch(self.statement)
+        return self._fetch(self.statement)
 
     async def first(self) -> M | None:
         """The first row, None without one. Without an order it is any of them."""
@@ -136,9 +134,9 @@ class Reads(Builder[M]):
     def _fetch(self, statement: Select[M]) -> Coroutine[Any, Any, list[M]]:
         if self._lock is not None:
             return self._read(lambda session: list(read_again(session, self._known_in(session), statement)))
-        if self._is_joined or fields_of(self._model).joins_collections:  # a JOIN repeats the row for each related one
-            return self._read(lambda session: list(session.scalars(statement).unique()))
-        return self._read(lambda session: list(session.scalars(statement)))
+        if self._is_joined or joins_collections(self._model):  # a JOIN repeats the row for each related one
+            return self._read(lambda session: list(session.scalars(statement).unique().all()))
+        return read(self._model, self._session, lambda session: list(session.scalars(statement).all()))
 
     def _known_in(self, session: Session) -> Sequence[Base]:
         """The objects of the session that the query may read again; related ones too, where it loads relations."""

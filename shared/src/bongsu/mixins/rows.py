@@ -1,15 +1,14 @@
 """The rows of a bulk write: their columns' values, checked and complete."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from bongsu.mixins.base import Base
 from bongsu.mixins.errors import UnknownField, WrongValueForLookup
 from bongsu.mixins.fields import Fields, Initial
 from bongsu.mixins.instances import reference, state_of
-from bongsu.mixins.values import Coerce, Refused
 
 M = TypeVar("M", bound=Base)
 Row = dict[str, object]
@@ -21,64 +20,59 @@ _MAX_PARAMETERS = 30_000  # SQLite takes 32,766 a statement
 class Group:
     """Rows with the same fields, and which of them are objects'."""
 
-    rows: list[Row]
-    objects: list[tuple[int, Base]]
+    rows: list[Row] = field(default_factory=list)
+    objects: list[tuple[int, Base]] = field(default_factory=list)
+    given: set[str] = field(default_factory=set)
+    """The fields whose values were not made here."""
+
+    def finish(self, fields: Fields) -> None:
+        """Checks the given values, and names all by their columns."""
+        for name in self.given:
+            values, bounds = [row[name] for row in self.rows], fields.bounds[name]
+            if bounds is None or not bounds.fit_all(values):
+                for row in self.rows:
+                    row[name] = fields.checked(name, row[name])
+        renamed = {name: fields.columns[name].key for name in self.rows[0]}
+        if any(name != key for name, key in renamed.items()):
+            self.rows[:] = [{renamed[name]: value for name, value in row.items()} for row in self.rows]
 
 
 def grouped(fields: Fields, rows: Iterable["Mapping[str, object] | M"], now: datetime) -> dict[tuple[str, ...], Group]:
     """The rows by the fields they have, each complete, and under its columns' names."""
     groups: dict[tuple[str, ...], Group] = {}
-    known: dict[tuple[str, ...], tuple[_Shape, Group]] = {}
+    known: dict[tuple[str, ...], tuple[Row, list[tuple[str, Initial]], Group]] = {}
     for row in rows:
-        given = _insertable(fields, row) if isinstance(row, Base) else row
-        names = tuple(given)
+        complete = _insertable(fields, row) if isinstance(row, Base) else {**row}
+        names = tuple(complete)
         found = known.get(names)
         if found is None:
-            shape = _shape_of(fields, names)
-            found = known[names] = (shape, groups.setdefault(shape.columns, Group([], [])))
-        shape, group = found
-        complete = {**given}
-        for name, check in shape.checks:
-            value = complete[name]
-            if value is not None:
-                try:
-                    stored = check(value)
-                except Refused:
-                    stored = fields.checked(name, value)  # SQL, or the error
-                if stored is not value:
-                    complete[name] = stored
-        for name, make in shape.missing:
+            same, keys = _missing(fields, names, now)
+            columns = tuple(sorted(fields.columns[name].key for name in {*names, *same, *dict(keys)}))
+            found = known[names] = (same, keys, groups.setdefault(columns, Group()))
+            found[2].given.update(names)
+        same, keys, group = found
+        complete.update(same)
+        for name, make in keys:
             complete[name] = make(now)
-        if shape.renamed:
-            complete = {shape.renamed.get(name, name): value for name, value in complete.items()}
-        if given is not row:
-            group.objects.append((len(group.rows), cast("Base", row)))
+        if isinstance(row, Base):
+            group.objects.append((len(group.rows), row))
         group.rows.append(complete)
+    for group in groups.values():
+        group.finish(fields)
     return groups
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """For rows with the same fields: the values to add, and the names of their columns."""
-
-    checks: tuple[tuple[str, Coerce], ...]
-    missing: tuple[tuple[str, Initial], ...]
-    renamed: dict[str, str]
-    columns: tuple[str, ...]
-
-
-def _shape_of(fields: Fields, names: tuple[str, ...]) -> _Shape:
+def _missing(fields: Fields, names: tuple[str, ...], now: datetime) -> tuple[Row, list[tuple[str, Initial]]]:
+    """What rows with these fields lack: the values that all rows of the call have, and the parts of a key."""
     for name in names:
         if name not in fields.columns:
             raise UnknownField(fields.model.__name__, name, fields.columns)
-    missing = tuple((name, make) for name, make in fields.initial if name not in names)
+    wanted = {name: make for name, make in fields.initial if name not in names}
+    keys = [(name, wanted.pop(name)) for name in fields.primary_key if name in wanted]
+    same = {name: make(now) for name, make in wanted.items()}
     if fields.identity is not None and fields.identity[0] not in names:
-        name, identity = fields.identity
-        missing = (*missing, (name, lambda _now: identity))
-    every = (*names, *(name for name, _ in missing))
-    renamed = {name: fields.columns[name].key for name in every if fields.columns[name].key != name}
-    checks = tuple((name, fields.checks[name]) for name in names)
-    return _Shape(checks, missing, renamed, tuple(sorted(fields.columns[name].key for name in every)))
+        same |= dict([fields.identity])
+    return same, keys
 
 
 def _insertable(fields: Fields, row: Base) -> Row:

@@ -8,13 +8,14 @@ from typing import Any, TypeVar, cast
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
+from sqlalchemy.util import greenlet_spawn
 
 from bongsu.mixins.base import Base
 from bongsu.mixins.connections import WAIT_S
 from bongsu.mixins.errors import SessionSharedAcrossTasks
-from bongsu.mixins.failures import may_be_repeated, translating
+from bongsu.mixins.failures import may_be_repeated, raise_translated
 from bongsu.mixins.memory import InUse, MemorySession, ShortSession
-from bongsu.mixins.unit import is_inherited, unit_for, unit_of
+from bongsu.mixins.unit import Unit, is_inherited, unit_for, unit_of
 
 T = TypeVar("T")
 
@@ -43,38 +44,44 @@ async def _run(
         used = session if unit is None else unit.session
         if used is None:
             used = model.database().task_session()
+        open_session = None if used is None else used.sync_session
+        if open_session is not None:
+            _enter(open_session, unit, write=write)
         try:
-            if used is None:
-                with translating(model.metadata, None):
-                    return await model.database().alone(work, write=write)
-            return await _run_in(used, model, work, write=write, commit=commit)
+            if used is None or open_session is None:
+                return await model.database().alone(work, write=write)
+            result = await greenlet_spawn(work, open_session)
+            if commit and unit_of(open_session) is None:  # a unit commits once, at its end
+                await used.commit()
         except InUse as error:
-            await _wait(error, used)
-
-
-async def _run_in(
-    session: AsyncSession, model: type[Base], work: Callable[[Session], T], *, write: bool, commit: bool
-) -> T:
-    with translating(model.metadata, session):
-        task, info = asyncio.current_task(), session.info
-        if info.setdefault(_CALLER, task) is not task:
-            raise SessionSharedAcrossTasks(
-                "this session is in use by a call of another task: give each task a session or a unit of its own, or "
-                "do the work one after the other"
-            )
-        memory = session.sync_session
-        if isinstance(memory, MemorySession):
-            memory.has_written |= write
-            memory.busy_since = time.monotonic()
-        try:
-            result = await session.run_sync(work)
-            if commit and unit_of(session.sync_session) is None:  # a unit commits once, at its end
-                await session.commit()
+            in_use = error
+        except Exception as error:  # noqa: BLE001  # raised again
+            raise_translated(error, model.metadata, open_session)
+        else:
+            return result
         finally:
-            del info[_CALLER]
-            if isinstance(memory, MemorySession):
-                memory.busy_since = None
-    return result
+            if open_session is not None:
+                _leave(open_session)
+        await _wait(in_use, used)
+
+
+def _enter(session: Session, unit: Unit | None, *, write: bool) -> None:
+    task = asyncio.current_task() if unit is None else unit.task
+    if session.info.setdefault(_CALLER, task) is not task:
+        raise SessionSharedAcrossTasks(
+            "this session is in use by a call of another task: give each task a session or a unit of its own, or do "
+            "the work one after the other"
+        )
+    if isinstance(session, MemorySession):
+        session.busy_since = time.monotonic()
+        if write:
+            session.begin_write()
+
+
+def _leave(session: Session) -> None:
+    del session.info[_CALLER]
+    if isinstance(session, MemorySession):
+        session.busy_since = None
 
 
 async def _wait(error: InUse, used: AsyncSession | None) -> None:

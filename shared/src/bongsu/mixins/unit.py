@@ -4,23 +4,23 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from functools import wraps
 from inspect import isawaitable
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar, cast
+from typing import NoReturn, ParamSpec, Self, TypeVar, cast
 
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction
+from sqlalchemy.util import greenlet_spawn
 
-from bongsu.mixins.connections import WAIT_S, Connections
+from bongsu.mixins.connections import WAIT_S, Connections, to_end
 from bongsu.mixins.engine import lost_transaction
 from bongsu.mixins.errors import SessionSharedAcrossTasks, TransactionLost, UnitClosed, UnitFailed
-from bongsu.mixins.failures import may_be_repeated, translating
-from bongsu.mixins.memory import LongSession, MemorySession
+from bongsu.mixins.failures import may_be_repeated, raise_translated
+from bongsu.mixins.memory import MemorySession
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,7 +30,7 @@ _SHARE_S = 60.0
 _innermost: ContextVar["Unit | None"] = ContextVar("bongsu_unit", default=None)
 
 
-class UnitSession(LongSession):
+class UnitSession(MemorySession):
     """The session of a unit; it knows the connection of its transaction."""
 
     unit: "Unit | None" = None
@@ -114,8 +114,10 @@ class Unit:
         self._parent = self._enclosing()
         if self._parent is not None:
             session = self._parent.session
-            with self._translating(session):
+            try:
                 self._savepoint = await session.begin_nested()
+            except Exception as error:  # noqa: BLE001  # raised again
+                self._raise_translated(error, session.sync_session)
             self._session = session
         else:
             session = self.database.new_session(UnitSession, short_lock_wait=self._short_lock_wait)
@@ -139,17 +141,13 @@ class Unit:
         if self._savepoint is not None:
             await self._end_savepoint(session, error, callbacks)
             return
-        memory = cast("MemorySession", session.sync_session)
+        memory = cast("UnitSession", session.sync_session)
         try:
-            if error is None:
-                await self._commit(session)
+            await to_end(greenlet_spawn(self._end, memory, commit=error is None), memory)
         finally:
             self._is_committed = error is None and memory.has_committed
-            try:
-                await session.close()
-            finally:
-                if self._is_committed:  # although the task may have been cancelled meanwhile
-                    await _call(callbacks)
+            if self._is_committed:  # although the task may have been cancelled meanwhile
+                await _call(callbacks)
 
     async def run(self, function: Callable[[], Awaitable[T]]) -> T:
         """Runs `function` as a unit, and again as a whole (`retries` times) when the database could not finish it."""
@@ -193,19 +191,24 @@ class Unit:
             unit = unit.outer
         return unit
 
-    def _translating(self, session: AsyncSession) -> AbstractContextManager[None]:
-        return translating(self.database.base.metadata, session)
+    def _raise_translated(self, error: Exception, session: Session) -> NoReturn:
+        raise_translated(error, self.database.base.metadata, session)
 
     async def _set_isolation(self, session: AsyncSession, isolation: str) -> None:
         # SQLite's transactions are serializable whatever one asks for.
         if self.database.dialect_name != "sqlite":
             await session.connection(execution_options={"isolation_level": isolation})
 
-    async def _commit(self, session: AsyncSession) -> None:
-        with self._translating(session):
-            await session.flush()
-            _refuse_lost(session)
-            await session.commit()
+    def _end(self, session: "UnitSession", *, commit: bool) -> None:
+        try:
+            if commit:
+                session.flush()
+                _refuse_lost(session)
+                session.commit()
+        except Exception as error:  # noqa: BLE001  # raised again
+            self._raise_translated(error, session)
+        finally:
+            session.close()
 
     async def _end_savepoint(
         self, session: AsyncSession, error: BaseException | None, callbacks: list[Callable[[], object]]
@@ -216,8 +219,10 @@ class Unit:
             return
         if error is None:
             try:
-                with self._translating(session):
+                try:
                     await savepoint.commit()
+                except Exception as failure:  # noqa: BLE001  # raised again
+                    self._raise_translated(failure, session.sync_session)
             except (UnitFailed, TransactionLost):
                 cast("MemorySession", session.sync_session).discard_unsaved()
                 await savepoint.rollback()  # a write had ended it before, and the outer unit goes on without it
@@ -280,8 +285,8 @@ async def _call(callbacks: list[Callable[[], object]]) -> None:
         raise ExceptionGroup("callbacks of a committed unit failed", errors)
 
 
-def _refuse_lost(session: AsyncSession) -> None:
-    connection = cast("UnitSession", session.sync_session).connected_by
+def _refuse_lost(session: UnitSession) -> None:
+    connection = session.connected_by
     lost = None if connection is None or connection.closed else lost_transaction(connection)
     if lost is not None:
         raise TransactionLost(f"the database abandoned a statement of this unit, so all of it is undone: {lost}")

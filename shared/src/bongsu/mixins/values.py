@@ -6,7 +6,9 @@ import math
 import sys
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -47,6 +49,7 @@ def is_expression(value: object) -> bool:
     return isinstance(value, ClauseElement) or hasattr(value, "__clause_element__")
 
 
+@lru_cache(1024)
 def coercion(column: "Column[Any] | None") -> Coerce:
     """The function that turns a value into one to compare with this column; any value fits an unknown type."""
     return _anything if column is None else _coercion_of(column.type)
@@ -56,13 +59,11 @@ def storage(column: "Column[Any]") -> Coerce:
     """The function that turns a value into one that this column can store: `coercion`, within the column's bounds."""
     coerce, kind = _coercion_of(column.type), column.type
     base = kind.impl if isinstance(kind, TypeDecorator) else kind
-    if coerce in (_any_integer, _any_unsigned):
-        if base._variant_mapping:  # noqa: SLF001  # each database has a column type of its own, and bounds
-            return _integer_of_64_bits
-        bits = next(bits for known, bits in _INTEGER_BITS if isinstance(base, known))
-        return _bounded_integer(bits, is_unsigned=_is_unsigned(base))
-    if coerce in (plain_text, _ascii) and not base._variant_mapping:  # noqa: SLF001  # as above
-        return _bounded_text(coerce, getattr(base, "length", None))
+    bounds = bounds_of(column)
+    if bounds is not None:
+        return _bounded_integer(bounds) if bounds.kind is int else _bounded_text(coerce, bounds.highest)
+    if coerce is _ascii and not base._variant_mapping:  # noqa: SLF001  # as below
+        return _bounded_text(coerce, getattr(base, "length", None) or sys.maxsize)
     if coerce is _any_number:
         if isinstance(base, Numeric) and base.precision is not None and base.scale is not None:
             return _bounded_number(base.precision - base.scale)
@@ -70,13 +71,48 @@ def storage(column: "Column[Any]") -> Coerce:
     return coerce
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The integers, or the lengths of text, that a column can store."""
+
+    kind: type[int] | type[str]
+    lowest: int
+    highest: int
+
+    def fit_all(self, values: Sequence[Any]) -> bool:
+        """Whether all values are stored as they are; False where each is to be checked."""
+        if {*map(type, values)} != {self.kind}:
+            return False
+        sizes = values if self.kind is int else [*map(len, values)]
+        is_within = self.lowest <= min(sizes) and max(sizes) <= self.highest
+        return is_within and (self.kind is int or "".join(values).isascii())
+
+
+def bounds_of(column: "Column[Any]") -> Bounds | None:
+    """The bounds of a column of integers or text, None for others."""
+    coerce, kind = _coercion_of(column.type), column.type
+    base = kind.impl if isinstance(kind, TypeDecorator) else kind
+    has_variants = bool(base._variant_mapping)  # noqa: SLF001  # each database has a column type of its own, and bounds
+    if coerce in (_any_integer, _any_unsigned):
+        bits = 64 if has_variants else next(bits for known, bits in _INTEGER_BITS if isinstance(base, known))
+        is_unsigned = not has_variants and _is_unsigned(base)
+        return (
+            Bounds(int, 0, (1 << bits) - 1) if is_unsigned else Bounds(int, -(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+        )
+    if coerce is plain_text and not has_variants:
+        return Bounds(str, 0, getattr(base, "length", None) or sys.maxsize)
+    return None
+
+
 def coerced(coerce: Coerce, value: object, what: str, error: type[WrongValueForLookup] = WrongValueForLookup) -> object:
     """The value as its column takes it, `error` otherwise."""
-    if value is None or is_expression(value):
-        return value
+    if value is None:
+        return None
     try:
         return coerce(value)
     except Refused as refused:
+        if is_expression(value):
+            return value
         fitting, *given = refused.args
         if not given:  # a row may hold secrets
             given = [type(value).__name__ if issubclass(error, WrongValue) else _shown(value)]
@@ -118,14 +154,13 @@ def plain_text(value: object) -> object:
     return value
 
 
-def _bounded_text(coerce: Coerce, length: int | None) -> Coerce:
-    is_plain = coerce is plain_text
-    limit = math.inf if length is None else length
+def _bounded_text(coerce: Coerce, length: int) -> Coerce:
+    plain_limit = length if coerce is plain_text else -1
 
     def check(value: object) -> object:
-        if is_plain and type(value) is str and len(value) <= limit and value.isascii():  # nearly every value
+        if type(value) is str and len(value) <= plain_limit and value.isascii():  # nearly every value
             return value
-        if length is not None and isinstance(value, str) and len(value) > length:
+        if isinstance(value, str) and len(value) > length:
             raise Refused(f"at most {length} characters", str(len(value)))
         return coerce(value)
 
@@ -200,8 +235,8 @@ def _is_unsigned(kind: object) -> bool:
     return getattr(kind, "unsigned", None) is True  # MySQL's own types
 
 
-def _bounded_integer(bits: int, *, is_unsigned: bool = False) -> Coerce:
-    lowest, highest = (0, (1 << bits) - 1) if is_unsigned else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+def _bounded_integer(bounds: Bounds) -> Coerce:
+    lowest, highest = bounds.lowest, bounds.highest
 
     def check(value: object) -> object:
         if type(value) is int and lowest <= value <= highest:  # nearly every value
@@ -215,7 +250,7 @@ def _bounded_integer(bits: int, *, is_unsigned: bool = False) -> Coerce:
     return check
 
 
-_integer_of_64_bits = _bounded_integer(64)
+_integer_of_64_bits = _bounded_integer(Bounds(int, -(1 << 63), (1 << 63) - 1))
 
 
 def _any_number(value: object) -> object:
@@ -267,7 +302,7 @@ def _bytes(value: object) -> object:
 def _member_of(members: type[enum.Enum] | None, names: Sequence[str]) -> Coerce:
     def coerce(value: object) -> object:
         if members is None:
-            if value not in names:
+            if not isinstance(value, str) or value not in names:
                 raise Refused(f"one of {', '.join(names)}")
             return value
         if isinstance(value, members):

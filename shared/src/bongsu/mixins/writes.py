@@ -20,8 +20,6 @@ from bongsu.mixins.values import is_expression
 class Writes(Builder[M]):
     """The part of `Query` that writes."""
 
-    __slots__ = ()
-
     async def update(self, **values: object) -> int:
         """Sets the values on every row; gives how many rows matched. Values may be SQL: `count=Model.count + 1`.
 
