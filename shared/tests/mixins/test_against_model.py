@@ -38,25 +38,16 @@ class Undone(Exception):
 class AuthorTable(RuleBasedStateMachine):
     """The library on a database, beside the oracle: a dictionary of rows by e-mail address."""
 
-    url: URL
+    runner: asyncio.Runner
+    database: Database
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
         self.rows: dict[str, Row] = {}
-        self.database = self.do(self.connect())
-
-    async def connect(self) -> Database:
-        database = Database(self.url, LibraryBase, pool_size=1)
-        await Author.query().unfiltered().delete()
-        return database
+        self.do(Author.query().unfiltered().delete())
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
-
-    def teardown(self) -> None:
-        self.do(self.database.dispose())
-        self.runner.close()
 
     def matching(self, condition: Condition) -> list[Row]:
         return [row for row in self.rows.values() if condition.holds(row)]
@@ -255,6 +246,10 @@ def test_random_chains_give_the_answers_of_the_model(url: URL, backend: str) -> 
     class Machine(AuthorTable):
         pass
 
-    Machine.url = url
     examples = settings().max_examples // (2 if backend == "sqlite" else 4)
-    run_state_machine_as_test(Machine, settings=settings(max_examples=examples, stateful_step_count=25))
+    with asyncio.Runner() as Machine.runner:
+        Machine.database = Database(url, LibraryBase, pool_size=1)
+        try:
+            run_state_machine_as_test(Machine, settings=settings(max_examples=examples, stateful_step_count=25))
+        finally:
+            Machine.runner.run(Machine.database.dispose())

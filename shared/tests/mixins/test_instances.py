@@ -1,7 +1,8 @@
 """Every method, on objects in every state: what it does, or which error of the library it raises."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import shutil
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -65,21 +66,26 @@ STATES: dict[str, dict[str, Error]] = {
 
 
 @pytest.fixture
-async def other(db: Database, tmp_path: Path) -> AsyncIterator[Database]:
-    """Another database of the same models, which they do not use."""
-    other = Database(f"sqlite+aiosqlite:///{tmp_path}/other.sqlite3", LibraryBase)
-    await other.create_all()
+def other_file(tmp_path: Path, sqlite_template: Path) -> Path:
+    """A file with the same tables."""
+    return shutil.copy(sqlite_template, tmp_path / "other.sqlite3")
+
+
+async def author_of_another_database(db: Database, file: Path) -> Author:
+    """An object of a database that its model does not use."""
+    other = Database(f"sqlite+aiosqlite:///{file}", LibraryBase)
     LibraryBase.__database__ = db
-    yield other
+    async with other.unit():
+        author = await Author.create(email="other")
     await other.dispose()
+    return author
 
 
-async def author_in(state: str, db: Database, other: Database) -> Author:
+async def author_in(state: str, db: Database, other_file: Path) -> Author:
     if state == "new":
         return Author(email=str(uuid7()))
     if state == "of another database":
-        async with other.unit():
-            return await Author.create(email="other")
+        return await author_of_another_database(db, other_file)
     if state == "creation rolled back":
         author = Author(email="kim")
         with pytest.raises(Undone):  # noqa: PT012  # the block under test raises
@@ -107,9 +113,9 @@ class TestEveryState:
     @pytest.mark.parametrize("method", METHODS)
     @pytest.mark.parametrize("state", STATES)
     async def test_method_works_or_raises_an_error_of_the_library(
-        self, db: Database, other: Database, state: str, method: str, in_unit: bool
+        self, db: Database, other_file: Path, state: str, method: str, in_unit: bool
     ) -> None:
-        author = await author_in(state, db, other)
+        author = await author_in(state, db, other_file)
 
         async def call() -> None:
             if in_unit:

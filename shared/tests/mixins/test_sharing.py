@@ -251,8 +251,8 @@ class TestUnits:
         assert checked_out(db) == 0
 
 
-ROUNDS = 1000
-TOGETHER = 40
+ROUNDS = 500  # on each of two databases
+TOGETHER = 20  # more than the pool's 15 connections
 
 
 @pytest.mark.timeout(120)
