@@ -12,6 +12,8 @@ import structlog
 from fastapi.dependencies import models
 from hypothesis import HealthCheck, settings
 
+from tests.infrastructure import statements
+
 pytest_plugins = [
     "pytester",
     "tests.infrastructure.servers",
@@ -48,6 +50,9 @@ structlog.configure(processors=[structlog.dev.ConsoleRenderer(exception_formatte
 
 # FastAPI (0.165) remembers the last 4,096 endpoints, and with an endpoint its app, the app's database and its engines.
 ENDPOINT_CACHES = [value for value in vars(models).values() if hasattr(value, "cache_clear")]
+
+
+statements.share()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -10,6 +10,7 @@ import pytest
 from harness.people import wait_for_mail
 from harness.stack import EmbeddedStack, environment
 
+from tests.infrastructure import forked
 from tests.infrastructure.needs import cannot_run
 
 README = Path(__file__).parent.parent / "README.md"
@@ -33,7 +34,7 @@ class TestTryIt:
             cannot_run(request.node, *((tool, f"install {tool}") for tool in missing))
         found = BLOCK.search(README.read_text(encoding="utf-8"))
         assert found is not None, "the README has no block to try"
-        with EmbeddedStack(tmp_path) as stack:
+        with EmbeddedStack(tmp_path, command=(forked.BONGSU, "up")) as stack:
             commands = PATIENCE + found[1].replace("http://localhost:8000", stack.url)
             done = subprocess.run(
                 ["/bin/sh", "-eu"],

@@ -1,20 +1,20 @@
 """A whole Bongsu to test against."""
 
 import os
+import secrets
 import signal
 import ssl
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 import httpx
 
 from tests.eventually import wait_until
+from tests.infrastructure import forked
 from tests.ports import free_port
 
-BONGSU = Path(sys.executable).with_name("bongsu")
 START_LIMIT_S = 90.0
 _NO_POOL = httpx.Limits(max_keepalive_connections=0)
 """One connection a request: clients need no closing, and no old connection meets a restarted stack."""
@@ -45,7 +45,7 @@ class EmbeddedStack:
 
     It may be killed and started again; its data folder and port stay. Every end is by process id.
 
-    :param command: starts it, in place of `bongsu up`.
+    :param command: starts it, in place of `bongsu up` in a copy of a process that imported it.
     """
 
     def __init__(
@@ -53,13 +53,13 @@ class EmbeddedStack:
         folder: Path,
         *,
         environ: Mapping[str, str] | None = None,
-        command: Sequence[str | Path] = (BONGSU, "up"),
+        command: Sequence[str | Path] | None = None,
     ) -> None:
         self.folder = folder
         self._command = command
         self.port = free_port()
         self._environ = dict(environ or {})
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ForkServerProcess | None = None
 
     @property
     def url(self) -> str:
@@ -81,15 +81,13 @@ class EmbeddedStack:
         :raises StackFailed: the process ended, or does not answer in time.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "up.log").open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own command
-                self._command,
-                env=environment(PORT=str(self.port), BONGSU_VAR=str(self.folder / "var"), **self._environ),
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        self._process = forked.start(
+            ["up"],
+            environ=environment(PORT=str(self.port), BONGSU_VAR=str(self.folder / "var"), **self._environ),
+            folder=self.folder,
+            output=self.folder / "up.log",
+            command=self._command,
+        )
         with self.client() as client:
             try:
                 wait_until(lambda: self._answers(client), START_LIMIT_S, "the stack answers /healthz")
@@ -99,15 +97,15 @@ class EmbeddedStack:
         return self
 
     def _answers(self, client: httpx.Client) -> bool:
-        if self.running.poll() is not None:
-            raise StackFailed(f"bongsu up ended with {self.running.returncode}\n{self.log()}")
+        if self.running.exitcode is not None:
+            raise StackFailed(f"bongsu up ended with {self.running.exitcode}\n{self.log()}")
         try:
             return client.get("/healthz").status_code == 200
         except httpx.TransportError:
             return False
 
     @property
-    def running(self) -> subprocess.Popen[bytes]:
+    def running(self) -> ForkServerProcess:
         """The process that was started last."""
         if self._process is None:
             raise StackFailed("the stack was never started")
@@ -118,18 +116,19 @@ class EmbeddedStack:
 
         :raises StackFailed: it does not end in time.
         """
-        self.running.send_signal(signal.SIGINT)
-        try:
-            return self.running.wait(limit_s)
-        except subprocess.TimeoutExpired as error:
+        assert self.running.pid is not None
+        os.kill(self.running.pid, signal.SIGINT)
+        self.running.join(limit_s)
+        if self.running.exitcode is None:
             self.kill()
-            raise StackFailed(f"bongsu up did not end within {limit_s} s\n{self.log()}") from error
+            raise StackFailed(f"bongsu up did not end within {limit_s} s\n{self.log()}")
+        return self.running.exitcode
 
     def kill(self) -> None:
         """`kill -9`."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
+            self._process.join()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -146,17 +145,19 @@ def environment(**names: str) -> dict[str, str]:
 
 def run_bongsu(*arguments: str, folder: Path, **environ: str) -> tuple[int, str]:
     """Run a `bongsu` command that ends by itself. Returns its exit code and its output."""
-    done = subprocess.run(  # noqa: S603 - our own command
-        [BONGSU, *arguments],
-        env=environment(**{"BONGSU_VAR": str(folder / "var"), "PORT": str(free_port())} | environ),
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=90,
-        check=False,
+    output = folder / f"{secrets.token_hex(4)}.log"
+    process = forked.start(
+        arguments,
+        environ=environment(**{"BONGSU_VAR": str(folder / "var"), "PORT": str(free_port())} | environ),
+        folder=folder,
+        output=output,
     )
-    return done.returncode, done.stdout.decode()
+    process.join(90)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+        raise StackFailed(f"bongsu {' '.join(arguments)} did not end\n{output.read_text()}")
+    return process.exitcode, output.read_text()
 
 
 def items(client: httpx.Client, path: str, **query: str | int) -> list[dict[str, Any]]:
