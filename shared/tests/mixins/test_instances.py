@@ -68,7 +68,9 @@ STATES: dict[str, dict[str, Error]] = {
 @pytest.fixture
 def other_file(tmp_path: Path, sqlite_template: Path) -> Path:
     """A file with the same tables."""
-    return shutil.copy(sqlite_template, tmp_path / "other.sqlite3")
+    file = tmp_path / "other.sqlite3"
+    shutil.copy(sqlite_template, file)
+    return file
 
 
 async def author_of_another_database(db: Database, file: Path) -> Author:
