@@ -83,6 +83,7 @@ OPERATIONS: dict[str, Operation] = {
     "DELETE /auth/sessions/{session_id}": OWN,
     "GET /auth/users": MANAGERS,
     "GET /auth/users/{user_id}": MANAGERS,
+    "DELETE /auth/users/{user_id}/mfa": MANAGERS,
     "PATCH /auth/users/{user_id}": Operation(permission=True, body={"status": "blocked"}),
     "POST /auth/verify": PUBLIC,
     "POST /auth/verify/resend": PUBLIC,

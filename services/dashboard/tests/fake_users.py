@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from bongsu.identity.scopes import Role
-from bongsu.runtime.errors import Forbidden, NotFound
+from bongsu.runtime.errors import Conflict, Forbidden, NotFound
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.users.port import Account, AccountPage
 
@@ -50,3 +50,9 @@ class FakeUsers:
             raise Forbidden("Not you", code="higher_role")
         self.changes.append(changes)
         self.items[self.items.index(account)] = Account.model_validate({**account.model_dump(), **changes})
+
+    async def reset_second_factor(self, browser: Browser, user_id: UUID) -> None:
+        account = await self.find_account(browser, user_id)
+        if not account.mfa_enabled:
+            raise Conflict("Two-step verification is not on", code="mfa_not_enabled")
+        self.items[self.items.index(account)] = account.model_copy(update={"mfa_enabled": False})

@@ -154,6 +154,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         notices=notices,
         max_open=settings.max_sessions,
     )
+    second_factors = Mfa(vault, notices)
     links = MailLinks(mails)
     credentials = Credentials(database, links, session_service, notices)
     users = UserManager(UserDatabase(), hasher, database, sign_ups, credentials)
@@ -242,9 +243,9 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         Devices(vault),
         notices,
         credentials,
-        Mfa(vault, notices),
+        second_factors,
         Exports(access_tokens, HttpNotificationSource(notify)),
-        UserAdministration(users, session_service),
+        UserAdministration(users, session_service, second_factors),
         Deletion(database, vault, users, session_service, notices, flows),
     )
     provide(

@@ -35,6 +35,22 @@ class TestLogout:
         refreshed = await each_stage.client.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
         assert refreshed.status_code == 401
 
+    async def test_bearer_logout_leaves_the_cookies_of_another_session(self, stage: Stage) -> None:
+        user = await stage.user()
+        tokens = (await stage.login(user.email)).json()
+        async with stage.signed_in_browser(user) as browser:
+            origin = {"origin": str(browser.base_url).rstrip("/")}
+            for request in (
+                {"headers": bearer((await stage.login(user.email)).json()["access_token"]) | origin},
+                {"headers": origin, "json": {"refresh_token": tokens["refresh_token"]}},
+            ):
+                if "json" in request:
+                    browser.cookies.delete(stage.identity.cookies.access)
+                answer = await browser.post("/auth/logout", **request)
+                assert (answer.status_code, answer.headers.get_list("set-cookie")) == (204, [])
+            assert (await browser.post("/auth/refresh", headers=origin)).status_code == 200
+        assert (await stage.client.get("/auth/me", headers=bearer(tokens["access_token"]))).status_code == 401
+
     async def test_refresh_token_alone_signs_out(self, stage: Stage) -> None:
         tokens = (await stage.login((await stage.user()).email)).json()
         answer = await stage.client.post("/auth/logout", json={"refresh_token": tokens["refresh_token"]})

@@ -1,13 +1,16 @@
 """`/auth/users`."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from bongsu.identity.models import AuditEntry, User
+from bongsu.identity.models import AuditEntry, User, UserSession
 from bongsu.identity.scopes import Role
+from bongsu_auth.mfa.models import TotpFactor
+from bongsu_auth.sessions.service import RECENT
 from services.auth.tests.stage import Stage, error_fields
 
 
@@ -112,3 +115,60 @@ class TestChange:
         user, headers = await stage.user(), await stage.signed_in(await stage.user(role=Role.ADMINISTRATOR))
         answer = await patch(stage, user, headers, **body)
         assert (answer.status_code, error_fields(answer)) == (422, [f"body.{next(iter(body))}"])
+
+
+class TestResetSecondFactor:
+    @staticmethod
+    async def reset(stage: Stage, user: User, headers: dict[str, str]) -> httpx.Response:
+        return await stage.client.delete(f"/auth/users/{user.id}/mfa", headers=headers)
+
+    @staticmethod
+    async def user_with_factor(stage: Stage, role: Role = Role.USER) -> User:
+        user = await stage.user(role=role)
+        await TotpFactor.create(user_id=user.id, sealed_secret="sealed", last_step=0)
+        await user.update(mfa_enabled_at=datetime.now(UTC))
+        return user
+
+    async def test_owner_is_signed_out_and_notified_and_signs_in_by_password_alone(self, each_stage: Stage) -> None:
+        user = await each_stage.user()
+        theirs = await each_stage.signed_in(user)
+        await TotpFactor.create(user_id=user.id, sealed_secret="sealed", last_step=0)
+        await user.update(mfa_enabled_at=datetime.now(UTC))
+        admin = await each_stage.user(role=Role.ADMINISTRATOR)
+        headers = await each_stage.signed_in(admin)
+        assert (await self.reset(each_stage, user, headers)).status_code == 204
+        assert (await each_stage.client.get("/auth/me", headers=theirs)).status_code == 401
+        assert "access_token" in (await each_stage.login(user.email)).json()
+        [mail] = await each_stage.notices("mfa.disabled")
+        assert mail.to == user.email
+        # The mail names the address of the entry, and the administrator's is not for the owner.
+        [disabled] = await AuditEntry.filter_by(action="mfa.disabled").all()
+        assert disabled.address is None
+        [entry] = await AuditEntry.filter_by(action="user.second_factor_reset").all()
+        assert (entry.actor_id, entry.subject_id) == (admin.id, user.id)
+        assert await TotpFactor.filter_by(user_id=user.id).count() == 0
+        again = await self.reset(each_stage, user, headers)
+        assert (again.status_code, again.json()["code"]) == (409, "mfa_not_enabled")
+        assert await AuditEntry.filter_by(action="user.second_factor_reset").count() == 1
+
+    @pytest.mark.parametrize("role", [Role.USER, Role.STAFF, Role.MANAGER])
+    async def test_lower_roles_are_refused(self, stage: Stage, role: Role) -> None:
+        user, headers = await self.user_with_factor(stage), await stage.signed_in(await stage.user(role=role))
+        assert (await self.reset(stage, user, headers)).status_code == 403
+        assert (await User.get(user.id)).has_second_factor
+
+    async def test_administrator_has_to_authenticate_again(self, stage: Stage) -> None:
+        admin, user = await stage.user(role=Role.ADMINISTRATOR), await self.user_with_factor(stage)
+        headers = await stage.signed_in(admin)
+        await UserSession.filter_by(user_id=admin.id).update(
+            auth_time=datetime.now(UTC) - RECENT - timedelta(seconds=1)
+        )
+        answer = await self.reset(stage, user, headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "reauthentication_required")
+        assert (await User.get(user.id)).has_second_factor
+
+    async def test_own_account_is_refused(self, stage: Stage) -> None:
+        admin = await stage.user(role=Role.ADMINISTRATOR)
+        headers = await stage.signed_in(admin)
+        answer = await self.reset(stage, admin, headers)
+        assert (answer.status_code, answer.json()["code"]) == (409, "own_account")

@@ -66,3 +66,23 @@ class TestUser:
 
     async def test_unknown_account_is_404(self, stage: Stage) -> None:
         assert (await stage.mina().get(f"/users/{uuid4()}")).status_code == 404
+
+
+class TestResetSecondFactor:
+    async def test_administrator_resets_a_lost_factor(self, stage: Stage) -> None:
+        stage.users.items.append(an_account("lost@example.com", mfa_enabled=True))
+        browser, path = stage.mina(), f"/users/{stage.users.items[-1].id}"
+        assert f'action="{path}/second-factor/reset"' in (await browser.get(path)).text
+        for _ in range(2):
+            answer = await browser.post(f"{path}/second-factor/reset", {})
+            assert (answer.status_code, answer.headers["location"]) == (303, path)
+        assert not stage.users.items[-1].mfa_enabled
+        assert "second-factor/reset" not in (await browser.get(path)).text
+
+    async def test_manager_is_refused(self, stage: Stage) -> None:
+        stage.accounts.users[MINA] = a_user(role=Role.MANAGER)
+        stage.users.items.append(an_account("lost@example.com", mfa_enabled=True))
+        browser, path = stage.mina(), f"/users/{stage.users.items[-1].id}"
+        assert "second-factor/reset" not in (await browser.get(path)).text
+        assert (await browser.post(f"{path}/second-factor/reset", {})).status_code == 403
+        assert stage.users.items[-1].mfa_enabled

@@ -17,6 +17,7 @@ class Permission(StrEnum):
     AUDIT_READ_ALL = "audit.read_all"
     ROLES_ASSIGN = "roles.assign"
     SENDERS_APPROVE = "senders.approve"
+    SECOND_FACTORS_RESET = "second_factors.reset"
     DOMAINS_MANAGE = "domains.manage"
     TEMPLATES_SHARE = "templates.share"
 
@@ -78,6 +79,7 @@ _ADDED: dict[Role, frozenset[Permission]] = {
         {
             Permission.ROLES_ASSIGN,
             Permission.SENDERS_APPROVE,
+            Permission.SECOND_FACTORS_RESET,
             Permission.DOMAINS_MANAGE,
             Permission.TEMPLATES_SHARE,
         }

@@ -156,8 +156,14 @@ async def logout(
     cookies = strategy.cookies
     if not request.cookies.keys().isdisjoint({cookies.access, cookies.refresh}):
         strategy.identity.require_same_origin(request)
-    token = (body.refresh_token if body is not None else None) or request.cookies.get(cookies.refresh, "")
-    return await database.run(cookie_backend.logout, strategy, user, token)
+    in_body = body.refresh_token if body is not None else None
+    token = in_body or request.cookies.get(cookies.refresh, "")
+    has_used_cookie = in_body is None if strategy.caller is None else strategy.caller.method == "cookie"
+    if has_used_cookie:
+        return await database.run(cookie_backend.logout, strategy, user, token)
+    # The browser's cookies may be of another session, which goes on.
+    await database.run(strategy.destroy_token, token, user)
+    return Response(status_code=204)
 
 
 @router.get("/sessions", responses=problems(401, 403, 422))

@@ -13,6 +13,7 @@ from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.problems import problems
 from bongsu_auth.errors import invalid_field
 from bongsu_auth.sessions.backend import Account
+from bongsu_auth.sessions.service import Sessions
 from bongsu_auth.users.schemas import UserOut, UserPage, UserPatch, UserQuery
 from bongsu_auth.users.service import UserAdministration
 
@@ -63,3 +64,20 @@ async def patch_user(
         if getattr(body, name) is None:
             raise invalid_field(name, "Give a value, or leave it out")
     return UserOut.model_validate(await database.run(administration.change, user_id, body, caller.actor))
+
+
+@router.delete("/{user_id}/mfa", status_code=204, responses=problems(401, 403, 404, 409, 422, 503))
+async def reset_second_factor(
+    user_id: UserId,
+    caller: Manager,
+    administration: Administration,
+    sessions: Annotated[Sessions, Provided(Sessions)],
+    database: Annotated[Database, Provided(Database)],
+) -> None:
+    """Turn off the second factor of an account whose owner has lost it. Administrators only.
+
+    The owner is signed out everywhere and gets a mail. Check who asks you first. You need to have authenticated within
+    the last ten minutes (`POST /auth/reauthenticate`).
+    """
+    await sessions.require_recent(caller.user_id, caller.session_id)
+    await database.run(administration.reset_second_factor, user_id, caller.actor)

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from bongsu.identity import audit
-from bongsu.identity.audit import Actor
+from bongsu.identity.audit import SYSTEM, Actor
 from bongsu.identity.errors import PermissionMissing
 from bongsu.identity.models import User
 from bongsu.identity.scopes import Permission, Role
 from bongsu_auth.accounts.manager import UserManager
 from bongsu_auth.errors import AccountNotFound, HigherRole, OwnAccount
+from bongsu_auth.mfa.service import Mfa
 from bongsu_auth.sessions.service import Sessions
 from bongsu_auth.users.schemas import UserPatch, UserQuery
 
@@ -21,6 +22,7 @@ class UserAdministration:
 
     users: UserManager
     sessions: Sessions
+    mfa: Mfa
 
     @staticmethod
     async def list_users(wanted: UserQuery) -> tuple[Sequence[User], UUID | None]:
@@ -58,18 +60,9 @@ class UserAdministration:
         :raises PermissionMissing: the caller's role does not include a change.
         :raises HigherRole: the account has the caller's role or a higher one, and the caller is no administrator.
         """
-        both = {
-            row.id: row for row in await User.filter_by(id__in=[user_id, actor.user_id]).order_by("id").lock().all()
-        }
-        user, caller = both.get(user_id), both.get(actor.user_id) if actor.user_id is not None else None
-        if user is None:
-            raise AccountNotFound
-        role = Role(caller.role) if caller is not None and caller.is_active else Role.USER
+        user, role = await _lock(user_id, actor)
         _require_permissions(role, changes)
-        if user_id == actor.user_id:
-            raise OwnAccount
-        if role != Role.ADMINISTRATOR and Role(user.role).includes(role):
-            raise HigherRole
+        _require_lower(user, role, actor)
         await self._change_status(user, changes, actor)
         if changes.role is not None and (revoked := await self.users.set_role(user, changes.role, actor)) is not None:
             self.sessions.deny(revoked)
@@ -81,6 +74,21 @@ class UserAdministration:
             )
         return user
 
+    async def reset_second_factor(self, user_id: UUID, actor: Actor) -> None:
+        """Turn off a second factor that its owner has lost, end the owner's sessions, and notify them.
+
+        :raises AccountNotFound, OwnAccount, PermissionMissing: as `change`.
+        :raises MfaNotEnabled: it is not on.
+        """
+        user, role = await _lock(user_id, actor)
+        if Permission.SECOND_FACTORS_RESET not in role.permissions:
+            raise PermissionMissing(Permission.SECOND_FACTORS_RESET)
+        _require_lower(user, role, actor)
+        await audit.record("user.second_factor_reset", actor, subject_id=user.id, target=f"user:{user.id}")
+        # By the system, as the mail gives the actor's address: the administrator's is not the owner's business.
+        await self.mfa.disable(user.id, SYSTEM)
+        await self.sessions.end_all(user.id, "second_factor_reset")
+
     async def _change_status(self, user: User, changes: UserPatch, actor: Actor) -> None:
         if changes.status is None or changes.status == user.status:
             return
@@ -88,6 +96,22 @@ class UserAdministration:
             self.sessions.deny(await self.users.block(user, actor))
         else:
             await self.users.unblock(user, actor)
+
+
+async def _lock(user_id: UUID, actor: Actor) -> tuple[User, Role]:
+    """Return the account, and the role of the caller as it is now. Both stay as they are."""
+    both = {row.id: row for row in await User.filter_by(id__in=[user_id, actor.user_id]).order_by("id").lock().all()}
+    user, caller = both.get(user_id), both.get(actor.user_id) if actor.user_id is not None else None
+    if user is None:
+        raise AccountNotFound
+    return user, Role(caller.role) if caller is not None and caller.is_active else Role.USER
+
+
+def _require_lower(user: User, role: Role, actor: Actor) -> None:
+    if user.id == actor.user_id:
+        raise OwnAccount
+    if role != Role.ADMINISTRATOR and Role(user.role).includes(role):
+        raise HigherRole
 
 
 def _require_permissions(role: Role, changes: UserPatch) -> None:

@@ -9,7 +9,7 @@ from bongsu.identity.scopes import Role
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import Conflict, Forbidden
 from bongsu_dashboard.accounts.user import User
-from bongsu_dashboard.forms import HxForm
+from bongsu_dashboard.forms import Form, HxForm
 from bongsu_dashboard.pages.dependencies import Rendering, require_role
 from bongsu_dashboard.users.schemas import AccountForm
 from bongsu_dashboard.users.service import Users
@@ -18,6 +18,7 @@ router = APIRouter(prefix="/users", include_in_schema=False)
 
 UsersService = Annotated[Users, Provided(Users)]
 Manager = Annotated[User, Depends(require_role(Role.MANAGER))]
+Administrator = Annotated[User, Depends(require_role(Role.ADMINISTRATOR))]
 
 
 @router.get("")
@@ -53,4 +54,16 @@ async def change_user(
         await users.change_account(render.browser, user_id, form.model_dump(mode="json", exclude_none=True))
     except (Forbidden, Conflict):
         return render.redirect(page, flash="bad.user_not_changed")
+    return render.redirect(page, flash="ok.user_changed")
+
+
+@router.post("/{user_id}/second-factor/reset")
+async def reset_second_factor(
+    render: Rendering, _user: Administrator, users: UsersService, _form: HxForm[Form], user_id: UUID
+) -> Response:
+    page = f"/users/{user_id}"
+    try:
+        await users.reset_second_factor(render.browser, user_id)
+    except Conflict:  # it is off already
+        return render.redirect(page)
     return render.redirect(page, flash="ok.user_changed")

@@ -24,3 +24,6 @@ class HttpUserClient:
 
     async def change_account(self, browser: Browser, user_id: UUID, changes: dict[str, str]) -> None:
         await self._auth.call(browser, "PATCH", f"/auth/users/{user_id}", body={**changes})
+
+    async def reset_second_factor(self, browser: Browser, user_id: UUID) -> None:
+        await self._auth.call(browser, "DELETE", f"/auth/users/{user_id}/mfa")

@@ -53,3 +53,11 @@ class UserClient(Protocol):
         :raises Forbidden: the caller's role does not include the change.
         :raises Conflict: it is the caller's own account.
         """
+
+    async def reset_second_factor(self, browser: Browser, user_id: UUID) -> None:
+        """Turn off an account's second factor.
+
+        :raises NotFound: no account has this ID.
+        :raises Forbidden: the caller is no administrator, or has not authenticated recently.
+        :raises Conflict: it is not on, or it is the caller's own account.
+        """

@@ -28,3 +28,10 @@ class Users:
         :raises NotFound, Forbidden, Conflict: as the port does.
         """
         await self._client.change_account(browser, user_id, changes)
+
+    async def reset_second_factor(self, browser: Browser, user_id: UUID) -> None:
+        """Turn off an account's second factor.
+
+        :raises NotFound, Forbidden, Conflict: as the port does.
+        """
+        await self._client.reset_second_factor(browser, user_id)
