@@ -77,20 +77,28 @@ class TestSending:
     async def test_page_polls_less_while_unchanged_and_not_while_hidden(self, opened: Opener) -> None:
         stage = full()
         tab = await opened(stage)
-        await tab.page.clock.install()
+        await tab.page.clock.install(time=0)
         await tab.open(f"/notifications/{stage.notifications.items[0].id}")
+        await tab.page.clock.pause_at(600_000)
+        await tab.page.wait_for_load_state("networkidle")
         await tab.page.evaluate("""() => {
             window.polls = 0;
             document.querySelector('#detail').addEventListener('poll', () => { window.polls += 1; });
+            document.dispatchEvent(new Event('visibilitychange'));
         }""")
-        await tab.page.clock.run_for(60_000)
-        assert await tab.page.evaluate("polls") == 9
+        for polls, delay_ms in enumerate([1_500, 2_250, 3_375, 5_063, 7_594, 10_000, 10_000], start=1):
+            await tab.page.clock.run_for(delay_ms - 10)
+            assert await tab.page.evaluate("polls") == polls - 1
+            async with tab.page.expect_response("**/notifications/*?seen=*") as answered:
+                await tab.page.clock.run_for(10)
+            assert (await answered.value).status == 204
+            await tab.page.wait_for_function("!document.querySelector('#detail').matches('.htmx-request')")
         await tab.page.evaluate("""() => {
             Object.defineProperty(document, 'hidden', { value: true });
             document.dispatchEvent(new Event('visibilitychange'));
         }""")
         await tab.page.clock.run_for(60_000)
-        assert await tab.page.evaluate("polls") == 9
+        assert await tab.page.evaluate("polls") == polls
 
 
 class TestPage:

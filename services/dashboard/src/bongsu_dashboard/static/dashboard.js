@@ -119,7 +119,11 @@ function restartPolls() {
 
 document.addEventListener("visibilitychange", restartPolls);
 document.addEventListener("DOMContentLoaded", () => { enhance(document); restartPolls(); });
-document.addEventListener("htmx:after:swap", () => { enhance(document); restartPolls(); });
+document.addEventListener("htmx:after:swap", (event) => {
+  if (event.detail?.ctx?.response?.status === 204) return; // htmx says so although nothing was swapped
+  enhance(document);
+  restartPolls();
+});
 
 /* Reload a page that the Back button restored: its buttons are still disabled. */
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
