@@ -3,6 +3,7 @@
 A new operation fails the first test until it has an entry here.
 """
 
+import re
 from dataclasses import dataclass, field
 
 import httpx
@@ -87,11 +88,18 @@ OPERATIONS: dict[str, Operation] = {
     "PATCH /auth/users/{user_id}": Operation(permission=True, body={"status": "blocked"}),
     "POST /auth/verify": PUBLIC,
     "POST /auth/verify/resend": PUBLIC,
+    "POST /v1/feedback/ses": PUBLIC,
     "GET /v1/notifications": READ,
     "POST /v1/notifications": WRITE,
+    "GET /v1/notifications/counts": READ,
     "GET /v1/notifications/{notification_id}": READ,
+    "GET /v1/notifications/{notification_id}/content": READ,
     "POST /v1/notifications/{notification_id}/cancel": WRITE,
     "POST /v1/notifications/{notification_id}/retry": WRITE,
+    "GET /v1/stats": Operation("stats:read"),
+    "GET /v1/suppressions": Operation("suppressions:read"),
+    "POST /v1/suppressions": Operation("suppressions:write"),
+    "DELETE /v1/suppressions/{suppression_id}": Operation("suppressions:write"),
 }
 PRIVATE = {name: operation for name, operation in OPERATIONS.items() if not operation.without_credentials}
 
@@ -117,12 +125,14 @@ def make_tenant(stack: Stack) -> Tenant:
     [key] = items(person.client, "/auth/api-keys")
     entry = person.client.post(f"/auth/api-keys/{key['id']}/allowlist", json={"cidr": "::/0"})
     person.client.post(f"/auth/api-keys/{key['id']}/allowlist", json={"cidr": "0.0.0.0/0"}).raise_for_status()
+    suppressed = person.client.post("/v1/suppressions", json={"recipient": new_address()})
     ids = {
         "key_id": key["id"],
         "entry_id": entry.json()["id"],
         "session_id": items(person.client, "/auth/sessions")[0]["id"],
         "user_id": person.client.get("/auth/me").json()["id"],
         "notification_id": program.accepted(email(person.email))["id"],
+        "suppression_id": suppressed.json()["id"],
     }
     return Tenant(person, program, ids)
 
@@ -191,7 +201,7 @@ class TestScopes:
         ids = [one["id"] for one in items(person.client, "/auth/api-keys")]
         own = {"key_id": ids[0], "session_id": items(person.client, "/auth/sessions")[0]["id"]}
         own |= {"user_id": person.client.get("/auth/me").json()["id"]}
-        own |= {"entry_id": ids[0], "notification_id": ids[0]}
+        own |= dict.fromkeys(("entry_id", "notification_id", "suppression_id"), ids[0])
         answers = {}
         for name, operation in PRIVATE.items():
             key = keys["inbox:read" if operation.scope == "stats:read" else "stats:read"]
@@ -207,7 +217,8 @@ class TestScopes:
         assert answers == expected
 
     def test_request_without_credentials_is_refused(self, stack: Stack) -> None:
-        ids = dict.fromkeys(("key_id", "session_id", "user_id", "entry_id", "notification_id"), new_address())
+        parts = {part for name in PRIVATE for part in re.findall(r"{(\w+)}", name)}
+        ids = dict.fromkeys(parts - {"provider"}, new_address())
         with stack.client() as client:
             answers = {name: client.request(*target_of(name, ids)).status_code for name in PRIVATE}
         assert answers == dict.fromkeys(PRIVATE, 401)
