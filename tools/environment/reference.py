@@ -93,6 +93,7 @@ SET_BY_COMPOSE: Final = frozenset(
             "DASHBOARD_NOTIFY_URL",
             "SANDBOX_DATA_DIR",
             "SANDBOX_ALLOW_REMOTE",
+            "SANDBOX_SES_FEEDBACK_URL",
         ),
     }
 )
