@@ -7,8 +7,9 @@ import pytest
 from bongsu.identity.models import AuditEntry, User, UserSession
 from bongsu.runtime.dependencies import find
 from bongsu_auth.errors import AccountBlocked
+from bongsu_auth.sessions.account import SignIn
 from bongsu_auth.sessions.models import LoginFailures
-from bongsu_auth.sessions.service import Sessions, SignIn, Tokens
+from bongsu_auth.sessions.service import Sessions, Tokens
 from bongsu_auth.settings import AuthSettings
 from services.auth.tests.stage import Stage
 

@@ -4,13 +4,11 @@ Opening, renewing and ending are in one file, because they rely on the same lock
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
-
-from sqlalchemy import ColumnElement, Select, bindparam, func, select
 
 from bongsu.identity import audit
 from bongsu.identity.audit import Actor
@@ -24,6 +22,7 @@ from bongsu_auth.notices.device_names import device_name
 from bongsu_auth.notices.service import SecurityNotices
 from bongsu_auth.sessions import refresh_tokens
 from bongsu_auth.sessions.access_tokens import AccessTokens, TokenOwner
+from bongsu_auth.sessions.account import Account, SignIn, read_account
 
 RECENT = timedelta(minutes=10)
 ENDED_PER_SIGN_IN = 500
@@ -40,26 +39,6 @@ class Lifetimes:
 
 
 @dataclass(frozen=True, slots=True)
-class SignIn:
-    """How a user signed in.
-
-    :param provider: None for a password.
-    :param known_device: the browser has shown that the user signed in from it before.
-    """
-
-    amr: tuple[str, ...]
-    address: str | None
-    user_agent: str | None
-    provider: str | None = None
-    known_device: bool = False
-
-    @property
-    def details(self) -> Mapping[str, str]:
-        """For the audit log."""
-        return {"how": " ".join(self.amr)} | ({"provider": self.provider} if self.provider is not None else {})
-
-
-@dataclass(frozen=True, slots=True)
 class Tokens:
     """The tokens of a session. They are returned once and never stored. Times are in seconds.
 
@@ -70,61 +49,6 @@ class Tokens:
     expires_in: int
     refresh_token: str | None = None
     refresh_expires_in: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The account that signs in, as it is when the session opens. In the order of `_ACCOUNT`'s columns."""
-
-    id: UUID
-    hashed_password: str
-    role: str
-    status: str
-    mfa_enabled_at: datetime | None
-    tokens_denied_until: int
-    open_sessions: int
-    has_sessions: bool
-    """Of any state."""
-    knows_device: bool
-    """One of them has this User-Agent and address."""
-
-    @property
-    def is_new_device(self) -> bool:
-        """Whether the user signed in before, and never with this User-Agent from this address."""
-        return self.has_sessions and not self.knows_device
-
-    def may_open(self, checked: User, how: SignIn) -> bool:
-        """Whether nothing has changed since the sign-in began that forbids the session."""
-        is_same = "pwd" not in how.amr or self.hashed_password == checked.hashed_password
-        return self.status == "active" and is_same and (self.mfa_enabled_at is None or "mfa" in how.amr)
-
-
-_USERS, _SESSIONS = User.__table__.c, UserSession.__table__.c
-
-
-def _sessions_of_user(*where: ColumnElement[bool]) -> Select[UUID]:
-    return select(_SESSIONS.id).where(_SESSIONS.user_id == _USERS.id, *where).correlate(User.__table__)
-
-
-_ACCOUNT = (
-    select(
-        _USERS.id,
-        _USERS.hashed_password,
-        _USERS.role,
-        _USERS.status,
-        _USERS.mfa_enabled_at,
-        _USERS.tokens_denied_until,
-        _sessions_of_user(_SESSIONS.ended_at.is_(None)).with_only_columns(func.count()).scalar_subquery(),
-        _sessions_of_user().exists(),
-        _sessions_of_user(
-            _SESSIONS.user_agent.is_not_distinct_from(bindparam("user_agent")),
-            _SESSIONS.address.is_not_distinct_from(bindparam("address")),
-        ).exists(),
-    )
-    .where(_USERS.id == bindparam("user_id"))
-    .with_for_update(read=True)
-)
-"""One statement, built once: it is half of what a sign-in reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +116,7 @@ class Sessions:
         now, found = datetime.now(UTC), dict[int, Account]()
         # In one order: each look-up locks a row.
         for index, (user, how) in sorted(enumerate(sign_ins), key=lambda item: item[1][0].id):
-            parameters = {"user_id": user.id, "user_agent": how.user_agent, "address": how.address}
-            # One statement that is built once: with the mixins it would be four.
-            row = (await unit.session.execute(_ACCOUNT, parameters)).one_or_none()
-            account = Account(*row) if row is not None else None
+            account = await read_account(unit.session, user.id, how)
             if account is not None and account.may_open(user, how):
                 found[index] = account
         opened = {index: self._new_session(account, sign_ins[index][1], now) for index, account in found.items()}
@@ -213,7 +134,7 @@ class Sessions:
             for index in range(len(sign_ins))
         ]
 
-    def _new_session(self, account: "Account", how: SignIn, now: datetime) -> tuple[UserSession, bytes]:
+    def _new_session(self, account: Account, how: SignIn, now: datetime) -> tuple[UserSession, bytes]:
         session_id, key = uuid7(), refresh_tokens.new_key()
         session = UserSession(
             id=session_id,

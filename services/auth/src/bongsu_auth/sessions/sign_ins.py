@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from bongsu.identity.models import User
 from bongsu.mixins import Database, GroupCommit
 from bongsu_auth.errors import AccountBlocked
+from bongsu_auth.sessions.account import SignIn
 from bongsu_auth.sessions.limits import GuessLimits, Reservation
-from bongsu_auth.sessions.service import Sessions, SignIn, Tokens
+from bongsu_auth.sessions.service import Sessions, Tokens
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,10 @@ from bongsu_auth.accounts.manager import UserManager
 from bongsu_auth.errors import AccountBlocked, CodeRefused, LoginRefused, PasswordMissing, PasswordRefused
 from bongsu_auth.mfa.models import MfaChallenge
 from bongsu_auth.mfa.service import Factor, Mfa
+from bongsu_auth.sessions.account import SignIn
 from bongsu_auth.sessions.devices import MAX_AGE_S, Devices
 from bongsu_auth.sessions.limits import Attempt, GuessLimits, Reservation
-from bongsu_auth.sessions.service import Sessions, SignIn, Tokens, lock_active
+from bongsu_auth.sessions.service import Sessions, Tokens, lock_active
 from bongsu_auth.sessions.sign_ins import PasswordSignIn, PasswordSignIns
 
 
