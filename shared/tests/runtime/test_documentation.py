@@ -41,7 +41,7 @@ class TestDocumentation:
 
         @app.get("/dishes")
         async def listed() -> None:
-            """List the dishes, newest first. Those that are sold out
+            """List the `dishes`, newest first. Those that are sold out
             are left out.
 
             :raises NotFound: there is no kitchen.

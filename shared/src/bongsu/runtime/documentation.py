@@ -34,7 +34,7 @@ class Api(FastAPI):
             for path in super().openapi()["paths"].values():
                 for operation in path.values():
                     title, *rest = _SENTENCE_END.split(operation.pop("description", operation["summary"]), maxsplit=1)
-                    operation["summary"] = " ".join(title.split())
+                    operation["summary"] = " ".join(title.replace("`", "").split())  # shown as plain text
                     if rest and rest[0]:
                         operation["description"] = rest[0]
         return super().openapi()
