@@ -1,6 +1,7 @@
 """The control API of the sandbox's Discord, as tests use it."""
 
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from bongsu_sandbox.discord.users.personas import (
     BEACON_HILL,
@@ -13,6 +14,7 @@ from bongsu_sandbox.discord.users.personas import (
     SEOUL_DEVELOPERS,
 )
 from bongsu_sandbox.running import RunningSandbox
+from bongsu_sandbox.settings import SandboxSettings
 from tests.eventually import eventually
 
 __all__ = [
@@ -53,6 +55,30 @@ class Discord:
     async def member(self, guild_id: int, user_id: int, permissions: int) -> None:
         """Give a user a role with these permissions."""
         await self._call("PUT", f"/guilds/{guild_id}/members/{user_id}", {"permissions": permissions})
+
+    async def approve(self, guild_id: int, *, permissions: int) -> None:
+        """Approve permissions of the bot in a guild, as its manager does in a browser."""
+        redirect_uri = "http://localhost:8000/auth/oauth/discord/callback"
+        query = {
+            "client_id": (await self.state())["application_id"],
+            "response_type": "code",
+            "redirect_uri": redirect_uri,
+            "scope": "identify bot",
+            "permissions": str(permissions),
+            "guild_id": str(guild_id),
+            "disable_guild_select": "true",
+        }
+        form = {"persona": str(MINJI), "decision": "allow"}
+        answer = await self._http.post("/sandbox/discord/oauth2/authorize", params=query, data=form)
+        token = {
+            "grant_type": "authorization_code",
+            "code": parse_qs(urlsplit(answer.headers["location"]).query)["code"][0],
+            "redirect_uri": redirect_uri,
+            "client_id": query["client_id"],
+            "client_secret": SandboxSettings().discord_client_secret.get_secret_value(),
+        }
+        exchanged = await self._http.post("/sandbox/discord/api/oauth2/token", data=token)
+        assert not exchanged.is_error, exchanged.text
 
     async def limits(self, **limits: float) -> None:
         """Set the rate limits."""

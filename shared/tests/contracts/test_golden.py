@@ -11,8 +11,15 @@ from pydantic import ValidationError
 from bongsu.contracts.guilds import GuildJoined, GuildLeft, GuildSummary, GuildUpdated
 from bongsu.contracts.jobs import DeliveryWakeup, EmailRecipient, NotificationJob
 from bongsu.contracts.rpc import (
+    CommandUse,
+    GuildChange,
+    GuildChannel,
     GuildCount,
     GuildCountRequest,
+    GuildDetail,
+    GuildDetailRequest,
+    GuildHistory,
+    GuildHistoryRequest,
     GuildLeave,
     GuildLeaveRequest,
     GuildList,
@@ -77,6 +84,18 @@ SHAPES: dict[str, Wire] = {
     "guild_count": GuildCount(guilds=3, shards_answered=1, shards=2),
     "guild_list_request": GuildListRequest(ids=(GUILD.id,), after=300000000002228224, limit=50),
     "guild_list": GuildList(guilds=(GUILD,), next=GUILD.id),
+    "guild_detail_request": GuildDetailRequest(guild_id=GUILD.id),
+    "guild_detail": GuildDetail(
+        guild_id=GUILD.id,
+        missing=("embed_links",),
+        channels=(GuildChannel(id=400000000000000001, name="공지", category="안내", missing=("send_messages",)),),
+        at=AT,
+    ),
+    "guild_history_request": GuildHistoryRequest(guild_id=GUILD.id, limit=5),
+    "guild_history": GuildHistory(
+        changes=(GuildChange(at=AT, kind="removed", actor="김봉수"),),
+        commands=(CommandUse(at=AT, command="ping", outcome="done"),),
+    ),
     "guild_leave_request": GuildLeaveRequest(
         guild_id=GUILD.id, assertion="eyJ.eyJ.sig", idempotency_key="0f9c1a52-leave"
     ),

@@ -17,11 +17,13 @@ from bongsu.runtime.migrations import MigrationSet
 from bongsu.runtime.stop import StopSignal
 from bongsu_bot.apis import Apis
 from bongsu_bot.bot import BongsuBot
+from bongsu_bot.details.handlers import DetailHandlers
 from bongsu_bot.guilds import service as guilds
 from bongsu_bot.guilds.handlers import GuildHandlers
 from bongsu_bot.guilds.reconciler import GuildReconciler
 from bongsu_bot.guilds.recorder import GuildRecorder
 from bongsu_bot.guilds.rest import RestGuildDirectory
+from bongsu_bot.history.handlers import HistoryHandlers
 from bongsu_bot.leave_requests.handlers import LeaveHandlers
 from bongsu_bot.leave_requests.service import LeaveRequests
 from bongsu_bot.links import Links
@@ -76,6 +78,8 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
         health = ShardHandlers(broker, shards, guilds.count)
         health.register(registry)
         GuildHandlers(shards, health).register(registry)
+        DetailHandlers(shards, runner.find_guild).register(registry)
+        HistoryHandlers().register(registry)
         LeaveHandlers(LeaveRequests(database, directory, recorder)).register(registry)
         async with (
             leases.running(),

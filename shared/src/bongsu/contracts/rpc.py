@@ -11,7 +11,7 @@ added again since), `bot_not_ready`, `shard_unavailable`, `discord_unavailable`.
 """
 
 from datetime import datetime
-from typing import Final, Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar, get_args
 
 from pydantic import Field
 
@@ -52,14 +52,19 @@ class ShardRequest(RpcRequest[Answer], Generic[Answer]):
     shard: int | None = Field(default=None, ge=0)
 
 
-class GuildCommand(RpcRequest[Answer], Generic[Answer]):
+class GuildRequest(RpcRequest[Answer], Generic[Answer]):
+    """A request about a guild to the process that runs its shard. The caller has checked who may see the answer."""
+
+    guild_id: Snowflake
+
+
+class GuildCommand(GuildRequest[Answer], Generic[Answer]):
     """A change to a guild, on behalf of a user; the process that runs the guild's shard makes it.
 
     `assertion` is the user's (`POST /auth/assertions` with `audience` `BOT_AUDIENCE`, the request's method, and
     `guild_target`) and works once. The same user's command with the same `idempotency_key` is run once.
     """
 
-    guild_id: Snowflake
     assertion: str = Field(max_length=2048)
     idempotency_key: str = Field(pattern=r"^[\x21-\x7e]{8,128}$")
 
@@ -124,6 +129,79 @@ class GuildListRequest(RpcRequest[GuildList]):
     ids: tuple[Snowflake, ...] | None = Field(default=None, max_length=GUILDS_PAGE)
     after: Snowflake | None = None
     limit: int = Field(default=GUILDS_PAGE, ge=1, le=GUILDS_PAGE)
+
+
+BotPermission = Literal["view_channel", "send_messages", "embed_links", "read_message_history"]
+BOT_PERMISSIONS: Final[tuple[BotPermission, ...]] = get_args(BotPermission)
+"""What the bot needs in a guild and in each channel that it writes to, by Discord's names."""
+
+
+class GuildChannel(Wire):
+    """A text channel, and the permissions that the bot lacks in it."""
+
+    id: Snowflake
+    name: str
+    category: str | None = None
+    missing: tuple[BotPermission, ...] = ()
+
+
+class GuildDetail(RpcAnswer):
+    """The bot's permissions in a guild and in its text channels, as of `at`: while the shard is disconnected, its end.
+
+    `missing` are those that the bot's roles lack in the whole guild.
+    """
+
+    guild_id: Snowflake
+    missing: tuple[BotPermission, ...] = ()
+    channels: tuple[GuildChannel, ...] = ()
+    at: datetime
+
+
+class GuildDetailRequest(GuildRequest[GuildDetail]):
+    """Read the bot's permissions in a guild and its text channels, in Discord's order."""
+
+    method: Literal["guild_detail"] = "guild_detail"
+
+
+class GuildChange(Wire):
+    """A change of a guild, as the bot recorded it.
+
+    :param kind: `added`, `removed` (on a user's request), `left`, `outage`, `recovered` or `renamed`; features of the
+        bot add others.
+    :param actor: the name of the user who made it.
+    :param detail: for `renamed`, the new name.
+    """
+
+    at: datetime
+    kind: str
+    actor: str | None = None
+    detail: str | None = None
+
+
+CommandOutcome = Literal["done", "refused", "failed"]
+
+
+class CommandUse(Wire):
+    """A use of a slash command in a guild. Whose, is not recorded."""
+
+    at: datetime
+    command: str
+    outcome: CommandOutcome
+
+
+class GuildHistory(RpcAnswer):
+    """Newest first."""
+
+    changes: tuple[GuildChange, ...] = ()
+    commands: tuple[CommandUse, ...] = ()
+
+
+class GuildHistoryRequest(RpcRequest[GuildHistory]):
+    """List the newest changes of a guild and the newest uses of commands in it, at most `limit` of each."""
+
+    method: Literal["guild_history"] = "guild_history"
+    guild_id: Snowflake
+    limit: int = Field(default=10, ge=1, le=100)
 
 
 class GuildLeave(RpcAnswer):

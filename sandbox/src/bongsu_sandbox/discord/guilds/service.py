@@ -71,12 +71,20 @@ class Guilds:
         return channel
 
     def join(self, guild: Guild, *, permissions: int = 0) -> None:
-        """Add the bot, unless it is a member."""
+        """Add the bot; if it is a member, give its role the permissions that it lacks, as Discord does."""
         if self._bot.id in guild.members:
+            self._extend(guild, permissions)
             return
         add_bot(guild, self._bot, permissions=permissions)
         self._world.save()
         self._dispatch_create(guild, newly_joined=True)
+
+    def _extend(self, guild: Guild, permissions: int) -> None:
+        role = next(one for one in guild.roles.values() if one.bot_id == self._bot.id)
+        role.permissions |= permissions
+        self._world.save()
+        event: dict[str, object] = {"guild_id": str(guild.id), "role": role.to_wire()}
+        self._hub.dispatch("GUILD_ROLE_UPDATE", event, guild_id=guild.id)
 
     def leave(self, guild: Guild) -> None:
         """Remove the bot, if it is a member."""

@@ -2,15 +2,20 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from bongsu.contracts.guilds import GuildEvent, GuildJoined, GuildLeft, GuildSummary, GuildUpdated
 from bongsu.contracts.rpc import shard_of
 from bongsu_bot.guilds.models import Guild
 from bongsu_bot.guilds.port import ListedGuild
+from bongsu_bot.history.service import record_change
+from bongsu_bot.leave_requests.models import LeaveRequest
 
 MAX_NAME_CHARS: Final = 100
+REMOVAL_WINDOW: Final = timedelta(minutes=5)
+"""The longest time between a request to leave and the departure that it explains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,12 @@ async def upsert(snapshot: GuildSnapshot) -> list[GuildEvent]:
             joined_at=snapshot.joined_at or now,
             left_at=None,
         )
+        await record_change(guild.id, "added")
         return [GuildJoined(guild=GuildSummary.model_validate(guild), at=now)]
+    if known.name != name:
+        await record_change(known.id, "renamed", detail=name)
+    if known.status == "unavailable":
+        await record_change(known.id, "recovered")
     changed = await known.update(
         name=name,
         icon=snapshot.icon,
@@ -58,6 +68,7 @@ async def mark_unavailable(guild_id: int) -> list[GuildEvent]:
     if known is None or known.status != "active":
         return []
     await known.update(status="unavailable")
+    await record_change(guild_id, "outage")
     return [GuildUpdated(guild=GuildSummary.model_validate(known), at=datetime.now(UTC))]
 
 
@@ -69,6 +80,8 @@ async def mark_left(*guild_ids: int) -> list[GuildEvent]:
         known = await Guild.get_or_none(guild_id)
         if known is not None and known.status != "left":
             await known.update(status="left", left_at=now)
+            actor_id = await _find_remover(guild_id, now)
+            await record_change(guild_id, "left" if actor_id is None else "removed", actor_id=actor_id)
             events.append(GuildLeft(guild=GuildSummary.model_validate(known), at=now))
     return events
 
@@ -104,15 +117,25 @@ async def reconcile(
                 joined_at=now,
                 left_at=None,
             )
+            await record_change(guild.id, "added")
             events.append(GuildJoined(guild=GuildSummary.model_validate(guild), at=now))
         elif guild is not None:
             status = "unavailable" if found.id in unavailable else guild.status
             count = guild.member_count if found.member_count is None else found.member_count
+            if status != guild.status:
+                await record_change(guild.id, "outage")
             if await guild.update(status=status, member_count=count) is not None:
                 events.append(GuildUpdated(guild=GuildSummary.model_validate(guild), at=now))
     present = {found.id for found in listed}
     gone = [guild for guild in stored if shard_of(guild, shards) in own and guild not in present and guild not in seen]
     return [*events, *await mark_left(*gone)]
+
+
+async def _find_remover(guild_id: int, now: datetime) -> UUID | None:
+    """Return the user whose request made the bot leave, which Discord does not report; None if it left otherwise."""
+    recent = LeaveRequest.filter_by(guild_id=guild_id, created_at__gte=now - REMOVAL_WINDOW)
+    request = await recent.order_by("-created_at").first()
+    return request.actor_id if request is not None else None
 
 
 async def count(shard: int, shards: int) -> int:

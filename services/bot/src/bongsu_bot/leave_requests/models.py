@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, UniqueConstraint
+from sqlalchemy import BigInteger, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bongsu.mixins import AsciiKey, BaseModel, UTCDateTime, UUIDKey
@@ -22,4 +22,7 @@ class LeaveRequest(BaseModel):
     claimed_until: Mapped[datetime] = mapped_column(UTCDateTime())
     left_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
 
-    __table_args__ = (UniqueConstraint("actor_id", "idempotency_key", name="uq_leave_requests_key"),)
+    __table_args__ = (
+        UniqueConstraint("actor_id", "idempotency_key", name="uq_leave_requests_key"),
+        Index("ix_leave_requests_guild", "guild_id", "created_at"),
+    )

@@ -16,7 +16,7 @@ from bongsu.broker import Broker, BrokerError, JsonObject, Message, RpcError, Rp
 from bongsu.broker.port import RpcHandler
 from bongsu.broker.rpc import deadline_of
 from bongsu.contracts.queues import BOT_RPC, bot_rpc_shard
-from bongsu.contracts.rpc import GuildCommand, RpcRequest, ShardRequest, guild_target, shard_of
+from bongsu.contracts.rpc import GuildCommand, GuildRequest, RpcRequest, ShardRequest, guild_target, shard_of
 from bongsu.identity.assertions import AssertionRefused, AssertionVerifier
 from bongsu.identity.nonces import Nonces
 from bongsu.runtime.errors import ServiceError
@@ -152,7 +152,7 @@ class RpcServer:
 
     def _home(self, request: RpcRequest[Any]) -> int | None:
         """The shard whose process answers the request; None where any process does."""
-        if isinstance(request, GuildCommand):
+        if isinstance(request, GuildRequest):
             return shard_of(request.guild_id, self._shards.total)
         return request.shard if isinstance(request, ShardRequest) else None
 

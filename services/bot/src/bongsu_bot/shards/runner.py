@@ -84,6 +84,10 @@ class Runner:
         """Return the health of a shard of this process."""
         return self._health.get(shard, self._bot.latency_of(shard) if self._bot is not None else None)
 
+    def find_guild(self, guild_id: int) -> discord.Guild | None:
+        """Return a guild of this process's shards from the gateway's cache, if the bot is in it."""
+        return self._bot.get_guild(guild_id) if self._bot is not None else None
+
     def _shard_state(self, shard: int) -> ShardState:
         if self.state in ("waiting", "refused", "stopped"):
             return self.state
