@@ -65,7 +65,7 @@ class TestChanges:
         (removed, _) = (await service.list_history(GUILD.id, limit=10)).changes
         assert (removed.kind, removed.actor) == ("removed", "김봉수")
 
-    async def test_removal_names_nobody_when_the_account_was_deleted(self) -> None:
+    async def test_removal_names_no_user_when_the_account_was_deleted(self) -> None:
         await service.record_change(GUILD.id, "removed", actor_id=uuid7())
         assert (await service.list_history(GUILD.id, limit=10)).changes[0].actor is None
 
