@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from bongsu_dashboard.app import Ports, create_pages
 from bongsu_dashboard.settings import DashboardSettings
 from services.dashboard.tests.fake_credentials import FakeCredentials
+from services.dashboard.tests.fake_keys import FakeKeys
 from services.dashboard.tests.fake_notifications import FakeNotifications
 from services.dashboard.tests.fake_users import FakeUsers
 from services.dashboard.tests.fakes import MINA, FakeAccounts, FakeBot, FakeDirectory
@@ -27,6 +28,7 @@ class Stage:
     notifications: FakeNotifications = field(default_factory=FakeNotifications)
     credentials: FakeCredentials = field(default_factory=FakeCredentials)
     users: FakeUsers = field(default_factory=FakeUsers)
+    keys: FakeKeys = field(default_factory=FakeKeys)
     bot: FakeBot = field(default_factory=FakeBot)
     settings: DashboardSettings = field(default_factory=DashboardSettings)
 
@@ -38,6 +40,7 @@ class Stage:
             bot=self.bot,
             credentials=self.credentials,
             users=self.users,
+            keys=self.keys,
         )
         return create_pages(settings=self.settings, public_url=url, ports=ports)
 

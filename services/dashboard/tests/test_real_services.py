@@ -16,6 +16,7 @@ from bongsu.broker.memory import MemoryBroker
 from bongsu.identity.callers import Identity
 from bongsu.identity.key_source import ensure_signing_key
 from bongsu.identity.models import UserSession
+from bongsu.identity.signatures import RequestSigner
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu_auth import app as auth
@@ -208,6 +209,36 @@ class TestSecondFactor:
         right = await browser.post("/login/code", {"code": code, "next": "/account"})
         assert (right.status_code, right.headers["location"]) == (303, "/account")
         assert (await browser.get("/account")).status_code == 200
+
+
+class TestKeys:
+    async def test_key_of_the_page_signs_requests_until_it_is_deleted(self, whole: Whole) -> None:
+        browser = await whole.signed_in()
+        await browser.get("/keys/new")
+        fields: dict[str, str | list[str]] = {"memo": "서버", "mode": "live", "lifetime": "30", "scopes": "stats:read"}
+        made = await browser.post("/keys", fields)
+        pair = re.findall(r'<code class="secret">(b[as]k_[^<]+)</code>', made.text)
+        page = re.findall(r'href="(/keys/[0-9a-f-]{36})"', made.text)[0]
+        await browser.get(page)
+        allowed = await browser.post(f"{page}/allowlist", {"cidr": "127.0.0.1"})
+        assert (allowed.status_code, allowed.headers["location"]) == (303, page)
+        wrong = await browser.post(f"{page}/allowlist", {"cidr": "10.0.0.1/8"})
+        assert (wrong.status_code, 'id="e-cidr"' in wrong.text) == (422, True)
+        assert await self._code(whole, *pair) == "session_required"
+        rotated = await browser.post(f"{page}/rotate")
+        successor = re.findall(r'<code class="secret">(b[as]k_[^<]+)</code>', rotated.text)
+        assert (successor[0], successor[1] != pair[1]) == (pair[0], True)
+        assert await self._code(whole, *pair) == await self._code(whole, *successor) == "session_required"
+        assert "127.0.0.1/32" in text_of((await browser.get(page)).text)
+        deleted = await browser.post(f"{page}/delete")
+        assert deleted.headers["location"] == "/keys"
+        assert await self._code(whole, *successor) == "signature_refused"
+
+    @staticmethod
+    async def _code(whole: Whole, access_key: str, secret_key: str) -> str:
+        """Return the code of a refusal; `session_required` means that the signature was accepted."""
+        answer = await whole.browser().client.get("/auth/me", auth=RequestSigner(access_key, secret_key))
+        return str(answer.json()["code"])
 
 
 class TestLeaving:

@@ -25,6 +25,10 @@ from bongsu_dashboard.guilds.rpc import RpcBot
 from bongsu_dashboard.guilds.service import Guilds
 from bongsu_dashboard.home import endpoints as home
 from bongsu_dashboard.home.service import Home
+from bongsu_dashboard.keys import endpoints as keys
+from bongsu_dashboard.keys.http import HttpKeyClient
+from bongsu_dashboard.keys.port import KeyClient
+from bongsu_dashboard.keys.service import Keys
 from bongsu_dashboard.notifications import endpoints as notifications
 from bongsu_dashboard.notifications.http import HttpNotifyClient
 from bongsu_dashboard.notifications.port import NotifyClient
@@ -63,6 +67,7 @@ class Ports:
     bot: Bot
     credentials: CredentialClient
     users: UserClient
+    keys: KeyClient
 
 
 def create_app(
@@ -79,6 +84,7 @@ def create_app(
         auth=HttpAuthClient(auth_api),
         credentials=HttpCredentialClient(auth_api),
         users=HttpUserClient(auth_api),
+        keys=HttpKeyClient(auth_api),
         directory=HttpGuildDirectory(auth_api),
         notify=HttpNotifyClient(Upstream("notify", notify)),
         bot=RpcBot(broker, timeout_s=settings.bot_timeout_s, leave_timeout_s=settings.leave_timeout_s),
@@ -101,6 +107,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         SignIn(ports.auth),
         Security(ports.credentials),
         Users(ports.users),
+        Keys(ports.keys),
         Notifications(ports.notify),
         guilds_service,
         PendingInstalls(settings.install_wait_s),
@@ -122,6 +129,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         second_factor.account_router,
         leaving.router,
         users.router,
+        keys.router,
     ):
         app.include_router(private, dependencies=[Depends(require_own_form_of_user)])
     app.include_router(assets.router)

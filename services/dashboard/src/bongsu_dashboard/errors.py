@@ -195,3 +195,20 @@ class RemovalOutdated(Conflict):
 class NameNotTyped(Invalid):
     code = "name_not_typed"
     detail = "Type the server's name as shown"
+
+
+class KeyLimit(FormError, Conflict):
+    """The user has as many active API keys as the limit allows."""
+
+    code = "key_limit"
+    detail = "Stop or delete a key first"
+
+
+class AddressNotAllowed(FormError, Conflict):
+    """The allow-list is full, or has the block already."""
+
+    code = "allowlist_limit"
+    field = "cidr"
+
+    def __init__(self, error: Conflict) -> None:
+        super().__init__(error.detail, code=error.code)

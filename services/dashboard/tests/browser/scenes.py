@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import uvicorn
@@ -11,7 +12,9 @@ import uvicorn
 from bongsu.contracts.notifications import Failure
 from bongsu.identity.scopes import Role
 from bongsu.process.server import listen
+from bongsu_dashboard.keys.port import AllowlistEntry
 from bongsu_dashboard.settings import DashboardSettings
+from services.dashboard.tests.fake_keys import FakeKeys, a_key
 from services.dashboard.tests.fake_notifications import FakeNotifications, a_notification
 from services.dashboard.tests.fake_users import an_account
 from services.dashboard.tests.fakes import (
@@ -28,7 +31,10 @@ from services.dashboard.tests.stage import Stage
 from tests.eventually import eventually
 
 LEE = UUID(int=7)
+KEY = UUID(int=8)
 ACTIVE, BUSY, ABSENT, OUTAGE, HOSTILE = (number << 22 for number in (8, 17, 28, 39, 53))
+DAY = timedelta(days=1)
+ROTATED = datetime.now(UTC).replace(microsecond=0) + DAY
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0 Safari/537.36"
 PHONE = "Mozilla/5.0 (Linux; Android 16; SM-S931N) AppleWebKit/537.36 Chrome/150.0 Mobile Safari/537.36"
 
@@ -78,6 +84,20 @@ def full() -> Stage:
                 a_notification("가입을 환영합니다", "delivered", minutes=600, email="haneul@example.com"),
                 a_notification("서버 점검 예고", "cancelled", minutes=1300, email="team@example.com"),
             ]
+        ),
+        keys=FakeKeys(
+            items=[
+                a_key(
+                    id=KEY,
+                    memo="결제 서버",
+                    access_key="bak_Qm9uZ3N1LWtleS0wMDAx",
+                    expires_at=ROTATED + 60 * DAY,
+                    previous_secret_valid_until=ROTATED,
+                ),
+                a_key(memo="staging", mode="test", access_key="bak_Qm9uZ3N1LWtleS0wMDAy"),
+                a_key(status="stopped", access_key="bak_Qm9uZ3N1LWtleS0wMDAz"),
+            ],
+            entries={KEY: [AllowlistEntry(id=UUID(int=9), cidr="203.0.113.0/24", created_at=ROTATED - DAY)]},
         ),
         settings=DashboardSettings(install_wait_s=20),
     )

@@ -15,6 +15,7 @@ from playwright.async_api import BrowserContext, async_playwright
 from services.dashboard.tests.browser.scenes import (
     ABSENT,
     ACTIVE,
+    KEY,
     LEE,
     OUTAGE,
     first_run,
@@ -47,10 +48,14 @@ def pages_of(stage: Stage) -> Mapping[str, str]:
         "notification-failed": f"/notifications/{items[3].id}",
         "notification-cancel": f"/notifications/{items[0].id}/cancel",
         "send": "/notifications/new",
+        "keys": "/keys",
+        "key": f"/keys/{KEY}",
+        "key-new": "/keys/new",
+        "key-rotate": f"/keys/{KEY}/rotate",
         "account": "/account",
         "account-password": "/account/password",
         "account-two-step": "/account/two-step",
-        "account-leave": "/account/leave",
+        "account-leave": "/account/delete",
         "not-found": "/nothing",
     }
 

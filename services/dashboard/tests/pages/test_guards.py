@@ -128,7 +128,13 @@ class TestForms:
         refused = {}
         for path in _posts(stage.app()):
             address = path.replace(":uuid", "").format(
-                guild_id=1, notification_id="0" * 32, session_id="0" * 32, provider="google", user_id="0" * 32
+                guild_id=1,
+                notification_id="0" * 32,
+                session_id="0" * 32,
+                provider="google",
+                user_id="0" * 32,
+                key_id="0" * 32,
+                entry_id="0" * 32,
             )
             refused[path] = (await browser.post(address, token=" ")).status_code
         assert len(refused) >= 14
