@@ -11,7 +11,7 @@ from bongsu.contracts.rpc import BotStatus, ShardState, ShardStatus, shard_of
 from bongsu.identity.scopes import Role
 from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, ServiceError, TooMany, Unauthorised
 from bongsu_dashboard.accounts.port import Cookies, SignInReply
-from bongsu_dashboard.accounts.user import Identity, Session, User
+from bongsu_dashboard.accounts.user import Event, EventPage, Identity, Session, User
 from bongsu_dashboard.browser import Browser, Redirect, SetCookie
 from bongsu_dashboard.errors import BotSilent, DiscordNotLinked, RemovalOutdated, RemovalUnknown, ServiceDown
 from bongsu_dashboard.guilds.guild import ManagedGuild, ManagedGuilds
@@ -47,6 +47,16 @@ def a_user(**facts: object) -> User:
     return User.model_validate(made | facts)
 
 
+def an_event(action: str, *, minutes: int = 3, **facts: object) -> Event:
+    made: dict[str, object] = {
+        "id": uuid4(),
+        "at": now() - timedelta(minutes=minutes),
+        "action": action,
+        "address": "203.0.113.7",
+    }
+    return Event.model_validate(made | facts)
+
+
 def a_session(*, current: bool = False, user_agent: str = "", minutes: int = 3) -> Session:
     return Session(
         id=uuid4(),
@@ -64,6 +74,7 @@ class FakeAccounts:
 
     users: dict[str, User] = field(default_factory=lambda: {MINA: a_user()})
     open_sessions: list[Session] = field(default_factory=list)
+    history: list[Event] = field(default_factory=list)
     configured: tuple[str, ...] = ("google", "kakao", "discord")
     linked: list[Identity] = field(default_factory=lambda: [Identity(provider="discord", display_name="bongsu.mina")])
     asks_code: bool = False
@@ -129,6 +140,12 @@ class FakeAccounts:
     async def sessions(self, browser: Browser) -> list[Session]:
         self._called(browser, "sessions")
         return self.open_sessions
+
+    async def events(self, browser: Browser, *, limit: int, after: UUID | None) -> EventPage:
+        self._called(browser, "events")
+        at = next((number + 1 for number, event in enumerate(self.history) if event.id == after), 0)
+        shown = self.history[at : at + limit]
+        return EventPage(items=shown, next=str(shown[-1].id) if len(self.history) > at + limit else None)
 
     async def end_session(self, browser: Browser, session_id: UUID) -> None:
         self._called(browser, "end_session", str(session_id))

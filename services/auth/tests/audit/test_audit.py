@@ -40,3 +40,35 @@ class TestAudit:
         first = (await stage.client.get("/auth/audit?limit=2", headers=headers)).json()
         second = (await stage.client.get(f"/auth/audit?limit=2&after={first['next']}", headers=headers)).json()
         assert (len(first["items"]), len(second["items"]), second["next"]) == (2, 1, None)
+
+
+class TestAboutMe:
+    async def test_manager_sees_entries_about_the_own_account_only(self, each_stage: Stage) -> None:
+        other = await each_stage.user()
+        me = await each_stage.user(role=Role.MANAGER)
+        headers = await each_stage.signed_in(me)
+        await each_stage.client.patch(f"/auth/users/{other.id}", json={"status": "blocked"}, headers=headers)
+        page = (await each_stage.client.get("/auth/audit?about_me=true", headers=headers)).json()
+        assert [item["action"] for item in page["items"]] == ["session.opened", "account.created"]
+
+    async def test_wrong_password_is_listed_with_its_address_when_a_stranger_guessed(self, stage: Stage) -> None:
+        me = await stage.user()
+        async with stage.browser(address="198.51.100.7") as stranger:
+            await stranger.post("/auth/login", json={"email": me.email, "password": "wrong"})
+        headers = await stage.signed_in(me)
+        first = (await stage.client.get("/auth/audit?about_me=true&limit=1", headers=headers)).json()
+        second = (
+            await stage.client.get(f"/auth/audit?about_me=true&limit=1&after={first['next']}", headers=headers)
+        ).json()
+        [failure] = second["items"]
+        assert (failure["action"], failure["address"]) == ("session.sign_in_failed", "198.51.100.7")
+
+    async def test_address_of_an_administrator_is_hidden_from_the_account_it_changed(self, stage: Stage) -> None:
+        me, boss = await stage.user(), await stage.user(role=Role.ADMINISTRATOR)
+        acting = await stage.signed_in(boss)
+        changed = await stage.client.patch(f"/auth/users/{me.id}", json={"sending": "trial"}, headers=acting)
+        assert changed.status_code == 200
+        for headers, address in ((await stage.signed_in(me), None), (acting, "127.0.0.1")):
+            items = (await stage.client.get("/auth/audit", headers=headers)).json()["items"]
+            [entry] = [item for item in items if item["action"] == "user.sending_changed"]
+            assert (entry["actor_id"], entry["address"]) == (str(boss.id), address)

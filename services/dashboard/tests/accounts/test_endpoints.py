@@ -1,6 +1,6 @@
 from uuid import uuid4
 
-from services.dashboard.tests.fakes import MINA, a_session, a_user
+from services.dashboard.tests.fakes import MINA, a_session, a_user, an_event
 from services.dashboard.tests.stage import Stage, text_of
 
 
@@ -121,3 +121,37 @@ class TestLinking:
         await browser.get("/account")
         await browser.post("/account/link/discord", {"next": "//evil.example"})
         assert ("link", "discord", "/account") in stage.accounts.calls
+
+
+class TestActivity:
+    async def test_account_shows_the_newest_events_and_the_age_of_each_session(self, stage: Stage) -> None:
+        stage.accounts.open_sessions = [a_session(current=True)]
+        stage.accounts.history = [
+            an_event("session.sign_in_failed", address="198.51.100.20"),
+            an_event("session.opened", details={"provider": "kakao"}),
+            *(an_event("password.changed") for _ in range(4)),
+        ]
+        page = await stage.mina().get("/account")
+        text = text_of(page.text)
+        assert "로그인에 실패했습니다" in text
+        assert "198.51.100.20" in text
+        assert "로그인했습니다 · 카카오" in text
+        assert text.count("비밀번호를 변경했습니다") == 3
+        assert "마지막 사용 3분 전 · 로그인 2일 전" in text
+        assert 'href="/account/activity"' in page.text
+
+    async def test_pages_of_events_follow_one_another(self, stage: Stage) -> None:
+        stage.accounts.history = [an_event("session.opened", address=f"10.0.0.{number}") for number in range(30)]
+        browser = stage.mina()
+        first = await browser.get("/account/activity")
+        following = f"/account/activity?after={stage.accounts.history[24].id}"
+        assert f'href="{following}"' in first.text
+        second = await browser.get(following)
+        assert ["10.0.0.24" in page.text for page in (first, second)] == [True, False]
+        assert ("10.0.0.29" in second.text, "after=" in second.text) == (True, False)
+
+    async def test_unknown_event_is_shown_by_its_name(self, stage: Stage) -> None:
+        stage.accounts.history = [an_event("guild.painted", address="<b>")]
+        page = await stage.mina().get("/account/activity")
+        assert "guild.painted" in text_of(page.text)
+        assert "<b>" not in page.text

@@ -26,6 +26,7 @@ from services.dashboard.tests.fakes import (
     a_session,
     a_summary,
     a_user,
+    an_event,
 )
 from services.dashboard.tests.stage import Stage
 from tests.eventually import eventually
@@ -47,7 +48,15 @@ def full() -> Stage:
                 a_session(current=True, user_agent=CHROME, minutes=1),
                 a_session(user_agent=PHONE, minutes=190),
                 a_session(user_agent="curl/8.1", minutes=4000),
-            ]
+            ],
+            history=[
+                an_event("session.opened", minutes=1, details={"how": "fed", "provider": "kakao"}),
+                an_event("session.sign_in_failed", minutes=42, address="198.51.100.20"),
+                an_event("api_key.address_allowed", minutes=180, details={"cidr": "203.0.113.0/24"}),
+                an_event("password.changed", minutes=2900),
+                an_event("identity.linked", minutes=9000),
+                *(an_event("session.opened", minutes=12000 + number) for number in range(30)),
+            ],
         ),
         directory=FakeDirectory(
             managed_by={

@@ -53,6 +53,7 @@ def pages_of(stage: Stage) -> Mapping[str, str]:
         "key-new": "/keys/new",
         "key-rotate": f"/keys/{KEY}/rotate",
         "account": "/account",
+        "account-activity": "/account/activity",
         "account-password": "/account/password",
         "account-two-step": "/account/two-step",
         "account-leave": "/account/delete",

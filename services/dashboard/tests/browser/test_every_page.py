@@ -55,6 +55,7 @@ OF_USERS = [
     f"/keys/{KEY}/rotate",
     f"/keys/{KEY}/delete",
     "/account",
+    "/account/activity",
     "/account/password",
     "/account/email",
     "/account/confirm",

@@ -1,6 +1,7 @@
 """Responses about the audit log."""
 
 from datetime import datetime
+from typing import Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +21,15 @@ class AuditOut(BaseModel):
     target: str | None
     address: str | None
     details: dict[str, str | int] | None
+
+    @classmethod
+    def of(cls, entry: object, *, reader_id: UUID | None) -> Self:
+        """Describe an entry to a user, or to a manager (None), who sees the address of every actor."""
+        shown = cls.model_validate(entry)
+        # Without an actor it is an address that guessed a password: its owner has to see it.
+        if reader_id is None or shown.actor_id in (None, reader_id):
+            return shown
+        return shown.model_copy(update={"address": None})
 
 
 class AuditPage(BaseModel):

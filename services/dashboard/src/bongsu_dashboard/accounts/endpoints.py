@@ -1,4 +1,4 @@
-"""`/account`: profile, sessions and linked accounts."""
+"""`/account`: profile, sessions, linked accounts and activity."""
 
 from typing import Annotated
 from uuid import UUID
@@ -30,6 +30,14 @@ async def show_account(
     if linked is not None or error is not None:
         return render.redirect("/account", flash=flash_of_linking(error))
     return await _account_page(render, user, accounts, Draft())
+
+
+@router.get("/activity")
+async def show_activity(
+    render: Rendering, _user: SignedIn, accounts: AccountsService, after: UUID | None = None
+) -> Response:
+    page = await accounts.list_events(render.browser, after)
+    return render("accounts/activity.html", events=page.items, following=page.next)
 
 
 @router.post("/profile")

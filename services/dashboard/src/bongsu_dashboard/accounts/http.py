@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from bongsu_dashboard.accounts.port import Cookies, SignInReply
-from bongsu_dashboard.accounts.user import Identity, Session, User
+from bongsu_dashboard.accounts.user import EventPage, Identity, Session, User
 from bongsu_dashboard.browser import Browser, Redirect
 from bongsu_dashboard.upstream import Received, Upstream
 
@@ -67,6 +67,10 @@ class HttpAuthClient:
 
     async def sessions(self, browser: Browser) -> list[Session]:
         return (await self._auth.call(browser, "GET", "/auth/sessions")).parse(_Items[Session]).items
+
+    async def events(self, browser: Browser, *, limit: int, after: UUID | None) -> EventPage:
+        query = {"about_me": "true", "limit": str(limit)} | ({"after": str(after)} if after else {})
+        return (await self._auth.call(browser, "GET", "/auth/audit", query=query)).parse(EventPage)
 
     async def end_session(self, browser: Browser, session_id: UUID) -> None:
         await self._auth.call(browser, "DELETE", f"/auth/sessions/{session_id}")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from bongsu_dashboard.accounts.user import Identity, Session, User
+from bongsu_dashboard.accounts.user import EventPage, Identity, Session, User
 from bongsu_dashboard.browser import Browser, Redirect, SetCookie
 
 Cookies = tuple[SetCookie, ...]
@@ -64,6 +64,9 @@ class AuthClient(Protocol):
 
     async def sessions(self, browser: Browser) -> list[Session]:
         """List the user's sessions, newest first."""
+
+    async def events(self, browser: Browser, *, limit: int, after: UUID | None) -> EventPage:
+        """List what happened to the user's account."""
 
     async def end_session(self, browser: Browser, session_id: UUID) -> None:
         """End one session of the user.

@@ -8,21 +8,24 @@ from uuid import UUID
 from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorised
 from bongsu_dashboard.accounts.port import AuthClient
 from bongsu_dashboard.accounts.schemas import ProfileForm
-from bongsu_dashboard.accounts.user import Identity, Locale, Session, User
+from bongsu_dashboard.accounts.user import Event, EventPage, Identity, Locale, Session, User
 from bongsu_dashboard.browser import Browser, Redirect
 from bongsu_dashboard.errors import ConfirmationRequired
 from bongsu_dashboard.forms import FieldsRefused
 
+RECENT_EVENTS: Final = 5
+EVENTS_PER_PAGE: Final = 25
 _LINK_ERRORS: Final = frozenset({"linked_elsewhere", "another_linked"})
 
 
 @dataclass(frozen=True, slots=True)
 class AccountOverview:
-    """What the account page shows. `linkable` are the configured providers that are not linked yet."""
+    """What the account page shows: `linkable` are the configured providers that are not linked yet."""
 
     sessions: list[Session]
     identities: list[Identity]
     linkable: list[str]
+    events: list[Event]
 
 
 class Accounts:
@@ -41,12 +44,18 @@ class Accounts:
             return None
 
     async def load_overview(self, browser: Browser) -> AccountOverview:
-        """Load sessions, linked accounts and the providers that can be linked."""
-        sessions, identities, providers = await asyncio.gather(
-            self._auth.sessions(browser), self._auth.identities(browser), self._auth.providers()
+        """Load sessions, linked accounts, the providers that can be linked, and recent events."""
+        sessions, identities, providers, events = await asyncio.gather(
+            self._auth.sessions(browser),
+            self._auth.identities(browser),
+            self._auth.providers(),
+            self._auth.events(browser, limit=RECENT_EVENTS, after=None),
         )
         linked = {identity.provider for identity in identities}
-        return AccountOverview(sessions, identities, [name for name in providers if name not in linked])
+        return AccountOverview(sessions, identities, [name for name in providers if name not in linked], events.items)
+
+    async def list_events(self, browser: Browser, after: UUID | None) -> EventPage:
+        return await self._auth.events(browser, limit=EVENTS_PER_PAGE, after=after)
 
     async def list_identities(self, browser: Browser) -> list[Identity]:
         return await self._auth.identities(browser)

@@ -84,3 +84,45 @@ class Identity(Received):
     provider: str
     display_name: str | None = None
     relink_needed: bool = False
+
+
+class Event(Received):
+    """An entry of the audit log that concerns the user's account."""
+
+    id: UUID
+    at: datetime
+    action: str
+    address: str | None
+    details: dict[str, str | int] | None = None
+
+    @property
+    def is_alarming(self) -> bool:
+        """Whether it is a failed attempt, or the reuse of a token."""
+        return self.action in ALARMING
+
+    @property
+    def facts(self) -> list[str]:
+        """The provider or the block of addresses that the event is about."""
+        return [str(self.details[name]) for name in ("cidr",) if self.details is not None and name in self.details]
+
+    @property
+    def provider(self) -> str | None:
+        """The provider of a sign-in."""
+        return str(self.details["provider"]) if self.details is not None and "provider" in self.details else None
+
+
+ALARMING = frozenset(
+    {
+        "session.sign_in_failed",
+        "session.reauthentication_failed",
+        "session.refresh_token_reused",
+        "mfa.code_refused",
+    }
+)
+
+
+class EventPage(Received):
+    """Events, newest first."""
+
+    items: list[Event]
+    next: str | None
