@@ -127,7 +127,8 @@ async def _run(composed: Composed, stop: StopSignal) -> None:
 
 @asynccontextmanager
 async def _memory_broker() -> AsyncIterator[MemoryBroker]:
-    broker = MemoryBroker()
+    # One client of all services: the bot admits notify's requests by this name.
+    broker = MemoryBroker(user="notify")
     await broker.connect()
     yield broker
     await broker.close()

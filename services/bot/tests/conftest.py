@@ -59,7 +59,7 @@ async def database(sqlite_with_tables: WithTables) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def broker() -> AsyncIterator[MemoryBroker]:
-    broker = MemoryBroker()
+    broker = MemoryBroker(user="notify")
     await broker.connect()
     yield broker
     await broker.close()

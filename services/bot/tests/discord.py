@@ -98,6 +98,12 @@ class Discord:
         found: dict[str, Any] = await self._call("POST", f"/interactions/{answered['id']}/press", body)
         return found
 
+    async def messages(self, channel_id: int) -> list[dict[str, Any]]:
+        """List a channel's messages, oldest first."""
+        found = await self._call("GET", f"/channels/{channel_id}/messages")
+        items: list[dict[str, Any]] = found["items"]
+        return items
+
     async def fault(self, target: str, kind: str, **fields: object) -> None:
         """Inject a fault."""
         await self.sandbox.fault(kind, target=target, **fields)

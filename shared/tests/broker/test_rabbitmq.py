@@ -119,7 +119,7 @@ class TestPublish:
     ) -> None:
         queue, received = await rabbit_server.queue(broker), Recorder()
         user = urlsplit(rabbit_server.url).username
-        await broker.publish(queue, Message(body={}, user_id=user))
+        await broker.publish(queue, Message(body={}))
         await broker.consume(queue, received, prefetch=1)
         assert (await received.next()).message.user_id == user
 

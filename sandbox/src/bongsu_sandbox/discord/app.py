@@ -33,12 +33,13 @@ from bongsu_sandbox.discord.snowflakes import Snowflakes
 from bongsu_sandbox.discord.users import endpoints as users
 from bongsu_sandbox.discord.world import World
 from bongsu_sandbox.faults.requests import ABILITIES as REQUEST_ABILITIES
+from bongsu_sandbox.faults.requests import ABILITIES_AFTER
 from bongsu_sandbox.faults.schemas import Kind, Target
 from bongsu_sandbox.faults.service import CheckDetail, Faults
 from bongsu_sandbox.settings import SandboxSettings
 
 ABILITIES: Final[dict[Target, dict[Kind, CheckDetail]]] = {
-    "discord": {**REQUEST_ABILITIES},
+    "discord": {**REQUEST_ABILITIES, **ABILITIES_AFTER},
     "gateway": {**gateway.ABILITIES},
 }
 """The faults of Discord's stand-in."""

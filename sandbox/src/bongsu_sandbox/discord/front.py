@@ -69,6 +69,9 @@ class Front:
                     refusal.headers.update(headers)
                     return refusal
             response = await handle(request)
+            lost = self.faults.after(path_of(request))
+            if lost is not None:
+                return lost
         except ClientDisconnect:
             return Response(status_code=499)  # the client is gone
         except DiscordError as error:

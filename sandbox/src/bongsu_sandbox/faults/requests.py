@@ -86,6 +86,13 @@ ABILITIES: Mapping[Kind, CheckDetail] = {
 `missing_fields`: a body without its fields; `odd_fields`: with other values; `huge_token`: tokens of 8 kB."""
 
 
+ABILITIES_AFTER: Mapping[Kind, CheckDetail] = {
+    "accept_then_reset": _options("route"),
+    "accept_then_hang": _options("seconds"),
+}
+"""For providers that call `RequestFaults.after`: the work is done, and its answer does not arrive."""
+
+
 class RequestFaults:
     """Applies the active faults of a provider to its requests.
 
@@ -103,6 +110,14 @@ class RequestFaults:
     def before(self, route: str) -> Response | None:
         """Return the response of a fault that replaces the work."""
         for kind in ("unavailable", "error", "throttle", "no_via", "hang", "reset"):
+            fault = self._hit(kind, route)
+            if fault is not None:
+                return self._instead(fault, _of(fault))
+        return None
+
+    def after(self, route: str) -> Response | None:
+        """Return what replaces the answer to work that is done."""
+        for kind in ABILITIES_AFTER:
             fault = self._hit(kind, route)
             if fault is not None:
                 return self._instead(fault, _of(fault))
@@ -144,10 +159,10 @@ class RequestFaults:
 
     def _instead(self, fault: Fault, options: Mapping[str, str]) -> Response:
         match fault.kind:
-            case "hang":
+            case "hang" | "accept_then_hang":
                 at_most_s = float(options["seconds"]) if "seconds" in options else None
                 return Silence(fault.wait_until_ended(at_most_s), self._stop.wait())
-            case "reset":
+            case "reset" | "accept_then_reset":
                 return Reset()
             case "throttle":
                 return self._refuse(429, options)

@@ -27,6 +27,9 @@ from bongsu_bot.history.handlers import HistoryHandlers
 from bongsu_bot.leave_requests.handlers import LeaveHandlers
 from bongsu_bot.leave_requests.service import LeaveRequests
 from bongsu_bot.links import Links
+from bongsu_bot.messages.handlers import MessageHandlers
+from bongsu_bot.messages.rest import RestMessages
+from bongsu_bot.messages.service import Messages
 from bongsu_bot.rest import RestClient
 from bongsu_bot.rpc.registry import Registry
 from bongsu_bot.rpc.server import RpcServer
@@ -81,11 +84,14 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
         DetailHandlers(shards, runner.find_guild).register(registry)
         HistoryHandlers().register(registry)
         LeaveHandlers(LeaveRequests(database, directory, recorder)).register(registry)
+        messages = Messages(database, directory, RestMessages(rest))
+        MessageHandlers(messages).register(registry)
         async with (
             leases.running(),
             recorder.running(),
             reconciler.running(),
-            RpcServer(broker, registry, shards, assertions, metrics).running(),
+            messages.running(),
+            RpcServer(broker, registry, shards, assertions, metrics, notify_user=settings.notify_user).running(),
             in_background(runner.run(), name="bot runner"),
         ):
             yield runner

@@ -24,6 +24,47 @@ class GuildNotFound(errors.NotFound):
     detail = "The bot is not in this server"
 
 
+class SenderRefused(errors.Forbidden):
+    """The broker user that sent the request may not make it."""
+
+    code = "sender_refused"
+    detail = "The bot takes this request from notify only"
+
+
+class ChannelNotFound(errors.NotFound):
+    code = "channel_not_found"
+    detail = "The bot does not see this channel"
+
+
+class PermissionMissing(errors.Forbidden):
+    code = "permission_missing"
+    detail = "The bot needs the View Channel, Send Messages and Embed Links permissions there"
+
+
+class MessageRefused(errors.Invalid):
+    code = "message_refused"
+    detail = "Discord refused the message"
+
+
+class RecipientUnreachable(errors.Forbidden):
+    code = "recipient_unreachable"
+    detail = "The user accepts no direct messages from the bot"
+
+
+class ChannelBusy(errors.Unavailable):
+    """More messages wait for the channel than Discord takes in time."""
+
+    code = "channel_busy"
+    detail = "Too many messages wait for this channel"
+
+
+class OutcomeUnknown(errors.Unavailable):
+    """The request was sent to Discord, and no answer came: the message may be there."""
+
+    code = "outcome_unknown"
+    detail = "Discord did not confirm the message"
+
+
 class IdempotencyKeyReused(errors.Conflict):
     code = "idempotency_key_reused"
     detail = "This idempotency key was used for another server"

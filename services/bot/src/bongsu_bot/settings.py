@@ -28,6 +28,11 @@ class BotSettings(Settings):
         pattern=r"^https?://[^/?#@\s]+$",
         description="Scheme, host and port of notify; without it, notify is reached through the public URL",
     )
+    notify_user: str = Field(
+        default="notify",
+        min_length=1,
+        description="The RabbitMQ user of notify, by which the bot admits its requests to send messages",
+    )
     api_timeout_s: float = Field(default=8.0, gt=0, le=60, description="How long auth and notify may take, seconds")
     shards: int = Field(default=1, ge=1, le=1024, description="The number of shards, over all processes of the bot")
     sync_commands: bool = Field(

@@ -4,7 +4,7 @@ import pytest
 
 from bongsu_bot.errors import NotAManager
 from bongsu_bot.guilds.authority import require_manager
-from bongsu_bot.guilds.port import ADMINISTRATOR, MANAGE_GUILD, GuildPermissions, ListedGuild
+from bongsu_bot.guilds.port import ADMINISTRATOR, MANAGE_GUILD, ChannelInfo, GuildPermissions, ListedGuild
 
 GUILD, OWNER, MEMBER, ROLE = 10, 1, 2, 11
 
@@ -21,10 +21,13 @@ class Directory:
         raise AssertionError
 
     async def get_permissions(self, _guild_id: int) -> GuildPermissions:
-        return GuildPermissions(OWNER, {GUILD: self.everyone, ROLE: self.role})
+        return GuildPermissions(GUILD, "Guild", OWNER, {GUILD: self.everyone, ROLE: self.role})
 
     async def get_member_roles(self, _guild_id: int, user_id: int) -> frozenset[int] | None:
         return self.members.get(user_id)
+
+    async def get_channel(self, channel_id: int) -> ChannelInfo:
+        raise AssertionError(channel_id)
 
     async def leave(self, guild_id: int) -> None:
         raise AssertionError(guild_id)

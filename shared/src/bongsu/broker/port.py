@@ -27,7 +27,8 @@ class Message:
 
     `body` must be JSON (no NaN, no lone surrogates). `id` is set by the sender, for logs and to detect duplicates.
     `expires_in_s` counts from the publish; a message not delivered by then is dropped, or moves to the dead-letter
-    queue if its queue has one. `user_id` is the broker user that sent it, which RabbitMQ verifies when it is given.
+    queue if its queue has one. `user_id` is the broker user that sent it: set by the sending adapter and verified by
+    RabbitMQ. A sender leaves it out, or gives its own.
     """
 
     body: JsonObject

@@ -7,13 +7,17 @@ define its request and answer here and register its handler in the bot's feature
 Error codes, besides those of `bongsu.broker`: `unknown_method`, `invalid_request`, `assertion_refused`, `not_linked`
 (the user has no Discord account), `forbidden` (the user does not manage the guild), `guild_not_found` (the bot is not
 in the guild), `idempotency_key_reused`, `request_outdated` (the bot left the guild, and was
-added again since), `bot_not_ready`, `shard_unavailable`, `discord_unavailable`.
+added again since), `bot_not_ready`, `shard_unavailable`, `discord_unavailable`; and of messages: `sender_refused` (the
+broker user may not send them), `channel_not_found`, `permission_missing` (the bot may not write there),
+`message_refused`, `recipient_unreachable` (the user accepts no messages of the bot), `channel_busy` (too many messages
+wait for the channel), `outcome_unknown` (Discord may have the message).
 """
 
 from datetime import datetime
-from typing import Final, Generic, Literal, TypeVar, get_args
+from typing import Final, Generic, Literal, Self, TypeVar, get_args
+from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, JsonValue, model_validator
 
 from bongsu.contracts.guilds import GuildSummary, Snowflake
 from bongsu.contracts.wire import Wire
@@ -67,6 +71,10 @@ class GuildCommand(GuildRequest[Answer], Generic[Answer]):
 
     assertion: str = Field(max_length=2048)
     idempotency_key: str = Field(pattern=r"^[\x21-\x7e]{8,128}$")
+
+
+class ServiceRequest(RpcRequest[Answer], Generic[Answer]):
+    """A request of notify, which any process of the bot answers: admitted by the broker user that sent it."""
 
 
 ShardState = Literal["connected", "connecting", "waiting", "refused", "stopped", "unreachable"]
@@ -215,6 +223,70 @@ class GuildLeaveRequest(GuildCommand[GuildLeave]):
     """Leave a guild, on behalf of a user who manages it."""
 
     method: Literal["guild_leave"] = "guild_leave"
+
+
+class ChannelAuthority(RpcAnswer):
+    """A channel of a guild that the user manages."""
+
+    channel_id: Snowflake
+    channel_name: str
+    guild_id: Snowflake
+    guild_name: str
+
+
+class ChannelAuthorityRequest(ServiceRequest[ChannelAuthority]):
+    """Check at Discord that a user manages the guild of a channel."""
+
+    method: Literal["channel_authority"] = "channel_authority"
+    channel_id: Snowflake
+    user_id: UUID
+
+
+class GuildAuthority(RpcAnswer):
+    """A guild that the user manages."""
+
+    guild_id: Snowflake
+    guild_name: str
+
+
+class GuildAuthorityRequest(ServiceRequest[GuildAuthority]):
+    """Check at Discord that a user manages a guild."""
+
+    method: Literal["guild_authority"] = "guild_authority"
+    guild_id: Snowflake
+    user_id: UUID
+
+
+class MessageSent(RpcAnswer):
+    """The message at Discord."""
+
+    message_id: Snowflake
+    channel_id: Snowflake
+
+
+class SendMessageRequest(ServiceRequest[MessageSent]):
+    """Post a message into a channel, or send it to a user's direct messages.
+
+    Requests with the same nonce post one message. Nobody is mentioned.
+
+    :param user_id: of Bongsu; the message goes to the linked Discord account.
+    :param on_behalf_of: the user who must manage the channel's guild; None where notify has checked it.
+    :param embed: in Discord's format.
+    """
+
+    method: Literal["send_message"] = "send_message"
+    channel_id: Snowflake | None = None
+    user_id: UUID | None = None
+    on_behalf_of: UUID | None = None
+    nonce: str = Field(pattern=r"^[A-Za-z0-9_-]{1,25}$")
+    text: str | None = Field(default=None, max_length=2000)
+    embed: dict[str, JsonValue] | None = None
+
+    @model_validator(mode="after")
+    def _has_one_target(self) -> Self:
+        if (self.channel_id is None) == (self.user_id is None):
+            raise ValueError("give either channel_id or user_id")
+        return self
 
 
 def guild_target(guild_id: int) -> str:

@@ -36,6 +36,7 @@ class Message(BaseModel):
     components: list[Wire] = []
     nonce: str | int | None = None
     flags: int = 0
+    mentions_everyone: bool = False
     sent_at: datetime
     edited_at: datetime | None = None
     invoked_by: str | None = None
@@ -54,6 +55,7 @@ class Message(BaseModel):
             "embeds": self.embeds,
             "components": self.components,
             "flags": self.flags,
+            "mention_everyone": self.mentions_everyone,
         }
         if self.nonce is not None:
             wire["nonce"] = self.nonce
@@ -132,6 +134,7 @@ class Messages:
             components=_components(body.get("components") or []),
             nonce=nonce,
             flags=flags if isinstance(flags, int) else 0,
+            mentions_everyone=_mentions_everyone(content, body.get("allowed_mentions")),
             sent_at=datetime.now(UTC),
         )
 
@@ -161,6 +164,12 @@ class Messages:
                 return
         channel.append(message)
         self.count += 1
+
+
+def _mentions_everyone(content: str, allowed: object) -> bool:
+    """Whether a message notifies all members: by default a mention does, and `allowed_mentions` may prevent it."""
+    kinds = allowed.get("parse", []) if isinstance(allowed, dict) else ["everyone"]
+    return "everyone" in kinds and any(mention in content for mention in ("@everyone", "@here"))
 
 
 def _components(wanted: object) -> list[Wire]:

@@ -14,6 +14,8 @@ EVERYONE = (1 << 10) | SEND_MESSAGES | (1 << 14) | (1 << 15) | (1 << 16) | (1 <<
 """View channels, send messages, embed links, attach files, read history, use commands."""
 ALL = (1 << 52) - 1
 TEXT_CHANNEL = 0
+DIRECT_CHANNEL = 1
+_DIRECT_BIT = 1 << 62
 
 
 class Role(BaseModel):
@@ -54,6 +56,26 @@ class Channel(BaseModel):
             "name": self.name,
             "position": self.position,
         }
+
+
+def direct_channel_id(user_id: int) -> int:
+    """The ID of the direct messages between the bot and a user."""
+    return user_id | _DIRECT_BIT
+
+
+def direct_recipient_id(channel_id: int) -> int | None:
+    """The user of a channel of direct messages; None for another channel."""
+    return channel_id ^ _DIRECT_BIT if channel_id & _DIRECT_BIT else None
+
+
+def direct_channel_to_wire(user: User) -> Wire:
+    return {
+        "id": str(direct_channel_id(user.id)),
+        "type": DIRECT_CHANNEL,
+        "last_message_id": None,
+        "flags": 0,
+        "recipients": [user.to_wire()],
+    }
 
 
 class Member(BaseModel):

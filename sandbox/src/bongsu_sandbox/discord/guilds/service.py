@@ -4,7 +4,14 @@ from collections.abc import Iterator
 
 from bongsu_sandbox.discord.errors import DiscordError, missing_access, missing_permissions, unknown
 from bongsu_sandbox.discord.gateway.hub import Hub
-from bongsu_sandbox.discord.guilds.models import SEND_MESSAGES, Channel, Guild, Member
+from bongsu_sandbox.discord.guilds.models import (
+    SEND_MESSAGES,
+    Channel,
+    Guild,
+    Member,
+    direct_channel_id,
+    direct_recipient_id,
+)
 from bongsu_sandbox.discord.snowflakes import shard_of
 from bongsu_sandbox.discord.users.models import User
 from bongsu_sandbox.discord.wire import Wire
@@ -60,15 +67,28 @@ class Guilds:
                 return guild, channel
         raise unknown("Channel")
 
-    def find_writable_channel(self, channel_id: int | None) -> Channel:
-        """Find a channel in which the bot may send messages.
+    def find_direct_recipient(self, channel_id: int | None) -> User | None:
+        """Find the user of a channel of direct messages; None for another channel.
 
-        :raises DiscordError: unknown channel, or a missing permission.
+        :raises DiscordError: unknown user.
         """
+        user_id = direct_recipient_id(channel_id or 0)
+        return None if user_id is None else self._world.find_user(user_id)
+
+    def require_writable(self, channel_id: int | None) -> int:
+        """Return the ID of a channel in which the bot may send messages.
+
+        :raises DiscordError: unknown channel, a missing permission, or a user who shares no guild with the bot.
+        """
+        user = self.find_direct_recipient(channel_id)
+        if user is not None:
+            if not any({user.id, self._bot.id} <= guild.members.keys() for guild in self._world.guilds.values()):
+                raise DiscordError(403, 50007, "Cannot send messages to this user")
+            return direct_channel_id(user.id)
         guild, channel = self.find_channel(channel_id)
         if not guild.permissions_of(self._bot.id) & SEND_MESSAGES:
             raise missing_permissions()
-        return channel
+        return channel.id
 
     def join(self, guild: Guild, *, permissions: int = 0) -> None:
         """Add the bot; if it is a member, give its role the permissions that it lacks, as Discord does."""

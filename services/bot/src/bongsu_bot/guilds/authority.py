@@ -1,11 +1,11 @@
 """The check that a user manages a guild."""
 
 from bongsu_bot.errors import NotAManager
-from bongsu_bot.guilds.port import ADMINISTRATOR, MANAGE_GUILD, GuildDirectory
+from bongsu_bot.guilds.port import ADMINISTRATOR, MANAGE_GUILD, GuildDirectory, GuildPermissions
 
 
-async def require_manager(directory: GuildDirectory, guild_id: int, user_id: int) -> None:
-    """Check that a user owns the guild, or has Administrator or Manage Server in it now.
+async def require_manager(directory: GuildDirectory, guild_id: int, user_id: int) -> GuildPermissions:
+    """Return a guild that a user owns, or in which the user has Administrator or Manage Server now.
 
     :raises NotAManager: the user does not.
     :raises GuildNotFound: the bot is not in the guild.
@@ -13,7 +13,7 @@ async def require_manager(directory: GuildDirectory, guild_id: int, user_id: int
     """
     guild = await directory.get_permissions(guild_id)
     if guild.owner_id == user_id:
-        return
+        return guild
     roles = await directory.get_member_roles(guild_id, user_id)
     permissions = 0
     if roles is not None:
@@ -21,3 +21,4 @@ async def require_manager(directory: GuildDirectory, guild_id: int, user_id: int
             permissions |= guild.roles.get(role, 0)
     if not permissions & (ADMINISTRATOR | MANAGE_GUILD):
         raise NotAManager
+    return guild

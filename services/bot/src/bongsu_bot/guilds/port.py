@@ -12,8 +12,19 @@ MANAGE_GUILD: Final = 1 << 5
 class GuildPermissions:
     """The owner of a guild, and the permission bits of each role. The role with the guild's ID is @everyone."""
 
+    id: int
+    name: str
     owner_id: int
     roles: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelInfo:
+    """A channel that the bot sees. `guild_id` is None for direct messages."""
+
+    id: int
+    name: str
+    guild_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,12 @@ class GuildDirectory(Protocol):
 
     async def get_member_roles(self, guild_id: int, user_id: int) -> frozenset[int] | None:
         """Get a member's roles without @everyone; None if the user is not a member."""
+
+    async def get_channel(self, channel_id: int) -> ChannelInfo:
+        """Get a channel.
+
+        :raises ChannelNotFound: it does not exist, or the bot does not see it.
+        """
 
     async def leave(self, guild_id: int) -> None:
         """Leave a guild; do nothing if the bot is not in it."""

@@ -7,8 +7,8 @@ from typing import Any, Final
 import discord
 from discord.http import HTTPClient
 
-from bongsu_bot.errors import DiscordUnavailable, GuildNotFound
-from bongsu_bot.guilds.port import GuildPermissions, ListedGuild
+from bongsu_bot.errors import ChannelNotFound, DiscordUnavailable, GuildNotFound
+from bongsu_bot.guilds.port import ChannelInfo, GuildPermissions, ListedGuild
 from bongsu_bot.rest import RestClient
 
 PAGE: Final = 200
@@ -49,7 +49,7 @@ class RestGuildDirectory:
                 raise GuildNotFound from None
             raise _unavailable(error) from error
         roles = {int(role["id"]): int(role["permissions"]) for role in guild["roles"]}
-        return GuildPermissions(owner_id=int(guild["owner_id"]), roles=roles)
+        return GuildPermissions(id=guild_id, name=guild["name"], owner_id=int(guild["owner_id"]), roles=roles)
 
     async def get_member_roles(self, guild_id: int, user_id: int) -> frozenset[int] | None:
         try:
@@ -59,6 +59,18 @@ class RestGuildDirectory:
                 return None
             raise _unavailable(error) from error
         return frozenset(int(role) for role in member["roles"])
+
+    async def get_channel(self, channel_id: int) -> ChannelInfo:
+        try:
+            channel: Mapping[str, Any] = await self._rest.call(lambda http: http.get_channel(channel_id))
+        except discord.HTTPException as error:
+            if error.status in {403, 404}:
+                raise ChannelNotFound from None
+            raise _unavailable(error) from error
+        guild_id = channel.get("guild_id")
+        return ChannelInfo(
+            id=channel_id, name=channel.get("name") or "", guild_id=int(guild_id) if guild_id is not None else None
+        )
 
     async def leave(self, guild_id: int) -> None:
         try:

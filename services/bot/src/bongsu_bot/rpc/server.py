@@ -16,13 +16,21 @@ from bongsu.broker import Broker, BrokerError, JsonObject, Message, RpcError, Rp
 from bongsu.broker.port import RpcHandler
 from bongsu.broker.rpc import deadline_of
 from bongsu.contracts.queues import BOT_RPC, bot_rpc_shard
-from bongsu.contracts.rpc import GuildCommand, GuildRequest, RpcRequest, ShardRequest, guild_target, shard_of
+from bongsu.contracts.rpc import (
+    GuildCommand,
+    GuildRequest,
+    RpcRequest,
+    ServiceRequest,
+    ShardRequest,
+    guild_target,
+    shard_of,
+)
 from bongsu.identity.assertions import AssertionRefused, AssertionVerifier
 from bongsu.identity.nonces import Nonces
 from bongsu.runtime.errors import ServiceError
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.metrics import Metrics
-from bongsu_bot.errors import AssertionNotAccepted, ShardUnavailable
+from bongsu_bot.errors import AssertionNotAccepted, SenderRefused, ShardUnavailable
 from bongsu_bot.rpc.registry import Call, Registry
 from bongsu_bot.shards.assignment import ShardAssignment
 
@@ -44,17 +52,22 @@ class RpcServer:
     """Serves the registered methods on the queue that all processes share, and on those of its own shards.
 
     A request that belongs to another process's shard is forwarded once. The assertion of a `GuildCommand` is verified
-    and used up before its handler runs.
+    and used up before its handler runs; a `ServiceRequest` is admitted by the broker user that sent it.
+
+    :param notify_user: the broker user of notify.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the collaborators of the server
         self,
         broker: Broker,
         registry: Registry,
         shards: ShardAssignment,
         assertions: AssertionVerifier,
         metrics: Metrics,
+        *,
+        notify_user: str,
     ) -> None:
+        self._notify_user = notify_user
         self._broker = broker
         self._registry = registry
         self._shards = shards
@@ -132,6 +145,7 @@ class RpcServer:
         began = time.monotonic()
         outcome = "failed"
         try:
+            self._admit(request, message)
             home = self._home(request)
             if home is not None and home not in self._shards.own:
                 answer = await self._forward(message, home, is_forwarded=shard is not None)
@@ -149,6 +163,11 @@ class RpcServer:
             elapsed_ms = round((time.monotonic() - began) * 1000)
             log.info("rpc.answered", method=request.method, outcome=outcome, elapsed_ms=elapsed_ms)
         return answer
+
+    def _admit(self, request: RpcRequest[Any], message: Message) -> None:
+        if isinstance(request, ServiceRequest) and message.user_id != self._notify_user:
+            log.warning("rpc.sender_refused", method=request.method, sender=message.user_id)
+            raise SenderRefused
 
     def _home(self, request: RpcRequest[Any]) -> int | None:
         """The shard whose process answers the request; None where any process does."""

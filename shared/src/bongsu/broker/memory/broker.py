@@ -9,7 +9,7 @@ from uuid import uuid4
 from bongsu.broker.base import BaseBroker, Source
 from bongsu.broker.batching import BatchRunner
 from bongsu.broker.encoding import encode_message
-from bongsu.broker.errors import BrokerUnavailable, PublishError, QueueMissing, Unroutable
+from bongsu.broker.errors import BrokerUnavailable, InvalidMessage, PublishError, QueueMissing, Unroutable
 from bongsu.broker.memory.consumer import MemoryConsumer, Place
 from bongsu.broker.memory.hub import MemoryHub, MemoryQueue, StoredMessage
 from bongsu.broker.port import DeadLetter, Message, QueueSpec, dead_letter_queue
@@ -19,10 +19,14 @@ PUBLISHES_A_SLICE = 50
 
 
 class MemoryBroker(BaseBroker[Place, MemoryConsumer]):
-    """A client of a `MemoryHub` (by default one of its own). Implements `port.Broker`."""
+    """A client of a `MemoryHub` (by default one of its own). Implements `port.Broker`.
 
-    def __init__(self, hub: MemoryHub | None = None) -> None:
+    :param user: the user that its messages are sent by.
+    """
+
+    def __init__(self, hub: MemoryHub | None = None, *, user: str | None = None) -> None:
         self.hub = hub or MemoryHub()
+        self._user = user
         super().__init__(self.publish)
         self._connected = False
         self._undeclared: list[QueueSpec] = []
@@ -91,7 +95,7 @@ class MemoryBroker(BaseBroker[Place, MemoryConsumer]):
     async def broadcast(self, topic: str, message: Message, *, timeout_s: float = 5.0) -> None:  # noqa: ARG002 - the port's
         """As `Broker.broadcast`."""
         self._require_connected()
-        stored = _store(topic, message)
+        stored = self._store(topic, message)
         for name in [*self.hub.bindings.get(topic, ())]:
             self.hub.queues[name].put(stored.fresh())
         await asyncio.sleep(0)
@@ -132,7 +136,7 @@ class MemoryBroker(BaseBroker[Place, MemoryConsumer]):
 
     def _put(self, queue: str, message: Message) -> None:
         self._require_connected()
-        stored = _store(queue, message)
+        stored = self._store(queue, message)
         target = self.hub.queues.get(queue)
         if target is None:
             raise Unroutable(queue)
@@ -151,11 +155,11 @@ class MemoryBroker(BaseBroker[Place, MemoryConsumer]):
         if not self._connected:
             raise BrokerUnavailable("The broker is not connected")
 
-
-def _store(destination: str, message: Message) -> StoredMessage:
-    return StoredMessage(
-        message.id, encode_message(destination, message), dict(message.headers), message.expires_in_s, message.user_id
-    ).fresh()
+    def _store(self, destination: str, message: Message) -> StoredMessage:
+        if message.user_id is not None and message.user_id != self._user:
+            raise InvalidMessage(f"The message has the user {message.user_id!r}, the connection another")
+        raw = encode_message(destination, message)
+        return StoredMessage(message.id, raw, dict(message.headers), message.expires_in_s, self._user).fresh()
 
 
 def _dead_letter(queue: str, stored: StoredMessage) -> DeadLetter:

@@ -23,7 +23,7 @@ class Publisher:
     def __init__(self, link: Link, url: str) -> None:
         self._link = link
         self._channel = ReopeningChannel(link)
-        self._user = URL(url).user
+        self._user = URL(url).user or "guest"  # as aiormq does
         self._in_flight: dict[str, asyncio.Event] = {}
         self._topics: tuple[AbstractChannel, AbstractExchange] | None = None
 
@@ -91,7 +91,7 @@ class Publisher:
             content_type=CONTENT_TYPE,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT if persistent else aio_pika.DeliveryMode.NOT_PERSISTENT,
             expiration=message.expires_in_s,
-            user_id=message.user_id,
+            user_id=self._user,
         )
 
 
