@@ -97,6 +97,9 @@ OPERATIONS: dict[str, Operation] = {
     "POST /v1/notifications/{notification_id}/cancel": WRITE,
     "POST /v1/notifications/{notification_id}/retry": WRITE,
     "GET /v1/stats": Operation("stats:read"),
+    "GET /v1/subscriptions": READ,
+    "POST /v1/subscriptions": WRITE,
+    "DELETE /v1/subscriptions/{subscription_id}": WRITE,
     "GET /v1/suppressions": Operation("suppressions:read"),
     "POST /v1/suppressions": Operation("suppressions:write"),
     "DELETE /v1/suppressions/{suppression_id}": Operation("suppressions:write"),
@@ -201,7 +204,7 @@ class TestScopes:
         ids = [one["id"] for one in items(person.client, "/auth/api-keys")]
         own = {"key_id": ids[0], "session_id": items(person.client, "/auth/sessions")[0]["id"]}
         own |= {"user_id": person.client.get("/auth/me").json()["id"]}
-        own |= dict.fromkeys(("entry_id", "notification_id", "suppression_id"), ids[0])
+        own |= dict.fromkeys(("entry_id", "notification_id", "subscription_id", "suppression_id"), ids[0])
         answers = {}
         for name, operation in PRIVATE.items():
             key = keys["inbox:read" if operation.scope == "stats:read" else "stats:read"]

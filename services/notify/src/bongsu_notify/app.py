@@ -13,6 +13,7 @@ from bongsu.runtime.dependencies import provide
 from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.migrations import MigrationSet
+from bongsu_notify.channels.discord.authority import Authority
 from bongsu_notify.channels.registry import create_channels
 from bongsu_notify.feedback import endpoints as feedback_endpoints
 from bongsu_notify.feedback.fetching import fetch
@@ -23,6 +24,8 @@ from bongsu_notify.notifications.lists import NotificationLists
 from bongsu_notify.notifications.service import Notifications
 from bongsu_notify.settings import NotifySettings
 from bongsu_notify.stats import endpoints as stats
+from bongsu_notify.subscriptions import endpoints as subscription_endpoints
+from bongsu_notify.subscriptions.access import Subscriptions
 from bongsu_notify.suppressions import endpoints as suppressions
 
 MIGRATIONS = MigrationSet("notify", "bongsu_notify.migrations")
@@ -45,7 +48,7 @@ def create_app(
     """
 
     feedback = Feedback(database, SnsVerifier(settings.ses_topics, fetch, stand_in_url=settings.stand_in_sns_url))
-    service = Notifications(database, create_channels(settings), everyone_is_live=settings.sandbox)
+    service = Notifications(database, create_channels(settings, broker), everyone_is_live=settings.sandbox)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -65,9 +68,11 @@ def create_app(
         lifespan=lifespan,
         max_body_bytes=MAX_BODY_BYTES,
     )
-    provide(app, identity, database, service, NotificationLists(database), feedback)
+    subscriptions = Subscriptions(database, Authority(broker))
+    provide(app, identity, database, service, NotificationLists(database), feedback, subscriptions)
     app.include_router(notifications.router)
     app.include_router(stats.router)
     app.include_router(suppressions.router)
+    app.include_router(subscription_endpoints.router)
     app.include_router(feedback_endpoints.router)
     return app

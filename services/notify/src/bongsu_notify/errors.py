@@ -57,6 +57,48 @@ class SenderNotAllowed(Forbidden):
         super().__init__(f"Leave `from` out, or send from {sender}")
 
 
+class ChannelNotAllowed(Forbidden):
+    """A Discord channel whose server the user does not manage, or that the bot does not see."""
+
+    code = "channel_not_allowed"
+
+
+class RecipientNotAllowed(Forbidden):
+    """A direct message to another user."""
+
+    code = "recipient_not_allowed"
+
+    def __init__(self) -> None:
+        super().__init__("Send direct messages to your own account; staff may send them to others")
+
+
+class BotUnavailable(Unavailable):
+    """The Discord bot does not answer."""
+
+    code = "bot_unavailable"
+    detail = "The Discord bot does not answer; try again"
+
+
+class SubscriptionNotFound(NotFound):
+    """The subscription does not exist, or is not the user's to change."""
+
+    code = "subscription_not_found"
+    detail = "Subscription not found"
+
+
+class TopicOwnerUnknown(NotFound):
+    """No user has the ID."""
+
+    code = "topic_owner_not_found"
+    detail = "No user has this ID; ask the topic's owner for theirs"
+
+
+class TooManySubscriptions(Conflict):
+    """The server, or the topic, has as many subscriptions as it may have."""
+
+    code = "too_many_subscriptions"
+
+
 class NotCancellable(Conflict):
     """The notification is sent, or being sent."""
 

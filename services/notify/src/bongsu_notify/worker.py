@@ -49,7 +49,7 @@ async def consume(  # noqa: PLR0913 - the collaborators of the process
     :param report: shows in `/readyz` whether each provider is ready.
     """
     database_retry = DatabaseRetry(stop, registry)
-    channels = create_channels(settings)
+    channels = create_channels(settings, broker)
     providers: dict[str, Provider[Any]] = {name: channel.create_provider() for name, channel in channels.items()}
     handler = DeliveryHandler(
         database=database,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import httpx
 from fastapi import FastAPI
 
+from bongsu.broker import Broker
 from bongsu.identity.callers import Identity
 from bongsu.identity.models import User
 from bongsu.identity.signatures import RequestSigner
@@ -49,8 +50,8 @@ class Api:
         find(self.app, Identity).keys._found.clear()
 
 
-async def serve_api(database: Database, vault: Vault) -> AsyncIterator[Api]:
+async def serve_api(database: Database, vault: Vault, broker: Broker | None = None) -> AsyncIterator[Api]:
     identity = Identity(vault=vault, public_url=URL)
-    app = create_app(settings=NotifySettings(), identity=identity, database=database)
+    app = create_app(settings=NotifySettings(), identity=identity, database=database, broker=broker)
     async with app.router.lifespan_context(app):
         yield Api(app, vault)

@@ -355,6 +355,7 @@ class TestQuery:
         assert listing == ["since", "until", *filters, "limit", "after"]
         assert names.pop(("/v1/notifications/counts", "get")) == ["since", "until"]
         assert names.pop(("/v1/suppressions", "get")) == ["recipient", "limit", "after"]
+        assert names.pop(("/v1/subscriptions", "get")) == ["guild_id", "topic", "limit", "after"]
         assert names.pop(("/v1/stats", "get")) == ["from", "to", "bucket"]
         assert not any(names.values())
 

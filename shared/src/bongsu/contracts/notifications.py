@@ -57,7 +57,13 @@ class UserRecipient(Wire):
     user_id: UUID
 
 
-Recipient = EmailRecipient | DiscordRecipient | UserRecipient
+class TopicRecipient(Wire):
+    """The channels that subscribed to a topic of the sender."""
+
+    topic: str
+
+
+Recipient = EmailRecipient | DiscordRecipient | UserRecipient | TopicRecipient
 
 
 class _Answer(Wire):

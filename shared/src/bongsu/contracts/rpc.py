@@ -267,7 +267,7 @@ class MessageSent(RpcAnswer):
 class SendMessageRequest(ServiceRequest[MessageSent]):
     """Post a message into a channel, or send it to a user's direct messages.
 
-    Requests with the same nonce post one message. Nobody is mentioned.
+    Requests with the same nonce post one message. Mentions notify no user.
 
     :param user_id: of Bongsu; the message goes to the linked Discord account.
     :param on_behalf_of: the user who must manage the channel's guild; None where notify has checked it.

@@ -8,9 +8,7 @@ from fastapi.responses import JSONResponse
 from bongsu.runtime.dependencies import Provided
 from bongsu_sandbox.discord import bodies
 from bongsu_sandbox.discord.channels.service import Messages
-from bongsu_sandbox.discord.errors import DiscordError
 from bongsu_sandbox.discord.front import DiscordRoute, ProvidedFront, require_bot
-from bongsu_sandbox.discord.guilds.models import direct_channel_to_wire
 from bongsu_sandbox.discord.guilds.service import Guilds
 from bongsu_sandbox.discord.snowflakes import parse
 
@@ -21,20 +19,14 @@ router = APIRouter(route_class=DiscordRoute, include_in_schema=False, dependenci
 
 
 @router.post("/users/@me/channels")
-async def open_direct_messages(front: ProvidedFront, request: Request) -> Response:
+async def open_direct_messages(guilds: ProvidedGuilds, request: Request) -> Response:
     body, _ = await bodies.read(request)
-    user = front.world.find_user(parse(body.get("recipient_id")))
-    if user.id == front.application.id:
-        raise DiscordError(400, 50007, "Cannot send messages to this user")
-    return JSONResponse(direct_channel_to_wire(user))
+    return JSONResponse(guilds.open_direct(parse(body.get("recipient_id"))))
 
 
 @router.get("/channels/{channel_id}")
 async def read_channel(guilds: ProvidedGuilds, channel_id: str) -> Response:
-    user = guilds.find_direct_recipient(parse(channel_id))
-    if user is not None:
-        return JSONResponse(direct_channel_to_wire(user))
-    return JSONResponse(guilds.find_channel(parse(channel_id))[1].to_wire())
+    return JSONResponse(guilds.channel_to_wire(parse(channel_id)))
 
 
 @router.get("/channels/{channel_id}/messages")

@@ -68,16 +68,6 @@ def direct_recipient_id(channel_id: int) -> int | None:
     return channel_id ^ _DIRECT_BIT if channel_id & _DIRECT_BIT else None
 
 
-def direct_channel_to_wire(user: User) -> Wire:
-    return {
-        "id": str(direct_channel_id(user.id)),
-        "type": DIRECT_CHANNEL,
-        "last_message_id": None,
-        "flags": 0,
-        "recipients": [user.to_wire()],
-    }
-
-
 class Member(BaseModel):
     """A user in a guild, with their roles besides @everyone."""
 

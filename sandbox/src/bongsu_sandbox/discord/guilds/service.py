@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from bongsu_sandbox.discord.errors import DiscordError, missing_access, missing_permissions, unknown
 from bongsu_sandbox.discord.gateway.hub import Hub
 from bongsu_sandbox.discord.guilds.models import (
+    DIRECT_CHANNEL,
     SEND_MESSAGES,
     Channel,
     Guild,
@@ -74,6 +75,24 @@ class Guilds:
         """
         user_id = direct_recipient_id(channel_id or 0)
         return None if user_id is None else self._world.find_user(user_id)
+
+    def open_direct(self, user_id: int | None) -> Wire:
+        """Return the channel of the direct messages with a user.
+
+        :raises DiscordError: unknown user, or the bot itself.
+        """
+        user = self._world.find_user(user_id)
+        if user.id == self._bot.id:
+            raise DiscordError(400, 50007, "Cannot send messages to this user")
+        return _direct_channel_to_wire(user)
+
+    def channel_to_wire(self, channel_id: int | None) -> Wire:
+        """Return a channel that the bot sees.
+
+        :raises DiscordError: as `find_channel`.
+        """
+        user = self.find_direct_recipient(channel_id)
+        return _direct_channel_to_wire(user) if user is not None else self.find_channel(channel_id)[1].to_wire()
 
     def require_writable(self, channel_id: int | None) -> int:
         """Return the ID of a channel in which the bot may send messages.
@@ -155,3 +174,13 @@ class Guilds:
         if not guild.unavailable:
             event = guild.to_event(self._bot, newly_joined=newly_joined)
             self._hub.dispatch("GUILD_CREATE", event, guild_id=guild.id)
+
+
+def _direct_channel_to_wire(user: User) -> Wire:
+    return {
+        "id": str(direct_channel_id(user.id)),
+        "type": DIRECT_CHANNEL,
+        "last_message_id": None,
+        "flags": 0,
+        "recipients": [user.to_wire()],
+    }

@@ -55,8 +55,9 @@ class RestMessages:
         embeds: Any = None if embed is None else [embed]  # py-cord's type has more keys than are sent
 
         async def send(http: HTTPClient) -> Mapping[str, Any]:
+            no_mentions = discord.AllowedMentions.none().to_dict()
             return await http.send_message(
-                channel_id, text, embeds=embeds, nonce=nonce, enforce_nonce=True, allowed_mentions={"parse": []}
+                channel_id, text, embeds=embeds, nonce=nonce, enforce_nonce=True, allowed_mentions=no_mentions
             )
 
         try:

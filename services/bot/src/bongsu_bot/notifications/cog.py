@@ -8,7 +8,7 @@ import ezcord
 from discord.utils import escape_markdown, format_dt
 
 from bongsu.contracts.jobs import EmailRecipient
-from bongsu.contracts.notifications import DiscordRecipient, NotificationOut, Recipient, Status
+from bongsu.contracts.notifications import DiscordRecipient, NotificationOut, Recipient, Status, TopicRecipient
 from bongsu.identity.scopes import Permission
 from bongsu_bot.apis import authorise
 from bongsu_bot.bot import BongsuBot
@@ -121,5 +121,7 @@ def _recipient(to: Recipient) -> str:
             return to.email
         case DiscordRecipient():
             return to.channel_id
+        case TopicRecipient():
+            return f"topic:{to.topic}"
         case _:
             return str(to.user_id)

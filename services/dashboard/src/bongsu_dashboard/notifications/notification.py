@@ -15,6 +15,7 @@ from bongsu.contracts.notifications import (
     NotificationOut,
     Status,
     TimelineEntry,
+    TopicRecipient,
 )
 from bongsu.contracts.wire import Wire
 
@@ -92,6 +93,8 @@ class Notification(NotificationOut):
                 return email
             case DiscordRecipient(channel_id=channel_id):
                 return channel_id
+            case TopicRecipient(topic=topic):
+                return f"topic:{topic}"
         return str(self.to.user_id)
 
     @property

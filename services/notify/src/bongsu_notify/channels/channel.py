@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
+from bongsu.broker import Broker
 from bongsu.identity.models import User
 from bongsu.identity.vault import Vault
 from bongsu_notify.channels.port import Outgoing, Provider, Refused
 from bongsu_notify.notifications.models import Notification
+from bongsu_notify.notifications.principal import Principal
 from bongsu_notify.notifications.schemas import NotificationIn
 from bongsu_notify.settings import NotifySettings
 
@@ -29,12 +31,20 @@ class Channel(ABC, Generic[Request]):
     name: ClassVar[str]
     request: ClassVar[type[NotificationIn]]
 
-    def __init__(self, settings: NotifySettings) -> None:
+    def __init__(self, settings: NotifySettings, broker: Broker | None = None) -> None:
         self.settings = settings
+        self.broker = broker
 
     @abstractmethod
     def check(self, request: Request) -> None:
         """Raise a ServiceError where the operator's settings do not allow this request."""
+
+    async def authorise(self, request: Request, principal: Principal) -> Mapping[str, object]:  # noqa: ARG002 - for channels that need it
+        """Raise a ServiceError where the principal may not send to this recipient; return further columns.
+
+        For what another service has to be asked: `check` and `is_to_self` have passed.
+        """
+        return {}
 
     @abstractmethod
     def is_to_self(self, request: Request, user: User) -> bool:

@@ -72,6 +72,18 @@ def _small_json(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 Email = Annotated[str, Field(max_length=320), AfterValidator(normalise_email)]
+
+
+def _normalise_recipient(value: str) -> str:
+    return normalise_email(value) if "@" in value else value.lower()
+
+
+Recipient = Annotated[
+    str,
+    Field(max_length=320, pattern=r"^([^@]+@.+|[0-9]{1,20}|[0-9A-Fa-f-]{36}|topic:\S+)$"),
+    AfterValidator(_normalise_recipient),
+]
+"""A recipient as lists filter by it."""
 ONE_LINE = AfterValidator(require_single_line)
 """Follows the length in an `Annotated[str, …]`: only then are the length's errors about characters."""
 Moment = Annotated[AwareDatetime, BeforeValidator(_is_text_with_offset), AfterValidator(_in_utc)]
@@ -103,7 +115,7 @@ class ListQuery(PeriodQuery):
     scheduled: bool | None = Field(default=None, description="Whether the send time is still ahead")
     channel: Annotated[str, Field(max_length=16, pattern="^[a-z]+$")] | None = None
     topic: Topic | None = None
-    to: Email | None = None
+    to: Recipient | None = Field(default=None, description="An email address, a channel ID or a user ID")
     q: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
         default=None,
         description="A part of the subject or recipient, a whole address, or an ID. Each page searches a bounded "

@@ -70,12 +70,14 @@ class Notifications:
         :raises InvalidTime: a time has passed, or is too far ahead.
         :raises SenderNotAllowed: `from` is not the operator's address.
         :raises OnTrial: the account may not send to this recipient yet.
+        :raises ServiceError: the channel's own, such as ChannelNotAllowed.
         """
         channel = self._channels[request.channel]
         try:
             self._check_times(request)
             channel.check(request)
             await self._check_trial(channel, request, principal)
+            granted = await channel.authorise(request, principal)
         except ServiceError:
             # Perhaps it was accepted before: its time has passed since, or the account changed.
             used = idempotency_key and await self._submissions.find(principal.name, idempotency_key)
@@ -93,9 +95,10 @@ class Notifications:
                 "channel": request.channel,
                 "sender": None,
                 "reply_to": None,
-                **channel.columns(request),
-                "category": request.category,
                 "topic": request.topic,
+                **channel.columns(request),
+                **granted,
+                "category": request.category,
                 "priority": request.priority,
                 "guarantee": request.guarantee,
                 "send_at": request.send_at,

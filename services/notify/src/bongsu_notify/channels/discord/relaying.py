@@ -1,0 +1,78 @@
+"""Relays a notification to the channels that subscribed to its topic: a notification of its own for each."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import select
+
+from bongsu import outbox
+from bongsu.contracts.jobs import DeliveryWakeup
+from bongsu.contracts.queues import DELIVER, LANES
+from bongsu.mixins import utc_now, uuid7
+from bongsu_notify.channels.port import Outcome, Sent
+from bongsu_notify.notifications.models import Notification, NotificationEvent
+from bongsu_notify.subscriptions.models import Subscription
+
+CHUNK_ROWS: Final = 100
+
+
+async def relay(parent: Notification, topic: str, content: Mapping[str, object]) -> Outcome:
+    """Make a notification for each channel that subscribed, in one transaction.
+
+    A repetition makes none again: parent and channel are the children's idempotency key.
+    """
+    async with Notification.database().unit():
+        subscriptions: Sequence[Subscription] = (
+            await Subscription.filter_by(owner_id=parent.user_id, topic=topic).order_by("id").all()
+        )
+        for start in range(0, len(subscriptions), CHUNK_ROWS):
+            await _make(parent, content, subscriptions[start : start + CHUNK_ROWS])
+    count = len(subscriptions)
+    return Sent(f"relay-{parent.id.hex}", "delivered", f"relayed to {count} {'channel' if count == 1 else 'channels'}")
+
+
+async def _make(parent: Notification, content: Mapping[str, object], subscriptions: Sequence[Subscription]) -> None:
+    # The clock has no model.
+    now = (await Notification.database().scoped_session().scalars(select(utc_now()))).one()
+    rows = [
+        {
+            "id": uuid7(),
+            "user_id": parent.user_id,
+            "principal": f"relay:{parent.id.hex}",
+            "idempotency_key": str(one.channel_id),
+            "mode": parent.mode,
+            "channel": parent.channel,
+            "recipient": str(one.channel_id),
+            "to": {"channel_id": str(one.channel_id)},
+            "sender": f"subscription:{one.id}",
+            "subject": parent.subject,
+            "content": dict(content),
+            "category": parent.category,
+            "topic": one.topic,
+            "priority": parent.priority,
+            "guarantee": parent.guarantee,
+            "expires_at": parent.expires_at,
+            "details": parent.details,
+            "status": "accepted",
+            "attempt": 0,
+            "created_at": now,
+            "updated_at": now,
+        }
+        for one in subscriptions
+    ]
+    await Notification.upsert(rows, by=("principal", "idempotency_key"), update=[])
+    made: list[UUID] = await Notification.filter_by(id__in=[row["id"] for row in rows]).pluck("id")
+    await NotificationEvent.bulk_create(
+        [{"notification_id": one, "status": "accepted", "created_at": now, "updated_at": now} for one in made],
+        savepoint=False,
+    )
+    wake_ups = [
+        outbox.NewMessage(
+            DELIVER[parent.priority],
+            DeliveryWakeup(notification_id=one).model_dump(mode="json"),
+            LANES[parent.priority],
+        )
+        for one in made
+    ]
+    await outbox.append_many(wake_ups, now=now)
