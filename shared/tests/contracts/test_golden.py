@@ -24,6 +24,8 @@ from bongsu.contracts.rpc import (
     GuildLeaveRequest,
     GuildList,
     GuildListRequest,
+    MessageSent,
+    SendMessageRequest,
 )
 from bongsu.contracts.tokens import AccessClaims, AssertionClaims
 from bongsu.contracts.wire import Wire
@@ -53,6 +55,14 @@ SHAPES: dict[str, Wire] = {
         priority="high",
         expires_at=AT,
     ),
+    "send_message_request": SendMessageRequest(
+        channel_id=300000000006422539,
+        on_behalf_of=SOMEONE,
+        nonce="AZfCpB8AcACAAAAAAAAAAA",
+        text="봉수가 올랐습니다",
+        embed={"title": "봉수"},
+    ),
+    "message_sent": MessageSent(message_id=400000000000000001, channel_id=300000000006422539),
     "delivery_wakeup": DeliveryWakeup(notification_id=SOMETHING),
     "access_claims": AccessClaims(
         iss="http://localhost:8000",
