@@ -84,6 +84,8 @@ def compose(database_url: str | None = None, *, make_keys: bool = True) -> Compo
             "kakao": (sandbox.kakao_client_id, sandbox.kakao_client_secret),
         },
     )
+    if auth.discord_base_url is not None and "discord_url" not in dashboard.model_fields_set:
+        dashboard = dashboard.model_copy(update={"discord_url": auth.discord_base_url})
     bot = bot.with_stand_ins(sandbox_url, token=sandbox.discord_bot_token)
     if notify.sandbox:
         auth = auth.model_copy(update={"new_accounts": "live"})

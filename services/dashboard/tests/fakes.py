@@ -7,7 +7,16 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from bongsu.contracts.guilds import GuildSummary
-from bongsu.contracts.rpc import BotStatus, ShardState, ShardStatus, shard_of
+from bongsu.contracts.rpc import (
+    BotPermission,
+    BotStatus,
+    GuildChannel,
+    GuildDetail,
+    GuildHistory,
+    ShardState,
+    ShardStatus,
+    shard_of,
+)
 from bongsu.identity.scopes import Role
 from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, ServiceError, TooMany, Unauthorised
 from bongsu_dashboard.accounts.port import Cookies, SignInReply
@@ -236,6 +245,11 @@ def a_summary(guild_id: int, status: str = "active", members: int = 128, name: s
     )
 
 
+def a_detail(guild_id: int, *channels: GuildChannel, missing: tuple[BotPermission, ...] = ()) -> GuildDetail:
+    found = channels or (GuildChannel(id=guild_id + 1, name="general", missing=missing),)
+    return GuildDetail(guild_id=guild_id, missing=missing, channels=found, at=now() - timedelta(minutes=12))
+
+
 @dataclass
 class FakeBot:
     """The bot: `known` are the guilds that it is or was in."""
@@ -246,6 +260,8 @@ class FakeBot:
     leaves_late: bool = False
     shards: tuple[ShardState, ...] = ("connected", "connected")
     since: datetime = field(default_factory=lambda: now() - timedelta(minutes=12))
+    details: dict[int, GuildDetail] = field(default_factory=dict)
+    histories: dict[int, GuildHistory] = field(default_factory=dict)
     left: list[int] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
 
@@ -254,7 +270,7 @@ class FakeBot:
             raise BotSilent
         counts = Counter(shard_of(one.id, len(self.shards)) for one in self.known.values() if one.status != "left")
         shards = [
-            ShardStatus(shard=shard, state=state, since=self.since, guilds=counts[shard])
+            ShardStatus(shard=shard, state=state, since=self.since, latency_ms=42, guilds=counts[shard])
             for shard, state in enumerate(self.shards)
         ]
         return BotStatus(shards=tuple(shards), at=now())
@@ -263,6 +279,18 @@ class FakeBot:
         if self.silent:
             raise BotSilent
         return {guild_id: self.known[guild_id] for guild_id in ids if guild_id in self.known}
+
+    async def load_detail(self, guild_id: int) -> GuildDetail | None:
+        if self.silent:
+            raise BotSilent
+        if guild_id not in self.known or self.known[guild_id].status != "active":
+            return None
+        return self.details.get(guild_id, a_detail(guild_id))
+
+    async def load_history(self, guild_id: int) -> GuildHistory:
+        if self.silent:
+            raise BotSilent
+        return self.histories.get(guild_id, GuildHistory())
 
     async def leave_guild(self, guild_id: int, *, assertion: str, key: str) -> None:
         if self.silent:

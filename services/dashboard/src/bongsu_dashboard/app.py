@@ -17,6 +17,8 @@ from bongsu_dashboard.accounts.http import HttpAuthClient
 from bongsu_dashboard.accounts.port import AuthClient
 from bongsu_dashboard.accounts.service import Accounts
 from bongsu_dashboard.deletion import endpoints as leaving
+from bongsu_dashboard.guild_activity import endpoints as guild_activity
+from bongsu_dashboard.guild_activity.service import Activity
 from bongsu_dashboard.guilds import endpoints as guilds
 from bongsu_dashboard.guilds.http import HttpGuildDirectory
 from bongsu_dashboard.guilds.pending import PendingInstalls
@@ -97,7 +99,7 @@ def create_app(
 def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) -> FastAPI:
     """Build the pages over any ports."""
     app = FastAPI(title="Bongsu dashboard", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    pages = Pages(public_url=public_url, cdn_url=settings.discord_cdn_url)
+    pages = Pages(public_url=public_url, cdn_url=settings.discord_cdn_url, discord_url=settings.discord_url)
     guilds_service = Guilds(ports.directory, ports.bot, ports.notify)
     provide(
         app,
@@ -111,6 +113,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         Notifications(ports.notify),
         guilds_service,
         PendingInstalls(settings.install_wait_s),
+        Activity(guilds_service, ports.bot, ports.notify),
         Home(guilds_service, ports.notify),
     )
     metrics = Metrics("dashboard")
@@ -123,6 +126,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         sign_in.sign_out_router,
         home.router,
         guilds.router,
+        guild_activity.router,
         notifications.router,
         accounts.router,
         security.account_router,

@@ -35,8 +35,8 @@ class DashboardSettings(Settings):
     )
     discord_url: str = Field(
         default="https://discord.com",
-        pattern=r"^https?://[^/?#@;,'\s]+$",
-        description="Where adding the bot leads; forms may redirect there",
+        pattern=r"^https?://[^?#@;,'\s]+[^/?#@;,'\s]$",
+        description="Discord for browsers: where adding the bot and links to channels lead",
     )
     discord_cdn_url: str = Field(
         default="https://cdn.discordapp.com",

@@ -10,6 +10,7 @@ from uuid import UUID
 import uvicorn
 
 from bongsu.contracts.notifications import Failure
+from bongsu.contracts.rpc import CommandOutcome, CommandUse, GuildChange, GuildChannel, GuildHistory
 from bongsu.identity.scopes import Role
 from bongsu.process.server import listen
 from bongsu_dashboard.keys.port import AllowlistEntry
@@ -22,11 +23,13 @@ from services.dashboard.tests.fakes import (
     FakeAccounts,
     FakeBot,
     FakeDirectory,
+    a_detail,
     a_guild,
     a_session,
     a_summary,
     a_user,
     an_event,
+    now,
 )
 from services.dashboard.tests.stage import Stage
 from tests.eventually import eventually
@@ -38,6 +41,36 @@ DAY = timedelta(days=1)
 ROTATED = datetime.now(UTC).replace(microsecond=0) + DAY
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0 Safari/537.36"
 PHONE = "Mozilla/5.0 (Linux; Android 16; SM-S931N) AppleWebKit/537.36 Chrome/150.0 Mobile Safari/537.36"
+
+
+CHANNELS = ("일반", "배포", "장애-알림", "code-review", "random", "채용", "build-notifications-of-every-branch", "봉화")
+
+
+def a_history() -> GuildHistory:
+    """Changes of every kind, and uses of commands."""
+    changes = [
+        (190, "recovered", None, None),
+        (205, "outage", None, None),
+        (2900, "renamed", None, "봉수대 개발팀"),
+        (4300, "added", None, None),
+        (4400, "removed", "이하늘", None),
+    ]
+    uses: list[tuple[int, str, CommandOutcome]] = [
+        (3, "notifications search", "done"),
+        (11, "ping", "done"),
+        (42, "users block", "refused"),
+        (600, "stats", "failed"),
+    ]
+    return GuildHistory(
+        changes=tuple(
+            GuildChange(at=now() - timedelta(minutes=minutes), kind=kind, actor=actor, detail=detail)
+            for minutes, kind, actor, detail in changes
+        ),
+        commands=tuple(
+            CommandUse(at=now() - timedelta(minutes=minutes), command=command, outcome=outcome)
+            for minutes, command, outcome in uses
+        ),
+    )
 
 
 def full() -> Stage:
@@ -76,7 +109,18 @@ def full() -> Stage:
                 BUSY: a_summary(BUSY, members=1204),
                 29 << 22: a_summary(29 << 22, members=342),
                 OUTAGE: a_summary(OUTAGE, "unavailable", members=86),
-            }
+            },
+            details={
+                ACTIVE: a_detail(
+                    ACTIVE,
+                    *(GuildChannel(id=ACTIVE + n, name=name, category="개발") for n, name in enumerate(CHANNELS, 1)),
+                    GuildChannel(
+                        id=ACTIVE + 20, name="공지", category="안내", missing=("send_messages", "embed_links")
+                    ),
+                ),
+                BUSY: a_detail(BUSY, missing=("embed_links", "read_message_history")),
+            },
+            histories={ACTIVE: a_history()},
         ),
         notifications=FakeNotifications(
             items=[

@@ -15,9 +15,11 @@ from playwright.async_api import BrowserContext, async_playwright
 from services.dashboard.tests.browser.scenes import (
     ABSENT,
     ACTIVE,
+    BUSY,
     KEY,
     LEE,
     OUTAGE,
+    cut_off,
     first_run,
     full,
     managing,
@@ -39,6 +41,8 @@ def pages_of(stage: Stage) -> Mapping[str, str]:
         "home": "/",
         "guilds": "/guilds",
         "guild": f"/guilds/{ACTIVE}",
+        "guild-remove": f"/guilds/{ACTIVE}#remove",
+        "guild-permissions": f"/guilds/{BUSY}",
         "guild-not-added": f"/guilds/{ABSENT}",
         "guild-outage": f"/guilds/{OUTAGE}",
         "notifications": "/notifications",
@@ -67,6 +71,7 @@ SCENES: Mapping[str, tuple[Callable[[], Stage], Callable[[Stage], Mapping[str, s
     "signed-out": (full, lambda _stage: SIGNED_OUT),
     "first-run": (first_run, lambda _stage: {"home": "/", "guilds": "/guilds", "notifications": "/notifications"}),
     "silent": (silent, lambda _stage: {"home": "/", "guilds": "/guilds", "guild": f"/guilds/{ACTIVE}"}),
+    "cut-off": (cut_off, lambda _stage: {"guild": f"/guilds/{ACTIVE}"}),
     "administrator": (managing, lambda _stage: {"users": "/users", "user": f"/users/{LEE}"}),
 }
 
@@ -109,6 +114,7 @@ async def take_picture(context: BrowserContext, address: str, width: int, kind: 
     quality = {"quality": QUALITY} if kind == "webp" else {}
     page = await context.new_page()
     await page.goto(address, wait_until="load")
+    await page.locator("[hx-trigger=load]").wait_for(state="detached")
     height: int = await page.evaluate("document.documentElement.scrollHeight")
     session = await context.new_cdp_session(page)
     clip = {"x": 0, "y": 0, "width": width, "height": min(height, MAX_HEIGHT_PX), "scale": 1}

@@ -8,6 +8,7 @@ from services.dashboard.tests.browser.conftest import Opener
 from services.dashboard.tests.browser.scenes import (
     ABSENT,
     ACTIVE,
+    BUSY,
     HOSTILE,
     KEY,
     LEE,
@@ -41,6 +42,9 @@ OF_USERS = [
     "/guilds",
     "/guilds?q=nothing+like+it",
     f"/guilds/{ACTIVE}",
+    f"/guilds/{ACTIVE}#remove",
+    f"/guilds/{ACTIVE}/activity",
+    f"/guilds/{BUSY}",
     f"/guilds/{ABSENT}",
     f"/guilds/{ABSENT}/added",
     f"/guilds/{OUTAGE}",
@@ -72,6 +76,7 @@ async def _is_clean(opened: Opener, stage: Stage, path: str, *, signed_in: bool,
         stage.speak("en")
     tab = await opened(stage, signed_in=signed_in, size=size, scheme=scheme, language=language)
     await tab.open(path)
+    await tab.page.locator("[hx-trigger=load]").wait_for(state="detached")
     assert await tab.inaccessible() == []
     assert await tab.violations() == []
     assert await tab.overflow() == 0

@@ -62,7 +62,7 @@ class TestRemoving:
     async def test_the_typed_name_removes_the_bot(self, opened: Opener, scripts: bool) -> None:
         stage = full()
         tab = await opened(stage, scripts=scripts)
-        await tab.open(f"/guilds/{ACTIVE}")
+        await tab.open(f"/guilds/{ACTIVE}#remove")
         await tab.page.fill("#f-name", "봉수대 개발팀")
         await tab.page.click(".danger button")
         await expect(tab.page).to_have_url(f"{tab.site.url}/guilds")
@@ -72,7 +72,7 @@ class TestRemoving:
     async def test_form_is_operable_by_keyboard(self, opened: Opener) -> None:
         stage = full()
         tab = await opened(stage)
-        await tab.open(f"/guilds/{ACTIVE}")
+        await tab.open(f"/guilds/{ACTIVE}#remove")
         await _tab_to(tab.page, "#f-name")
         await tab.page.keyboard.type("봉수대 개발팀")
         await tab.page.keyboard.press("Tab")
@@ -83,7 +83,7 @@ class TestRemoving:
     async def test_a_double_click_leaves_once(self, opened: Opener) -> None:
         stage = full()
         tab = await opened(stage)
-        await tab.open(f"/guilds/{ACTIVE}")
+        await tab.open(f"/guilds/{ACTIVE}#remove")
         await tab.page.fill("#f-name", "봉수대 개발팀")
         await tab.page.dblclick(".danger button")
         await expect(tab.page).to_have_url(f"{tab.site.url}/guilds")
@@ -91,7 +91,7 @@ class TestRemoving:
 
     async def test_until_the_name_is_typed_the_button_waits(self, opened: Opener) -> None:
         tab = await opened(full())
-        await tab.open(f"/guilds/{ACTIVE}")
+        await tab.open(f"/guilds/{ACTIVE}#remove")
         button = tab.page.locator(".danger button")
         await expect(button).to_be_disabled()
         await tab.page.fill("#f-name", "봉수대")
@@ -102,7 +102,7 @@ class TestRemoving:
     async def test_wrong_name_is_an_error_when_scripts_are_off(self, opened: Opener) -> None:
         stage = full()
         tab = await opened(stage, scripts=False)
-        await tab.open(f"/guilds/{ACTIVE}")
+        await tab.open(f"/guilds/{ACTIVE}#remove")
         await tab.page.fill("#f-name", "봉수대")
         await tab.page.click(".danger button")
         await expect(tab.page.locator("#e-name")).to_contain_text("서버 이름이 다릅니다")
@@ -111,7 +111,7 @@ class TestRemoving:
     async def test_page_shows_an_error_when_the_bot_does_not_answer(self, opened: Opener) -> None:
         stage = full()
         tab = await opened(stage)
-        await tab.open(f"/guilds/{ACTIVE}")
+        await tab.open(f"/guilds/{ACTIVE}#remove")
         stage.bot.silent = True
         await tab.page.fill("#f-name", "봉수대 개발팀")
         await tab.page.click(".danger button")

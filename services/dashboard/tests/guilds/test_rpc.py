@@ -10,7 +10,7 @@ from bongsu.contracts.rpc import GuildLeaveRequest, GuildListRequest
 from bongsu.runtime.errors import Forbidden
 from bongsu_dashboard.errors import BotSilent, RemovalOutdated, RemovalUnknown
 from bongsu_dashboard.guilds.rpc import RpcBot
-from services.dashboard.tests.fakes import a_summary
+from services.dashboard.tests.fakes import a_detail, a_summary
 
 GUILD = 5 << 22
 
@@ -42,6 +42,8 @@ async def _serve(broker: MemoryBroker, *, refuses: str | None = None) -> list[ob
             raise RpcError(refuses, "No")
         if method == "guild_list":
             return {"guilds": [a_summary(GUILD).model_dump(mode="json")]}
+        if method == "guild_detail":
+            return a_detail(GUILD, missing=("embed_links",)).model_dump(mode="json")
         if method == "guild_leave":
             return {"guild_id": str(GUILD), "left_at": "2026-11-24T05:00:00Z"}
         return {"shards": [{"shard": 0, "state": "connecting"}], "at": "2026-11-24T05:00:00Z"}
@@ -78,6 +80,22 @@ class TestAsking:
         await broker.close()
         with pytest.raises(BotSilent):
             await bot.fetch_status()
+
+    async def test_load_detail_returns_the_permissions(self, broker: MemoryBroker, bot: RpcBot) -> None:
+        await _serve(broker)
+        detail = await bot.load_detail(GUILD)
+        assert detail is not None
+        assert detail.missing == ("embed_links",)
+
+    async def test_load_detail_returns_none_when_the_bot_is_not_in_the_guild(
+        self, broker: MemoryBroker, bot: RpcBot
+    ) -> None:
+        await _serve(broker, refuses="guild_not_found")
+        assert await bot.load_detail(GUILD) is None
+
+    async def test_load_history_fails_when_the_bot_does_not_answer(self, bot: RpcBot) -> None:
+        with pytest.raises(BotSilent):
+            await bot.load_history(GUILD)
 
 
 class TestLeaving:

@@ -28,6 +28,12 @@ async def show_channel(request: Request, control: ProvidedControl, pages: Provid
     return _page(request, control, pages)
 
 
+@router.get(f"{PATH}/channels/{{guild_id}}/{{channel_id}}")
+async def open_channel(guild_id: str, channel_id: str) -> Response:  # noqa: ARG001 - Discord's address has both
+    """Lead from Discord's address of a channel to the page that shows it."""
+    return RedirectResponse(f"{PATH}?channel={parse(channel_id)}")
+
+
 @router.post(f"{PATH}/commands")
 async def run_command(request: Request, control: ProvidedControl, pages: ProvidedPages) -> Response:
     form = await read_form(request)

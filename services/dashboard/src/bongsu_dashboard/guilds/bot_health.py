@@ -50,6 +50,10 @@ class BotHealth:
         """Whether the bot receives the guild's events now."""
         return bool(self._shards) and self._shards[shard_of(guild_id, len(self._shards))].state == "connected"
 
+    def shard_status(self, guild_id: int) -> ShardStatus | None:
+        """Return the health of the guild's shard."""
+        return self._shards[shard_of(guild_id, len(self._shards))] if self._shards else None
+
     @property
     def _shards(self) -> tuple[ShardStatus, ...]:
         return self.status.shards if self.status is not None else ()

@@ -24,7 +24,7 @@ from bongsu_dashboard.guilds.bot_health import BotHealth
 from bongsu_dashboard.guilds.guild import FILTERS, Guild
 from bongsu_dashboard.guilds.pending import PendingInstalls
 from bongsu_dashboard.guilds.schemas import RemoveForm
-from bongsu_dashboard.guilds.service import Guilds
+from bongsu_dashboard.guilds.service import GuildPage, Guilds
 from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
 from bongsu_dashboard.pages.failures import status_of
 from bongsu_dashboard.pages.rendering import Render
@@ -92,15 +92,15 @@ async def show_guild(
     removing: Removing = None,
 ) -> Response:
     waiting = pending.guild_ids(render)
-    guild, bot = await guilds.find(render.browser, guild_id, pending=waiting)
+    page = await guilds.load_page(render.browser, guild_id, pending=waiting)
     if removing is not None:
-        if guild.state == "not_added":
+        if page.guild.state == "not_added":
             return render.redirect("/guilds", flash="ok.bot_removed")
-        return _guild_page(render, guild, bot, removing=removing)
-    if guild.has_bot and guild_id in waiting:
+        return _guild_page(render, page, removing=removing)
+    if page.guild.has_bot and guild_id in waiting:
         # The bot joined between two pages, so neither the return from Discord nor a poll has confirmed it.
-        return pending.remove(render, _guild_page(render, guild, bot, flash="ok.bot_added"), guild_id)
-    return _guild_page(render, guild, bot)
+        return pending.remove(render, _guild_page(render, page, flash="ok.bot_added"), guild_id)
+    return _guild_page(render, page)
 
 
 @router.get("/{guild_id}/state")
@@ -161,6 +161,33 @@ async def finish_adding(
     return pending.add(render, page, guild_id)
 
 
+@router.post("/{guild_id}/permissions")
+async def request_permissions(
+    render: Rendering, _user: SignedIn, guilds: GuildsService, _form: HxForm[Form], guild_id: GuildId
+) -> Response:
+    """Ask for the bot's permissions once more: Discord adds to its role what is missing."""
+    try:
+        install = await guilds.start_install(render.browser, guild_id, next_path=f"/guilds/{guild_id}/permissions")
+    except BotCutOff:
+        return render.redirect(f"/guilds/{guild_id}", flash="bad.bot_cut_off")
+    return render.pass_on(render.redirect(install.url), install.cookies)
+
+
+@router.get("/{guild_id}/permissions")
+async def finish_permissions(
+    render: Rendering,
+    _user: SignedIn,
+    guilds: GuildsService,
+    pending: Pending,
+    guild_id: GuildId,
+    error: str | None = None,
+) -> Response:
+    """The return from Discord."""
+    await guilds.find(render.browser, guild_id, pending=pending.guild_ids(render))
+    flash = "ok.permissions_requested" if error is None else "note.permissions_not_requested"
+    return render.redirect(f"/guilds/{guild_id}", flash=flash)
+
+
 @router.post("/{guild_id}/bot/remove")
 async def remove_bot(
     render: Rendering,
@@ -185,8 +212,8 @@ async def remove_bot(
         form, status = Draft(None, values, (FieldProblem("", "removal_outdated"),)), status_of(error)
     except BotSilent as error:
         form, status = form.refused(FieldProblem("", "bot_silent")), status_of(error)
-    guild, bot = await guilds.find(render.browser, guild_id, pending=pending.guild_ids(render))
-    return _guild_page(render, guild, bot, form, status)
+    page = await guilds.load_page(render.browser, guild_id, pending=pending.guild_ids(render))
+    return _guild_page(render, page, form, status)
 
 
 def _removal_state(render: Render, guild: Guild, bot: BotHealth, removing: int) -> Response:
@@ -203,8 +230,7 @@ def _is_checking(removing: int) -> bool:
 
 def _guild_page(
     render: Render,
-    guild: Guild,
-    bot: BotHealth,
+    page: GuildPage,
     form: Draft[RemoveForm] | None = None,
     status: int = 200,
     *,
@@ -218,8 +244,9 @@ def _guild_page(
         fragment="guilds/_state.html",
         status=status,
         flash=flash,
-        guild=guild,
-        bot=bot,
+        page=page,
+        guild=page.guild,
+        bot=page.bot,
         form=form,
         attempt=form.value("attempt") or secrets.token_urlsafe(24),
         timed_out=False,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from bongsu.contracts.guilds import GuildSummary
-from bongsu.contracts.rpc import BotStatus
+from bongsu.contracts.rpc import BotStatus, GuildDetail, GuildHistory
 from bongsu_dashboard.browser import Browser, Redirect
 from bongsu_dashboard.guilds.guild import ManagedGuilds
 
@@ -34,6 +34,12 @@ class Bot(Protocol):
 
     async def list_guilds(self, ids: Sequence[int]) -> Mapping[int, GuildSummary]:
         """Return those of the guilds that the bot is or was in."""
+
+    async def load_detail(self, guild_id: int) -> GuildDetail | None:
+        """Return what the bot may do in a guild; None if the bot is not in it."""
+
+    async def load_history(self, guild_id: int) -> GuildHistory:
+        """Return the newest changes of a guild, and the newest uses of commands in it."""
 
     async def leave_guild(self, guild_id: int, *, assertion: str, key: str) -> None:
         """Leave a guild, once for each `key`; do nothing if the bot is not in it.

@@ -9,6 +9,10 @@ from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.rpc import (
     GUILDS_PAGE,
     BotStatus,
+    GuildDetail,
+    GuildDetailRequest,
+    GuildHistory,
+    GuildHistoryRequest,
     GuildLeaveRequest,
     GuildListRequest,
     RpcAnswer,
@@ -49,6 +53,15 @@ class RpcBot:
             answer = await self._ask(request, self._timeout_s)
             found.update({guild.id: guild for guild in answer.guilds})
         return found
+
+    async def load_detail(self, guild_id: int) -> GuildDetail | None:
+        try:
+            return await self._ask(GuildDetailRequest(guild_id=guild_id), self._timeout_s)
+        except RpcError:
+            return None
+
+    async def load_history(self, guild_id: int) -> GuildHistory:
+        return await self._ask(GuildHistoryRequest(guild_id=guild_id), self._timeout_s)
 
     async def leave_guild(self, guild_id: int, *, assertion: str, key: str) -> None:
         request = GuildLeaveRequest(guild_id=guild_id, assertion=assertion, idempotency_key=key)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from bongsu.contracts.guilds import GuildSummary
+from bongsu.contracts.rpc import GuildChannel, GuildDetail
 from bongsu.runtime.errors import Unavailable
 from bongsu_dashboard.browser import Browser, Redirect
 from bongsu_dashboard.errors import BotCutOff, BotSilent, GuildNotFound, NameNotTyped
@@ -53,6 +54,26 @@ class GuildOverview:
     summary: Summary | None
 
 
+@dataclass(frozen=True, slots=True)
+class GuildPage:
+    """A guild, the health of the bot, and what the bot may do in it: None while that is not known."""
+
+    guild: Guild
+    bot: BotHealth
+    detail: GuildDetail | None = None
+
+    @property
+    def channels(self) -> tuple[GuildChannel, ...]:
+        """The text channels: those in which the bot lacks a permission first."""
+        found = self.detail.channels if self.detail is not None else ()
+        return tuple(sorted(found, key=lambda channel: not channel.missing))
+
+    @property
+    def channels_missing(self) -> int:
+        """The number of channels in which the bot lacks a permission."""
+        return sum(bool(channel.missing) for channel in self.channels)
+
+
 class Guilds:
     """Combines what Discord says of the user (by way of auth) with what the bot says of the guilds.
 
@@ -95,6 +116,18 @@ class Guilds:
         managed = await self._require_managed(browser, guild_id, fresh=False)
         known, bot = await asyncio.gather(self._load_summaries([managed]), self.check_bot())
         return _combine(managed, known, bot, pending), bot
+
+    async def load_page(self, browser: Browser, guild_id: int, *, pending: frozenset[int]) -> GuildPage:
+        """Return a guild that the user manages, with what the bot may do in it.
+
+        :raises GuildNotFound: the user does not manage it.
+        """
+        managed = await self._require_managed(browser, guild_id, fresh=False)
+        known, bot, detail = await asyncio.gather(
+            self._load_summaries([managed]), self.check_bot(), self._load_detail(guild_id)
+        )
+        guild = _combine(managed, known, bot, pending)
+        return GuildPage(guild, bot, detail if guild.has_bot else None)
 
     async def start_install(self, browser: Browser, guild_id: int, *, next_path: str) -> Redirect:
         """Return the redirect to Discord that adds the bot to a guild.
@@ -144,6 +177,12 @@ class Guilds:
             if guild.id == guild_id:
                 return guild
         raise GuildNotFound
+
+    async def _load_detail(self, guild_id: int) -> GuildDetail | None:
+        try:
+            return await self._bot.load_detail(guild_id)
+        except BotSilent:
+            return None
 
     async def _load_summaries(self, managed: Sequence[ManagedGuild]) -> Mapping[int, GuildSummary] | None:
         try:

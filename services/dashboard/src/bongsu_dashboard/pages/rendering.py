@@ -13,6 +13,7 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.routing import Match
 
+from bongsu.contracts.rpc import BOT_PERMISSIONS
 from bongsu.identity.cookies import AuthCookies, is_same_origin
 from bongsu.identity.redirects import HOME
 from bongsu_dashboard.accounts.user import User
@@ -39,7 +40,7 @@ _catalogue = cache(Catalogue)
 
 
 @cache
-def _environment(cdn_url: str) -> jinja2.Environment:
+def _environment(cdn_url: str, discord_url: str) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("bongsu_dashboard"),
         autoescape=True,
@@ -48,20 +49,21 @@ def _environment(cdn_url: str) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(oauth_url=oauth_url, machine=machine)
-    environment.globals.update(asset=_assets().url, with_next=with_next, cdn_url=cdn_url, themes=THEMES)
+    environment.globals.update(asset=_assets().url, with_next=with_next, themes=THEMES)
+    environment.globals.update(cdn_url=cdn_url, discord_url=discord_url, bot_permissions=BOT_PERMISSIONS)
     return environment
 
 
 class Pages:
     """Templates, texts and static files."""
 
-    def __init__(self, *, public_url: str, cdn_url: str) -> None:
+    def __init__(self, *, public_url: str, cdn_url: str, discord_url: str) -> None:
         self.public_url = public_url
         self.cookies = PageCookies.of(public_url)
         self.token_cookies = AuthCookies.of(public_url)
         self.assets = _assets()
         self.catalogue = _catalogue()
-        self._environment = _environment(cdn_url.rstrip("/"))
+        self._environment = _environment(cdn_url.rstrip("/"), discord_url.rstrip("/"))
 
     def html(self, template: str, context: Mapping[str, object]) -> str:
         return self._environment.get_template(template).render(context)

@@ -68,7 +68,18 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => { label.textContent = before; delete button.dataset.copied; }, 1500);
 });
 
+/* Name the open place of a page with several: CSS shows it by the address. */
+function markPlace() {
+  for (const places of document.querySelectorAll(".places")) {
+    const links = [...places.querySelectorAll("[data-place]")];
+    const open = links.find((link) => link.hash === location.hash)?.dataset.place ?? places.dataset.open ?? "overview";
+    for (const link of links) link.setAttribute("aria-current", String(link.dataset.place === open));
+  }
+}
+window.addEventListener("hashchange", markPlace);
+
 function enhance(root) {
+  markPlace();
   if (navigator.clipboard) for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
   fillZone(root);
   root.querySelectorAll("[data-selection]").forEach(showSelection);

@@ -1,0 +1,1 @@
+"""What happened in a server: its notifications, uses of commands, and changes."""
