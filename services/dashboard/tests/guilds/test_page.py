@@ -1,4 +1,4 @@
-"""A guild's page: what the bot may do in it, and the way to mend what is missing."""
+"""A guild's page: what the bot may do in it, and the way to grant what is missing."""
 
 import pytest
 
