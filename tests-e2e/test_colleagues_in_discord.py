@@ -40,7 +40,14 @@ def run(stack: Stack, user_id: str, command: str, **options: str) -> dict[str, A
     """Run a slash command as a persona, and return the settled interaction."""
     body = {"command": command, "options": options, "user_id": user_id, "guild_id": GUILD, "locale": "en-US"}
     with stack.client() as client:
-        answer = client.post("/sandbox/discord/control/interactions", json=body | {"wait_s": 20})
+
+        def give() -> httpx.Response:
+            return client.post("/sandbox/discord/control/interactions", json=body | {"wait_s": 20})
+
+        answer = give()
+        if answer.status_code == 422 and answer.json()["code"] == "no_command":
+            wait_until(lambda: client.get("/sandbox/discord/control/state").json()["commands"], 60, "commands exist")
+            answer = give()
         assert answer.status_code == 200, answer.text
     interaction: dict[str, Any] = answer.json()
     assert (interaction["status"], interaction["ephemeral"]) == ("answered", True), interaction
@@ -86,3 +93,31 @@ class TestNotifications:
         assert ("discord_command.refused", member, "notifications retry") in entries
         assert ("discord_command.authorised", colleague, "notifications retry") in entries
         assert ("notification.retried", colleague, None) in entries
+
+
+class TestSubscriptions:
+    @pytest.mark.timeout(120)
+    def test_manager_subscribes_a_channel_and_gets_the_topic_once_and_a_member_is_refused(
+        self, stack: Stack, person: Person
+    ) -> None:
+        for persona in (COLLEAGUE, MEMBER):
+            sign_in_with_discord(stack, persona)
+        owner: str = person.client.get("/auth/me").json()["id"]
+        refused = run(stack, MEMBER, "notify subscribe", topic="releases", owner=owner)
+        assert "You need the Manage Server permission" in str(refused["answers"])
+        subscribed = run(stack, COLLEAGUE, "notify subscribe", topic="releases", owner=owner)
+        assert "now gets the notifications" in str(subscribed["answers"])
+        assert owner in str(run(stack, COLLEAGUE, "notify list")["answers"])
+
+        program, text = person.program(), f"Release {new_address()}"
+        body = {"channel": "discord", "to": {"topic": "releases"}, "content": {"text": text}}
+        program.when(program.accepted(body)["id"], "delivered")
+
+        def texts() -> list[str]:
+            found = items(program.client, f"/sandbox/discord/control/channels/{int(GUILD) + 11}/messages")
+            return [one["content"] for one in found]
+
+        wait_until(lambda: text in texts(), 30, "the channel shows it")
+        assert texts().count(text) == 1
+        removed = run(stack, COLLEAGUE, "notify unsubscribe", topic="releases")
+        assert "no longer gets" in str(removed["answers"])

@@ -100,6 +100,10 @@ class LinkedUser:
         """Call an API as the user, and return the body; parts and errors as in `Apis.send`."""
         return _parse(answer, await self._apis.send(api, method, path, f"Bearer {self._token}", **parts))
 
+    async def delete(self, api: Api, path: str) -> None:
+        """Delete a resource of an API as the user; errors as in `Apis.send`."""
+        await self._apis.send(api, "DELETE", path, f"Bearer {self._token}")
+
 
 async def authorise(context: discord.ApplicationContext, permission: Permission | None = None) -> LinkedUser:
     """Return the user who runs the command; errors as in `Apis.authorise`."""

@@ -104,6 +104,16 @@ class NotAnId(errors.Invalid):
     detail = "Give an ID such as 0197c2a4-1f00-7000-8000-000000000000"
 
 
+class GuildOnly(errors.Invalid):
+    code = "guild_only"
+    detail = "Use this command in a server"
+
+
+class SubscriptionUnknown(errors.NotFound):
+    code = "subscription_not_found"
+    detail = "This channel has no such subscription"
+
+
 class AccountUnknown(errors.NotFound):
     code = "user_not_found"
     detail = "User not found"

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
+from uuid import UUID
 
 import discord
+
+from bongsu_bot.errors import NotAnId
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -16,3 +19,14 @@ def text_option(
     rules |= {"choices": [*choices]} if choices else {"min_length": min_length, "max_length": max_length}
     decorate: Callable[[F], F] = discord.option(name, str, **rules)  # type: ignore[no-untyped-call]  # py-cord 2.8.1
     return decorate
+
+
+def parse_id(value: str) -> UUID:
+    """Parse an ID that a user gave.
+
+    :raises NotAnId: it is not one.
+    """
+    try:
+        return UUID(value.strip())
+    except ValueError:
+        raise NotAnId from None

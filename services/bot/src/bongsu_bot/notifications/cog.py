@@ -1,7 +1,6 @@
 """`/notifications`, for staff."""
 
 from typing import Final, get_args
-from uuid import UUID
 
 import discord
 import ezcord
@@ -12,10 +11,9 @@ from bongsu.contracts.notifications import DiscordRecipient, NotificationOut, Re
 from bongsu.identity.scopes import Permission
 from bongsu_bot.apis import authorise
 from bongsu_bot.bot import BongsuBot
-from bongsu_bot.errors import NotAnId
 from bongsu_bot.language import text
 from bongsu_bot.notifications import service
-from bongsu_bot.options import text_option
+from bongsu_bot.options import parse_id, text_option
 from bongsu_bot.paging import Page, PagedReply
 
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
@@ -52,7 +50,7 @@ class NotificationsCog(ezcord.Cog, emoji="📨"):
     async def show(self, context: _Source, notification_id: str) -> None:
         """Show a notification and its timeline."""
         await context.defer(ephemeral=True)
-        wanted = _parse(notification_id)
+        wanted = parse_id(notification_id)
         found = await service.find(await authorise(context, Permission.NOTIFICATIONS_READ_ALL), wanted)
         embed = _embed(context, found)
         steps = [
@@ -68,7 +66,7 @@ class NotificationsCog(ezcord.Cog, emoji="📨"):
     async def retry(self, context: _Source, notification_id: str) -> None:
         """Send a failed or expired notification again."""
         await context.defer(ephemeral=True)
-        wanted = _parse(notification_id)
+        wanted = parse_id(notification_id)
         user = await authorise(context, Permission.NOTIFICATIONS_OPERATE)
         # Discord may deliver an interaction to two sessions: the notification is retried once.
         retried = await service.retry(user, wanted, f"discord-{context.interaction.id}")
@@ -79,7 +77,7 @@ class NotificationsCog(ezcord.Cog, emoji="📨"):
     async def cancel(self, context: _Source, notification_id: str) -> None:
         """Cancel a notification that is not sent yet."""
         await context.defer(ephemeral=True)
-        wanted = _parse(notification_id)
+        wanted = parse_id(notification_id)
         cancelled = await service.cancel(await authorise(context, Permission.NOTIFICATIONS_OPERATE), wanted)
         reply = text(context, "notifications.cancelled")
         await context.respond(reply, embed=_embed(context, cancelled), ephemeral=True)
@@ -87,13 +85,6 @@ class NotificationsCog(ezcord.Cog, emoji="📨"):
 
 def setup(bot: BongsuBot) -> None:
     bot.add_cog(NotificationsCog(bot))
-
-
-def _parse(notification_id: str) -> UUID:
-    try:
-        return UUID(notification_id)
-    except ValueError:
-        raise NotAnId from None
 
 
 def _status(context: _Source, status: Status) -> str:

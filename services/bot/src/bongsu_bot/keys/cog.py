@@ -1,0 +1,55 @@
+"""`/keys`, for every linked user: their own API keys."""
+
+import discord
+import ezcord
+from discord.utils import escape_markdown, format_dt
+
+from bongsu_bot.apis import authorise
+from bongsu_bot.bot import BongsuBot
+from bongsu_bot.keys import service
+from bongsu_bot.keys.service import Key
+from bongsu_bot.language import text
+from bongsu_bot.options import parse_id, text_option
+from bongsu_bot.paging import Page, PagedReply
+
+_Source = discord.ApplicationContext
+_MEMO_CHARS = 80
+
+
+class KeysCog(ezcord.Cog, emoji="🔑"):
+    """Lists and revokes the user's API keys."""
+
+    bot: BongsuBot
+    keys = discord.SlashCommandGroup("keys", "List and revoke your API keys")
+
+    @keys.command()
+    async def list(self, context: _Source) -> None:
+        """List your API keys, newest first."""
+        await context.defer(ephemeral=True)
+
+        async def load(after: str | None) -> Page:
+            page = await service.list_page(await authorise(context), after)
+            body = "\n\n".join(_summary(context, one) for one in page.items) or text(context, "keys.none")
+            return Page(discord.Embed(title=text(context, "keys.title"), description=body), page.next)
+
+        await PagedReply(context, load).send(context)
+
+    @keys.command()
+    @text_option("key", min_length=36, max_length=36)
+    async def revoke(self, context: _Source, key: str) -> None:
+        """Revoke one of your API keys."""
+        await context.defer(ephemeral=True)
+        wanted = parse_id(key)
+        await service.revoke(await authorise(context), wanted)
+        await context.respond(text(context, "keys.revoked"), ephemeral=True)
+
+
+def setup(bot: BongsuBot) -> None:
+    bot.add_cog(KeysCog(bot))
+
+
+def _summary(context: _Source, key: Key) -> str:
+    memo = escape_markdown((key.memo or "-")[:_MEMO_CHARS])
+    status = text(context, f"keys.status_{key.status}") if key.status in {"active", "stopped"} else key.status
+    mode = text(context, f"keys.mode_{key.mode}")
+    return f"**{memo}** {status}, {mode}, {format_dt(key.created_at, 'R')}\n`{key.access_key}`\n`{key.id}`"
