@@ -93,7 +93,7 @@ class TestBotInAGuild:
         assert answer.status == 404
 
         await page.goto(guild_address)
-        await page.get_by_role("link", name="Remove bot").click()
+        await page.locator("a[data-place=remove]").click()
         danger = page.locator("section.danger")
         await danger.get_by_role("textbox").fill("night something")
         await expect(danger.get_by_role("button")).to_be_disabled()

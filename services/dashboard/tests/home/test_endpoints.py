@@ -39,8 +39,7 @@ class TestHome:
         text = text_of(page)
         assert "전송 · 지난 24시간 2 전날보다 3건 적음" in text
         assert "전송 성공률 66.7% 실패 1건 · 전날보다 1건 많음" in text
-        since = (now() - timedelta(days=1)).date()
-        for query in (f"status=done&amp;since={since}", f"status=undelivered&amp;since={since}", "status=waiting"):
+        for query in ("status=done&amp;period=24h", "status=undelivered&amp;period=24h", "status=waiting"):
             assert f'href="/notifications?{query}"' in page
         points = re.findall(r"[\d.]+ [\d.]+", re.findall(r'<path d="M(100|[\dL .]+)"', page)[-1])
         assert (len(points), points[-2:]) == (24, ["95.7 2.0", "100.0 2.0"])

@@ -238,3 +238,23 @@ class TestSelected:
         browser = stage.mina()
         await browser.get("/notifications")
         assert (await browser.post("/notifications/selected", fields)).status_code == 422
+
+
+class TestLastDay:
+    """The figures of the first page count the last 24 hours, whatever the reader's zone is."""
+
+    async def test_list_behind_a_figure_has_as_many_items(self, stage: Stage) -> None:
+        stage.notifications.items = [a_notification(minutes=minutes) for minutes in (5, 600, 60 * 23 + 59, 60 * 25)]
+        browser = stage.mina()
+        assert "지난 24시간 3" in text_of((await browser.get("/")).text)
+        page = (await browser.get("/notifications?status=done&period=24h")).text
+        assert page.count('name="id"') == 3
+        assert 'name="period" value="24h" form="filter"' in page
+
+    async def test_period_is_removed_by_its_pill(self, stage: Stage) -> None:
+        page = (await stage.mina().get("/notifications?status=done&period=24h")).text
+        assert 'id="period" href="/notifications?status=done"' in page
+
+    @pytest.mark.parametrize("query", ["period=24h&since=2026-01-01", "period=7d", "since=2026-01-01"])
+    async def test_days_and_unknown_periods_replace_it(self, stage: Stage, query: str) -> None:
+        assert 'name="period"' not in (await stage.mina().get(f"/notifications?{query}")).text

@@ -21,6 +21,9 @@ GROUPS: Final[dict[str, tuple[Status, ...]]] = {
     "stopped": ("suppressed", "cancelled"),
 }
 """The groups of statuses. An accepted notification is `scheduled` until its send time, then `waiting`."""
+LAST_DAY: Final = "24h"
+WINDOW: Final = timedelta(hours=24)
+"""What the figures of the first page count."""
 CHANNELS: Final = ("email", "discord", "kakao", "inbox")
 MAX_SEARCH: Final = 200
 
@@ -33,6 +36,7 @@ class Filters:
     :param since: the first day.
     :param until: the last day.
     :param zone: the time zone of the days; UTC where it is not known.
+    :param period: in place of the days: `24h` is what the figures of the first page count.
     """
 
     status: str = ""
@@ -41,6 +45,7 @@ class Filters:
     since: str = ""
     until: str = ""
     zone: str = ""
+    period: str = ""
 
     @classmethod
     def parse(cls, address: Mapping[str, str]) -> "Filters":
@@ -55,6 +60,7 @@ class Filters:
             since=since,
             until=until,
             zone=zone if _zone(zone) is not UTC else "",
+            period=LAST_DAY if address.get("period") == LAST_DAY and not (since or until) else "",
         )
 
     @property
@@ -83,9 +89,13 @@ class Filters:
             scheduled={SCHEDULED: True, "waiting": False, "accepted": False}.get(self.status),
             channel=self.channel or None,
             search=self.q or None,
-            since=_midnight(_day(self.since), zone),
+            since=datetime.now(UTC) - WINDOW if self.period else _midnight(_day(self.since), zone),
             until=_midnight(until + timedelta(days=1) if until and until < date.max else until, zone),
         )
+
+    @property
+    def without_period(self) -> "Filters":
+        return replace(self, period="")
 
     def address(self, path: str = LIST, *, status: str | None = None, **others: object) -> str:
         """Return the address of this list, or of something about it, with another status and more parameters."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
@@ -13,12 +13,11 @@ from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, Unavai
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import OnTrial, SentBefore
 from bongsu_dashboard.forms import FieldsRefused
-from bongsu_dashboard.notifications.filters import Filters
+from bongsu_dashboard.notifications.filters import WINDOW, Filters
 from bongsu_dashboard.notifications.notification import Notification, Page
 from bongsu_dashboard.notifications.port import NotifyClient
 from bongsu_dashboard.notifications.schemas import SendForm
 
-WINDOW: Final = timedelta(hours=24)
 PAGE_SIZE: Final = 50
 EXPORT_PAGE_SIZE: Final = 200
 CONCURRENT_ACTIONS: Final = 8
