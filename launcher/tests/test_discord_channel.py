@@ -12,11 +12,9 @@ import aio_pika
 import httpx
 import pytest
 
-from bongsu.broker import Message, QueueSpec, RpcError
-from bongsu.broker.port import JsonObject
-from bongsu.broker.rabbitmq import RabbitBroker
+from bongsu.broker import RpcError
 from bongsu.broker.requests import ask
-from bongsu.contracts.queues import ALL_QUEUES, BOT_RPC
+from bongsu.contracts.queues import BOT_RPC
 from bongsu.contracts.rpc import SendMessageRequest
 from bongsu.identity.callers import Identity
 from bongsu.identity.key_source import ensure_signing_key
@@ -37,6 +35,7 @@ from bongsu_notify.worker import consume
 from bongsu_sandbox.discord.users.personas import JAMES, MINJI, SEOUL_DEVELOPERS
 from bongsu_sandbox.running import RunningSandbox, running
 from bongsu_sandbox.settings import SandboxSettings
+from launcher.tests.prefixed_broker import PrefixedBroker, delete_queues
 from services.notify.tests.keys import make_key
 from tests.eventually import eventually
 from tests.infrastructure.templates import Schema, WithTables
@@ -47,36 +46,6 @@ URL = "http://localhost:8000"
 CHANNEL = SEOUL_DEVELOPERS + 11
 NOTIFICATIONS = "/v1/notifications"
 TABLES = Schema.migrated("everything", *MIGRATIONS)
-
-
-class PrefixedBroker(RabbitBroker):
-    """A RabbitMQ whose queues have names of the test's own."""
-
-    def __init__(self, url: str, prefix: str) -> None:
-        super().__init__(url)
-        self.url = url
-        self.prefix = prefix
-
-    async def declare(self, *queues: QueueSpec) -> None:
-        await super().declare(*(QueueSpec(self.prefix + one.name, one.delivery_limit) for one in queues))
-
-    async def publish(self, queue: str, message: Message, *, timeout_s: float = 5.0) -> None:
-        await super().publish(self.prefix + queue, message, timeout_s=timeout_s)
-
-    async def publish_many(self, items: Any, *, timeout_s: float = 5.0) -> Any:  # noqa: ANN401 - as in the base class
-        return await super().publish_many([(self.prefix + queue, one) for queue, one in items], timeout_s=timeout_s)
-
-    async def consume(self, queue: str, *arguments: Any, **limits: Any) -> Any:  # noqa: ANN401 - as in the base class
-        return await super().consume(self.prefix + queue, *arguments, **limits)
-
-    async def serve(self, queue: str, *arguments: Any, **limits: Any) -> Any:  # noqa: ANN401 - as in the base class
-        return await super().serve(self.prefix + queue, *arguments, **limits)
-
-    async def call(self, queue: str, message: Message, *, deadline_s: float) -> JsonObject:
-        return await super().call(self.prefix + queue, message, deadline_s=deadline_s)
-
-    async def depth(self, queue: str) -> int:
-        return await super().depth(self.prefix + queue)
 
 
 @dataclass
@@ -159,14 +128,7 @@ async def stage(
         user_name = httpx.URL(amqp_server_url).username
         yield Stage(httpx.ASGITransport(app), sandbox, broker, database, vault, identity, user_name)
         stop.set()
-    await _delete_queues(amqp_server_url, queue_prefix)
-
-
-async def _delete_queues(url: str, prefix: str) -> None:
-    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
-        for name in ALL_QUEUES:
-            await channel.queue_delete(f"{prefix}{name}")
-            await channel.queue_delete(f"{prefix}{name}.dead")
+    await delete_queues(amqp_server_url, queue_prefix)
 
 
 async def submit(client: httpx.AsyncClient, text: str, **fields: object) -> httpx.Response:

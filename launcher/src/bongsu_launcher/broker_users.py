@@ -15,13 +15,16 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from bongsu.contracts.queues import ALL_QUEUES
+from bongsu.contracts.queues import ALL_QUEUES, BOT_QUEUES, NOTIFY_QUEUES
 
 VHOST: Final = "/"
 OPERATOR: Final = "operator"
 
 # Regular expressions for names of queues and exchanges, as RabbitMQ reads them.
-_WORK = r"({})(\.dead)?".format("|".join(name.replace(".", r"\.") for name in ALL_QUEUES))
+_NOTIFY, _BOT_WORK, _WORK = (
+    r"({})(\.dead)?".format("|".join(name.replace(".", r"\.") for name in names))
+    for names in (NOTIFY_QUEUES, BOT_QUEUES, ALL_QUEUES)
+)
 _SEND = r"amq\.default"
 _TOPICS = r"bongsu\.topics"
 _SUBSCRIPTION = r"topic\..+\.[0-9a-f]{32}"
@@ -53,18 +56,18 @@ PERMISSIONS: Final = (
     Permissions("auth", configure=(_TOPICS, _INBOX), write=(_SEND, _TOPICS), read=(_INBOX,)),
     Permissions(
         "notify",
-        configure=(_WORK, _TOPICS, _SUBSCRIPTION, _INBOX),
-        write=(_SEND, _WORK, _SUBSCRIPTION),
-        read=(_WORK, _TOPICS, _SUBSCRIPTION, _INBOX),
+        configure=(_NOTIFY, _TOPICS, _SUBSCRIPTION, _INBOX),
+        write=(_SEND, _NOTIFY, _SUBSCRIPTION),
+        read=(_NOTIFY, _TOPICS, _SUBSCRIPTION, _INBOX),
     ),
     # Declaring a queue with a dead-letter queue requires permission to read it.
     Permissions("relay", configure=(_WORK,), write=(_SEND, _WORK), read=(_WORK,)),
     # The bot serves calls, and calls its own other processes.
     Permissions(
         "bot",
-        configure=(_BOT, _TOPICS, _SUBSCRIPTION, _INBOX),
-        write=(_SEND, _TOPICS, _SUBSCRIPTION),
-        read=(_BOT, _TOPICS, _SUBSCRIPTION, _INBOX),
+        configure=(_BOT, _BOT_WORK, _TOPICS, _SUBSCRIPTION, _INBOX),
+        write=(_SEND, _BOT_WORK, _TOPICS, _SUBSCRIPTION),
+        read=(_BOT, _BOT_WORK, _TOPICS, _SUBSCRIPTION, _INBOX),
     ),
     Permissions(
         "dashboard",

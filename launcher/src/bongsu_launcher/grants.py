@@ -54,7 +54,12 @@ ACCESS: Final = (
         others={**IDENTITY, "request_nonces": CLAIM, "audit_log": APPEND, "outbox": ROWS},
     ),
     Access("relay", owns="outbox"),
-    Access("bot", owns="bot", others={**IDENTITY, "request_nonces": CLAIM, "audit_log": APPEND, "outbox": APPEND}),
+    Access(
+        "bot",
+        owns="bot",
+        # It settles the messages that it has consumed, as notify's worker does.
+        others={**IDENTITY, "request_nonces": CLAIM, "audit_log": APPEND, "outbox": ROWS},
+    ),
 )
 
 

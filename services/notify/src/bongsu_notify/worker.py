@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from bongsu.broker import Broker, Consumer, QueueSpec
-from bongsu.contracts.queues import ALL_QUEUES, DELIVER, NOTIFY_JOBS, USERS_DELETED
+from bongsu.contracts.queues import DELIVER, NOTIFY_JOBS, NOTIFY_QUEUES, USERS_CHANGED, USERS_DELETED
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu.process.readiness import Check
@@ -17,6 +17,8 @@ from bongsu.runtime.http import create_api
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.stop import StopSignal
+from bongsu_notify.changed_users.handlers import UserChangeHandler
+from bongsu_notify.changed_users.service import ChangedUsers
 from bongsu_notify.channels.port import Provider
 from bongsu_notify.channels.registry import create_channels
 from bongsu_notify.channels.simulated import SimulatedProvider
@@ -66,16 +68,18 @@ async def consume(  # noqa: PLR0913 - the collaborators of the process
     notifications = Notifications(database, channels, everyone_is_live=settings.sandbox)
     jobs = JobHandler(database, notifications, database_retry)
     deletions = UserDeletedHandler(database, vault, DeletedUsers(database), database_retry)
+    changes = UserChangeHandler(database, ChangedUsers(database, notifications, vault), database_retry)
     async with AsyncExitStack() as stack:
         for name, provider in providers.items():
             await provider.open()
             if report is not None:
                 report(name, provider.is_ready)
             stack.push_async_callback(provider.close)
-        await broker.declare(*(QueueSpec(name) for name in ALL_QUEUES))
+        await broker.declare(*(QueueSpec(name) for name in NOTIFY_QUEUES))
         consumers = [
             await broker.consume(NOTIFY_JOBS, jobs, prefetch=16),
             await broker.consume(USERS_DELETED, deletions, prefetch=1),
+            await broker.consume(USERS_CHANGED, changes, prefetch=1),
         ]
         for queue in DELIVER.values():
             # One at a time: the wake-ups that arrive while some are read share the next reading.

@@ -10,6 +10,12 @@ NOTIFY_JOBS: Final = "notify.jobs"
 USERS_DELETED: Final = "notify.users.deleted"
 """Deleted accounts, whose data notify deletes (`contracts.users.UserDeleted`)."""
 
+USERS_CHANGED: Final = "notify.users.changed"
+"""Blocked accounts and changed roles (`contracts.users.UserChange`), for notify."""
+
+BOT_USERS_DELETED: Final = "bot.users.deleted"
+"""Deleted accounts, which the bot forgets (`contracts.users.UserDeleted`)."""
+
 DELIVER: Final[dict[Priority, str]] = {
     "high": "notify.deliver.high",
     "normal": "notify.deliver.normal",
@@ -32,5 +38,11 @@ def bot_rpc_shard(shard: int) -> str:
     return f"bot.rpc.shard.{shard}"
 
 
-ALL_QUEUES: Final[tuple[str, ...]] = (NOTIFY_JOBS, USERS_DELETED, *DELIVER.values())
+NOTIFY_QUEUES: Final[tuple[str, ...]] = (NOTIFY_JOBS, USERS_DELETED, USERS_CHANGED, *DELIVER.values())
+"""The durable queues that notify consumes."""
+
+BOT_QUEUES: Final[tuple[str, ...]] = (BOT_USERS_DELETED,)
+"""The durable queues that the bot consumes."""
+
+ALL_QUEUES: Final[tuple[str, ...]] = (*NOTIFY_QUEUES, *BOT_QUEUES)
 """Every durable queue. Publishers and consumers declare them, so that no start order matters."""

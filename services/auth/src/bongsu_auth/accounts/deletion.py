@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from bongsu import outbox
-from bongsu.contracts.queues import USERS_DELETED
+from bongsu.contracts.queues import BOT_USERS_DELETED, USERS_DELETED
 from bongsu.contracts.users import UserDeleted, email_context
 from bongsu.identity.audit import Actor
 from bongsu.identity.models import LinkedAccount, User
@@ -74,4 +74,5 @@ class Deletion:
             sealed_email=self.vault.seal(user.email_norm, aad=context) if user.email_norm is not None else None,
             at=datetime.now(UTC),
         )
-        await outbox.append(USERS_DELETED, event.model_dump(mode="json"))
+        for queue in (USERS_DELETED, BOT_USERS_DELETED):
+            await outbox.append(queue, event.model_dump(mode="json"))

@@ -15,7 +15,9 @@ from fastapi import Request
 from fastapi.security import OAuth2PasswordRequestForm
 from fastapi_users import BaseUserManager, InvalidPasswordException, UUIDIDMixin, schemas
 
-from bongsu import mixins
+from bongsu import mixins, outbox
+from bongsu.contracts.queues import USERS_CHANGED
+from bongsu.contracts.users import UserBlocked, UserRoleChanged
 from bongsu.identity import audit
 from bongsu.identity.audit import SYSTEM, Actor
 from bongsu.identity.models import Revocation, User, UserSession
@@ -351,6 +353,8 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):  # type: ignore[typ
             target=f"user:{user.id}",
             details={"from": before, "to": role.value},
         )
+        changed = UserRoleChanged(user_id=user.id, role=role.value, at=datetime.now(UTC))
+        await outbox.append(USERS_CHANGED, changed.model_dump(mode="json"))
         return await revoke_user(user)
 
     async def block(self, user: User, actor: Actor = SYSTEM) -> Revocation:
@@ -360,6 +364,8 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):  # type: ignore[typ
             ended_at=datetime.now(UTC), end_reason="user_blocked"
         )
         await audit.record("user.blocked", actor, subject_id=user.id, target=f"user:{user.id}")
+        blocked = UserBlocked(user_id=user.id, at=datetime.now(UTC))
+        await outbox.append(USERS_CHANGED, blocked.model_dump(mode="json"))
         return await revoke_user(user)
 
     async def unblock(self, user: User, actor: Actor = SYSTEM) -> None:

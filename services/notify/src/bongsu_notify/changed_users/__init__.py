@@ -1,0 +1,1 @@
+"""Blocked accounts and changed roles."""
