@@ -46,6 +46,16 @@ class TestBatchRunner:
         await received.take(3)
         assert [len(batch) for batch in received.batches] == [3]
 
+    async def test_deliveries_of_the_same_moment_are_run_together_when_handlers_are_limited(self) -> None:
+        received = Recorder()
+        runner = BatchRunner("jobs", received, batch_max=4, batch_wait_s=0, concurrency=1)
+        offered = deliveries(6)
+        for delivery in offered:
+            runner.offer(delivery)
+        offered[1].gone = True
+        await received.take(5)
+        assert [len(batch) for batch in received.batches] == [4, 1]
+
     async def test_lost_deliveries_are_not_run(self) -> None:
         received = Recorder()
         runner = BatchRunner("jobs", received, batch_max=10, batch_wait_s=0.01, concurrency=None)

@@ -42,18 +42,21 @@ class DatabaseRetry:
         )
         gauge.set_function(lambda: float(self._waiting > 0))
 
-    async def retry_while_unavailable(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def retry_while_unavailable(self, work: Callable[[], Awaitable[T]], *, is_bounded: bool = False) -> T:
         """Run `work` until the database is available. The consumer's prefetch bounds how many jobs wait.
 
         Errors that the database reports about the work itself (an unknown column) are raised.
 
         :param work: a whole unit of work, safe to repeat.
+        :param is_bounded: `work` has a time limit of its own, as `GroupCommit.submit` has.
         :raises Abandoned: the process stops.
         """
         tries = 0
         with ExitStack() as waiting:
             while True:
                 try:
+                    if is_bounded:
+                        return await work()
                     async with asyncio.timeout(self._try_timeout_s):
                         return await work()
                 except Exception as error:

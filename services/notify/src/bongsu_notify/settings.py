@@ -46,7 +46,7 @@ class NotifySettings(Settings):
     max_attempts: int = Field(default=8, ge=1, le=50, description="Sends tried before a notification fails")
     batch: int = Field(default=50, ge=1, le=500, description="Deliveries claimed, or recorded, in one transaction")
     concurrency: int = Field(
-        default=64,
+        default=128,
         ge=1,
         le=500,
         description="Concurrent deliveries per provider and worker; a quarter is kept for high priority",

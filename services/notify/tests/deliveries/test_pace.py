@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -14,7 +14,7 @@ from bongsu.mixins import Database, utc_now
 from bongsu.outbox.relay import Relay
 from bongsu.runtime.stop import StopSignal
 from bongsu_notify.channels.port import TryLater, max_together
-from bongsu_notify.deliveries.pace import HORIZON_S, Pace, Reservation
+from bongsu_notify.deliveries.pace import HORIZON_S, DatabaseClock, Pace, Request, Reservation, allot
 from bongsu_notify.notifications.models import Notification, SendSlot
 from services.notify.tests.conftest import RememberingProvider
 from services.notify.tests.deliveries.delivering import accept, deliver, make_handler, status_is
@@ -95,6 +95,46 @@ class TestReserve:
     @pytest.mark.parametrize(("rate", "count"), [(1.0, 1), (14.0, 1), (20.0, 2), (200.0, 11), (10_000.0, 50)])
     def test_messages_start_together_as_far_as_the_factor_spares(self, rate: float, count: int) -> None:
         assert max_together(rate) == count
+
+
+class TestAllot:
+    def test_messages_of_several_requests_start_together(self) -> None:
+        requests = [Request(1, urgent=True, lead_s=0.0)] * 5
+        reservations, taken_s = allot(requests, -1.0, 0.01, together=3, now=100.0)
+        starts = [slot.starts_at for one in reservations for slot in one.slots]
+        assert starts == pytest.approx([100.0, 100.0, 100.0, 100.03, 100.03])
+        assert taken_s == pytest.approx(0.05)
+
+    def test_request_that_leads_by_more_starts_a_group_of_its_own(self) -> None:
+        requests = [Request(1, urgent=True, lead_s=lead_s) for lead_s in (0.0, 0.2)]
+        reservations, taken_s = allot(requests, -1.0, 0.01, together=3, now=0.0)
+        assert [slot.starts_at for one in reservations for slot in one.slots] == pytest.approx([0.0, 0.2])
+        assert taken_s == pytest.approx(0.21)
+
+
+class TestDatabaseClock:
+    NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def test_late_answer_is_located_by_a_faster_one_before(self) -> None:
+        clock = DatabaseClock()
+        assert clock.locate(self.NOW, 10.0, 10.002) == pytest.approx(10.001)
+        assert clock.locate(self.NOW + timedelta(seconds=5), 14.99, 15.2) == pytest.approx(15.001)
+
+    def test_faster_answer_replaces_a_slower_one(self) -> None:
+        clock = DatabaseClock()
+        clock.locate(self.NOW, 10.0, 10.4)
+        assert clock.locate(self.NOW + timedelta(seconds=5), 15.3, 15.302) == pytest.approx(15.301)
+
+    def test_clock_that_was_set_is_followed(self) -> None:
+        clock = DatabaseClock()
+        clock.locate(self.NOW, 10.0, 10.002)
+        assert clock.locate(self.NOW + timedelta(hours=1), 11.0, 11.1) == pytest.approx(11.05)
+        assert clock.locate(self.NOW + timedelta(hours=1, seconds=1), 12.0, 12.1) == pytest.approx(12.05)
+
+    def test_old_answer_is_replaced(self) -> None:
+        clock = DatabaseClock(max_age_s=60.0)
+        clock.locate(self.NOW, 10.0, 10.002)
+        assert clock.locate(self.NOW + timedelta(seconds=61), 71.0, 71.1) == pytest.approx(71.05)
 
 
 class TestSlowDown:

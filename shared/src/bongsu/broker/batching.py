@@ -106,6 +106,11 @@ class BatchRunner:
             self._timer = None
 
     async def _run(self, batch: list[Delivery]) -> None:
+        # What arrived since the batch was due, in the same turn of the event loop, goes with it.
+        while self._waiting and len(batch) < self._batch_max and not self._closed:
+            _, delivery = self._waiting.popleft()
+            if not delivery.lost:
+                batch.append(delivery)
         try:
             await self._handler([*batch])
         except Exception:

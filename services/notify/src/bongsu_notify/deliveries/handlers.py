@@ -180,7 +180,7 @@ class DeliveryHandler:
         now = asyncio.get_running_loop().time
         try:
             begun_at = now()
-            claimed = await retry(partial(self._claim, job))
+            claimed = await retry(partial(self._claim, job), is_bounded=True)
             self._paces[job.provider].learn(now() - begun_at)
         except Abandoned:
             raise
@@ -195,7 +195,7 @@ class DeliveryHandler:
         sent = _Claimed(job, claimed.claims, claimed.row, claimed.started_at, outcome)
         try:
             # A sent mail without its mark would be sent again: retried, unacknowledged, until the database answers.
-            marked = await retry(partial(self._mark, sent))
+            marked = await retry(partial(self._mark, sent), is_bounded=True)
         except Abandoned:
             raise
         except Exception:
@@ -283,10 +283,12 @@ class DeliveryHandler:
         if job.slot is None or self._stop.is_set():
             return not self._stop.is_set()
         if job.is_at_most_once:
-            return not is_late(job.slot)  # it waited before its claim
+            return await self._paces[job.provider].wait_claimed(job.slot, self._stop)  # it waited before its claim
         try:
             wait = partial(self._paces[job.provider].wait, job.slot, self._stop)
-            return await self._database_retry.retry_while_unavailable(wait)
+            if not is_late(job.slot):
+                return await wait()  # without the database
+            return await self._database_retry.retry_while_unavailable(wait, is_bounded=True)
         except Abandoned:
             return False
         except Exception:

@@ -20,11 +20,17 @@ from bongsu_notify.notifications.models import SendSlot
 HORIZON_S: Final = 0.5
 LATE_S: Final = 0.05
 """A call starts at most this long after its slot. Together with the factor it keeps a second at the rate and one."""
+EARLY_S: Final = 0.02
+"""A call whose claim took less time than expected starts at most this long before its slot."""
+SHORT_SLEEP_S: Final = 0.1
+"""A sleep that the end of the process need not interrupt: that costs more than the sleep itself."""
 NEWEST_WEIGHT: Final = 0.2
 """The weight of the newest in the average time that claims and reservations take."""
 MAX_LEAD_S: Final = 1.0
 SLOWDOWN: Final = 0.5
 MIN_SLOWDOWN: Final = 0.1
+CLOCK_STEP_S: Final = 0.005
+"""Clocks that differ by more than they did, and than an answer took, were set."""
 RECOVERY_S: Final = 10.0
 """The rate doubles in this time after a throttling, until it is whole again."""
 THROTTLE_PAUSE_S: Final = 1.0
@@ -62,6 +68,36 @@ class _Row(NamedTuple):
     slowed_at: datetime | None
     slowdown: float
     now: datetime
+    read_at: float
+    """`now`, by the event loop's clock."""
+
+
+class DatabaseClock:
+    """When the database's time was read, by the event loop's clock.
+
+    An answer that comes late, as this process stalls, would move a slot: a faster answer before it says more exactly
+    how the clocks differ. It is used for `max_age_s`, as long as it lies within what later answers allow.
+    """
+
+    def __init__(self, max_age_s: float = 60.0) -> None:
+        self._max_age_s = max_age_s
+        self._best: tuple[datetime, float, float] | None = None
+        """The database's time, when it was read at the earliest, and how much later at the latest."""
+
+    def locate(self, time: datetime, before: float, after: float) -> float:
+        """When `time` was read.
+
+        :param before: when the statement was sent.
+        :param after: when its answer was here.
+        """
+        if self._best is not None:
+            best, since, spread_s = self._best
+            expected = since + spread_s / 2 + (time - best).total_seconds()
+            is_consistent = before - CLOCK_STEP_S <= expected <= after + CLOCK_STEP_S
+            if is_consistent and spread_s < after - before and after - since < self._max_age_s:
+                return expected
+        self._best = (time, before, after - before)
+        return (before + after) / 2
 
 
 class Pace:
@@ -80,6 +116,7 @@ class Pace:
         self._factor = factor
         self._slowed_at = -THROTTLE_PAUSE_S
         self._reserve_s = self._claim_s = 0.0
+        self._clock = DatabaseClock()
         self._commit: GroupCommit[Request, Reservation] = GroupCommit(database, self._reserve, max_flights=1)
 
     @property
@@ -102,14 +139,22 @@ class Pace:
         """Wait until a claim that begins ends at its slot. Returns False if the process is ending."""
         return await _sleep_until(slot.starts_at - self._claim_s, stop)
 
+    async def wait_claimed(self, slot: Slot, stop: StopSignal) -> bool:
+        """Wait for a slot that the claim was early for. Returns False if it is missed, or the process is ending."""
+        return not is_late(slot) and await _sleep_until(slot.starts_at - EARLY_S, stop) and not is_late(slot)
+
     async def wait(self, slot: Slot, stop: StopSignal) -> bool:
         """Wait for a slot, or for another one if it is missed by far. Returns False if the process is ending."""
         lead_s = 0.0
-        while is_late(slot):
+        while True:
+            if not is_late(slot):
+                if not await _sleep_until(slot.starts_at, stop):
+                    return False
+                if not is_late(slot):
+                    return True  # nothing has stalled this process meanwhile
             slot = (await self._commit.submit(Request(1, True, lead_s))).slots[0]
             # Where the database is slow, the next one would be missed as well.
             lead_s = min(_now() - slot.reserved_at, MAX_LEAD_S)
-        return await _sleep_until(slot.starts_at, stop)
 
     async def close(self) -> None:
         """Finish the reservations in progress."""
@@ -130,7 +175,8 @@ class Pace:
             rate = self._read_rate() or 1.0
             interval_s = 1 / (rate * self._factor * _slowdown(row))
             free_in_s = (row.next_at - row.now).total_seconds()
-            reservations, taken_s = allot(requests, free_in_s, interval_s, together=max_together(rate))
+            together = max_together(rate)
+            reservations, taken_s = allot(requests, free_in_s, interval_s, together=together, now=row.read_at)
             has_slots = any(one.slots for one in reservations)
             if not has_slots or await self._write(row, next_at=row.now + timedelta(seconds=taken_s)):
                 return reservations
@@ -149,12 +195,14 @@ class Pace:
         """The row, which is made by the first that reads it."""
         rows = SendSlot.filter_by(provider=self._provider)
         names = ("next_at", "slowed_at", "slowdown")
+        before = _now()
         found = await rows.aggregate_by(*names, now=utc_now())
         if not found:
             first = {"id": uuid7(), "provider": self._provider, "next_at": utc_now()}
             await SendSlot.upsert([first | {"slowed_at": None, "slowdown": 1.0}], by="provider", update=[])
+            before = _now()
             found = await rows.aggregate_by(*names, now=utc_now())
-        return _Row(**found[0])
+        return _Row(**found[0], read_at=self._clock.locate(found[0]["now"], before, _now()))
 
     async def _write(self, row: _Row, **values: object) -> bool:
         """Change the row. Returns False if it has changed since it was read."""
@@ -176,22 +224,26 @@ def is_late(slot: Slot) -> bool:
 
 
 def allot(
-    requests: Sequence[Request], free_in_s: float, interval_s: float, *, together: int
+    requests: Sequence[Request], free_in_s: float, interval_s: float, *, together: int, now: float
 ) -> tuple[Sequence[Reservation], float]:
     """Give out slots.
 
     :param free_in_s: when the next slot is free.
     :param together: how many messages may start at the same time.
+    :param now: the time that the others are relative to, by the event loop's clock.
     :returns: a reservation for each request, and when the next slot is free then.
     """
-    reserved_at, reservations = _now(), []
+    reservations: list[Reservation] = []
+    start_s, left = 0.0, 0
     for request in requests:
         slots: list[Slot] = []
         while len(slots) < request.messages and (free_in_s <= request.horizon_s or (request.urgent and not slots)):
-            free_in_s = max(free_in_s, request.lead_s)
-            group = min(together, request.messages - len(slots))
-            slots += [Slot(reserved_at + free_in_s, reserved_at)] * group
-            free_in_s += group * interval_s
+            if not left or start_s < request.lead_s:
+                start_s = free_in_s = max(free_in_s, request.lead_s)
+                left = together
+            slots.append(Slot(now + start_s, now))
+            free_in_s += interval_s
+            left -= 1
         # Not as soon as one is free: some at a time take fewer transactions.
         reservations.append(Reservation(slots, 0.0 if slots else free_in_s - request.horizon_s / 2))
     return reservations, free_in_s
@@ -203,7 +255,11 @@ def _average(before_s: float, newest_s: float) -> float:
 
 async def _sleep_until(at: float, stop: StopSignal) -> bool:
     delay_s = at - _now()
-    return not (await stop.sleep(delay_s) if delay_s > 0 else stop.is_set())
+    if 0 < delay_s <= SHORT_SLEEP_S:
+        await asyncio.sleep(delay_s)
+    elif delay_s > 0:
+        await stop.sleep(delay_s)
+    return not stop.is_set()
 
 
 def _now() -> float:

@@ -12,6 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, bindparam, case, func
+from sqlalchemy.orm import undefer
 
 from bongsu.contracts.notifications import FINAL, Status
 from bongsu.mixins import Q, UUIDKey, utc_now, uuid7
@@ -94,6 +95,10 @@ class Deliveries:
         self.lease_s = lease_s
         self.max_attempts = max_attempts
         self._clock = _Clock()
+        # Built once: building these conditions took longer than the database takes for the claims of a batch.
+        self._due = _is_due()
+        alive = Q(expires_at=None) | Q(expires_at__gt=utc_now())
+        self._sendable = Notification.filter_by(alive, ~is_suppressed(), _attempts() < max_attempts)
 
     async def peek(self, ids: Sequence[UUID]) -> Mapping[UUID, Peek]:
         """Read what decides how each notification is sent."""
@@ -112,24 +117,21 @@ class Deliveries:
         which nothing was sent.
         """
         owner = owner or uuid7()
-        now = utc_now()
-        waiting = Q(status__in=sorted(WAITING)) & (Q(next_attempt_at=None) | Q(next_attempt_at__le=now))
-        left = Q(status="sending", lease_until__lt=now) | Q(status="unknown", next_attempt_at__le=now)
-        left &= Q(provider_message_id=None)  # else an event of the provider has reported that it was sent
-        own = Q(status="sending", lease_owner__in=[owner, *earlier])
-        due = waiting | own | (left & Q(guarantee="at-least-once"))
-        alive = Q(expires_at=None) | Q(expires_at__gt=now)
-        wanted = (due, alive, ~is_suppressed(), _attempts() < self.max_attempts)
-        count = await Notification.filter_by(*wanted, id__in=ids).update(
-            status="sending",
-            attempt=Notification.attempt + 1,
-            lease_owner=owner,
-            lease_until=utc_now(self.lease_s),
-            next_attempt_at=None,
-            provider_message_id=None,
-            updated_at=utc_now(),
+        own = (Notification.status == "sending") & Notification.lease_owner.in_([owner, *earlier])
+        count = (
+            await self._sendable.filter_by(self._due | own)
+            .filter_by(id__in=ids)
+            .update(
+                status="sending",
+                attempt=Notification.attempt + 1,
+                lease_owner=owner,
+                lease_until=utc_now(self.lease_s),
+                next_attempt_at=None,
+                provider_message_id=None,
+                updated_at=utc_now(),
+            )
         )
-        claimed = await Notification.filter_by(id__in=ids, lease_owner=owner).all() if count else []
+        claimed = await _read_claimed(ids, owner) if count else []
         events = {row.id: uuid7() for row in claimed}
         if claimed:
             self._clock.set(claimed[0].updated_at)
@@ -146,7 +148,7 @@ class Deliveries:
             ],
             savepoint=False,
         )
-        contents = await _read_contents([row.id for row in claimed])
+        contents = {row.id: Content(row.content or {}, row.sealed_variables) for row in claimed}
         settled, later = await self._resolve_unclaimed(set(ids) - set(events))
         return Claims(claimed, contents, events, frozenset(settled), later)
 
@@ -285,6 +287,17 @@ def _by_row(rows: Sequence[Notification], values: Sequence[object]) -> object:
     return case(dict(zip(keys, values, strict=True)), value=Notification.id)
 
 
+def _is_due() -> ColumnElement[bool]:
+    """The condition that a notification waits and its time has come, or that it may be sent a second time."""
+    now = utc_now()
+    waiting = Q(status__in=sorted(WAITING)) & (Q(next_attempt_at=None) | Q(next_attempt_at__le=now))
+    left = Q(status="sending", lease_until__lt=now) | Q(status="unknown", next_attempt_at__le=now)
+    left &= Q(provider_message_id=None)  # else an event of the provider has reported that it was sent
+    condition = Notification.filter_by(waiting | (left & Q(guarantee="at-least-once"))).statement.whereclause
+    assert condition is not None  # noqa: S101 - there is one
+    return condition
+
+
 def _attempts() -> ColumnElement[int]:
     """The attempts since the last retry by hand."""
     return Notification.attempt - Notification.attempts_before
@@ -295,11 +308,16 @@ async def release() -> int:
     return await Notification.filter_by(status="sending").update(lease_until=utc_now(-1))
 
 
-async def _read_contents(ids: Sequence[UUID]) -> Mapping[UUID, Content]:
-    if not ids:
-        return {}
-    rows = await Notification.filter_by(id__in=ids).values_list("id", "content", "sealed_variables")
-    return {key: Content(parts or {}, sealed_variables) for key, parts, sealed_variables in rows}
+async def _read_claimed(ids: Sequence[UUID], owner: UUID) -> Sequence[Notification]:
+    """The rows with their contents."""
+    claimed = Notification.filter_by(id__in=ids, lease_owner=owner).statement
+    unit = Notification.database().ambient()
+    assert unit is not None  # noqa: S101 - a claim runs in its caller's unit of work
+    # SQL of its own, as the mixins load no deferred columns: a second statement would read the same rows again.
+    found = await unit.session.scalars(
+        claimed.options(undefer(Notification.content), undefer(Notification.sealed_variables))
+    )
+    return found.all()
 
 
 async def _read_database_clock(ids: set[UUID]) -> datetime:

@@ -206,6 +206,8 @@ def create_client(settings: NotifySettings) -> Any:  # noqa: ANN401 - botocore b
             max_pool_connections=settings.concurrency,
             # Building the long default agent string is a fifth of a call's CPU.
             user_agent="bongsu",
+            # SES checks the parameters as well, and its answer says what becomes of the mail.
+            parameter_validation=False,
         ),
     )
 
