@@ -17,6 +17,7 @@ from bongsu_dashboard.accounts.http import HttpAuthClient
 from bongsu_dashboard.accounts.port import AuthClient
 from bongsu_dashboard.accounts.service import Accounts
 from bongsu_dashboard.deletion import endpoints as leaving
+from bongsu_dashboard.design import endpoints as design
 from bongsu_dashboard.guild_activity import endpoints as guild_activity
 from bongsu_dashboard.guild_activity.service import Activity
 from bongsu_dashboard.guilds import endpoints as guilds
@@ -136,6 +137,8 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         keys.router,
     ):
         app.include_router(private, dependencies=[Depends(require_own_form_of_user)])
+    if urlsplit(public_url).scheme == "http":
+        app.include_router(design.router)
     app.include_router(assets.router)
 
     last_page = pages.html("failures/last.html", {})

@@ -30,7 +30,7 @@ from services.dashboard.tests.fakes import MINA
 from services.dashboard.tests.stage import Stage
 
 QUALITY = 80
-MAX_HEIGHT_PX = 2200
+MAX_HEIGHT_PX = 3600
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 
@@ -65,7 +65,13 @@ def pages_of(stage: Stage) -> Mapping[str, str]:
     }
 
 
-SIGNED_OUT = {"login": "/login", "register": "/register", "verify": "/verify?token=x", "forgot": "/forgot"}
+SIGNED_OUT = {
+    "login": "/login",
+    "register": "/register",
+    "verify": "/verify?token=x",
+    "forgot": "/forgot",
+    "design": "/design",
+}
 SCENES: Mapping[str, tuple[Callable[[], Stage], Callable[[Stage], Mapping[str, str]]]] = {
     "": (full, pages_of),
     "signed-out": (full, lambda _stage: SIGNED_OUT),

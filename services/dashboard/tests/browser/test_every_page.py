@@ -25,6 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WIDE, NARROW = (1280, 860), (320, 640)
 OF_EVERYONE = [
+    "/design",
     "/login",
     "/login?error=denied",
     "/register",

@@ -53,12 +53,15 @@ async def show_list(
 ) -> Response:
     if linked is not None or error is not None:
         return render.redirect("/guilds", flash=flash_of_linking(error))
+    waiting = pending.guild_ids(render)
     try:
-        overview = await guilds.load_overview(render.browser, pending=pending.guild_ids(render), fresh=fresh)
+        overview = await guilds.load_overview(render.browser, pending=waiting, fresh=fresh)
     except DiscordNotLinked as missing:
         return render("guilds/link.html", again=missing.again)
     show = show if show in FILTERS else "all"
-    return render(
+    # The bot joined between two pages: this one confirms it. A fragment cannot.
+    joined = [] if render.is_partial else [one.id for one in overview.guilds.items if one.has_bot and one.id in waiting]
+    page = render(
         "guilds/list.html",
         fragment="guilds/_results.html",
         guilds=overview.guilds,
@@ -68,7 +71,9 @@ async def show_list(
         q=q,
         bot=overview.guilds.bot,
         summary=overview.summary,
+        flash="ok.bot_added" if joined else None,
     )
+    return pending.remove(render, page, *joined) if joined else page
 
 
 @router.get("/bot-health")

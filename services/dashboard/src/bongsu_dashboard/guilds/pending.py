@@ -32,9 +32,8 @@ class PendingInstalls:
     def add(self, render: Render, response: Response, guild_id: int) -> Response:
         return self._write(render, response, self._read(render) | {guild_id: int(self._now())})
 
-    def remove(self, render: Render, response: Response, guild_id: int) -> Response:
-        installs = self._read(render)
-        installs.pop(guild_id, None)
+    def remove(self, render: Render, response: Response, *guild_ids: int) -> Response:
+        installs = {guild_id: at for guild_id, at in self._read(render).items() if guild_id not in guild_ids}
         return self._write(render, response, installs)
 
     def _read(self, render: Render) -> dict[int, int]:

@@ -108,6 +108,10 @@ function showProgress(count) {
 document.addEventListener("htmx:before:request", (event) => { if (!event.target.matches?.("[data-poll]")) showProgress(1); });
 document.addEventListener("htmx:finally:request", (event) => { if (!event.target.matches?.("[data-poll]")) showProgress(-1); });
 window.addEventListener("beforeunload", () => showProgress(1));
+/* htmx marks the forms that it sends; these are sent by the browser. */
+document.addEventListener("submit", (event) => {
+  if (!event.defaultPrevented) event.submitter?.setAttribute("aria-busy", "true");
+});
 
 /* Poll for changes: less often while nothing changes, and not while the page is hidden. A poll without a change is a 204. */
 const FIRST_POLL_MS = 1500, LAST_POLL_MS = 10000;
@@ -134,6 +138,20 @@ document.addEventListener("htmx:after:swap", (event) => {
   if (event.detail?.ctx?.response?.status === 204) return; // htmx says so although nothing was swapped
   enhance(document);
   restartPolls();
+});
+
+/* A swap that removes the focused element moves the focus to the same element of the new content, or to its place. */
+let focused = null;
+document.addEventListener("htmx:before:swap", () => {
+  const element = document.activeElement;
+  focused = element && element !== document.body ? { id: element.id, place: element.parentElement.closest("[id]")?.id } : null;
+});
+document.addEventListener("htmx:after:swap", () => {
+  if (!focused || (document.activeElement && document.activeElement !== document.body)) return;
+  const place = document.getElementById(focused.place) ?? document.getElementById("main");
+  const next = (focused.id && document.getElementById(focused.id)) || place?.querySelector("a[aria-current], [autofocus], h1, h2") || place;
+  if (next && next.tabIndex < 0) next.tabIndex = -1;
+  next?.focus({ preventScroll: true });
 });
 
 /* Reload a page that the Back button restored: its buttons are still disabled. */
