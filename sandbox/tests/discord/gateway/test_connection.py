@@ -1,3 +1,4 @@
+import asyncio
 import time
 from typing import Any
 
@@ -6,7 +7,7 @@ import pytest
 
 from bongsu_sandbox.discord.users.personas import BEACON_HILL, SEOUL_DEVELOPERS
 from bongsu_sandbox.running import RunningSandbox
-from sandbox.tests.discord.conftest import CONTROL, TOKEN, Connect
+from sandbox.tests.discord.conftest import CONTROL, TOKEN, Connect, Socket
 from tests.eventually import eventually
 
 
@@ -17,6 +18,13 @@ async def change(sandbox: RunningSandbox, guild: int, **changes: object) -> None
 async def gateway(sandbox: RunningSandbox) -> dict[str, Any]:
     found: dict[str, Any] = (await sandbox.http.get(f"{CONTROL}/state")).json()["gateway"]
     return found
+
+
+async def talk(socket: Socket) -> None:
+    """Send messages that are no heartbeats, slower than the limit."""
+    while True:
+        await socket.send(3, {})
+        await asyncio.sleep(0.6)
 
 
 class TestIdentify:
@@ -47,6 +55,8 @@ class TestIdentify:
             ({"intents": None}, 4013),
             ({"intents": 1 << 40}, 4013),
             ({"intents": 1 | 1 << 15}, 4014),
+            ({"properties": None}, 4002),
+            ({"properties": "linux"}, 4002),
         ],
     )
     async def test_invalid_identify_closes_the_connection_with_its_code(
@@ -55,8 +65,70 @@ class TestIdentify:
         async with connect() as socket:
             assert await socket.identify(**changes) == {"close": code}
 
+    @pytest.mark.parametrize("query", ["v=10&encoding=etf", "v=10&encoding=json&compress=zstd-stream"])
+    async def test_encoding_that_is_not_spoken_is_refused(self, query: str, connect: Connect) -> None:
+        async with connect(query) as socket:
+            assert await socket.next() == {"close": 4002}
+
+    async def test_second_identify_of_a_bucket_is_an_invalid_session(
+        self, connect: Connect, sandbox: RunningSandbox
+    ) -> None:
+        await sandbox.http.patch(f"{CONTROL}/gateway", json={"identify_s": 60, "max_concurrency": 2})
+        async with connect() as first, connect() as second, connect() as third:
+            assert (await first.identify(shard=[0, 3]))["t"] == "READY"
+            assert (await second.identify(shard=[1, 3]))["t"] == "READY"
+            assert (await third.identify(shard=[2, 3])) == {"op": 9, "d": False, "s": None, "t": None}
+
 
 class TestProtocol:
+    async def test_client_that_sends_too_much_is_cut_off(self, connect: Connect) -> None:
+        async with connect() as socket:
+            await socket.next()
+            for _ in range(121):
+                await socket.send(1, None)
+            while (message := await socket.next()).get("op") == 11:
+                pass
+            assert message == {"close": 4008}
+
+    async def test_client_that_sends_no_heartbeats_but_others_is_ended(
+        self, connect: Connect, sandbox: RunningSandbox
+    ) -> None:
+        await sandbox.http.patch(f"{CONTROL}/gateway", json={"heartbeat_ms": 2000})
+        async with connect() as socket:
+            await socket.identify()
+            await socket.until("GUILD_CREATE")
+            async with asyncio.TaskGroup() as group:
+                talking = group.create_task(talk(socket))
+                assert await socket.next() == {"close": 4009}
+                talking.cancel()
+
+    async def test_server_asks_for_a_heartbeat(self, connect: Connect, sandbox: RunningSandbox) -> None:
+        async with connect() as socket:
+            await socket.identify()
+            await socket.until("GUILD_CREATE")
+            asked = await sandbox.http.post(f"{CONTROL}/gateway/heartbeat")
+            assert asked.json() == {"asked": 1}
+            assert (await socket.next())["op"] == 1
+
+    async def test_deleted_guild_is_told_and_gone(self, connect: Connect, sandbox: RunningSandbox) -> None:
+        async with connect() as socket:
+            await socket.identify()
+            await socket.until("GUILD_CREATE")
+            assert (await sandbox.http.delete(f"{CONTROL}/guilds/{SEOUL_DEVELOPERS}")).status_code == 204
+            assert await socket.until("GUILD_DELETE") == {"id": str(SEOUL_DEVELOPERS)}
+        state = (await sandbox.http.get(f"{CONTROL}/state")).json()
+        assert str(SEOUL_DEVELOPERS) not in [guild["id"] for guild in state["guilds"]]
+
+    async def test_joining_a_guild_in_an_outage_creates_an_unavailable_one(
+        self, connect: Connect, sandbox: RunningSandbox
+    ) -> None:
+        await change(sandbox, BEACON_HILL, unavailable=True)
+        async with connect() as socket:
+            await socket.identify()
+            await socket.until("GUILD_CREATE")
+            await change(sandbox, BEACON_HILL, bot=True)
+            assert await socket.until("GUILD_CREATE") == {"id": str(BEACON_HILL), "unavailable": True}
+
     async def test_a_heartbeat_is_acknowledged(self, connect: Connect) -> None:
         async with connect() as socket:
             await socket.next()

@@ -70,6 +70,16 @@ async def drop(control: ProvidedControl, body: Drop) -> View:
     return {"dropped": control.drop(body)}
 
 
+@router.post("/gateway/heartbeat", summary="Ask the bot's connections for a heartbeat (op 1)")
+async def request_heartbeats(control: ProvidedControl) -> View:
+    return {"asked": control.request_heartbeats()}
+
+
+@router.delete("/guilds/{guild_id}", status_code=204, summary="Delete a guild", responses=problems(404))
+async def delete_guild(control: ProvidedControl, guild_id: str) -> None:
+    control.delete_guild(guild_id)
+
+
 @router.patch("/gateway", status_code=204, summary="Change how the gateway behaves")
 async def change_gateway(control: ProvidedControl, body: GatewayChange) -> None:
     control.change_gateway(body)

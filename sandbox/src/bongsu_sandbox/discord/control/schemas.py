@@ -59,6 +59,10 @@ class GatewayChange(_Input):
 
     heartbeat_ms: int | None = Field(default=None, ge=50, le=600_000)
     shards: int | None = Field(default=None, ge=1, le=64, description="What it recommends to the bot")
+    max_concurrency: int | None = Field(default=None, ge=1, le=64, description="Shards that may IDENTIFY together")
+    identify_s: float | None = Field(
+        default=None, ge=0, le=60, description="Period of one IDENTIFY a bucket; 5 at Discord, 0 for no limit"
+    )
 
 
 class NewCommand(_Input):

@@ -152,8 +152,17 @@ class Control:
     def change_gateway(self, change: GatewayChange) -> None:
         if change.heartbeat_ms is not None:
             self.hub.heartbeat_ms = change.heartbeat_ms
-        if change.shards is not None:
-            self.hub.shards = change.shards
+        for name in change.model_fields_set - {"heartbeat_ms"}:
+            if getattr(change, name) is not None:
+                setattr(self.hub, name, getattr(change, name))
+
+    def request_heartbeats(self) -> int:
+        """Send op 1 to every connection. Returns their number."""
+        return self.hub.request_heartbeats()
+
+    def delete_guild(self, guild_id: str) -> None:
+        """Delete a guild, as its owner does."""
+        self.guilds.delete(self._guild(guild_id))
 
     def set_limits(self, limits: Limits) -> Limits:
         self.front.rate_limits.limits = limits

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import json
+import time
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -22,6 +24,9 @@ from bongsu_sandbox.faults.service import Faults
 NOT_RESUMABLE = frozenset({4004, 4007, 4009, 4010, 4011, 4012, 4013, 4014})
 """Close codes that end the session as well: the client has to IDENTIFY, or must not come back."""
 RECONNECT, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 7, 9, 10, 11
+MAX_SENDS = 120
+SENDS_PERIOD_S = 60.0
+"""How many messages, heartbeats included, a client may send in any such period."""
 PRIVILEGED_INTENTS = (1 << 1) | (1 << 8) | (1 << 15)
 ALL_INTENTS = (1 << 26) - 1
 ACK_AFTER_S = 0.05
@@ -62,6 +67,8 @@ class Connection:
         self._compressor = zlib.compressobj() if compressed else None
         self._outgoing: asyncio.Queue[Outgoing] = asyncio.Queue()
         self._session: Session | None = None
+        self._beat_at = time.monotonic()
+        self._received: deque[float] = deque(maxlen=MAX_SENDS)
 
     async def run(self) -> None:
         """Serve the connection until either side closes it."""
@@ -103,11 +110,14 @@ class Connection:
     async def _read(self) -> None:
         try:
             while True:
-                async with asyncio.timeout(self._hub.heartbeat_ms / 1000 * 1.5):
+                # A client that sends anything but heartbeats is as dead as one that is silent.
+                left_s = self._beat_at + self._hub.heartbeat_ms / 1000 * 1.5 - time.monotonic()
+                async with asyncio.timeout(max(left_s, 0)):
                     received = await self._socket.receive()
                 if received["type"] == "websocket.disconnect":
                     self._left(received.get("code", 1006))
                     return
+                self._count_received()
                 await self._handle(_parse(received.get("text") or received.get("bytes")))
         except TimeoutError:
             self._outgoing.put_nowait(Close(4009, "Session timed out."))
@@ -116,6 +126,12 @@ class Connection:
         # The writer ends the connection when it has sent what is before the close.
         while self._socket.client_state is WebSocketState.CONNECTED:
             await self._socket.receive()
+
+    def _count_received(self) -> None:
+        now = time.monotonic()
+        if len(self._received) == MAX_SENDS and now - self._received[0] < SENDS_PERIOD_S:
+            raise Refused(4008, "Rate limited.")
+        self._received.append(now)
 
     def _left(self, code: int) -> None:
         # A bot that closes with these says that it will not come back to this session.
@@ -127,6 +143,7 @@ class Connection:
         match message.get("op"):
             case 1:  # heartbeat
                 self._hub.counts.heartbeats += 1
+                self._beat_at = time.monotonic()
                 asyncio.get_running_loop().call_later(ACK_AFTER_S, self._send, HEARTBEAT_ACK)
             case 2:  # identify
                 self._identify(_object(data))
@@ -146,6 +163,8 @@ class Connection:
         if self._is_authenticated:
             raise Refused(4005, "Already authenticated.")
         self._hub.counts.identifies += 1
+        if not isinstance(data.get("properties"), dict):
+            raise Refused(4002, "Decode error.")
         self._authenticate(data)
         shard_id, shards = _shard(data.get("shard", [0, 1]))
         intents = data.get("intents")
@@ -154,6 +173,10 @@ class Connection:
         if intents & PRIVILEGED_INTENTS:
             raise Refused(4014, "Disallowed intent(s).")
         if self._refused_by_fault():
+            return
+        if not self._hub.admit_identify(shard_id):
+            self._hub.counts.refused += 1
+            self._send(INVALID_SESSION, False)
             return
         self._session = self._hub.start(shard_id=shard_id, shards=shards, intents=intents)
         self._session.attach(self._outgoing)

@@ -64,6 +64,11 @@ async def connect(socket: WebSocket) -> None:
         await socket.accept()
         await socket.close(4012, "Invalid API version.")
         return
+    unsupported = _unsupported(socket)
+    if unsupported is not None:
+        await socket.accept()
+        await socket.close(4002, unsupported)
+        return
     await socket.accept()
     if fault is not None:
         await fault.wait_until_ended(fault.detail if isinstance(fault.detail, float) else None)
@@ -71,6 +76,16 @@ async def connect(socket: WebSocket) -> None:
             return
     compressed = socket.query_params.get("compress") == "zlib-stream"
     await Connection(gateway, socket, compressed=compressed).run()
+
+
+def _unsupported(socket: WebSocket) -> str | None:
+    """Why the stand-in cannot speak as the client wants: better than JSON that the client does not understand."""
+    encoding, compress = socket.query_params.get("encoding", "json"), socket.query_params.get("compress")
+    if encoding != "json":
+        return f"The stand-in has no encoding {encoding[:20]}; use json"
+    if compress not in {None, "", "zlib-stream"}:
+        return f"The stand-in has no compression {compress[:20]}; use zlib-stream"
+    return None
 
 
 def _gateway_url(request: Request) -> str:
@@ -86,5 +101,10 @@ async def read_gateway(request: Request) -> Response:
 @rest_router.get("/gateway/bot", dependencies=[Depends(require_bot)])
 async def read_bot_gateway(hub: ProvidedHub, request: Request) -> Response:
     left = max(0, hub.session_starts - hub.counts.identifies)
-    limit = {"total": hub.session_starts, "remaining": left, "reset_after": 14_400_000, "max_concurrency": 1}
+    limit = {
+        "total": hub.session_starts,
+        "remaining": left,
+        "reset_after": 14_400_000,
+        "max_concurrency": hub.max_concurrency,
+    }
     return JSONResponse({"url": _gateway_url(request), "shards": hub.shards, "session_start_limit": limit})

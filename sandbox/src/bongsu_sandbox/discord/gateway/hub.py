@@ -1,13 +1,16 @@
 """The sessions of the gateway, and the dispatch of events."""
 
+import time
 from dataclasses import dataclass
+from typing import Final
 
-from bongsu_sandbox.discord.gateway.session import Outgoing, Session
+from bongsu_sandbox.discord.gateway.session import Outgoing, Session, packet
 from bongsu_sandbox.discord.snowflakes import shard_of
 from bongsu_sandbox.discord.wire import Wire
 
 GUILDS_INTENT = 1 << 0
 HEARTBEAT_MS = 41_250
+HEARTBEAT: Final = 1
 
 
 @dataclass
@@ -32,6 +35,10 @@ class Hub:
         self.heartbeat_ms = HEARTBEAT_MS
         self.shards = 1
         """The number of shards that `/gateway/bot` recommends."""
+        self.max_concurrency = 1
+        self.identify_s = 0.0
+        """The period in which each bucket of `max_concurrency` takes one IDENTIFY: 5 s at Discord; 0 does not limit."""
+        self._identified_at: dict[int, float] = {}
 
     @property
     def sessions(self) -> list[Session]:
@@ -44,6 +51,18 @@ class Hub:
         session = Session(shard_id=shard_id, shards=shards, intents=intents)
         self._sessions[session.id] = session
         return session
+
+    def admit_identify(self, shard_id: int) -> bool:
+        """Whether a shard may IDENTIFY now: one of each bucket in a period. A refused one counts for nothing."""
+        bucket, now = shard_id % self.max_concurrency, time.monotonic()
+        if now - self._identified_at.get(bucket, -self.identify_s) < self.identify_s:
+            return False
+        self._identified_at[bucket] = now
+        return True
+
+    def request_heartbeats(self) -> int:
+        """Ask the clients of all connections for a heartbeat. Returns their number."""
+        return sum(session.end(packet(HEARTBEAT)) for session in self.sessions)
 
     def find(self, session_id: str) -> Session | None:
         """Find a session that may be resumed."""

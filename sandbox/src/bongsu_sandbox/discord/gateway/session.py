@@ -77,7 +77,7 @@ class Session:
             self._connection.put_nowait(text)
 
     def end(self, how: Outgoing) -> bool:
-        """Close its connection. Returns False if it has none."""
+        """Close its connection, or send a message outside of its events. Returns False if it has none."""
         if self._connection is None:
             return False
         self._connection.put_nowait(how)

@@ -134,6 +134,13 @@ class Guilds:
         self.left += 1
         self._hub.dispatch("GUILD_DELETE", {"id": str(guild.id)}, guild_id=guild.id)
 
+    def delete(self, guild: Guild) -> None:
+        """Delete a guild. The bot is told as if it were removed."""
+        del self._world.guilds[guild.id]
+        self._world.save()
+        if self._bot.id in guild.members:
+            self._hub.dispatch("GUILD_DELETE", {"id": str(guild.id)}, guild_id=guild.id)
+
     def set_unavailable(self, guild: Guild, *, unavailable: bool) -> None:
         if guild.unavailable == unavailable:
             return
@@ -171,9 +178,10 @@ class Guilds:
                 yield guild.id, None if guild.unavailable else guild.to_event(self._bot, newly_joined=False)
 
     def _dispatch_create(self, guild: Guild, *, newly_joined: bool) -> None:
+        event: Wire = {"id": str(guild.id), "unavailable": True}
         if not guild.unavailable:
             event = guild.to_event(self._bot, newly_joined=newly_joined)
-            self._hub.dispatch("GUILD_CREATE", event, guild_id=guild.id)
+        self._hub.dispatch("GUILD_CREATE", event, guild_id=guild.id)
 
 
 def _direct_channel_to_wire(user: User) -> Wire:
