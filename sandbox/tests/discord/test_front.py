@@ -168,3 +168,75 @@ class TestPages:
         assert "<img src=x" not in page.text
         assert "<script>1" not in page.text
         assert "&lt;b&gt;" in page.text
+
+
+class TestGlobalLimit:
+    async def test_requests_of_a_token_beyond_the_global_limit_are_refused(
+        self, http: httpx.AsyncClient, bot: httpx.AsyncClient
+    ) -> None:
+        await http.put(f"{CONTROL}/rate-limits", json={"total": 1})
+        answers = [await bot.get(f"{API}{path}") for path in ("/users/@me", "/gateway", "/applications/@me")]
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert refused
+        body, headers = refused[0].json(), refused[0].headers
+        assert body["message"] == "You are being rate limited."
+        assert (body["global"], headers["x-ratelimit-global"], headers["x-ratelimit-scope"]) == (True, "true", "global")
+        assert 0 < body["retry_after"] <= 1
+        assert headers["retry-after"] == "1"
+
+
+class TestSingleCommands:
+    @pytest.mark.parametrize("path", ["commands", f"guilds/{SEOUL_DEVELOPERS}/commands"])
+    async def test_single_commands_are_created_read_changed_and_deleted(
+        self, path: str, bot: httpx.AsyncClient
+    ) -> None:
+        url = f"{API}/applications/{APPLICATION}/{path}"
+        made = await bot.post(url, json={"name": "roll", "description": "Roll"})
+        assert (made.status_code, made.json()["name"]) == (201, "roll")
+        again = await bot.post(url, json={"name": "roll", "description": "Roll a die"})
+        assert (again.status_code, again.json()["id"]) == (200, made.json()["id"])
+        one = f"{url}/{made.json()['id']}"
+        assert (await bot.get(one)).json()["description"] == "Roll a die"
+        assert (await bot.patch(one, json={"name": "dice"})).json()["name"] == "dice"
+        assert [command["name"] for command in (await bot.get(url)).json()] == ["dice"]
+        assert (await bot.delete(one)).status_code == 204
+        assert (await bot.get(one)).json()["code"] == 10063
+
+    async def test_commands_of_a_guild_without_the_bot_are_closed(self, bot: httpx.AsyncClient) -> None:
+        answer = await bot.get(f"{API}/applications/{APPLICATION}/guilds/{BEACON_HILL}/commands")
+        assert (answer.status_code, answer.json()["code"]) == (403, 50001)
+
+    async def test_invalid_command_names_the_field(self, bot: httpx.AsyncClient) -> None:
+        answer = await bot.post(f"{API}/applications/{APPLICATION}/commands", json={"name": "Not valid"})
+        assert (answer.status_code, list(answer.json()["errors"])) == (400, ["name"])
+
+
+class TestEdits:
+    async def test_message_is_edited_and_deleted_by_its_author(self, bot: httpx.AsyncClient) -> None:
+        made = (await bot.post(MESSAGES, json={"content": "before", "embeds": [{"title": "kept"}]})).json()
+        one = f"{MESSAGES}/{made['id']}"
+        edited = (await bot.patch(one, json={"content": "after"})).json()
+        assert (edited["content"], edited["embeds"], edited["timestamp"]) == (
+            "after",
+            [{"title": "kept"}],
+            made["timestamp"],
+        )
+        assert edited["edited_timestamp"] is not None
+        assert (await bot.delete(one)).status_code == 204
+        assert (await bot.get(one)).json()["code"] == 10008
+        assert (await bot.get(MESSAGES)).json() == []
+
+
+class TestUsers:
+    async def test_user_is_found_by_id(self, bot: httpx.AsyncClient) -> None:
+        found = (await bot.get(f"{API}/users/{MINJI}")).json()
+        assert found["id"] == str(MINJI)
+        assert "email" not in found
+        assert (await bot.get(f"{API}/users/1")).json()["code"] == 10013
+
+    async def test_direct_messages_have_a_channel(self, bot: httpx.AsyncClient) -> None:
+        channel = (await bot.post(f"{API}/users/@me/channels", json={"recipient_id": str(MINJI)})).json()
+        assert (channel["type"], channel["recipients"][0]["id"]) == (1, str(MINJI))
+        url = f"{API}/channels/{channel['id']}"
+        assert (await bot.get(url)).json() == channel
+        assert (await bot.post(f"{url}/messages", json={"content": "안녕"})).json()["content"] == "안녕"

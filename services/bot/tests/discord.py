@@ -46,6 +46,18 @@ class Discord:
         """Change a guild."""
         await self._call("PATCH", f"/guilds/{guild_id}", change)
 
+    async def delete_guild(self, guild_id: int) -> None:
+        """Delete a guild."""
+        await self._call("DELETE", f"/guilds/{guild_id}")
+
+    async def gateway(self, **change: object) -> None:
+        """Change how the gateway behaves."""
+        await self._call("PATCH", "/gateway", change)
+
+    async def request_heartbeats(self) -> None:
+        """Ask the bot's connections for a heartbeat."""
+        await self._call("POST", "/gateway/heartbeat")
+
     async def drop(self, how: str, **options: object) -> int:
         """End the bot's gateway connections."""
         found = await self._call("POST", "/gateway/drop", {"how": how, **options})

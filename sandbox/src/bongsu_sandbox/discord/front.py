@@ -62,6 +62,9 @@ class Front:
             if fault is not None:
                 return fault
             if limited:
+                wait_s = self.rate_limits.take_global(request.headers.get("authorization", ""))
+                if wait_s is not None:
+                    return too_many(wait_s, is_global=True)
                 standing = self.rate_limits.take(route, self._major(request))
                 headers = standing.headers
                 if standing.refused:

@@ -19,6 +19,7 @@ class Limits(BaseModel):
     messages_per_s: float = Field(default=5.0, gt=0, description="… in so many seconds")
     others: int = Field(default=50, ge=1, description="Requests to any other route …")
     others_per_s: float = Field(default=1.0, gt=0, description="… in so many seconds")
+    total: int = Field(default=50, ge=1, description="Requests of one token to all routes in a second")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,17 @@ class RateLimits:
         self._clock = clock
         self._windows: dict[tuple[str, str], tuple[float, int]] = {}
         self.limits = Limits()
+
+    def take_global(self, token: str) -> float | None:
+        """Count a request of a token in the limit of all routes. Returns the time to wait, in s; None if admitted."""
+        now = self._clock()
+        until, used = self._windows.get(("", token), (now + 1.0, 0))
+        if until <= now:
+            until, used = now + 1.0, 0
+        if used >= self.limits.total:
+            return until - now
+        self._windows["", token] = (until, used + 1)
+        return None
 
     def take(self, route: str, major: str) -> Standing:
         """Count a request to a route; `major` is the parameter with limits of its own: channel, guild or token."""

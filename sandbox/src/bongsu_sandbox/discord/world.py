@@ -33,6 +33,7 @@ class Snapshot(BaseModel):
     users: dict[int, User]
     guilds: dict[int, Guild]
     commands: list[Wire] = []
+    guild_commands: dict[int, list[Wire]] = {}
     grants: list[Grant] = []
 
 
@@ -49,6 +50,7 @@ class World:
         self.users = state.users
         self.guilds = state.guilds
         self.commands = state.commands
+        self.guild_commands = state.guild_commands
         self.grants = state.grants
 
     def find_user(self, user_id: int | None) -> User:
@@ -75,7 +77,13 @@ class World:
 
     def save(self) -> None:
         made = self._path.with_suffix(".new")
-        state = Snapshot(users=self.users, guilds=self.guilds, commands=self.commands, grants=self.grants)
+        state = Snapshot(
+            users=self.users,
+            guilds=self.guilds,
+            commands=self.commands,
+            guild_commands=self.guild_commands,
+            grants=self.grants,
+        )
         made.write_text(state.model_dump_json(), encoding="utf-8")
         os.replace(made, self._path)  # noqa: PTH105 - the rename that is atomic
 

@@ -50,6 +50,24 @@ class TestEvents:
             await discord.guild(BEACON_HILL, bot=False)
             assert await events.next() == ("guild.left", BEACON_HILL, "left")
 
+    async def test_deleted_guild_is_reported_as_left(
+        self, events: Events, start_bot: StartBot, discord: Discord
+    ) -> None:
+        async with start_bot():
+            await events.next()
+            await discord.delete_guild(SEOUL_DEVELOPERS)
+            assert await events.next() == ("guild.left", SEOUL_DEVELOPERS, "left")
+
+    async def test_guild_that_is_joined_in_an_outage_is_reported_when_it_is_available(
+        self, events: Events, start_bot: StartBot, discord: Discord
+    ) -> None:
+        async with start_bot():
+            await events.next()
+            await discord.guild(BEACON_HILL, unavailable=True)
+            await discord.guild(BEACON_HILL, bot=True)
+            await discord.guild(BEACON_HILL, unavailable=False)
+            assert await events.next() == ("guild.joined", BEACON_HILL, "active")
+
     async def test_outage_is_reported_as_an_update(self, events: Events, start_bot: StartBot, discord: Discord) -> None:
         async with start_bot():
             await events.next()

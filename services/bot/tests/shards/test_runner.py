@@ -79,6 +79,22 @@ class TestSpentLogins:
         assert (await discord.state())["gateway"]["identifies"] == 0
 
 
+class TestGatewayRules:
+    async def test_shards_log_in_no_faster_than_discord_allows(self, discord: Discord, start_bot: StartBot) -> None:
+        await discord.gateway(identify_s=0.5)
+        async with start_bot(shards=2, identify_pause_s=2.5):
+            state = (await discord.state())["gateway"]
+        assert (state["identifies"], state["refused"]) == (2, 0)
+
+    async def test_bot_answers_when_the_gateway_asks_for_a_heartbeat(
+        self, discord: Discord, start_bot: StartBot
+    ) -> None:
+        async with start_bot():
+            before = (await discord.state())["gateway"]["heartbeats"]
+            await discord.request_heartbeats()
+            await discord.until("gateway", "heartbeats", reaches=before + 1)
+
+
 class TestReconnecting:
     @pytest.mark.parametrize("how", ["reset", "close", "reconnect"])
     async def test_dropped_connection_is_resumed(self, how: str, discord: Discord, start_bot: StartBot) -> None:

@@ -58,3 +58,28 @@ async def create_message(
     writable_id = guilds.require_writable(parse(channel_id))
     body, files = await bodies.read(request)
     return JSONResponse(messages.send(writable_id, front.application.bot, body, files).to_wire())
+
+
+@router.patch("/channels/{channel_id}/messages/{message_id}")
+async def edit_message(
+    front: ProvidedFront,
+    guilds: ProvidedGuilds,
+    messages: ProvidedMessages,
+    request: Request,
+    channel_id: str,
+    message_id: str,
+) -> Response:
+    writable_id = guilds.require_writable(parse(channel_id))
+    body, _ = await bodies.read(request)
+    return JSONResponse(messages.edit(writable_id, parse(message_id), front.application.bot, body).to_wire())
+
+
+@router.delete("/channels/{channel_id}/messages/{message_id}")
+async def delete_message(
+    guilds: ProvidedGuilds, messages: ProvidedMessages, channel_id: str, message_id: str
+) -> Response:
+    writable_id = guilds.require_writable(parse(channel_id))
+    found = messages.find(writable_id, parse(message_id))
+    guilds.require_deletable(writable_id, author_id=found.author.id)
+    messages.delete(writable_id, found.id)
+    return Response(status_code=204)

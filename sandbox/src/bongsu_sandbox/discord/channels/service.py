@@ -37,6 +37,7 @@ class Message(BaseModel):
     nonce: str | int | None = None
     flags: int = 0
     mentions_everyone: bool = False
+    is_deleted: bool = False
     sent_at: datetime
     edited_at: datetime | None = None
     invoked_by: str | None = None
@@ -143,6 +144,37 @@ class Messages:
         self._file.append(message.model_dump_json().encode())
         self._keep(message)
 
+    def edit(self, channel_id: int, message_id: int | None, author: User, body: Wire) -> Message:
+        """Edit a message of the author: what the body leaves out stays.
+
+        :raises DiscordError: unknown message, another author's, or invalid content.
+        """
+        before = self.find(channel_id, message_id)
+        if before.author.id != author.id:
+            raise DiscordError(403, 50005, "Cannot edit a message authored by another user")
+        kept: Wire = {"content": before.content, "embeds": before.embeds, "components": before.components}
+        fresh = self.build(channel_id, author, kept | body)
+        edited = fresh.model_copy(
+            update={
+                "id": before.id,
+                "nonce": before.nonce,
+                "sent_at": before.sent_at,
+                "edited_at": datetime.now(UTC),
+                "attachments": before.attachments,
+            }
+        )
+        self.post(edited)
+        return edited
+
+    def delete(self, channel_id: int, message_id: int | None) -> None:
+        """Delete a message.
+
+        :raises DiscordError: unknown message.
+        """
+        found = self.find(channel_id, message_id)
+        self._channels[channel_id].remove(found)
+        self._file.append(found.model_copy(update={"is_deleted": True}).model_dump_json().encode())
+
     def list_page(self, channel_id: int, *, before: object, after: object, limit: int) -> list[Message]:
         """List messages, newest first."""
         older_than, newer_than = parse(before), parse(after)
@@ -160,8 +192,13 @@ class Messages:
         channel = self._channels.setdefault(message.channel_id, deque(maxlen=KEPT_PER_CHANNEL))
         for place, known in enumerate(channel):
             if known.id == message.id:
-                channel[place] = message
+                if message.is_deleted:
+                    del channel[place]
+                else:
+                    channel[place] = message
                 return
+        if message.is_deleted:
+            return
         channel.append(message)
         self.count += 1
 

@@ -182,7 +182,7 @@ class Control:
         channel_id = next(iter(guild.channels)) if wanted.channel_id is None else parse(wanted.channel_id)
         if channel_id not in guild.channels:
             raise Invalid(f"{guild.name} has no such channel", code="no_channel", errors=[_at("channel_id")])
-        commands = self.commands.list_all(str(self.front.application.id))
+        commands = self.commands.list_in(guild.id)
         known = [str(command["name"]) for command in commands]
         if wanted.command.split()[0] not in known and not wanted.unregistered:
             there = f"there is {', '.join(known)}" if known else "it has registered none"

@@ -10,6 +10,7 @@ from bongsu_sandbox.discord.wire import FIXED_FIELDS, Wire
 ADMINISTRATOR = 1 << 3
 MANAGE_GUILD = 1 << 5
 SEND_MESSAGES = 1 << 11
+MANAGE_MESSAGES = 1 << 13
 EVERYONE = (1 << 10) | SEND_MESSAGES | (1 << 14) | (1 << 15) | (1 << 16) | (1 << 31)
 """View channels, send messages, embed links, attach files, read history, use commands."""
 ALL = (1 << 52) - 1

@@ -6,6 +6,7 @@ from bongsu_sandbox.discord.errors import DiscordError, missing_access, missing_
 from bongsu_sandbox.discord.gateway.hub import Hub
 from bongsu_sandbox.discord.guilds.models import (
     DIRECT_CHANNEL,
+    MANAGE_MESSAGES,
     SEND_MESSAGES,
     Channel,
     Guild,
@@ -108,6 +109,17 @@ class Guilds:
         if not guild.permissions_of(self._bot.id) & SEND_MESSAGES:
             raise missing_permissions()
         return channel.id
+
+    def require_deletable(self, channel_id: int, *, author_id: int) -> None:
+        """Check that the bot may delete a message.
+
+        :raises DiscordError: another author's, and the bot may not manage messages.
+        """
+        if author_id == self._bot.id:
+            return
+        guild = None if direct_recipient_id(channel_id) is not None else self.find_channel(channel_id)[0]
+        if guild is None or not guild.permissions_of(self._bot.id) & MANAGE_MESSAGES:
+            raise missing_permissions()
 
     def join(self, guild: Guild, *, permissions: int = 0) -> None:
         """Add the bot; if it is a member, give its role the permissions that it lacks, as Discord does."""

@@ -55,6 +55,12 @@ async def read(interactions: ProvidedInteractions, token: str) -> Response:
     return JSONResponse(interactions.original(token).to_wire())
 
 
+@webhooks.delete("/{token}/messages/@original")
+async def delete(interactions: ProvidedInteractions, token: str) -> Response:
+    await interactions.delete(token)
+    return Response(status_code=204)
+
+
 def _callback(interaction: Interaction) -> Wire:
     answer = interaction.answers[0] if interaction.answers else None
     message = _loading(interaction) if answer is None else answer.to_wire()

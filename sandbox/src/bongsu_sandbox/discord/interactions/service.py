@@ -241,6 +241,18 @@ class Interactions:
         await _notify_waiters(interaction)
         return message
 
+    async def delete(self, token: str) -> None:
+        """Delete the first answer.
+
+        :raises DiscordError: not answered yet, or the token has expired.
+        """
+        interaction = self._acknowledged(token)
+        message = self.original(token)
+        interaction.answers = [one for one in interaction.answers if one.id != message.id]
+        if not interaction.ephemeral:
+            self._messages.delete(message.channel_id, message.id)
+        await _notify_waiters(interaction)
+
     def original(self, token: str) -> Message:
         """Return the first answer.
 

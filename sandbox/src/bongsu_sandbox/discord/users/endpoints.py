@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from bongsu.runtime.dependencies import Provided
 from bongsu_sandbox.discord.errors import DiscordError
-from bongsu_sandbox.discord.front import DiscordRoute, ProvidedFront, path_of
+from bongsu_sandbox.discord.front import DiscordRoute, ProvidedFront, path_of, require_bot
 from bongsu_sandbox.discord.guilds.service import Guilds
 from bongsu_sandbox.discord.snowflakes import parse
 
@@ -56,6 +56,11 @@ async def list_guilds(
             for guild in page
         ]
     )
+
+
+@router.get("/users/{user_id}", dependencies=[Depends(require_bot)])
+async def read_user(front: ProvidedFront, user_id: str) -> Response:
+    return JSONResponse(front.world.find_user(parse(user_id)).to_wire())
 
 
 def _require(scopes: list[str], scope: str) -> None:
