@@ -110,7 +110,7 @@ class TestProtocol:
             assert asked.json() == {"asked": 1}
             assert (await socket.next())["op"] == 1
 
-    async def test_deleted_guild_is_told_and_gone(self, connect: Connect, sandbox: RunningSandbox) -> None:
+    async def test_deleted_guild_is_reported_and_gone(self, connect: Connect, sandbox: RunningSandbox) -> None:
         async with connect() as socket:
             await socket.identify()
             await socket.until("GUILD_CREATE")

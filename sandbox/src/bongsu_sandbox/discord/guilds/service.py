@@ -147,7 +147,7 @@ class Guilds:
         self._hub.dispatch("GUILD_DELETE", {"id": str(guild.id)}, guild_id=guild.id)
 
     def delete(self, guild: Guild) -> None:
-        """Delete a guild. The bot is told as if it were removed."""
+        """Delete a guild. The bot gets the same event as for a removal."""
         del self._world.guilds[guild.id]
         self._world.save()
         if self._bot.id in guild.members:
