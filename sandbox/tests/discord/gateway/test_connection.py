@@ -22,6 +22,7 @@ async def gateway(sandbox: RunningSandbox) -> dict[str, Any]:
 
 async def talk(socket: Socket) -> None:
     """Send messages that are no heartbeats, slower than the limit."""
+    # It waits for nothing: the pauses keep it below the limit of 120 messages a minute.
     while True:
         await socket.send(3, {})
         await asyncio.sleep(0.6)
