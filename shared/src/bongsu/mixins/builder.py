@@ -130,7 +130,7 @@ class Builder(Generic[M]):
     @property
     def statement(self) -> Select[M]:
         """The query as a plain `Select`."""
-        statement = self._ordered(select(self._model).where(*self._conditions()))
+        statement = self._ordered(_rows(self._model).where(*self._conditions()))
         if self._loads:
             statement = statement.options(*self._loads)
         return self._locked(statement)
@@ -203,11 +203,9 @@ class Builder(Generic[M]):
     def _sort(self, term: Order, entities: dict[tuple[str, ...], Any]) -> Sequence[ColumnElement[Any]]:
         if not isinstance(term.of, Place):
             return (term.of,)
-        field = term.of.read(self._entity(term.of.hops, entities))
-        if term.of.is_native_enum:
-            field = TextBytes(field)
-        terms = json_order(field) if isinstance(field, JsonPart) else (field,)
-        return [desc(each) if term.descending else asc(each) for each in terms]
+        if not term.of.hops:
+            return _own_terms(self._model, term.of, descending=term.descending)
+        return _terms(self._entity(term.of.hops, entities), term.of, descending=term.descending)
 
     def _entity(self, hops: tuple[str, ...], entities: dict[tuple[str, ...], Any]) -> Any:  # noqa: ANN401  # a model or an alias
         if hops not in entities:
@@ -246,6 +244,23 @@ class Builder(Generic[M]):
         query = self._with(_loads=(), _lock=None)
         keys = query._ordered(select(*fields_of(self._model).key_columns).where(*query._conditions()))  # noqa: SLF001  # its own
         return select(*keys.subquery().c)  # a derived table: MySQL takes no LIMIT in IN
+
+
+@lru_cache(1024)
+def _rows(model: type[M]) -> Select[M]:
+    return select(model)
+
+
+def _terms(entity: Any, place: Place, *, descending: bool) -> tuple[ColumnElement[Any], ...]:  # noqa: ANN401  # a model or an alias
+    field = place.read(entity)
+    if place.is_native_enum:
+        field = TextBytes(field)
+    terms = json_order(field) if isinstance(field, JsonPart) else (field,)
+    return tuple(desc(each) if descending else asc(each) for each in terms)
+
+
+_own_terms = lru_cache(1024)(_terms)
+"""Built once: building its SQL is a third of the cost of a short query."""
 
 
 @lru_cache(1024)

@@ -27,7 +27,7 @@ def bulk_insert(
 ) -> int:
     """Inserts the rows, one statement for all that have the same fields; objects get what was made for them."""
     for row in rows:
-        if isinstance(row, Base):
+        if type(row) is not dict and isinstance(row, Base):
             refuse_in_use(session, [state_of(row)])
             if state_of(row).key is not None:
                 raise WrongValueForLookup(f"bulk_create inserts new objects, and {row!r} has or had a row already")

@@ -88,7 +88,7 @@ class CRUDMixin(NamesMixin):
             values["refresh"], refresh = refresh, False
         related = {name: values.pop(name) for name in [name for name in values if name in fields.relations]}
         instance = cls(**values)
-        if related or fields.relations.keys() & instance.__dict__.keys():
+        if related or (fields.relations and fields.relations.keys() & instance.__dict__.keys()):
             return await instance._insert(session, related, auto_commit=auto_commit, refresh=refresh)
 
         def work(open_session: Session) -> None:

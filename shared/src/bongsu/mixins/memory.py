@@ -108,13 +108,14 @@ class MemorySession(Session):
         return each is other
 
     def _remember(self, state: InstanceState[Any]) -> None:
-        taken = self._pictures_of(self._boundary()).taken
+        taken = self._taken()
         if state not in taken:
             taken[state] = picture_of(state, is_attached=state.session is self)
 
-    def _boundary(self) -> SessionTransaction:
-        """The innermost savepoint, else the transaction."""
-        return self.get_nested_transaction() or self.get_transaction() or self.begin()
+    def _taken(self) -> WeakKeyDictionary[InstanceState[Any], Picture]:
+        """The pictures of the innermost savepoint, else of the transaction."""
+        innermost = self.get_nested_transaction() or self.get_transaction() or self.begin()
+        return self._pictures_of(innermost).taken
 
     def _pictures_of(self, transaction: SessionTransaction) -> _Pictures:
         if not self._pictures or self._pictures[-1].transaction is not transaction:
@@ -194,9 +195,12 @@ class InUse(Exception):  # never leaves the library
 def _before_flush(session: MemorySession, context: UOWTransaction, instances: object) -> None:
     del context, instances
     session.begin_write()
+    taken = session._taken()  # noqa: SLF001  # this module's own
     for state in (*session._new, *session._dirty_states, *session._deleted):  # noqa: SLF001  # sets of instances are dear
-        session._remember(state)  # noqa: SLF001  # this module's own
-        fields_of(state.class_).check_object(state.dict, state.committed_state if state.key else state.dict)
+        if state not in taken:
+            taken[state] = picture_of(state, is_attached=True)
+        values = state.dict
+        fields_of(state.class_).check_object(values, state.committed_state if state.key else values)
 
 
 @event.listens_for(MemorySession, "before_commit")

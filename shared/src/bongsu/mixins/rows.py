@@ -42,8 +42,10 @@ def grouped(fields: Fields, rows: Iterable["Mapping[str, object] | M"], now: dat
     groups: dict[tuple[str, ...], Group] = {}
     known: dict[tuple[str, ...], tuple[Row, list[tuple[str, Initial]], Group]] = {}
     for row in rows:
-        complete = _insertable(fields, row) if isinstance(row, Base) else {**row}
-        names = tuple(complete)
+        # Nearly every row is a dict, and a call is about very many of them.
+        instance = None if type(row) is dict or not isinstance(row, Base) else row
+        given = row if instance is None else _insertable(fields, instance)
+        names = tuple(given)
         found = known.get(names)
         if found is None:
             same, keys = _missing(fields, names, now)
@@ -51,11 +53,11 @@ def grouped(fields: Fields, rows: Iterable["Mapping[str, object] | M"], now: dat
             found = known[names] = (same, keys, groups.setdefault(columns, Group()))
             found[2].given.update(names)
         same, keys, group = found
-        complete.update(same)
+        complete = {**given, **same}
         for name, make in keys:
             complete[name] = make(now)
-        if isinstance(row, Base):
-            group.objects.append((len(group.rows), row))
+        if instance is not None:
+            group.objects.append((len(group.rows), instance))
         group.rows.append(complete)
     for group in groups.values():
         group.finish(fields)
