@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, Self, TypeAlias, TypeVar
 
-from sqlalchemy import BinaryExpression, BindParameter, ColumnElement, Select, asc, desc, select
+from sqlalchemy import BinaryExpression, BindParameter, ColumnElement, Integer, Select, asc, bindparam, desc, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload, selectinload
 from sqlalchemy.orm.attributes import QueryableAttribute
@@ -18,6 +18,7 @@ from bongsu.mixins.errors import WrongValueForLookup
 from bongsu.mixins.fields import Key, fields_of, key_of
 from bongsu.mixins.json_paths import JsonPart, json_order
 from bongsu.mixins.paths import Place, relation_path, to_one_path
+from bongsu.mixins.plans import Comparison, comparisons, planned
 from bongsu.mixins.q import Clause, Q, Where, compile_lookups, negated
 from bongsu.mixins.text import TextBytes
 
@@ -27,9 +28,10 @@ OrderTerm: TypeAlias = "str | ColumnElement[Any] | QueryableAttribute[Any]"
 
 
 _MOST_ROWS = (1 << 63) - 1  # what drivers can send
+_LIMIT = bindparam("limit", type_=Integer)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Order:
     """One term of an order: a field of the model or of a to-one relation, a part of one, or an SQL expression."""
 
@@ -54,7 +56,7 @@ class Lock:
 class Builder(Generic[M]):
     """The part of `Query` that builds the statement."""
 
-    _where: tuple[ColumnElement[bool], ...] = ()
+    _where: tuple[ColumnElement[bool] | Comparison, ...] = ()
     _orders: tuple[Order, ...] = ()
     _loads: tuple[ORMOption, ...] = ()
     _limit: int | None = None
@@ -76,6 +78,9 @@ class Builder(Generic[M]):
 
     def filter_by(self, *where: Where, **lookups: object) -> Self:
         """Rows for which every condition holds: `filter_by(Q(…) | Q(…), email__icontains="kim")`."""
+        plain = None if where else comparisons(self._model, lookups)
+        if plain is not None:
+            return self._with(_where=(*self._where, *plain))
         return self._narrowed(self._clauses(where, lookups))
 
     def exclude(self, *where: Where, **lookups: object) -> Self:
@@ -135,15 +140,34 @@ class Builder(Generic[M]):
             statement = statement.options(*self._loads)
         return self._locked(statement)
 
+    def with_parameters(self) -> tuple[Select[M], dict[str, object] | None]:
+        """The query as a `Select` and its parameters: one that queries of the same shape share, where it can be."""
+        where, limit = (
+            [each for each in self._where if type(each) is Comparison],
+            None if self._limit is None else _LIMIT,
+        )
+        is_plain = len(where) == len(self._where) and self._offset is None and self._lock is None and not self._loads
+        if not is_plain or not all(isinstance(term.of, Place) for term in self._orders):
+            return self.statement, None
+        shape = (self._model, self._deleted, limit, *self._orders, *[each.shape for each in where])
+        found = planned(shape, where, lambda clauses: self._with(_where=tuple(clauses), _limit=limit).statement)
+        if found is None:
+            return self.statement, None
+        statement, values = found
+        return statement, values if limit is None else {**values, limit.key: self._limit}
+
     def __bool__(self) -> bool:
         raise TypeError("a query is not its result: await .exists(), .first() or .all()")
 
     def _conditions(self) -> tuple[ColumnElement[bool], ...]:
         deleted_at = fields_of(self._model).deleted_at
         if deleted_at is None or self._deleted is None:
-            return self._where
+            return self._filters()
         column = getattr(self._model, deleted_at)
-        return (*self._where, column.is_not(None) if self._deleted else column.is_(None))
+        return (*self._filters(), column.is_not(None) if self._deleted else column.is_(None))
+
+    def _filters(self) -> tuple[ColumnElement[bool], ...]:
+        return tuple([each.clause if isinstance(each, Comparison) else each for each in self._where])
 
     def _bounded_conditions(self) -> tuple[ColumnElement[bool], ...]:
         """The conditions, the bounds included: those of a derived table, as MySQL takes no LIMIT in IN."""
@@ -156,7 +180,7 @@ class Builder(Generic[M]):
     def _named_keys(self) -> list[Key] | None:
         """The keys that the query names (`id=…`, `id__in=[…]`): it is about no other rows. None where it names none."""
         columns = self._model.__mapper__.primary_key
-        for condition in self._where if len(columns) == 1 else ():
+        for condition in self._filters() if len(columns) == 1 else ():
             if not isinstance(condition, BinaryExpression) or not isinstance(condition.right, BindParameter):
                 continue
             if condition.operator in (operators.eq, operators.in_op) and columns[0].compare(condition.left):

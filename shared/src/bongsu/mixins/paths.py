@@ -19,10 +19,11 @@ from bongsu.mixins.values import Coerce, coercion
 if TYPE_CHECKING:
     from bongsu.mixins.base import Base
 
+PLAIN_LOOKUPS = frozenset(("eq", "ne", "gt", "ge", "gte", "lt", "le", "lte", "isnull"))
 RELATION_LOOKUPS = ("eq", "ne", "in", "isnull")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FieldTest:
     """A lookup on a field of the model."""
 
@@ -34,6 +35,8 @@ class FieldTest:
     what: str
     is_part: bool = False
     """Whether it is about a part of a JSON document."""
+    is_plain: bool = False
+    """Whether it compares a column by SQLAlchemy's own operators, and its value is checked before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +102,30 @@ def _resolve_field(model: "type[Base]", name: str, rest: list[str]) -> FieldTest
         if lookup not in lookups:
             raise UnknownLookup(what, lookup, lookups, is_path=len(rest) > 1)
         found = lookups[lookup]
+    attribute = getattr(model, name)
     return FieldTest(
         name=name,
-        attribute=getattr(model, name),
+        attribute=attribute,
         lookup=found,
         coerce=as_document(column.type) if column is not None and is_document(column.type) else coercion(column),
         may_be_null=(column is None or bool(column.nullable) or bool(path)) and not found.never_null,
         what="__".join((what, *path, lookup)),
         is_part=bool(path),
+        is_plain=lookup in PLAIN_LOOKUPS
+        and column is not None
+        and not is_document(column.type)
+        and coercion(column) is not coercion(None)
+        and _has_own_operators(attribute),
+    )
+
+
+def _has_own_operators(attribute: "QueryableAttribute[Any]") -> bool:
+    """Whether the comparisons are SQLAlchemy's, which look at the type of a value and not at the value."""
+    kind = attribute.type
+    types = [*type(kind).__mro__, *type(getattr(kind, "impl", kind)).__mro__]
+    own = [one for one in types if not one.__module__.startswith("sqlalchemy.")]
+    return type(attribute.comparator).__module__.startswith("sqlalchemy.") and not any(
+        one.__dict__.keys() & {"comparator_factory", "coerce_compared_value"} for one in own
     )
 
 

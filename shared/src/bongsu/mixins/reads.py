@@ -31,11 +31,11 @@ class Reads(Builder[M]):
 
     def all(self) -> Coroutine[Any, Any, list[M]]:
         """Every row."""
-        return self._fetch(self.statement)
+        return self._fetch()
 
     async def first(self) -> M | None:
         """The first row, None without one. Without an order it is any of them."""
-        found = await self._fetch(self.limit(1 if self._limit is None else min(1, self._limit)).statement)
+        found = await self._fetch(1)
         return found[0] if found else None
 
     async def one(self) -> M:
@@ -47,7 +47,7 @@ class Reads(Builder[M]):
 
     async def one_or_none(self) -> M | None:
         """The only row, None without one; `MultipleFound` with several."""
-        found = await self._fetch((self if self._limit is not None and self._limit < 2 else self.limit(2)).statement)
+        found = await self._fetch(2)
         if len(found) > 1:
             raise MultipleFound(f"several {self._model.__name__} match where one was asked for")
         return found[0] if found else None
@@ -131,12 +131,14 @@ class Reads(Builder[M]):
         statement = self._locked(self._ordered(select(self._model).where(*self._conditions()), paths))
         return await self._read(lambda session: [tuple(row) for row in session.execute(statement)])
 
-    def _fetch(self, statement: Select[M]) -> Coroutine[Any, Any, list[M]]:
+    def _fetch(self, most: int | None = None) -> Coroutine[Any, Any, list[M]]:
+        query = self if most is None else self.limit(most if self._limit is None else min(most, self._limit))
+        statement, values = query.with_parameters()
         if self._lock is not None:
             return self._read(lambda session: list(read_again(session, self._known_in(session), statement)))
         if self._is_joined or joins_collections(self._model):  # a JOIN repeats the row for each related one
-            return self._read(lambda session: list(session.scalars(statement).unique().all()))
-        return read(self._model, self._session, lambda session: list(session.scalars(statement).all()))
+            return self._read(lambda session: list(session.scalars(statement, values).unique().all()))
+        return read(self._model, self._session, lambda session: list(session.scalars(statement, values).all()))
 
     def _known_in(self, session: Session) -> Sequence[Base]:
         """The objects of the session that the query may read again; related ones too, where it loads relations."""

@@ -43,8 +43,12 @@ def grouped(fields: Fields, rows: Iterable["Mapping[str, object] | M"], now: dat
     known: dict[tuple[str, ...], tuple[Row, list[tuple[str, Initial]], Group]] = {}
     for row in rows:
         # Nearly every row is a dict, and a call is about very many of them.
-        instance = None if type(row) is dict or not isinstance(row, Base) else row
-        given = row if instance is None else _insertable(fields, instance)
+        instance: Base | None = None
+        given: Mapping[str, object]
+        if type(row) is not dict and isinstance(row, Base):
+            instance, given = row, _insertable(fields, row)
+        else:
+            given = row
         names = tuple(given)
         found = known.get(names)
         if found is None:

@@ -134,7 +134,7 @@ class Writes(Builder[M]):
 
     def _is_plain(self) -> bool:
         # Which rows a limit or a subquery picks can change although these rows are locked.
-        return not self._is_bounded() and not any(_holds_subquery(condition) for condition in self._where)
+        return not self._is_bounded() and not any(_holds_subquery(condition) for condition in self._filters())
 
     def _is_bounded(self) -> bool:
         return self._limit is not None or self._offset is not None
