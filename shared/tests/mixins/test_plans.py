@@ -23,10 +23,10 @@ class Fuzzy(TypeDecorator[str]):
     cache_ok = True
 
     class Comparator(TypeDecorator.Comparator[str]):
-        def __eq__(self, other: object) -> Any:  # noqa: ANN401  # SQL
+        def __eq__(self, other: object) -> Any:  # noqa: ANN401  # any SQL
             return self.expr.is_not(None) if other == "*" else super().__eq__(other)
 
-        __hash__ = None  # type: ignore[assignment]
+        __hash__ = None  # type: ignore[assignment]  # compared, never a key
 
     comparator_factory = Comparator
 

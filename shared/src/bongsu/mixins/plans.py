@@ -58,7 +58,7 @@ class Comparison:
 
 
 def comparisons(model: "type[Base]", lookups: Mapping[str, object]) -> list[Comparison] | None:
-    """The lookups as plain comparisons; None where one of them is none."""
+    """The lookups as plain comparisons; None where one of them is anything else."""
     made: list[Comparison] = []
     for key, value in lookups.items():
         test = None if isinstance(value, Mapping) else resolve_lookup(model, key)  # a group, or a JSON document
