@@ -92,6 +92,7 @@ OPERATIONS: dict[str, Operation] = {
     "GET /v1/notifications": READ,
     "POST /v1/notifications": WRITE,
     "GET /v1/notifications/counts": READ,
+    "POST /v1/notifications/retry": WRITE,
     "GET /v1/notifications/{notification_id}": READ,
     "GET /v1/notifications/{notification_id}/content": READ,
     "POST /v1/notifications/{notification_id}/cancel": WRITE,

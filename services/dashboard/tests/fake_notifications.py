@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -171,6 +171,12 @@ class FakeNotifications:
         if not found.is_retryable:
             raise Conflict("It cannot be retried", code="not_retryable")
         return self._put(found, "queued")
+
+    async def retry_many(self, browser: Browser, ids: Sequence[UUID]) -> int:
+        found = [item for item in self.items if item.id in ids and item.is_retryable]
+        for item in found:
+            await self.retry(browser, item.id)
+        return len(found)
 
     def _put(self, item: Detail, status: str) -> Notification:
         changed = item.model_copy(update={"status": status})

@@ -127,6 +127,13 @@ class NotificationPage(_Answer):
     next: str | None = Field(description="Pass it as `after` for the next page; null at the end")
 
 
+class RetriedNotifications(_Answer):
+    """How many notifications were retried."""
+
+    retried: int
+    next: str | None = Field(description="Pass it as `after` for the next ones; null at the end")
+
+
 class NotificationCounts(_Answer):
     """How many notifications have each status. A count of `limit` means that there may be more."""
 

@@ -1,13 +1,13 @@
 """`NotifyClient` over notify's HTTP API."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from pydantic import JsonValue
 
-from bongsu.contracts.notifications import NotificationCounts
+from bongsu.contracts.notifications import NotificationCounts, RetriedNotifications
 from bongsu.contracts.stats import Stats
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.notifications.notification import Content, Detail, Notification, Page
@@ -64,6 +64,11 @@ class HttpNotifyClient:
     async def retry(self, browser: Browser, notification_id: UUID) -> Notification:
         reply = await self._notify.call(browser, "POST", f"/v1/notifications/{notification_id}/retry")
         return reply.parse(Notification)
+
+    async def retry_many(self, browser: Browser, ids: Sequence[UUID]) -> int:
+        body: dict[str, JsonValue] = {"ids": [str(one) for one in ids]}
+        reply = await self._notify.call(browser, "POST", "/v1/notifications/retry", body=body)
+        return reply.parse(RetriedNotifications).retried
 
     async def send_email(self, browser: Browser, *, email: str, content: Mapping[str, str], key: str) -> Notification:
         body: dict[str, JsonValue] = {

@@ -1,6 +1,6 @@
 """What the dashboard needs of notify."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -74,6 +74,9 @@ class NotifyClient(Protocol):
 
         :raises Conflict: it did not end that way.
         """
+
+    async def retry_many(self, browser: Browser, ids: Sequence[UUID]) -> int:
+        """Send the failed and expired ones among notifications again; return how many."""
 
     async def send_email(self, browser: Browser, *, email: str, content: Mapping[str, str], key: str) -> Notification:
         """Send a mail; the same `key` sends once.

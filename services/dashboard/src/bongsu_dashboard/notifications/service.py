@@ -63,18 +63,19 @@ class Notifications:
 
     async def act(self, browser: Browser, action: Action, ids: Sequence[UUID]) -> int:
         """Cancel or retry notifications; return how many. Those whose status does not allow it stay as they are."""
-        act = self.notify.cancel if action == "cancel" else self.notify.retry
+        if action == "retry":
+            return await self.notify.retry_many(browser, [*dict.fromkeys(ids)])
         turns = asyncio.Semaphore(CONCURRENT_ACTIONS)
 
-        async def act_on(notification_id: UUID) -> bool:
+        async def cancel(notification_id: UUID) -> bool:
             async with turns:
                 try:
-                    await act(browser, notification_id)
+                    await self.notify.cancel(browser, notification_id)
                 except (Conflict, NotFound):
                     return False
                 return True
 
-        return sum(await asyncio.gather(*map(act_on, dict.fromkeys(ids))))
+        return sum(await asyncio.gather(*map(cancel, dict.fromkeys(ids))))
 
     async def load_draft(self, browser: Browser, source: UUID) -> dict[str, list[str]]:
         """Return the values of the form that sends a mail again with changes; none for another channel's.

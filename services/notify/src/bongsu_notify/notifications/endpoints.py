@@ -11,6 +11,7 @@ from bongsu.contracts.notifications import (
     NotificationDetail,
     NotificationOut,
     NotificationPage,
+    RetriedNotifications,
 )
 from bongsu.identity.dependencies import Caller, require_scope, require_scope_before_claim
 from bongsu.identity.scopes import Scope
@@ -20,7 +21,8 @@ from bongsu.runtime.problems import problems
 from bongsu_notify.channels.registry import AnyNotificationIn
 from bongsu_notify.notifications.lists import Filters, NotificationLists, Period
 from bongsu_notify.notifications.principal import Principal, principal_of
-from bongsu_notify.notifications.schemas import ListQuery, NoQuery, PeriodQuery
+from bongsu_notify.notifications.retries import retry_many
+from bongsu_notify.notifications.schemas import ListQuery, NoQuery, PeriodQuery, RetryIn
 from bongsu_notify.notifications.service import Notifications
 
 
@@ -114,6 +116,25 @@ async def count_notifications(
         oldest_waiting=found.oldest_waiting,
         limit=lists.count_limit,
     )
+
+
+@router.post("/retry", dependencies=NO_QUERY, status_code=202, responses=problems(401, 403, 422, 503))
+async def retry_notifications(body: RetryIn, principal: Writer, lists: Lists, database: Units) -> RetriedNotifications:
+    """Send many failed or expired notifications again, newest first: at most `limit`, and `next` continues.
+
+    Those that cannot be retried stay as they are. A repeated request finds what it retried no longer failed.
+    """
+    filters = Filters(
+        statuses=body.status,
+        channel=body.channel,
+        topic=body.topic,
+        recipient=body.to,
+        search=body.q,
+        period=Period(body.since, body.until),
+        ids=body.ids,
+    )
+    retried, following = await database.run(retry_many, lists, principal, filters, limit=body.limit, after=body.after)
+    return RetriedNotifications(retried=retried, next=str(following) if following else None)
 
 
 @router.get("/{notification_id}", dependencies=NO_QUERY, responses=problems(401, 403, 404, 422))

@@ -41,6 +41,8 @@ class Filters:
     :param statuses: any of them; none for all.
     :param scheduled: whether the send time is ahead.
     :param search: a part of the subject or recipient, an address or an id.
+    :param ids: any of them; none for all.
+    :param conditions: further ones, which no index has.
     """
 
     statuses: Sequence[Status] = ()
@@ -50,6 +52,8 @@ class Filters:
     scheduled: bool | None = None
     search: str | None = None
     period: Period = field(default_factory=Period)
+    ids: Sequence[UUID] = ()
+    conditions: Sequence[Q] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +104,10 @@ class NotificationLists:
 
     async def _searched(self, principal: Principal, filters: Filters) -> tuple[list[Q], bool]:
         """The conditions that no index has, and whether they need a scan."""
-        matching: list[Q] = []
+        matching: list[Q] = [*filters.conditions]
         now = python_now()
+        if filters.ids:
+            return [*matching, Q(id__in=sorted(filters.ids))], False
         if filters.scheduled is not None:
             matching.append(Q(send_at__gt=now) if filters.scheduled else Q(send_at=None) | Q(send_at__le=now))
         if filters.search is None:

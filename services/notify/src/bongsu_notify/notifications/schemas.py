@@ -5,7 +5,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import (
@@ -18,6 +18,7 @@ from pydantic import (
     JsonValue,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from bongsu.contracts.notifications import Guarantee, Status
@@ -84,6 +85,8 @@ Recipient = Annotated[
     AfterValidator(_normalise_recipient),
 ]
 """A recipient as lists filter by it."""
+MAX_RETRIES: Final = 500
+"""How many notifications a request retries: it is one transaction."""
 ONE_LINE = AfterValidator(require_single_line)
 """Follows the length in an `Annotated[str, …]`: only then are the length's errors about characters."""
 Moment = Annotated[AwareDatetime, BeforeValidator(_is_text_with_offset), AfterValidator(_in_utc)]
@@ -123,6 +126,32 @@ class ListQuery(PeriodQuery):
     )
     limit: int = Field(default=50, ge=1, le=200)
     after: UUID | None = Field(default=None, description="`next` of the previous page")
+
+
+class RetryIn(PeriodQuery):
+    """Which failed and expired notifications are sent again: a list of IDs, or the filters of the list."""
+
+    ids: list[UUID] = Field(default_factory=list, max_length=MAX_RETRIES)
+    status: list[Literal["failed", "expired"]] = Field(default_factory=list, description="Both if left out")
+    channel: Annotated[str, Field(max_length=16, pattern="^[a-z]+$")] | None = None
+    topic: Topic | None = None
+    to: Recipient | None = Field(default=None, description="An email address, a channel ID or a user ID")
+    q: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        default=None, description="As in the list of notifications"
+    )
+    limit: int = Field(default=200, ge=1, le=MAX_RETRIES, description="How many are retried at most")
+    after: UUID | None = Field(default=None, description="`next` of the previous answer")
+
+    @model_validator(mode="after")
+    def _names_some(self) -> Self:
+        given = self.model_fields_set - {"limit", "after"}
+        if not given:
+            raise ValueError("name the notifications: by ids, or by status, since, until, channel, topic, to or q")
+        if "ids" in given and given != {"ids"}:
+            raise ValueError("ids go without other filters")
+        if given == {"ids"} and not self.ids:
+            raise ValueError("ids must not be empty")
+        return self
 
 
 class NotificationIn(Body, ABC):
