@@ -53,6 +53,11 @@ class TestList:
         stage.bot.known[FIRST] = a_summary(FIRST, "left")
         assert _states((await stage.mina().get("/guilds")).text)["봉수대 개발팀"] == "not_added"
 
+    async def test_list_shows_trouble_first(self, stage: Stage) -> None:
+        stage.directory.managed_by[MINA].append(a_guild(THEIRS, "히읗"))
+        stage.bot.known[THEIRS] = a_summary(THEIRS, "unavailable")
+        assert list(_states((await stage.mina().get("/guilds")).text)) == ["히읗", "봉수대 개발팀", "Indie Makers"]
+
     async def test_list_shows_unknown_states_when_the_bot_does_not_answer(self, stage: Stage) -> None:
         stage.bot.silent = True
         answer = await stage.mina().get("/guilds")

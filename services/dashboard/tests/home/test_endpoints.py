@@ -49,6 +49,13 @@ class TestHome:
         stage.accounts.users[MINA] = a_user(role=role)
         assert words in text_of((await stage.mina().get("/")).text)
 
+    async def test_page_does_not_say_that_the_bot_is_missing_when_it_does_not_answer(self, stage: Stage) -> None:
+        stage.directory.managed_by[MINA] = [a_guild(8 << 22, "봉수대 개발팀")]
+        stage.notifications.items = [a_notification()]
+        assert "서버에 봇 추가하기" in text_of((await stage.mina().get("/")).text)
+        stage.bot.silent = True
+        assert "서버에 봇 추가하기" not in text_of((await stage.mina().get("/")).text)
+
     async def test_every_part_may_be_down(self, stage: Stage) -> None:
         stage.directory.down = stage.notifications.down = stage.bot.silent = True
         answer = await stage.mina().get("/")

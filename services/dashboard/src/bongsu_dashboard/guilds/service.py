@@ -97,7 +97,7 @@ class Guilds:
         return GuildOverview(found, summary)
 
     async def list_managed(self, browser: Browser, *, pending: frozenset[int], fresh: bool = False) -> GuildList:
-        """List the guilds that the user manages: those with the bot first, then by name.
+        """List the guilds that the user manages: trouble first, then those with the bot, then by name.
 
         :param fresh: ask Discord now, if it answers.
         :raises DiscordNotLinked: the account has no Discord identity.
@@ -105,7 +105,14 @@ class Guilds:
         managed = await self._load_managed(browser, fresh=fresh)
         known, bot = await asyncio.gather(self._load_summaries(managed.items), self.check_bot())
         items = [_combine(one, known, bot, pending) for one in managed.items]
-        items.sort(key=lambda guild: (guild.state == "not_added", guild.name.casefold(), guild.id))
+        items.sort(
+            key=lambda guild: (
+                guild.state not in _ATTENTION,
+                guild.state == "not_added",
+                guild.name.casefold(),
+                guild.id,
+            )
+        )
         return GuildList(tuple(items), bot, managed.fetched_at if managed.stale else None)
 
     async def find(self, browser: Browser, guild_id: int, *, pending: frozenset[int]) -> tuple[Guild, BotHealth]:
