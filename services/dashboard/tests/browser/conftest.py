@@ -68,7 +68,7 @@ class Tab:
 Opener = Callable[..., Awaitable[Tab]]
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     expect.set_options(timeout=30_000)
     async with async_playwright() as playwright:
@@ -77,7 +77,7 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def opened(chromium: Browser) -> AsyncIterator[Opener]:
     """Serve a stage and open a tab on it, signed in as Mina or signed out."""
     async with AsyncExitStack() as stack:

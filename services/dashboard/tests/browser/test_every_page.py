@@ -21,7 +21,7 @@ from services.dashboard.tests.browser.scenes import (
 )
 from services.dashboard.tests.stage import Stage
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 WIDE, NARROW = (1280, 860), (320, 640)
 OF_EVERYONE = [

@@ -12,7 +12,7 @@ from services.dashboard.tests.browser.scenes import ABSENT, full
 from services.dashboard.tests.fakes import MINA, a_guild, a_summary
 from services.dashboard.tests.stage import Stage
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ADDED = "봇을 추가했습니다"
 ADDITIONS = 20

@@ -9,7 +9,7 @@ from services.dashboard.tests.browser.conftest import Opener
 from services.dashboard.tests.browser.scenes import full
 from services.dashboard.tests.fakes import PASSWORD
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 

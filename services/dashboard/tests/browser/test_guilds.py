@@ -9,7 +9,7 @@ from services.dashboard.tests.browser.conftest import Opener
 from services.dashboard.tests.browser.scenes import ABSENT, ACTIVE, HOSTILE, full
 from services.dashboard.tests.fakes import MINA, a_guild, a_summary
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 DISCORD = re.compile(r"https://discord\.com/oauth2/authorize\?.*guild_id=" + str(ABSENT))

@@ -9,7 +9,7 @@ from services.dashboard.tests.browser.conftest import Opener
 from services.dashboard.tests.browser.scenes import full
 from services.dashboard.tests.fake_notifications import a_notification
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 class TestList:
