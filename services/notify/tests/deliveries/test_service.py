@@ -352,6 +352,18 @@ class TestMark:
             marked = await DELIVERIES.mark(claims, {one.id: Sent("late")})
         assert (marked.settled, marked.later) == (frozenset(), {})
 
+    @pytest.mark.parametrize("status", ["delivered", "bounced", "failed"])
+    async def test_mark_settles_the_wake_up_when_an_event_has_ended_the_notification(
+        self, database: Database, status: str
+    ) -> None:
+        one = await _notification()
+        claims = await _claim(database, one.id)
+        await Notification.filter_by(id=one.id).update(status=status, lease_owner=None, lease_until=None)
+        async with database.unit():
+            marked = await DELIVERIES.mark(claims, {one.id: Sent("late")})
+        assert (marked.settled, marked.later) == (frozenset({one.id}), {})
+        assert (await Notification.get(one.id)).status == status
+
     async def test_mark_applies_each_outcome_to_its_own_notification(self, database: Database) -> None:
         ones = [await _notification() for _ in range(4)]
         claims = await _claim(database, *(one.id for one in ones))

@@ -198,6 +198,22 @@ class TestSuppression:
             again = await email_row(status="accepted", user_id=owner).save()
             assert len((await DELIVERIES.claim([again.id])).claimed) == 1
 
+    @pytest.mark.parametrize("attempts_before", [0, 1])
+    async def test_repeated_event_adds_no_entry_that_was_removed(
+        self, database: Database, feedback: Feedback, attempts_before: int
+    ) -> None:
+        one = await accept(database)
+        await send(database, one, Sent("m-1"))
+        async with database.unit():
+            await Notification.filter_by(id=one.id).update(attempts_before=attempts_before)
+        await feedback.receive(event("Bounce", one))
+        async with database.unit():
+            assert await Suppression.filter_by(recipient=one.recipient).delete() == 1
+        await feedback.receive(event("Bounce", one))
+        async with database.unit():
+            assert not await Suppression.row_count()
+            assert await NotificationEvent.filter_by(notification_id=one.id, detail="Permanent, General").count() == 1
+
     async def test_mails_of_the_system_have_a_list_of_their_own(self, database: Database, feedback: Feedback) -> None:
         one = await accept(database, user_id=None)
         await send(database, one, Sent("m-1"))

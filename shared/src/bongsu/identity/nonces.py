@@ -2,20 +2,26 @@
 
 import base64
 import hashlib
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import select
 
 from bongsu.identity.models import RequestNonce
 from bongsu.identity.sweeps import sweep
-from bongsu.mixins import GroupCommit, python_now, utc_now, uuid7
+from bongsu.mixins import Database, GroupCommit, utc_now, uuid7
 
 LIFETIME = timedelta(seconds=120)
 """Longer than any signature is fresh: `created` may be 30 s in the future, and is accepted for 30 s more."""
 
 SWEEP_LIMIT_S = 30
 _NOW = utc_now()
+_clocks: WeakKeyDictionary[Database, tuple[datetime, float]] = WeakKeyDictionary()
+"""The time of each database when it was read last, and when that was."""
 
 
 @dataclass(slots=True)
@@ -68,11 +74,24 @@ async def claim_nonces(nonces: Sequence[Nonce]) -> Mapping[UUID, datetime]:
     """
     # In sorted order, so that two transactions with the same nonces meet no deadlock.
     ordered = sorted(nonces, key=lambda nonce: nonce.digest)
-    expires_at = python_now() + LIFETIME
+    expires_at = await _read_clock() + LIFETIME
     rows = [{"id": nonce.id, "digest": nonce.digest, "expires_at": expires_at} for nonce in ordered]
     await RequestNonce.upsert(rows, by="digest", update=[])
     first = await RequestNonce.filter_by(id__in=[nonce.id for nonce in nonces]).aggregate_by("id", now=_NOW)
+    for row in first:
+        _clocks[RequestNonce.database()] = row["now"], time.monotonic()
     return {row["id"]: row["now"] for row in first}
+
+
+async def _read_clock() -> datetime:
+    """The database's time. The last claim has read it: this process's monotonic clock carries it on."""
+    database = RequestNonce.database()
+    if database not in _clocks:
+        # The clock has no model.
+        found = (await database.scoped_session().scalars(select(_NOW))).one()
+        _clocks[database] = found, time.monotonic()
+    read, at = _clocks[database]
+    return read + timedelta(seconds=time.monotonic() - at)
 
 
 async def _write(nonces: Sequence[Nonce]) -> Sequence[bool]:

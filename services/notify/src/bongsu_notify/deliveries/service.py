@@ -56,7 +56,8 @@ class Claims:
 class MarkResult:
     """The result of marking a batch, by notification: `settled` ended, `later` is woken again (seconds).
 
-    A notification in neither has lost its claim: the new owner decides on the wake-up.
+    A notification in neither has lost its claim: the new owner decides on the wake-up. If an event of the provider has
+    ended it meanwhile, it is settled.
     """
 
     settled: frozenset[UUID]
@@ -219,7 +220,7 @@ class Deliveries:
         if written < len(changes):
             if len(changes) > 1:
                 raise ClaimLost
-            return MarkResult(frozenset(), {})
+            return MarkResult(frozenset(await _read_ended([*outcomes])), {})
         await NotificationEvent.bulk_create(
             [
                 {
@@ -253,6 +254,12 @@ async def _read_reports(ids: Sequence[UUID]) -> Mapping[UUID, Outcome]:
         return {}
     reported = Notification.filter_by(id__in=sorted(ids), provider_message_id__isnull=False)
     return {key: Sent(found) for key, found in await reported.lock().values_list("id", "provider_message_id")}
+
+
+async def _read_ended(ids: Sequence[UUID]) -> Sequence[UUID]:
+    """Those that need no more wake-ups."""
+    ended: Sequence[UUID] = await Notification.filter_by(id__in=ids, status__in=sorted({*FINAL, "sent"})).pluck("id")
+    return ended
 
 
 async def _write_changes(changes: Mapping[Notification, Change]) -> int:

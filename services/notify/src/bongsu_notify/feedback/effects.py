@@ -33,13 +33,13 @@ def read_effect(event: SesEvent) -> Effect | None:  # noqa: PLR0911 - one for ea
         case "Delivery":
             return Effect("delivered")
         case "Bounce":
-            kind = _join(event.bounce, "bounceType", "bounceSubType")
+            kind = _join(event.bounce, "bounceType", "bounceSubType") or "bounce"
             is_permanent = event.bounce.get("bounceType") == "Permanent"
             return Effect("bounced", kind, "bounced", "bounce" if is_permanent else None)
         case "Complaint" if event.complaint.get("complaintFeedbackType") == "not-spam":
             return Effect(None, "the recipient marked it as not spam")
         case "Complaint":
-            kind = _join(event.complaint, "complaintFeedbackType", "complaintSubType")
+            kind = _join(event.complaint, "complaintFeedbackType", "complaintSubType") or "complaint"
             return Effect("complained", kind, "complained", "complaint")
         case "Reject":
             return Effect("failed", f"rejected: {_join(event.reject, 'reason')}", "provider_rejected")

@@ -4,6 +4,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from bongsu.contracts.notifications import Status
 from bongsu.mixins import Database, Q, utc_now
 from bongsu.runtime.errors import FieldError, Invalid
 from bongsu.runtime.logging import get_logger
@@ -67,20 +68,28 @@ async def apply(event: SesEvent, effect: Effect) -> None:
     if row is None:
         log.info("feedback.unmatched", type=event.type)
         return
-    if effect.suppression is not None and row.mode == "live":
+    is_news = await _apply(row, event, effect)
+    # Not again for an event that is repeated: its entry of the list may have been removed since.
+    if is_news and effect.suppression is not None and row.mode == "live":
         await suppress(row, effect.suppression, effect.detail)
-    if event.mail.attempt <= row.attempts_before:
-        return  # of a mail that was sent before a retry by hand
+
+
+async def _apply(row: Notification, event: SesEvent, effect: Effect) -> bool:
+    """Returns whether the event is a new one."""
+    is_earlier = event.mail.attempt <= row.attempts_before  # of a mail that was sent before a retry by hand
     if effect.status is None:
-        await _note(row, effect)
-    elif effect.status == "sent" and row.status == "sending":
+        return not is_earlier and await _note(row, effect)
+    if effect.status == "sent" and row.status == "sending":
         # The worker that sends it records the rest; if it is gone, its lease ends with this status.
-        await Notification.filter_by(id=row.id).update(provider_message_id=event.mail.message_id)
-    else:
-        await _take_on(row, event, effect)
+        if not is_earlier:
+            await Notification.filter_by(id=row.id).update(provider_message_id=event.mail.message_id)
+        return not is_earlier
+    if not is_earlier and await _take_on(row, event, effect):
+        return True
+    return effect.suppression is not None and await _note(row, effect)
 
 
-async def _take_on(row: Notification, event: SesEvent, effect: Effect) -> None:
+async def _take_on(row: Notification, event: SesEvent, effect: Effect) -> bool:
     assert effect.status is not None  # noqa: S101 - as the caller checked
     before = [status for status in sources(effect.status) if status != "sent"]
     recent = Q(status="sent", updated_at__ge=utc_now(-SENT_IS_FINAL_S))
@@ -99,18 +108,22 @@ async def _take_on(row: Notification, event: SesEvent, effect: Effect) -> None:
     if changed:
         log.info("feedback.applied", notification_id=str(row.id), status=effect.status)
         await _add_entry(row, effect)
+    return bool(changed)
 
 
-async def _note(row: Notification, effect: Effect) -> None:
+async def _note(row: Notification, effect: Effect) -> bool:
+    """Add an entry of the timeline. Returns False for one that is there."""
     repeated = NotificationEvent.filter_by(notification_id=row.id, detail=clean_detail(effect.detail or ""))
-    if not await repeated.exists():
-        await _add_entry(row, effect)
+    if await repeated.exists():
+        return False
+    await _add_entry(row, effect, status=row.status)
+    return True
 
 
-async def _add_entry(row: Notification, effect: Effect) -> None:
+async def _add_entry(row: Notification, effect: Effect, status: Status | None = None) -> None:
     entry = {
         "notification_id": row.id,
-        "status": effect.status or row.status,
+        "status": status or effect.status,
         "attempt": row.attempt,
         "detail": clean_detail(effect.detail) if effect.detail else None,
         "created_at": utc_now(),

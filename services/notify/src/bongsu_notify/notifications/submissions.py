@@ -77,6 +77,12 @@ class Submissions:
             raise answer.error or KeyInProgress()
         return answer.found
 
+    async def read_clock(self) -> datetime:
+        """The database's time."""
+        async with self._database.unit() as unit:
+            # The clock has no model.
+            return (await unit.session.scalars(_CLOCK)).one()
+
     async def close(self) -> None:
         """Finish the submissions in progress."""
         await self._commit.close()
