@@ -24,7 +24,11 @@ from bongsu.contracts.rpc import (
     GuildLeaveRequest,
     GuildList,
     GuildListRequest,
+    GuildModules,
     MessageSent,
+    ModuleGetRequest,
+    ModulePutRequest,
+    ModuleState,
     SendMessageRequest,
 )
 from bongsu.contracts.tokens import AccessClaims, AssertionClaims
@@ -61,6 +65,25 @@ SHAPES: dict[str, Wire] = {
         nonce="AZfCpB8AcACAAAAAAAAAAA",
         text="봉수가 올랐습니다",
         embed={"title": "봉수"},
+    ),
+    "module_get_request": ModuleGetRequest(guild_id=GUILD.id),
+    "guild_modules": GuildModules(
+        guild_id=GUILD.id,
+        modules=(
+            ModuleState(module="feed"),
+            ModuleState(
+                module="log", enabled=True, channel_id=300000000006422539, revision=3, missing=("send_messages",)
+            ),
+        ),
+    ),
+    "module_put_request": ModulePutRequest(
+        guild_id=GUILD.id,
+        module="log",
+        enabled=True,
+        channel_id=300000000006422539,
+        revision=2,
+        assertion="eyJ.eyJ.sig",
+        idempotency_key="0f9c1a52-module",
     ),
     "message_sent": MessageSent(message_id=400000000000000001, channel_id=300000000006422539),
     "delivery_wakeup": DeliveryWakeup(notification_id=SOMETHING),

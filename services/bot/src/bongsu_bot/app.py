@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -30,6 +31,9 @@ from bongsu_bot.links import Links
 from bongsu_bot.messages.handlers import MessageHandlers
 from bongsu_bot.messages.rest import RestMessages
 from bongsu_bot.messages.service import Messages
+from bongsu_bot.modules.feed import report_to_feed
+from bongsu_bot.modules.handlers import ModuleHandlers
+from bongsu_bot.modules.posts import ModulePosts
 from bongsu_bot.rest import RestClient
 from bongsu_bot.rpc.registry import Registry
 from bongsu_bot.rpc.server import RpcServer
@@ -69,7 +73,7 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
     links = Links(public_url)
 
     def make(backoff: IdentifyBackoff, shards: frozenset[int]) -> BongsuBot:
-        return BongsuBot(settings, recorder, reconciler, apis, links, leases, backoff=backoff, shards=shards)
+        return BongsuBot(settings, recorder, reconciler, apis, links, leases, posts, backoff=backoff, shards=shards)
 
     runner = Runner(make, settings, leases, stop, metrics)
     shards = ShardAssignment(leases, runner.health)
@@ -84,12 +88,16 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
         DetailHandlers(shards, runner.find_guild).register(registry)
         HistoryHandlers().register(registry)
         LeaveHandlers(LeaveRequests(database, directory, recorder)).register(registry)
-        messages = Messages(database, directory, RestMessages(rest))
+        discord_messages = RestMessages(rest)
+        posts = ModulePosts(database, discord_messages, runner.find_guild)
+        messages = Messages(database, directory, discord_messages, partial(report_to_feed, posts))
         MessageHandlers(messages).register(registry)
+        ModuleHandlers(database, directory, messages, posts, runner.find_guild).register(registry)
         async with (
             leases.running(),
             recorder.running(),
             reconciler.running(),
+            posts.running(),
             messages.running(),
             RpcServer(broker, registry, shards, assertions, metrics, notify_user=settings.notify_user).running(),
             in_background(runner.run(), name="bot runner"),

@@ -65,6 +65,16 @@ class OutcomeUnknown(errors.Unavailable):
     detail = "Discord did not confirm the message"
 
 
+class ChannelRequired(errors.Invalid):
+    code = "channel_required"
+    detail = "Choose a channel"
+
+
+class ModuleOutdated(errors.Conflict):
+    code = "module_outdated"
+    detail = "Someone else changed this module meanwhile"
+
+
 class IdempotencyKeyReused(errors.Conflict):
     code = "idempotency_key_reused"
     detail = "This idempotency key was used for another server"

@@ -44,6 +44,13 @@ def text(source: discord.Interaction | discord.ApplicationContext, key: str, **v
     return t(source, key).format(**values)
 
 
+def text_in(language: str, key: str, /, **values: object) -> str:
+    """Return a text in one of `LANGUAGES`, for a message that answers no user; parameters as in `text`."""
+    section, _, name = key.partition(".")
+    found: str = load()[language][section][name]
+    return found.format(**values)
+
+
 def problem(source: discord.Interaction, error: ServiceError) -> str:
     """Return an error in the user's language, or its own detail where its code has no text."""
     return text(source, f"problems.{error.code}") if error.code in load()["en"]["problems"] else error.detail

@@ -10,7 +10,8 @@ in the guild), `idempotency_key_reused`, `request_outdated` (the bot left the gu
 added again since), `bot_not_ready`, `shard_unavailable`, `discord_unavailable`; and of messages: `sender_refused` (the
 broker user may not send them), `channel_not_found`, `permission_missing` (the bot may not write there),
 `message_refused`, `recipient_unreachable` (the user accepts no messages of the bot), `channel_busy` (too many messages
-wait for the channel), `outcome_unknown` (Discord may have the message).
+wait for the channel), `outcome_unknown` (Discord may have the message); and of modules: `channel_required`,
+`module_outdated` (another change came first).
 """
 
 from datetime import datetime
@@ -225,6 +226,54 @@ class GuildLeaveRequest(GuildCommand[GuildLeave]):
     method: Literal["guild_leave"] = "guild_leave"
 
 
+ModuleName = Literal["feed", "log"]
+MODULES: Final[tuple[ModuleName, ...]] = get_args(ModuleName)
+"""`feed`: a receipt for each notification that is posted in the server, or cannot be. `log`: the uses of commands, and
+the changes of modules."""
+
+
+class ModuleState(RpcAnswer):
+    """A module of a guild. It works from the moment of the change on, without a restart.
+
+    :param revision: grows with each change; 0: never set.
+    :param missing: the permissions that the bot lacks in the channel; None: not known, as the guild has an outage.
+    :param is_channel_gone: the bot does not see the channel any more.
+    """
+
+    module: ModuleName
+    enabled: bool = False
+    channel_id: Snowflake | None = None
+    revision: int = 0
+    missing: tuple[BotPermission, ...] | None = ()
+    is_channel_gone: bool = False
+
+
+class GuildModules(RpcAnswer):
+    """Every module of a guild, in the order of `MODULES`."""
+
+    guild_id: Snowflake
+    modules: tuple[ModuleState, ...]
+
+
+class ModuleGetRequest(GuildRequest[GuildModules]):
+    """Read the modules of a guild, with what keeps each from working."""
+
+    method: Literal["module_get"] = "module_get"
+
+
+class ModulePutRequest(GuildCommand[ModuleState]):
+    """Switch a module of a guild on or off, and set its channel, on behalf of a user who manages the guild.
+
+    :param revision: of the state that the user changes; another one is refused with `module_outdated`.
+    """
+
+    method: Literal["module_put"] = "module_put"
+    module: ModuleName
+    enabled: bool
+    channel_id: Snowflake | None = None
+    revision: int = Field(ge=0)
+
+
 class ChannelAuthority(RpcAnswer):
     """A channel of a guild that the user manages."""
 
@@ -270,6 +319,7 @@ class SendMessageRequest(ServiceRequest[MessageSent]):
     Requests with the same nonce post one message. Mentions notify no user.
 
     :param user_id: of Bongsu; the message goes to the linked Discord account.
+    :param guild_id: the channel's guild, where notify knows it: its feed gets a receipt.
     :param on_behalf_of: the user who must manage the channel's guild; None where notify has checked it.
     :param embed: in Discord's format.
     """
@@ -277,6 +327,7 @@ class SendMessageRequest(ServiceRequest[MessageSent]):
     method: Literal["send_message"] = "send_message"
     channel_id: Snowflake | None = None
     user_id: UUID | None = None
+    guild_id: Snowflake | None = None
     on_behalf_of: UUID | None = None
     nonce: str = Field(pattern=r"^[A-Za-z0-9_-]{1,25}$")
     text: str | None = Field(default=None, max_length=2000)

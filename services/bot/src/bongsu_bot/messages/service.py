@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bongsu.contracts.rpc import MessageSent, SendMessageRequest
 from bongsu.identity.models import LinkedAccount
 from bongsu.mixins import Database, MixinError, utc_now
+from bongsu.runtime.errors import ServiceError
 from bongsu.runtime.logging import get_logger
 from bongsu_bot.errors import ChannelBusy, ChannelNotFound, NotLinked, OutcomeUnknown
 from bongsu_bot.guilds.authority import require_manager
@@ -31,9 +32,19 @@ _SWEPT_ROWS = 500
 
 
 class Messages:
-    """Posts messages. It opens its own units of work, because it calls Discord between them."""
+    """Posts messages. It opens its own units of work, because it calls Discord between them.
 
-    def __init__(self, database: Database, directory: GuildDirectory, discord: DiscordMessages) -> None:
+    :param report: called with the outcome of each post.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        directory: GuildDirectory,
+        discord: DiscordMessages,
+        report: Callable[[SendMessageRequest, MessageSent | ServiceError], None] | None = None,
+    ) -> None:
+        self._report = report
         self._database = database
         self._directory = directory
         self._discord = discord
@@ -100,8 +111,13 @@ class Messages:
             del self._posting[request.nonce]
             self._per_channel[channel_id] -= 1
             self._per_channel += Counter()  # forgets channels without messages
-            if not task.cancelled() and (error := task.exception()) is not None:
+            if task.cancelled():
+                return
+            error = task.exception()
+            if error is not None:
                 log.info("message.not_sent", channel_id=channel_id, error=type(error).__name__)
+            if self._report is not None and (error is None or isinstance(error, ServiceError)):
+                self._report(request, task.result() if error is None else error)
 
         posting = asyncio.create_task(self._post(request, channel_id), name=f"post {request.nonce}")
         self._posting[request.nonce] = posting

@@ -29,6 +29,7 @@ def message(**values: object) -> DiscordMessage:
         "topic": None,
         "unchecked_user_id": None,
         "subscription_id": None,
+        "guild_id": None,
         "content": {"text": "봉수", "embed": {"title": "제목"}},
         "row": Notification(),
     }

@@ -83,6 +83,7 @@ class DiscordChannel(Channel[DiscordNotificationIn]):
             topic=row.to.get("topic"),
             unchecked_user_id=row.user_id if channel_id is not None and not kind else None,
             subscription_id=UUID(authority_id) if kind == SUBSCRIPTION else None,
+            guild_id=int(authority_id) if kind == GUILD else None,
             content=content.parts,
             row=row,
         )

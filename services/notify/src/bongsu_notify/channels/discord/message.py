@@ -19,6 +19,7 @@ class DiscordMessage(Outgoing):
 
     :param unchecked_user_id: the user whose authority over the channel the bot has to check.
     :param subscription_id: the subscription by which it is posted, and which must still stand.
+    :param guild_id: of the channel, where it was checked.
     :param row: of the notification.
     """
 
@@ -27,5 +28,6 @@ class DiscordMessage(Outgoing):
     topic: str | None
     unchecked_user_id: UUID | None
     subscription_id: UUID | None
+    guild_id: int | None
     content: Mapping[str, object]
     row: Notification

@@ -64,14 +64,15 @@ class DiscordProvider:
         """Post a message, or relay one to the subscribers of its topic."""
         if message.topic is not None:
             return await relay(message.row, message.topic, message.content)
-        if (
-            message.subscription_id is not None
-            and not await Subscription.filter_by(id=message.subscription_id).exists()
-        ):
-            return Refused("unsubscribed", "The server unsubscribed from the topic")
+        guild_id = message.guild_id
+        if message.subscription_id is not None:
+            subscription = await Subscription.get_or_none(message.subscription_id)
+            if subscription is None:
+                return Refused("unsubscribed", "The server unsubscribed from the topic")
+            guild_id = subscription.guild_id
         if self._broker is None or not self._broker.connected:
             return TryLater("broker_unavailable", "The broker does not answer", AWAY_DELAY_S, spends_attempt=False)
-        return await self._post(self._broker, _build(message))
+        return await self._post(self._broker, _build(message, guild_id))
 
     async def _post(self, broker: Broker, request: SendMessageRequest) -> Outcome:
         try:
@@ -91,12 +92,13 @@ class DiscordProvider:
         """Nothing to close."""
 
 
-def _build(message: DiscordMessage) -> SendMessageRequest:
+def _build(message: DiscordMessage, guild_id: int | None) -> SendMessageRequest:
     content = _JSON.validate_python(dict(message.content))
     text, embed = content.get("text"), content.get("embed")
     return SendMessageRequest(
         channel_id=message.channel_id,
         user_id=message.to_user_id,
+        guild_id=guild_id,
         on_behalf_of=message.unchecked_user_id,
         nonce=nonce_of(message.notification_id),
         text=text if isinstance(text, str) else None,
