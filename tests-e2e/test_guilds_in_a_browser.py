@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 import pytest_asyncio
 from harness.stack import Stack
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 from tests.infrastructure.needs import cannot_run
 
@@ -102,6 +102,84 @@ class TestBotInAGuild:
         await expect(danger).to_have_count(0)
         await page.goto(f"{manager.url}/guilds")
         await expect(card).to_have_attribute("data-state", "not_added")
+
+
+async def tab_to(page: Page, target: Locator) -> None:
+    """Press Tab until the element has the focus."""
+    await target.wait_for()
+    for _ in range(100):
+        await page.keyboard.press("Tab")
+        if await target.evaluate("(element) => element === document.activeElement"):
+            return
+    raise AssertionError(f"{target} cannot be reached by Tab")
+
+
+class TestOtherWays:
+    """The same job by keyboard alone, without scripts, and after a sign-in with another provider."""
+
+    @pytest.mark.timeout(180)
+    async def test_bot_is_added_and_removed_by_keyboard_alone(self, visitors: list[Visitor]) -> None:
+        manager, _ = visitors
+        page = manager.page
+
+        async def press(target: Locator) -> None:
+            await tab_to(page, target)
+            await page.keyboard.press("Enter")
+
+        allow = page.get_by_role("button", name="Allow")
+        await page.goto(f"{manager.url}/login?next=/guilds")
+        await press(page.get_by_role("link", name="Discord"))
+        await press(page.get_by_role("link", name="김민지"))
+        await press(allow)
+        card = page.locator("li.guild").filter(has_text=GUILD)
+        await press(card.get_by_role("button"))
+        await press(allow)
+        await expect(page.locator("#state")).to_have_attribute("data-state", "active")
+        await press(page.locator("a[data-place=remove]"))
+        await tab_to(page, page.locator("#f-name"))
+        await page.keyboard.type(GUILD)
+        await press(page.locator(".danger button"))
+        await expect(page).to_have_url(f"{manager.url}/guilds")
+        await expect(card).to_have_attribute("data-state", "not_added")
+
+    @pytest.mark.timeout(180)
+    async def test_bot_is_added_and_removed_without_scripts(self, chromium: Browser, stack: Stack) -> None:
+        context = await chromium.new_context(locale="en-GB", java_script_enabled=False)
+        page = await context.new_page()
+        page.set_default_timeout(30_000)
+        await Visitor(page, stack.url).sign_in_with("Discord", "김민지", next_path="/guilds")
+        card = page.locator("li.guild").filter(has_text=GUILD)
+        await card.get_by_role("button").click()
+        await page.get_by_role("button", name="Allow").click()
+        # A pending page refreshes itself.
+        await expect(page.locator("#state")).to_have_attribute("data-state", "active")
+        await page.locator("a[data-place=remove]").click()
+        await page.locator("#f-name").fill(GUILD)
+        await page.locator(".danger button").click()
+        await expect(page).to_have_url(f"{stack.url}/guilds")
+        await expect(card).to_have_attribute("data-state", "not_added")
+        await context.close()
+
+    @pytest.mark.timeout(180)
+    async def test_user_of_google_links_discord_and_adds_the_bot(self, visitors: list[Visitor]) -> None:
+        _, visitor = visitors
+        page, guild = visitor.page, "Emma's Garden"
+        await visitor.sign_in_with("Google", "박서준", next_path="/guilds")
+        await page.locator("form[action='/account/link/discord'] button").click()
+        await page.get_by_text("Emma Clarke", exact=True).click()
+        await page.get_by_role("button", name="Allow").click()
+        cards = page.locator("li.guild")
+        await expect(cards).to_have_count(1)
+        await expect(cards).to_contain_text(guild)
+        await cards.get_by_role("button").click()
+        await page.get_by_role("button", name="Allow").click()
+        await expect(page.locator("#state")).to_have_attribute("data-state", "active")
+        await expect(page.locator("#channels")).to_contain_text("general")
+        await page.locator("a[data-place=remove]").click()
+        await page.locator("#f-name").fill(guild)
+        await page.locator(".danger button").click()
+        await expect(page).to_have_url(f"{visitor.url}/guilds")
+        await expect(cards).to_have_attribute("data-state", "not_added")
 
 
 class TestSignIn:
