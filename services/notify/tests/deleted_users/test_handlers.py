@@ -17,6 +17,7 @@ from bongsu_notify.database_retry import DatabaseRetry
 from bongsu_notify.deleted_users.handlers import UserDeletedHandler
 from bongsu_notify.deleted_users.service import KEPT_FOR, DeletedUsers
 from bongsu_notify.notifications.models import Notification, NotificationEvent
+from bongsu_notify.subscriptions.models import Subscription
 from tests.eventually import eventually
 
 EMAIL = "gone@example.com"
@@ -71,6 +72,24 @@ class TestUserDeleted:
         assert await handle(each_database, broker, vault, stop) is None
         assert await left() == kept
         assert await NotificationEvent.row_count() == await Notification.row_count()
+
+    async def test_subscriptions_to_topics_of_the_user_are_deleted(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        user, other = uuid4(), uuid4()
+        for owner in (user, other):
+            await Subscription.create(
+                owner_id=owner,
+                topic="news",
+                guild_id=1,
+                guild_name="Guild",
+                channel_id=2,
+                channel_name="general",
+                created_by=other,
+            )
+        await publish(vault, user, deleted_at=datetime.now(UTC), email=None)
+        assert await handle(database, broker, vault, stop) is None
+        assert await Subscription.query().pluck("owner_id") == [other]
 
     async def test_mails_of_the_system_to_the_address_are_deleted_later(
         self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal

@@ -69,6 +69,9 @@ class ModulePosts:
                 await self._post(guild_id, module, nonce, key, values)
             except (ServiceError, SQLAlchemyError, MixinError, OSError) as error:
                 log.info("module.not_posted", guild_id=guild_id, module=module, error=type(error).__name__)
+            except Exception as error:
+                # A defect in one post must not stop those after it.
+                log.exception("module.post_failed", guild_id=guild_id, module=module, error=type(error).__name__)
 
     async def _post(self, guild_id: int, module: ModuleName, nonce: str, key: str, values: dict[str, object]) -> None:
         channel_id = await self._database.run(find_channel, guild_id, module)

@@ -9,6 +9,7 @@ from bongsu.contracts.notifications import FINAL, Status
 from bongsu.mixins import Database, Query
 from bongsu_notify.deliveries.service import WAITING
 from bongsu_notify.notifications.models import Notification
+from bongsu_notify.subscriptions.models import Subscription
 from bongsu_notify.suppressions.models import Suppression
 
 CHUNK_ROWS: Final = 500
@@ -34,6 +35,7 @@ class DeletedUsers:
         own = Notification.filter_by(user_id=user_id)
         await self._delete(own.filter_by(status__in=DELETABLE))
         await Suppression.filter_by(user_id=user_id).delete()
+        await Subscription.filter_by(owner_id=user_id).delete()
         if email is None:
             return not await own.exists()
         if now < deleted_at + KEPT_FOR:

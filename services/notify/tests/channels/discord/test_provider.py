@@ -4,6 +4,7 @@ import asyncio
 from uuid import UUID
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from bongsu.broker import JsonObject, Message
 from bongsu.broker.memory import MemoryBroker
@@ -14,6 +15,7 @@ from bongsu_notify.channels.discord.provider import DiscordProvider, nonce_of
 from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, TryLater
 from bongsu_notify.notifications.models import Notification
 from bongsu_notify.settings import NotifySettings
+from bongsu_notify.subscriptions.models import Subscription
 from services.notify.tests.channels.discord.bot import CHANNEL, MESSAGE, Bot, serving
 
 ID = UUID("0197c2a4-1f00-7000-8000-000000000000")
@@ -84,6 +86,17 @@ class TestSend:
         await broker.close()
         assert isinstance(outcome := await send(broker), TryLater)
         assert (outcome.code, outcome.spends_attempt) == ("broker_unavailable", False)
+
+    async def test_message_waits_while_the_database_is_unavailable(
+        self, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def fail(_id: UUID) -> None:
+            raise OperationalError("SELECT", {}, Exception("gone away"))
+
+        monkeypatch.setattr(Subscription, "get_or_none", fail)
+        async with serving(broker, Bot()) as bot:
+            assert isinstance(outcome := await send(broker, message(subscription_id=ID)), TryLater)
+        assert (outcome.code, outcome.spends_attempt, bot.requests) == ("database_unavailable", False, [])
 
     async def test_request_without_an_answer_is_an_unknown_outcome(self, broker: MemoryBroker) -> None:
         async def hang(_message: Message) -> JsonObject:

@@ -5,10 +5,12 @@ from typing import Final
 from uuid import UUID
 
 from pydantic import JsonValue, TypeAdapter
+from sqlalchemy.exc import SQLAlchemyError
 
 from bongsu.broker import Broker, BrokerError, RpcError, Unroutable
 from bongsu.broker.requests import ask
 from bongsu.contracts.rpc import SendMessageRequest
+from bongsu.mixins import MixinError
 from bongsu.runtime.logging import get_logger
 from bongsu_notify.channels.discord.message import DiscordMessage
 from bongsu_notify.channels.discord.relaying import relay
@@ -62,6 +64,14 @@ class DiscordProvider:
 
     async def send(self, message: DiscordMessage) -> Outcome:
         """Post a message, or relay one to the subscribers of its topic."""
+        try:
+            return await self._send(message)
+        except (SQLAlchemyError, MixinError, OSError) as error:
+            # Nothing was posted: the bot is asked after the last read. A relay that was committed is found again.
+            log.warning("discord.database_unavailable", error=type(error).__name__)
+            return TryLater("database_unavailable", "The database does not answer", AWAY_DELAY_S, spends_attempt=False)
+
+    async def _send(self, message: DiscordMessage) -> Outcome:
         if message.topic is not None:
             return await relay(message.row, message.topic, message.content)
         guild_id = message.guild_id
