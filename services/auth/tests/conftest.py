@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from bongsu import outbox
@@ -30,21 +31,25 @@ async def staged(url: str, settings: AuthSettings, argon2: Argon2Hasher, fake: F
         vault=vault, public_url=URL, trusted_proxies=["10.0.0.0/8"], revocations=RevocationFeed(poll_every_s=0.2)
     )
     providers, notifications = Providers(), Notifications()
-    app = create_app(
-        settings=settings,
-        identity=identity,
-        database=database,
-        vault=vault,
-        public_url=URL,
-        notify=httpx.AsyncClient(transport=httpx.MockTransport(notifications), base_url=URL),
-        providers_transport=providers.transport,
-        argon2=argon2,
-    )
+
+    def make_app() -> FastAPI:
+        return create_app(
+            settings=settings,
+            identity=identity,
+            database=database,
+            vault=vault,
+            public_url=URL,
+            notify=httpx.AsyncClient(transport=httpx.MockTransport(notifications), base_url=URL),
+            providers_transport=providers.transport,
+            argon2=argon2,
+        )
+
+    app = make_app()
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client,
     ):
-        yield Stage(app, client, database, vault, providers, fake, notifications)
+        yield Stage(app, client, database, vault, providers, fake, make_app, notifications)
     await database.dispose()
 
 

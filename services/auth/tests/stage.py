@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
@@ -69,7 +69,7 @@ class Notifications:
 
 @dataclass
 class Stage:
-    """The app, its database and its providers."""
+    """The app, its database and its providers. `make_app` makes another instance on the same database."""
 
     app: FastAPI
     client: httpx.AsyncClient
@@ -77,6 +77,7 @@ class Stage:
     vault: Vault
     providers: Providers
     fake: Fake
+    make_app: Callable[[], FastAPI]
     notifications: Notifications = field(default_factory=Notifications)
 
     @property
@@ -102,6 +103,16 @@ class Stage:
     def browser(self, *, address: str = "127.0.0.1") -> httpx.AsyncClient:
         """Return a new client, with its own cookies."""
         return httpx.AsyncClient(transport=httpx.ASGITransport(self.app, client=(address, 1)), base_url=URL)
+
+    @contextlib.asynccontextmanager
+    async def two_instances(self) -> AsyncIterator[list[httpx.AsyncClient]]:
+        """Yield a client of the app, and one of another instance on the same database."""
+        app = self.make_app()
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client,
+        ):
+            yield [self.client, client]
 
     def new_address(self) -> str:
         return self.fake.mail_address()

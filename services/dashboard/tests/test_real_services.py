@@ -93,7 +93,7 @@ async def whole(sqlite_with_tables: WithTables, fake: Fake) -> AsyncIterator[Who
         async def site(scope: Scope, receive: Receive, send: Send) -> None:
             await (auth_app if scope["path"].startswith("/auth/") else pages)(scope, receive, send)
 
-        stage = AuthStage(auth_app, auth_client, database, vault, providers, fake)
+        stage = AuthStage(auth_app, auth_client, database, vault, providers, fake, lambda: auth_app)
         yield Whole(httpx.ASGITransport(site), stage)
     await broker.close()
     await database.dispose()

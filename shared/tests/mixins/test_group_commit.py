@@ -152,6 +152,32 @@ class TestStuckTransaction:
         finally:
             await other.dispose()
 
+    async def test_lone_item_is_written_when_a_lock_is_free_after_more_than_a_second(
+        self, db: Database, url: URL
+    ) -> None:
+        again, calls = asyncio.Event(), 0
+
+        async def write(emails: Sequence[str]) -> Sequence[str]:
+            nonlocal calls
+            calls += 1
+            if calls == 2:
+                again.set()  # the first try has waited for the lock in vain
+            await Author.upsert([{"email": email} for email in emails], by="email", update=[])
+            return emails
+
+        commit = GroupCommit(db, write, limit_s=100)
+        other = Database(url, LibraryBase)
+        db.base.__database__ = db
+        try:
+            async with other.session() as stuck:
+                await Author.bulk_create([{"email": "locked"}], session=stuck)
+                written = asyncio.create_task(commit.submit("locked"))
+                await again.wait()
+                await stuck.rollback()
+                assert await written == "locked"
+        finally:
+            await other.dispose()
+
     async def test_submitters_fail_in_time_when_the_server_no_longer_answers(self, url: URL) -> None:
         async with proxied(url.render_as_string(hide_password=False)) as (proxy, through):
             db = Database(through, LibraryBase)

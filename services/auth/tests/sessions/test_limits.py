@@ -1,6 +1,8 @@
 """Limits on guesses: each is counted before its secret is checked."""
 
 import asyncio
+from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -53,6 +55,44 @@ class TestGuard:
         answers = await asyncio.gather(*(guess(limits, right=True) for _ in range(30)))
         assert answers == ["right"] * 30
         assert set(await LoginFailures.query().pluck("failures")) == {0}
+
+    async def test_right_secrets_of_several_replicas_do_not_reach_the_limit(self, each_stage: Stage) -> None:
+        """More are checked than are free."""
+        replicas = [limits_of(each_stage, free=2) for _ in range(4)]
+        answers = await asyncio.gather(*(guess(replicas[number % 4], right=True) for number in range(24)))
+        assert answers == ["right"] * 24
+        assert {(row.failures, row.pending) for row in await LoginFailures.query().all()} == {(0, 0)}
+
+    async def test_guess_waits_for_the_outcome_of_those_before_when_they_decide(self, each_stage: Stage) -> None:
+        replicas, outcome, checking = (
+            [limits_of(each_stage, free=1) for _ in range(2)],
+            asyncio.Event(),
+            asyncio.Event(),
+        )
+
+        async def check(found: bool | None) -> bool | None:
+            checking.set()
+            await outcome.wait()
+            return found
+
+        for found, following in ((True, "right"), (None, "wait")):
+            outcome.clear()
+            checking.clear()
+            first = asyncio.create_task(replicas[0].guard(Attempt(EMAIL, "192.0.2.1"), partial(check, found)))
+            await checking.wait()
+            second = asyncio.create_task(guess(replicas[1], right=True))
+            _, waiting = await asyncio.wait({second}, timeout=0.1)
+            assert waiting == {second}
+            outcome.set()
+            await first
+            assert await second == following
+
+    async def test_guess_without_an_outcome_counts_as_wrong_later(self, stage: Stage) -> None:
+        limits = limits_of(stage, free=1)
+        async with limits.reserve(Attempt(EMAIL, "192.0.2.1")):
+            pass  # its process died: neither released nor confirmed
+        await LoginFailures.query().unfiltered().update(pending_until=datetime.now(UTC))
+        assert await guess(limits, right=True) == "wait"
 
     async def test_right_secret_takes_only_its_own_guess_off_the_shared_counters(self, each_stage: Stage) -> None:
         limits = limits_of(each_stage)

@@ -222,6 +222,16 @@ class TestLimits:
         answers = await asyncio.gather(*(each_stage.login(user.email) for _ in range(30)))
         assert {answer.status_code for answer in answers} == {200}
 
+    async def test_concurrent_right_passwords_at_two_instances_are_all_accepted(self, each_stage: Stage) -> None:
+        user = await each_stage.user()
+        async with each_stage.two_instances() as instances:
+            body = {"email": user.email, "password": PASSWORD}
+            answers = await asyncio.gather(
+                *(instances[number % 2].post("/auth/login", json=body) for number in range(20))
+            )
+        assert [answer.status_code for answer in answers] == [200] * 20
+        assert {(row.failures, row.pending) for row in await LoginFailures.query().all()} == {(0, 0)}
+
     async def test_known_device_gets_in_when_others_guess_behind_its_address(self, each_stage: Stage) -> None:
         user = await each_stage.user()
         async with each_stage.browser() as owner, each_stage.browser() as attacker:

@@ -14,6 +14,9 @@ from bongsu.mixins.failures import is_deadlock, is_unavailable, may_be_repeated
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+TRIES_ALONE = 4
+"""How often an item that is alone waits for a lock, a second each."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Entry(Generic[Item, Result]):
@@ -29,7 +32,8 @@ class GroupCommit(Generic[Item, Result]):
     waits for a lock for example.
 
     A deadlock repeats the transaction. A second one, or a lock that is not free after a second, writes each item alone:
-    one locked row fails no other item, and delays the others of its transaction by that second. Another error that
+    one locked row fails no other item, and delays the others of its transaction by that second. An item that is alone
+    waits a few seconds more: on a busy machine, those before it hold a lock for longer than one. Another error that
     means "the database is unavailable" fails every item. Any other error splits the items, until the one that causes it
     fails alone.
 
@@ -112,7 +116,7 @@ class GroupCommit(Generic[Item, Result]):
             for entry in entries:
                 entry.future.cancel()  # nothing, where it has its result
 
-    async def _commit(self, entries: Sequence[_Entry[Item, Result]]) -> None:
+    async def _commit(self, entries: Sequence[_Entry[Item, Result]], *, tries: int = TRIES_ALONE) -> None:
         entries = [entry for entry in entries if not entry.future.done()]
         if not entries:
             return
@@ -123,6 +127,9 @@ class GroupCommit(Generic[Item, Result]):
             if len(entries) > 1 and may_be_repeated(error):
                 # Concurrently: the one whose row is locked waits again.
                 await asyncio.gather(*(self._commit_alone(entry) for entry in entries))
+                return
+            if may_be_repeated(error) and tries > 1:
+                await self._commit(entries, tries=tries - 1)
                 return
             if len(entries) > 1 and not is_unavailable(error):
                 middle = len(entries) // 2

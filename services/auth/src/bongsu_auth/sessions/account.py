@@ -81,7 +81,8 @@ _ACCOUNT = (
         ).exists(),
     )
     .where(_USERS.id == bindparam("user_id"))
-    .with_for_update(read=True)
+    # Exclusive: of concurrent sign-ins of one user, each counts the sessions of those before.
+    .with_for_update()
 )
 """One statement, built once: it is half of what a sign-in reads."""
 

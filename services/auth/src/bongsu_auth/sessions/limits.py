@@ -7,16 +7,20 @@ A guess of an unknown device counts three times: for the account and the network
 for the account (many attackers), and for the network (one attacker, many accounts). Whether the account exists makes no
 difference. A known device has a counter of its own instead, so that attackers cannot lock its owner out, not even
 behind the same address. The counters are in the database, so all replicas share them.
+
+A counter also has the number of its guesses that are being checked. Where those alone reach the limit, the next guess
+waits for their outcome: a client that signs in several times with the right password is not refused for that.
 """
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Literal, TypeVar
 from uuid import UUID
 
 from sqlalchemy import bindparam, select
@@ -28,12 +32,18 @@ from bongsu_auth.errors import TooManyLogins
 from bongsu_auth.sessions.models import LoginFailures
 
 T = TypeVar("T")
+Outcome = Literal["right", "wrong", "unchecked"]
 
 COUNTED_FOR = timedelta(hours=1)
 LONGEST_WAIT_S = 900
 CONCURRENT = 2
-"""Guesses that one process checks concurrently for one account and network or device: a client that signs in several
-times with the right password must not reach the limit by that."""
+"""Guesses that one process checks concurrently for one account and network or device: more would wait in the database
+for the outcome of the others."""
+PENDING_FOR = timedelta(seconds=10)
+"""A guess without an outcome by then was wrong: its process died, or its client disconnected."""
+OUTCOME_WAIT_S = 8.0
+OUTCOME_POLL_S = 0.02
+OUTCOME_POLL_MAX_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +84,44 @@ class _Request:
 
 @dataclass(slots=True)
 class _Counter:
-    """In the order of `_COUNTERS`'s columns, after the subject."""
+    """In the order of `_COUNTERS`'s columns, after the subject. `failures` includes the `pending` ones."""
 
     failures: int
     blocked_until: datetime | None
     expires_at: datetime
+    pending: int
+    pending_until: datetime | None
+
+    def blocks(self, now: datetime) -> bool:
+        return self.blocked_until is not None and self.blocked_until > now
+
+    def may_clear(self, free: int) -> bool:
+        """Whether the outcome of the pending guesses may be that the next one is free."""
+        return self.pending > 0 and self.failures - self.pending < free
+
+    def settle(self) -> None:
+        """Take a pending guess off."""
+        self.pending = max(0, self.pending - 1)
+        if not self.pending:
+            self.pending_until = None
+
+
+class _OutcomePending(Exception):
+    """The guesses that are being checked decide whether this one is free."""
 
 
 _TABLE = LoginFailures.__table__
+_WRITTEN = ["failures", "blocked_until", "expires_at", "pending", "pending_until"]
 _BY_SUBJECT = "FORCE INDEX (uq_login_failures_subject)"
 _COUNTERS = (
-    select(_TABLE.c.subject, _TABLE.c.failures, _TABLE.c.blocked_until, _TABLE.c.expires_at)
+    select(
+        _TABLE.c.subject,
+        _TABLE.c.failures,
+        _TABLE.c.blocked_until,
+        _TABLE.c.expires_at,
+        _TABLE.c.pending,
+        _TABLE.c.pending_until,
+    )
     .where(_TABLE.c.subject.in_(bindparam("subjects", expanding=True)))
     .order_by(_TABLE.c.subject)
     .with_for_update()
@@ -129,11 +166,17 @@ class GuessLimits:
             found = await check()
         if found is not None:
             await self._database.run(self.release, reservation)
+        else:
+            await self.confirm(reservation)
         return found
+
+    async def confirm(self, reservation: Reservation) -> None:
+        """Record that a guess was wrong: it stays counted. Commits by itself."""
+        await self._database.run(partial(_settle, self._database, reservation, outcome="wrong"))
 
     @asynccontextmanager
     async def reserve(self, attempt: Attempt) -> AsyncIterator[Reservation]:
-        """Count a guess before its secret is checked in the block. After a right one, call `release`.
+        """Count a guess before its secret is checked in the block. After a right one, call `release`, else `confirm`.
 
         An exception in the block, such as a full queue, undoes the count.
 
@@ -141,16 +184,27 @@ class GuessLimits:
         """
         request = self._request_of(attempt)
         async with self._turns.take(request.own):
-            reservation = await self._reservations.submit(request)
+            reservation = await self._count(request)
             try:
                 yield reservation
             except Exception:
-                await self._database.run(partial(_uncount, self._database, reservation, are_right=False))
+                await self._database.run(partial(_settle, self._database, reservation, outcome="unchecked"))
                 raise
+
+    async def _count(self, request: _Request) -> Reservation:
+        deadline, pause_s = time.monotonic() + OUTCOME_WAIT_S, OUTCOME_POLL_S
+        while True:
+            try:
+                return await self._reservations.submit(request)
+            except _OutcomePending:
+                if time.monotonic() >= deadline:
+                    raise TooManyLogins(PENDING_FOR.total_seconds()) from None
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, OUTCOME_POLL_MAX_S)
 
     async def release(self, *reservations: Reservation) -> None:
         """Undo the count of right guesses, and forget the wrong ones before them, in the caller's unit of work."""
-        await _uncount(self._database, *reservations, are_right=True)
+        await _settle(self._database, *reservations, outcome="right")
 
     async def close(self) -> None:
         """Wait for transactions in flight."""
@@ -201,7 +255,9 @@ async def _reserve(
     counters = await _read_counters(database, {subject for request in requests for subject in request.limits})
     for counter in counters.values():
         if counter.expires_at <= now:
-            counter.failures = 0
+            counter.failures = counter.pending = 0
+        if counter.pending_until is None or counter.pending_until <= now:
+            counter.pending = 0
     results = [_count(request, counters, now, first_wait_s) for request in requests]
     counted = {
         subject for result in results if isinstance(result, Reservation) for subject in (result.own, *result.shared)
@@ -216,25 +272,30 @@ async def _read_counters(database: Database, subjects: Collection[str]) -> dict[
     assert unit is not None  # noqa: S101 - the caller opened it
     # Every sign-in reads them twice: the mixins would build the statement each time, and give it no index.
     rows = await unit.session.execute(_COUNTERS, {"subjects": sorted(subjects)})
-    return {subject: _Counter(failures, blocked, expires) for subject, failures, blocked, expires in rows}
+    return {subject: _Counter(*counter) for subject, *counter in rows}
 
 
 async def _write_counters(counters: Mapping[str, _Counter]) -> None:
     rows = [{"subject": subject, **asdict(counter)} for subject, counter in sorted(counters.items())]
     if rows:
-        await LoginFailures.upsert(rows, by="subject", update=["failures", "blocked_until", "expires_at"])
+        await LoginFailures.upsert(rows, by="subject", update=_WRITTEN)
 
 
 def _count(
     request: _Request, counters: Mapping[str, _Counter], now: datetime, first_wait_s: float
-) -> Reservation | TooManyLogins:
-    waits = [counters[subject].blocked_until for subject in request.limits]
-    if (longest := max((wait for wait in waits if wait is not None), default=now)) > now:
+) -> Reservation | TooManyLogins | _OutcomePending:
+    blocking = [subject for subject in request.limits if counters[subject].blocks(now)]
+    if blocking:
+        if all(counters[subject].may_clear(request.limits[subject]) for subject in blocking):
+            return _OutcomePending()
+        longest = max(counters[subject].blocked_until or now for subject in blocking)
         return TooManyLogins((longest - now).total_seconds())
     blocks = {}
     for subject, free in request.limits.items():
         counter = counters[subject]
         counter.failures += 1
+        counter.pending += 1
+        counter.pending_until = now + PENDING_FOR
         counter.expires_at = now + COUNTED_FOR
         beyond = counter.failures - free
         counter.blocked_until = None
@@ -244,15 +305,23 @@ def _count(
     return Reservation(request.own, tuple(subject for subject in request.limits if subject != request.own), blocks)
 
 
-async def _uncount(database: Database, *guesses: Reservation, are_right: bool) -> None:
-    """Take guesses off the counters, and the waits that they caused; right ones forget the wrong ones before them."""
+async def _settle(database: Database, *guesses: Reservation, outcome: Outcome) -> None:
+    """Record the outcome of guesses, which are pending no longer.
+
+    A wrong one stays counted. Another is taken off the counters, with the wait that it caused; a right one also makes
+    its own counter forget the wrong ones before it.
+    """
     counters = await _read_counters(database, {subject for guess in guesses for subject in (guess.own, *guess.shared)})
     for guess in guesses:
         for subject in (guess.own, *guess.shared):
             if (counter := counters.get(subject)) is None:
                 continue
-            is_forgotten = are_right and subject == guess.own
-            counter.failures = 0 if is_forgotten else max(0, counter.failures - 1)
+            counter.settle()
+            if outcome == "wrong":
+                continue
+            is_forgotten = outcome == "right" and subject == guess.own
+            # The others that are being checked stay counted.
+            counter.failures = min(counter.failures, counter.pending) if is_forgotten else max(0, counter.failures - 1)
             # Only the wait of this guess ends: another may have caused a longer one.
             if is_forgotten or counter.blocked_until == guess.blocks.get(subject):
                 counter.blocked_until = None

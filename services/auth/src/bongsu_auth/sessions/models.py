@@ -19,6 +19,9 @@ class LoginFailures(AuthModel):
     failures: Mapped[int] = mapped_column(Integer, default=0)
     blocked_until: Mapped[datetime | None] = mapped_column(UTCDateTime())
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime())
+    pending: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    """Those of `failures` that are being checked, until `pending_until`."""
+    pending_until: Mapped[datetime | None] = mapped_column(UTCDateTime())
 
     __table_args__ = (
         UniqueConstraint("subject", name="uq_login_failures_subject"),

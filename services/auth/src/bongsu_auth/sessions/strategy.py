@@ -107,6 +107,8 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
             user = await manager.authenticate(OAuth2PasswordRequestForm(username=email, password=password))
             if user is not None:
                 yield user
+            else:
+                await self._limits.confirm(self._reservation)
         if user is None:
             await manager.record_failure("session.sign_in_failed", email, Actor(address=self.address))
             raise LoginRefused
