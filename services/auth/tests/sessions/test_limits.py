@@ -1,7 +1,7 @@
 """Limits on guesses: each is counted before its secret is checked."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID, uuid4
 
@@ -18,7 +18,15 @@ EMAIL = "a@example.com"
 
 
 def limits_of(stage: Stage, *, free: int = FREE) -> GuessLimits:
-    return GuessLimits(stage.database, per_account_and_address=free, per_account=20, per_address=100, first_wait_s=900)
+    return GuessLimits(
+        stage.database,
+        per_account_and_address=free,
+        per_account=20,
+        per_address=100,
+        first_wait_s=900,
+        outcome_wait_s=100,
+        pending_for=timedelta(seconds=100),
+    )
 
 
 async def guess(

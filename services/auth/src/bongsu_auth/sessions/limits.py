@@ -40,7 +40,6 @@ CONCURRENT = 2
 """Guesses that one process checks concurrently for one account and network or device: more would wait in the database
 for the outcome of the others."""
 PENDING_FOR = timedelta(seconds=10)
-"""A guess without an outcome by then was wrong: its process died, or its client disconnected."""
 OUTCOME_WAIT_S = 8.0
 OUTCOME_POLL_S = 0.02
 OUTCOME_POLL_MAX_S = 0.2
@@ -135,9 +134,11 @@ class GuessLimits:
     """How many wrong guesses are free, per counter.
 
     :param first_wait_s: the wait after the last free guess; each further one doubles it.
+    :param outcome_wait_s: how long a guess waits for the outcome of those before it.
+    :param pending_for: a guess without an outcome by then was wrong: its process died, or its client disconnected.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one limit
         self,
         database: Database,
         *,
@@ -145,14 +146,18 @@ class GuessLimits:
         per_account: int,
         per_address: int,
         first_wait_s: float = 1.0,
+        outcome_wait_s: float = OUTCOME_WAIT_S,
+        pending_for: timedelta = PENDING_FOR,
     ) -> None:
         self._database = database
+        self._outcome_wait_s = outcome_wait_s
+        self._pending_for = pending_for
         self._per_account_and_address = per_account_and_address
         self._per_account = per_account
         self._per_address = per_address
         self._turns = _Turns()
         self._reservations: GroupCommit[_Request, Reservation] = GroupCommit(
-            database, partial(_reserve, database, first_wait_s)
+            database, partial(_reserve, database, first_wait_s, pending_for)
         )
 
     async def guard(self, attempt: Attempt, check: Callable[[], Awaitable[T | None]]) -> T | None:
@@ -192,13 +197,13 @@ class GuessLimits:
                 raise
 
     async def _count(self, request: _Request) -> Reservation:
-        deadline, pause_s = time.monotonic() + OUTCOME_WAIT_S, OUTCOME_POLL_S
+        deadline, pause_s = time.monotonic() + self._outcome_wait_s, OUTCOME_POLL_S
         while True:
             try:
                 return await self._reservations.submit(request)
             except _OutcomePending:
                 if time.monotonic() >= deadline:
-                    raise TooManyLogins(PENDING_FOR.total_seconds()) from None
+                    raise TooManyLogins(self._pending_for.total_seconds()) from None
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, OUTCOME_POLL_MAX_S)
 
@@ -248,7 +253,7 @@ class _Turns:
 
 
 async def _reserve(
-    database: Database, first_wait_s: float, requests: Sequence[_Request]
+    database: Database, first_wait_s: float, pending_for: timedelta, requests: Sequence[_Request]
 ) -> Sequence[Reservation | Exception]:
     now = datetime.now(UTC)
     await _create_counters({subject for request in requests for subject in request.limits}, now)
@@ -258,7 +263,7 @@ async def _reserve(
             counter.failures = counter.pending = 0
         if counter.pending_until is None or counter.pending_until <= now:
             counter.pending = 0
-    results = [_count(request, counters, now, first_wait_s) for request in requests]
+    results = [_count(request, counters, now, first_wait_s, pending_for) for request in requests]
     counted = {
         subject for result in results if isinstance(result, Reservation) for subject in (result.own, *result.shared)
     }
@@ -282,7 +287,7 @@ async def _write_counters(counters: Mapping[str, _Counter]) -> None:
 
 
 def _count(
-    request: _Request, counters: Mapping[str, _Counter], now: datetime, first_wait_s: float
+    request: _Request, counters: Mapping[str, _Counter], now: datetime, first_wait_s: float, pending_for: timedelta
 ) -> Reservation | TooManyLogins | _OutcomePending:
     blocking = [subject for subject in request.limits if counters[subject].blocks(now)]
     if blocking:
@@ -295,7 +300,7 @@ def _count(
         counter = counters[subject]
         counter.failures += 1
         counter.pending += 1
-        counter.pending_until = now + PENDING_FOR
+        counter.pending_until = now + pending_for
         counter.expires_at = now + COUNTED_FOR
         beyond = counter.failures - free
         counter.blocked_until = None
