@@ -88,7 +88,17 @@ class TestReadMail:
         assert 'href="http://localhost:8000/verify?token=a&amp;b=' in page
         assert 'rel="noopener' in page
 
-    @pytest.mark.parametrize("rest", ["", "/html", "/attachments/0"])
+    async def test_source_is_shown_and_downloaded(self, http: httpx.AsyncClient) -> None:
+        mail_id = await send(http, subject="Lit", text="plain <b>", html=None)
+        page = (await http.get(f"/sandbox/mailbox/{mail_id}?view=source", headers=BROWSER)).text
+        assert "Content-Transfer-Encoding: 7bit" in page
+        assert "plain &lt;b&gt;" in page
+        answer = await http.get(f"/sandbox/mailbox/{mail_id}/source")
+        assert answer.headers["content-type"] == "message/rfc822"
+        assert answer.headers["content-disposition"] == f"attachment; filename={mail_id}.eml"
+        assert answer.content.endswith(b"\r\n\r\nplain <b>")
+
+    @pytest.mark.parametrize("rest", ["", "/html", "/source", "/attachments/0"])
     async def test_an_unknown_mail_is_not_found(self, http: httpx.AsyncClient, rest: str) -> None:
         answer = await http.get(f"/sandbox/mailbox/none{rest}")
         assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")

@@ -13,13 +13,15 @@ from bongsu_sandbox.line_file import json_page
 from bongsu_sandbox.mailbox.frames import CSP, render_frame
 from bongsu_sandbox.mailbox.schemas import Mail
 from bongsu_sandbox.mailbox.service import Mailbox
+from bongsu_sandbox.mailbox.source import build_source
 from bongsu_sandbox.pages.negotiation import wants_page
 from bongsu_sandbox.pages.rendering import ProvidedPages
 
 PREFIX = "/sandbox/mailbox"
 _PAGE_SIZE = 50
 _IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
-_VIEWS = ("html", "text", "headers")
+_VIEWS = ("html", "text", "headers", "source")
+_SOURCE_CHARACTERS = 200_000
 _DATA_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Vary": "Accept"}
 
 router = APIRouter(prefix=PREFIX, tags=["mailbox"])
@@ -75,18 +77,35 @@ async def clear_by_form(mailbox: ProvidedMailbox) -> Response:
 
 
 @router.get("/{mail_id}", summary="Return a mail")
-async def read_mail(request: Request, mail: Found, pages: ProvidedPages, view: str = "") -> Response:
-    """JSON, or a page for browsers; `view` is html, text or headers."""
+async def read_mail(
+    request: Request, mail: Found, pages: ProvidedPages, mailbox: ProvidedMailbox, view: str = ""
+) -> Response:
+    """JSON, or a page for browsers; `view` is html, text, headers or source."""
     if not wants_page(request):
         return Response(mail.model_dump_json(), media_type="application/json", headers=_DATA_HEADERS)
-    views = [name for name in _VIEWS if name == "headers" or getattr(mail, name) is not None]
-    context = {"place": "mailbox", "mail": mail, "view": view if view in views else views[0], "views": views}
+    views = [name for name in _VIEWS if name in ("headers", "source") or getattr(mail, name) is not None]
+    view = view if view in views else views[0]
+    context: dict[str, object] = {"place": "mailbox", "mail": mail, "view": view, "views": views}
+    if view == "source":
+        source = _build_source(mail, mailbox).decode("ascii", "replace").replace("\r\n", "\n")
+        context |= {"source": source[:_SOURCE_CHARACTERS], "is_cut": len(source) > _SOURCE_CHARACTERS}
     return pages.page(request, "mail.html", context)
 
 
 @router.get("/{mail_id}/html", include_in_schema=False)
 async def read_html(mail: Found) -> Response:
     return HTMLResponse(render_frame(mail), headers=_DATA_HEADERS | {"Content-Security-Policy": CSP})
+
+
+@router.get("/{mail_id}/source", summary="Return the MIME message that SES builds of a mail")
+async def read_source(mail: Found, mailbox: ProvidedMailbox) -> Response:
+    headers = _DATA_HEADERS | {"Content-Disposition": f"attachment; filename={quote(mail.id)}.eml"}
+    return Response(_build_source(mail, mailbox), media_type="message/rfc822", headers=headers)
+
+
+def _build_source(mail: Mail, mailbox: Mailbox) -> bytes:
+    paths = [mailbox.attachment(mail.id, number) for number in range(len(mail.attachments))]
+    return build_source(mail, [path.read_bytes() if path is not None else b"" for path in paths])
 
 
 @router.get("/{mail_id}/attachments/{number}", summary="Download an attachment")
