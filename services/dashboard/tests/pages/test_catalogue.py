@@ -8,8 +8,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
 
 import bongsu_dashboard
-from bongsu.contracts.security import SECURITY_EVENTS
-from bongsu_dashboard.accounts.user import ALARMING
+from bongsu.contracts.audit import AUDIT_ACTIONS
 from bongsu_dashboard.forms.problems import KINDS
 from bongsu_dashboard.keys.schemas import SCOPES
 from bongsu_dashboard.notifications.filters import GROUPS
@@ -76,7 +75,7 @@ class TestCompleteness:
         wanted |= {f"failure.{kind}.{part}" for kind in (*_KINDS.values(), "internal") for part in ("title", "lead")}
         wanted |= {f"cause.{cause}.{part}" for cause in (*CAUSES, *ENDED_BY, "other") for part in ("title", "lead")}
         wanted |= {f"group.{group}" for group in GROUPS}
-        wanted |= {f"activity.{event}" for event in (*SECURITY_EVENTS, *ALARMING) if event != "account.deleted"}
+        wanted |= {f"activity.{action}" for action in AUDIT_ACTIONS}
         wanted |= {f"scope.{scope}" for scope in SCOPES}
         wanted |= {f"role.{role}" for role in ("user", "staff", "manager", "administrator")}
         assert wanted - _messages("en").keys() == set()

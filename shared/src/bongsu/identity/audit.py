@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from bongsu.contracts.audit import AuditAction
 from bongsu.identity.models import AuditEntry
 
 
@@ -20,7 +21,7 @@ SYSTEM = Actor()
 
 
 def entry(
-    action: str,
+    action: AuditAction,
     actor: Actor = SYSTEM,
     *,
     subject_id: UUID | None = None,
@@ -29,7 +30,6 @@ def entry(
 ) -> AuditEntry:
     """Make an entry, for `record_all`.
 
-    :param action: dotted and past-tense, such as `api_key.created`.
     :param subject_id: the user who is affected.
     :param target: the object of the action, such as `api_key:<id>`.
     :param details: never a secret or a token.
@@ -46,7 +46,7 @@ def entry(
 
 
 async def record(
-    action: str,
+    action: AuditAction,
     actor: Actor = SYSTEM,
     *,
     subject_id: UUID | None = None,

@@ -16,6 +16,7 @@ from fastapi.security import OAuth2PasswordRequestForm
 from fastapi_users import BaseUserManager, InvalidPasswordException, UUIDIDMixin, schemas
 
 from bongsu import mixins, outbox
+from bongsu.contracts.audit import AuditAction
 from bongsu.contracts.queues import USERS_CHANGED
 from bongsu.contracts.users import UserBlocked, UserRoleChanged
 from bongsu.identity import audit
@@ -93,7 +94,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):  # type: ignore[typ
             await user.refresh("hashed_password")
         return user
 
-    async def record_failure(self, action: str, email: str, actor: Actor) -> None:
+    async def record_failure(self, action: AuditAction, email: str, actor: Actor) -> None:
         """Record a wrong password in the audit log. The statements are the same for an unknown address.
 
         Opens its own unit of work.

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
+from bongsu.contracts.audit import AuditAction
 from bongsu.identity import audit
 from bongsu.identity.api_keys import KeyDirectory, secret_context
 from bongsu.identity.audit import SYSTEM, Actor
@@ -181,7 +182,7 @@ class ApiKeys:
             raise TooManyKeys(self._max_active)
 
 
-async def _record(action: str, actor: Actor, key: ApiKey, **details: str) -> None:
+async def _record(action: AuditAction, actor: Actor, key: ApiKey, **details: str) -> None:
     await audit.record(action, actor, subject_id=key.user_id, target=f"api_key:{key.id}", details=details)
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from bongsu.contracts.audit import AuditAction
 from bongsu.identity.scopes import Role
 from bongsu_dashboard.upstream import Received
 
@@ -102,8 +103,9 @@ class Event(Received):
 
     @property
     def facts(self) -> list[str]:
-        """The provider or the block of addresses that the event is about."""
-        return [str(self.details[name]) for name in ("cidr",) if self.details is not None and name in self.details]
+        """What the event is about: a block of addresses, a command, a topic or a module."""
+        details = self.details or {}
+        return [str(details[name]) for name in ("cidr", "command", "topic", "module") if name in details]
 
     @property
     def provider(self) -> str | None:
@@ -111,7 +113,7 @@ class Event(Received):
         return str(self.details["provider"]) if self.details is not None and "provider" in self.details else None
 
 
-ALARMING = frozenset(
+ALARMING: frozenset[AuditAction] = frozenset(
     {
         "session.sign_in_failed",
         "session.reauthentication_failed",

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from bongsu import outbox
+from bongsu.contracts.audit import AuditAction
 from bongsu.contracts.jobs import DeliveryWakeup, NotificationJob
 from bongsu.contracts.notifications import Status
 from bongsu.contracts.queues import DELIVER, LANES
@@ -294,7 +295,7 @@ async def _note(one: Notification, status: Status, detail: str | None = None) ->
     )
 
 
-async def _audit(action: str, one: Notification, principal: Principal) -> None:
+async def _audit(action: AuditAction, one: Notification, principal: Principal) -> None:
     await audit.record(action, principal.actor, subject_id=one.user_id, target=f"notification:{one.id}")
 
 

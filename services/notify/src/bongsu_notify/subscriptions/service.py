@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from bongsu.contracts.audit import AuditAction
 from bongsu.contracts.rpc import ChannelAuthority
 from bongsu.identity import audit
 from bongsu.identity.models import User
@@ -105,7 +106,7 @@ async def unsubscribe(principal: Principal, subscription_id: UUID) -> None:
     await _audit("subscription.removed", found, principal)
 
 
-async def _audit(action: str, one: Subscription, principal: Principal) -> None:
+async def _audit(action: AuditAction, one: Subscription, principal: Principal) -> None:
     await audit.record(
         action,
         principal.actor,

@@ -1,0 +1,43 @@
+"""The actions of the audit log, which every service records and the pages name to users."""
+
+from typing import Final, Literal, get_args
+
+from bongsu.contracts.security import SECURITY_EVENTS, SecurityEvent
+
+_Other = Literal[
+    "account.created",
+    "account.reclaimed",
+    "api_key.activated",
+    "api_key.address_allowed",
+    "api_key.address_removed",
+    "api_key.created",
+    "api_key.deleted",
+    "api_key.rotated",
+    "api_key.stopped",
+    "assertion.issued",
+    "discord.bot_added",
+    "discord.install_begun",
+    "discord_command.authorised",
+    "discord_command.refused",
+    "guild.left",
+    "guild.module_changed",
+    "mfa.code_refused",
+    "notification.cancelled",
+    "notification.retried",
+    "session.ended",
+    "session.opened",
+    "session.reauthenticated",
+    "session.reauthentication_failed",
+    "session.sign_in_failed",
+    "signing_key.rotated",
+    "subscription.created",
+    "subscription.removed",
+    "user.blocked",
+    "user.role_changed",
+    "user.second_factor_reset",
+    "user.sending_changed",
+    "user.unblocked",
+]
+AuditAction = SecurityEvent | _Other
+
+AUDIT_ACTIONS: Final[tuple[AuditAction, ...]] = (*SECURITY_EVENTS, *get_args(_Other))
