@@ -33,7 +33,7 @@ class GuildHandlers:
         else:
             found, following = await service.list_page(after=request.after or 0, limit=request.limit)
         shards = {shard_of(guild.id, self._shards.total) for guild in found}
-        health = await self._health.ask_shards(shards, call)
+        health = await self._health.ask_shards(shards, call, counted=False)
         disconnected = {one.shard for one in health if one.state != "connected"}
         guilds = [GuildSummary.model_validate(guild) for guild in found]
         return GuildList(

@@ -34,11 +34,14 @@ class ShardHandlers:
         shards = range(self._shards.total) if request.shard is None else (request.shard,)
         return BotStatus(shards=tuple(await self.ask_shards(shards, call)), at=datetime.now(UTC))
 
-    async def ask_shards(self, shards: Iterable[int], call: Call) -> list[ShardStatus]:
-        """Return the health of shards; those whose process does not answer in time are `unreachable`."""
-        return await asyncio.gather(*(self._ask_shard(shard, call) for shard in shards))
+    async def ask_shards(self, shards: Iterable[int], call: Call, *, counted: bool = True) -> list[ShardStatus]:
+        """Return the health of shards; those whose process does not answer in time are `unreachable`.
 
-    async def _ask_shard(self, shard: int, call: Call) -> ShardStatus:
+        :param counted: count the guilds of each, which takes a query.
+        """
+        return await asyncio.gather(*(self._ask_shard(shard, call, counted=counted) for shard in shards))
+
+    async def _ask_shard(self, shard: int, call: Call, *, counted: bool) -> ShardStatus:
         if shard in self._shards.own:
             health = self._shards.health(shard)
             return ShardStatus(
@@ -46,7 +49,7 @@ class ShardHandlers:
                 state=health.state,
                 since=health.since,
                 latency_ms=None if health.latency_s is None else round(health.latency_s * 1000),
-                guilds=await self._count_guilds(shard, self._shards.total),
+                guilds=await self._count_guilds(shard, self._shards.total) if counted else None,
             )
         request = ShardStatusRequest(shard=shard)
         deadline_s = call.remaining_s * FORWARDED_FRACTION

@@ -14,6 +14,8 @@ from bongsu.runtime.errors import NotFound
 
 PREFIX: Final = "/static"
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
+POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+"""For an image that is opened by itself. Shorter than the policy of pages, which would be sent with every file."""
 _TYPES: Final = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
@@ -67,7 +69,12 @@ async def serve_asset(
         raise NotFound("File not found")
     # Another digest comes from a page of another version while replicas are being replaced.
     caching = _IMMUTABLE if digest == found.digest else "no-cache"
-    headers = {"Cache-Control": caching, "Vary": "Accept-Encoding", "ETag": f'"{found.digest}"'}
+    headers = {
+        "Cache-Control": caching,
+        "Vary": "Accept-Encoding",
+        "ETag": f'"{found.digest}"',
+        "Content-Security-Policy": POLICY,
+    }
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     if "gzip" in request.headers.get("accept-encoding", ""):
