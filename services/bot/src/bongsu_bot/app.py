@@ -73,7 +73,9 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
     links = Links(public_url)
 
     def make(backoff: IdentifyBackoff, shards: frozenset[int]) -> BongsuBot:
-        return BongsuBot(settings, recorder, reconciler, apis, links, leases, posts, backoff=backoff, shards=shards)
+        return BongsuBot(
+            settings, recorder, reconciler, apis, links, leases, posts, database, backoff=backoff, shards=shards
+        )
 
     runner = Runner(make, settings, leases, stop, metrics)
     shards = ShardAssignment(leases, runner.health)

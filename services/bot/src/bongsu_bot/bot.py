@@ -126,20 +126,20 @@ class BongsuBot(ezcord.AutoShardedBot):
     ) -> None:
         """Reply to a command that raised."""
         name = context.command.qualified_name if context.command is not None else "?"
-        await self._reply_error(context.interaction, exception, command=name)
+        await self.reply_error(context.interaction, exception, command=name)
 
     async def on_view_error(
         self, error: Exception, item: discord.ui.Item[discord.ui.View], interaction: discord.Interaction
     ) -> None:
         """Reply to a button or menu whose callback raised."""
-        await self._reply_error(interaction, error, component=type(item).__name__)
+        await self.reply_error(interaction, error, component=type(item).__name__)
 
     async def on_unknown_application_command(self, interaction: discord.Interaction) -> None:
         """Reply to a command that Discord still shows and the bot no longer has."""
         log.warning("command.unknown", guild_id=interaction.guild_id)
         await self._reply(interaction, text(interaction, "errors.unknown_command"))
 
-    async def _reply_error(self, interaction: discord.Interaction, exception: Exception, **source: str) -> None:
+    async def reply_error(self, interaction: discord.Interaction, exception: Exception, **source: str) -> None:
         """Tell the user what helps them, and log the rest."""
         error = getattr(exception, "original", exception)
         if isinstance(error, discord.HTTPException) and error.code in {_UNKNOWN_INTERACTION, _ALREADY_ACKNOWLEDGED}:

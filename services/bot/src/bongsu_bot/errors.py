@@ -114,6 +114,11 @@ class NotAnId(errors.Invalid):
     detail = "Give an ID such as 0197c2a4-1f00-7000-8000-000000000000"
 
 
+class PageExpired(errors.NotFound):
+    code = "page_expired"
+    detail = "This list is too old. Run the command again"
+
+
 class GuildOnly(errors.Invalid):
     code = "guild_only"
     detail = "Use this command in a server"

@@ -5,12 +5,10 @@ import ezcord
 from discord.utils import escape_markdown, format_dt
 
 from bongsu.identity.scopes import Permission
-from bongsu_bot.apis import authorise
 from bongsu_bot.audit import service
 from bongsu_bot.audit.service import Entry
 from bongsu_bot.bot import BongsuBot
-from bongsu_bot.language import text
-from bongsu_bot.paging import Page, PagedReply
+from bongsu_bot.pages.replies import Options, Page, Viewer, paged, reply
 
 
 class AuditCog(ezcord.Cog, emoji="📜"):
@@ -22,13 +20,14 @@ class AuditCog(ezcord.Cog, emoji="📜"):
     async def audit(self, context: discord.ApplicationContext) -> None:
         """Show the audit log, newest first."""
         await context.defer(ephemeral=True)
+        await reply(context)
 
-        async def load(after: str | None) -> Page:
-            page = await service.list_page(await authorise(context, Permission.AUDIT_READ_ALL), after)
-            body = "\n".join(_line(one) for one in page.items) or text(context, "audit.none")
-            return Page(discord.Embed(title=text(context, "audit.title"), description=body), page.next)
 
-        await PagedReply(context, load).send(context)
+@paged("audit")
+async def _load(viewer: Viewer, _options: Options, after: str | None) -> Page:
+    page = await service.list_page(await viewer.authorise(Permission.AUDIT_READ_ALL), after)
+    body = "\n".join(_line(one) for one in page.items) or viewer.text("audit.none")
+    return Page(discord.Embed(title=viewer.text("audit.title"), description=body), page.next)
 
 
 def setup(bot: BongsuBot) -> None:

@@ -10,9 +10,10 @@ from bongsu_bot.keys import service
 from bongsu_bot.keys.service import Key
 from bongsu_bot.language import text
 from bongsu_bot.options import parse_id, text_option
-from bongsu_bot.paging import Page, PagedReply
+from bongsu_bot.pages.replies import Options, Page, Viewer, paged, reply
 
 _Source = discord.ApplicationContext
+_Reader = discord.ApplicationContext | discord.Interaction
 _MEMO_CHARS = 80
 
 
@@ -26,13 +27,7 @@ class KeysCog(ezcord.Cog, emoji="🔑"):
     async def list(self, context: _Source) -> None:
         """List your API keys, newest first."""
         await context.defer(ephemeral=True)
-
-        async def load(after: str | None) -> Page:
-            page = await service.list_page(await authorise(context), after)
-            body = "\n\n".join(_summary(context, one) for one in page.items) or text(context, "keys.none")
-            return Page(discord.Embed(title=text(context, "keys.title"), description=body), page.next)
-
-        await PagedReply(context, load).send(context)
+        await reply(context)
 
     @keys.command()
     @text_option("key", min_length=36, max_length=36)
@@ -44,11 +39,18 @@ class KeysCog(ezcord.Cog, emoji="🔑"):
         await context.respond(text(context, "keys.revoked"), ephemeral=True)
 
 
+@paged("keys list")
+async def _load(viewer: Viewer, _options: Options, after: str | None) -> Page:
+    page = await service.list_page(await viewer.authorise(), after)
+    body = "\n\n".join(_summary(viewer.source, one) for one in page.items) or viewer.text("keys.none")
+    return Page(discord.Embed(title=viewer.text("keys.title"), description=body), page.next)
+
+
 def setup(bot: BongsuBot) -> None:
     bot.add_cog(KeysCog(bot))
 
 
-def _summary(context: _Source, key: Key) -> str:
+def _summary(context: _Reader, key: Key) -> str:
     memo = escape_markdown((key.memo or "-")[:_MEMO_CHARS])
     status = text(context, f"keys.status_{key.status}") if key.status in {"active", "stopped"} else key.status
     mode = text(context, f"keys.mode_{key.mode}")

@@ -14,13 +14,14 @@ from bongsu_bot.bot import BongsuBot
 from bongsu_bot.language import text
 from bongsu_bot.notifications import service
 from bongsu_bot.options import parse_id, text_option
-from bongsu_bot.paging import Page, PagedReply
+from bongsu_bot.pages.replies import Options, Page, Viewer, paged, reply
 
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 COLOURS: Final[dict[str, int]] = {"failed": 0xC0392B, "bounced": 0xC0392B, "sent": 0x2E7D4F, "delivered": 0x2E7D4F}
 _SUBJECT_CHARS = 80
 _TIMELINE = 10
 _Source = discord.ApplicationContext
+_Reader = discord.ApplicationContext | discord.Interaction
 
 
 class NotificationsCog(ezcord.Cog, emoji="📨"):
@@ -35,15 +36,7 @@ class NotificationsCog(ezcord.Cog, emoji="📨"):
     async def search(self, context: _Source, recipient: str | None, status: Status | None) -> None:
         """List notifications, newest first."""
         await context.defer(ephemeral=True)
-
-        async def load(after: str | None) -> Page:
-            user = await authorise(context, Permission.NOTIFICATIONS_READ_ALL)
-            page = await service.search(user, recipient=recipient, status=status, after=after)
-            entries = [_summary(context, one) for one in page.items]
-            body = "\n\n".join(entries) or text(context, "notifications.none")
-            return Page(discord.Embed(title=text(context, "notifications.title"), description=body), page.next)
-
-        await PagedReply(context, load).send(context)
+        await reply(context, recipient=recipient, status=status)
 
     @notifications.command()
     @text_option("notification_id", min_length=36, max_length=36)
@@ -83,21 +76,29 @@ class NotificationsCog(ezcord.Cog, emoji="📨"):
         await context.respond(reply, embed=_embed(context, cancelled), ephemeral=True)
 
 
+@paged("notifications search")
+async def _load(viewer: Viewer, options: Options, after: str | None) -> Page:
+    user = await viewer.authorise(Permission.NOTIFICATIONS_READ_ALL)
+    page = await service.search(user, recipient=options["recipient"], status=options["status"], after=after)
+    body = "\n\n".join(_summary(viewer.source, one) for one in page.items) or viewer.text("notifications.none")
+    return Page(discord.Embed(title=viewer.text("notifications.title"), description=body), page.next)
+
+
 def setup(bot: BongsuBot) -> None:
     bot.add_cog(NotificationsCog(bot))
 
 
-def _status(context: _Source, status: Status) -> str:
+def _status(context: _Reader, status: Status) -> str:
     return text(context, f"notifications.status_{status}")
 
 
-def _summary(context: _Source, one: NotificationOut) -> str:
+def _summary(context: _Reader, one: NotificationOut) -> str:
     subject = escape_markdown((one.subject or one.template or "")[:_SUBJECT_CHARS])
     to = escape_markdown(_recipient(one.to))
     return f"**{_status(context, one.status)}** {to} {format_dt(one.created_at, 'R')}\n{subject}\n`{one.id}`"
 
 
-def _embed(context: _Source, one: NotificationOut) -> discord.Embed:
+def _embed(context: _Reader, one: NotificationOut) -> discord.Embed:
     colour = discord.Colour(COLOURS.get(one.status, 0xE2552D))
     embed = discord.Embed(title=_status(context, one.status), description=_summary(context, one), colour=colour)
     if one.error is not None:

@@ -2,15 +2,13 @@
 
 from uuid import UUID
 
-from bongsu.contracts.notifications import NotificationDetail, NotificationOut, NotificationPage, Status
+from bongsu.contracts.notifications import NotificationDetail, NotificationOut, NotificationPage
 from bongsu_bot.apis import LinkedUser
 
 PAGE = 5
 
 
-async def search(
-    user: LinkedUser, *, recipient: str | None, status: Status | None, after: str | None
-) -> NotificationPage:
+async def search(user: LinkedUser, *, recipient: str | None, status: str | None, after: str | None) -> NotificationPage:
     """Return a page of notifications, newest first."""
     filters = {"to": recipient, "status": status, "after": after, "limit": str(PAGE)}
     query = {name: value for name, value in filters.items() if value is not None}

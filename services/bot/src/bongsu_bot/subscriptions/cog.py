@@ -9,7 +9,7 @@ from bongsu_bot.bot import BongsuBot
 from bongsu_bot.errors import GuildOnly
 from bongsu_bot.language import text
 from bongsu_bot.options import parse_id, text_option
-from bongsu_bot.paging import Page, PagedReply
+from bongsu_bot.pages.replies import Options, Page, Viewer, paged, reply
 from bongsu_bot.subscriptions import service
 from bongsu_bot.subscriptions.service import Place, Subscription
 
@@ -48,13 +48,14 @@ class SubscriptionsCog(ezcord.Cog, emoji="🔔"):
         """List the subscriptions of this server."""
         await context.defer(ephemeral=True)
         guild_id = _place(context).guild_id
+        await reply(context, guild_id=str(guild_id))
 
-        async def load(after: str | None) -> Page:
-            page = await service.list_page(await authorise(context), guild_id, after=after)
-            body = "\n".join(_line(one) for one in page.items) or text(context, "subscriptions.none")
-            return Page(discord.Embed(title=text(context, "subscriptions.title"), description=body), page.next)
 
-        await PagedReply(context, load).send(context)
+@paged("notify list")
+async def _load(viewer: Viewer, options: Options, after: str | None) -> Page:
+    page = await service.list_page(await viewer.authorise(), int(options["guild_id"] or 0), after=after)
+    body = "\n".join(_line(one) for one in page.items) or viewer.text("subscriptions.none")
+    return Page(discord.Embed(title=viewer.text("subscriptions.title"), description=body), page.next)
 
 
 def setup(bot: BongsuBot) -> None:

@@ -9,11 +9,12 @@ from bongsu_bot.apis import authorise
 from bongsu_bot.bot import BongsuBot
 from bongsu_bot.language import text
 from bongsu_bot.options import text_option
-from bongsu_bot.paging import Page, PagedReply
+from bongsu_bot.pages.replies import Options, Page, Viewer, paged, reply
 from bongsu_bot.users import service
 from bongsu_bot.users.service import Account, Status
 
 _Source = discord.ApplicationContext
+_Reader = discord.ApplicationContext | discord.Interaction
 
 
 class UsersCog(ezcord.Cog, emoji="👤"):
@@ -27,14 +28,7 @@ class UsersCog(ezcord.Cog, emoji="👤"):
     async def find(self, context: _Source, address: str | None) -> None:
         """List accounts, newest first."""
         await context.defer(ephemeral=True)
-
-        async def load(after: str | None) -> Page:
-            user = await authorise(context, Permission.USERS_READ)
-            page = await service.search(user, address=address, after=after)
-            body = "\n\n".join(_summary(context, one) for one in page.items) or text(context, "users.none")
-            return Page(discord.Embed(title=text(context, "users.title"), description=body), page.next)
-
-        await PagedReply(context, load).send(context)
+        await reply(context, address=address)
 
     @users.command()
     @text_option("account", max_length=320)
@@ -56,11 +50,19 @@ class UsersCog(ezcord.Cog, emoji="👤"):
         await context.respond(reply, embed=discord.Embed(description=_summary(context, changed)), ephemeral=True)
 
 
+@paged("users find")
+async def _load(viewer: Viewer, options: Options, after: str | None) -> Page:
+    user = await viewer.authorise(Permission.USERS_READ)
+    page = await service.search(user, address=options["address"], after=after)
+    body = "\n\n".join(_summary(viewer.source, one) for one in page.items) or viewer.text("users.none")
+    return Page(discord.Embed(title=viewer.text("users.title"), description=body), page.next)
+
+
 def setup(bot: BongsuBot) -> None:
     bot.add_cog(UsersCog(bot))
 
 
-def _summary(context: _Source, account: Account) -> str:
+def _summary(context: _Reader, account: Account) -> str:
     status = text(context, f"users.status_{account.status}")
     role = text(context, f"link.role_{account.role}")
     who = escape_markdown(" ".join(part for part in (account.name, account.email) if part))
