@@ -8,7 +8,7 @@ from services.dashboard.tests.stage import URL, Stage
 
 
 class TestHeaders:
-    @pytest.mark.parametrize("path", ["/login", "/guilds", "/nothing", "/static/0/dashboard.css", "/static/0/x"])
+    @pytest.mark.parametrize("path", ["/login", "/guilds", "/nothing", "/static/0/x"])
     async def test_every_answer_has_them(self, stage: Stage, path: str) -> None:
         headers = (await stage.browser().get(path)).headers
         policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
@@ -26,6 +26,13 @@ class TestHeaders:
         }
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "same-origin"
+
+    @pytest.mark.parametrize("name", ["dashboard.css", "mark.svg"])
+    async def test_file_may_load_and_run_nothing(self, stage: Stage, name: str) -> None:
+        headers = (await stage.browser().get(f"/static/0/{name}")).headers
+        policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+        assert headers["content-security-policy"] == policy
+        assert (headers["x-content-type-options"], headers["x-frame-options"]) == ("nosniff", "DENY")
 
     async def test_pages_are_not_cached(self, stage: Stage) -> None:
         headers = (await stage.mina().get("/guilds")).headers

@@ -14,7 +14,7 @@ from bongsu.runtime.errors import NotFound
 
 PREFIX: Final = "/static"
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
-POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """For an image that is opened by itself. Shorter than the policy of pages, which would be sent with every file."""
 _TYPES: Final = {
     "css": "text/css; charset=utf-8",
