@@ -13,7 +13,7 @@ from bongsu.contracts.queues import Priority
 from bongsu.mixins import Database
 from bongsu.runtime.stop import StopSignal
 from bongsu_notify.database_retry import DatabaseRetry
-from bongsu_notify.deliveries.pace import HORIZON_S, DatabaseClock, Pace, Request, Reservation, allot
+from bongsu_notify.deliveries.pace import HORIZON_S, MAX_MISSED, DatabaseClock, Pace, Request, Reservation, Slot, allot
 from bongsu_notify.deliveries.stream import Job, Stream
 from services.notify.tests.deliveries import virtual_time
 
@@ -150,3 +150,16 @@ class TestFourWorkers:
         assert sum(waits[True]) < 0.02 * len(waits[True]), "at-most-once mails hardly wait once they are claimed"
         assert max(waits[False]) <= HORIZON_S + 0.7
         assert row.reservations < 3 * len(calls)
+
+
+class TestWait:
+    def test_call_starts_after_some_slots_when_the_process_always_stalls(self) -> None:
+        async def wait() -> int:
+            row = SharedRow()
+            pace = Pace(Database("sqlite+aiosqlite://"), "email", lambda: RATE, factor=0.95)
+            pace._commit = Reserver(row, lambda: 10.0)  # type: ignore[assignment]  # longer than any slot is ahead
+            now = asyncio.get_running_loop().time()
+            assert await pace.wait(Slot(now - 1.0, now - 1.0), StopSignal())
+            return row.reservations
+
+        assert virtual_time.run(wait()) == MAX_MISSED

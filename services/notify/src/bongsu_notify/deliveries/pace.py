@@ -27,6 +27,8 @@ SHORT_SLEEP_S: Final = 0.1
 NEWEST_WEIGHT: Final = 0.2
 """The weight of the newest in the average time that claims and reservations take."""
 MAX_LEAD_S: Final = 1.0
+MAX_MISSED: Final = 5
+"""A call that missed so many slots starts at the next one, late or not: a process that always stalls must send too."""
 SLOWDOWN: Final = 0.5
 MIN_SLOWDOWN: Final = 0.1
 CLOCK_STEP_S: Final = 0.005
@@ -146,7 +148,7 @@ class Pace:
     async def wait(self, slot: Slot, stop: StopSignal) -> bool:
         """Wait for a slot, or for another one if it is missed by far. Returns False if the process is ending."""
         lead_s = 0.0
-        while True:
+        for _ in range(MAX_MISSED):
             if not is_late(slot):
                 if not await _sleep_until(slot.starts_at, stop):
                     return False
@@ -155,6 +157,7 @@ class Pace:
             slot = (await self._commit.submit(Request(1, True, lead_s))).slots[0]
             # Where the database is slow, the next one would be missed as well.
             lead_s = min(_now() - slot.reserved_at, MAX_LEAD_S)
+        return await _sleep_until(slot.starts_at, stop)
 
     async def close(self) -> None:
         """Finish the reservations in progress."""
