@@ -105,6 +105,8 @@ class FakeNotifications:
     on_trial: bool = False
     sent: list[tuple[str, str, str]] = field(default_factory=list)
     contents: list[Mapping[str, str]] = field(default_factory=list)
+    messages: list[tuple[str, str]] = field(default_factory=list)
+    foreign_channels: set[str] = field(default_factory=set)
     keys: dict[str, Detail] = field(default_factory=dict)
     html: str = "<h1>봉수</h1><p>봉수가 올랐습니다.</p>"
     """The HTML of every mail."""
@@ -189,6 +191,21 @@ class FakeNotifications:
         if self.html:
             parts["html"] = self.html
         return Content(subject=item.subject, content=None if item.template else parts)
+
+    async def send_message(self, browser: Browser, *, channel_id: str, text: str, key: str) -> Notification:
+        del browser
+        self._up()
+        if channel_id in self.foreign_channels:
+            raise Forbidden("Not yours", code="channel_not_allowed")
+        if (known := self.keys.get(key)) is not None:
+            if self.messages[-1] != (channel_id, text):
+                raise Invalid("Another body", code="idempotency_mismatch")
+            return known
+        made = a_notification(None, "queued", minutes=0, channel="discord", to={"channel_id": channel_id})
+        self.keys[key] = made
+        self.items.insert(0, made)
+        self.messages.append((channel_id, text))
+        return made
 
     async def send_email(self, browser: Browser, *, email: str, content: Mapping[str, str], key: str) -> Notification:
         del browser

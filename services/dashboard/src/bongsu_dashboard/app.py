@@ -20,6 +20,8 @@ from bongsu_dashboard.deletion import endpoints as leaving
 from bongsu_dashboard.design import endpoints as design
 from bongsu_dashboard.guild_activity import endpoints as guild_activity
 from bongsu_dashboard.guild_activity.service import Activity
+from bongsu_dashboard.guild_messages import endpoints as guild_messages
+from bongsu_dashboard.guild_messages.service import GuildMessages
 from bongsu_dashboard.guilds import endpoints as guilds
 from bongsu_dashboard.guilds.http import HttpGuildDirectory
 from bongsu_dashboard.guilds.pending import PendingInstalls
@@ -115,6 +117,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         guilds_service,
         PendingInstalls(settings.install_wait_s),
         Activity(guilds_service, ports.bot, ports.notify),
+        GuildMessages(guilds_service, ports.notify),
         Home(guilds_service, ports.notify),
     )
     metrics = Metrics("dashboard")
@@ -128,6 +131,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         home.router,
         guilds.router,
         guild_activity.router,
+        guild_messages.router,
         notifications.router,
         accounts.router,
         security.account_router,

@@ -144,6 +144,14 @@ class OnTrial(FormError, Forbidden):
     detail = "This account is on trial: it sends to its own address only"
 
 
+class ChannelNotWritable(FormError, Conflict):
+    """The server has no such channel, the bot may not write in it, or the user may not have it do so."""
+
+    code = "channel_not_writable"
+    field = "channel"
+    detail = "The bot cannot send messages to this channel for you"
+
+
 class SentBefore(FormError, Conflict):
     code = "sent_before"
     detail = "This form was sent already with other fields"

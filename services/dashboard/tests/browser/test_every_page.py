@@ -45,6 +45,7 @@ OF_USERS = [
     f"/guilds/{ACTIVE}",
     f"/guilds/{ACTIVE}#remove",
     f"/guilds/{ACTIVE}/activity",
+    f"/guilds/{ACTIVE}/messages/new",
     f"/guilds/{BUSY}",
     f"/guilds/{ABSENT}",
     f"/guilds/{ABSENT}/added",

@@ -124,12 +124,15 @@ class Guilds:
         known, bot = await asyncio.gather(self._load_summaries([managed]), self.check_bot())
         return _combine(managed, known, bot, pending), bot
 
-    async def load_page(self, browser: Browser, guild_id: int, *, pending: frozenset[int]) -> GuildPage:
+    async def load_page(
+        self, browser: Browser, guild_id: int, *, pending: frozenset[int], fresh: bool = False
+    ) -> GuildPage:
         """Return a guild that the user manages, with what the bot may do in it.
 
+        :param fresh: ask Discord whether the user manages it, not a cache.
         :raises GuildNotFound: the user does not manage it.
         """
-        managed = await self._require_managed(browser, guild_id, fresh=False)
+        managed = await self._require_managed(browser, guild_id, fresh=fresh)
         known, bot, detail = await asyncio.gather(
             self._load_summaries([managed]), self.check_bot(), self._load_detail(guild_id)
         )

@@ -70,13 +70,16 @@ class HttpNotifyClient:
         reply = await self._notify.call(browser, "POST", "/v1/notifications/retry", body=body)
         return reply.parse(RetriedNotifications).retried
 
+    async def send_message(self, browser: Browser, *, channel_id: str, text: str, key: str) -> Notification:
+        return await self._send(browser, "discord", {"channel_id": channel_id}, {"text": text}, key)
+
     async def send_email(self, browser: Browser, *, email: str, content: Mapping[str, str], key: str) -> Notification:
-        body: dict[str, JsonValue] = {
-            "channel": "email",
-            "to": {"email": email},
-            "content": {**content},
-        }
-        reply = await self._notify.call(
-            browser, "POST", "/v1/notifications", body=body, headers={"Idempotency-Key": key}
-        )
+        return await self._send(browser, "email", {"email": email}, {**content}, key)
+
+    async def _send(
+        self, browser: Browser, channel: str, to: dict[str, JsonValue], content: dict[str, JsonValue], key: str
+    ) -> Notification:
+        body: dict[str, JsonValue] = {"channel": channel, "to": to, "content": content}
+        headers = {"Idempotency-Key": key}
+        reply = await self._notify.call(browser, "POST", "/v1/notifications", body=body, headers=headers)
         return reply.parse(Notification)

@@ -78,6 +78,13 @@ class NotifyClient(Protocol):
     async def retry_many(self, browser: Browser, ids: Sequence[UUID]) -> int:
         """Send the failed and expired ones among notifications again; return how many."""
 
+    async def send_message(self, browser: Browser, *, channel_id: str, text: str, key: str) -> Notification:
+        """Send a message to a Discord channel; the same `key` sends once.
+
+        :raises Forbidden: the user does not manage the channel's server, or the account may not send there.
+        :raises Invalid: `errors` names the fields.
+        """
+
     async def send_email(self, browser: Browser, *, email: str, content: Mapping[str, str], key: str) -> Notification:
         """Send a mail; the same `key` sends once.
 

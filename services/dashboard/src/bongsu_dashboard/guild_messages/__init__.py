@@ -1,0 +1,1 @@
+"""Sending a message to a channel of a server."""

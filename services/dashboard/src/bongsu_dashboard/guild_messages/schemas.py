@@ -1,0 +1,16 @@
+"""The form of a message to a channel."""
+
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+from bongsu_dashboard.forms import Form
+
+
+class MessageForm(Form):
+    """A message to a channel of a server."""
+
+    channel: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,18}$")]
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+    attempt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+    """Made with the page: a form that is posted twice sends one message."""
