@@ -11,7 +11,13 @@ import pytest
 from bongsu.broker import RpcError, RpcTimeout
 from bongsu.broker.memory import MemoryBroker
 from bongsu.broker.requests import ask
-from bongsu.contracts.rpc import ChannelAuthorityRequest, GuildAuthorityRequest, SendMessageRequest
+from bongsu.contracts.queues import BOT_MESSAGES
+from bongsu.contracts.rpc import (
+    ChannelAuthorityRequest,
+    GuildAuthorityRequest,
+    GuildListRequest,
+    SendMessageRequest,
+)
 from bongsu.identity.vault import Vault
 from bongsu.mixins import uuid7
 from bongsu_bot.messages.models import SentMessage
@@ -136,6 +142,28 @@ class TestSendMessage:
         assert codes == ["channel_busy"] * len(codes)
         assert codes
         assert len(await discord.messages(CHANNEL)) == 8 - len(codes)
+
+
+class TestQueues:
+    async def test_messages_that_wait_for_a_rate_limit_delay_no_other_request(
+        self, bot: Runner, discord: Discord, broker: MemoryBroker
+    ) -> None:
+        del bot
+        await discord.limits(messages=1, messages_per_s=30.0)
+        channels = [CHANNEL, CHANNEL + 1]
+        waiting = [
+            asyncio.create_task(
+                ask(broker, message(f"n-{channel}-{n}"[:25], channel_id=channel), deadline_s=120, queue=BOT_MESSAGES)
+            )
+            for channel in channels
+            for n in range(20)
+        ]
+        answer = await ask(broker, GuildListRequest(), deadline_s=DEADLINE_S)
+        assert not all(task.done() for task in waiting)
+        assert answer.next is None
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 class TestAuthority:

@@ -33,6 +33,10 @@ BOT_RPC: Final = "bot.rpc.any"
 """Requests to the bot, whichever of its processes takes them (`contracts.rpc`)."""
 
 
+BOT_MESSAGES: Final = "bot.rpc.messages"
+"""Messages that notify sends through the bot, which may wait for Discord's rate limits: others are not behind them."""
+
+
 def bot_rpc_shard(shard: int) -> str:
     """Requests to the process that runs a shard."""
     return f"bot.rpc.shard.{shard}"

@@ -15,7 +15,7 @@ from prometheus_client import Counter
 from bongsu.broker import Broker, BrokerError, JsonObject, Message, RpcError, RpcTimeout, Unroutable
 from bongsu.broker.port import RpcHandler
 from bongsu.broker.rpc import deadline_of
-from bongsu.contracts.queues import BOT_RPC, bot_rpc_shard
+from bongsu.contracts.queues import BOT_MESSAGES, BOT_RPC, bot_rpc_shard
 from bongsu.contracts.rpc import (
     GuildCommand,
     GuildRequest,
@@ -37,6 +37,8 @@ from bongsu_bot.shards.assignment import ShardAssignment
 log = get_logger(__name__)
 FORWARDED_FRACTION: Final = 0.8
 """The part of the caller's time that another process gets."""
+PREFETCH: Final = 16
+MESSAGES_PREFETCH: Final = 64
 _RETRY_S = 1.0
 
 
@@ -85,16 +87,18 @@ class RpcServer:
         may still serve its queue. Queues that can be served are, when the block starts.
         """
         shared = self._start(BOT_RPC, self.answer)
+        messages = self._start(BOT_MESSAGES, self.answer, prefetch=MESSAGES_PREFETCH)
         first_own = asyncio.Event()
         own = asyncio.create_task(self._serve_own(first_own), name="serve shards")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_RETRY_S):
                 await shared.attempted.wait()
+                await messages.attempted.wait()
                 await first_own.wait()
         try:
             yield
         finally:
-            await _cancel(shared.task, own)
+            await _cancel(shared.task, messages.task, own)
 
     async def _serve_own(self, first: asyncio.Event) -> None:
         """Serve the queues of the shards that this process has, as they change."""
@@ -113,16 +117,20 @@ class RpcServer:
         finally:
             await _cancel(*(one.task for one in queues.values()))
 
-    def _start(self, queue: str, handler: RpcHandler, *, exclusive: bool = False) -> "_Serving":
+    def _start(
+        self, queue: str, handler: RpcHandler, *, exclusive: bool = False, prefetch: int = PREFETCH
+    ) -> "_Serving":
         attempted = asyncio.Event()
-        serving = self._serve(queue, handler, attempted, exclusive=exclusive)
+        serving = self._serve(queue, handler, attempted, exclusive=exclusive, prefetch=prefetch)
         return _Serving(asyncio.create_task(serving, name=f"serve {queue}"), attempted)
 
-    async def _serve(self, queue: str, handler: RpcHandler, attempted: asyncio.Event, *, exclusive: bool) -> None:
+    async def _serve(
+        self, queue: str, handler: RpcHandler, attempted: asyncio.Event, *, exclusive: bool, prefetch: int
+    ) -> None:
         """Serve a queue until the task is cancelled."""
         while True:
             try:
-                consumer = await self._broker.serve(queue, handler, exclusive=exclusive)
+                consumer = await self._broker.serve(queue, handler, prefetch=prefetch, exclusive=exclusive)
             except BrokerError as error:
                 if not attempted.is_set():
                     log.warning("rpc.queue_unavailable", queue=queue, reason=str(error))

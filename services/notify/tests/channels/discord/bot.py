@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bongsu.broker import Broker, JsonObject, Message, RpcError
-from bongsu.contracts.queues import BOT_RPC
+from bongsu.contracts.queues import BOT_MESSAGES, BOT_RPC
 
 GUILD, CHANNEL = 300000000006422528, 300000000006422539
 MESSAGE = 400000000000000001
@@ -44,6 +44,7 @@ class Bot:
 @asynccontextmanager
 async def serving(broker: Broker, bot: Bot) -> AsyncIterator[Bot]:
     """Serve the bot while the block runs."""
-    consumer = await broker.serve(BOT_RPC, bot.answer)
+    consumers = [await broker.serve(queue, bot.answer) for queue in (BOT_RPC, BOT_MESSAGES)]
     yield bot
-    await consumer.cancel()
+    for consumer in consumers:
+        await consumer.cancel()

@@ -8,7 +8,7 @@ from sqlalchemy.exc import OperationalError
 
 from bongsu.broker import JsonObject, Message
 from bongsu.broker.memory import MemoryBroker
-from bongsu.contracts.queues import BOT_RPC
+from bongsu.contracts.queues import BOT_MESSAGES
 from bongsu.mixins import Database, uuid7
 from bongsu_notify.channels.discord.message import DiscordMessage
 from bongsu_notify.channels.discord.provider import DiscordProvider, nonce_of
@@ -103,7 +103,7 @@ class TestSend:
             await asyncio.get_running_loop().create_future()
             return {}
 
-        consumer = await broker.serve(BOT_RPC, hang)
+        consumer = await broker.serve(BOT_MESSAGES, hang)
         assert isinstance(await send(broker, timeout_s=0.05), OutcomeUnknown)
         await consumer.cancel(drain_s=0)
 

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bongsu.broker import Broker, BrokerError, RpcError, Unroutable
 from bongsu.broker.requests import ask
+from bongsu.contracts.queues import BOT_MESSAGES
 from bongsu.contracts.rpc import SendMessageRequest
 from bongsu.mixins import MixinError
 from bongsu.runtime.logging import get_logger
@@ -86,7 +87,7 @@ class DiscordProvider:
 
     async def _post(self, broker: Broker, request: SendMessageRequest) -> Outcome:
         try:
-            sent = await ask(broker, request, deadline_s=self._timeout_s)
+            sent = await ask(broker, request, deadline_s=self._timeout_s, queue=BOT_MESSAGES)
         except Unroutable:
             return TryLater("bot_unavailable", "The bot does not run", AWAY_DELAY_S, spends_attempt=False)
         except RpcError as error:
