@@ -256,8 +256,7 @@ async def _reserve(
     database: Database, first_wait_s: float, pending_for: timedelta, requests: Sequence[_Request]
 ) -> Sequence[Reservation | Exception]:
     now = datetime.now(UTC)
-    await _create_counters({subject for request in requests for subject in request.limits}, now)
-    counters = await _read_counters(database, {subject for request in requests for subject in request.limits})
+    counters = await _lock_counters(database, {subject for request in requests for subject in request.limits}, now)
     for counter in counters.values():
         if counter.expires_at <= now:
             counter.failures = counter.pending = 0
@@ -269,6 +268,16 @@ async def _reserve(
     }
     await _write_counters({subject: counters[subject] for subject in counted})
     return results
+
+
+async def _lock_counters(database: Database, subjects: set[str], now: datetime) -> dict[str, _Counter]:
+    """Return the counters, locked until the unit of work ends. Those that are missing are created."""
+    # Most exist: a client that signs in again does so within the hour.
+    counters = await _read_counters(database, subjects)
+    if missing := subjects - counters.keys():
+        await _create_counters(missing, now)
+        counters |= await _read_counters(database, missing)
+    return counters
 
 
 async def _read_counters(database: Database, subjects: Collection[str]) -> dict[str, _Counter]:
