@@ -39,6 +39,8 @@ FORWARDED_FRACTION: Final = 0.8
 """The part of the caller's time that another process gets."""
 PREFETCH: Final = 16
 MESSAGES_PREFETCH: Final = 64
+DRAIN_S: Final = 2.0
+"""How long requests that run at the stop may take: a message may wait for a rate limit much longer."""
 _RETRY_S = 1.0
 
 
@@ -142,7 +144,7 @@ class RpcServer:
             try:
                 await asyncio.get_running_loop().create_future()
             finally:
-                await consumer.cancel()
+                await consumer.cancel(drain_s=DRAIN_S)
 
     async def answer(self, message: Message, shard: int | None = None) -> JsonObject:
         """Answer a request.
