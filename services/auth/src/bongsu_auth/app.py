@@ -136,6 +136,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
     """
     hasher = PasswordHasher(workers=settings.password_workers, queue=settings.password_queue, argon2=argon2)
     sign_up_limit = SignUpLimit(database, settings.sign_ups_per_hour)
+    authorization_limit = AuthorizationLimit(database, settings.authorizations_per_hour)
     mails = Mails(vault, public_url)
     notices = SecurityNotices(mails)
     sign_up_mails = SignUpMails(mails, settings.mails_per_hour, settings.registration_lifetime)
@@ -219,6 +220,8 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
             finally:
                 await sign_ins.close()
                 await limits.close()
+                await sign_up_limit.close()
+                await authorization_limit.close()
                 hasher.close()
 
     app = create_api(
@@ -256,7 +259,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         ServiceCredentials(vault),
         DiscordTokens(AccessTokens(TokenIssuer(public_url, lifetime_s=DISCORD_TOKEN_S), vault)),
     )
-    provide(app, client_sign_ins, AuthorizationLimit(database, settings.authorizations_per_hour))
+    provide(app, client_sign_ins, authorization_limit)
     for refused in (VerificationRefused, LinkRefused, PasswordRequired, StateRefused, StateExpired, IdTokenForged):
         app.add_exception_handler(refused, _bad_request)
 
