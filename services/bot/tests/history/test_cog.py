@@ -1,3 +1,5 @@
+from functools import partial
+
 from bongsu.broker.memory import MemoryBroker
 from bongsu.broker.requests import ask
 from bongsu.contracts.rpc import GuildHistory, GuildHistoryRequest
@@ -12,14 +14,14 @@ async def test_uses_of_commands_are_recorded_with_their_outcome(
     async def history() -> GuildHistory:
         return await ask(broker, GuildHistoryRequest(guild_id=SEOUL_DEVELOPERS), deadline_s=30)
 
+    async def are_recorded(count: int) -> bool:
+        return len((await history()).commands) == count
+
     async with start_bot():
-        await discord.give("ping")
-        await discord.give("stats")
-
-        async def are_recorded() -> bool:
-            return len((await history()).commands) == 2
-
-        await eventually(are_recorded, 60)
+        # Each is recorded after its answer: two at once may be so in either order.
+        for count, command in enumerate(("ping", "stats"), start=1):
+            await discord.give(command)
+            await eventually(partial(are_recorded, count), 60)
         found = await history()
     assert [use.command for use in found.commands] == ["stats", "ping"]
     assert found.commands[1].outcome == "done"

@@ -172,13 +172,15 @@ class GuildDetailRequest(GuildRequest[GuildDetail]):
     method: Literal["guild_detail"] = "guild_detail"
 
 
+GuildChangeKind = Literal["added", "removed", "left", "outage", "recovered", "renamed", "module_on", "module_off"]
+
+
 class GuildChange(Wire):
     """A change of a guild, as the bot recorded it.
 
-    :param kind: `added`, `removed` (on a user's request), `left`, `outage`, `recovered` or `renamed`; features of the
-        bot add others.
+    :param kind: a `GuildChangeKind` (`removed` is on a user's request), or one of a later version of the bot.
     :param actor: the name of the user who made it.
-    :param detail: for `renamed`, the new name.
+    :param detail: for `renamed`, the new name; for a module, which.
     """
 
     at: datetime

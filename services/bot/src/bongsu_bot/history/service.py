@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from bongsu.contracts.guilds import GuildEvent
-from bongsu.contracts.rpc import CommandOutcome, CommandUse, GuildChange, GuildHistory
+from bongsu.contracts.rpc import CommandOutcome, CommandUse, GuildChange, GuildChangeKind, GuildHistory
 from bongsu.identity.models import User
 from bongsu_bot.history.models import CommandUseEntry, GuildChangeEntry
 
@@ -13,8 +13,10 @@ COMMANDS_KEPT: Final = timedelta(days=30)
 MAX_DETAIL_CHARS: Final = 200
 
 
-async def record_change(guild_id: int, kind: str, *, actor_id: UUID | None = None, detail: str | None = None) -> None:
-    """Record a change in the caller's unit of work; `kind` as in `GuildChange`."""
+async def record_change(
+    guild_id: int, kind: GuildChangeKind, *, actor_id: UUID | None = None, detail: str | None = None
+) -> None:
+    """Record a change in the caller's unit of work."""
     detail = detail[:MAX_DETAIL_CHARS] if detail is not None else None
     await GuildChangeEntry.create(guild_id=guild_id, kind=kind, actor_id=actor_id, detail=detail)
 
