@@ -99,6 +99,11 @@ class Discord:
     async def give(self, command: str, **fields: object) -> dict[str, Any]:
         """Run a slash command as a user, and wait for the answer."""
         body = {"command": command, "user_id": str(MINJI), "guild_id": str(SEOUL_DEVELOPERS), "wait_s": 30, **fields}
+
+        async def are_registered() -> bool:
+            return bool((await self.state())["commands"])
+
+        await eventually(are_registered)  # the bot registers them after it is ready
         found: dict[str, Any] = await self._call("POST", "/interactions", body)
         return found
 

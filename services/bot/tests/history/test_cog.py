@@ -18,7 +18,7 @@ async def test_uses_of_commands_are_recorded_with_their_outcome(
         return len((await history()).commands) == count
 
     async with start_bot():
-        # Each is recorded after its answer: two at once may be so in either order.
+        # Each is recorded after its answer, so two together may be recorded in either order.
         for count, command in enumerate(("ping", "stats"), start=1):
             await discord.give(command)
             await eventually(partial(are_recorded, count), 60)
