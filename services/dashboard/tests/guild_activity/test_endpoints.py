@@ -42,7 +42,7 @@ class TestActivity:
             a_notification("메일"),
         ]
         text = await activity(stage)
-        assert "배포 완료" in text
+        assert "배포 완료 #general" in text
         assert "다른 서버" not in text
         assert "메일" not in text
 

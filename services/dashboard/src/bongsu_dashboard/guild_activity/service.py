@@ -1,6 +1,7 @@
 """Collects what happened in a server from the bot and from notify."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,11 +26,13 @@ class GuildActivity:
     """The newest of each, newest first. A part is None while the service behind it does not answer.
 
     :param notifications: those of the user to the server's channels.
+    :param channels: the names of the channels, by ID.
     """
 
     guild: Guild
     history: GuildHistory | None
     notifications: tuple[Notification, ...] | None
+    channels: Mapping[str, str]
 
 
 class Activity:
@@ -50,12 +53,12 @@ class Activity:
             self._load_history(guild_id),
             self._list_sent(browser),
         )
-        channels = {str(channel.id) for channel in page.channels}
+        channels = {str(channel.id): channel.name for channel in page.channels}
         notifications = None
         if sent is not None and (page.detail is not None or not page.guild.has_bot):
             to_here = (one for one in sent if isinstance(one.to, DiscordRecipient) and one.to.channel_id in channels)
             notifications = tuple(to_here)[:SHOWN]
-        return GuildActivity(page.guild, history, notifications)
+        return GuildActivity(page.guild, history, notifications, channels)
 
     async def _load_history(self, guild_id: int) -> GuildHistory | None:
         try:
