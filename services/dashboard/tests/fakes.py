@@ -8,11 +8,15 @@ from uuid import UUID, uuid4
 
 from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.rpc import (
+    MODULES,
     BotPermission,
     BotStatus,
     GuildChannel,
     GuildDetail,
     GuildHistory,
+    GuildModules,
+    ModuleName,
+    ModuleState,
     ShardState,
     ShardStatus,
     shard_of,
@@ -22,7 +26,14 @@ from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, Servic
 from bongsu_dashboard.accounts.port import Cookies, SignInReply
 from bongsu_dashboard.accounts.user import Event, EventPage, Identity, Session, User
 from bongsu_dashboard.browser import Browser, Redirect, SetCookie
-from bongsu_dashboard.errors import BotSilent, DiscordNotLinked, RemovalOutdated, RemovalUnknown, ServiceDown
+from bongsu_dashboard.errors import (
+    BotSilent,
+    DiscordNotLinked,
+    ModuleOutdated,
+    RemovalOutdated,
+    RemovalUnknown,
+    ServiceDown,
+)
 from bongsu_dashboard.guilds.guild import ManagedGuild, ManagedGuilds
 
 MINA = "eyJhbGciOiJFZERTQSJ9.eyJzaWQiOiJtaW5hIiwiYXV0aF90aW1lIjo5OTk5OTk5OTk5fQ.c2lnbmF0dXJl"
@@ -262,6 +273,7 @@ class FakeBot:
     since: datetime = field(default_factory=lambda: now() - timedelta(minutes=12))
     details: dict[int, GuildDetail] = field(default_factory=dict)
     histories: dict[int, GuildHistory] = field(default_factory=dict)
+    modules: dict[int, dict[ModuleName, ModuleState]] = field(default_factory=dict)
     left: list[int] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
 
@@ -291,6 +303,37 @@ class FakeBot:
         if self.silent:
             raise BotSilent
         return self.histories.get(guild_id, GuildHistory())
+
+    async def load_modules(self, guild_id: int) -> GuildModules:
+        if self.silent:
+            raise BotSilent
+        known = self.modules.get(guild_id, {})
+        states = tuple(known.get(name, ModuleState(module=name)) for name in MODULES)
+        return GuildModules(guild_id=guild_id, modules=states)
+
+    async def put_module(
+        self,
+        guild_id: int,
+        module: ModuleName,
+        *,
+        enabled: bool,
+        channel_id: int | None,
+        revision: int,
+        assertion: str,
+        key: str,
+    ) -> ModuleState:
+        if self.silent:
+            raise BotSilent
+        assert assertion.endswith(f"|module_put|{guild_id}")
+        known = self.modules.setdefault(guild_id, {})
+        state = known.get(module, ModuleState(module=module))
+        if key not in self.keys:
+            if revision != state.revision:
+                raise ModuleOutdated
+            state = ModuleState(module=module, enabled=enabled, channel_id=channel_id, revision=revision + 1)
+            self.keys.add(key)
+            known[module] = state
+        return state
 
     async def leave_guild(self, guild_id: int, *, assertion: str, key: str) -> None:
         if self.silent:

@@ -22,6 +22,8 @@ from bongsu_dashboard.guild_activity import endpoints as guild_activity
 from bongsu_dashboard.guild_activity.service import Activity
 from bongsu_dashboard.guild_messages import endpoints as guild_messages
 from bongsu_dashboard.guild_messages.service import GuildMessages
+from bongsu_dashboard.guild_modules import endpoints as guild_modules
+from bongsu_dashboard.guild_modules.service import Modules
 from bongsu_dashboard.guilds import endpoints as guilds
 from bongsu_dashboard.guilds.http import HttpGuildDirectory
 from bongsu_dashboard.guilds.pending import PendingInstalls
@@ -118,6 +120,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         PendingInstalls(settings.install_wait_s),
         Activity(guilds_service, ports.bot, ports.notify),
         GuildMessages(guilds_service, ports.notify),
+        Modules(guilds_service, ports.directory, ports.bot),
         Home(guilds_service, ports.notify),
     )
     metrics = Metrics("dashboard")
@@ -132,6 +135,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         guilds.router,
         guild_activity.router,
         guild_messages.router,
+        guild_modules.router,
         notifications.router,
         accounts.router,
         security.account_router,

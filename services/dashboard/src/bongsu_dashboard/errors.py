@@ -152,6 +152,11 @@ class ChannelNotWritable(FormError, Conflict):
     detail = "The bot cannot send messages to this channel for you"
 
 
+class ModuleOutdated(FormError, Conflict):
+    code = "module_outdated"
+    detail = "The module was changed meanwhile"
+
+
 class SentBefore(FormError, Conflict):
     code = "sent_before"
     detail = "This form was sent already with other fields"

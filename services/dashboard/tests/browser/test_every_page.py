@@ -46,6 +46,8 @@ OF_USERS = [
     f"/guilds/{ACTIVE}#remove",
     f"/guilds/{ACTIVE}/activity",
     f"/guilds/{ACTIVE}/messages/new",
+    f"/guilds/{ACTIVE}/modules",
+    f"/guilds/{ABSENT}/modules",
     f"/guilds/{BUSY}",
     f"/guilds/{ABSENT}",
     f"/guilds/{ABSENT}/added",

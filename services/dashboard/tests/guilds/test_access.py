@@ -11,6 +11,14 @@ GUILD, OTHER = 8 << 22, 9 << 22
 FIELDS: dict[str, str | list[str]] = {"name": "봉수대 개발팀", "attempt": "a" * 24}
 MESSAGE: dict[str, str | list[str]] = {"channel": str(GUILD + 1), "text": "봉수가 올랐습니다", "attempt": "a" * 24}
 
+MODULE: dict[str, str | list[str]] = {
+    "module": "feed",
+    "act": "on",
+    "channel": str(GUILD + 1),
+    "revision": "0",
+    "attempt": "a" * 24,
+}
+
 
 def routes_of(app: FastAPI) -> list[tuple[str, str]]:
     """Method and address of each route of a guild."""
@@ -45,11 +53,11 @@ async def statuses(kind: str) -> dict[tuple[str, str], int]:
     await browser.get("/login" if kind == "signed out" else "/account")
     found = {}
     for method, path in routes_of(stage.app()):
-        fields = {"remove": FIELDS, "messages": MESSAGE}.get(path.rpartition("/")[2], {})
+        fields = {"remove": FIELDS, "messages": MESSAGE, "modules": MODULE}.get(path.rpartition("/")[2], {})
         answer = await browser.get(path) if method == "GET" else await browser.post(path, fields)
         assert "봉수대 개발팀" not in text_of(answer.text) or kind == "manager until a minute ago", path
         found[method, path] = answer.status_code
-    assert stage.notifications.messages == []
+    assert (stage.notifications.messages, stage.bot.modules) == ([], {})
     assert (stage.bot.left, stage.directory.installs, stage.directory.assertions) == ([], [], [])
     assert len(found) >= 5
     return found

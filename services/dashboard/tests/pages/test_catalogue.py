@@ -10,7 +10,7 @@ from babel.messages.pofile import read_po
 
 import bongsu_dashboard
 from bongsu.contracts.audit import AUDIT_ACTIONS
-from bongsu.contracts.rpc import GuildChangeKind
+from bongsu.contracts.rpc import MODULES, GuildChangeKind
 from bongsu_dashboard.forms.problems import KINDS
 from bongsu_dashboard.keys.schemas import SCOPES
 from bongsu_dashboard.notifications.filters import GROUPS
@@ -78,6 +78,7 @@ class TestCompleteness:
         wanted |= {f"cause.{cause}.{part}" for cause in (*CAUSES, *ENDED_BY, "other") for part in ("title", "lead")}
         wanted |= {f"group.{group}" for group in GROUPS}
         wanted |= {f"guild_activity.change.{kind}" for kind in get_args(GuildChangeKind)}
+        wanted |= {f"module.{name}{part}" for name in MODULES for part in ("", ".lead")}
         wanted |= {f"activity.{action}" for action in AUDIT_ACTIONS}
         wanted |= {f"scope.{scope}" for scope in SCOPES}
         wanted |= {f"role.{role}" for role in ("user", "staff", "manager", "administrator")}

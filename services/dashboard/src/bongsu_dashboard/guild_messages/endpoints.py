@@ -9,7 +9,7 @@ from bongsu.runtime.dependencies import Provided
 from bongsu_dashboard.errors import SentBefore
 from bongsu_dashboard.forms import Draft, FormError, HxDraft
 from bongsu_dashboard.guild_messages.schemas import MessageForm
-from bongsu_dashboard.guild_messages.service import GuildMessages, writable
+from bongsu_dashboard.guild_messages.service import GuildMessages
 from bongsu_dashboard.guilds.service import GuildPage
 from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
 from bongsu_dashboard.pages.failures import status_of
@@ -55,7 +55,7 @@ def _form_page(render: Render, page: GuildPage, form: Draft[MessageForm], status
         status=status,
         form=form,
         guild=page.guild,
-        channels=writable(page),
+        channels=page.writable,
         is_known=page.detail is not None,
         attempt=form.value("attempt") or secrets.token_urlsafe(24),
     )

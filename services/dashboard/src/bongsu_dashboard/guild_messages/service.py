@@ -1,8 +1,5 @@
 """Messages to channels of servers that the user manages."""
 
-from collections.abc import Sequence
-
-from bongsu.contracts.rpc import GuildChannel
 from bongsu.runtime.errors import Forbidden, Invalid
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import ChannelNotWritable, SentBefore
@@ -34,7 +31,7 @@ class GuildMessages:
         :raises FormError: the bot may not write in the channel, or notify refuses the message.
         """
         page = await self._guilds.load_page(browser, guild_id, pending=frozenset(), fresh=True)
-        if form.channel not in {str(channel.id) for channel in writable(page)}:
+        if form.channel not in {str(channel.id) for channel in page.writable}:
             raise ChannelNotWritable
         try:
             return await self._notify.send_message(browser, channel_id=form.channel, text=form.text, key=form.attempt)
@@ -42,8 +39,3 @@ class GuildMessages:
             raise ChannelNotWritable from error
         except Invalid as error:
             raise (SentBefore() if error.code == "idempotency_mismatch" else FieldsRefused(error)) from error
-
-
-def writable(page: GuildPage) -> Sequence[GuildChannel]:
-    """Return the channels in which the bot may write."""
-    return [channel for channel in page.channels if not channel.missing]

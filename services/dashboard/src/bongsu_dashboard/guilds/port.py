@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from bongsu.contracts.guilds import GuildSummary
-from bongsu.contracts.rpc import BotStatus, GuildDetail, GuildHistory
+from bongsu.contracts.rpc import BotStatus, GuildDetail, GuildHistory, GuildModules, ModuleName, ModuleState
 from bongsu_dashboard.browser import Browser, Redirect
 from bongsu_dashboard.guilds.guild import ManagedGuilds
 
@@ -40,6 +40,27 @@ class Bot(Protocol):
 
     async def load_history(self, guild_id: int) -> GuildHistory:
         """Return the newest changes of a guild, and the newest uses of commands in it."""
+
+    async def load_modules(self, guild_id: int) -> GuildModules:
+        """Return the modules of a guild, with what keeps each from working."""
+
+    async def put_module(  # noqa: PLR0913 - a request's fields
+        self,
+        guild_id: int,
+        module: ModuleName,
+        *,
+        enabled: bool,
+        channel_id: int | None,
+        revision: int,
+        assertion: str,
+        key: str,
+    ) -> ModuleState:
+        """Set a module, once for each `key`.
+
+        :raises Forbidden: the user does not manage the guild, or the assertion was refused.
+        :raises ModuleOutdated: the module has another revision.
+        :raises ChannelNotWritable: the bot does not see the channel.
+        """
 
     async def leave_guild(self, guild_id: int, *, assertion: str, key: str) -> None:
         """Leave a guild, once for each `key`; do nothing if the bot is not in it.

@@ -15,18 +15,33 @@ from bongsu.contracts.rpc import (
     GuildHistoryRequest,
     GuildLeaveRequest,
     GuildListRequest,
+    GuildModules,
+    ModuleGetRequest,
+    ModuleName,
+    ModulePutRequest,
+    ModuleState,
     RpcAnswer,
     RpcRequest,
     ShardStatusRequest,
 )
 from bongsu.runtime.errors import Forbidden
 from bongsu.runtime.logging import get_logger
-from bongsu_dashboard.errors import BotSilent, RemovalOutdated, RemovalUnknown
+from bongsu_dashboard.errors import BotSilent, ChannelNotWritable, ModuleOutdated, RemovalOutdated, RemovalUnknown
 
 log = get_logger(__name__)
 Answer = TypeVar("Answer", bound=RpcAnswer)
 
-REFUSALS: Final = frozenset({"forbidden", "not_linked", "assertion_refused", "request_outdated"})
+REFUSALS: Final = frozenset(
+    {
+        "forbidden",
+        "not_linked",
+        "assertion_refused",
+        "request_outdated",
+        "module_outdated",
+        "channel_not_found",
+        "channel_required",
+    }
+)
 UNKNOWN_OUTCOMES: Final = frozenset({"discord_unavailable", "shard_unavailable", "internal"})
 """Errors after which the bot may have left the guild: Discord or another process of the bot did not answer."""
 
@@ -35,7 +50,7 @@ class RpcBot:
     """Implements `Bot`.
 
     :param timeout_s: the deadline of a page's request.
-    :param leave_timeout_s: the deadline of a removal.
+    :param leave_timeout_s: the deadline of a removal, or of another change, about which the bot asks Discord.
     """
 
     def __init__(self, broker: Broker, *, timeout_s: float, leave_timeout_s: float) -> None:
@@ -62,6 +77,41 @@ class RpcBot:
 
     async def load_history(self, guild_id: int) -> GuildHistory:
         return await self._ask(GuildHistoryRequest(guild_id=guild_id), self._timeout_s)
+
+    async def load_modules(self, guild_id: int) -> GuildModules:
+        try:
+            return await self._ask(ModuleGetRequest(guild_id=guild_id), self._timeout_s)
+        except RpcError as error:
+            raise BotSilent from error
+
+    async def put_module(  # noqa: PLR0913 - a request's fields
+        self,
+        guild_id: int,
+        module: ModuleName,
+        *,
+        enabled: bool,
+        channel_id: int | None,
+        revision: int,
+        assertion: str,
+        key: str,
+    ) -> ModuleState:
+        request = ModulePutRequest(
+            guild_id=guild_id,
+            module=module,
+            enabled=enabled,
+            channel_id=channel_id,
+            revision=revision,
+            assertion=assertion,
+            idempotency_key=key,
+        )
+        try:
+            return await self._ask(request, self._leave_timeout_s)
+        except RpcError as error:
+            if error.code == "module_outdated":
+                raise ModuleOutdated from error
+            if error.code in {"channel_not_found", "channel_required"}:
+                raise ChannelNotWritable from error
+            raise Forbidden(error.detail, code=error.code) from error
 
     async def leave_guild(self, guild_id: int, *, assertion: str, key: str) -> None:
         request = GuildLeaveRequest(guild_id=guild_id, assertion=assertion, idempotency_key=key)

@@ -69,6 +69,11 @@ class GuildPage:
         return tuple(sorted(found, key=lambda channel: not channel.missing))
 
     @property
+    def writable(self) -> tuple[GuildChannel, ...]:
+        """The channels in which the bot may write."""
+        return tuple(channel for channel in self.channels if not channel.missing)
+
+    @property
     def channels_missing(self) -> int:
         """The number of channels in which the bot lacks a permission."""
         return sum(bool(channel.missing) for channel in self.channels)

@@ -1,0 +1,1 @@
+"""The modules of a server: shown, switched and set."""

@@ -1,0 +1,61 @@
+"""`/guilds/{id}/modules`: the modules of a server."""
+
+import secrets
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+
+from bongsu.runtime.dependencies import Provided
+from bongsu_dashboard.errors import BotSilent, ChannelNotWritable, ModuleOutdated
+from bongsu_dashboard.forms import Draft, FieldProblem, HxDraft
+from bongsu_dashboard.guild_modules.schemas import ModuleForm
+from bongsu_dashboard.guild_modules.service import Modules, ModulesPage
+from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
+from bongsu_dashboard.pages.failures import status_of
+from bongsu_dashboard.pages.rendering import Render
+
+router = APIRouter(prefix="/guilds/{guild_id}/modules", include_in_schema=False)
+GuildId = Annotated[int, Path(ge=0, lt=2**64)]
+ModulesService = Annotated[Modules, Provided(Modules)]
+
+
+@router.get("")
+async def show_modules(render: Rendering, _user: SignedIn, modules: ModulesService, guild_id: GuildId) -> Response:
+    return _modules_page(render, await modules.load_page(render.browser, guild_id), Draft())
+
+
+@router.post("")
+async def set_module(
+    render: Rendering, _user: SignedIn, modules: ModulesService, guild_id: GuildId, form: HxDraft[ModuleForm]
+) -> Response:
+    status, wanted = 422, form.model
+    if wanted is not None:
+        try:
+            state = await modules.set(render.browser, guild_id, wanted)
+        except BotSilent as error:
+            form, status = form.refused(FieldProblem("", "bot_silent")), status_of(error)
+        except ChannelNotWritable as error:
+            form, status = form.refused_by(error), status_of(error)
+        except ModuleOutdated as error:
+            # The form shows the other change now, which the user has not seen: nothing of this one is kept.
+            form, status = Draft(None, {"module": [wanted.module]}).refused_by(error), status_of(error)
+        else:
+            flash = "ok.module_on" if state.enabled else "ok.module_off"
+            return render.redirect(f"/guilds/{guild_id}/modules", flash=flash)
+    return _modules_page(render, await modules.load_page(render.browser, guild_id), form, status)
+
+
+def _modules_page(render: Render, page: ModulesPage, form: Draft[ModuleForm], status: int = 200) -> Response:
+    """`form` is the one that was refused, of one module."""
+    unchanged: Draft[ModuleForm] = Draft()
+    return render(
+        "guild_modules/modules.html",
+        status=status,
+        guild=page.guild.guild,
+        modules=page.modules.modules if page.modules is not None else None,
+        channels=page.guild.writable,
+        names={channel.id: channel.name for channel in page.guild.channels},
+        refused=form,
+        unchanged=unchanged,
+        new_attempt=lambda: secrets.token_urlsafe(24),
+    )

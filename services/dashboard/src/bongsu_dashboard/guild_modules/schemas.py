@@ -1,0 +1,20 @@
+"""The form of a module."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from bongsu.contracts.rpc import ModuleName
+from bongsu_dashboard.forms import Form
+
+
+class ModuleForm(Form):
+    """A module as the user wants it."""
+
+    module: ModuleName
+    act: Literal["on", "off"]
+    channel: Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]{0,18})?$")] = ""
+    revision: Annotated[int, Field(ge=0, lt=2**31)]
+    """Of the state that the user saw."""
+    attempt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+    """Made with the page: a form that is posted twice makes one change."""
