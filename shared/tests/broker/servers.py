@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import aio_pika
 from aio_pika.exceptions import AMQPError
+from yarl import URL
 
 from bongsu.broker import Broker, QueueSpec, dead_letter_queue
 from bongsu.broker.memory import MemoryBroker, MemoryHub
@@ -17,8 +18,10 @@ from shared.tests.broker.proxy import CuttableProxy
 class BrokerServer(ABC):
     """A broker and its clients. Its names are used by one test only."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, user: str | None = None) -> None:
         self.prefix = prefix
+        self.user = user
+        """By which its clients are connected."""
         self._names: set[str] = set()
 
     def name(self, name: str) -> str:
@@ -108,7 +111,7 @@ class MemoryServer(BrokerServer):
 
 class RabbitServer(BrokerServer):
     def __init__(self, prefix: str, url: str) -> None:
-        super().__init__(prefix)
+        super().__init__(prefix, URL(url).user or "guest")
         self.url = url
         self.proxy = CuttableProxy(url)
         self._clients: list[RabbitBroker] = []

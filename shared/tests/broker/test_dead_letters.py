@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -31,7 +32,12 @@ class TestDeadLetters:
         sent = Message(body={"text": "안녕 👋"}, id="id-1", headers={"trace": "t-1"})
         await bury(broker, queue, sent)
         (dead,) = await broker.dead_letters(queue)
-        assert (dead.id, dead.queue, dead.reason, dead.message) == ("id-1", queue, "rejected", sent)
+        assert (dead.id, dead.queue, dead.reason, dead.message) == (
+            "id-1",
+            queue,
+            "rejected",
+            replace(sent, user_id=server.user),
+        )
         assert dead.died_at is not None
         assert abs(dead.died_at - datetime.now(UTC)) < timedelta(minutes=1)
 

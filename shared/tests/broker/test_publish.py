@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -22,7 +23,7 @@ class TestPublish:
         sent = Message(body=ANYTHING, id="id-1", headers={"trace": "추적"}, expires_in_s=60)
         await broker.publish(queue, sent)
         await broker.consume(queue, received, prefetch=1)
-        assert (await received.next()).message == sent
+        assert (await received.next()).message == replace(sent, user_id=server.user)
 
     async def test_confirmed_message_is_in_the_queue(self, server: BrokerServer, broker: Broker) -> None:
         queue = await server.queue(broker)

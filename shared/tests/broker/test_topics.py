@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -16,7 +17,7 @@ class TestBroadcast:
             await (await server.client()).subscribe(topic, replica)
         sent = Message(body={"text": "차단 🚫"}, id="id-1", headers={"trace": "t-1"})
         await broker.broadcast(topic, sent)
-        assert [await replica.next() for replica in replicas] == [sent] * 3
+        assert [await replica.next() for replica in replicas] == [replace(sent, user_id=server.user)] * 3
 
     async def test_two_subscriptions_of_one_client_get_each_message(self, server: BrokerServer, broker: Broker) -> None:
         topic, one, two = server.name("events"), TopicRecorder(), TopicRecorder()

@@ -26,6 +26,7 @@ class TestList:
             for query, count in (
                 ({"topic": "billing"}, 1),
                 ({"to": "other@EXAMPLE.com"}, 1),
+                ({"to": "topic:billing"}, 0),
                 ({"status": "accepted"}, 2),
                 ({"status": "sent"}, 0),
                 ({"channel": "email"}, 2),
@@ -42,6 +43,9 @@ class TestList:
         "query",
         [
             {"staus": "failed"},
+            {"to": "topic:🏻ö"},
+            {"to": "topic:"},
+            {"to": "한글@봉수.한국"},
             {"status": "lost"},
             {"limit": "0"},
             {"limit": "201"},

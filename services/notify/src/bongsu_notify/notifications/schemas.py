@@ -81,7 +81,7 @@ def _normalise_recipient(value: str) -> str:
 
 Recipient = Annotated[
     str,
-    Field(max_length=320, pattern=r"^([^@]+@.+|[0-9]{1,20}|[0-9A-Fa-f-]{36}|topic:\S+)$"),
+    Field(max_length=320, pattern=r"^([^@]+@.+|[0-9]{1,20}|[0-9A-Fa-f-]{36}|topic:[A-Za-z0-9._-]{1,64})$"),
     AfterValidator(_normalise_recipient),
 ]
 """A recipient as lists filter by it."""
