@@ -88,7 +88,7 @@ class TestBlocked:
     ) -> None:
         user, other = await add_user(), await add_user(email_norm="other@example.com", status="active")
         waiting = [await add(user.id, status) for status in sorted(WAITING)]
-        kept: tuple[Status, ...] = ("sending", "sent", "delivered", "failed", "unknown")
+        kept: tuple[Status, ...] = ("sent", "delivered", "failed")
         expected: dict[UUID, str] = {await add(user.id, status): status for status in kept}
         expected[await add(other.id, "accepted")] = "accepted"
         event = UserBlocked(user_id=user.id, at=datetime.now(UTC) - SETTLED_AFTER)
@@ -111,6 +111,28 @@ class TestBlocked:
         assert await changed_users(database, vault).stop(user.id, event_id=row.id, blocked_at=at)
         assert await statuses() == {early: "cancelled", late: "cancelled"}
         assert await mails() == [EMAIL]
+
+    async def test_notification_that_is_being_sent_is_cancelled_when_it_waits_again(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        user = await add_user()
+        sending = await add(user.id, "sending")
+        event = UserBlocked(user_id=user.id, at=datetime.now(UTC) - SETTLED_AFTER)
+        row = await handle(database, broker, vault, stop, event)
+        assert row is not None
+        await Notification.filter_by(id=sending).update(status="retry_wait")
+        assert await changed_users(database, vault).stop(user.id, event_id=row.id, blocked_at=event.at)
+        assert await statuses() == {sending: "cancelled"}
+
+    async def test_unknown_outcome_is_cancelled_where_it_would_be_sent_again(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        user = await add_user()
+        again, never = await add(user.id, "unknown"), await add(user.id, "unknown")
+        await Notification.filter_by(id=never).update(guarantee="at-most-once")
+        event = UserBlocked(user_id=user.id, at=datetime.now(UTC) - SETTLED_AFTER)
+        assert await handle(database, broker, vault, stop, event) is None
+        assert await statuses() == {again: "cancelled", never: "unknown"}
 
     async def test_account_keeps_its_notifications_when_it_was_unblocked_meanwhile(
         self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal

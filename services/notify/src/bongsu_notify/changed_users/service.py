@@ -10,7 +10,7 @@ from bongsu.contracts.jobs import EmailRecipient, NotificationJob, variables_con
 from bongsu.contracts.tokens import Role
 from bongsu.identity.models import User
 from bongsu.identity.vault import Vault
-from bongsu.mixins import Database, utc_now
+from bongsu.mixins import Database, Q, utc_now
 from bongsu_notify.deliveries.service import WAITING
 from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.service import Notifications
@@ -21,6 +21,8 @@ SETTLED_AFTER: Final = timedelta(seconds=10)
 MAIL_LIFETIME: Final = timedelta(hours=24)
 REASON: Final = "the account was blocked"
 TEMPLATE: Final = "account-changed"
+CANCELLED: Final = Q(status__in=sorted(WAITING)) | Q(status="unknown", guarantee="at-least-once")
+"""What will be sent, or sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,10 @@ class ChangedUsers:
         await self._mail(user, event_id, {"event": "user.blocked", "role": ""})
         while await self.database.run(self._cancel_chunk, user_id):
             pass
-        waiting = Notification.filter_by(user_id=user_id, status__in=sorted(WAITING))
+        # What is being sent may wait again afterwards.
+        left = Notification.filter_by(CANCELLED | Q(status="sending"), user_id=user_id)
         is_over = datetime.now(UTC) >= blocked_at + SETTLED_AFTER
-        return is_over and not await waiting.exists()
+        return is_over and not await left.exists()
 
     async def announce_role(self, user_id: UUID, role: Role, *, event_id: UUID) -> None:
         """Mail a user who has a new role, unless it was changed again."""
@@ -57,7 +60,7 @@ class ChangedUsers:
 
     @staticmethod
     async def _cancel_chunk(user_id: UUID) -> int:
-        waiting = Notification.filter_by(user_id=user_id, status__in=sorted(WAITING))
+        waiting = Notification.filter_by(CANCELLED, user_id=user_id)
         # A worker may hold some to claim them: those are sent, or found the next time.
         ids = [row.id for row in await waiting.order_by("id").limit(CHUNK_ROWS).lock(skip_locked=True).all()]
         if not ids:
