@@ -9,7 +9,7 @@ import pytest
 from bongsu.broker.memory import MemoryBroker
 from bongsu.identity.models import User
 from bongsu.identity.vault import Vault
-from bongsu.mixins import Database, uuid7
+from bongsu.mixins import Database, utc_now, uuid7
 from bongsu_notify.channels.channel import Content
 from bongsu_notify.channels.discord.channel import DiscordChannel
 from bongsu_notify.channels.discord.message import DiscordMessage
@@ -113,6 +113,18 @@ class TestAuthority:
         bot.managers.add(str(user.id))
         answer = await client.post(NOTIFICATIONS, json=BODY | {"send_at": _in_an_hour()})
         assert _render(await Notification.get(answer.json()["id"])).unchecked_user_id == user.id
+
+    async def test_authority_is_checked_again_when_a_notification_is_sent_late_or_by_a_retry(
+        self, client: httpx.AsyncClient, user: User, bot: Bot
+    ) -> None:
+        bot.managers.add(str(user.id))
+        answer = await client.post(NOTIFICATIONS, json=BODY)
+        made = await Notification.get(answer.json()["id"])
+        assert _render(made).unchecked_user_id is None
+        await Notification.filter_by(id=made.id).update(created_at=utc_now(-3600), status="failed")
+        assert (await client.post(f"{NOTIFICATIONS}/{made.id}/retry")).status_code == 202
+        late = _render(await Notification.get(made.id))
+        assert (late.unchecked_user_id, late.guild_id) == (user.id, GUILD)
 
     async def test_direct_message_goes_to_oneself_alone(self, api: Api, client: httpx.AsyncClient, user: User) -> None:
         other = await api.user("other@example.com")

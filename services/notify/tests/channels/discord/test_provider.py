@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 from bongsu.broker import JsonObject, Message
 from bongsu.broker.memory import MemoryBroker
 from bongsu.contracts.queues import BOT_MESSAGES
+from bongsu.identity.models import User
 from bongsu.mixins import Database, uuid7
 from bongsu_notify.channels.discord.message import DiscordMessage
 from bongsu_notify.channels.discord.provider import DiscordProvider, nonce_of
@@ -114,3 +115,15 @@ class TestSend:
         async with serving(broker, Bot()) as bot:
             assert isinstance(outcome := await send(broker, message(subscription_id=uuid7())), Refused)
         assert (outcome.code, bot.requests) == ("unsubscribed", [])
+
+    @pytest.mark.parametrize(("facts", "sends"), [({"role": "staff"}, True), ({"role": "user"}, False), ({}, False)])
+    async def test_direct_message_to_another_user_needs_a_sender_who_is_staff_now(
+        self, database: Database, broker: MemoryBroker, facts: dict[str, str], sends: bool
+    ) -> None:
+        del database
+        sender_id = (await User(status="active", **facts).save()).id if facts else uuid7()
+        one = message(channel_id=None, to_user_id=uuid7(), row=Notification(user_id=sender_id))
+        async with serving(broker, Bot()) as bot:
+            outcome = await send(broker, one)
+        assert len(bot.sent) == sends
+        assert sends or (isinstance(outcome, Refused) and outcome.code == "forbidden")

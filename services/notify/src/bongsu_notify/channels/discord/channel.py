@@ -1,6 +1,8 @@
 """The Discord channel: who may post where, and how a message is made of a row."""
 
 from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 from bongsu.broker import Broker
@@ -17,6 +19,9 @@ from bongsu_notify.notifications.models import Notification
 from bongsu_notify.notifications.principal import Principal
 from bongsu_notify.settings import NotifySettings
 from bongsu_notify.subscriptions.service import find_for_channel
+
+AUTHORITY_STANDS_FOR: Final = timedelta(seconds=60)
+"""The bot checks the authority again for a notification that is sent later than this, by a retry for example."""
 
 
 class DiscordChannel(Channel[DiscordNotificationIn]):
@@ -74,6 +79,8 @@ class DiscordChannel(Channel[DiscordNotificationIn]):
         del vault  # no templates yet
         channel_id, user_id = row.to.get("channel_id"), row.to.get("user_id")
         kind, _, authority_id = (row.sender or "").partition(":")
+        is_late = row.updated_at - row.created_at > AUTHORITY_STANDS_FOR  # claimed, and so updated, a moment ago
+        is_unchecked = not kind or (kind == GUILD and is_late)
         return DiscordMessage(
             notification_id=row.id,
             attempt=row.attempt,
@@ -81,7 +88,7 @@ class DiscordChannel(Channel[DiscordNotificationIn]):
             channel_id=int(channel_id) if channel_id is not None else None,
             to_user_id=UUID(user_id) if user_id is not None else None,
             topic=row.to.get("topic"),
-            unchecked_user_id=row.user_id if channel_id is not None and not kind else None,
+            unchecked_user_id=row.user_id if channel_id is not None and is_unchecked else None,
             subscription_id=UUID(authority_id) if kind == SUBSCRIPTION else None,
             guild_id=int(authority_id) if kind == GUILD else None,
             content=content.parts,

@@ -11,6 +11,8 @@ from bongsu.broker import Broker, BrokerError, RpcError, Unroutable
 from bongsu.broker.requests import ask
 from bongsu.contracts.queues import BOT_MESSAGES
 from bongsu.contracts.rpc import SendMessageRequest
+from bongsu.identity.models import User
+from bongsu.identity.scopes import Permission, Role
 from bongsu.mixins import MixinError
 from bongsu.runtime.logging import get_logger
 from bongsu_notify.channels.discord.message import DiscordMessage
@@ -75,6 +77,8 @@ class DiscordProvider:
     async def _send(self, message: DiscordMessage) -> Outcome:
         if message.topic is not None:
             return await relay(message.row, message.topic, message.content)
+        if message.to_user_id not in (None, message.row.user_id) and not await _may_message_anyone(message.row.user_id):
+            return Refused("forbidden", "Only staff may send direct messages to other users")
         guild_id = message.guild_id
         if message.subscription_id is not None:
             subscription = await Subscription.get_or_none(message.subscription_id)
@@ -101,6 +105,12 @@ class DiscordProvider:
 
     async def close(self) -> None:
         """Nothing to close."""
+
+
+async def _may_message_anyone(user_id: UUID | None) -> bool:
+    """Whether a user has the permission now: it was checked when the notification was accepted."""
+    user = await User.get_or_none(user_id) if user_id is not None else None
+    return user is not None and user.is_active and Permission.INBOX_WRITE_ANY in Role(user.role).permissions
 
 
 def _build(message: DiscordMessage, guild_id: int | None) -> SendMessageRequest:
