@@ -108,7 +108,7 @@ class TestChange:
         assert (await browser.post(PATH, fields(**wrong))).status_code == 422
         assert stage.bot.modules == {}
 
-    async def test_silent_bot_is_said(self, stage: Stage) -> None:
+    async def test_silent_bot_is_an_alert(self, stage: Stage) -> None:
         browser = stage.mina()
         await browser.get(PATH)
         stage.bot.silent = True
