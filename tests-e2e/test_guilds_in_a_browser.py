@@ -93,6 +93,13 @@ class TestBotInAGuild:
         assert answer.status == 404
 
         await page.goto(guild_address)
+        await page.locator("a[href$='/modules']").click()
+        module = page.locator("#module-log")
+        await module.get_by_role("button").click()
+        await expect(module.locator("[data-tone=ok]")).to_be_visible()
+        await expect(module.locator("input[name=revision]")).to_have_value("1")
+
+        await page.goto(guild_address)
         await page.locator("a[data-place=remove]").click()
         danger = page.locator("section.danger")
         await danger.get_by_role("textbox").fill("night something")
