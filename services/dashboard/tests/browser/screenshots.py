@@ -45,6 +45,8 @@ def pages_of(stage: Stage) -> Mapping[str, str]:
         "guild-permissions": f"/guilds/{BUSY}",
         "guild-not-added": f"/guilds/{ABSENT}",
         "guild-outage": f"/guilds/{OUTAGE}",
+        "guild-modules": f"/guilds/{ACTIVE}/modules",
+        "guild-message": f"/guilds/{ACTIVE}/messages/new",
         "notifications": "/notifications",
         "notifications-filtered": "/notifications?status=undelivered",
         "notification-waiting": f"/notifications/{items[0].id}",
