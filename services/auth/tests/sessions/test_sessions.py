@@ -7,6 +7,9 @@ import pytest
 from sqlalchemy import event
 
 from bongsu.identity.models import AuditEntry, Revocation, User, UserSession
+from bongsu.runtime.dependencies import find
+from bongsu_auth.sessions.account import SignIn
+from bongsu_auth.sessions.service import Sessions
 from bongsu_auth.settings import AuthSettings
 from services.auth.tests.stage import PASSWORD, Stage, bearer
 
@@ -195,6 +198,17 @@ class TestMaxSessions:
                 *(instances[number % 2].post("/auth/login", json=body) for number in range(16))
             )
         assert {answer.status_code for answer in answers} == {200}
+        assert await UserSession.filter_by(user_id=user.id, ended_at__isnull=True).count() == 3
+
+    @pytest.mark.parametrize("together", [3, 4, 6])
+    async def test_sign_ins_of_one_transaction_end_only_those_beyond_the_limit(
+        self, each_stage: Stage, together: int
+    ) -> None:
+        user, sessions = await each_stage.user(), find(each_stage.app, Sessions)
+        await each_stage.signed_in(user)
+        how = SignIn(amr=("pwd",), address="192.0.2.1", user_agent=None)
+        opened = await each_stage.database.run(sessions.open_all, [(user, how)] * together)
+        assert len(opened) == together
         assert await UserSession.filter_by(user_id=user.id, ended_at__isnull=True).count() == 3
 
     async def test_limit_is_per_user(self, stage: Stage) -> None:

@@ -126,9 +126,11 @@ class Sessions:
         await UserSession.bulk_create([session for session, _ in opened.values()], savepoint=False)
         await audit.record_all([_opened_entry(session, sign_ins[index][1]) for index, (session, _) in opened.items()])
         together = Counter(account.id for account in found.values())
-        for index, account in found.items():
+        # Once for each user: two that make room would each end the other's session.
+        newest = {account.id: (account, opened[index][0]) for index, account in found.items()}
+        for account, session in newest.values():
             if account.open_sessions + together[account.id] > self._max_open:
-                await self._make_room(opened[index][0])
+                await self._make_room(session)
         return [
             await self._issue(opened[index][0], found[index], opened[index][1]) if index in found else AccountBlocked()
             for index in range(len(sign_ins))
@@ -295,7 +297,7 @@ class Sessions:
     async def _make_room(self, opened: UserSession) -> None:
         """End the sessions beyond the user's limit: some clients sign in for every call, and never out."""
         others = UserSession.filter_by(user_id=opened.user_id, ended_at__isnull=True, id__ne=opened.id)
-        beyond = others.order_by("-rotated_at").offset(self._max_open - 1).limit(ENDED_PER_SIGN_IN)
+        beyond = others.order_by("-rotated_at", "-id").offset(self._max_open - 1).limit(ENDED_PER_SIGN_IN)
         if ids := await beyond.pluck("id"):
             await self._end_all(others.filter_by(id__in=ids), opened.user_id, "too_many_sessions")
 
