@@ -3,14 +3,14 @@
 import datetime as dt
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
-from bongsu.mixins import Database, Query
+from bongsu.mixins import Database, Query, plans
 from shared.tests.mixins.library import Author, Book, Genre, LibraryModel, Note
 
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
@@ -33,6 +33,22 @@ class Fuzzy(TypeDecorator[str]):
 
 class Pattern(LibraryModel):
     word: Mapped[str] = mapped_column(Fuzzy(20))
+
+
+class Parent(LibraryModel):
+    """Has relations whose loading repeats the query, or adds parameters of its own to it."""
+
+    name: Mapped[str] = mapped_column(String(20))
+    town: Mapped[str] = mapped_column(String(20), default="t")
+    children: Mapped[list["Child"]] = relationship(lazy="subquery", viewonly=True)
+    first: Mapped["Child | None"] = relationship(
+        primaryjoin="and_(Child.parent_id == Parent.id, Child.value == 1)", lazy="joined", viewonly=True, uselist=False
+    )
+
+
+class Child(LibraryModel):
+    parent_id: Mapped[UUID] = mapped_column(ForeignKey(Parent.id))
+    value: Mapped[int]
 
 
 class TestSharing:
@@ -67,6 +83,29 @@ class TestSharing:
             Note.filter_by(text="a").only_deleted(),
         ]
         assert len({id(query.with_parameters()[0]) for query in every}) == 3
+
+    def test_order_by_an_attribute_is_part_of_the_shape_as_its_name_is(self) -> None:
+        queries = [Author.filter_by(email="a").order_by(term) for term in (Author.email, Author.email, "email")]
+        assert len({id(query.with_parameters()[0]) for query in queries}) == 1
+
+    async def test_the_order_of_pages_adds_no_shape_a_page(self, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        del db
+        monkeypatch.setattr(plans, "_plans", dict[Any, Any]())
+        for _ in range(3):
+            await Author.filter_by(email="a").after(None, 2)
+        assert len(plans._plans) == 1
+
+    def test_another_thread_may_forget_the_shapes_at_any_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Forgetful(dict[Any, Any]):
+            def __contains__(self, key: object) -> bool:
+                is_known = super().__contains__(key)
+                self.clear()
+                return is_known
+
+        query = Author.filter_by(email="a")
+        query.with_parameters()
+        monkeypatch.setattr(plans, "_plans", Forgetful(plans._plans))
+        assert query.with_parameters()[1] == {"value0": "a"}
 
     def test_operators_that_look_at_the_value_are_not_shared(self) -> None:
         assert Pattern.filter_by(word="a").with_parameters()[1] is None
@@ -131,6 +170,19 @@ class TestAnswers:
         assert await query.update(age=4) == 1
         assert await query.all() == []
         assert await Author.filter_by(age=4, name=None).delete() == 1
+
+    async def test_related_rows_are_those_of_the_querys_own_values(self, db: Database) -> None:
+        """SQLAlchemy names the parameters of a column `value` itself `value_1`, `value_2` and so on."""
+        del db
+        for name in ("a", "b"):
+            parent = await Parent.create(name=name)
+            await Child.bulk_create([{"parent_id": parent.id, "value": value} for value in (1, 2)])
+        for name in ("a", "b", "a"):
+            [found] = await Parent.filter_by(name=name, town="t").limit(1).all()
+            assert sorted(child.value for child in found.children) == [1, 2]
+            assert {child.parent_id for child in found.children} == {found.id}
+            assert found.first is not None
+            assert (found.first.parent_id, found.first.value) == (found.id, 1)
 
     async def test_operators_that_look_at_the_value_are_asked_each_time(self, db: Database) -> None:
         del db

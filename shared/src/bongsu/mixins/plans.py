@@ -19,7 +19,8 @@ Shape = tuple[object, ...]
 
 _MOST_SHAPES = 1024
 _plans: dict[Shape, Select[Any] | None] = {}
-_NAMES = tuple(f"value_{number}" for number in range(16))
+_NAMES = tuple(f"value{number}" for number in range(16))
+"""Not `value_1`: so SQLAlchemy names the parameters of a column `value`."""
 _as_it_is = coercion(None)
 
 
@@ -79,13 +80,15 @@ def planned(
     shape: Shape, conditions: Sequence[Comparison], build: Callable[[Sequence[ColumnElement[bool]]], Select[Any]]
 ) -> tuple[Select[Any], dict[str, object]] | None:
     """The statement of a shape and its parameters; `build` makes it of the conditions. None where it has none."""
-    if shape not in _plans:
-        if len(_plans) >= _MOST_SHAPES:
-            _plans.clear()
+    try:
+        statement = _plans[shape]  # in one step: another thread may clear them
+    except KeyError:
         clauses = [each.parametrized(name) for each, name in zip(conditions, _NAMES, strict=False)]
         found = [clause for clause in clauses if clause is not None]
-        _plans[shape] = build(found) if len(found) == len(conditions) else None
-    statement = _plans[shape]
+        statement = build(found) if len(found) == len(conditions) else None
+        if len(_plans) >= _MOST_SHAPES:
+            _plans.clear()
+        _plans[shape] = statement
     if statement is None:
         return None
     return statement, {name: each.value for name, each in zip(_NAMES, conditions, strict=False)}

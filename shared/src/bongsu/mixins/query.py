@@ -6,11 +6,10 @@ from typing import Any, Generic, Self
 
 from sqlalchemy import ColumnElement, Double, Float, and_, bindparam, cast, false, or_
 
-from bongsu.mixins.builder import M, Order, as_count
+from bongsu.mixins.builder import M, Order, as_count, own_order
 from bongsu.mixins.cursors import decode_cursor, encode_cursor
 from bongsu.mixins.errors import WrongCursor, WrongValueForLookup
 from bongsu.mixins.fields import fields_of
-from bongsu.mixins.paths import Place
 from bongsu.mixins.reads import Reads
 from bongsu.mixins.text import TextBytes, has_native_enum
 from bongsu.mixins.writes import Writes
@@ -123,7 +122,7 @@ class Query(Reads[M], Writes[M]):
         ordered = {term.own_name for term in self._orders}
         descending = bool(self._orders) and self._orders[-1].descending
         missing = [name for name in fields_of(self._model).primary_key if name not in ordered]
-        return (*self._orders, *(Order(Place((), name), descending) for name in missing))
+        return (*self._orders, *(own_order(name, descending=descending) for name in missing))
 
     def _keys(self) -> list[_Key]:
         columns, keys = fields_of(self._model).columns, list[_Key]()
