@@ -95,6 +95,18 @@ class TestGuard:
             await first
             assert await second == following
 
+    async def test_right_secret_among_concurrent_ones_frees_the_shared_counter(self, stage: Stage) -> None:
+        limits = GuessLimits(
+            stage.database, per_account_and_address=9, per_account=2, per_address=9, first_wait_s=900, outcome_wait_s=0
+        )
+        async with (
+            limits.reserve(Attempt(EMAIL, "192.0.2.1")) as right,
+            limits.reserve(Attempt(EMAIL, "198.51.100.1")) as wrong,
+        ):
+            await stage.database.run(limits.release, right)
+            await limits.confirm(wrong)
+        assert await guess(limits, right=True, network=3) == "right"
+
     async def test_guess_without_an_outcome_counts_as_wrong_later(self, stage: Stage) -> None:
         limits = limits_of(stage, free=1)
         async with limits.reserve(Attempt(EMAIL, "192.0.2.1")):

@@ -91,8 +91,9 @@ class _Counter:
     pending: int
     pending_until: datetime | None
 
-    def blocks(self, now: datetime) -> bool:
-        return self.blocked_until is not None and self.blocked_until > now
+    def blocks(self, now: datetime, free: int) -> bool:
+        # Right guesses may have been taken off since it was blocked.
+        return self.failures >= free and self.blocked_until is not None and self.blocked_until > now
 
     def may_clear(self, free: int) -> bool:
         """Whether the outcome of the pending guesses may be that the next one is free."""
@@ -298,7 +299,7 @@ async def _write_counters(counters: Mapping[str, _Counter]) -> None:
 def _count(
     request: _Request, counters: Mapping[str, _Counter], now: datetime, first_wait_s: float, pending_for: timedelta
 ) -> Reservation | TooManyLogins | _OutcomePending:
-    blocking = [subject for subject in request.limits if counters[subject].blocks(now)]
+    blocking = [subject for subject, free in request.limits.items() if counters[subject].blocks(now, free)]
     if blocking:
         if all(counters[subject].may_clear(request.limits[subject]) for subject in blocking):
             return _OutcomePending()
