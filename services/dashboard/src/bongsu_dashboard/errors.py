@@ -217,6 +217,13 @@ class KeyLimit(FormError, Conflict):
     detail = "Stop or delete a key first"
 
 
+class RotatedBefore(Conflict):
+    """The key was rotated after the form was loaded, perhaps by the same form."""
+
+    code = "rotated_before"
+    detail = "The key was rotated after this form was loaded"
+
+
 class AddressNotAllowed(FormError, Conflict):
     """The allow-list is full, or has the block already."""
 

@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -116,6 +117,18 @@ class TestKey:
         browser = await opened(stage, path)
         refused = await browser.post(f"{path}/memo", {"memo": "a\x07b"})
         assert (refused.status_code, 'id="e-memo"' in refused.text) == (422, True)
+
+    async def test_form_that_is_posted_again_rotates_once(self, stage: Stage) -> None:
+        """A page with a secret that is loaded again: the secret before the first rotation still has to work."""
+        stage.keys.items = [a_key()]
+        path = f"/keys/{stage.keys.items[0].id}/rotate"
+        browser = await opened(stage, path)
+        assert "bsk_secret-1" in (await browser.post(path)).text
+        again = await browser.post(path)
+        assert (again.status_code, again.headers["location"], stage.keys.secrets_made) == (303, path, 1)
+        until = re.search('name="seen" value="([^"]+)"', (await browser.get(path)).text)
+        assert until is not None
+        assert "bsk_secret-2" in (await browser.post(path, {"seen": until[1]})).text
 
     async def test_key_is_stopped_and_activated(self, stage: Stage) -> None:
         stage.keys.items = [a_key()]

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Response
 
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import NotFound
-from bongsu_dashboard.errors import KeyLimit
+from bongsu_dashboard.errors import KeyLimit, RotatedBefore
 from bongsu_dashboard.forms import Draft, Form, FormError, HxDraft, HxForm
 from bongsu_dashboard.keys.port import NewSecret
-from bongsu_dashboard.keys.schemas import LIFETIMES_DAYS, SCOPES, EntryForm, KeyForm, MemoForm, StatusForm
+from bongsu_dashboard.keys.schemas import LIFETIMES_DAYS, SCOPES, EntryForm, KeyForm, MemoForm, RotateForm, StatusForm
 from bongsu_dashboard.keys.service import Keys
 from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
 from bongsu_dashboard.pages.failures import status_of
@@ -76,9 +76,13 @@ async def confirm_rotation(render: Rendering, _user: SignedIn, keys: KeysService
 
 @router.post("/{key_id}/rotate")
 async def rotate_key(
-    render: Rendering, _user: SignedIn, keys: KeysService, _form: HxForm[Form], key_id: UUID
+    render: Rendering, _user: SignedIn, keys: KeysService, form: HxForm[RotateForm], key_id: UUID
 ) -> Response:
-    return _secret_page(render, await keys.rotate(render.browser, key_id), rotated=True)
+    try:
+        made = await keys.rotate(render.browser, key_id, seen=form.seen)
+    except RotatedBefore:
+        return render.redirect(f"{LIST}/{key_id}/rotate")  # it says what another rotation ends
+    return _secret_page(render, made, rotated=True)
 
 
 @router.get("/{key_id}/delete")

@@ -30,6 +30,11 @@ class ApiKey(Received):
             return "expired"
         return "active" if self.status == "active" else "stopped"
 
+    @property
+    def overlap(self) -> str:
+        """Until when the old secret works; empty without one."""
+        return self.previous_secret_valid_until.isoformat() if self.previous_secret_valid_until is not None else ""
+
 
 class NewSecret(ApiKey):
     """A created or rotated key with its secret, which no other response contains."""

@@ -38,6 +38,13 @@ class MemoForm(Form):
     memo: Memo = ""
 
 
+class RotateForm(Form):
+    """The rotation of a key."""
+
+    seen: Annotated[str, StringConstraints(max_length=40)] = ""
+    """Until when the page said that the old secret works; empty for a key without one."""
+
+
 class StatusForm(Form):
     """The status that the button sets."""
 

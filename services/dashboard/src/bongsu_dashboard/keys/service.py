@@ -7,7 +7,7 @@ from uuid import UUID
 
 from bongsu.runtime.errors import Conflict, Invalid
 from bongsu_dashboard.browser import Browser
-from bongsu_dashboard.errors import AddressNotAllowed, KeyLimit
+from bongsu_dashboard.errors import AddressNotAllowed, KeyLimit, RotatedBefore
 from bongsu_dashboard.forms import FieldsRefused
 from bongsu_dashboard.keys.port import AllowlistEntry, ApiKey, KeyClient, KeyPage, NewSecret
 from bongsu_dashboard.keys.schemas import KeyForm
@@ -80,8 +80,14 @@ class Keys:
         except Conflict as error:
             raise KeyLimit from error
 
-    async def rotate(self, browser: Browser, key_id: UUID) -> NewSecret:
-        """Give a key a new secret; the old one works for an overlap."""
+    async def rotate(self, browser: Browser, key_id: UUID, *, seen: str) -> NewSecret:
+        """Give a key a new secret; the old one works for an overlap.
+
+        :param seen: `ApiKey.overlap` as the user saw it.
+        :raises RotatedBefore: it has changed: another rotation would end a secret that the user has not replaced yet.
+        """
+        if (await self._client.find_key(browser, key_id)).overlap != seen:
+            raise RotatedBefore
         return await self._client.rotate_key(browser, key_id)
 
     async def delete(self, browser: Browser, key_id: UUID) -> None:
