@@ -42,7 +42,7 @@ class RotateForm(Form):
     """The rotation of a key."""
 
     seen: Annotated[str, StringConstraints(max_length=40)] = ""
-    """Until when the page said that the old secret works; empty for a key without one."""
+    """Until when the old secret works, as the page showed it; empty for a key without one."""
 
 
 class StatusForm(Form):
