@@ -132,10 +132,7 @@ class TestDiagnosis:
 
 
 class TestPosts:
-    async def test_log_posts_each_command_from_the_change_on(
-        self, broker: MemoryBroker, manager: Actor, discord: Discord
-    ) -> None:
-        await discord.give("ping")
+    async def test_log_posts_changes_and_commands(self, broker: MemoryBroker, manager: Actor, discord: Discord) -> None:
         await put(broker, manager)
         await discord.give("ping", user_id=JAMES)
 
@@ -146,7 +143,7 @@ class TestPosts:
             return len(await posted()) == 2
 
         await eventually(is_posted)
-        assert "**log** 모듈을 켜거나 변경했습니다." in (await posted())[0]
+        assert "**활동 기록** 모듈을 켜거나 변경했습니다." in (await posted())[0]
         assert (await posted())[1] == "`/ping` 명령어가 사용되었습니다."
 
     async def test_feed_gets_a_receipt_for_a_notification_in_the_guild(

@@ -51,6 +51,8 @@ class TestActivity:
             changes=(
                 GuildChange(at=now(), kind="removed", actor="<b>이하늘"),
                 GuildChange(at=now(), kind="of_a_later_version"),
+                GuildChange(at=now(), kind="module_on", detail="feed"),
+                GuildChange(at=now(), kind="module_off", detail="of_a_later_bot"),
             ),
             commands=(CommandUse(at=now(), command="users block", outcome="refused"),),
         )
@@ -58,6 +60,8 @@ class TestActivity:
         assert "/ users block 거부됨" in text.replace("/users", "/ users")
         assert "봇 내보냄 방금 <b>이하늘" in text
         assert "of_a_later_version" in text
+        assert "모듈 켬 방금 알림 기록" in text
+        assert "모듈 끔 방금 of_a_later_bot" in text
 
     async def test_empty_parts_say_what_will_be_there(self, stage: Stage) -> None:
         text = await activity(stage)

@@ -57,9 +57,9 @@ class ModuleHandlers:
         await service.require_channel(self._directory, request)
         change = await self._database.run(service.put, request, actor_id)
         if change.is_new:
-            key = "modules.log_on" if request.enabled else "modules.log_off"
+            key = f"modules.{request.module}_{'on' if request.enabled else 'off'}"
             nonce = f"m-{request.module}-{change.state.revision}-{request.guild_id % 10**10}"
-            self._posts.log(request.guild_id, nonce[:25], key, module=request.module)
+            self._posts.log(request.guild_id, nonce[:25], key)
         return _diagnose(self._find_guild(request.guild_id), change.state)
 
 
