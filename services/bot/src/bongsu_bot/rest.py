@@ -13,6 +13,8 @@ from bongsu_bot.errors import BotNotReady, DiscordUnavailable
 from bongsu_bot.settings import BotSettings
 
 T = TypeVar("T")
+UNAUTHORIZED: Final = 401
+_REFUSAL: Final = "Discord refuses the bot's token"
 CONNECTION_ERRORS: Final = (OSError, aiohttp.ClientError, TimeoutError)
 
 
@@ -29,6 +31,7 @@ class RestClient:
         self._token = settings.token
         self._http: HTTPClient | None = None
         self._login = asyncio.Lock()
+        self._abandoned: set[asyncio.Task[object]] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -36,6 +39,9 @@ class RestClient:
     async def __aexit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
+        for task in self._abandoned:
+            task.cancel()
+        await asyncio.gather(*self._abandoned, return_exceptions=True)
         if self._http is not None:
             await self._http.close()
 
@@ -49,11 +55,30 @@ class RestClient:
         try:
             async with self._login:
                 http = self._http = self._http or await self._log_in()
-            return await request(http)
+            return await self._send(http, request)
+        except discord.HTTPException as error:
+            if error.status == UNAUTHORIZED:
+                raise BotNotReady(_REFUSAL) from error
+            raise
         except discord.LoginFailure as error:
-            raise BotNotReady("Discord refuses the bot's token") from error
+            raise BotNotReady(_REFUSAL) from error
         except CONNECTION_ERRORS as error:
             raise DiscordUnavailable from error
+
+    async def _send(self, http: HTTPClient, request: Callable[[HTTPClient], Awaitable[T]]) -> T:
+        """Send a request; if this is cancelled, cancel the request once no global rate limit holds.
+
+        py-cord 2.8 lets no request pass until the one that met the global limit has waited for its end: if that one is
+        cancelled, none passes any more. Remove this when `HTTPClient.request` sets `_global_over` in a `finally`.
+        """
+        sending = asyncio.ensure_future(request(http))
+        try:
+            return await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            abandoned = asyncio.create_task(_cancel_after_limit(http, sending), name="cancel request to Discord")
+            self._abandoned.add(abandoned)
+            abandoned.add_done_callback(self._abandoned.discard)
+            raise
 
     async def _log_in(self) -> HTTPClient:
         if self._token is None:
@@ -65,3 +90,11 @@ class RestClient:
             await http.close()
             raise
         return http
+
+
+async def _cancel_after_limit(http: HTTPClient, sending: asyncio.Future[T]) -> None:
+    try:
+        await http._global_over.wait()  # noqa: SLF001 - as `_send` says
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
