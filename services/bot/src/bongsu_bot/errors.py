@@ -86,7 +86,7 @@ class RequestOutdated(errors.Conflict):
 
 
 class BotNotReady(errors.Unavailable):
-    """The bot has no token, or Discord refuses it."""
+    """The bot has no token, Discord refuses it, or the bot's database does not answer."""
 
     code = "bot_not_ready"
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from bongsu.broker import RpcError, RpcTimeout
 from bongsu.broker.memory import MemoryBroker
@@ -20,7 +21,10 @@ from bongsu.contracts.rpc import (
 )
 from bongsu.identity.vault import Vault
 from bongsu.mixins import uuid7
+from bongsu_bot.guilds.port import ChannelInfo
+from bongsu_bot.guilds.rest import RestGuildDirectory
 from bongsu_bot.messages.models import SentMessage
+from bongsu_bot.messages.service import WAITING_PER_CHANNEL
 from bongsu_bot.shards.runner import Runner
 from bongsu_sandbox.discord.guilds.models import direct_channel_id
 from services.bot.tests.actors import make_actor
@@ -122,6 +126,45 @@ class TestSendMessage:
         await discord.sandbox.clear_faults()
         await ask(broker, message(), deadline_s=DEADLINE_S)
         assert len(await discord.messages(CHANNEL)) == 1
+
+    async def test_message_waits_while_discord_refuses_the_token(
+        self, discord: Discord, broker: MemoryBroker, vault: Vault
+    ) -> None:
+        actor = await make_actor(vault, JAMES)
+        for route, one in (
+            (f"/channels/{CHANNEL}/messages", message()),
+            ("/users/@me/channels", message(channel_id=None, user_id=actor.user_id)),
+        ):
+            await discord.fault("discord", "error", detail={"route": route, "status": "401"})
+            assert await refused(broker, one) == "bot_not_ready"
+
+    async def test_message_waits_while_the_database_is_unavailable(
+        self, discord: Discord, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def fail(_nonce: str) -> None:
+            raise OperationalError("SELECT", {}, Exception("gone away"))
+
+        monkeypatch.setattr("bongsu_bot.messages.service._find", fail)
+        assert await refused(broker, message()) == "bot_not_ready"
+        assert await discord.messages(CHANNEL) == []
+
+    async def test_authority_is_checked_for_few_messages_of_a_channel_concurrently(
+        self, discord: Discord, broker: MemoryBroker, vault: Vault, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        manager, answers, get_channel = await make_actor(vault, MINJI), asyncio.Event(), RestGuildDirectory.get_channel
+
+        async def wait(directory: RestGuildDirectory, channel_id: int) -> ChannelInfo:
+            await answers.wait()
+            return await get_channel(directory, channel_id)
+
+        monkeypatch.setattr(RestGuildDirectory, "get_channel", wait)
+        requests = [message(f"n-{n}", on_behalf_of=manager.user_id) for n in range(WAITING_PER_CHANNEL + 3)]
+        waiting = [asyncio.create_task(ask(broker, one, deadline_s=DEADLINE_S)) for one in requests]
+        await eventually(lambda: sum(task.done() for task in waiting) == 3, 10)
+        answers.set()
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [one.code for one in outcomes if isinstance(one, RpcError)] == ["channel_busy"] * 3
+        assert len(await discord.messages(CHANNEL)) == WAITING_PER_CHANNEL
 
     async def test_message_is_recorded_when_the_deadline_passes(self, discord: Discord, broker: MemoryBroker) -> None:
         await discord.limits(messages=1, messages_per_s=2.0)

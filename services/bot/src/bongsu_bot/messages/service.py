@@ -2,24 +2,26 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final, ParamSpec, TypeVar
 from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from bongsu.contracts.rpc import MessageSent, SendMessageRequest
 from bongsu.identity.models import LinkedAccount
-from bongsu.mixins import Database, MixinError, utc_now
+from bongsu.mixins import Database, MixinError, is_unavailable, utc_now
 from bongsu.runtime.errors import ServiceError
 from bongsu.runtime.logging import get_logger
-from bongsu_bot.errors import ChannelBusy, ChannelNotFound, NotLinked, OutcomeUnknown
+from bongsu_bot.errors import BotNotReady, ChannelBusy, ChannelNotFound, NotLinked, OutcomeUnknown
 from bongsu_bot.guilds.authority import require_manager
 from bongsu_bot.guilds.port import ChannelInfo, GuildDirectory, GuildPermissions
 from bongsu_bot.messages.models import SentMessage
 from bongsu_bot.messages.port import DiscordMessages
 
+P = ParamSpec("P")
+T = TypeVar("T")
 log = get_logger(__name__)
 WAITING_PER_CHANNEL: Final = 5
 """Discord takes about one message a second for a channel: more would wait beyond the deadlines of their requests."""
@@ -50,6 +52,7 @@ class Messages:
         self._discord = discord
         self._posting: dict[str, asyncio.Task[MessageSent]] = {}
         self._per_channel: Counter[int] = Counter()
+        self._per_target: Counter[int | UUID | None] = Counter()
         self._recorded = 0
 
     @asynccontextmanager
@@ -97,9 +100,10 @@ class Messages:
         """
         posting = self._posting.get(request.nonce)
         if posting is None:
-            if (found := await self._database.run(_find, request.nonce)) is not None:
+            if (found := await self._read(_find, request.nonce)) is not None:
                 return found
-            channel_id = await self._resolve_channel(request)
+            with self._resolving(request.channel_id or request.user_id):
+                channel_id = await self._resolve_channel(request)
             posting = self._posting.get(request.nonce) or self._start(request, channel_id)
         return await asyncio.shield(posting)
 
@@ -147,6 +151,30 @@ class Messages:
         if self._recorded % SWEEP_EVERY == 1:
             await self._database.run(_delete_old)
 
+    @contextmanager
+    def _resolving(self, target: int | UUID | None) -> Iterator[None]:
+        """Bound the requests to Discord that are made before a post, as `_start` bounds the posts.
+
+        :raises ChannelBusy: as many messages to this target are at this point.
+        """
+        if self._per_target[target] >= WAITING_PER_CHANNEL:
+            raise ChannelBusy
+        self._per_target[target] += 1
+        try:
+            yield
+        finally:
+            self._per_target[target] -= 1
+            self._per_target += Counter()
+
+    async def _read(self, work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """:raises BotNotReady: the database does not answer; nothing was posted."""
+        try:
+            return await self._database.run(work, *args, **kwargs)
+        except Exception as error:
+            if is_unavailable(error):
+                raise BotNotReady("The bot's database does not answer") from error
+            raise
+
     async def _resolve_channel(self, request: SendMessageRequest) -> int:
         if request.user_id is not None:
             return await self._discord.open_direct(await self._find_discord_user(request.user_id))
@@ -156,7 +184,7 @@ class Messages:
         return request.channel_id
 
     async def _find_discord_user(self, user_id: UUID) -> int:
-        subject = await self._database.run(LinkedAccount.find_subject, user_id, "discord")
+        subject = await self._read(LinkedAccount.find_subject, user_id, "discord")
         if subject is None:
             raise NotLinked
         return int(subject)
