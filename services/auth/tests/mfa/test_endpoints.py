@@ -204,7 +204,7 @@ class TestGuesses:
         wrong = code_of(secret, steps=7)
         await second_step(each_stage, token, wrong)
         later = datetime.now(UTC) + timedelta(hours=1)
-        await LoginFailures.filter_by().unfiltered().update(blocked_until=later, expires_at=later)
+        await LoginFailures.filter_by().unfiltered().update(blocked_until=later, expires_at=later, failures=1000)
         guesses = [wrong] * 10 + [code_of(secret)] + [wrong] * 10
         answers = await asyncio.gather(*(second_step(each_stage, token, guess) for guess in guesses))
         assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(429, "too_many_logins")}

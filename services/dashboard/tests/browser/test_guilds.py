@@ -1,9 +1,10 @@
 """Adding the bot and removing it, as people do: with a mouse, with keys alone, twice by mistake, without scripts."""
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from services.dashboard.tests.browser.conftest import Opener
 from services.dashboard.tests.browser.scenes import ABSENT, ACTIVE, HOSTILE, full
@@ -121,6 +122,34 @@ class TestRemoving:
         await tab.page.click(".danger button")
         await expect(tab.page).to_have_url(f"{tab.site.url}/guilds")
         assert stage.bot.left == [ACTIVE]
+
+    async def test_poll_that_is_answered_meanwhile_leaves_the_redirect_alone(self, opened: Opener) -> None:
+        stage = full()
+        tab = await opened(stage)
+        removed, polls = asyncio.Event(), asyncio.Event()
+
+        async def hold_poll(route: Route) -> None:
+            polls.set()
+            await removed.wait()
+            await route.fulfill(status=204, headers={"HX-Redirect": f"/guilds/{ACTIVE}"})
+
+        async def remove(route: Route) -> None:
+            answer = await route.fetch()
+            await route.fulfill(response=answer)
+            if "hx-redirect" in answer.headers:
+                removed.set()
+
+        await tab.page.route("**/state?*", hold_poll)
+        await tab.page.route("**/bot/remove", remove)
+        await tab.open(f"/guilds/{ACTIVE}#remove")
+        stage.bot.silent = True
+        await tab.page.fill("#f-name", "봉수대 개발팀")
+        await tab.page.click(".danger button")
+        await polls.wait()  # the page polls until the bot answers
+        stage.bot.silent = False
+        await tab.page.fill("#f-name", "봉수대 개발팀")
+        await tab.page.click(".danger button")
+        await expect(tab.page).to_have_url(f"{tab.site.url}/guilds")
 
 
 class TestFinding:

@@ -108,6 +108,13 @@ function showProgress(count) {
 document.addEventListener("htmx:before:request", (event) => { if (!event.target.matches?.("[data-poll]")) showProgress(1); });
 document.addEventListener("htmx:finally:request", (event) => { if (!event.target.matches?.("[data-poll]")) showProgress(-1); });
 window.addEventListener("beforeunload", () => showProgress(1));
+
+/* Ignore the answer of a poll while a click is answered: its redirect would replace the one of the click. */
+let isLeaving = false;
+document.addEventListener("htmx:before:response", (event) => {
+  if (!event.target.matches?.("[data-poll]")) isLeaving ||= event.detail.ctx.response.headers.has("HX-Redirect");
+  else if (isLeaving || openRequests > 0) event.preventDefault();
+});
 /* htmx marks the forms that it sends; these are sent by the browser. */
 document.addEventListener("submit", (event) => {
   if (!event.defaultPrevented) event.submitter?.setAttribute("aria-busy", "true");
