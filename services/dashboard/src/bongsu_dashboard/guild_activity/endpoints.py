@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 
 from bongsu.runtime.dependencies import Provided
 from bongsu_dashboard.guild_activity.service import Activity
-from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
+from bongsu_dashboard.pages.dependencies import GuildId, Rendering, SignedIn
 
 router = APIRouter(prefix="/guilds/{guild_id}/activity", include_in_schema=False)
 
@@ -16,7 +16,7 @@ async def show_activity(
     render: Rendering,
     _user: SignedIn,
     activity: Annotated[Activity, Provided(Activity)],
-    guild_id: Annotated[int, Path(ge=0, lt=2**64)],
+    guild_id: GuildId,
 ) -> Response:
     found = await activity.load(render.browser, guild_id)
     return render(

@@ -3,7 +3,7 @@
 import secrets
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from bongsu.runtime.dependencies import Provided
 from bongsu_dashboard.errors import SentBefore
@@ -11,12 +11,11 @@ from bongsu_dashboard.forms import Draft, FormError, HxDraft
 from bongsu_dashboard.guild_messages.schemas import MessageForm
 from bongsu_dashboard.guild_messages.service import GuildMessages
 from bongsu_dashboard.guilds.service import GuildPage
-from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
+from bongsu_dashboard.pages.dependencies import GuildId, Rendering, SignedIn
 from bongsu_dashboard.pages.failures import status_of
 from bongsu_dashboard.pages.rendering import Render
 
 router = APIRouter(prefix="/guilds/{guild_id}/messages", include_in_schema=False)
-GuildId = Annotated[int, Path(ge=0, lt=2**64)]
 Messages = Annotated[GuildMessages, Provided(GuildMessages)]
 
 

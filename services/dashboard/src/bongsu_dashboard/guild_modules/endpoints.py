@@ -3,19 +3,18 @@
 import secrets
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 
 from bongsu.runtime.dependencies import Provided
 from bongsu_dashboard.errors import BotSilent, ChannelNotWritable, ModuleOutdated
 from bongsu_dashboard.forms import Draft, FieldProblem, HxDraft
 from bongsu_dashboard.guild_modules.schemas import ModuleForm
 from bongsu_dashboard.guild_modules.service import Modules, ModulesPage
-from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
+from bongsu_dashboard.pages.dependencies import GuildId, Rendering, SignedIn
 from bongsu_dashboard.pages.failures import status_of
 from bongsu_dashboard.pages.rendering import Render
 
 router = APIRouter(prefix="/guilds/{guild_id}/modules", include_in_schema=False)
-GuildId = Annotated[int, Path(ge=0, lt=2**64)]
 ModulesService = Annotated[Modules, Provided(Modules)]
 
 

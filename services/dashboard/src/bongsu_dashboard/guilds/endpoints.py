@@ -7,7 +7,7 @@ import secrets
 import time
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from bongsu.runtime.dependencies import Provided
 from bongsu_dashboard.accounts.service import flash_of_linking
@@ -25,13 +25,12 @@ from bongsu_dashboard.guilds.guild import FILTERS, Guild
 from bongsu_dashboard.guilds.pending import PendingInstalls
 from bongsu_dashboard.guilds.schemas import RemoveForm
 from bongsu_dashboard.guilds.service import GuildPage, Guilds
-from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
+from bongsu_dashboard.pages.dependencies import GuildId, Rendering, SignedIn
 from bongsu_dashboard.pages.failures import status_of
 from bongsu_dashboard.pages.rendering import Render
 
 router = APIRouter(prefix="/guilds", include_in_schema=False)
 
-GuildId = Annotated[int, Path(ge=0, lt=2**64)]
 Removing = Annotated[int | None, Query(ge=0, lt=2**40)]
 """When a removal was requested whose outcome is unknown (Unix time)."""
 REMOVAL_CHECK_S: Final = 60

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 from urllib.parse import parse_qs
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 
 from bongsu.identity.scopes import Role
 from bongsu.runtime.dependencies import Provided, find
@@ -57,6 +57,8 @@ async def current_user_or_sign_in(user: MaybeSignedIn) -> User:
 
 
 SignedIn = Annotated[User, Depends(current_user_or_sign_in)]
+GuildId = Annotated[int, Path(ge=0, lt=2**64)]
+"""The `{guild_id}` of an address."""
 
 
 async def require_confirmation(render: Rendering, _user: SignedIn) -> None:
