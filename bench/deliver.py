@@ -130,7 +130,7 @@ async def delivering(make_database: MakeDatabase) -> AsyncIterator[Pair]:
             waiting[:] = [wake_up(one) for one in made]
 
         async def ours(operations: int) -> None:
-            await run([(DELIVER["normal"], message) for message in waiting])
+            await run([(DELIVER["email"]["normal"], message) for message in waiting])
             sent = await Notification.filter_by(id__in=[one.id for one in made], status="sent").count()
             if sent != operations:
                 raise RuntimeError(f"{operations - sent} of {operations} mails were acknowledged and not sent")

@@ -89,7 +89,7 @@ async def _fill(database: Database, mails: int) -> None:
     broker = RabbitBroker(os.environ[AMQP_VARIABLE])
     await broker.connect()
     await broker.declare(*(QueueSpec(name) for name in ALL_QUEUES))
-    lanes = [DELIVER["bulk" if number % 2 else "normal"] for number in range(mails)]
+    lanes = [DELIVER["email"]["bulk" if number % 2 else "normal"] for number in range(mails)]
     await broker.publish_many([(lane, wake_up(one)) for lane, one in zip(lanes, made, strict=True)])
     await broker.close()
 

@@ -1,5 +1,6 @@
 import asyncio
 import gc
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import OperationalError
 
 from bongsu.mixins import Database, GroupCommit, uuid7
+from bongsu.mixins.group_commit import TRIES_ALONE
 from shared.tests.identity.proxy import proxied
 from shared.tests.mixins.library import Author, LibraryBase
 from tests.eventually import eventually
@@ -126,6 +128,72 @@ class TestStalledTransaction:
         for gate in writer.gates.values():
             gate.set()
         assert [*await asyncio.gather(first, second, third)] == ["A", "B", "C"]
+
+
+class Locked:
+    """Writes items, except those that start with `locked`: they wait for a lock in vain, once they were tried alone
+    until `free` is set."""
+
+    def __init__(self) -> None:
+        self.tries: Counter[str] = Counter()
+        """How often each was tried alone."""
+        self.free = asyncio.Event()
+
+    async def __call__(self, items: Sequence[str]) -> Sequence[str]:
+        if len(items) == 1:
+            self.tries.update(items)
+        for item in items:
+            if item.startswith("locked"):
+                if self.tries[item] > 1:
+                    await self.free.wait()
+                raise OperationalError("INSERT", {}, mysql.OperationalError(1205, "Lock wait timeout exceeded"))
+        return items
+
+
+class TestLockedItem:
+    """An item whose row stays locked waits for it without a place that others need."""
+
+    @pytest.fixture
+    def locked(self) -> Locked:
+        return Locked()
+
+    async def test_transaction_starts_while_an_item_that_was_alone_waits_again(
+        self, db: Database, locked: Locked
+    ) -> None:
+        commit = GroupCommit(db, locked, max_flights=1, stall_s=60)
+        waiting = asyncio.create_task(commit.submit("locked"))
+        await eventually(lambda: locked.tries["locked"] == 2)
+        async with asyncio.timeout(30):
+            assert await commit.submit("a") == "a"
+        assert not waiting.done()
+        locked.free.set()
+        with pytest.raises(OperationalError):
+            await waiting
+
+    async def test_others_of_its_transaction_are_written_while_locked_items_wait_again(
+        self, db: Database, locked: Locked
+    ) -> None:
+        commit = GroupCommit(db, locked, max_flights=1, stall_s=60)
+        items = ["locked-1", "a", "locked-2", "locked-3", "b"]
+        submitted = {item: asyncio.create_task(commit.submit(item)) for item in items}
+        async with asyncio.timeout(30):
+            assert [await submitted["a"], await submitted["b"], await commit.submit("c")] == ["a", "b", "c"]
+        assert not any(task.done() for item, task in submitted.items() if item.startswith("locked"))
+        locked.free.set()
+        await commit.close()
+        assert [locked.tries[item] for item in items] == [TRIES_ALONE, 1, TRIES_ALONE, TRIES_ALONE, 1]
+
+    async def test_close_waits_for_an_item_that_waits_for_its_lock(self, db: Database, locked: Locked) -> None:
+        commit = GroupCommit(db, locked)
+        waiting = asyncio.create_task(commit.submit("locked"))
+        await eventually(lambda: locked.tries["locked"] == 2)
+        closing = asyncio.create_task(commit.close())
+        await asyncio.sleep(0)
+        assert not closing.done()
+        locked.free.set()
+        await closing
+        await asyncio.wait([waiting])
+        assert isinstance(waiting.exception(), OperationalError)
 
 
 @pytest.mark.parametrize("backend", [pytest.param("aiomysql", marks=pytest.mark.mysql)], indirect=True)

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from bongsu.broker import Broker, Consumer, QueueSpec
-from bongsu.contracts.queues import DELIVER, NOTIFY_JOBS, NOTIFY_QUEUES, USERS_CHANGED, USERS_DELETED
+from bongsu.contracts.queues import DELIVER_QUEUES, NOTIFY_JOBS, NOTIFY_QUEUES, USERS_CHANGED, USERS_DELETED
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu.process.readiness import Check
@@ -81,7 +81,7 @@ async def consume(  # noqa: PLR0913 - the collaborators of the process
             await broker.consume(USERS_DELETED, deletions, prefetch=1),
             await broker.consume(USERS_CHANGED, changes, prefetch=1),
         ]
-        for queue in DELIVER.values():
+        for queue in DELIVER_QUEUES:
             # One at a time: the wake-ups that arrive while some are read share the next reading.
             lane = await broker.consume(
                 queue,

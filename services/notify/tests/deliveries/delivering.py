@@ -27,7 +27,7 @@ from bongsu_notify.settings import NotifySettings
 from services.notify.tests.rows import email_row
 from tests.eventually import eventually
 
-QUEUE = DELIVER["normal"]
+QUEUE = DELIVER["email"]["normal"]
 
 
 def make_handler(

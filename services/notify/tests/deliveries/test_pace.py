@@ -169,11 +169,11 @@ class TestPacedDelivery:
         provider = RememberingProvider(max_rate=40.0)
         handlers = [make_handler(database, vault, stop, provider) for _ in range(2)]
         for number in range(40):
-            await accept(database, queue=DELIVER["bulk" if number % 2 else "normal"])
+            await accept(database, queue=DELIVER["email"]["bulk" if number % 2 else "normal"])
         await _pace(database, 40.0).reserve(1, urgent=True)
         first = await _next_at()
         consumers = [
-            await broker.consume(DELIVER[lane], handler, prefetch=16, batch_max=16)
+            await broker.consume(DELIVER["email"][lane], handler, prefetch=16, batch_max=16)
             for lane in ("normal", "bulk")
             for handler in handlers
         ]

@@ -62,7 +62,7 @@ class TestHangingCalls:
         handler = make_handler(database, vault, stop, provider, slots=8)
         for _ in range(20):
             await accept(database, subject="hang")
-        high = DELIVER["high"]
+        high = DELIVER["email"]["high"]
         consumers = [await broker.consume(queue, handler, prefetch=64, batch_max=32) for queue in (QUEUE, high)]
         async with Relay(database, broker).run():
             await eventually(lambda: provider.running["hang"] == 6)
@@ -83,7 +83,7 @@ class TestLanes:
         """The order shows it: only the bulk that ran when the codes came has started before them."""
         provider = Held()
         handler = make_handler(database, vault, stop, provider, slots=4)
-        bulk, high = DELIVER["bulk"], DELIVER["high"]
+        bulk, high = DELIVER["email"]["bulk"], DELIVER["email"]["high"]
         for _ in range(300):
             await accept(database, queue=bulk, subject="bulk", priority="bulk")
         consumers = [await broker.consume(queue, handler, prefetch=16, batch_max=16) for queue in (bulk, high)]
@@ -105,10 +105,10 @@ class TestLanes:
         provider = RememberingProvider()
         handler = make_handler(database, vault, stop, provider, slots=1)
         wake_ups = {lane: [await wake_up(database, subject=lane) for _ in range(8)] for lane in ("normal", "bulk")}
-        for lane in DELIVER:
-            await broker.consume(DELIVER[lane], handler, prefetch=16, batch_max=16)
+        for lane, queue in DELIVER["email"].items():
+            await broker.consume(queue, handler, prefetch=16, batch_max=16)
             for message in wake_ups.get(lane, []):
-                await broker.publish(DELIVER[lane], message)
+                await broker.publish(queue, message)
         await eventually(lambda: len(provider.sent) == 16)
         await handler.close()
         assert Counter(message.subject for message in provider.sent[:9])["bulk"] in (2, 3)

@@ -36,7 +36,7 @@ class TestSubmit:
         assert rows == [("someone@example.com", to, "안녕하세요 🔥", {"text": "봉수가 올랐습니다"})]
         assert made["to"] == to
         wake_up = await OutboxMessage.filter_by().one()
-        assert (wake_up.queue, wake_up.body["notification_id"]) == (DELIVER["normal"], str(made_id))
+        assert (wake_up.queue, wake_up.body["notification_id"]) == (DELIVER["email"]["normal"], str(made_id))
 
     @pytest.mark.parametrize(
         ("change", "field"),

@@ -59,7 +59,7 @@ class TestJobHandler:
         await consumer.cancel()
         made = await Notification.filter_by(id=job.id).values_list("recipient", "template", "sealed_variables")
         assert made == [("new@example.com", "verify-email", job.sealed_variables)]
-        assert await OutboxMessage.filter_by(queue=DELIVER["high"]).count() == 1
+        assert await OutboxMessage.filter_by(queue=DELIVER["email"]["high"]).count() == 1
 
     async def test_malformed_job_is_dead_lettered(
         self, each_database: Database, broker: MemoryBroker, stop: StopSignal

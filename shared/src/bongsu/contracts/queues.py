@@ -16,12 +16,21 @@ USERS_CHANGED: Final = "notify.users.changed"
 BOT_USERS_DELETED: Final = "bot.users.deleted"
 """Deleted accounts, which the bot forgets (`contracts.users.UserDeleted`)."""
 
-DELIVER: Final[dict[Priority, str]] = {
-    "high": "notify.deliver.high",
-    "normal": "notify.deliver.normal",
-    "bulk": "notify.deliver.bulk",
+DELIVER: Final[dict[str, dict[Priority, str]]] = {
+    "email": {
+        "high": "notify.deliver.high",
+        "normal": "notify.deliver.normal",
+        "bulk": "notify.deliver.bulk",
+    },
+    "discord": {
+        "high": "notify.deliver.discord.high",
+        "normal": "notify.deliver.discord.normal",
+        "bulk": "notify.deliver.discord.bulk",
+    },
 }
-"""Wake-ups for the worker (`DeliveryWakeup`), a queue a lane."""
+"""Wake-ups for the worker (`DeliveryWakeup`): a queue for each channel and lane, so that none waits behind another."""
+
+DELIVER_QUEUES: Final = tuple(queue for lanes in DELIVER.values() for queue in lanes.values())
 
 LANES: Final[dict[Priority, int]] = {"high": 0, "normal": 1, "bulk": 2}
 """The order in which the relay takes the lanes: the lowest number first."""
@@ -42,7 +51,7 @@ def bot_rpc_shard(shard: int) -> str:
     return f"bot.rpc.shard.{shard}"
 
 
-NOTIFY_QUEUES: Final[tuple[str, ...]] = (NOTIFY_JOBS, USERS_DELETED, USERS_CHANGED, *DELIVER.values())
+NOTIFY_QUEUES: Final[tuple[str, ...]] = (NOTIFY_JOBS, USERS_DELETED, USERS_CHANGED, *DELIVER_QUEUES)
 """The durable queues that notify consumes."""
 
 BOT_QUEUES: Final[tuple[str, ...]] = (BOT_USERS_DELETED,)

@@ -46,7 +46,7 @@ class Database(Connections):
         """A unit of work: `async with db.unit() as unit:`; with `retries`, `@db.unit(retries=3)` on an async function.
 
         `isolation`: an isolation level for this unit only; `short_lock_wait`: it waits 1 s for a lock, in place of the
-        server's 50 (MySQL and MariaDB).
+        usual 10 (MySQL and MariaDB).
         """
         return Unit(self, retries=retries, isolation=isolation, short_lock_wait=short_lock_wait)
 

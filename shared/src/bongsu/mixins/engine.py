@@ -9,8 +9,9 @@ no transaction. `lower()` folds Unicode as the other databases do.
 MySQL and MariaDB: utf8mb4, the session's time zone UTC, READ COMMITTED. Claims and short units meet fewer gap
 locks and fewer deadlocks than under the default, REPEATABLE READ, and a unit sees what others committed in the
 meantime; a unit that needs one snapshot asks for it (`db.unit(isolation="REPEATABLE READ")`).
-A lock is waited for as long as the server says (50 s), and `SHORT_LOCK_WAIT` is for units that must not wait: whoever
-holds a lock for a second has stopped, and must not stop the others that share the transaction.
+A lock is waited for 10 s at most (a server's own default is 50 s: callers give up before that, and their transactions
+go on holding what they have). `SHORT_LOCK_WAIT` is for units that must not wait: whoever holds a lock for a second has
+stopped, and must not stop the others that share the transaction.
 No intersections of indexes: for a page in the order of the key they read every row that matches, and not a page.
 `CLIENT.FOUND_ROWS` is set by SQLAlchemy for both drivers, so a row count is that of the rows matched, changed
 or not, as SQLite's is.
@@ -41,7 +42,11 @@ _LOST = "bongsu_lost"  # in a connection's info: the error after which its trans
 _HOLDS_LOCK = "bongsu_holds_write_lock"
 _WAITS_SHORT = "bongsu_waits_short"
 
-_MYSQL_SESSION = "SET time_zone = '+00:00', optimizer_switch = 'index_merge_intersection=off'"
+_LOCK_WAIT_S = 10
+_MYSQL_SESSION = (
+    f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {_LOCK_WAIT_S}, "
+    "optimizer_switch = 'index_merge_intersection=off'"
+)
 _MYSQL_OPTIONS: dict[str, object] = {
     "pool_recycle": 1800,
     "pool_size": 10,
@@ -117,7 +122,7 @@ def _set_lock_wait(connection: Connection) -> None:
         return
     cursor = connection.connection.cursor()
     try:
-        cursor.execute(f"SET innodb_lock_wait_timeout = {1 if is_short else 'DEFAULT'}")
+        cursor.execute(f"SET innodb_lock_wait_timeout = {1 if is_short else _LOCK_WAIT_S}")
     finally:
         cursor.close()
     connection.info[_WAITS_SHORT] = is_short

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
@@ -33,9 +34,10 @@ class GroupCommit(Generic[Item, Result]):
 
     A deadlock repeats the transaction. A second one, or a lock that is not free after a second, writes each item alone:
     one locked row fails no other item, and delays the others of its transaction by that second. An item that is alone
-    waits a few seconds more: on a busy machine, those before it hold a lock for longer than one. Another error that
-    means "the database is unavailable" fails every item. Any other error splits the items, until the one that causes it
-    fails alone.
+    waits a few seconds more: on a busy machine, those before it hold a lock for longer than one. Meanwhile it holds no
+    place of a transaction, nor of an item that is tried alone for the first time. Another error that means "the
+    database is unavailable" fails every item. Any other error splits the items, until the one that causes it fails
+    alone.
 
     :param write: writes items inside the transaction's unit of work, and returns one result each, in order; an
         exception among them is raised to its own submitter. It may run more than once for the same items.
@@ -65,8 +67,10 @@ class GroupCommit(Generic[Item, Result]):
         self._flights: set[asyncio.Task[None]] = set()
         self._moving: set[asyncio.Task[None]] = set()
         """The flights that are writing and have not stalled."""
-        self._alone = asyncio.Semaphore(max_flights)
-        """Bounds the connections of items that are written alone."""
+        self._alone: set[asyncio.Task[None]] = set()
+        # Both bound connections. Items whose row stays locked wait among themselves.
+        self._first_tries = asyncio.Semaphore(max_flights)
+        self._repeats = asyncio.Semaphore(max(1, max_flights // 2))
 
     async def submit(self, item: Item) -> Result:
         """Write an item, and return its result once the transaction is committed.
@@ -83,8 +87,8 @@ class GroupCommit(Generic[Item, Result]):
 
     async def close(self) -> None:
         """Wait for the transactions in flight."""
-        while self._flights:
-            await asyncio.wait(self._flights)
+        while running := self._flights | self._alone:
+            await asyncio.wait(running)
 
     def _start(self) -> None:
         while self._waiting and len(self._flights) < self._max_flights:
@@ -110,26 +114,19 @@ class GroupCommit(Generic[Item, Result]):
     async def _fly(self) -> None:
         # Taken when the task runs, and not when it was made: what came in the same moment goes with it.
         entries = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._max_items))]
-        try:
+        with _cancelled_together(entries):
             await self._commit(entries)
-        finally:
-            for entry in entries:
-                entry.future.cancel()  # nothing, where it has its result
 
-    async def _commit(self, entries: Sequence[_Entry[Item, Result]], *, tries: int = TRIES_ALONE) -> None:
+    async def _commit(self, entries: Sequence[_Entry[Item, Result]]) -> None:
         entries = [entry for entry in entries if not entry.future.done()]
         if not entries:
             return
         try:
-            async with asyncio.timeout(self._limit_s):
-                results = await self._run(partial(self._write_all, [entry.item for entry in entries]))
+            results = await self._write_once(entries)
         except Exception as error:  # noqa: BLE001 - it is the submitters'
-            if len(entries) > 1 and may_be_repeated(error):
-                # Concurrently: the one whose row is locked waits again.
-                await asyncio.gather(*(self._commit_alone(entry) for entry in entries))
-                return
-            if may_be_repeated(error) and tries > 1:
-                await self._commit(entries, tries=tries - 1)
+            if may_be_repeated(error):
+                for entry in entries:
+                    self._start_alone(entry, is_repeat=len(entries) == 1)
                 return
             if len(entries) > 1 and not is_unavailable(error):
                 middle = len(entries) // 2
@@ -137,17 +134,32 @@ class GroupCommit(Generic[Item, Result]):
                 await self._commit(entries[middle:])
                 return
             results = [error] * len(entries)
-        for entry, result in zip(entries, results, strict=True):
-            if entry.future.done():
-                continue
-            if isinstance(result, Exception):
-                entry.future.set_exception(result)
-            else:
-                entry.future.set_result(result)
+        _resolve(entries, results)
 
-    async def _commit_alone(self, entry: _Entry[Item, Result]) -> None:
-        async with self._alone:
-            await self._commit([entry])
+    def _start_alone(self, entry: _Entry[Item, Result], *, is_repeat: bool) -> None:
+        task = asyncio.create_task(self._commit_alone(entry, is_repeat=is_repeat), context=Context())
+        self._alone.add(task)
+        task.add_done_callback(self._alone.discard)
+
+    async def _commit_alone(self, entry: _Entry[Item, Result], *, is_repeat: bool) -> None:
+        with _cancelled_together([entry]):
+            results: Sequence[Result | Exception] = []
+            for attempt in range(is_repeat, TRIES_ALONE):
+                async with self._repeats if attempt else self._first_tries:
+                    if entry.future.done():
+                        return
+                    try:
+                        results = await self._write_once([entry])
+                        break
+                    except Exception as error:  # noqa: BLE001 - it is the submitter's
+                        results = [error]
+                        if not may_be_repeated(error):
+                            break
+            _resolve([entry], results)
+
+    async def _write_once(self, entries: Sequence[_Entry[Item, Result]]) -> Sequence[Result | Exception]:
+        async with asyncio.timeout(self._limit_s):
+            return await self._run(partial(self._write_all, [entry.item for entry in entries]))
 
     async def _run(self, write: Callable[[], Awaitable[Sequence[Result | Exception]]]) -> Sequence[Result | Exception]:
         unit = self.database.unit(short_lock_wait=True)
@@ -166,3 +178,24 @@ class GroupCommit(Generic[Item, Result]):
         if flight in self._moving:
             self._stall(flight)
         return results
+
+
+@contextmanager
+def _cancelled_together(entries: Sequence[_Entry[Item, Result]]) -> Iterator[None]:
+    """Cancel the submitters with the task that writes their items: nothing else would end their wait."""
+    try:
+        yield
+    except BaseException:
+        for entry in entries:
+            entry.future.cancel()
+        raise
+
+
+def _resolve(entries: Sequence[_Entry[Item, Result]], results: Sequence[Result | Exception]) -> None:
+    for entry, result in zip(entries, results, strict=True):
+        if entry.future.done():
+            continue
+        if isinstance(result, Exception):
+            entry.future.set_exception(result)
+        else:
+            entry.future.set_result(result)

@@ -111,8 +111,11 @@ class Claims:
 
         async def update() -> None:
             for until in claims:
-                ids = [one.id for one in claimed if one.until == until]
-                await OutboxMessage.filter_by(id__in=ids, claimed_until=until).update(**values)
+                ids = sorted(one.id for one in claimed if one.until == until)
+                # A row that another transaction has locked is being settled or postponed: it must not hold up the rest.
+                free = await OutboxMessage.filter_by(id__in=ids, claimed_until=until).lock(skip_locked=True).pluck("id")
+                if free:
+                    await OutboxMessage.filter_by(id__in=free).update(**values)
 
         await self._database.run(update)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.exc import SQLAlchemyError
 
 from bongsu.broker import Broker, Message
-from bongsu.mixins import Database, MixinError, Query, utc_now
+from bongsu.mixins import Database, MixinError, utc_now
 from bongsu.outbox import service
 from bongsu.outbox.models import OutboxMessage
 from bongsu.outbox.relay import STRANDED_AFTER_S
@@ -130,16 +130,22 @@ class Publisher:
             self._rests_until = time.monotonic() + self._rest_s
             reason = next(type(problem).__name__ for problem in results if problem is not None)
             log.warning("outbox.left_to_relay", count=len(refused), reason=reason)
-            await self._database.run(_claimed(refused).update, visible_at=utc_now(), claimed_until=None)
+            await self._database.run(_update, refused, visible_at=utc_now(), claimed_until=None)
             service.nudge()
 
     async def _mark(self) -> None:
         ids, self._confirmed = self._confirmed, []
         await self._database.run(
-            _claimed(ids).update, published_at=utc_now(), visible_at=utc_now(STRANDED_AFTER_S), claimed_until=None
+            _update, ids, published_at=utc_now(), visible_at=utc_now(STRANDED_AFTER_S), claimed_until=None
         )
 
 
-def _claimed(ids: Sequence[UUID]) -> Query[OutboxMessage]:
-    """The rows that are still as they were committed, or claimed by a relay: not settled, postponed or published."""
-    return OutboxMessage.filter_by(id__in=sorted(ids), claimed_until__isnull=False, published_at=None)
+async def _update(ids: Sequence[UUID], **values: object) -> None:
+    """Update the rows that are still as they were committed, or claimed by a relay: not settled, postponed or published.
+
+    Those that another transaction has locked are left: their consumer is settling or postponing them.
+    """
+    claimed = OutboxMessage.filter_by(id__in=sorted(ids), claimed_until__isnull=False, published_at=None)
+    free = await claimed.lock(skip_locked=True).pluck("id")
+    if free:
+        await OutboxMessage.filter_by(id__in=free).update(**values)

@@ -34,7 +34,9 @@ log = get_logger(__name__)
 SEND_DEADLINE = 0.7
 """No other worker sends what this one may still be sending: the rest of the lease is for recording the outcome."""
 
-_PRIORITIES: Mapping[str, Priority] = {queue: priority for priority, queue in DELIVER.items()}
+_PRIORITIES: Mapping[str, Priority] = {
+    queue: priority for lanes in DELIVER.values() for priority, queue in lanes.items()
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,14 @@ from typing import Final
 from uuid import UUID
 
 from bongsu import outbox
-from bongsu.contracts.jobs import DeliveryWakeup
 from bongsu.contracts.notifications import Status
-from bongsu.contracts.queues import DELIVER, LANES
 from bongsu.identity import audit
 from bongsu.mixins import Q, utc_now
-from bongsu.outbox import NewMessage
 from bongsu_notify.notifications.lists import Filters, NotificationLists
 from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.principal import Principal
 from bongsu_notify.notifications.statuses import sources
+from bongsu_notify.notifications.wakeups import wake_up
 
 RETRYABLE: Final[Sequence[Status]] = sources("queued")
 
@@ -65,15 +63,7 @@ async def retry_many(
             for row in rows
         ]
     )
-    wake_ups = [
-        NewMessage(
-            DELIVER[row.priority],
-            DeliveryWakeup(notification_id=row.id).model_dump(mode="json"),
-            LANES[row.priority],
-        )
-        for row in rows
-    ]
-    await outbox.append_many(wake_ups, now=now)
+    await outbox.append_many([wake_up(row.id, row.channel, row.priority) for row in rows], now=now)
     await audit.record_all(
         [
             audit.entry(

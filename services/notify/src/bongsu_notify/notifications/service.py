@@ -8,9 +8,8 @@ from uuid import UUID
 
 from bongsu import outbox
 from bongsu.contracts.audit import AuditAction
-from bongsu.contracts.jobs import DeliveryWakeup, NotificationJob
+from bongsu.contracts.jobs import NotificationJob
 from bongsu.contracts.notifications import Status
-from bongsu.contracts.queues import DELIVER, LANES
 from bongsu.identity import audit
 from bongsu.identity.models import User
 from bongsu.mixins import Database, Q, utc_now, uuid7
@@ -32,6 +31,7 @@ from bongsu_notify.notifications.principal import Principal
 from bongsu_notify.notifications.schemas import NotificationIn
 from bongsu_notify.notifications.statuses import sources
 from bongsu_notify.notifications.submissions import Submissions, replay
+from bongsu_notify.notifications.wakeups import wake_up
 
 
 class Notifications:
@@ -300,5 +300,5 @@ async def _audit(action: AuditAction, one: Notification, principal: Principal) -
 
 
 async def _wake(one: Notification) -> None:
-    body = DeliveryWakeup(notification_id=one.id).model_dump(mode="json")
-    await outbox.append(DELIVER[one.priority], body, lane=LANES[one.priority])
+    message = wake_up(one.id, one.channel, one.priority)
+    await outbox.append(message.queue, message.body, lane=message.lane)

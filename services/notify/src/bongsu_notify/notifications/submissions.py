@@ -9,13 +9,12 @@ from uuid import UUID
 from sqlalchemy import select
 
 from bongsu import outbox
-from bongsu.contracts.jobs import DeliveryWakeup
-from bongsu.contracts.queues import DELIVER, LANES, Priority
 from bongsu.identity.errors import SignatureRefused
 from bongsu.identity.nonces import Nonce, claim_nonces
 from bongsu.mixins import Database, GroupCommit, utc_now
 from bongsu_notify.errors import IdempotencyMismatch, KeyInProgress
 from bongsu_notify.notifications.models import Notification, NotificationEvent, RetryKey
+from bongsu_notify.notifications.wakeups import wake_up
 
 MAX_CLAIMS = 3
 """How often a transaction tries to claim the idempotency keys that are free again."""
@@ -121,7 +120,7 @@ class Submissions:
             answers |= {one.id: _Answer(error=IdempotencyMismatch()) for one in made if one.key in retried}
             made = [one for one in made if one.key not in retried]
         await NotificationEvent.bulk_create([_accepted(one.id, now) for one in made], savepoint=False)
-        await outbox.append_many([_wakeup(one.row) for one in made], now=now)
+        await outbox.append_many([_wake_up(one.row) for one in made], now=now)
         answers |= {one.id: _Answer(Notification(**one.row, created_at=now, updated_at=now)) for one in made}
         return [answers.get(one.id, _Answer(error=KeyInProgress())) for one in submissions]
 
@@ -194,10 +193,8 @@ def _accepted(notification_id: UUID, at: datetime) -> Row:
     return {"notification_id": notification_id, "status": "accepted", "created_at": at, "updated_at": at}
 
 
-def _wakeup(row: Row) -> outbox.NewMessage:
-    body = DeliveryWakeup(notification_id=row["id"]).model_dump(mode="json")
-    priority: Priority = row["priority"]
-    return outbox.NewMessage(DELIVER[priority], body, LANES[priority], at=row["send_at"])
+def _wake_up(row: Row) -> outbox.NewMessage:
+    return wake_up(row["id"], row["channel"], row["priority"], at=row["send_at"])
 
 
 def _split(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

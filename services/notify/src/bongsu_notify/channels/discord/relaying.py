@@ -7,11 +7,10 @@ from uuid import UUID
 from sqlalchemy import select
 
 from bongsu import outbox
-from bongsu.contracts.jobs import DeliveryWakeup
-from bongsu.contracts.queues import DELIVER, LANES
 from bongsu.mixins import utc_now, uuid7
 from bongsu_notify.channels.port import Outcome, Sent
 from bongsu_notify.notifications.models import Notification, NotificationEvent
+from bongsu_notify.notifications.wakeups import wake_up
 from bongsu_notify.subscriptions.models import Subscription
 
 CHUNK_ROWS: Final = 100
@@ -67,12 +66,4 @@ async def _make(parent: Notification, content: Mapping[str, object], subscriptio
         [{"notification_id": one, "status": "accepted", "created_at": now, "updated_at": now} for one in made],
         savepoint=False,
     )
-    wake_ups = [
-        outbox.NewMessage(
-            DELIVER[parent.priority],
-            DeliveryWakeup(notification_id=one).model_dump(mode="json"),
-            LANES[parent.priority],
-        )
-        for one in made
-    ]
-    await outbox.append_many(wake_ups, now=now)
+    await outbox.append_many([wake_up(one, parent.channel, parent.priority) for one in made], now=now)
