@@ -8,16 +8,23 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import OperationalError
 
-from bongsu.broker import Message
+from bongsu import outbox
+from bongsu.broker import JsonObject, Message
 from bongsu.broker.memory import MemoryBroker
 from bongsu.contracts.jobs import EmailRecipient, NotificationJob
-from bongsu.contracts.queues import NOTIFY_JOBS
+from bongsu.contracts.queues import BOT_MESSAGES, NOTIFY_JOBS
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, uuid7
+from bongsu.outbox.relay import Relay
 from bongsu.runtime.stop import StopSignal
+from bongsu_notify.notifications.models import Notification
 from bongsu_notify.notifications.service import Notifications
+from bongsu_notify.notifications.wakeups import wake_up
 from bongsu_notify.settings import NotifySettings
-from bongsu_notify.worker import create_worker
+from bongsu_notify.worker import consume, create_worker
+from services.notify.tests.channels.discord.bot import CHANNEL, MESSAGE
+from services.notify.tests.deliveries.delivering import status_is
+from services.notify.tests.rows import email_row
 from tests.eventually import eventually
 
 
@@ -67,3 +74,35 @@ class TestMetrics:
             answers.set()
             await accepted.wait()
             await eventually(partial(_is_holding, client, 0))
+
+
+class TestChannels:
+    async def test_mail_is_sent_while_a_backlog_of_another_channel_hangs(
+        self, each_database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        """More Discord messages than the worker takes at a time, and a bot that answers none before the mail is sent."""
+        asked, mail_is_sent = asyncio.Event(), asyncio.Event()
+
+        async def answer(_request: Message) -> JsonObject:
+            asked.set()
+            await mail_is_sent.wait()
+            return {"message_id": str(MESSAGE), "channel_id": str(CHANNEL)}
+
+        to = {"channel_id": str(CHANNEL)}
+        discord = [email_row(channel="discord", recipient=str(CHANNEL), to=to, user_id=uuid7()) for _ in range(20)]
+        mail = email_row(recipient="delivered@simulator.bongsu.test")
+        for row in (*discord, mail):
+            async with each_database.unit():
+                await row.save()
+                message = wake_up(row.id, row.channel, row.priority)
+                await outbox.append(message.queue, message.body)
+        settings = _settings().model_copy(update={"concurrency": 4, "send_timeout_s": 600.0, "lease_s": 600.0})
+        worker = consume(database=each_database, broker=broker, vault=vault, settings=settings, stop=stop)
+        bot = await broker.serve(BOT_MESSAGES, answer)
+        async with worker, Relay(each_database, broker).run():
+            await asked.wait()
+            await eventually(status_is(mail, "delivered"))
+            assert await Notification.filter_by(channel="discord", status="delivered").count() == 0
+            mail_is_sent.set()
+            await eventually(status_is(discord[-1], "delivered"))
+        await bot.cancel()

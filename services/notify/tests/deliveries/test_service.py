@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 from uuid import UUID
@@ -20,6 +21,7 @@ from services.notify.tests.rows import email_row
 
 LEASE_S = 60.0
 MAX_ATTEMPTS = 3
+PAST = datetime(2026, 1, 1, tzinfo=UTC)
 DELIVERIES = Deliveries(lease_s=LEASE_S, max_attempts=MAX_ATTEMPTS)
 
 
@@ -156,12 +158,52 @@ class TestClaim:
         assert claims.settled == {one.id}
         assert await _timeline(one) == [("expired", 0)]
 
-    async def test_claim_fails_the_notification_when_its_attempts_are_exhausted(self, database: Database) -> None:
-        one = await _notification(status="sending", attempt=MAX_ATTEMPTS, lease_owner=uuid7(), lease_until=_ago(1))
-        claims = await _claim(database, one.id)
+    @pytest.mark.parametrize(
+        "values",
+        [{"attempt": MAX_ATTEMPTS}, {"attempt": MAX_ATTEMPTS + 2, "attempts_before": 2}, {"expires_at": PAST}],
+        ids=["last attempt", "last attempt after a retry by hand", "expired"],
+    )
+    async def test_mail_that_was_in_flight_at_a_crash_ends_by_its_event_when_it_may_not_be_sent_again(
+        self, database: Database, values: Mapping[str, object]
+    ) -> None:
+        """It may have been sent: it must not be failed before SES can have reported it, nor sent once more."""
+        ones = [
+            await _notification(
+                **({"status": "sending", "attempt": 1, "lease_owner": uuid7(), "lease_until": _ago(1)} | values)
+            )
+            for _ in range(2)
+        ]
+        ids = [one.id for one in ones]
+        claims = await _claim(database, *ids)
+        assert not claims.claimed
+        assert claims.later == dict.fromkeys(ids, rules.UNKNOWN_ENDS_S)
+        assert await Notification.filter_by(id__in=ids, status="unknown").count() == 2
+        await Notification.filter_by(id=ids[0]).update(provider_message_id="m-1")
+        await Notification.filter_by(id__in=ids).update(next_attempt_at=utc_now(-1))
+        assert (await _claim(database, *ids)).settled == {*ids}
+        rows = [await Notification.get(one) for one in ids]
+        assert [(row.status, row.error_code) for row in rows] == [("sent", None), ("failed", "outcome_unknown")]
+
+    async def test_claim_fails_the_notification_when_it_waits_with_its_attempts_exhausted(
+        self, database: Database
+    ) -> None:
+        one = await _notification(status="retry_wait", attempt=MAX_ATTEMPTS)
+        assert (await _claim(database, one.id)).settled == {one.id}
         row = await Notification.get(one.id)
         assert (row.status, row.error_code) == ("failed", "attempts_exhausted")
-        assert claims.settled == {one.id}
+
+    async def test_unconfirmed_claim_of_the_last_attempt_is_sent_when_its_owner_repeats_it(
+        self, database: Database
+    ) -> None:
+        """Nothing was sent under the claim whose commit was not confirmed: it spends no attempt."""
+        one, owners = await _notification(attempt=MAX_ATTEMPTS - 1), [uuid7() for _ in range(3)]
+        attempts: list[int] = []
+        for number, owner in enumerate(owners):
+            async with database.unit():
+                claims = await DELIVERIES.claim([one.id], owner=owner, earlier=owners[:number])
+            attempts += [row.attempt for row in claims.claimed]
+        assert attempts == [MAX_ATTEMPTS] * 3
+        assert not (await _claim(database, one.id)).claimed
 
     async def test_claim_takes_a_whole_batch(self, database: Database) -> None:
         ids = [(await _notification()).id for _ in range(20)]
@@ -308,6 +350,11 @@ class TestMark:
         assert marked.later == {one.id: rules.UNKNOWN_BACKOFF_S[0]}
         await Notification.filter_by(id=one.id).update(next_attempt_at=utc_now(-1))
         assert [claimed.attempt for claimed in (await _claim(database, one.id)).claimed] == [2]
+
+    async def test_last_attempt_with_an_unknown_outcome_waits_for_an_event(self, database: Database) -> None:
+        one = await _notification(attempt=MAX_ATTEMPTS - 1)
+        marked = await self._mark(database, one, OutcomeUnknown("ReadTimeoutError"))
+        assert marked.later == {one.id: rules.UNKNOWN_ENDS_S}
 
     async def test_unknown_outcomes_wait_longer_with_each_attempt(self, database: Database) -> None:
         waits, deliveries = [], Deliveries(lease_s=LEASE_S, max_attempts=8)

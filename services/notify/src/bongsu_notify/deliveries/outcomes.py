@@ -14,7 +14,7 @@ BACKOFF_S = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)
 UNKNOWN_BACKOFF_S = (30.0, 600.0)
 """The shortest and longest wait of a delivery whose outcome is unknown before it is sent again."""
 UNKNOWN_ENDS_S = 570.0
-"""How long an at-most-once delivery waits for an event of the provider: then it fails, within 10 minutes."""
+"""How long a delivery that is not sent again waits for an event of the provider: then it fails, within 10 minutes."""
 BACKOFF_FRACTION = 0.25
 """A deferred delivery waits for this fraction of its notification's age: briefly at first, then longer."""
 MAX_DEFERRAL_S = 15.0
@@ -58,7 +58,8 @@ def change(row: Notification, outcome: Outcome, max_attempts: int, now: datetime
             entries = [("failed", f"{code}: {detail}")]
         case OutcomeUnknown(detail):
             code, entries = "outcome_unknown", [("unknown", detail)]
-            wake_after_s = _unknown_backoff(tried) if row.guarantee == "at-least-once" else UNKNOWN_ENDS_S
+            may_repeat = row.guarantee == "at-least-once" and tried < max_attempts
+            wake_after_s = _unknown_backoff(tried) if may_repeat else UNKNOWN_ENDS_S
         case TryLater(code, detail, _, spends) if spends and tried >= max_attempts:
             entries = [("failed", f"attempts_exhausted: {code}")]
         case TryLater(code, detail, delay_s, spends):

@@ -99,7 +99,8 @@ class Deliveries:
         # Built once: building these conditions took longer than the database takes for the claims of a batch.
         self._due = _is_due()
         alive = Q(expires_at=None) | Q(expires_at__gt=utc_now())
-        self._sendable = Notification.filter_by(alive, ~is_suppressed(), _attempts() < max_attempts)
+        self._sendable = Notification.filter_by(alive, ~is_suppressed())
+        self._has_attempts = _attempts() < max_attempts
 
     async def peek(self, ids: Sequence[UUID]) -> Mapping[UUID, Peek]:
         """Read what decides how each notification is sent."""
@@ -114,17 +115,21 @@ class Deliveries:
         """Claim the notifications that are due, and decide on the wake-ups of the others.
 
         Due are: waiting ones whose time has come; claims of other workers whose lease ended, where the guarantee
-        allows a second send; and claims of `owner` and of `earlier` owners, whose commits were not confirmed and for
-        which nothing was sent.
+        allows a second send; and claims of `owner` and of `earlier` owners, whose commits were not confirmed: nothing
+        was sent under them, so their attempt is still to be made.
         """
         owner = owner or uuid7()
         own = (Notification.status == "sending") & Notification.lease_owner.in_([owner, *earlier])
         count = (
-            await self._sendable.filter_by(self._due | own)
+            await self._sendable.filter_by((self._due & self._has_attempts) | own)
             .filter_by(id__in=ids)
             .update(
                 status="sending",
-                attempt=Notification.attempt + 1,
+                # MySQL assigns in the order of the columns: the owner is still the one before, and the status is not.
+                attempt=case(
+                    (Notification.lease_owner.in_([owner, *earlier]), Notification.attempt),
+                    else_=Notification.attempt + 1,
+                ),
                 lease_owner=owner,
                 lease_until=utc_now(self.lease_s),
                 next_attempt_at=None,
@@ -196,12 +201,11 @@ class Deliveries:
         is_waited_for = row.status == "unknown" and (row.next_attempt_at is None or row.next_attempt_at <= now)
         if (is_left or row.status == "unknown") and row.provider_message_id is not None:
             return "sent", None
-        if is_left and row.guarantee == "at-most-once":
-            return "unknown", "outcome_unknown"
-        if (is_left or is_waited_for) and is_spent:
-            return "failed", "attempts_exhausted"
-        if (is_left or is_waited_for) and (row.guarantee == "at-most-once" or is_expired or on_list):
-            return "failed", "outcome_unknown"
+        if row.guarantee == "at-most-once" or is_spent or is_expired or on_list:
+            if is_left:
+                return "unknown", "outcome_unknown"
+            if is_waited_for:
+                return "failed", "outcome_unknown"
         return None
 
     async def mark(self, claims: Claims, outcomes: Mapping[UUID, Outcome]) -> MarkResult:
