@@ -80,7 +80,7 @@ class TestChannels:
     async def test_mail_is_sent_while_a_backlog_of_another_channel_hangs(
         self, each_database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:
-        """More Discord messages than the worker takes at a time, and a bot that answers none before the mail is sent."""
+        """More Discord messages than the worker takes in, and a bot that answers none before the mail is sent."""
         asked, mail_is_sent = asyncio.Event(), asyncio.Event()
 
         async def answer(_request: Message) -> JsonObject:

@@ -21,6 +21,7 @@ from bongsu_notify.feedback.service import Feedback
 from bongsu_notify.feedback.sns import SnsVerifier
 from bongsu_notify.notifications import endpoints as notifications
 from bongsu_notify.notifications.lists import NotificationLists
+from bongsu_notify.notifications.retries import Retries
 from bongsu_notify.notifications.service import Notifications
 from bongsu_notify.settings import NotifySettings
 from bongsu_notify.stats import endpoints as stats
@@ -69,7 +70,8 @@ def create_app(
         max_body_bytes=MAX_BODY_BYTES,
     )
     subscriptions = Subscriptions(database, Authority(broker))
-    provide(app, identity, database, service, NotificationLists(database), feedback, subscriptions)
+    lists = NotificationLists(database)
+    provide(app, identity, database, service, lists, Retries(database, lists), feedback, subscriptions)
     app.include_router(notifications.router)
     app.include_router(stats.router)
     app.include_router(suppressions.router)

@@ -169,7 +169,7 @@ class TestClaim:
         """It may have been sent: it must not be failed before SES can have reported it, nor sent once more."""
         ones = [
             await _notification(
-                **({"status": "sending", "attempt": 1, "lease_owner": uuid7(), "lease_until": _ago(1)} | values)
+                **{"status": "sending", "attempt": 1, "lease_owner": uuid7(), "lease_until": _ago(1), **values}
             )
             for _ in range(2)
         ]

@@ -1,5 +1,6 @@
 """`POST /v1/notifications/retry`: many by one request, by a filter or by IDs."""
 
+import asyncio
 from collections.abc import Sequence
 from uuid import uuid4
 
@@ -11,10 +12,11 @@ from bongsu.mixins import utc_now
 from bongsu.outbox.models import OutboxMessage
 from bongsu_notify.notifications.models import Notification, NotificationEvent
 from services.notify.tests.keys import make_key
-from services.notify.tests.notifications.api import Api
+from services.notify.tests.notifications.api import BODY, Api
 from services.notify.tests.rows import email_row
 
 PATH = "/v1/notifications/retry"
+ONCE = {"Idempotency-Key": "once"}
 
 
 async def _failed(user: User, count: int, **values: object) -> Sequence[Notification]:
@@ -118,3 +120,52 @@ class TestRetryNotifications:
             answer = await client.post(PATH, json=body)
         assert answer.status_code == 422
         assert message in answer.json()["errors"][0]["msg"]
+
+
+class TestIdempotencyKey:
+    async def test_repeated_request_gets_the_first_answer_and_retries_nothing_more(self, each_api: Api) -> None:
+        user = await each_api.user("me@example.com")
+        rows = await _failed(user, 3)
+        body = {"status": ["failed"], "limit": 2}
+        async with each_api.client(await make_key(user, each_api.vault)) as client:
+            answers = [(await client.post(PATH, json=body, headers=ONCE)).json() for _ in range(2)]
+            assert answers[0]["retried"] == 2
+            assert answers == [{"retried": 2, "next": str(rows[1].id)}] * 2
+            assert await _statuses(rows) == ["failed", "queued", "queued"]
+            none = {"topic": "none"}
+            empty = [(await client.post(PATH, json=none, headers={"Idempotency-Key": "0"})).json() for _ in range(2)]
+        assert empty == [{"retried": 0, "next": None}] * 2
+        assert await OutboxMessage.row_count() == 2
+
+    async def test_key_is_refused_when_another_request_used_it(self, each_api: Api) -> None:
+        user = await each_api.user("me@example.com")
+        first, second, _ = await _failed(user, 3)
+        async with each_api.client(await make_key(user, each_api.vault)) as client:
+            await client.post(PATH, json={"ids": [str(first.id)]}, headers=ONCE)
+            answers = [
+                await client.post(PATH, json={"ids": [str(second.id)]}, headers=ONCE),
+                await client.post(f"/v1/notifications/{first.id}/retry", headers=ONCE),
+                await client.post("/v1/notifications", json=BODY, headers=ONCE),
+            ]
+            await client.post(f"/v1/notifications/{second.id}/retry", headers={"Idempotency-Key": "single"})
+            await client.post("/v1/notifications", json=BODY, headers={"Idempotency-Key": "submission"})
+            for key in ("single", "submission"):
+                body = {"status": ["failed"]}
+                answers.append(await client.post(PATH, json=body, headers={"Idempotency-Key": key}))
+        assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [
+            (422, "idempotency_mismatch")
+        ] * 5
+        assert await _statuses([first, second]) == ["queued", "queued"]
+        assert await Notification.filter_by(status="failed").count() == 1
+
+    async def test_copies_that_arrive_together_retry_once(self, each_api: Api) -> None:
+        user = await each_api.user("me@example.com")
+        await _failed(user, 20)
+        async with each_api.client(await make_key(user, each_api.vault)) as client:
+            answers = await asyncio.gather(
+                *(client.post(PATH, json={"status": ["failed"], "limit": 5}, headers=ONCE) for _ in range(8))
+            )
+        assert {answer.status_code for answer in answers} == {202}
+        assert len({answer.text for answer in answers}) == 1
+        assert answers[0].json()["retried"] == 5
+        assert await Notification.filter_by(status="queued").count() == await OutboxMessage.row_count() == 5

@@ -141,7 +141,7 @@ class Publisher:
 
 
 async def _update(ids: Sequence[UUID], **values: object) -> None:
-    """Update the rows that are still as they were committed, or claimed by a relay: not settled, postponed or published.
+    """Update the rows that are still as committed, or claimed by a relay: not settled, postponed or published.
 
     Those that another transaction has locked are left: their consumer is settling or postponing them.
     """

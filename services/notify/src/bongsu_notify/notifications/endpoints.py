@@ -21,7 +21,7 @@ from bongsu.runtime.problems import problems
 from bongsu_notify.channels.registry import AnyNotificationIn
 from bongsu_notify.notifications.lists import Filters, NotificationLists, Period
 from bongsu_notify.notifications.principal import Principal, principal_of
-from bongsu_notify.notifications.retries import retry_many
+from bongsu_notify.notifications.retries import Retries
 from bongsu_notify.notifications.schemas import ListQuery, NoQuery, PeriodQuery, RetryIn
 from bongsu_notify.notifications.service import Notifications
 
@@ -54,6 +54,7 @@ Writer = Annotated[Principal, Depends(_writer)]
 Submitter = Annotated[Principal, Depends(_submitter, scope="function")]
 Service = Annotated[Notifications, Provided(Notifications)]
 Lists = Annotated[NotificationLists, Provided(NotificationLists)]
+RetriesService = Annotated[Retries, Provided(Retries)]
 Units = Annotated[Database, Provided(Database)]
 Id = Annotated[UUID, Path(description="Notification ID, as returned by the 202 response")]
 IdempotencyKey = Annotated[
@@ -62,8 +63,8 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
-        description="Makes the request safe to repeat: for 24 hours the same key with the same body returns the "
-        "notification of the first request, and with another body is refused. A field left out equals its default",
+        description="Makes the request safe to repeat: for 24 hours the same key with the same body returns what the "
+        "first request made, and with another body is refused. A field left out equals its default",
     ),
 ]
 
@@ -118,23 +119,18 @@ async def count_notifications(
     )
 
 
-@router.post("/retry", dependencies=NO_QUERY, status_code=202, responses=problems(401, 403, 422, 503))
-async def retry_notifications(body: RetryIn, principal: Writer, lists: Lists, database: Units) -> RetriedNotifications:
+@router.post("/retry", dependencies=NO_QUERY, status_code=202, responses=problems(401, 403, 409, 422, 503))
+async def retry_notifications(
+    body: RetryIn, principal: Writer, retries: RetriesService, idempotency_key: IdempotencyKey = None
+) -> RetriedNotifications:
     """Send many failed or expired notifications again, newest first: at most `limit`, and `next` continues.
 
     Those that cannot be retried stay as they are. A repeated request finds what it retried no longer failed.
     """
-    filters = Filters(
-        statuses=body.status,
-        channel=body.channel,
-        topic=body.topic,
-        recipient=body.to,
-        search=body.q,
-        period=Period(body.since, body.until),
-        ids=body.ids,
+    retried = await retries.retry(body, principal, idempotency_key=idempotency_key)
+    return RetriedNotifications(
+        retried=retried.count, next=str(retried.following) if retried.following is not None else None
     )
-    retried, following = await database.run(retry_many, lists, principal, filters, limit=body.limit, after=body.after)
-    return RetriedNotifications(retried=retried, next=str(following) if following else None)
 
 
 @router.get("/{notification_id}", dependencies=NO_QUERY, responses=problems(401, 403, 404, 422))

@@ -3,16 +3,20 @@
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Final, TypeVar
 
 from bongsu import mixins
 from bongsu.mixins import Database
 from bongsu.runtime.errors import ServiceError
 from bongsu_notify.errors import KeyInProgress
-from bongsu_notify.notifications.models import Notification
-from bongsu_notify.notifications.schemas import NotificationIn
+from bongsu_notify.notifications.schemas import Body
+
+IDEMPOTENCY_WINDOW: Final = timedelta(hours=24)
+T = TypeVar("T")
 
 
-def fingerprint(request: NotificationIn) -> str:
+def fingerprint(request: Body) -> str:
     """A digest of the request, whatever its spacing and the order of its fields.
 
     A field at its default counts as left out, so that an optional field of the next release changes no digest.
@@ -26,9 +30,9 @@ async def idempotent(
     database: Database,
     key: str | None,
     *,
-    make: Callable[[], Awaitable[Notification]],
-    replay: Callable[[str], Awaitable[Notification | None]],
-) -> Notification:
+    make: Callable[[], Awaitable[T]],
+    replay: Callable[[str], Awaitable[T | None]],
+) -> T:
     """Run `make` in a unit of work; where the key was used before, return what it made then.
 
     :raises KeyInProgress: another request with this key is still in progress.

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import Double, ForeignKey, Index, SmallInteger, String, UniqueConstraint
+from sqlalchemy import Double, ForeignKey, Index, Integer, SmallInteger, String, UniqueConstraint
 from sqlalchemy.dialects.mysql import MEDIUMTEXT
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Text
@@ -121,7 +121,12 @@ class RetryKey(NotifyModel):
 
     principal: Mapped[str] = mapped_column(AsciiKey(48))
     idempotency_key: Mapped[str] = mapped_column(AsciiKey(255))
-    notification_id: Mapped[UUID] = mapped_column(UUIDKey(), ForeignKey("notifications.id", ondelete="CASCADE"))
+    notification_id: Mapped[UUID | None] = mapped_column(UUIDKey(), ForeignKey("notifications.id", ondelete="CASCADE"))
+    """What was retried: of many, the first; None if none could be."""
+    fingerprint: Mapped[str | None] = mapped_column(AsciiKey(64))
+    """Of a retry of many: the request. `retried` and `following` are its answer."""
+    retried: Mapped[int | None] = mapped_column(Integer)
+    following: Mapped[UUID | None] = mapped_column(UUIDKey())
 
     __table_args__ = (
         UniqueConstraint("principal", "idempotency_key", name="uq_notification_retry_keys_idempotency"),

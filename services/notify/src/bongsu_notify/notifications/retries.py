@@ -1,18 +1,23 @@
 """Retries of many notifications by one request."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
 from bongsu import outbox
 from bongsu.contracts.notifications import Status
 from bongsu.identity import audit
-from bongsu.mixins import Q, utc_now
-from bongsu_notify.notifications.lists import Filters, NotificationLists
+from bongsu.mixins import Database, Q, utc_now
+from bongsu_notify.errors import IdempotencyMismatch
+from bongsu_notify.notifications.idempotency import IDEMPOTENCY_WINDOW, fingerprint, idempotent
+from bongsu_notify.notifications.lists import Filters, NotificationLists, Period
 from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.principal import Principal
+from bongsu_notify.notifications.retry_keys import RetryKeys
+from bongsu_notify.notifications.schemas import RetryIn
 from bongsu_notify.notifications.statuses import sources
 from bongsu_notify.notifications.wakeups import wake_up
 
@@ -24,22 +29,77 @@ MAY_BE_SENT: Final = (Q(template=None) | Q(sealed_variables__isnull=False)) & ~Q
 """Not where the secret variables are deleted, nor where a mail that must not be sent twice may have been sent."""
 
 
-async def retry_many(
-    lists: NotificationLists, principal: Principal, filters: Filters, *, limit: int, after: UUID | None
-) -> tuple[int, UUID | None]:
-    """Send failed and expired notifications again, newest first; return how many, and the id to continue after.
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """How many were retried, and the id to continue after (None at the end)."""
 
-    Those that may not be sent again, or are no longer failed, stay as they are. Runs in the caller's unit of work.
-    """
-    wanted = replace(filters, statuses=filters.statuses or RETRYABLE, conditions=(MAY_BE_SENT,))
-    page, following = await lists.list_page(principal, wanted, limit=limit, after=after)
-    if not page:
-        return 0, following
+    count: int
+    following: UUID | None
+
+
+class Retries:
+    """Retries of many. `retry` opens units of work of its own."""
+
+    def __init__(self, database: Database, lists: NotificationLists, window: timedelta = IDEMPOTENCY_WINDOW) -> None:
+        self._database = database
+        self._lists = lists
+        self._keys = RetryKeys(window)
+
+    async def retry(self, request: RetryIn, principal: Principal, *, idempotency_key: str | None) -> Retried:
+        """Send failed and expired notifications again, newest first.
+
+        Those that may not be sent again, or are no longer failed, stay as they are.
+
+        :raises IdempotencyMismatch: the key was used for another request.
+        """
+        return await idempotent(
+            self._database,
+            idempotency_key,
+            make=partial(self._retry, request, principal, idempotency_key),
+            replay=partial(self._find_retried, request, principal),
+        )
+
+    async def _retry(self, request: RetryIn, principal: Principal, idempotency_key: str | None) -> Retried:
+        filters = Filters(
+            statuses=request.status or RETRYABLE,
+            channel=request.channel,
+            topic=request.topic,
+            recipient=request.to,
+            search=request.q,
+            period=Period(request.since, request.until),
+            ids=request.ids,
+            conditions=(MAY_BE_SENT,),
+        )
+        page, following = await self._lists.list_page(principal, filters, limit=request.limit, after=request.after)
+        rows = await _queue(page, principal) if page else []
+        if idempotency_key is not None:
+            await self._keys.claim(
+                principal.name,
+                idempotency_key,
+                rows[0].id if rows else None,
+                fingerprint=fingerprint(request),
+                retried=len(rows),
+                following=following,
+            )
+        return Retried(len(rows), following)
+
+    async def _find_retried(self, request: RetryIn, principal: Principal, idempotency_key: str) -> Retried | None:
+        """What this key retried within the window."""
+        used = await self._keys.find(principal.name, idempotency_key)
+        if used is None:
+            return None
+        if used.retried is None or used.fingerprint != fingerprint(request):
+            raise IdempotencyMismatch
+        return Retried(used.retried, used.following)
+
+
+async def _queue(page: Sequence[Notification], principal: Principal) -> Sequence[Notification]:
+    """Queue those of a page that are still to be retried, with entries and wake-ups; return them."""
     # Another request may retry the same ones at this moment.
     still = Notification.filter_by(id__in=sorted(row.id for row in page), status__in=RETRYABLE)
     locked = {*await still.lock().pluck("id")}
     if not locked:
-        return 0, following
+        return []
     rows = [row for row in page if row.id in locked]
     await Notification.filter_by(id__in=sorted(locked)).update(
         status="queued",
@@ -72,4 +132,4 @@ async def retry_many(
             for row in rows
         ]
     )
-    return len(rows), following
+    return rows

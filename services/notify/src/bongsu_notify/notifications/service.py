@@ -25,9 +25,10 @@ from bongsu_notify.errors import (
     NotRetryable,
     OnTrial,
 )
-from bongsu_notify.notifications.idempotency import fingerprint, idempotent
-from bongsu_notify.notifications.models import Notification, NotificationEvent, RetryKey
+from bongsu_notify.notifications.idempotency import IDEMPOTENCY_WINDOW, fingerprint, idempotent
+from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.principal import Principal
+from bongsu_notify.notifications.retry_keys import RetryKeys
 from bongsu_notify.notifications.schemas import NotificationIn
 from bongsu_notify.notifications.statuses import sources
 from bongsu_notify.notifications.submissions import Submissions, replay
@@ -48,7 +49,7 @@ class Notifications:
         channels: Mapping[str, Channel[Any]],
         *,
         everyone_is_live: bool,
-        idempotency_window: timedelta = timedelta(hours=24),
+        idempotency_window: timedelta = IDEMPOTENCY_WINDOW,
         max_ahead: timedelta = timedelta(days=366),
         max_behind: timedelta = timedelta(minutes=1),
         timeline_limit: int = 200,
@@ -56,7 +57,7 @@ class Notifications:
         self._database = database
         self._channels = channels
         self._everyone_is_live = everyone_is_live
-        self._idempotency_window = idempotency_window
+        self._retry_keys = RetryKeys(idempotency_window)
         self._max_ahead = max_ahead
         self._max_behind = max_behind
         self._timeline_limit = timeline_limit
@@ -129,23 +130,6 @@ class Notifications:
         user = await User.get_or_none(principal.user_id)
         if user is None or not (user.sending == "live" or channel.is_to_self(request, user)):
             raise OnTrial
-
-    async def _claim_retry_key(self, principal: Principal, idempotency_key: str, notification_id: UUID) -> None:
-        """:raises IdempotencyMismatch: a notification was submitted with this key."""
-        start = utc_now(-self._idempotency_window.total_seconds())
-        await RetryKey.filter_by(principal=principal.name, created_at__lt=start).delete()
-        await RetryKey.create(
-            principal=principal.name,
-            idempotency_key=idempotency_key,
-            notification_id=notification_id,
-            created_at=utc_now(),
-        )
-        # A locking read, after the key was claimed: a submission at the same moment does the same the other way round.
-        submitted = Notification.filter_by(
-            principal=principal.name, idempotency_key=idempotency_key, created_at__ge=start
-        )
-        if await submitted.lock().pluck("id"):
-            raise IdempotencyMismatch
 
     async def submit_job(self, job: NotificationJob) -> Notification | None:
         """Accept a mail that another service asks for. None if this job was accepted before."""
@@ -261,21 +245,17 @@ class Notifications:
         await _wake(found)
         await _audit("notification.retried", found, principal)
         if idempotency_key is not None:
-            await self._claim_retry_key(principal, idempotency_key, found.id)
+            await self._retry_keys.claim(principal.name, idempotency_key, found.id)
         return found
 
     async def _find_retried(
         self, notification_id: UUID, principal: Principal, idempotency_key: str
     ) -> Notification | None:
         """What this key retried within the window, as it is now."""
-        used = await RetryKey.filter_by(
-            principal=principal.name,
-            idempotency_key=idempotency_key,
-            created_at__ge=utc_now(-self._idempotency_window.total_seconds()),
-        ).first()
+        used = await self._retry_keys.find(principal.name, idempotency_key)
         if used is None:
             return None
-        if used.notification_id != notification_id:
+        if used.notification_id != notification_id or used.fingerprint is not None:
             raise IdempotencyMismatch
         return await self.find(notification_id, principal)
 
