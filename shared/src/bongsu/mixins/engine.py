@@ -9,7 +9,7 @@ no transaction. `lower()` folds Unicode as the other databases do.
 MySQL and MariaDB: utf8mb4, the session's time zone UTC, READ COMMITTED. Claims and short units meet fewer gap
 locks and fewer deadlocks than under the default, REPEATABLE READ, and a unit sees what others committed in the
 meantime; a unit that needs one snapshot asks for it (`db.unit(isolation="REPEATABLE READ")`).
-A lock is waited for 10 s at most (a server's own default is 50 s: callers give up before that, and their transactions
+A lock is waited for 10 s at most (a server's own default is 50 s: callers time out before that, and their transactions
 go on holding what they have). `SHORT_LOCK_WAIT` is for units that must not wait: whoever holds a lock for a second has
 stopped, and must not stop the others that share the transaction.
 No intersections of indexes: for a page in the order of the key they read every row that matches, and not a page.
