@@ -96,6 +96,7 @@ class TestBotInAGuild:
         await page.locator("a[href$='/modules']").click()
         module = page.locator("#module-log")
         await module.get_by_role("button").click()
+        await page.locator("button", has_text="변경 저장").click()
         await expect(module.locator("[data-tone=ok]")).to_be_visible()
         await expect(module.locator("input[name=revision]")).to_have_value("1")
 

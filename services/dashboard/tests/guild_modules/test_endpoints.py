@@ -10,7 +10,8 @@ PATH = f"/guilds/{GUILD}/modules"
 
 
 def fields(**changed: str) -> dict[str, str | list[str]]:
-    return {"module": "feed", "act": "on", "channel": str(GENERAL), "revision": "0", "attempt": "a" * 24, **changed}
+    wanted = {"module": "feed", "act": "on", "channel": str(GENERAL), "revision": "0", "attempt": "a" * 24}
+    return {**wanted, "confirmed": "true", **changed}
 
 
 @pytest.fixture
@@ -63,6 +64,36 @@ class TestPage:
         assert "<form" not in page.partition("<main")[2].partition("</main")[0]
 
 
+class TestReview:
+    async def test_form_shows_what_changes_before_it_is_saved(self, stage: Stage) -> None:
+        browser = stage.mina()
+        await browser.get(PATH)
+        page = await browser.post(PATH, fields(confirmed=""))
+        assert (page.status_code, stage.bot.modules, stage.directory.assertions) == (200, {}, [])
+        shown = text_of(page.text)
+        assert "상태 현재: 꺼짐 저장 후: 켜짐" in shown
+        assert "채널 현재: 채널 없음 저장 후: #general" in shown
+        for name, value in fields().items():
+            assert f'name="{name}" value="{value}"' in page.text
+
+    async def test_only_what_differs_is_shown(self, stage: Stage) -> None:
+        stage.bot.modules[GUILD] = {"feed": ModuleState(module="feed", enabled=True, channel_id=GENERAL, revision=1)}
+        browser = stage.mina()
+        await browser.get(PATH)
+        page = text_of((await browser.post(PATH, fields(act="off", revision="1", confirmed=""))).text)
+        assert "상태 현재: 켜짐 저장 후: 꺼짐" in page
+        assert "#general" not in page
+
+    async def test_form_that_changes_nothing_saves_nothing(self, stage: Stage) -> None:
+        stage.bot.modules[GUILD] = {"feed": ModuleState(module="feed", enabled=True, channel_id=GENERAL, revision=1)}
+        browser = stage.mina()
+        await browser.get(PATH)
+        answer = await browser.post(PATH, fields(revision="1", confirmed=""))
+        assert (answer.status_code, answer.headers["location"]) == (303, PATH)
+        assert "저장할 내용이 없습니다" in text_of((await browser.get(PATH)).text)
+        assert stage.bot.modules[GUILD]["feed"].revision == 1
+
+
 class TestChange:
     async def test_module_is_switched_on_and_off(self, stage: Stage) -> None:
         browser = stage.mina()
@@ -81,12 +112,15 @@ class TestChange:
         assert [(await browser.post(PATH, fields())).status_code for _ in range(2)] == [303, 303]
         assert stage.bot.modules[GUILD]["feed"].revision == 1
 
-    async def test_other_change_is_shown_in_place_of_this_one(self, stage: Stage) -> None:
+    @pytest.mark.parametrize("confirmed", ["", "true"])
+    async def test_other_change_is_shown_beside_the_one_that_was_not_saved(self, stage: Stage, confirmed: str) -> None:
         browser = stage.mina()
         await browser.get(PATH)
         stage.bot.modules[GUILD] = {"feed": ModuleState(module="feed", enabled=True, channel_id=GENERAL, revision=1)}
-        answer = await browser.post(PATH, fields(act="off"))
+        answer = await browser.post(PATH, fields(act="off", confirmed=confirmed))
         assert answer.status_code == 409
+        assert "알림 기록 변경을 저장하지 않았습니다 설정하려던 값은" in text_of(answer.text)
+        assert "상태 꺼짐 채널 #general" in text_of(answer.text)
         assert "다른 사람이 이 모듈을 변경했습니다" in text_of(answer.text)
         assert 'name="revision" value="1"' in answer.text
         assert f'value="{"a" * 24}"' not in answer.text

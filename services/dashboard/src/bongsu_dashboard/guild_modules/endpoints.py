@@ -9,7 +9,8 @@ from bongsu.runtime.dependencies import Provided
 from bongsu_dashboard.errors import BotSilent, ChannelNotWritable, ModuleOutdated
 from bongsu_dashboard.forms import Draft, FieldProblem, HxDraft
 from bongsu_dashboard.guild_modules.schemas import ModuleForm
-from bongsu_dashboard.guild_modules.service import Modules, ModulesPage
+from bongsu_dashboard.guild_modules.service import Modules, ModulesPage, Review
+from bongsu_dashboard.guilds.service import GuildPage
 from bongsu_dashboard.pages.dependencies import GuildId, Rendering, SignedIn
 from bongsu_dashboard.pages.failures import status_of
 from bongsu_dashboard.pages.rendering import Render
@@ -27,25 +28,48 @@ async def show_modules(render: Rendering, _user: SignedIn, modules: ModulesServi
 async def set_module(
     render: Rendering, _user: SignedIn, modules: ModulesService, guild_id: GuildId, form: HxDraft[ModuleForm]
 ) -> Response:
-    status, wanted = 422, form.model
+    """Show what the form changes, then make the change that the user has confirmed."""
+    status, wanted, lost = 422, form.model, None
     if wanted is not None:
         try:
+            if not wanted.confirmed:
+                return _review_page(render, await modules.review(render.browser, guild_id, wanted), wanted)
             state = await modules.set(render.browser, guild_id, wanted)
         except BotSilent as error:
             form, status = form.refused(FieldProblem("", "bot_silent")), status_of(error)
         except ChannelNotWritable as error:
             form, status = form.refused_by(error), status_of(error)
         except ModuleOutdated as error:
-            # The form shows the other change now, which the user has not seen: nothing of this one is kept.
-            form, status = Draft(None, {"module": [wanted.module]}).refused_by(error), status_of(error)
+            # The form shows the other change, which the user has not seen; beside it the change that was not saved.
+            form, status, lost = Draft(None, {"module": [wanted.module]}).refused_by(error), status_of(error), wanted
         else:
             flash = "ok.module_on" if state.enabled else "ok.module_off"
             return render.redirect(f"/guilds/{guild_id}/modules", flash=flash)
-    return _modules_page(render, await modules.load_page(render.browser, guild_id), form, status)
+    return _modules_page(render, await modules.load_page(render.browser, guild_id), form, status, lost=lost)
 
 
-def _modules_page(render: Render, page: ModulesPage, form: Draft[ModuleForm], status: int = 200) -> Response:
-    """`form` is the one that was refused, of one module."""
+def _review_page(render: Render, review: Review, form: ModuleForm) -> Response:
+    if not review.changes:
+        return render.redirect(f"/guilds/{review.guild.guild.id}/modules", flash="note.module_unchanged")
+    return render(
+        "guild_modules/review.html",
+        guild=review.guild.guild,
+        changes=review.changes,
+        form=form,
+        fields=form.model_dump(exclude={"confirmed"}),
+        names=_names(review.guild),
+    )
+
+
+def _modules_page(
+    render: Render,
+    page: ModulesPage,
+    form: Draft[ModuleForm],
+    status: int = 200,
+    *,
+    lost: ModuleForm | None = None,
+) -> Response:
+    """`form` is the one that was refused, of one module; `lost` what it asked for, if another change came first."""
     unchanged: Draft[ModuleForm] = Draft()
     return render(
         "guild_modules/modules.html",
@@ -53,8 +77,14 @@ def _modules_page(render: Render, page: ModulesPage, form: Draft[ModuleForm], st
         guild=page.guild.guild,
         modules=page.modules.modules if page.modules is not None else None,
         channels=page.guild.writable,
-        names={channel.id: channel.name for channel in page.guild.channels},
+        names=_names(page.guild),
         refused=form,
+        lost=lost,
         unchanged=unchanged,
         new_attempt=lambda: secrets.token_urlsafe(24),
     )
+
+
+def _names(page: GuildPage) -> dict[str, str]:
+    """The names of the channels by their IDs, as forms hold them."""
+    return {str(channel.id): channel.name for channel in page.channels}

@@ -18,3 +18,5 @@ class ModuleForm(Form):
     """Of the state that the user saw."""
     attempt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
     """Made with the page: a form that is posted twice makes one change."""
+    confirmed: bool = False
+    """Whether the user has seen what changes."""

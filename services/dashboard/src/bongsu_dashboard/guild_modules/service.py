@@ -2,10 +2,11 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Literal
 
 from bongsu.contracts.rpc import GuildModules, ModuleState
 from bongsu_dashboard.browser import Browser
-from bongsu_dashboard.errors import BotSilent, ChannelNotWritable
+from bongsu_dashboard.errors import BotSilent, ChannelNotWritable, ModuleOutdated
 from bongsu_dashboard.guild_modules.schemas import ModuleForm
 from bongsu_dashboard.guilds.port import Bot, GuildDirectory
 from bongsu_dashboard.guilds.service import GuildPage, Guilds
@@ -17,6 +18,23 @@ class ModulesPage:
 
     guild: GuildPage
     modules: GuildModules | None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """A field that a form changes. The values are texts of the form; empty where there is none."""
+
+    field: Literal["act", "channel"]
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a form would change: nothing if `changes` is empty."""
+
+    guild: GuildPage
+    changes: tuple[FieldChange, ...]
 
 
 class Modules:
@@ -37,28 +55,44 @@ class Modules:
         )
         return ModulesPage(page, modules if page.guild.has_bot else None)
 
-    async def set(self, browser: Browser, guild_id: int, form: ModuleForm) -> ModuleState:
-        """Set a module, once for each `attempt` of the form.
+    async def review(self, browser: Browser, guild_id: int, form: ModuleForm) -> Review:
+        """Compare a form with the module as it is now; nothing is changed.
 
         :raises GuildNotFound: the user does not manage the server now.
         :raises ModuleOutdated: another change came first.
         :raises ChannelNotWritable: no channel of the server in which the bot may write is selected.
         :raises BotSilent: the bot does not answer.
         """
-        page = await self._guilds.load_page(browser, guild_id, pending=frozenset(), fresh=True)
-        is_on = form.act == "on"
-        if is_on and form.channel not in {str(channel.id) for channel in page.writable}:
-            raise ChannelNotWritable
+        page = await self._require_writable(browser, guild_id, form)
+        modules = await self._bot.load_modules(guild_id)
+        now = next(one for one in modules.modules if one.module == form.module)
+        if now.revision != form.revision:
+            raise ModuleOutdated
+        compared = (
+            FieldChange("act", "on" if now.enabled else "off", form.act),
+            FieldChange("channel", str(now.channel_id or ""), form.channel),
+        )
+        return Review(page, tuple(change for change in compared if change.before != change.after))
+
+    async def set(self, browser: Browser, guild_id: int, form: ModuleForm) -> ModuleState:
+        """Set a module, once for each `attempt` of the form. Errors as `review`."""
+        await self._require_writable(browser, guild_id, form)
         assertion = await self._directory.create_assertion(browser, method="module_put", guild_id=guild_id)
         return await self._bot.put_module(
             guild_id,
             form.module,
-            enabled=is_on,
+            enabled=form.act == "on",
             channel_id=int(form.channel) if form.channel else None,
             revision=form.revision,
             assertion=assertion,
             key=form.attempt,
         )
+
+    async def _require_writable(self, browser: Browser, guild_id: int, form: ModuleForm) -> GuildPage:
+        page = await self._guilds.load_page(browser, guild_id, pending=frozenset(), fresh=True)
+        if form.act == "on" and form.channel not in {str(channel.id) for channel in page.writable}:
+            raise ChannelNotWritable
+        return page
 
     async def _load_modules(self, guild_id: int) -> GuildModules | None:
         try:
