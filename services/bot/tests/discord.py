@@ -64,9 +64,10 @@ class Discord:
         dropped: int = found["dropped"]
         return dropped
 
-    async def member(self, guild_id: int, user_id: int, permissions: int) -> None:
-        """Give a user a role with these permissions."""
-        await self._call("PUT", f"/guilds/{guild_id}/members/{user_id}", {"permissions": permissions})
+    async def member(self, guild_id: int, user_id: int, permissions: int = 0, *roles: int) -> None:
+        """Give a user these roles, and one with these permissions."""
+        change = {"permissions": permissions, "roles": [str(role) for role in roles]}
+        await self._call("PUT", f"/guilds/{guild_id}/members/{user_id}", change)
 
     async def approve(self, guild_id: int, *, permissions: int) -> None:
         """Approve permissions of the bot in a guild, as its manager does in a browser."""

@@ -15,6 +15,8 @@ from bongsu.contracts.rpc import (
     GuildDetail,
     GuildHistory,
     GuildModules,
+    GuildRole,
+    ModuleDelegation,
     ModuleName,
     ModuleState,
     ShardState,
@@ -27,11 +29,13 @@ from bongsu_dashboard.accounts.port import Cookies, SignInReply
 from bongsu_dashboard.accounts.user import Event, EventPage, Identity, Session, User
 from bongsu_dashboard.browser import Browser, Redirect, SetCookie
 from bongsu_dashboard.errors import (
+    AccessOutdated,
     BotSilent,
     DiscordNotLinked,
     ModuleOutdated,
     RemovalOutdated,
     RemovalUnknown,
+    RoleUnknown,
     ServiceDown,
 )
 from bongsu_dashboard.guilds.guild import ManagedGuild, ManagedGuilds
@@ -208,6 +212,7 @@ class FakeDirectory:
     """Auth's part about guilds: `managed_by` is the present answer of Discord, `cached` the one of a minute ago."""
 
     managed_by: dict[str, list[ManagedGuild]] = field(default_factory=dict)
+    others_of: dict[str, list[ManagedGuild]] = field(default_factory=dict)
     cached: dict[str, list[ManagedGuild]] = field(default_factory=dict)
     linked: bool = True
     stale: bool = False
@@ -229,7 +234,8 @@ class FakeDirectory:
         token = browser.access_token or ""
         known = self.managed_by if fresh else {**self.managed_by, **self.cached}
         items = tuple(known.get(token, ()))
-        return ManagedGuilds(items=items, fetched_at=now() - timedelta(minutes=12), stale=self.stale)
+        others = tuple(self.others_of.get(token, ()))
+        return ManagedGuilds(items=items, others=others, fetched_at=now() - timedelta(minutes=12), stale=self.stale)
 
     async def create_install(self, browser: Browser, guild_id: int, next_path: str) -> Redirect:
         del browser
@@ -274,6 +280,8 @@ class FakeBot:
     details: dict[int, GuildDetail] = field(default_factory=dict)
     histories: dict[int, GuildHistory] = field(default_factory=dict)
     modules: dict[int, dict[ModuleName, ModuleState]] = field(default_factory=dict)
+    delegations: dict[int, ModuleDelegation] = field(default_factory=dict)
+    delegates: dict[UUID, set[int]] = field(default_factory=dict)
     left: list[int] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
 
@@ -334,6 +342,32 @@ class FakeBot:
             self.keys.add(key)
             known[module] = state
         return state
+
+    async def list_delegated(self, user_id: UUID, ids: Sequence[int]) -> frozenset[int]:
+        if self.silent:
+            raise BotSilent
+        return frozenset(ids) & self.delegates.get(user_id, set())
+
+    async def load_delegation(self, guild_id: int) -> ModuleDelegation:
+        if self.silent:
+            raise BotSilent
+        roles = (GuildRole(id=guild_id + 4, name="도우미"), GuildRole(id=guild_id + 5, name="Artist"))
+        return self.delegations.get(guild_id, ModuleDelegation(guild_id=guild_id, roles=roles))
+
+    async def put_delegation(
+        self, guild_id: int, *, role_id: int | None, revision: int, assertion: str, key: str
+    ) -> ModuleDelegation:
+        known = await self.load_delegation(guild_id)
+        assert assertion.endswith(f"|delegation_put|{guild_id}")
+        if key not in self.keys:
+            if revision != known.revision:
+                raise AccessOutdated
+            if role_id not in {None, *(role.id for role in known.roles)}:
+                raise RoleUnknown
+            self.keys.add(key)
+            known = known.model_copy(update={"role_id": role_id, "revision": revision + 1})
+            self.delegations[guild_id] = known
+        return known
 
     async def leave_guild(self, guild_id: int, *, assertion: str, key: str) -> None:
         if self.silent:

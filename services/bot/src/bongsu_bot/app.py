@@ -18,6 +18,7 @@ from bongsu.runtime.migrations import MigrationSet
 from bongsu.runtime.stop import StopSignal
 from bongsu_bot.apis import Apis
 from bongsu_bot.bot import BongsuBot
+from bongsu_bot.delegations.handlers import DelegationHandlers
 from bongsu_bot.details.handlers import DetailHandlers
 from bongsu_bot.guilds import service as guilds
 from bongsu_bot.guilds.handlers import GuildHandlers
@@ -95,6 +96,7 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
         messages = Messages(database, directory, discord_messages, partial(report_to_feed, posts))
         MessageHandlers(messages).register(registry)
         ModuleHandlers(database, directory, messages, posts, runner.find_guild).register(registry)
+        DelegationHandlers(database, directory, messages, runner.find_guild).register(registry)
         async with (
             leases.running(),
             recorder.running(),

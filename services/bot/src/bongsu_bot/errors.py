@@ -75,6 +75,16 @@ class ModuleOutdated(errors.Conflict):
     detail = "Someone else changed this module meanwhile"
 
 
+class RoleNotFound(errors.NotFound):
+    code = "role_not_found"
+    detail = "The server has no such role"
+
+
+class DelegationOutdated(errors.Conflict):
+    code = "delegation_outdated"
+    detail = "Someone else changed the access meanwhile"
+
+
 class IdempotencyKeyReused(errors.Conflict):
     code = "idempotency_key_reused"
     detail = "This idempotency key was used for another server"

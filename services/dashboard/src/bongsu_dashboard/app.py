@@ -18,6 +18,8 @@ from bongsu_dashboard.accounts.port import AuthClient
 from bongsu_dashboard.accounts.service import Accounts
 from bongsu_dashboard.deletion import endpoints as leaving
 from bongsu_dashboard.design import endpoints as design
+from bongsu_dashboard.guild_access import endpoints as guild_access
+from bongsu_dashboard.guild_access.service import GuildAccess
 from bongsu_dashboard.guild_activity import endpoints as guild_activity
 from bongsu_dashboard.guild_activity.service import Activity
 from bongsu_dashboard.guild_messages import endpoints as guild_messages
@@ -121,6 +123,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         Activity(guilds_service, ports.bot, ports.notify),
         GuildMessages(guilds_service, ports.notify),
         Modules(guilds_service, ports.directory, ports.bot),
+        GuildAccess(guilds_service, ports.directory, ports.bot),
         Home(guilds_service, ports.notify),
     )
     metrics = Metrics("dashboard")
@@ -136,6 +139,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         guild_activity.router,
         guild_messages.router,
         guild_modules.router,
+        guild_access.router,
         notifications.router,
         accounts.router,
         security.account_router,

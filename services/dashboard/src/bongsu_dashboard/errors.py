@@ -157,6 +157,17 @@ class ModuleOutdated(FormError, Conflict):
     detail = "The module was changed meanwhile"
 
 
+class AccessOutdated(FormError, Conflict):
+    code = "access_outdated"
+    detail = "The access was changed meanwhile"
+
+
+class RoleUnknown(FormError, Conflict):
+    code = "role_unknown"
+    field = "role"
+    detail = "The server has no such role"
+
+
 class SentBefore(FormError, Conflict):
     code = "sent_before"
     detail = "This form was sent already with other fields"

@@ -46,6 +46,7 @@ def pages_of(stage: Stage) -> Mapping[str, str]:
         "guild-not-added": f"/guilds/{ABSENT}",
         "guild-outage": f"/guilds/{OUTAGE}",
         "guild-modules": f"/guilds/{ACTIVE}/modules",
+        "guild-access": f"/guilds/{ACTIVE}/access",
         "guild-message": f"/guilds/{ACTIVE}/messages/new",
         "notifications": "/notifications",
         "notifications-filtered": "/notifications?status=undelivered",

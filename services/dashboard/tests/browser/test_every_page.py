@@ -48,6 +48,7 @@ OF_USERS = [
     f"/guilds/{ACTIVE}/messages/new",
     f"/guilds/{ACTIVE}/modules",
     f"/guilds/{ABSENT}/modules",
+    f"/guilds/{ACTIVE}/access",
     f"/guilds/{BUSY}",
     f"/guilds/{ABSENT}",
     f"/guilds/{ABSENT}/added",

@@ -11,6 +11,7 @@ GUILD, OTHER = 8 << 22, 9 << 22
 FIELDS: dict[str, str | list[str]] = {"name": "봉수대 개발팀", "attempt": "a" * 24}
 MESSAGE: dict[str, str | list[str]] = {"channel": str(GUILD + 1), "text": "봉수가 올랐습니다", "attempt": "a" * 24}
 
+ACCESS: dict[str, str | list[str]] = {"role": str(GUILD + 4), "revision": "0", "attempt": "a" * 24}
 MODULE: dict[str, str | list[str]] = {
     "module": "feed",
     "act": "on",
@@ -43,6 +44,10 @@ def stage_of(kind: str) -> Stage:
     if kind == "manager until a minute ago":
         stage.directory.cached[MINA] = [theirs]
     stage.directory.linked = kind != "without a link"
+    if kind in ("member", "delegate"):
+        stage.directory.others_of[MINA] = [theirs]
+    if kind == "delegate":
+        stage.bot.delegates[stage.accounts.users[MINA].id] = {GUILD}
     return stage
 
 
@@ -53,20 +58,28 @@ async def statuses(kind: str) -> dict[tuple[str, str], int]:
     await browser.get("/login" if kind == "signed out" else "/account")
     found = {}
     for method, path in routes_of(stage.app()):
-        fields = {"remove": FIELDS, "messages": MESSAGE, "modules": MODULE}.get(path.rpartition("/")[2], {})
+        fields = {"remove": FIELDS, "messages": MESSAGE, "modules": MODULE, "access": ACCESS}.get(
+            path.rpartition("/")[2], {}
+        )
         answer = await browser.get(path) if method == "GET" else await browser.post(path, fields)
-        assert "봉수대 개발팀" not in text_of(answer.text) or kind == "manager until a minute ago", path
+        is_seen = kind == "manager until a minute ago" or (kind, path) == ("delegate", f"/guilds/{GUILD}/modules")
+        assert "봉수대 개발팀" not in text_of(answer.text) or is_seen, path
         found[method, path] = answer.status_code
-    assert (stage.notifications.messages, stage.bot.modules) == ([], {})
+    assert (stage.notifications.messages, stage.bot.modules, stage.bot.delegations) == ([], {}, {})
     assert (stage.bot.left, stage.directory.installs, stage.directory.assertions) == ([], [], [])
     assert len(found) >= 5
     return found
 
 
 class TestAccess:
-    @pytest.mark.parametrize("kind", ["manager of no guild", "manager of another guild"])
+    @pytest.mark.parametrize("kind", ["manager of no guild", "manager of another guild", "member"])
     async def test_every_route_is_not_found_by_outsiders(self, kind: str) -> None:
         assert set((await statuses(kind)).values()) == {404}
+
+    async def test_a_delegate_finds_the_modules_and_nothing_else(self) -> None:
+        found = await statuses("delegate")
+        assert {path.rpartition("/")[2] for (_, path), status in found.items() if status != 404} == {"modules"}
+        assert set(found.values()) == {200, 404}
 
     async def test_a_former_manager_changes_nothing_while_the_list_is_cached(self) -> None:
         found = await statuses("manager until a minute ago")

@@ -21,6 +21,7 @@ _Other = Literal[
     "discord_command.refused",
     "guild.left",
     "guild.module_changed",
+    "guild.modules_delegated",
     "mfa.code_refused",
     "notification.cancelled",
     "notification.retried",

@@ -11,7 +11,7 @@ added again since), `bot_not_ready`, `shard_unavailable`, `discord_unavailable`;
 broker user may not send them), `channel_not_found`, `permission_missing` (the bot may not write there),
 `message_refused`, `recipient_unreachable` (the user accepts no messages of the bot), `channel_busy` (too many messages
 wait for the channel), `outcome_unknown` (Discord may have the message); and of modules: `channel_required`,
-`module_outdated` (another change came first).
+`module_outdated` (another change came first); and of delegations: `role_not_found`, `delegation_outdated`.
 """
 
 from datetime import datetime
@@ -172,7 +172,18 @@ class GuildDetailRequest(GuildRequest[GuildDetail]):
     method: Literal["guild_detail"] = "guild_detail"
 
 
-GuildChangeKind = Literal["added", "removed", "left", "outage", "recovered", "renamed", "module_on", "module_off"]
+GuildChangeKind = Literal[
+    "added",
+    "removed",
+    "left",
+    "outage",
+    "recovered",
+    "renamed",
+    "module_on",
+    "module_off",
+    "modules_delegated",
+    "modules_withdrawn",
+]
 
 
 class GuildChange(Wire):
@@ -180,7 +191,7 @@ class GuildChange(Wire):
 
     :param kind: a `GuildChangeKind` (`removed` is on a user's request), or one of a later version of the bot.
     :param actor: the name of the user who made it.
-    :param detail: for `renamed`, the new name; for a module, which.
+    :param detail: for `renamed`, the new name; for a module, which; for `modules_delegated`, the role.
     """
 
     at: datetime
@@ -264,7 +275,8 @@ class ModuleGetRequest(GuildRequest[GuildModules]):
 
 
 class ModulePutRequest(GuildCommand[ModuleState]):
-    """Switch a module of a guild on or off, and set its channel, on behalf of a user who manages the guild.
+    """Switch a module of a guild on or off, and set its channel, on behalf of a user who manages the guild or has the
+    role to which its modules are delegated.
 
     :param revision: of the state that the user changes; another one is refused with `module_outdated`.
     """
@@ -274,6 +286,60 @@ class ModulePutRequest(GuildCommand[ModuleState]):
     enabled: bool
     channel_id: Snowflake | None = None
     revision: int = Field(ge=0)
+
+
+class GuildRole(Wire):
+    """A role of a guild."""
+
+    id: Snowflake
+    name: str
+
+
+class ModuleDelegation(RpcAnswer):
+    """Which role of a guild may manage its modules, besides the guild's managers; None for no role.
+
+    :param revision: grows with each change; 0: never set.
+    :param roles: those that can be selected, the highest first; none while the guild has an outage.
+    """
+
+    guild_id: Snowflake
+    role_id: Snowflake | None = None
+    revision: int = 0
+    roles: tuple[GuildRole, ...] = ()
+
+
+class DelegationGetRequest(GuildRequest[ModuleDelegation]):
+    """Read which role may manage the modules of a guild."""
+
+    method: Literal["delegation_get"] = "delegation_get"
+
+
+class DelegationPutRequest(GuildCommand[ModuleDelegation]):
+    """Set which role may manage the modules of a guild, on behalf of a user who manages the guild.
+
+    :param revision: of the state that the user changes; another one is refused with `delegation_outdated`.
+    """
+
+    method: Literal["delegation_put"] = "delegation_put"
+    role_id: Snowflake | None = None
+    revision: int = Field(ge=0)
+
+
+class DelegatedGuilds(RpcAnswer):
+    """The IDs of guilds."""
+
+    ids: tuple[Snowflake, ...] = ()
+
+
+class DelegatedGuildsRequest(RpcRequest[DelegatedGuilds]):
+    """Find the guilds whose modules a user may manage by a role that the user has now, as Discord says.
+
+    The answer leaves out a guild about which Discord does not answer.
+    """
+
+    method: Literal["delegated_guilds"] = "delegated_guilds"
+    user_id: UUID
+    ids: tuple[Snowflake, ...] = Field(max_length=GUILDS_PAGE)
 
 
 class ChannelAuthority(RpcAnswer):

@@ -32,9 +32,10 @@ class GuildChange(_Input):
 
 
 class MemberChange(_Input):
-    """A member, with a role of these permissions if there are any."""
+    """A member, with roles of the guild, and a role of these permissions if there are any."""
 
     permissions: int = Field(default=0, ge=0, description="8: administrator, 32: manage server")
+    roles: list[Id] = []
 
 
 class UserChange(_Input):

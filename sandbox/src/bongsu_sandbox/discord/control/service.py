@@ -116,9 +116,9 @@ class Control:
         return self._view_guild(guild)
 
     def set_member(self, guild_id: str, user_id: str, change: MemberChange) -> None:
-        """Add or change a member with these permissions."""
+        """Add or change a member with these roles and permissions."""
         guild, user = self._guild(guild_id), self._user(user_id)
-        roles = []
+        roles = [int(role) for role in change.roles if int(role) in guild.roles]
         if change.permissions:
             role = Role(id=self.snowflakes.make(), name="Made by a test", permissions=change.permissions)
             guild.roles[role.id] = role

@@ -53,6 +53,7 @@ class _Seed:
     administrators: tuple[int, ...] = ()
     managers: tuple[int, ...] = ()
     members: tuple[int, ...] = ()
+    helpers: tuple[int, ...] = ()
     others: int = 0
 
 
@@ -64,7 +65,8 @@ _SEEDS = (
         owner_id=HANEUL,
         locale="ko",
         administrators=(MINJI,),
-        members=(SEOJUN, JAMES),
+        members=(JAMES,),
+        helpers=(SEOJUN,),
         others=1284,
     ),
     _Seed(NIGHT_MARKET, "Night Market", owner_id=JAMES, managers=(MINJI,), members=(EMMA,), others=87),
@@ -82,11 +84,14 @@ def build_guilds() -> list[Guild]:
 def _guild(seed: _Seed) -> Guild:
     administrator = Role(id=seed.id + 1, name="Administrator", permissions=EVERYONE | ADMINISTRATOR, position=2)
     manager = Role(id=seed.id + 2, name="Manager", permissions=EVERYONE | MANAGE_GUILD, position=1)
+    helper_name = "도우미" if seed.locale == "ko" else "Helper"
+    helper = Role(id=seed.id + 4, name=helper_name, permissions=EVERYONE, position=1)
     everyone = Role(id=seed.id, name="@everyone", permissions=EVERYONE)
     roles_of: dict[int, list[int]] = {seed.owner_id: []}
     roles_of |= {user: [administrator.id] for user in seed.administrators}
     roles_of |= {user: [manager.id] for user in seed.managers}
     roles_of |= {user: [] for user in seed.members}
+    roles_of |= {user: [helper.id] for user in seed.helpers}
     names = ("공지", "일반") if seed.locale == "ko" else ("announcements", "general")
     channels = [
         Channel(id=seed.id + 11 + place, guild_id=seed.id, name=name, position=place)
@@ -98,7 +103,7 @@ def _guild(seed: _Seed) -> Guild:
         owner_id=seed.owner_id,
         preferred_locale=seed.locale,
         others=seed.others,
-        roles={role.id: role for role in (everyone, administrator, manager)},
+        roles={role.id: role for role in (everyone, administrator, manager, helper)},
         channels={channel.id: channel for channel in channels},
         members={user: Member(user_id=user, roles=roles, joined_at=_SINCE) for user, roles in roles_of.items()},
     )

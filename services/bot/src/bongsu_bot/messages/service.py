@@ -78,15 +78,19 @@ class Messages:
             raise ChannelNotFound
         return channel, await self.require_guild_authority(channel.guild_id, user_id)
 
-    async def require_guild_authority(self, guild_id: int, user_id: UUID) -> GuildPermissions:
+    async def require_guild_authority(
+        self, guild_id: int, user_id: UUID, *, or_role: int | None = None
+    ) -> GuildPermissions:
         """Return a guild that the user manages.
 
+        :param or_role: a role of the guild that is enough as well.
         :raises NotLinked: the user has no Discord account.
         :raises NotAManager: the user does not manage the guild.
         :raises GuildNotFound: the bot is not in the guild.
         :raises Unavailable: Discord does not answer.
         """
-        return await require_manager(self._directory, guild_id, await self._find_discord_user(user_id))
+        discord_user = await self._find_discord_user(user_id)
+        return await require_manager(self._directory, guild_id, discord_user, or_role=or_role)
 
     async def send(self, request: SendMessageRequest) -> MessageSent:
         """Post the message of a request, unless its nonce has been posted.

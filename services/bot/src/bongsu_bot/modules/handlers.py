@@ -7,6 +7,7 @@ import discord
 
 from bongsu.contracts.rpc import GuildModules, ModuleGetRequest, ModulePutRequest, ModuleState
 from bongsu.mixins import Database
+from bongsu_bot.delegations.service import find_role
 from bongsu_bot.details.gateway import find_missing
 from bongsu_bot.guilds.port import GuildDirectory
 from bongsu_bot.messages.service import Messages
@@ -47,13 +48,14 @@ class ModuleHandlers:
         return GuildModules(guild_id=request.guild_id, modules=tuple(_diagnose(guild, one) for one in states))
 
     async def put(self, request: ModulePutRequest, call: Call) -> ModuleState:
-        """Set a module, after a check at Discord that the user manages the guild.
+        """Set a module, after a check at Discord that the user manages the guild or has the role for its modules.
 
         :raises NotLinked, NotAManager, GuildNotFound, Unavailable: as `Messages.require_guild_authority`.
         :raises ChannelRequired, ChannelNotFound, ModuleOutdated: as `service` does.
         """
         actor_id: UUID = call.actor_id
-        await self._messages.require_guild_authority(request.guild_id, actor_id)
+        role = await self._database.run(find_role, request.guild_id)
+        await self._messages.require_guild_authority(request.guild_id, actor_id, or_role=role)
         await service.require_channel(self._directory, request)
         change = await self._database.run(service.put, request, actor_id)
         if change.is_new:

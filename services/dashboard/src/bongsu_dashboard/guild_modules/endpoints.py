@@ -20,21 +20,21 @@ ModulesService = Annotated[Modules, Provided(Modules)]
 
 
 @router.get("")
-async def show_modules(render: Rendering, _user: SignedIn, modules: ModulesService, guild_id: GuildId) -> Response:
-    return _modules_page(render, await modules.load_page(render.browser, guild_id), Draft())
+async def show_modules(render: Rendering, user: SignedIn, modules: ModulesService, guild_id: GuildId) -> Response:
+    return _modules_page(render, await modules.load_page(render.browser, user.id, guild_id), Draft())
 
 
 @router.post("")
 async def set_module(
-    render: Rendering, _user: SignedIn, modules: ModulesService, guild_id: GuildId, form: HxDraft[ModuleForm]
+    render: Rendering, user: SignedIn, modules: ModulesService, guild_id: GuildId, form: HxDraft[ModuleForm]
 ) -> Response:
     """Show what the form changes, then make the change that the user has confirmed."""
     status, wanted, lost = 422, form.model, None
     if wanted is not None:
         try:
             if not wanted.confirmed:
-                return _review_page(render, await modules.review(render.browser, guild_id, wanted), wanted)
-            state = await modules.set(render.browser, guild_id, wanted)
+                return _review_page(render, await modules.review(render.browser, user.id, guild_id, wanted), wanted)
+            state = await modules.set(render.browser, user.id, guild_id, wanted)
         except BotSilent as error:
             form, status = form.refused(FieldProblem("", "bot_silent")), status_of(error)
         except ChannelNotWritable as error:
@@ -45,7 +45,7 @@ async def set_module(
         else:
             flash = "ok.module_on" if state.enabled else "ok.module_off"
             return render.redirect(f"/guilds/{guild_id}/modules", flash=flash)
-    return _modules_page(render, await modules.load_page(render.browser, guild_id), form, status, lost=lost)
+    return _modules_page(render, await modules.load_page(render.browser, user.id, guild_id), form, status, lost=lost)
 
 
 def _review_page(render: Render, review: Review, form: ModuleForm) -> Response:
@@ -75,6 +75,7 @@ def _modules_page(
         "guild_modules/modules.html",
         status=status,
         guild=page.guild.guild,
+        is_manager=page.guild.is_manager,
         modules=page.modules.modules if page.modules is not None else None,
         channels=page.guild.writable,
         names=_names(page.guild),

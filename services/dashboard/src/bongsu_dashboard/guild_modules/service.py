@@ -1,8 +1,9 @@
-"""Modules of servers that the user manages."""
+"""Modules of servers that the user manages, or whose modules are delegated to a role of the user."""
 
 import asyncio
 from dataclasses import dataclass
 from typing import Literal
+from uuid import UUID
 
 from bongsu.contracts.rpc import GuildModules, ModuleState
 from bongsu_dashboard.browser import Browser
@@ -38,32 +39,32 @@ class Review:
 
 
 class Modules:
-    """Reads and sets modules at the bot, which asks Discord whether the user manages the server."""
+    """Reads and sets modules at the bot, which asks Discord whether the user may manage them."""
 
     def __init__(self, guilds: Guilds, directory: GuildDirectory, bot: Bot) -> None:
         self._guilds = guilds
         self._directory = directory
         self._bot = bot
 
-    async def load_page(self, browser: Browser, guild_id: int) -> ModulesPage:
+    async def load_page(self, browser: Browser, user_id: UUID, guild_id: int) -> ModulesPage:
         """Load a server with its modules.
 
-        :raises GuildNotFound: the user does not manage it.
+        :raises GuildNotFound: the user may not manage its modules.
         """
         page, modules = await asyncio.gather(
-            self._guilds.load_page(browser, guild_id, pending=frozenset()), self._load_modules(guild_id)
+            self._guilds.load_page_of_modules(browser, user_id, guild_id), self._load_modules(guild_id)
         )
         return ModulesPage(page, modules if page.guild.has_bot else None)
 
-    async def review(self, browser: Browser, guild_id: int, form: ModuleForm) -> Review:
+    async def review(self, browser: Browser, user_id: UUID, guild_id: int, form: ModuleForm) -> Review:
         """Compare a form with the module as it is now; nothing is changed.
 
-        :raises GuildNotFound: the user does not manage the server now.
+        :raises GuildNotFound: the user may not manage the modules of the server now.
         :raises ModuleOutdated: another change came first.
         :raises ChannelNotWritable: no channel of the server in which the bot may write is selected.
         :raises BotSilent: the bot does not answer.
         """
-        page = await self._require_writable(browser, guild_id, form)
+        page = await self._require_writable(browser, user_id, guild_id, form)
         modules = await self._bot.load_modules(guild_id)
         now = next(one for one in modules.modules if one.module == form.module)
         if now.revision != form.revision:
@@ -74,9 +75,9 @@ class Modules:
         )
         return Review(page, tuple(change for change in compared if change.before != change.after))
 
-    async def set(self, browser: Browser, guild_id: int, form: ModuleForm) -> ModuleState:
+    async def set(self, browser: Browser, user_id: UUID, guild_id: int, form: ModuleForm) -> ModuleState:
         """Set a module, once for each `attempt` of the form. Errors as `review`."""
-        await self._require_writable(browser, guild_id, form)
+        await self._require_writable(browser, user_id, guild_id, form)
         assertion = await self._directory.create_assertion(browser, method="module_put", guild_id=guild_id)
         return await self._bot.put_module(
             guild_id,
@@ -88,8 +89,8 @@ class Modules:
             key=form.attempt,
         )
 
-    async def _require_writable(self, browser: Browser, guild_id: int, form: ModuleForm) -> GuildPage:
-        page = await self._guilds.load_page(browser, guild_id, pending=frozenset(), fresh=True)
+    async def _require_writable(self, browser: Browser, user_id: UUID, guild_id: int, form: ModuleForm) -> GuildPage:
+        page = await self._guilds.load_page_of_modules(browser, user_id, guild_id, fresh=True)
         if form.act == "on" and form.channel not in {str(channel.id) for channel in page.writable}:
             raise ChannelNotWritable
         return page

@@ -41,7 +41,7 @@ Pending = Annotated[PendingInstalls, Provided(PendingInstalls)]
 @router.get("")
 async def show_list(
     render: Rendering,
-    _user: SignedIn,
+    user: SignedIn,
     guilds: GuildsService,
     pending: Pending,
     q: Annotated[str, Query(max_length=100)] = "",
@@ -54,7 +54,7 @@ async def show_list(
         return render.redirect("/guilds", flash=flash_of_linking(error))
     waiting = pending.guild_ids(render)
     try:
-        overview = await guilds.load_overview(render.browser, pending=waiting, fresh=fresh)
+        overview = await guilds.load_overview(render.browser, user.id, pending=waiting, fresh=fresh)
     except DiscordNotLinked as missing:
         return render("guilds/link.html", again=missing.again)
     show = show if show in FILTERS else "all"
@@ -70,6 +70,7 @@ async def show_list(
         q=q,
         bot=overview.guilds.bot,
         summary=overview.summary,
+        delegated=overview.delegated,
         flash="ok.bot_added" if joined else None,
     )
     return pending.remove(render, page, *joined) if joined else page

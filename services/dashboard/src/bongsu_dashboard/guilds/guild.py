@@ -23,29 +23,6 @@ class ManagedGuild(Received):
     icon: str | None = None
     owner: bool = False
 
-
-class ManagedGuilds(Received):
-    """The guilds that the user manages, as of `fetched_at`. `stale`: Discord has not answered since."""
-
-    items: tuple[ManagedGuild, ...]
-    fetched_at: datetime
-    stale: bool = False
-
-
-class Guild(ManagedGuild):
-    """A guild that the user manages, and the bot's state in it."""
-
-    state: State
-    connected: bool = True
-    """Whether the bot receives the guild's events now. If not, an `outage` is the bot's own."""
-    members: int | None = None
-    joined_at: datetime | None = None
-
-    @property
-    def has_bot(self) -> bool:
-        """Whether the bot is in the guild, also during an outage."""
-        return self.state in ("active", "outage")
-
     @property
     def tile(self) -> int:
         """The number of its colour, the same on every page."""
@@ -67,3 +44,30 @@ class Guild(ManagedGuild):
         if self.icon is None or not _ICON.match(self.icon):
             return None
         return f"/icons/{self.id}/{self.icon}.png?size=96"
+
+
+class ManagedGuilds(Received):
+    """The guilds that the user manages, as of `fetched_at`. `stale`: Discord has not answered since.
+
+    `others` are those that the user is in and does not manage.
+    """
+
+    items: tuple[ManagedGuild, ...]
+    others: tuple[ManagedGuild, ...] = ()
+    fetched_at: datetime
+    stale: bool = False
+
+
+class Guild(ManagedGuild):
+    """A guild that the user manages, and the bot's state in it."""
+
+    state: State
+    connected: bool = True
+    """Whether the bot receives the guild's events now. If not, an `outage` is the bot's own."""
+    members: int | None = None
+    joined_at: datetime | None = None
+
+    @property
+    def has_bot(self) -> bool:
+        """Whether the bot is in the guild, also during an outage."""
+        return self.state in ("active", "outage")

@@ -38,7 +38,8 @@ class HttpGuildDirectory:
             raise DiscordNotLinked(again=error.code == "discord_relink_needed") from error
         found = reply.parse(_Guilds)
         mine = tuple(guild for guild in found.items if guild.manageable)
-        return ManagedGuilds(items=mine, fetched_at=found.fetched_at, stale=found.stale)
+        others = tuple(guild for guild in found.items if not guild.manageable)
+        return ManagedGuilds(items=mine, others=others, fetched_at=found.fetched_at, stale=found.stale)
 
     async def create_install(self, browser: Browser, guild_id: int, next_path: str) -> Redirect:
         body = {"guild_id": str(guild_id), "next": next_path}

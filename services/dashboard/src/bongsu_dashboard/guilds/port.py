@@ -2,9 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
+from uuid import UUID
 
 from bongsu.contracts.guilds import GuildSummary
-from bongsu.contracts.rpc import BotStatus, GuildDetail, GuildHistory, GuildModules, ModuleName, ModuleState
+from bongsu.contracts.rpc import (
+    BotStatus,
+    GuildDetail,
+    GuildHistory,
+    GuildModules,
+    ModuleDelegation,
+    ModuleName,
+    ModuleState,
+)
 from bongsu_dashboard.browser import Browser, Redirect
 from bongsu_dashboard.guilds.guild import ManagedGuilds
 
@@ -60,6 +69,22 @@ class Bot(Protocol):
         :raises Forbidden: the user does not manage the guild, or the assertion was refused.
         :raises ModuleOutdated: the module has another revision.
         :raises ChannelNotWritable: the bot does not see the channel.
+        """
+
+    async def list_delegated(self, user_id: UUID, ids: Sequence[int]) -> frozenset[int]:
+        """Return those of the guilds whose modules the user may manage by a role that the user has now."""
+
+    async def load_delegation(self, guild_id: int) -> ModuleDelegation:
+        """Return which role may manage the modules of a guild."""
+
+    async def put_delegation(
+        self, guild_id: int, *, role_id: int | None, revision: int, assertion: str, key: str
+    ) -> ModuleDelegation:
+        """Set which role may manage the modules of a guild, once for each `key`.
+
+        :raises Forbidden: the user does not manage the guild, or the assertion was refused.
+        :raises AccessOutdated: the delegation has another revision.
+        :raises RoleUnknown: the guild has no such role.
         """
 
     async def leave_guild(self, guild_id: int, *, assertion: str, key: str) -> None:

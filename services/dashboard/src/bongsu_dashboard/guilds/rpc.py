@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
+from uuid import UUID
 
 from bongsu.broker import Broker, BrokerError, RpcError, RpcTimeout
 from bongsu.broker.requests import ask
@@ -9,6 +10,9 @@ from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.rpc import (
     GUILDS_PAGE,
     BotStatus,
+    DelegatedGuildsRequest,
+    DelegationGetRequest,
+    DelegationPutRequest,
     GuildDetail,
     GuildDetailRequest,
     GuildHistory,
@@ -16,6 +20,7 @@ from bongsu.contracts.rpc import (
     GuildLeaveRequest,
     GuildListRequest,
     GuildModules,
+    ModuleDelegation,
     ModuleGetRequest,
     ModuleName,
     ModulePutRequest,
@@ -26,7 +31,15 @@ from bongsu.contracts.rpc import (
 )
 from bongsu.runtime.errors import Forbidden
 from bongsu.runtime.logging import get_logger
-from bongsu_dashboard.errors import BotSilent, ChannelNotWritable, ModuleOutdated, RemovalOutdated, RemovalUnknown
+from bongsu_dashboard.errors import (
+    AccessOutdated,
+    BotSilent,
+    ChannelNotWritable,
+    ModuleOutdated,
+    RemovalOutdated,
+    RemovalUnknown,
+    RoleUnknown,
+)
 
 log = get_logger(__name__)
 Answer = TypeVar("Answer", bound=RpcAnswer)
@@ -40,6 +53,8 @@ REFUSALS: Final = frozenset(
         "module_outdated",
         "channel_not_found",
         "channel_required",
+        "role_not_found",
+        "delegation_outdated",
     }
 )
 UNKNOWN_OUTCOMES: Final = frozenset({"discord_unavailable", "shard_unavailable", "internal"})
@@ -111,6 +126,33 @@ class RpcBot:
                 raise ModuleOutdated from error
             if error.code in {"channel_not_found", "channel_required"}:
                 raise ChannelNotWritable from error
+            raise Forbidden(error.detail, code=error.code) from error
+
+    async def list_delegated(self, user_id: UUID, ids: Sequence[int]) -> frozenset[int]:
+        if not ids:
+            return frozenset()
+        request = DelegatedGuildsRequest(user_id=user_id, ids=tuple(ids[:GUILDS_PAGE]))
+        return frozenset((await self._ask(request, self._timeout_s)).ids)
+
+    async def load_delegation(self, guild_id: int) -> ModuleDelegation:
+        try:
+            return await self._ask(DelegationGetRequest(guild_id=guild_id), self._timeout_s)
+        except RpcError as error:
+            raise BotSilent from error
+
+    async def put_delegation(
+        self, guild_id: int, *, role_id: int | None, revision: int, assertion: str, key: str
+    ) -> ModuleDelegation:
+        request = DelegationPutRequest(
+            guild_id=guild_id, role_id=role_id, revision=revision, assertion=assertion, idempotency_key=key
+        )
+        try:
+            return await self._ask(request, self._leave_timeout_s)
+        except RpcError as error:
+            if error.code == "delegation_outdated":
+                raise AccessOutdated from error
+            if error.code == "role_not_found":
+                raise RoleUnknown from error
             raise Forbidden(error.detail, code=error.code) from error
 
     async def leave_guild(self, guild_id: int, *, assertion: str, key: str) -> None:

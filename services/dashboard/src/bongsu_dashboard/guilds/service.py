@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+from uuid import UUID
 
 from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.rpc import GuildChannel, GuildDetail
@@ -48,19 +49,27 @@ class GuildList:
 
 @dataclass(frozen=True, slots=True)
 class GuildOverview:
-    """The page of the guilds. `summary` is None while notify does not answer."""
+    """The page of the guilds. `summary` is None while notify does not answer.
+
+    `delegated` are guilds that the user does not manage, but whose modules.
+    """
 
     guilds: GuildList
     summary: Summary | None
+    delegated: tuple[ManagedGuild, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class GuildPage:
-    """A guild, the health of the bot, and what the bot may do in it: None while that is not known."""
+    """A guild, the health of the bot, and what the bot may do in it: None while that is not known.
+
+    `is_manager`: whether the user manages the guild; else the user manages its modules only.
+    """
 
     guild: Guild
     bot: BotHealth
     detail: GuildDetail | None = None
+    is_manager: bool = True
 
     @property
     def channels(self) -> tuple[GuildChannel, ...]:
@@ -90,7 +99,9 @@ class Guilds:
         self._bot = bot
         self._notify = notify
 
-    async def load_overview(self, browser: Browser, *, pending: frozenset[int], fresh: bool) -> GuildOverview:
+    async def load_overview(
+        self, browser: Browser, user_id: UUID, *, pending: frozenset[int], fresh: bool
+    ) -> GuildOverview:
         """Load every part at the same time.
 
         :raises DiscordNotLinked: the account has no Discord identity.
@@ -99,7 +110,7 @@ class Guilds:
             self.list_managed(browser, pending=pending, fresh=fresh),
             load_summary(self._notify, browser, datetime.now(UTC)),
         )
-        return GuildOverview(found, summary)
+        return GuildOverview(found, summary, await self.list_delegated(browser, user_id))
 
     async def list_managed(self, browser: Browser, *, pending: frozenset[int], fresh: bool = False) -> GuildList:
         """List the guilds that the user manages: trouble first, then those with the bot, then by name.
@@ -137,12 +148,37 @@ class Guilds:
         :param fresh: ask Discord whether the user manages it, not a cache.
         :raises GuildNotFound: the user does not manage it.
         """
-        managed = await self._require_managed(browser, guild_id, fresh=fresh)
-        known, bot, detail = await asyncio.gather(
-            self._load_summaries([managed]), self.check_bot(), self._load_detail(guild_id)
-        )
-        guild = _combine(managed, known, bot, pending)
-        return GuildPage(guild, bot, detail if guild.has_bot else None)
+        return await self._load_page(await self._require_managed(browser, guild_id, fresh=fresh), pending)
+
+    async def list_delegated(self, browser: Browser, user_id: UUID) -> tuple[ManagedGuild, ...]:
+        """List the guilds that the user does not manage, but whose modules; none while the bot does not answer.
+
+        :raises DiscordNotLinked: the account has no Discord identity.
+        """
+        others = (await self._directory.list_managed(browser, fresh=False)).others
+        try:
+            found = await self._bot.list_delegated(user_id, [guild.id for guild in others])
+        except BotSilent:
+            return ()
+        return tuple(guild for guild in others if guild.id in found)
+
+    async def load_page_of_modules(
+        self, browser: Browser, user_id: UUID, guild_id: int, *, fresh: bool = False
+    ) -> GuildPage:
+        """Return a guild that the user manages, or whose modules, as `load_page` does.
+
+        The bot asks Discord each time whether a user who does not manage the guild has the role for its modules.
+
+        :raises GuildNotFound: the user may not manage its modules.
+        """
+        try:
+            return await self.load_page(browser, guild_id, pending=frozenset(), fresh=fresh)
+        except GuildNotFound:
+            others = await self._directory.list_managed(browser, fresh=False)
+            guild = next((one for one in others.others if one.id == guild_id), None)
+            if guild is None or guild_id not in await self._bot.list_delegated(user_id, [guild_id]):
+                raise
+        return await self._load_page(guild, frozenset(), is_manager=False)
 
     async def start_install(self, browser: Browser, guild_id: int, *, next_path: str) -> Redirect:
         """Return the redirect to Discord that adds the bot to a guild.
@@ -186,6 +222,13 @@ class Guilds:
                 # For a page, the cached list is good enough.
                 pass
         return await self._directory.list_managed(browser, fresh=False)
+
+    async def _load_page(self, managed: ManagedGuild, pending: frozenset[int], *, is_manager: bool = True) -> GuildPage:
+        known, bot, detail = await asyncio.gather(
+            self._load_summaries([managed]), self.check_bot(), self._load_detail(managed.id)
+        )
+        guild = _combine(managed, known, bot, pending)
+        return GuildPage(guild, bot, detail if guild.has_bot else None, is_manager=is_manager)
 
     async def _require_managed(self, browser: Browser, guild_id: int, *, fresh: bool) -> ManagedGuild:
         for guild in (await self._directory.list_managed(browser, fresh=fresh)).items:

@@ -1,0 +1,1 @@
+"""Who may manage the modules of a server."""
