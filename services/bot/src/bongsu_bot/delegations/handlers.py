@@ -85,7 +85,7 @@ class DelegationHandlers:
                     return False
 
         found = await asyncio.gather(*(has_role(*one) for one in roles.items()))
-        return DelegatedGuilds(ids=tuple(guild_id for guild_id, is_one in zip(roles, found) if is_one))
+        return DelegatedGuilds(ids=tuple(guild_id for guild_id, is_one in zip(roles, found, strict=True) if is_one))
 
     def _list_roles(self, guild_id: int) -> tuple[GuildRole, ...]:
         guild = self._find_guild(guild_id)
