@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from uuid import UUID
 
-from bongsu.contracts.rpc import DelegationPutRequest
+from bongsu.contracts.rpc import DelegationPutRequest, GuildChangeKind
 from bongsu.identity import audit
 from bongsu.identity.audit import Actor
 from bongsu.mixins import uuid7
@@ -54,7 +54,7 @@ async def put(request: DelegationPutRequest, actor_id: UUID, *, role_name: str |
         is_set = await of_guild.filter_by(revision=request.revision).update(**values) == 1
     if not is_set:
         raise DelegationOutdated
-    kind = "modules_withdrawn" if request.role_id is None else "modules_delegated"
+    kind: GuildChangeKind = "modules_withdrawn" if request.role_id is None else "modules_delegated"
     await record_change(request.guild_id, kind, actor_id=actor_id, detail=role_name)
     await audit.record(
         "guild.modules_delegated",
