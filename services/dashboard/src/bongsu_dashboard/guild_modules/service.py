@@ -23,7 +23,7 @@ class ModulesPage:
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """A field that a form changes. The values are texts of the form; empty where there is none."""
+    """A field that a form changes. The values are texts of the form, empty for no channel."""
 
     field: Literal["act", "channel"]
     before: str
