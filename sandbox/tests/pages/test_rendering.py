@@ -35,7 +35,7 @@ class TestPages:
     async def test_static_files_are_named_by_their_content(self, http: httpx.AsyncClient) -> None:
         page = (await http.get("/sandbox/", headers=BROWSER)).text
         addresses = re.findall(r'"(/sandbox/static/[^"]+)"', page)
-        assert len(addresses) == 3
+        assert len(addresses) == 4
         for address in addresses:
             answer = await http.get(address)
             assert answer.status_code == 200

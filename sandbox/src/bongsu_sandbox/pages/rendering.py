@@ -12,6 +12,7 @@ import jinja2
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
+from bongsu.runtime import design
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import NotFound
 from bongsu_sandbox.pages.negotiation import LANGUAGES, language
@@ -53,6 +54,7 @@ class Pages:
     def __init__(self) -> None:
         folder = resources.files("bongsu_sandbox").joinpath("static")
         self.assets = {item.name: item.read_bytes() for item in folder.iterdir() if item.is_file()}
+        self.assets |= {name: design.read_file(name) for name in design.NAMES}
         self._texts = {code: read_texts(code) for code in LANGUAGES}
         self._environment = _environment()
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Response
 from fastapi.responses import HTMLResponse
 
+from bongsu.runtime import design
 from bongsu.runtime.errors import RouteNotFound
 
 _FOLDER: Final = files("bongsu.runtime") / "api_docs"
@@ -16,6 +17,8 @@ _TYPES: Final = {
     "swagger-ui.css": "text/css",
     "start.js": "text/javascript",
     "theme.css": "text/css",
+    "tokens.css": "text/css",
+    "mark.svg": "image/svg+xml",
 }
 _SENTENCE_END: Final = re.compile(r"\.(?:\s+|$)")
 # The library writes inline styles; scripts come from here only.
@@ -52,6 +55,6 @@ def add_documentation(app: FastAPI, prefix: str) -> None:
     def file(name: str) -> Response:
         if name not in _TYPES:
             raise RouteNotFound
-        content = (_FOLDER / name).read_bytes()
+        content = design.read_file(name) if name in design.NAMES else (_FOLDER / name).read_bytes()
         headers = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
         return Response(content, media_type=_TYPES[name], headers=headers)

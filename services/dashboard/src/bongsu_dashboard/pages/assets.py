@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Request, Response
 
+from bongsu.runtime import design
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import NotFound
 
@@ -34,21 +35,26 @@ class Asset:
 
 
 class Assets:
-    """The style sheets, scripts and images of the package, in memory."""
+    """The style sheets, scripts and images of the package, and those that every service shares, in memory."""
 
     def __init__(self) -> None:
         self._files: dict[str, Asset] = {}
         self._read(resources.files("bongsu_dashboard").joinpath("static"), "")
+        for name in design.NAMES:
+            self._add(name, design.read_file(name))
 
     def _read(self, folder: Traversable, prefix: str) -> None:
         for item in folder.iterdir():
             name = f"{prefix}{item.name}"
             if item.is_dir():
                 self._read(item, f"{name}/")
-            elif (media_type := _TYPES.get(name.rpartition(".")[2])) is not None:
-                content = item.read_bytes()
-                digest = hashlib.sha256(content).hexdigest()[:16]
-                self._files[name] = Asset(digest, content, gzip.compress(content, 9, mtime=0), media_type)
+            elif name.rpartition(".")[2] in _TYPES:
+                self._add(name, item.read_bytes())
+
+    def _add(self, name: str, content: bytes) -> None:
+        digest = hashlib.sha256(content).hexdigest()[:16]
+        media_type = _TYPES[name.rpartition(".")[2]]
+        self._files[name] = Asset(digest, content, gzip.compress(content, 9, mtime=0), media_type)
 
     def url(self, name: str) -> str:
         return f"{PREFIX}/{self._files[name].digest}/{name}"

@@ -7,6 +7,8 @@ from functools import lru_cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateNotFound, UndefinedError, select_autoescape
 
+from bongsu.runtime.design import light_colours
+
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
@@ -23,13 +25,15 @@ class TemplateFault(Exception):
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("bongsu_notify.templates", "builtin"),
         autoescape=select_autoescape(["html"], default=False),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["colour"] = light_colours()
+    return environment
 
 
 def render(name: str, locale: str, variables: Mapping[str, str]) -> Rendered:
