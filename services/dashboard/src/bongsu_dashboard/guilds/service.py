@@ -119,7 +119,7 @@ class Guilds:
         :raises DiscordNotLinked: the account has no Discord identity.
         """
         managed = await self._load_managed(browser, fresh=fresh)
-        known, bot = await asyncio.gather(self._load_summaries(managed.items), self.check_bot())
+        known, bot = await asyncio.gather(self._load_summaries([one.id for one in managed.items]), self.check_bot())
         items = [_combine(one, known, bot, pending) for one in managed.items]
         items.sort(
             key=lambda guild: (
@@ -136,8 +136,9 @@ class Guilds:
 
         :raises GuildNotFound: the user does not manage it.
         """
-        managed = await self._require_managed(browser, guild_id, fresh=False)
-        known, bot = await asyncio.gather(self._load_summaries([managed]), self.check_bot())
+        managed, known, bot = await asyncio.gather(
+            self._require_managed(browser, guild_id, fresh=False), self._load_summaries([guild_id]), self.check_bot()
+        )
         return _combine(managed, known, bot, pending), bot
 
     async def load_page(
@@ -148,7 +149,11 @@ class Guilds:
         :param fresh: ask Discord whether the user manages it, not a cache.
         :raises GuildNotFound: the user does not manage it.
         """
-        return await self._load_page(await self._require_managed(browser, guild_id, fresh=fresh), pending)
+        # The bot is asked meanwhile: its answers are dropped where the user does not manage the guild.
+        managed, answers = await asyncio.gather(
+            self._require_managed(browser, guild_id, fresh=fresh), self._ask_bot(guild_id)
+        )
+        return _build_page(managed, answers, pending)
 
     async def list_delegated(self, browser: Browser, user_id: UUID) -> tuple[ManagedGuild, ...]:
         """List the guilds that the user does not manage, but whose modules; none while the bot does not answer.
@@ -178,7 +183,7 @@ class Guilds:
             guild = next((one for one in others.others if one.id == guild_id), None)
             if guild is None or guild_id not in await self._bot.list_delegated(user_id, [guild_id]):
                 raise
-        return await self._load_page(guild, frozenset(), is_manager=False)
+        return _build_page(guild, await self._ask_bot(guild_id), frozenset(), is_manager=False)
 
     async def start_install(self, browser: Browser, guild_id: int, *, next_path: str) -> Redirect:
         """Return the redirect to Discord that adds the bot to a guild.
@@ -223,12 +228,10 @@ class Guilds:
                 pass
         return await self._directory.list_managed(browser, fresh=False)
 
-    async def _load_page(self, managed: ManagedGuild, pending: frozenset[int], *, is_manager: bool = True) -> GuildPage:
-        known, bot, detail = await asyncio.gather(
-            self._load_summaries([managed]), self.check_bot(), self._load_detail(managed.id)
+    async def _ask_bot(self, guild_id: int) -> "_Answers":
+        return _Answers(
+            *await asyncio.gather(self._load_summaries([guild_id]), self.check_bot(), self._load_detail(guild_id))
         )
-        guild = _combine(managed, known, bot, pending)
-        return GuildPage(guild, bot, detail if guild.has_bot else None, is_manager=is_manager)
 
     async def _require_managed(self, browser: Browser, guild_id: int, *, fresh: bool) -> ManagedGuild:
         for guild in (await self._directory.list_managed(browser, fresh=fresh)).items:
@@ -242,11 +245,27 @@ class Guilds:
         except BotSilent:
             return None
 
-    async def _load_summaries(self, managed: Sequence[ManagedGuild]) -> Mapping[int, GuildSummary] | None:
+    async def _load_summaries(self, ids: Sequence[int]) -> Mapping[int, GuildSummary] | None:
         try:
-            return await self._bot.list_guilds([guild.id for guild in managed])
+            return await self._bot.list_guilds(ids)
         except BotSilent:
             return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What the bot answered about a guild; None where it did not."""
+
+    known: Mapping[int, GuildSummary] | None
+    bot: BotHealth
+    detail: GuildDetail | None
+
+
+def _build_page(
+    managed: ManagedGuild, answers: _Answers, pending: frozenset[int], *, is_manager: bool = True
+) -> GuildPage:
+    guild = _combine(managed, answers.known, answers.bot, pending)
+    return GuildPage(guild, answers.bot, answers.detail if guild.has_bot else None, is_manager=is_manager)
 
 
 def _matches(guild: Guild, show: str) -> bool:
