@@ -285,12 +285,14 @@ class FakeBot:
     left: list[int] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
 
-    async def fetch_status(self) -> BotStatus:
+    async def fetch_status(self, *, counted: bool = True) -> BotStatus:
         if self.silent:
             raise BotSilent
         counts = Counter(shard_of(one.id, len(self.shards)) for one in self.known.values() if one.status != "left")
         shards = [
-            ShardStatus(shard=shard, state=state, since=self.since, latency_ms=42, guilds=counts[shard])
+            ShardStatus(
+                shard=shard, state=state, since=self.since, latency_ms=42, guilds=counts[shard] if counted else None
+            )
             for shard, state in enumerate(self.shards)
         ]
         return BotStatus(shards=tuple(shards), at=now())

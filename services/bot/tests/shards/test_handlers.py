@@ -37,6 +37,8 @@ class TestShardStatus:
         async with start_bot():
             await eventually(has_guilds)
             answer = await status(broker)
+            uncounted = await ask(broker, ShardStatusRequest(counted=False), deadline_s=DEADLINE_S)
+        assert uncounted.shards[0].guilds is None
         (shard,) = answer.shards
         assert (shard.shard, shard.state) == (0, "connected")
         assert shard.since is not None

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Route, expect
 
 from services.dashboard.tests.browser.conftest import Opener, Tab
-from services.dashboard.tests.browser.scenes import ABSENT, full
+from services.dashboard.tests.browser.scenes import ABSENT, ACTIVE, full
 from services.dashboard.tests.fakes import MINA, a_guild, a_summary
 from services.dashboard.tests.stage import Stage
 
@@ -16,6 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ADDED = "봇을 추가했습니다"
 ADDITIONS = 20
+LATENCY_S = 2.5
 
 
 async def _focus(tab: Tab) -> str:
@@ -127,3 +128,32 @@ class TestSlowServer:
         await expect(tab.page.locator("html")).not_to_have_attribute("data-busy", "")
         await expect(tab.page.locator("#show-not_added")).to_have_attribute("aria-current", "true")
         await expect(tab.page).to_have_url(re.compile("show=not_added"))
+
+    async def test_page_works_at_a_latency_of_seconds(self, opened: Opener) -> None:
+        stage = full()
+        tab = await opened(stage)
+        page = tab.page
+        await tab.open(f"/guilds/{ACTIVE}/modules")
+
+        async def delay(route: Route) -> None:
+            await asyncio.sleep(LATENCY_S)
+            await route.continue_()
+
+        posted: list[str] = []
+        page.on("request", lambda sent: posted.append(sent.url) if sent.method == "POST" else None)
+        await page.route("**/guilds/**", delay)
+        # Two clicks in one task: the second comes before anything can be disabled.
+        await page.locator("#module-log button").evaluate("(button) => { button.click(); button.click(); }")
+        await expect(page.locator("html")).to_have_attribute("data-busy", "")
+        await expect(page.locator("#module-log button")).to_be_disabled()
+        save = page.locator("form button", has_text="변경 저장")
+        await expect(save).to_be_visible()
+        await expect(page.locator("html")).not_to_have_attribute("data-busy", "")
+        assert len(posted) == 1
+        assert stage.bot.modules == {}
+        await save.evaluate("(button) => { button.click(); button.click(); }")
+        await expect(page.locator("html")).to_have_attribute("data-busy", "")
+        await expect(page.locator("#notices")).to_contain_text("모듈을 켰습니다")
+        assert len(posted) == 2
+        assert stage.bot.modules[ACTIVE]["log"].revision == 1
+        assert await tab.violations() == []

@@ -101,9 +101,13 @@ class BotStatus(RpcAnswer):
 
 
 class ShardStatusRequest(ShardRequest[BotStatus]):
-    """Ask for the health of all shards or of one: what the bot knows of its connection to Discord."""
+    """Ask for the health of all shards or of one: what the bot knows of its connection to Discord.
+
+    :param counted: count the guilds of each shard, which takes a query.
+    """
 
     method: Literal["shard_status"] = "shard_status"
+    counted: bool = True
 
 
 class GuildCount(RpcAnswer):

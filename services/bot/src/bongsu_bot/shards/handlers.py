@@ -32,7 +32,9 @@ class ShardHandlers:
     async def get_status(self, request: ShardStatusRequest, call: Call) -> BotStatus:
         """Return the health of one shard, or of all."""
         shards = range(self._shards.total) if request.shard is None else (request.shard,)
-        return BotStatus(shards=tuple(await self.ask_shards(shards, call)), at=datetime.now(UTC))
+        return BotStatus(
+            shards=tuple(await self.ask_shards(shards, call, counted=request.counted)), at=datetime.now(UTC)
+        )
 
     async def ask_shards(self, shards: Iterable[int], call: Call, *, counted: bool = True) -> list[ShardStatus]:
         """Return the health of shards; those whose process does not answer in time are `unreachable`.
@@ -51,7 +53,7 @@ class ShardHandlers:
                 latency_ms=None if health.latency_s is None else round(health.latency_s * 1000),
                 guilds=await self._count_guilds(shard, self._shards.total) if counted else None,
             )
-        request = ShardStatusRequest(shard=shard)
+        request = ShardStatusRequest(shard=shard, counted=counted)
         deadline_s = call.remaining_s * FORWARDED_FRACTION
         try:
             answer = await ask(self._broker, request, deadline_s=deadline_s, queue=bot_rpc_shard(shard))

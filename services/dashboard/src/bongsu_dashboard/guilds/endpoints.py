@@ -81,7 +81,7 @@ async def show_bot_health(
     render: Rendering, _user: SignedIn, guilds: GuildsService, seen: Annotated[str, Query(max_length=20)] = ""
 ) -> Response:
     """What a page polls while the bot is not connected: 204, or the page once more when that has changed."""
-    connection = (await guilds.check_bot()).connection
+    connection = (await guilds.check_bot(counted=False)).connection
     if not render.is_partial:
         return render.redirect("/guilds")
     return Response(status_code=204) if connection == seen else render.redirect(render.here)

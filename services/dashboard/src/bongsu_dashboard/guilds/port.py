@@ -38,8 +38,8 @@ class GuildDirectory(Protocol):
 class Bot(Protocol):
     """The bot. Each method raises BotSilent if it does not answer in time."""
 
-    async def fetch_status(self) -> BotStatus:
-        """Return the health of all shards, in order."""
+    async def fetch_status(self, *, counted: bool = True) -> BotStatus:
+        """Return the health of all shards, in order, with or without the number of guilds on each."""
 
     async def list_guilds(self, ids: Sequence[int]) -> Mapping[int, GuildSummary]:
         """Return those of the guilds that the bot is or was in."""

@@ -73,8 +73,8 @@ class RpcBot:
         self._timeout_s = timeout_s
         self._leave_timeout_s = leave_timeout_s
 
-    async def fetch_status(self) -> BotStatus:
-        return await self._ask(ShardStatusRequest(), self._timeout_s)
+    async def fetch_status(self, *, counted: bool = True) -> BotStatus:
+        return await self._ask(ShardStatusRequest(counted=counted), self._timeout_s)
 
     async def list_guilds(self, ids: Sequence[int]) -> Mapping[int, GuildSummary]:
         found: dict[int, GuildSummary] = {}

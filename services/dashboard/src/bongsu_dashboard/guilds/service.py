@@ -137,7 +137,9 @@ class Guilds:
         :raises GuildNotFound: the user does not manage it.
         """
         managed, known, bot = await asyncio.gather(
-            self._require_managed(browser, guild_id, fresh=False), self._load_summaries([guild_id]), self.check_bot()
+            self._require_managed(browser, guild_id, fresh=False),
+            self._load_summaries([guild_id]),
+            self.check_bot(counted=False),
         )
         return _combine(managed, known, bot, pending), bot
 
@@ -192,7 +194,7 @@ class Guilds:
         :raises BotCutOff: the bot is not connected, so it could not say that it was added.
         """
         await self._require_managed(browser, guild_id, fresh=True)
-        if not (await self.check_bot()).is_connected(guild_id):
+        if not (await self.check_bot(counted=False)).is_connected(guild_id):
             raise BotCutOff
         return await self._directory.create_install(browser, guild_id, next_path)
 
@@ -212,10 +214,10 @@ class Guilds:
         assertion = await self._directory.create_assertion(browser, method="guild_leave", guild_id=guild_id)
         await self._bot.leave_guild(guild_id, assertion=assertion, key=key)
 
-    async def check_bot(self) -> BotHealth:
-        """Ask the bot for its health."""
+    async def check_bot(self, *, counted: bool = True) -> BotHealth:
+        """Ask the bot for its health, with or without the number of its guilds."""
         try:
-            return BotHealth(await self._bot.fetch_status())
+            return BotHealth(await self._bot.fetch_status(counted=counted))
         except BotSilent:
             return BotHealth(None)
 
@@ -230,7 +232,9 @@ class Guilds:
 
     async def _ask_bot(self, guild_id: int) -> "_Answers":
         return _Answers(
-            *await asyncio.gather(self._load_summaries([guild_id]), self.check_bot(), self._load_detail(guild_id))
+            *await asyncio.gather(
+                self._load_summaries([guild_id]), self.check_bot(counted=False), self._load_detail(guild_id)
+            )
         )
 
     async def _require_managed(self, browser: Browser, guild_id: int, *, fresh: bool) -> ManagedGuild:
