@@ -3,7 +3,6 @@
 See README.md beside this file. Everything public is importable from here.
 """
 
-from bongsu.mixins.audit import AuditMixin, acting_as, current_actor
 from bongsu.mixins.base import NAMING_CONVENTION, Base, owned_tables, table_name
 from bongsu.mixins.clock import python_now, utc_now
 from bongsu.mixins.crud import CRUDMixin
@@ -32,15 +31,24 @@ from bongsu.mixins.errors import (
 from bongsu.mixins.failures import is_unavailable, may_be_repeated
 from bongsu.mixins.group_commit import GroupCommit
 from bongsu.mixins.keys import uuid7
-from bongsu.mixins.model import BaseModel, IntegerBaseModel, IntegerKeyMixin, TimestampMixin, UUIDKeyMixin
+from bongsu.mixins.model import (
+    AuditMixin,
+    BaseModel,
+    IntegerBaseModel,
+    IntegerKeyMixin,
+    ReprMixin,
+    SoftDeleteMixin,
+    TimestampMixin,
+    UUIDKeyMixin,
+    VersionMixin,
+    acting_as,
+    current_actor,
+)
 from bongsu.mixins.q import Q
 from bongsu.mixins.query import CursorPage, Page, Query
-from bongsu.mixins.repr import ReprMixin
 from bongsu.mixins.serialize import SerializeMixin, json_value
-from bongsu.mixins.soft_delete import SoftDeleteMixin
 from bongsu.mixins.types import AsciiKey, ExactString, Json, JsonValue, UTCDateTime, UUIDKey
 from bongsu.mixins.unit import Unit
-from bongsu.mixins.version import VersionMixin
 
 __all__ = [
     "NAMING_CONVENTION",

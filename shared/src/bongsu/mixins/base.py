@@ -17,7 +17,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.database import Database
-from bongsu.mixins.errors import NotConnected, NotLoaded, UnknownField
+from bongsu.mixins.errors import NotConnected, NotLoaded
 from bongsu.mixins.fields import fields_of
 from bongsu.mixins.reserved import refuse_reserved
 from bongsu.mixins.types import IntegerEnum, UTCDateTime, UUIDKey
@@ -102,9 +102,8 @@ class Base(DeclarativeBase):
     def __init__(self, **values: object) -> None:
         """Sets `values` and the defaults that need no database (keys, timestamps). Raises `UnknownField`."""
         fields = fields_of(type(self))
-        for name in values:
-            if name not in fields.settable:
-                raise UnknownField(type(self).__name__, name, fields.settable)
+        if not fields.settable.issuperset(values):
+            fields.refuse_unknown(values, fields.settable)
         now, own = python_now(), self.__dict__
         for name, make in fields.initial:
             if name not in values:
@@ -120,6 +119,15 @@ class Base(DeclarativeBase):
             raise NotConnected(f"{cls.__name__} has no database yet: make a `Database(url)` first")
         return database
 
+    column_names = classproperty(lambda cls: list(fields_of(cls).columns))
+    relation_names = classproperty(lambda cls: list(fields_of(cls).relations))
+    hybrid_property_names = classproperty(lambda cls: list(fields_of(cls).hybrids))
+    settable_column_names = classproperty(lambda cls: [name for name in cls.column_names if not _refers(cls, name)])
+    primary_key_names = classproperty(lambda cls: list(fields_of(cls).primary_key))
+    foreign_key_names = classproperty(lambda cls: [name for name in cls.column_names if _refers(cls, name)])
+    unique_names = classproperty(lambda cls: [names[0] for names in fields_of(cls).unique_sets if len(names) == 1])
+    """The columns that are unique by themselves."""
+
     @classproperty
     def scoped_session(cls: "type[Base]") -> AsyncSession:  # noqa: N805  # a property of the class
         """The session of the running task: its unit's, else the one of `set_session`; `UnitClosed` without one."""
@@ -132,6 +140,11 @@ class Base(DeclarativeBase):
 
 
 Database.default_base = Base
+
+
+def _refers(model: type[Base], name: str) -> bool:
+    """Whether a column is part of a key to another table, and no plain value."""
+    return bool(fields_of(model).columns[name].foreign_keys)
 
 
 def _name_table(model: type[Base]) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from bongsu.mixins.base import Base
 from bongsu.mixins.clock import python_now
-from bongsu.mixins.errors import UnknownField, WrongValueForLookup
+from bongsu.mixins.errors import WrongValueForLookup
 from bongsu.mixins.fields import Fields, Key, fields_of, keys_among
 from bongsu.mixins.instances import refuse_in_use, settle_references, state_of
 from bongsu.mixins.loaded import are_many_loaded, refresh_loaded
@@ -121,9 +121,7 @@ def _changed(fields: Fields, row: Base, by: str) -> Row:
 def _given(fields: Fields, row: "Mapping[str, object] | M", by: str) -> Row:
     if isinstance(row, Base):
         return _changed(fields, row, by)
-    unknown = row.keys() - fields.columns.keys()
-    if unknown:
-        raise UnknownField(fields.model.__name__, min(unknown), fields.columns)
+    fields.refuse_unknown(row)
     return {name: fields.checked(name, value) for name, value in row.items()}
 
 
@@ -131,8 +129,7 @@ def bulk_set(session: Session, query: "Writes[M]", rows: Sequence["Mapping[str, 
     """Writes each row's own values, found by `by`, where the query's conditions hold; gives how many matched."""
     model = query._model  # noqa: SLF001  # a query's parts belong to the library
     fields = fields_of(model)
-    if by not in fields.columns:
-        raise UnknownField(model.__name__, by, fields.columns)
+    fields.refuse_unknown([by])
     refuse_in_use(session, [state_of(row) for row in rows if isinstance(row, Base)])
     given = [values for values in [_given(fields, row, by) for row in rows] if values]
     session.flush()

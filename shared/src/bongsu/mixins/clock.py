@@ -1,35 +1,23 @@
 """The clocks: the database's for what several processes compare, this process's for time stamps."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import BigInteger
 
-from bongsu.mixins.types import UTCDateTime
+from bongsu.mixins.types import Spelled, UTCDateTime
 
 
-class _DatabaseNow(FunctionElement[datetime]):
+class _DatabaseNow(
+    Spelled[datetime],
+    # SQLite's clock has milliseconds; six digits make it compare as text with what UTCDateTime stores.
+    sqlite="(strftime('%Y-%m-%d %H:%M:%f', 'now', printf('%+.6f seconds', {0} / 1000000.0)) || '000')",
+    mysql="(UTC_TIMESTAMP(6) + INTERVAL {0} MICROSECOND)",
+):
     """The database's time plus microseconds."""
 
     type = UTCDateTime()
     name = "utc_now"
-    inherit_cache = True
-
-
-@compiles(_DatabaseNow)
-def _render(element: _DatabaseNow, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # SQLAlchemy's protocol
-    microseconds = compiler.process(element.clauses, **options)
-    # SQLite's clock has milliseconds; six digits make it compare as text with what UTCDateTime stores.
-    return f"(strftime('%Y-%m-%d %H:%M:%f', 'now', printf('%+.6f seconds', {microseconds} / 1000000.0)) || '000')"
-
-
-@compiles(_DatabaseNow, "mysql", "mariadb")
-def _render_mysql(element: _DatabaseNow, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
-    return f"(UTC_TIMESTAMP(6) + INTERVAL {compiler.process(element.clauses, **options)} MICROSECOND)"
 
 
 def utc_now(offset_s: float = 0) -> ColumnElement[datetime]:

@@ -6,9 +6,10 @@ from typing import Any, Self
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
+from bongsu.mixins.base import Base
 from bongsu.mixins.builder import OrderTerm
 from bongsu.mixins.bulk import bulk_insert, bulk_set
-from bongsu.mixins.errors import NotFound, UnknownField
+from bongsu.mixins.errors import NotFound
 from bongsu.mixins.fields import fields_of
 from bongsu.mixins.instances import (
     Refresh,
@@ -29,7 +30,6 @@ from bongsu.mixins.instances import (
     unknown_names,
 )
 from bongsu.mixins.keyed import find_or_insert, insert_or_update, load_by_key
-from bongsu.mixins.names import NamesMixin
 from bongsu.mixins.pictures import restored_on_error
 from bongsu.mixins.q import Where
 from bongsu.mixins.query import Query
@@ -37,7 +37,7 @@ from bongsu.mixins.sessions import read, write
 from bongsu.mixins.upserts import upsert_rows
 
 
-class CRUDMixin(NamesMixin):
+class CRUDMixin(Base):
     """The Active Record methods.
 
     Every call takes its session from `session=`, else from its task's unit of work, else it opens a short one of its
@@ -259,9 +259,7 @@ class CRUDMixin(NamesMixin):
     async def refresh(self, *names: str, session: AsyncSession | None = None) -> Self:
         """Reads the row again, or loads the named fields and relations; `NotFound` where the row is gone."""
         fields = fields_of(type(self))
-        for name in names:
-            if name not in fields.columns and name not in fields.relations:
-                raise UnknownField(type(self).__name__, name, fields.readable)
+        fields.refuse_unknown(names, fields.columns | fields.relations)
 
         def work(open_session: Session) -> None:
             if is_settled(self, open_session):

@@ -4,21 +4,20 @@ Days are those of UTC, or of the time zone given with the value: `date=(date(202
 """
 
 import datetime as dt
+import operator
 from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import ColumnElement, Date, extract, or_
 from sqlalchemy.types import TypeEngine
 
-Compare = Callable[[ColumnElement[Any], Any], ColumnElement[bool]]
-
-_COMPARISONS: dict[str, Compare] = {
-    "eq": lambda column, value: column == value,
-    "ne": lambda column, value: column != value,
-    "gt": lambda column, value: column > value,
-    "ge": lambda column, value: column >= value,
-    "lt": lambda column, value: column < value,
-    "le": lambda column, value: column <= value,
+COMPARE: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "le": operator.le,
+    "lte": operator.le,
 }
 
 
@@ -35,7 +34,9 @@ def period_match(column: ColumnElement[Any], value: object, part: str, compariso
         lowest, highest = _RECURRING[part]
         if not lowest <= value <= highest or zone is not dt.UTC:
             raise ValueError(f"a {part} from {lowest} to {highest}, of UTC")
-        return _COMPARISONS[comparison](extract(part, column), value)
+        compare = {"eq": operator.eq, "ne": operator.ne, **COMPARE}[comparison]
+        found: ColumnElement[bool] = compare(extract(part, column), value)
+        return found
     start, end = _PERIODS[part](value)
     return _range(column, _bound(start, column.type, zone), _bound(end, column.type, zone), comparison)
 
@@ -48,7 +49,7 @@ def _range(column: ColumnElement[Any], start: object, end: object, comparison: s
             return or_(column < start, column >= end)
         case "gt":
             return column >= end
-        case "ge":
+        case "ge" | "gte":
             return column >= start
         case "lt":
             return column < start

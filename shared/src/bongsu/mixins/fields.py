@@ -1,6 +1,6 @@
 """The columns, relations and hybrids of a model, read once a class."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -12,7 +12,7 @@ from sqlalchemy.ext.hybrid import HybridExtensionType, hybrid_property
 from sqlalchemy.orm import DeclarativeBase, Mapper, RelationshipProperty
 from sqlalchemy.orm.attributes import QueryableAttribute
 
-from bongsu.mixins.errors import WrongValue
+from bongsu.mixins.errors import UnknownField, WrongValue
 from bongsu.mixins.values import Bounds, Coerce, Refused, bounds_of, coerced, storage
 
 INITIAL = "bongsu_initial"
@@ -56,6 +56,13 @@ class Fields:
     def is_joined(self) -> bool:
         """Whether a row of the model is spread over several tables (joined inheritance)."""
         return len(self.mapper.tables) > 1
+
+    def refuse_unknown(self, names: Iterable[str], known: Collection[str] | None = None) -> None:
+        """`UnknownField` for a name that is not among the known ones, by default the columns."""
+        known = self.columns if known is None else known
+        for name in names:
+            if name not in known:
+                raise UnknownField(self.model.__name__, name, known)
 
     def checked(self, name: str, value: object) -> Any:  # noqa: ANN401  # a column's value
         """The value as the column stores it; `WrongValue` where it cannot."""

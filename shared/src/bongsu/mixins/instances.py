@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstanceState, RelationshipDirection, RelationshipPro
 from sqlalchemy.orm.attributes import instance_state, set_attribute, set_committed_value
 
 from bongsu.mixins.base import Base
-from bongsu.mixins.errors import MixinError, NotFound, NotLoaded, UnknownField
+from bongsu.mixins.errors import MixinError, NotFound, NotLoaded
 from bongsu.mixins.fields import fields_of, keys_among
 from bongsu.mixins.loaded import read_again
 from bongsu.mixins.memory import InUse, MemorySession, ShortSession
@@ -217,9 +217,7 @@ def refuse_in_use(session: Session, states: "Iterable[InstanceState[Any]]") -> N
 def check_settable(instance: Base, names: Iterable[str]) -> None:
     """`UnknownField` for a name that cannot be set."""
     fields = fields_of(type(instance))
-    for name in names:
-        if name not in fields.settable:
-            raise UnknownField(type(instance).__name__, name, fields.settable)
+    fields.refuse_unknown(names, fields.settable)
 
 
 def differing(instance: Base, values: Mapping[str, object]) -> list[str]:
@@ -267,9 +265,7 @@ def refresh_names(instance: Base, refresh: Refresh, computed: list[str]) -> Sequ
         return computed or None
     fields = fields_of(type(instance))
     names = [refresh] if isinstance(refresh, str) else list(refresh)
-    for name in names:
-        if name not in fields.columns and name not in fields.relations:
-            raise UnknownField(type(instance).__name__, name, fields.readable)
+    fields.refuse_unknown(names, fields.columns | fields.relations)
     return [*names, *computed]
 
 
@@ -315,9 +311,7 @@ def column_values(instance: Base, only: Iterable[str] | None, exclude: Iterable[
     """The loaded columns by name."""
     fields, loaded, left_out = fields_of(type(instance)), state_of(instance).dict, set(exclude)
     names = list(fields.columns) if only is None else list(only)
-    for name in (*names, *left_out):
-        if name not in fields.columns:
-            raise UnknownField(type(instance).__name__, name, fields.columns)
+    fields.refuse_unknown([*names, *left_out])
     wanted = [name for name in names if name not in left_out]
     if state_of(instance).key is None:  # a new object has None where nothing is set
         loaded = {**fields.blank, **loaded}

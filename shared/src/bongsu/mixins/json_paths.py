@@ -36,7 +36,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from bongsu.mixins.errors import WrongValueForLookup
 from bongsu.mixins.lookups import COMPARISONS, TEXT, Lookup
 from bongsu.mixins.text import TextBytes
-from bongsu.mixins.types import Json
+from bongsu.mixins.types import MYSQL_NAMES, Json, Spelled
 from bongsu.mixins.values import Coerce, Refused, coerced, is_expression, plain_text
 
 LOOKUPS = COMPARISONS | TEXT
@@ -82,30 +82,35 @@ class JsonPart(FunctionElement[Any]):
     inherit_cache = True
 
 
-class _Kind(FunctionElement[str]):
+class _Kind(
+    Spelled[str],
+    sqlite="json_type({0})",
+    mysql="(CASE JSON_TYPE({0}) WHEN 'BOOLEAN' THEN JSON_UNQUOTE({0}) ELSE LOWER(JSON_TYPE({0})) END)",
+):
     """The type of a part: one of those above, `true`, `false`, `null`, `array`, `object`; NULL without a part."""
 
     type = String()
     name = "json_kind"
-    inherit_cache = True
 
 
-class _Content(FunctionElement[str]):
+class _Content(Spelled[str], sqlite="({0} ->> '$')", mysql="JSON_UNQUOTE({0})"):
     """A part's text, or number."""
 
     type = String()
     name = "json_content"
-    inherit_cache = True
 
 
-class _Document(FunctionElement[Any]):
+class _Document(Spelled[Any], sqlite="{0}"):
     """A whole document, to compare with a column of MySQL's JSON: text would be a string of JSON."""
 
     name = "json_document"
-    inherit_cache = True
 
 
-def _descended(element: JsonPart, compiler: SQLCompiler, options: dict[str, Any], extract: str, kind: str) -> str:
+@compiles(JsonPart)
+def _part(element: JsonPart, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # SQLAlchemy's protocol
+    is_mysql = compiler.dialect.name in MYSQL_NAMES
+    extract = "JSON_EXTRACT({}, {})" if is_mysql else "({} -> {})"
+    kind = "LOWER(JSON_TYPE({}))" if is_mysql else "json_type({})"
     document, path, *alternatives = (compiler.process(clause, **options) for clause in element.clauses)
     part = extract.format(document, path)
     for index, key in zip(alternatives[::2], alternatives[1::2], strict=True):
@@ -116,44 +121,8 @@ def _descended(element: JsonPart, compiler: SQLCompiler, options: dict[str, Any]
     return part
 
 
-@compiles(JsonPart)
-def _part(element: JsonPart, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # SQLAlchemy's protocol
-    return _descended(element, compiler, options, "({} -> {})", "json_type({})")
-
-
-@compiles(JsonPart, "mysql", "mariadb")
-def _part_mysql(element: JsonPart, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
-    return _descended(element, compiler, options, "JSON_EXTRACT({}, {})", "LOWER(JSON_TYPE({}))")
-
-
-@compiles(_Kind)
-def _kind(element: _Kind, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
-    return f"json_type({compiler.process(element.clauses, **options)})"
-
-
-@compiles(_Kind, "mysql", "mariadb")
-def _kind_mysql(element: _Kind, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
-    part = compiler.process(element.clauses, **options)
-    return f"(CASE JSON_TYPE({part}) WHEN 'BOOLEAN' THEN JSON_UNQUOTE({part}) ELSE LOWER(JSON_TYPE({part})) END)"
-
-
-@compiles(_Content)
-def _content(element: _Content, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
-    return f"({compiler.process(element.clauses, **options)} ->> '$')"
-
-
-@compiles(_Content, "mysql", "mariadb")
-def _content_mysql(element: _Content, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
-    return f"JSON_UNQUOTE({compiler.process(element.clauses, **options)})"
-
-
-@compiles(_Document)
-def _document(element: _Document, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
-    return compiler.process(element.clauses, **options)
-
-
 @compiles(_Document, "mysql")
-def _document_mysql(element: _Document, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
+def _document(element: _Document, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
     text = compiler.process(element.clauses, **options)
     return text if getattr(compiler.dialect, "is_mariadb", False) else f"CAST({text} AS JSON)"
 

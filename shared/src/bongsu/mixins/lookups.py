@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Select, and_, false, or_, true
 
-from bongsu.mixins.dates import period_match
+from bongsu.mixins.dates import COMPARE, period_match
 from bongsu.mixins.errors import WrongValueForLookup
 from bongsu.mixins.text import Shape, exact_match, folded_match, regex_match
 from bongsu.mixins.values import Coerce, coerced, is_expression, plain_text
@@ -95,18 +95,10 @@ def _text(value: object, what: str) -> str:
     return value
 
 
-def _exact(shape: Shape) -> Test:
+def _matching(match: Callable[[ColumnElement[Any], str, Shape], ColumnElement[bool]], shape: Shape) -> Test:
     def test(column: ColumnElement[Any], value: object, coerce: Coerce, what: str) -> ColumnElement[bool]:
         del coerce
-        return exact_match(column, _text(value, what), shape)
-
-    return test
-
-
-def _folded(shape: Shape) -> Test:
-    def test(column: ColumnElement[Any], value: object, coerce: Coerce, what: str) -> ColumnElement[bool]:
-        del coerce
-        return folded_match(column, _text(value, what), shape)
+        return match(column, _text(value, what), shape)
 
     return test
 
@@ -127,44 +119,26 @@ def _period(part: str, comparison: str) -> Test:
     return test
 
 
-_ge, _le = _ordered(lambda column, value: column >= value), _ordered(lambda column, value: column <= value)
-
-COMPARISONS: dict[str, Lookup] = {
-    lookup.name: lookup
-    for lookup in (
-        Lookup("eq", _eq),
-        Lookup("ne", _ne),
-        Lookup("gt", _ordered(lambda column, value: column > value)),
-        Lookup("ge", _ge),
-        Lookup("gte", _ge),
-        Lookup("lt", _ordered(lambda column, value: column < value)),
-        Lookup("le", _le),
-        Lookup("lte", _le),
-        Lookup("in", _in),
-        Lookup("notin", _notin),
-        Lookup("between", _between),
-        Lookup("isnull", _isnull, never_null=True),
-    )
+_TESTS: dict[str, Test] = {
+    "eq": _eq,
+    "ne": _ne,
+    **{name: _ordered(compare) for name, compare in COMPARE.items()},
+    "in": _in,
+    "notin": _notin,
+    "between": _between,
+    "isnull": _isnull,
 }
-TEXT: dict[str, Lookup] = {
-    lookup.name: lookup
-    for lookup in (
-        Lookup("like", _exact("like")),
-        Lookup("ilike", _folded("like")),
-        Lookup("contains", _exact("contains")),
-        Lookup("icontains", _folded("contains")),
-        Lookup("startswith", _exact("startswith")),
-        Lookup("istartswith", _folded("startswith")),
-        Lookup("endswith", _exact("endswith")),
-        Lookup("iendswith", _folded("endswith")),
-        Lookup("iexact", _folded("whole")),
-        Lookup("regex", _regex),
-    )
+COMPARISONS = {name: Lookup(name, test, never_null=name == "isnull") for name, test in _TESTS.items()}
+_SHAPES: dict[str, Shape] = {"like": "like", "contains": "contains", "startswith": "startswith", "endswith": "endswith"}
+TEXT = {
+    **{name: Lookup(name, _matching(exact_match, shape)) for name, shape in _SHAPES.items()},
+    **{f"i{name}": Lookup(f"i{name}", _matching(folded_match, shape)) for name, shape in _SHAPES.items()},
+    "iexact": Lookup("iexact", _matching(folded_match, "whole")),
+    "regex": Lookup("regex", _regex),
 }
-_SPELLINGS = {"eq": "eq", "ne": "ne", "gt": "gt", "ge": "ge", "gte": "ge", "lt": "lt", "le": "le", "lte": "le"}
-PERIODS: dict[str, Lookup] = {
+PERIODS = {
     name: Lookup(name, _period(part, comparison))
     for part in ("year", "month", "day", "date", "hour")
-    for spelling, comparison in _SPELLINGS.items()
-    for name in ((part, f"{part}_eq") if spelling == "eq" else (f"{part}_{spelling}",))
+    for comparison in ("eq", "ne", *COMPARE)
+    for name in ((part, f"{part}_eq") if comparison == "eq" else (f"{part}_{comparison}",))
 }

@@ -1,25 +1,42 @@
-"""The bases that models are built on: keys, timestamps, Active Record and `repr`."""
+"""The bases that models are built on, and the mixins for them: keys, times, actors, versions, marks, `repr`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
+from typing import ClassVar, Self
 from uuid import UUID
 
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import inspect
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstanceState, Mapped, mapped_column
 
 from bongsu.mixins.base import Base
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.crud import CRUDMixin
 from bongsu.mixins.fields import INITIAL
+from bongsu.mixins.instances import check_saved, is_settled, own_session, state_of
 from bongsu.mixins.keys import uuid7
-from bongsu.mixins.repr import ReprMixin
-from bongsu.mixins.types import UTCDateTime, UUIDKey
+from bongsu.mixins.types import AsciiKey, UTCDateTime, UUIDKey
+
+_NEVER = ("password", "secret", "token", "digest")
+_actor: ContextVar[str | None] = ContextVar("bongsu_actor", default=None)
 
 
-def _new_key(_now: datetime) -> UUID:
-    return uuid7()
+@contextmanager
+def acting_as(actor: object) -> Iterator[None]:
+    """Records `actor` for the writes of the block (an id; its text is kept, ASCII, up to 64 characters)."""
+    token = _actor.set(str(actor))
+    try:
+        yield
+    finally:
+        _actor.reset(token)
 
 
-def _given_time(now: datetime) -> datetime:
-    return now
+def current_actor() -> str | None:
+    """The acting user, or None."""
+    return _actor.get()
 
 
 class TimestampMixin:
@@ -30,10 +47,10 @@ class TimestampMixin:
     """
 
     created_at: Mapped[datetime] = mapped_column(
-        UTCDateTime(), default=python_now, info={INITIAL: _given_time}, sort_order=900
+        UTCDateTime(), default=python_now, info={INITIAL: lambda now: now}, sort_order=900
     )
     updated_at: Mapped[datetime] = mapped_column(
-        UTCDateTime(), default=python_now, onupdate=python_now, info={INITIAL: _given_time}, sort_order=901
+        UTCDateTime(), default=python_now, onupdate=python_now, info={INITIAL: lambda now: now}, sort_order=901
     )
 
 
@@ -41,7 +58,7 @@ class UUIDKeyMixin:
     """`id`: a UUIDv7, made when the object is made, so that inserts can be batched and ids are known before."""
 
     id: Mapped[UUID] = mapped_column(
-        UUIDKey(), primary_key=True, default=uuid7, info={INITIAL: _new_key}, sort_order=-900
+        UUIDKey(), primary_key=True, default=uuid7, info={INITIAL: lambda _: uuid7()}, sort_order=-900
     )
 
 
@@ -49,6 +66,103 @@ class IntegerKeyMixin:
     """`id`: an integer that the database counts up."""
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True, sort_order=-900)
+
+
+class ReprMixin:
+    """`<User id=… email='…'>`: the key and `__repr_attrs__`; it never loads, so it never fails.
+
+    An attribute that is not loaded shows as `<not loaded>`. `__repr_max_length__` cuts long values.
+    """
+
+    __repr_attrs__: ClassVar[tuple[str, ...] | list[str]] = ()
+    __repr_max_length__: ClassVar[int] = 15
+
+    def __repr__(self) -> str:
+        state: InstanceState[object] = inspect(self, raiseerr=True)
+        keys = [state.mapper.get_property_by_column(column).key for column in state.mapper.primary_key]
+        shown = [*keys, *(name for name in self.__repr_attrs__ if name not in keys)]
+        return f"<{type(self).__name__} {' '.join(self._shown(state, name) for name in shown)}>"
+
+    def _shown(self, state: InstanceState[object], name: str) -> str:
+        if name in state.unloaded:  # a new object has nothing to load
+            return f"{name}={None if state.key is None else '<not loaded>'}"
+        if any(word in name for word in _NEVER):
+            return f"{name}=<hidden>"
+        try:
+            text = repr(state.dict[name] if name in state.dict else getattr(self, name))
+        except SQLAlchemyError:  # a property that reads what is not loaded
+            return f"{name}=<not loaded>"
+        is_key = any(column.key == name for column in state.mapper.primary_key)
+        limit = self.__repr_max_length__
+        if not is_key and len(text) > limit + 2:  # the quotes are not counted
+            text = f"{text[:limit]}…"
+        return f"{name}={text}"
+
+
+class VersionMixin:
+    """`version` counts the changes of a row; writing an object that is not the newest raises `StaleVersion`.
+
+    Bulk updates count it up too, so that objects read before them are known to be old.
+    """
+
+    __version_column__: ClassVar[str | None] = "version"
+
+    version: Mapped[int] = mapped_column(default=1, sort_order=903)
+
+
+class AuditMixin:
+    """`created_by` and `updated_by`, from `with acting_as(user.id):`; bulk writes set them too."""
+
+    created_by: Mapped[str | None] = mapped_column(
+        AsciiKey(64), default=current_actor, info={INITIAL: lambda _: current_actor()}, sort_order=904
+    )
+    updated_by: Mapped[str | None] = mapped_column(
+        AsciiKey(64),
+        default=current_actor,
+        onupdate=current_actor,
+        info={INITIAL: lambda _: current_actor()},
+        sort_order=905,
+    )
+
+
+class SoftDeleteMixin(CRUDMixin):
+    """`class Note(SoftDeleteMixin, BaseModel)`: `delete` marks the row, and queries leave marked rows out.
+
+    `query().with_deleted()` and `.only_deleted()` find them, `restore()` takes the mark back, `delete(hard=True)`
+    really deletes. A marked row still holds its unique values: a constraint that must let them go includes a column
+    that differs.
+    """
+
+    __abstract__ = True
+    __soft_delete__: ClassVar[bool] = True
+
+    deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime(), default=None, index=True, sort_order=902)
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the row is marked as deleted."""
+        return self.deleted_at is not None
+
+    async def delete(
+        self, session: AsyncSession | None = None, *, auto_commit: bool = False, hard: bool = False
+    ) -> None:
+        """Marks the row as deleted; `hard` deletes it."""
+        if hard:
+            await super().delete(session, auto_commit=auto_commit)
+            return
+        if is_settled(self, own_session(self, session)):
+            if state_of(self).was_deleted:
+                return
+            check_saved(self)
+        if self.deleted_at is None or not is_settled(self, own_session(self, session)):
+            await self.update(session, auto_commit=auto_commit, deleted_at=python_now())
+
+    async def restore(self, session: AsyncSession | None = None, *, auto_commit: bool = False) -> Self:
+        """Takes the mark back."""
+        if is_settled(self, own_session(self, session)):
+            check_saved(self)
+        await self.update(session, auto_commit=auto_commit, deleted_at=None)
+        return self
 
 
 class BaseModel(UUIDKeyMixin, CRUDMixin, ReprMixin, TimestampMixin, Base):

@@ -201,8 +201,7 @@ def relation_path(model: "type[Base]", path: str) -> list["QueryableAttribute[An
     owner = model
     for hop in _steps(path):
         relations = fields_of(owner).relations
-        if hop not in relations:
-            raise UnknownField(owner.__name__, hop, relations)
+        fields_of(owner).refuse_unknown([hop], relations)
         attributes.append(getattr(owner, hop))
         owner = relations[hop].mapper.class_
     return attributes

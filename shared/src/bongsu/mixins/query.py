@@ -1,13 +1,20 @@
 """`Query[M]`, what `Model.filter_by(…)` gives, and its pages: numbered, or by a cursor at the same cost however far."""
 
-from collections.abc import AsyncIterator, Sequence
+import base64
+import binascii
+import datetime as dt
+import enum
+import json
+import uuid
+import zlib
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Generic, Self
 
 from sqlalchemy import ColumnElement, Double, Float, and_, bindparam, cast, false, or_
 
 from bongsu.mixins.builder import M, Order, as_count, own_order
-from bongsu.mixins.cursors import decode_cursor, encode_cursor
 from bongsu.mixins.errors import WrongCursor, WrongValueForLookup
 from bongsu.mixins.fields import fields_of
 from bongsu.mixins.reads import Reads
@@ -95,7 +102,7 @@ class Query(Reads[M], Writes[M]):
             return CursorPage(items, None)
         last, numbers = items[size - 1], exact[size - 1] if exact else {}
         values = [numbers.get(key.name, getattr(last, key.name)) for key in keys]
-        return CursorPage(items[:size], encode_cursor(self._signature(keys), values))
+        return CursorPage(items[:size], _encode_cursor(self._signature(keys), values))
 
     async def stream(self, batch: int = 500) -> AsyncIterator[M]:
         """Every row, `batch` rows a statement, in the query's order: `async for row in query.stream():`.
@@ -151,7 +158,7 @@ class Query(Reads[M], Writes[M]):
         return f"{self._model.__name__}:{','.join('-' * key.descending + key.name for key in keys)}"
 
     def _after(self, keys: Sequence[_Key], cursor: str) -> ColumnElement[bool]:
-        values, terms = decode_cursor(self._signature(keys), cursor, len(keys)), list[tuple[_Key, object]]()
+        values, terms = _decode_cursor(self._signature(keys), cursor, len(keys)), list[tuple[_Key, object]]()
         fields = fields_of(self._model)
         try:
             for key, value in zip(keys, values, strict=True):
@@ -187,3 +194,61 @@ def _strictly_later(key: _Key, value: object) -> ColumnElement[bool]:
     else:
         condition = column > value
     return condition
+
+
+def _encode_cursor(order: str, values: Sequence[object]) -> str:
+    """The values that a page's last row has in its order, bound to that order. Text for URLs."""
+    document = [_stamp(order), *(_tagged(value) for value in values)]
+    packed = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+
+
+def _decode_cursor(order: str, cursor: str, length: int) -> list[object]:
+    """The values of a cursor made for the same order; `WrongCursor` for any other text."""
+    try:
+        document = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+        if not isinstance(document, list) or len(document) != length + 1 or document[0] != _stamp(order):
+            raise WrongCursor("this cursor is of another list or another order: start again without one")
+        return [_untagged(value) for value in document[1:]]
+    except (binascii.Error, ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:
+        raise WrongCursor("this is no cursor: use the one that came with the page before") from error
+
+
+def _stamp(order: str) -> int:
+    return zlib.crc32(order.encode())
+
+
+def _tagged(value: object) -> object:  # noqa: PLR0911  # one return a type
+    match value:
+        case enum.Enum():
+            return _tagged(value.value)
+        case None | bool() | int() | float() | str():
+            return value
+        case dt.datetime():
+            return {"t": value.isoformat()}
+        case dt.date():
+            return {"d": value.isoformat()}
+        case uuid.UUID():
+            return {"u": value.hex}
+        case Decimal():
+            return {"n": str(value)}
+        case bytes():
+            return {"b": value.hex()}
+        case _:
+            raise WrongValueForLookup(f"a {type(value).__name__} cannot be part of a cursor: order by another field")
+
+
+def _untagged(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    ((tag, text),) = value.items()
+    return _READERS[tag](text)
+
+
+_READERS: dict[str, Callable[[str], object]] = {
+    "t": dt.datetime.fromisoformat,
+    "d": dt.date.fromisoformat,
+    "u": uuid.UUID,
+    "n": Decimal,
+    "b": bytes.fromhex,
+}

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from bongsu.mixins.base import Base
-from bongsu.mixins.errors import UnknownField, WrongValueForLookup
+from bongsu.mixins.errors import WrongValueForLookup
 from bongsu.mixins.fields import Fields, Initial
 from bongsu.mixins.instances import reference, state_of
 
@@ -70,9 +70,7 @@ def grouped(fields: Fields, rows: Iterable["Mapping[str, object] | M"], now: dat
 
 def _missing(fields: Fields, names: tuple[str, ...], now: datetime) -> tuple[Row, list[tuple[str, Initial]]]:
     """What rows with these fields lack: the values that all rows of the call have, and the parts of a key."""
-    for name in names:
-        if name not in fields.columns:
-            raise UnknownField(fields.model.__name__, name, fields.columns)
+    fields.refuse_unknown(names)
     wanted = {name: make for name, make in fields.initial if name not in names}
     keys = [(name, wanted.pop(name)) for name in fields.primary_key if name in wanted]
     same = {name: make(now) for name, make in wanted.items()}

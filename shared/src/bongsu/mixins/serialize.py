@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from bongsu.mixins.crud import CRUDMixin
-from bongsu.mixins.errors import NotLoaded, UnknownField
+from bongsu.mixins.errors import NotLoaded
 from bongsu.mixins.fields import fields_of
 from bongsu.mixins.instances import column_values, state_of
 from bongsu.mixins.types import JsonValue
@@ -37,9 +37,8 @@ class SerializeMixin(CRUDMixin):
             first, _, rest = path.partition(".")
             deeper.setdefault(first, []).extend([rest] if rest else [])
         fields, loaded = fields_of(type(self)), state_of(self).dict
+        fields.refuse_unknown(deeper, fields.relations)
         for name, paths in deeper.items():
-            if name not in fields.relations:
-                raise UnknownField(type(self).__name__, name, fields.relations)
             if name not in loaded:
                 raise NotLoaded(f"{type(self).__name__}.{name} is not loaded: .load({name!r}) or .refresh({name!r})")
             document[name] = _related(loaded[name], paths)

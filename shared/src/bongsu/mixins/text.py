@@ -7,15 +7,14 @@ pattern.
 """
 
 import re
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from sqlalchemy import Column, ColumnElement, Dialect, Enum, LargeBinary, String, bindparam, cast, false, func
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Boolean, TypeDecorator
 
-from bongsu.mixins.types import AsciiKey
+from bongsu.mixins.types import MYSQL_NAMES, AsciiKey, Spelled
 
 Shape = Literal["contains", "startswith", "endswith", "whole", "like"]
 
@@ -56,11 +55,11 @@ def _glob_of_like(pattern: str) -> str:
     return "".join(part[1] if len(part) == 2 else translated.get(part, part) for part in parts)
 
 
-class _TextMatch(FunctionElement[bool]):
+class _TextMatch(Spelled[bool]):
     """`column`, `pattern`."""
 
     type = Boolean()
-    inherit_cache = True
+    name = "text_match"
 
     def self_group(self, against: object = None) -> Self:
         """As it is: SQLAlchemy would compare it with 1, which no index can serve."""
@@ -68,147 +67,58 @@ class _TextMatch(FunctionElement[bool]):
         return self
 
 
-class _Exact(_TextMatch):
-    name = "matches_exactly"
-    inherit_cache = True
+_GLOB, _FOLDED_GLOB = "({0} GLOB {1})", "(lower({0}) GLOB lower({1}))"
+_BINARY = f"{{0}} LIKE {{1}} COLLATE utf8mb4_bin ESCAPE '{_ESCAPE}'"
+_IN_ITS_COLLATION = f"{{0}} LIKE {{1}} ESCAPE '{_ESCAPE}'"
 
 
-class _ExactPrefix(_TextMatch):
-    name = "starts_exactly"
-    inherit_cache = True
+class _Exact(_TextMatch, sqlite=_GLOB, mysql=f"({_BINARY})"):
+    pass
 
 
-class _KeyPrefix(_TextMatch):
-    name = "key_starts"
-    inherit_cache = True
+class _ExactPrefix(_TextMatch, sqlite=_GLOB, mysql=f"({_IN_ITS_COLLATION} AND {_BINARY})"):
+    """The first test is implied by the second; it is in the column's own collation, so it can use an index."""
 
 
-class _ExactLike(_TextMatch):
-    name = "is_like"
-    inherit_cache = True
+class _KeyPrefix(_TextMatch, sqlite=_GLOB, mysql=f"({_IN_ITS_COLLATION})"):
+    pass
 
 
-class _Folded(_TextMatch):
-    name = "matches_folded"
-    inherit_cache = True
+class _ExactLike(_TextMatch, sqlite=_GLOB, mysql="({0} LIKE {1} COLLATE utf8mb4_bin)"):
+    pass
 
 
-class _FoldedLike(_TextMatch):
-    name = "is_like_folded"
-    inherit_cache = True
+class _Folded(
+    _TextMatch,
+    sqlite=_FOLDED_GLOB,
+    mysql=f"(LOWER({{0}}) LIKE LOWER({{1}}) COLLATE utf8mb4_bin ESCAPE '{_ESCAPE}')",
+):
+    pass
 
 
-class _Regex(_TextMatch):
-    name = "matches_regex"
-    inherit_cache = True
+class _FoldedLike(_TextMatch, sqlite=_FOLDED_GLOB, mysql="(LOWER({0}) LIKE LOWER({1}) COLLATE utf8mb4_bin)"):
+    pass
 
 
-def _sides(element: FunctionElement[bool], compiler: SQLCompiler, options: dict[str, Any]) -> tuple[str, str]:
-    column, pattern = element.clauses
-    return compiler.process(column, **options), compiler.process(pattern, **options)
-
-
-@compiles(_Exact)
-@compiles(_ExactPrefix)
-@compiles(_KeyPrefix)
-@compiles(_ExactLike)
-def _glob(element: FunctionElement[bool], compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # SQLAlchemy's protocol
-    column, pattern = _sides(element, compiler, options)
-    return f"({column} GLOB {pattern})"
-
-
-@compiles(_Folded)
-@compiles(_FoldedLike)
-def _folded_glob(element: FunctionElement[bool], compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
-    column, pattern = _sides(element, compiler, options)
-    return f"(lower({column}) GLOB lower({pattern}))"
-
-
-@compiles(_Regex)
-def _regexp(element: FunctionElement[bool], compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
-    column, pattern = _sides(element, compiler, options)
-    return f"({column} REGEXP {pattern})"
-
-
-@compiles(_Exact, "mysql", "mariadb")
-def _like_mysql(element: FunctionElement[bool], compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
-    column, pattern = _sides(element, compiler, options)
-    return f"({column} LIKE {pattern} COLLATE utf8mb4_bin ESCAPE '{_ESCAPE}')"
-
-
-@compiles(_KeyPrefix, "mysql", "mariadb")
-def _key_prefix_mysql(element: FunctionElement[bool], compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
-    column, pattern = _sides(element, compiler, options)
-    return f"({column} LIKE {pattern} ESCAPE '{_ESCAPE}')"
-
-
-@compiles(_ExactPrefix, "mysql", "mariadb")
-def _prefix_mysql(element: FunctionElement[bool], compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
-    column, pattern = _sides(element, compiler, options)
-    again = compiler.process(list(element.clauses)[1], **options)
-    # The first test is implied by the second; it is in the column's own collation, so it can use an index.
-    return (
-        f"({column} LIKE {pattern} ESCAPE '{_ESCAPE}' AND {column} LIKE {again} COLLATE utf8mb4_bin ESCAPE '{_ESCAPE}')"
-    )
-
-
-@compiles(_ExactLike, "mysql", "mariadb")
-def _own_like_mysql(element: FunctionElement[bool], compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
-    column, pattern = _sides(element, compiler, options)
-    return f"({column} LIKE {pattern} COLLATE utf8mb4_bin)"
-
-
-@compiles(_Folded, "mysql", "mariadb")
-def _folded_mysql(element: FunctionElement[bool], compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
-    column, pattern = _sides(element, compiler, options)
-    return f"(LOWER({column}) LIKE LOWER({pattern}) COLLATE utf8mb4_bin ESCAPE '{_ESCAPE}')"
-
-
-@compiles(_FoldedLike, "mysql", "mariadb")
-def _own_ilike_mysql(element: FunctionElement[bool], compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
-    column, pattern = _sides(element, compiler, options)
-    return f"(LOWER({column}) LIKE LOWER({pattern}) COLLATE utf8mb4_bin)"
-
-
-@compiles(_Regex, "mysql", "mariadb")
-def _regexp_mysql(element: FunctionElement[bool], compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
-    column, pattern = _sides(element, compiler, options)
-    return f"({column} REGEXP {pattern} COLLATE utf8mb4_bin)"
+class _Regex(_TextMatch, sqlite="({0} REGEXP {1})", mysql="({0} REGEXP {1} COLLATE utf8mb4_bin)"):
+    pass
 
 
 class _ByDatabase(_TextMatch):
     """The first clause on SQLite, the second on others."""
 
-    name = "by_database"
-    inherit_cache = True
-
 
 @compiles(_ByDatabase)
-def _first_clause(element: _ByDatabase, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
-    return compiler.process(next(iter(element.clauses)), **options)
+def _one_clause(element: _ByDatabase, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # SQLAlchemy's protocol
+    on_sqlite, on_mysql = element.clauses
+    return compiler.process(on_mysql if compiler.dialect.name in MYSQL_NAMES else on_sqlite, **options)
 
 
-@compiles(_ByDatabase, "mysql", "mariadb")
-def _second_clause(element: _ByDatabase, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
-    return compiler.process(list(element.clauses)[1], **options)
-
-
-class TextBytes(FunctionElement[str]):
+class TextBytes(Spelled[str], sqlite="{0}", mysql="CAST({0} AS BINARY)"):
     """Text that compares and sorts byte by byte, trailing spaces included."""
 
     type = String()
     name = "text_bytes"
-    inherit_cache = True
-
-
-@compiles(TextBytes)
-def _text_bytes(element: TextBytes, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
-    return compiler.process(element.clauses, **options)
-
-
-@compiles(TextBytes, "mysql", "mariadb")
-def _text_bytes_mysql(element: TextBytes, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # the same
-    return f"CAST({compiler.process(element.clauses, **options)} AS BINARY)"
 
 
 def has_native_enum(column: "Column[Any]") -> bool:
@@ -257,10 +167,4 @@ def regex_match(column: ColumnElement[str], value: str) -> ColumnElement[bool]:
     return _Regex(column, bindparam(None, value, type_=String()))
 
 
-_PATTERNS: dict[Shape, _Pattern] = {
-    "contains": _Pattern("contains"),
-    "startswith": _Pattern("startswith"),
-    "endswith": _Pattern("endswith"),
-    "whole": _Pattern("whole"),
-    "like": _Pattern("like"),
-}
+_PATTERNS: dict[Shape, _Pattern] = {shape: _Pattern(shape) for shape in get_args(Shape)}

@@ -1,19 +1,43 @@
-"""Column types that mean the same on SQLite, MySQL and MariaDB."""
+"""Column types, and SQL, that mean the same on SQLite, MySQL and MariaDB."""
 
 import enum
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias, TypeVar
 from uuid import UUID
 
 from sqlalchemy import DateTime, Dialect, Integer, LargeBinary, String, Text
 from sqlalchemy.dialects import mysql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 
 MYSQL_NAMES = ("mysql", "mariadb")
+T = TypeVar("T")
+
+
+class Spelled(FunctionElement[T]):
+    """SQL that MySQL spells otherwise: `{0}` and `{1}` in its two spellings are its clauses."""
+
+    inherit_cache = True
+    sqlite: ClassVar[str]
+    mysql: ClassVar[str]
+
+    def __init_subclass__(cls, *, sqlite: str = "", mysql: str = "") -> None:
+        super().__init_subclass__()
+        cls.inherit_cache = True
+        if sqlite:
+            cls.sqlite, cls.mysql = sqlite, mysql or sqlite
+
+
+@compiles(Spelled)
+def _spell(element: Spelled[Any], compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # SQLAlchemy's protocol
+    spelling = element.mysql if compiler.dialect.name in MYSQL_NAMES else element.sqlite
+    return spelling.format(*(compiler.process(clause, **options) for clause in element.clauses))
 
 
 class UTCDateTime(TypeDecorator[datetime]):

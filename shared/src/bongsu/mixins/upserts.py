@@ -11,7 +11,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from bongsu.mixins.base import Base
 from bongsu.mixins.clock import python_now
-from bongsu.mixins.errors import UnknownField, WrongValueForLookup
+from bongsu.mixins.errors import WrongValueForLookup
 from bongsu.mixins.fields import Fields, fields_of
 from bongsu.mixins.loaded import refresh_loaded
 from bongsu.mixins.rows import Row, chunks, grouped
@@ -43,9 +43,7 @@ def upsert_rows(
     if len(groups) != 1:
         raise WrongValueForLookup("the rows of an upsert all have the same fields")
     taken = update_names if update_names is not None else [name for name in rows[0] if name not in names]
-    for name in taken:
-        if name not in fields.columns:
-            raise UnknownField(model.__name__, name, fields.columns)
+    fields.refuse_unknown(taken)
     if taken:  # an update moves these columns, and a marked row is no longer deleted
         given = next(iter(groups))
         moved = [name for name, column in fields.columns.items() if column.onupdate is not None and column.key in given]
@@ -73,9 +71,7 @@ def upsert_rows(
 def _conflict_names(fields: Fields, by: str | Sequence[str] | None, row: Mapping[str, object]) -> Sequence[str]:
     if by is not None:
         names = [by] if isinstance(by, str) else list(by)
-        for name in names:
-            if name not in fields.columns:
-                raise UnknownField(fields.model.__name__, name, fields.columns)
+        fields.refuse_unknown(names)
         return names
     for candidate in (fields.primary_key, *fields.unique_sets):
         if candidate and all(name in row for name in candidate):

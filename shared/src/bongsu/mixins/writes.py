@@ -10,7 +10,7 @@ from sqlalchemy.sql.selectable import SelectBase
 from bongsu.mixins.base import Base
 from bongsu.mixins.builder import Builder, M
 from bongsu.mixins.clock import python_now
-from bongsu.mixins.errors import UnfilteredWrite, UnknownField, WrongValueForLookup
+from bongsu.mixins.errors import UnfilteredWrite, WrongValueForLookup
 from bongsu.mixins.fields import Key, among, fields_of, key_of
 from bongsu.mixins.loaded import are_many_loaded, refresh_loaded
 from bongsu.mixins.sessions import write
@@ -141,11 +141,8 @@ class Writes(Builder[M]):
 
     def _assignments(self, values: dict[str, object]) -> dict[str, object]:
         fields = fields_of(self._model)
-        assignments: dict[str, object] = {}
-        for name, value in values.items():
-            if name not in fields.columns:
-                raise UnknownField(self._model.__name__, name, fields.columns)
-            assignments[name] = fields.checked(name, value)
+        fields.refuse_unknown(values)
+        assignments = {name: fields.checked(name, value) for name, value in values.items()}
         if fields.version is not None and fields.version not in assignments:
             assignments[fields.version] = getattr(self._model, fields.version) + 1
         return assignments
