@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, create_engine, event, make_url
+from sqlalchemy import URL, Engine, create_engine, event, exists, literal, make_url, select, union_all
 
 from bongsu.mixins import Database
 from shared.tests.mixins.library import LibraryBase
@@ -46,16 +46,26 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def mysql_library_url(mysql_server_url: str) -> Iterator[URL]:
+def mysql_library(mysql_server_url: str) -> Iterator[Engine]:
     """A MySQL database of this process with every table."""
     name = f"test_mixins_{secrets.token_hex(8)}"
     execute(mysql_server_url, f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-    url = make_url(mysql_server_url).set(database=name)
-    engine = create_engine(url.set(drivername="mysql+pymysql"))
+    url = make_url(mysql_server_url).set(database=name, drivername="mysql+pymysql")
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
     LibraryBase.metadata.create_all(engine)
+    yield engine
     engine.dispose()
-    yield url
     execute(mysql_server_url, f"DROP DATABASE {name}")
+
+
+def empty(engine: Engine) -> None:
+    """Delete every row. Of the tables, a test has filled one or two."""
+    tables = LibraryBase.metadata.tables
+    rows = union_all(*(select(literal(name)).where(exists(select(table))) for name, table in tables.items()))
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SET foreign_key_checks = 0")
+        for name in connection.scalars(rows).all():
+            connection.execute(tables[name].delete())
 
 
 @pytest.fixture(params=BACKENDS)
@@ -70,20 +80,16 @@ def url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> URL:
         path = tmp_path / "library.sqlite3"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         return make_url(f"sqlite+aiosqlite:///{path}")
-    mysql: URL = request.getfixturevalue("mysql_library_url")
-    engine = create_engine(mysql.set(drivername="mysql+pymysql"))
-    with engine.begin() as connection:
-        connection.exec_driver_sql("SET foreign_key_checks = 0")
-        for table in LibraryBase.metadata.tables.values():
-            connection.execute(table.delete())
-    engine.dispose()
-    return mysql.set(drivername=f"mysql+{backend}")
+    mysql: Engine = request.getfixturevalue("mysql_library")
+    empty(mysql)
+    return mysql.url.set(drivername=f"mysql+{backend}")
 
 
 @pytest.fixture
 async def db(url: URL) -> AsyncIterator[Database]:
     """The database of the tests' models."""
-    database = Database(url, LibraryBase, pool_size=5, max_overflow=10)
+    # However busy the machine is: hundreds of tasks may wait for a connection.
+    database = Database(url, LibraryBase, pool_size=5, max_overflow=10, pool_timeout=60)
     yield database
     await database.dispose()
 

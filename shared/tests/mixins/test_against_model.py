@@ -197,10 +197,21 @@ class AuthorTable(RuleBasedStateMachine):
             async def in_unit() -> None:
                 await author.update(country=country)
 
+            async def assign() -> None:
+                for _ in range(age):  # at one moment or another of the calls
+                    await asyncio.sleep(0)
+                author.password_hash = f"{age}{name}{country}"
+
             await asyncio.gather(
-                author.update(age=age), author.refresh("books"), author.update(name=name), self.database.run(in_unit)
+                author.update(age=age),
+                author.refresh("books"),
+                assign(),
+                author.update(name=name),
+                self.database.run(in_unit),
             )
             assert (author.age, author.name, author.country, author.books) == (age, name, country, [])
+            await author.save()
+            assert (await Author.get(author.id)).password_hash == f"{age}{name}{country}"
 
         self.do(run())
         self.rows[email] = {"email": email, "age": age, "name": name, "country": country}

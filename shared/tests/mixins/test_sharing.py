@@ -2,10 +2,14 @@
 
 import asyncio
 import contextlib
+import datetime as dt
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.util import await_only
 
 from bongsu.mixins import Conflict, Database, SessionSharedAcrossTasks
 from shared.tests.mixins.library import Author, Book, Folder, Note, Tag
@@ -251,7 +255,111 @@ class TestUnits:
         assert checked_out(db) == 0
 
 
-ROUNDS = 500  # on each of two databases
+@contextlib.asynccontextmanager
+async def held(db: Database, verb: str, work: Awaitable[object]) -> AsyncIterator[None]:
+    """Runs work in a task, holds its statement of that verb while the block runs, and awaits its end."""
+    reached, go = asyncio.Event(), asyncio.Event()
+
+    def hold(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        del connection, cursor, rest
+        if statement.startswith(verb) and not go.is_set():
+            reached.set()
+            await_only(go.wait())
+
+    event.listen(db.engine.sync_engine, "before_cursor_execute", hold)
+    task = asyncio.ensure_future(work)
+    await reached.wait()
+    try:
+        yield
+    finally:
+        go.set()
+    await task
+
+
+class TestAssignedMeanwhile:
+    """What one task assigns while another writes, reads or undoes the same object is not lost."""
+
+    @pytest.mark.parametrize("name", ["name", "age", "email", "is_active", "seen_at"])
+    async def test_value_assigned_during_an_update_is_written_by_a_save(self, db: Database, name: str) -> None:
+        user = await Author.create(email="kim", name="a", age=1)
+        value: Any = {"name": "b", "age": 2, "email": "lee", "is_active": False, "seen_at": dt.datetime.now(dt.UTC)}[
+            name
+        ]
+        async with held(db, "UPDATE", user.update(name="c", age=3)):
+            assert user.fill(**{name: value})
+        await user.save()
+        wanted: dict[str, Any] = {"name": "c", "age": 3, name: value}
+        found = await Author.get(user.id)
+        assert {each: getattr(found, each) for each in wanted} == wanted
+        assert await user.update(**wanted) is None
+
+    async def test_relation_is_not_assigned_during_an_update(self, db: Database) -> None:
+        kim, lee = await Author.create(email="kim"), await Author.create(email="lee")
+        book = await Book.create(title="a", author=kim)
+        async with held(db, "UPDATE", book.update(title="b")):
+            with pytest.raises(SessionSharedAcrossTasks, match=r"await \.update\(author=…\)"):
+                book.author = lee
+            with pytest.raises(SessionSharedAcrossTasks):
+                book.fill(tags=[])
+            waiting = asyncio.ensure_future(book.update(author=lee))
+        await waiting
+        found = await Book.get(book.id)
+        assert (found.title, found.author_id, book.author) == ("b", lee.id, lee)
+
+    async def test_value_assigned_during_an_insert_is_written_by_a_save(self, db: Database) -> None:
+        user = Author(email="kim", name="a")
+        async with held(db, "INSERT", user.save()):
+            user.name, user.age = "b", 2
+        await user.save()
+        found = await Author.get(user.id)
+        assert (found.name, found.age, user.name, user.age) == ("b", 2, "b", 2)
+
+    async def test_value_assigned_during_a_write_that_fails_is_kept(self, db: Database) -> None:
+        await Author.create(email="taken")
+        user = await Author.create(email="kim", name="a")
+        with pytest.raises(Conflict):
+            async with held(db, "UPDATE", user.update(email="taken", age=2)):
+                user.name = "b"
+        assert (user.email, user.age, user.name) == ("kim", 0, "b")
+        await user.save()
+        assert (await Author.get(user.id)).name == "b"
+
+    @pytest.mark.parametrize("savepoint", [False, True])
+    async def test_value_assigned_during_a_unit_that_is_undone_is_kept(self, db: Database, *, savepoint: bool) -> None:
+        user = await Author.create(email="kim", name="a")
+
+        async def undone() -> None:
+            async with db.unit() if savepoint else contextlib.nullcontext():
+                with contextlib.suppress(KeyError):
+                    async with db.unit():
+                        await user.update(age=2)
+                        await Author.filter_by(email="none").delete()
+                        user.country = "KR"
+                        raise KeyError
+
+        async with held(db, "DELETE", undone()):
+            user.name = "b"
+        assert (user.age, user.country, user.name) == (0, None, "b")
+        await user.save()
+        found = await Author.get(user.id)
+        assert (found.age, found.country, found.name) == (0, None, "b")
+
+    async def test_value_assigned_while_its_row_is_locked_is_kept(self, db: Database) -> None:
+        user = await Author.create(email="kim", name="a")
+
+        async def lock() -> None:
+            async with db.unit() as unit:
+                await user.update(age=2)
+                assert await Author.filter_by(id=user.id).lock().one() is user
+                assert user in unit.session.dirty
+
+        async with held(db, "SELECT", lock()):
+            user.name = "b"
+        found = await Author.get(user.id)
+        assert (found.age, found.name) == (2, "b")
+
+
+ROUNDS = 1_000
 TOGETHER = 20  # more than the pool's 15 connections
 
 

@@ -19,6 +19,7 @@ from bongsu.mixins.clock import python_now
 from bongsu.mixins.database import Database
 from bongsu.mixins.errors import NotConnected, NotLoaded
 from bongsu.mixins.fields import fields_of
+from bongsu.mixins.memory import MemorySession
 from bongsu.mixins.reserved import refuse_reserved
 from bongsu.mixins.types import IntegerEnum, UTCDateTime, UUIDKey
 
@@ -110,6 +111,12 @@ class Base(DeclarativeBase):
                 own[name] = make(now)  # no change to be noticed: all that a new object has is inserted
         for name, value in values.items():
             setattr(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        state: InstanceState[Base] | None = self.__dict__.get("_sa_instance_state")
+        if state is not None and state.session_id is not None and isinstance(state.session, MemorySession):
+            state.session.note_assigned(state, name, value)
+        super().__setattr__(name, value)
 
     @classmethod
     def database(cls) -> Database:

@@ -68,6 +68,7 @@ class Connections:
         engine = (self.engine if write else self._reading).sync_engine
         for attempt in range(_OWN_RETRIES + 1):
             session = ShortSession(engine, expire_on_commit=False)
+            session.used_by = asyncio.current_task()
             try:
                 if not write:
                     return await greenlet_spawn(_read, session, work)

@@ -48,8 +48,15 @@ def read_again(session: Session, instances: Iterable[Base], statement: Select[M]
     if not is_short:
         session.flush()
     with session.no_autoflush if is_short else nullcontext(), _relations_kept(session, instances):
-        rows = session.scalars(statement, execution_options={"populate_existing": True})
-        return rows.unique().all()
+        if not isinstance(session, MemorySession):
+            return session.scalars(statement, execution_options={"populate_existing": True}).unique().all()
+        session.is_reading_again = True
+        try:
+            rows = session.scalars(statement, execution_options={"populate_existing": True}).unique().all()
+            session.assign_again()
+        finally:
+            session.is_reading_again = False
+        return rows
 
 
 def refresh_loaded(session: Session, model: type[M], keys: Iterable[Key] | None = None) -> None:

@@ -17,12 +17,14 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import InstanceState, Session, SessionTransaction, UOWTransaction
-from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.orm.attributes import instance_state, set_attribute, set_committed_value
 from sqlalchemy.orm.loading import _new_runid
+from sqlalchemy.util.concurrency import in_greenlet
 
 from bongsu.mixins.engine import READING
+from bongsu.mixins.errors import SessionSharedAcrossTasks
 from bongsu.mixins.fields import fields_of
-from bongsu.mixins.pictures import Picture, doubt, expire, picture_of, read_back, restore
+from bongsu.mixins.pictures import Picture, doubt, expire, keep_assigned, picture_of, read_back, restore
 
 
 @dataclass(slots=True)
@@ -53,6 +55,13 @@ class MemorySession(Session):
         """Whether it has begun to commit, or to close: then a cancelled task waits for the end."""
         self.busy_since: float | None = None
         """Since when (`time.monotonic`) a call uses the session; None between calls."""
+        self.used_by: asyncio.Task[Any] | None = None
+        """The task whose calls use the session."""
+        self._assigned: dict[InstanceState[Any], dict[str, Any]] = {}
+        """What other tasks have assigned to objects of the session since the transaction began."""
+        self._meanwhile: dict[tuple[InstanceState[Any], str], Any] = {}
+        """What they assign during a flush, or while rows are read again: each attribute's value before."""
+        self.is_reading_again = False
         self.waits_for: MemorySession | None = None
         """The session that holds an object which a call on this one needs."""
         self._closed = asyncio.Event()
@@ -69,10 +78,50 @@ class MemorySession(Session):
         """Takes a picture of an object, unless this transaction has one."""
         self._remember(instance_state(instance))
 
+    def note_assigned(self, state: InstanceState[Any], name: str, value: object) -> None:
+        """Notes that `value` is about to be assigned, where another task does that than the one that uses the session.
+
+        SQLAlchemy takes an attribute for written that changes during a flush, and a rollback would take it back.
+        """
+        try:
+            if in_greenlet() or self.used_by is None or self.used_by is asyncio.current_task():
+                return
+        except RuntimeError:  # no event loop runs, so no task does
+            return
+        fields = fields_of(state.class_)
+        synonym = state.mapper.synonyms.get(name)
+        name = name if synonym is None else synonym.name
+        if self._flushing and name in fields.relations:  # SQLAlchemy may have looked at it, or not yet
+            raise SessionSharedAcrossTasks(
+                f"{state.class_.__name__}.{name} cannot be assigned while another task writes the object: use "
+                f"`await .update({name}=…)`, which waits for it"
+            )
+        if name not in state.mapper.attrs or name in fields.collections:
+            return
+        self._assigned.setdefault(state, {})[name] = value
+        if self._flushing or self.is_reading_again:
+            self._meanwhile.setdefault((state, name), state.dict.get(name))
+
+    def assign_again(self) -> None:
+        """Makes what other tasks have assigned during a flush, or a read, unsaved."""
+        meanwhile, self._meanwhile = self._meanwhile, {}
+        for (state, name), before in meanwhile.items():
+            instance = state.obj()
+            if instance is not None and state in self._assigned:
+                if not self.is_reading_again:  # else the row's value is there
+                    set_committed_value(instance, name, before)
+                set_attribute(instance, name, self._assigned[state][name])
+
+    def forget_overwritten(self) -> None:
+        """Forgets what other tasks have assigned and the session's own has overwritten."""
+        for state, values in self._assigned.items():
+            self._assigned[state] = {name: value for name, value in values.items() if state.dict.get(name) == value}
+
     def discard_unsaved(self) -> None:
         """Takes back what was set after a write of the savepoint failed: its rollback would expire these objects."""
         failed = self.get_nested_transaction()
         if failed is not None and not self.is_active:
+            self.forget_overwritten()
             for instance in self.dirty:
                 self.remember(instance)
             self._restore(failed)
@@ -80,6 +129,7 @@ class MemorySession(Session):
     def close(self) -> None:
         """Closes the session; objects lose what was not committed."""
         self.is_ending = True
+        self.forget_overwritten()
         if self.written_at is None:  # there is nothing to take back from objects that were read
             self._pictures.clear()
         if self._pictures:
@@ -87,7 +137,8 @@ class MemorySession(Session):
                 self.remember(instance)
         read = self._restore(None)  # first: the session lets go of its objects, then waits for the database
         super().close()
-        self.written_at, self.is_committing = None, False
+        self.written_at, self.is_committing, self.used_by = None, False, None
+        self._assigned.clear()
         self._closed.set()
         self._read_back(read)
 
@@ -136,6 +187,7 @@ class MemorySession(Session):
                         self.expunge(instance)
                     if self.is_committing:
                         doubt(state, picture)
+                    keep_assigned(picture, self._assigned.get(state, {}))
                     restore(state, instance, picture, self)
                     states.add(state)
         written_at = min((mark for mark in marks if mark is not None), default=None)
@@ -164,6 +216,7 @@ class MemorySession(Session):
             for state in [state for pictures in self._pictures for state in pictures.taken if state.was_deleted]:
                 state.session_id = None  # SQLAlchemy leaves it in the session, unless that expires at a commit
             self._pictures.clear()
+            self._assigned.clear()
             self.written_at, self.is_committing = None, False
             self.has_committed = True
         elif self._pictures and self._pictures[-1].transaction is committed:
@@ -203,6 +256,13 @@ def _before_flush(session: MemorySession, context: UOWTransaction, instances: ob
         fields_of(state.class_).check_object(values, state.committed_state if state.key else values)
 
 
+@event.listens_for(MemorySession, "after_flush_postexec")
+def _after_flush(session: MemorySession, context: UOWTransaction) -> None:
+    del context
+    if session._meanwhile:  # noqa: SLF001  # this module's own
+        session.assign_again()
+
+
 @event.listens_for(MemorySession, "before_commit")
 def _before_commit(session: MemorySession) -> None:
     if session.get_nested_transaction() is None:
@@ -214,6 +274,7 @@ def _before_expiry(session: MemorySession) -> None:
     """Takes pictures of what SQLAlchemy is about to expire."""
     nested = session.get_nested_transaction()
     session.is_committing = False
+    session.forget_overwritten()
     session._rolled_back = nested or session.get_transaction()  # noqa: SLF001  # this module's own
     for state in session.identity_map.all_states():
         if nested is None or state.modified:

@@ -89,6 +89,16 @@ def doubt(state: InstanceState[Any], picture: Picture) -> None:
             picture.unsaved.setdefault(name, state.dict[name])
 
 
+def keep_assigned(picture: Picture, assigned: dict[str, Any]) -> None:
+    """Leaves unsaved what other tasks have assigned."""
+    for name, value in assigned.items():
+        before = picture.values.get(name, NO_VALUE)
+        if before is not value:
+            picture.unsaved.setdefault(name, before)
+            picture.values[name] = value
+            picture.expired.discard(name)
+
+
 def restore(state: InstanceState[Any], instance: object, picture: Picture, session: Session) -> None:
     is_here = instance in session
     values = state.dict

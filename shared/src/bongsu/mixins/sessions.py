@@ -73,7 +73,7 @@ def _enter(session: Session, unit: Unit | None, *, write: bool) -> None:
             "the work one after the other"
         )
     if isinstance(session, MemorySession):
-        session.busy_since = time.monotonic()
+        session.busy_since, session.used_by = time.monotonic(), task
         if write:
             session.begin_write()
 
