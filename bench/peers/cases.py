@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy import JSON, Enum, ForeignKey, String
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 RIGHT = "right"
@@ -41,6 +42,10 @@ class Library(Protocol):
     async def update(self, instance: Instance, **values: object) -> None: ...
     async def find(self, model: Model, **lookups: object) -> Sequence[Instance]: ...
     async def bulk_create(self, instances: Sequence[Instance]) -> None: ...
+    async def delete(self, instance: Instance) -> None: ...
+    async def upsert(self, model: Model, rows: Sequence[dict[str, object]], by: str) -> None: ...
+    async def count(self, model: Model, limit: int) -> int: ...
+    async def run(self, work: Callable[[], Awaitable[object]]) -> None: ...
     def checked_out(self) -> int: ...
 
 
@@ -52,7 +57,7 @@ class Level(enum.Enum):
 class Models:
     """The same tables on a library's base."""
 
-    def __init__(self, base: type[DeclarativeBase]) -> None:
+    def __init__(self, base: type[DeclarativeBase], soft_delete: type | None = None) -> None:
         class User(base):  # type: ignore[valid-type,misc]  # a base that is an argument
             __tablename__ = "users"
             id: Mapped[int] = mapped_column(primary_key=True)
@@ -83,7 +88,26 @@ class Models:
             id: Mapped[int] = mapped_column(ForeignKey("workers.id"), primary_key=True)
             lang: Mapped[str] = mapped_column(String(20))
 
-        self.user, self.post, self.engineer = User, Post, Engineer
+        class Counter(base):  # type: ignore[valid-type,misc]  # the same
+            __tablename__ = "counters"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            label: Mapped[str] = mapped_column(String(20), unique=True)
+            value: Mapped[int] = mapped_column(default=0)
+            version: Mapped[int] = mapped_column(default=1)
+            __mapper_args__ = {"version_id_col": version}  # noqa: RUF012  # SQLAlchemy's
+
+        self.user, self.post, self.engineer, self.counter = User, Post, Engineer, Counter
+        self.note: Model = None
+        if soft_delete is not None:
+
+            class Note(soft_delete, base):  # type: ignore[valid-type,misc]  # the same
+                __tablename__ = "notes"
+                id: Mapped[int] = mapped_column(primary_key=True)
+                text: Mapped[str] = mapped_column(String(20))
+                user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+                user = relationship("User", backref="notes")
+
+            self.note = Note
 
 
 class Scene:
@@ -96,6 +120,15 @@ class Scene:
         connection = sqlite3.connect(self.path)
         try:
             return connection.execute(sql).fetchall()
+        finally:
+            connection.close()
+
+    def write(self, sql: str) -> None:
+        """As another process would."""
+        connection = sqlite3.connect(self.path)
+        try:
+            connection.execute(sql)
+            connection.commit()
         finally:
             connection.close()
 
@@ -253,6 +286,96 @@ async def unloaded_relation(at: Scene) -> str:
     return f"loads it: {found}"
 
 
+async def soft_delete(at: Scene) -> str:
+    note = at.models.note
+    if note is None:
+        raise NotOffered
+    user = await at.user("a")
+    for text in "xy":
+        made = await at.library.create(note, text=text, user_id=user.id)
+        if text == "x":
+            await at.library.delete(made)
+    found = [each.text for each in await at.library.find(note)]
+    related = await at.library.find(at.models.user, notes__text="x")
+    kept = at.rows("SELECT count(*) FROM notes") == [(2,)]
+    return RIGHT if found == ["y"] and not related and kept else f"finds {found} and {len(related)} users"
+
+
+async def stale_version(at: Scene) -> str:
+    counter = await at.library.create(at.models.counter, label="a")
+    at.write("UPDATE counters SET value = 5, version = version + 1")
+    try:
+        await at.library.update(counter, value=9)
+    except Exception as error:  # noqa: BLE001  # each library raises an error of its own
+        refused = type(error).__name__
+    else:
+        refused = ""
+    (value,) = at.rows("SELECT value FROM counters")[0]
+    return RIGHT if refused and value == 5 else f"the row says {value}"
+
+
+async def _counters(at: Scene) -> str:
+    return str(at.rows("SELECT label, value FROM counters ORDER BY label"))
+
+
+async def upsert(at: Scene) -> str:
+    await at.library.create(at.models.counter, label="a", value=1)
+    await at.library.upsert(at.models.counter, [{"label": "a", "value": 2}, {"label": "b", "value": 3}], "label")
+    found = await _counters(at)
+    return RIGHT if found == "[('a', 2), ('b', 3)]" else f"stores {found}"
+
+
+async def upserted_by_ten_tasks(at: Scene) -> str:
+    rows: list[dict[str, object]] = [{"label": "a", "value": 1}]
+    calls = [at.library.upsert(at.models.counter, rows, "label") for _ in range(10)]
+    done = await asyncio.gather(*calls, return_exceptions=True)
+    failed = [type(each).__name__ for each in done if isinstance(each, BaseException)]
+    if NotOffered.__name__ in failed:
+        raise NotOffered
+    found = await _counters(at)
+    return f"{failed[0]} ({len(failed)} of 10)" if failed else RIGHT if found == "[('a', 1)]" else f"stores {found}"
+
+
+async def count_of_a_limit(at: Scene) -> str:
+    for number in range(5):
+        await at.user(str(number))
+    found = await at.library.count(at.models.user, 2)
+    return RIGHT if found == 2 else f"counts {found} of 2"
+
+
+async def broken_off_transaction(at: Scene) -> str:
+    user = await at.user("a", age=1)
+    tries = 0
+
+    async def work() -> None:
+        nonlocal tries
+        tries += 1
+        await at.library.update(user, age=user.age + 1)
+        if tries == 1:
+            raise OperationalError("UPDATE", None, sqlite3.OperationalError("database is locked"))
+
+    await at.library.run(work)
+    (age,) = at.rows("SELECT age FROM users")[0]
+    return RIGHT if (age, user.age) == (2, 2) else f"the row says {age}, the object {user.age}, instead of 2"
+
+
+async def counted_by_ten_tasks(at: Scene) -> str:
+    at.library.checked_out()  # a library without tasks says so
+    await at.user("a", age=0)
+
+    async def count() -> None:
+        async with at.library.unit():
+            (user,) = await at.library.find(at.models.user, email="a")
+            await at.library.update(user, age=user.age + 1)
+
+    done = await asyncio.gather(*(count() for _ in range(10)), return_exceptions=True)
+    failed = [type(each).__name__ for each in done if isinstance(each, BaseException)]
+    if NotOffered.__name__ in failed:
+        raise NotOffered
+    (age,) = at.rows("SELECT age FROM users")[0]
+    return f"{failed[0]} ({len(failed)} of 10)" if failed else RIGHT if age == 10 else f"counts {age} of 10"
+
+
 CASES: dict[str, Callable[[Scene], Awaitable[str]]] = {
     "an update that was rolled back is written when it is repeated": rolled_back,
     "an object is as before after a call that failed": failed_update,
@@ -271,6 +394,13 @@ CASES: dict[str, Callable[[Scene], Awaitable[str]]] = {
     "an integer of 70 bits finds nothing": huge_integer,
     "a filter by a path into JSON": json_path,
     "reading a relation that is not loaded says how to load it": unloaded_relation,
+    "a soft-deleted row stays, and queries and filters over relations leave it out": soft_delete,
+    "a row with a version that another has changed is not overwritten": stale_version,
+    "an upsert updates the rows that exist and inserts the others": upsert,
+    "ten tasks upsert one new row": upserted_by_ten_tasks,
+    "the count of a query with a limit is that of its rows": count_of_a_limit,
+    "a transaction that the database breaks off is repeated as a whole": broken_off_transaction,
+    "ten transactions that add to what they have read lose nothing (SQLite)": counted_by_ten_tasks,
 }
 
 

@@ -1,21 +1,22 @@
 """advanced-alchemy's answers: a repository for each session, as its documentation shows it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 from advanced_alchemy.base import DefaultBase
-from advanced_alchemy.filters import SearchFilter
+from advanced_alchemy.filters import LimitOffset, SearchFilter
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from bench.peers.cases import Instance, Model, Models, NotOffered, answer
 
+_session: ContextVar[AsyncSession | None] = ContextVar("session", default=None)
+
 
 class Library:
-    session: AsyncSession | None = None
-
     async def open(self, path: Path) -> None:
         self.engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
@@ -28,18 +29,19 @@ class Library:
     @asynccontextmanager
     async def unit(self) -> AsyncIterator[None]:
         async with self.sessions() as session:
-            self.session = session
+            token = _session.set(session)
             try:
                 yield
                 await session.commit()
             finally:
-                self.session = None
+                _session.reset(token)
 
     @asynccontextmanager
     async def repository(self, model: Model) -> AsyncIterator[Any]:
         kind = type("Repository", (SQLAlchemyAsyncRepository,), {"model_type": model})
-        if self.session is not None:
-            yield kind(session=self.session)
+        session = _session.get()
+        if session is not None:
+            yield kind(session=session)
             return
         async with self.sessions() as session:
             yield kind(session=session, auto_commit=True)
@@ -68,6 +70,22 @@ class Library:
     async def bulk_create(self, instances: Sequence[Instance]) -> None:
         async with self.repository(type(instances[0])) as repository:
             await repository.add_many(list(instances))
+
+    async def delete(self, instance: Instance) -> None:
+        async with self.repository(type(instance)) as repository:
+            await repository.delete(instance.id)
+
+    async def upsert(self, model: Model, rows: Sequence[dict[str, object]], by: str) -> None:
+        async with self.repository(model) as repository:
+            await repository.upsert_many([model(**row) for row in rows], match_fields=[by])
+
+    async def count(self, model: Model, limit: int) -> int:
+        async with self.repository(model) as repository:
+            return await repository.count(LimitOffset(limit, 0))
+
+    async def run(self, work: Callable[[], Awaitable[object]]) -> None:
+        del work
+        raise NotOffered
 
     def checked_out(self) -> int:
         return self.engine.pool.checkedout()

@@ -1,6 +1,6 @@
 """Our mixins' answers."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import MetaData
 
 from bench.peers.cases import Instance, Models, answer
-from bongsu.mixins import Base, CRUDMixin, Database, ReprMixin
+from bongsu.mixins import Base, CRUDMixin, Database, ReprMixin, SoftDeleteMixin
 
 Values: TypeAlias = Any
 """Of the columns of any model."""
@@ -42,9 +42,21 @@ class Library:
     async def bulk_create(self, instances: Sequence[OurModel]) -> None:
         await type(instances[0]).bulk_create(instances)
 
+    async def delete(self, instance: OurModel) -> None:
+        await instance.delete()
+
+    async def upsert(self, model: type[OurModel], rows: Sequence[dict[str, object]], by: str) -> None:
+        await model.upsert(rows, by=by)
+
+    async def count(self, model: type[OurModel], limit: int) -> int:
+        return await model.query().limit(limit).count()
+
+    async def run(self, work: Callable[[], Awaitable[object]]) -> None:
+        await self.database.run(work)
+
     def checked_out(self) -> int:
         return self.database.engine.pool.checkedout()  # type: ignore[attr-defined, no-any-return]  # a queue's
 
 
 if __name__ == "__main__":
-    answer(Library(), Models(OurModel), "bongsu")
+    answer(Library(), Models(OurModel, SoftDeleteMixin), "bongsu")

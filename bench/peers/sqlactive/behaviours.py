@@ -1,6 +1,6 @@
 """sqlactive's answers."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -36,6 +36,20 @@ class Library:
 
     async def bulk_create(self, instances: Sequence[Instance]) -> None:
         await type(instances[0]).insert_all(instances)
+
+    async def delete(self, instance: Instance) -> None:
+        await instance.delete()
+
+    async def upsert(self, model: Model, rows: Sequence[dict[str, object]], by: str) -> None:
+        del model, rows, by
+        raise NotOffered
+
+    async def count(self, model: Model, limit: int) -> int:
+        return await model.limit(limit).count()
+
+    async def run(self, work: Callable[[], Awaitable[object]]) -> None:
+        del work
+        raise NotOffered
 
     def checked_out(self) -> int:
         return self.connection.async_engine.pool.checkedout()

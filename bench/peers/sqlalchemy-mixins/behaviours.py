@@ -1,6 +1,6 @@
 """sqlalchemy-mixins' answers: its release has no async form."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -59,6 +59,20 @@ class Library:
 
     async def bulk_create(self, instances: Sequence[Instance]) -> None:
         del instances
+        raise NotOffered
+
+    async def delete(self, instance: Instance) -> None:
+        instance.delete()
+
+    async def upsert(self, model: Model, rows: Sequence[dict[str, object]], by: str) -> None:
+        del model, rows, by
+        raise NotOffered
+
+    async def count(self, model: Model, limit: int) -> int:
+        return model.query.limit(limit).count()
+
+    async def run(self, work: Callable[[], Awaitable[object]]) -> None:
+        del work
         raise NotOffered
 
     def checked_out(self) -> int:

@@ -112,12 +112,6 @@ class Base(DeclarativeBase):
         for name, value in values.items():
             setattr(self, name, value)
 
-    def __setattr__(self, name: str, value: object) -> None:
-        state: InstanceState[Base] | None = self.__dict__.get("_sa_instance_state")
-        if state is not None and state.session_id is not None and isinstance(state.session, MemorySession):
-            state.session.note_assigned(state, name, value)
-        super().__setattr__(name, value)
-
     @classmethod
     def database(cls) -> Database:
         """The `Database` that this model uses; `NotConnected` without one."""
@@ -204,7 +198,20 @@ def _read_as_null(mapper: Mapper[Base], connection: Connection, state: InstanceS
             values[name] = None
 
 
-class _Relation(InstrumentedAttribute[Any]):
+class _Attribute(InstrumentedAttribute[Any]):
+    """A column, or a relation, which tells the session of its object what another task assigns to it."""
+
+    __slots__ = ()
+    inherit_cache = True
+
+    def __set__(self, instance: object, value: object) -> None:
+        state = instance_state(instance)
+        if state.session_id is not None and isinstance(state.session, MemorySession):
+            state.session.note_assigned(state, self.key, value)
+        self.impl.set(state, instance.__dict__, value, None)
+
+
+class _Relation(_Attribute):
     """A relation, which says how to load it where it is not loaded: async code cannot load it when it is read."""
 
     __slots__ = ()
@@ -227,11 +234,11 @@ class _Relation(InstrumentedAttribute[Any]):
 
 
 @event.listens_for(Base, "mapper_configured", propagate=True)
-def _explain_unloaded(mapper: Mapper[Base], model: type[Base]) -> None:
-    for name in mapper.relationships.keys():  # noqa: SIM118  # not a dict
-        attribute = model.__dict__.get(name)
+def _watch(mapper: Mapper[Base], model: type[Base]) -> None:
+    for each in (*mapper.column_attrs, *mapper.relationships):
+        attribute = model.__dict__.get(each.key)
         if type(attribute) is InstrumentedAttribute:
-            attribute.__class__ = _Relation
+            attribute.__class__ = _Relation if each.key in mapper.relationships else _Attribute
 
 
 def table_name(class_name: str) -> str:

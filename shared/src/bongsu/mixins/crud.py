@@ -86,7 +86,8 @@ class CRUDMixin(Base):
         fields = fields_of(cls)
         if "refresh" in fields.columns:  # a column of that name is meant, not the option
             values["refresh"], refresh = refresh, False
-        related = {name: values.pop(name) for name in [name for name in values if name in fields.relations]}
+        named = () if fields.relations.keys().isdisjoint(values) else fields.relations.keys() & values.keys()
+        related = {name: values.pop(name) for name in named}
         instance = cls(**values)
         if related or (fields.relations and fields.relations.keys() & instance.__dict__.keys()):
             return await instance._insert(session, related, auto_commit=auto_commit, refresh=refresh)

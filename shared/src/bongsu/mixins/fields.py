@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapper, RelationshipProperty
 from sqlalchemy.orm.attributes import QueryableAttribute
 
 from bongsu.mixins.errors import UnknownField, WrongValue
-from bongsu.mixins.values import Bounds, Coerce, Refused, bounds_of, coerced, storage
+from bongsu.mixins.values import Bounds, Coerce, Refused, bounds_of, coerced, coercion, storage
 
 INITIAL = "bongsu_initial"
 """In a column's `info`: a function of the time that makes the value in `__init__` and in bulk inserts, where it is made
@@ -45,6 +45,8 @@ class Fields:
     checks: dict[str, Coerce]
     """For each column, the function that makes a value one that it can store."""
     bounds: dict[str, Bounds | None]
+    key_checks: tuple[tuple[Coerce, str], ...]
+    """For each part of the key, the function that makes a value one to compare with, and what it is called."""
     unique_sets: tuple[tuple[str, ...], ...]
     version: str | None
     deleted_at: str | None
@@ -72,11 +74,11 @@ class Fields:
         """Checks an object's values of the names, and replaces them by what their columns store."""
         checks = self.checks
         for name in names:
-            value = values.get(name)
-            if value is None or name not in checks:
+            check = checks.get(name)
+            if check is None or (value := values.get(name)) is None:
                 continue
             try:
-                stored = checks[name](value)
+                stored = check(value)
             except Refused:
                 stored = self.checked(name, value)  # SQL, or the error
             if stored is not value:
@@ -185,6 +187,11 @@ def _read(model: type[DeclarativeBase]) -> Fields:
         initial=tuple((name, column.info[INITIAL]) for name, column in columns.items() if INITIAL in column.info),
         checks={name: storage(column) for name, column in columns.items()},
         bounds={name: bounds_of(column) for name, column in columns.items()},
+        key_checks=tuple(
+            (coercion(columns[names[column]]), f"{model.__name__}.{names[column]}")
+            for column in mapper.primary_key
+            if column in names
+        ),
         unique_sets=tuple(
             found for each in mapper.tables if isinstance(each, Table) for found in _unique_sets(each, names)
         ),

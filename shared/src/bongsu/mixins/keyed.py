@@ -14,7 +14,7 @@ from bongsu.mixins.instances import set_values
 from bongsu.mixins.loaded import loaded_objects, read_again
 from bongsu.mixins.query import Query
 from bongsu.mixins.sessions import in_savepoint, write
-from bongsu.mixins.values import coerced, coercion
+from bongsu.mixins.values import coerced
 
 M = TypeVar("M", bound=Base)
 
@@ -30,20 +30,14 @@ def load_by_key(model: type[M], key: tuple[object, ...]) -> Callable[[Session], 
         raise WrongValueForLookup(
             f"the key of {model.__name__} is ({', '.join(fields.primary_key)}), not {len(key)} values"
         )
-    parts = tuple(
-        coerced(coercion(fields.columns[name]), part, f"{model.__name__}.{name}")
-        for name, part in zip(fields.primary_key, key, strict=True)
-    )
+    parts = [coerced(coerce, part, what) for (coerce, what), part in zip(fields.key_checks, key, strict=True)]
+    ident = parts[0] if len(parts) == 1 else tuple(parts)
     deleted_at = fields.deleted_at
-    ident = parts[0] if len(parts) == 1 else parts
 
-    def load(session: Session) -> M | None:
-        if None in parts:
-            return None
-        found = session.get(model, ident)
-        if found is not None and deleted_at is not None and getattr(found, deleted_at) is not None:
-            return None
-        return found
+    def load(session: Session) -> "M | None":  # quoted: else it is evaluated for each call
+        found = None if None in parts else session.get(model, ident)
+        is_deleted = deleted_at is not None and found is not None and getattr(found, deleted_at) is not None
+        return None if is_deleted else found
 
     return load
 

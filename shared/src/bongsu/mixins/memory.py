@@ -89,14 +89,12 @@ class MemorySession(Session):
         except RuntimeError:  # no event loop runs, so no task does
             return
         fields = fields_of(state.class_)
-        synonym = state.mapper.synonyms.get(name)
-        name = name if synonym is None else synonym.name
         if self._flushing and name in fields.relations:  # SQLAlchemy may have looked at it, or not yet
             raise SessionSharedAcrossTasks(
                 f"{state.class_.__name__}.{name} cannot be assigned while another task writes the object: use "
                 f"`await .update({name}=…)`, which waits for it"
             )
-        if name not in state.mapper.attrs or name in fields.collections:
+        if name in fields.collections:
             return
         self._assigned.setdefault(state, {})[name] = value
         if self._flushing or self.is_reading_again:
@@ -247,7 +245,8 @@ class InUse(Exception):  # never leaves the library
 @event.listens_for(MemorySession, "before_flush")
 def _before_flush(session: MemorySession, context: UOWTransaction, instances: object) -> None:
     del context, instances
-    session.begin_write()
+    if session.written_at is None or session.get_nested_transaction() is not None:
+        session.begin_write()
     taken = session._taken()  # noqa: SLF001  # this module's own
     for state in (*session._new, *session._dirty_states, *session._deleted):  # noqa: SLF001  # sets of instances are dear
         if state not in taken:

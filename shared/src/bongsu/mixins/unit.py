@@ -252,7 +252,7 @@ def ambient_unit(database: Connections) -> Unit | None:
 def unit_for(model: type[DeclarativeBase]) -> Unit | None:
     """The innermost open unit of a database that the model's base was connected to."""
     unit = _innermost.get()
-    while unit is not None and not (unit.is_open and issubclass(model, unit.database.base)):
+    while unit is not None and (unit._session is None or not issubclass(model, unit.database.base)):  # noqa: SLF001  # this module's own
         unit = unit.outer
     return unit
 
