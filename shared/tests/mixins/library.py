@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Numeric,
     SmallInteger,
@@ -173,6 +174,13 @@ class Parcel(LibraryModel):
     sent_at: Mapped[dt.datetime | None]
     is_open: Mapped[bool | None]
     seal: Mapped[bytes | None]
+    stamp: Mapped[bytes | None] = mapped_column(LargeBinary(16))
+    whole: Mapped[Decimal | None] = mapped_column(Numeric)
+    single: Mapped[float | None] = mapped_column(Float)
+    notes: Mapped[str | None] = mapped_column(Text)
+    facts: Mapped[dict[str, object] | None] = mapped_column(Json)
+    papers: Mapped[dict[str, object] | None] = mapped_column(JSON(none_as_null=True))
+    noted_at: Mapped[dt.datetime | None] = mapped_column(DateTime)
     pallets: Mapped[int | None] = mapped_column(Integer().with_variant(mysql.INTEGER(unsigned=True), *MYSQL_NAMES))
     ticket: Mapped[str | None] = mapped_column(Uuid(as_uuid=False))
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("authors.id"))

@@ -196,6 +196,9 @@ class TestUpsert:
         await Counter.upsert({"label": "x", "value": 1})
         await Counter.upsert({"label": "x", "value": 2})
         assert await Counter.query().values_list("value", "version") == [(2, 2)]
+        await Counter.upsert([{"label": label, "value": 3} for label in "xyz"])
+        await Counter.upsert([{"label": label, "value": 4} for label in "yz"])
+        assert await Counter.order_by("label").values_list("value", "version") == [(3, 3), (4, 2), (4, 2)]
 
     async def test_a_key_and_its_creation_time_stay(self) -> None:
         author = await Author.create(email="a")

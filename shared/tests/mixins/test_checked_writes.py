@@ -36,6 +36,20 @@ WRONG: list[tuple[str, object, str]] = [
     ("is_open", 1, "True or False"),
     ("seal", "text", "bytes"),
     ("owner_id", "no uuid", "a UUID or its text"),
+    ("price", Decimal("1.005"), "at most 2 digits after the point"),
+    ("price", 0.1 + 0.2, "at most 2 digits after the point"),
+    ("whole", 1.5, "at most 0 digits after the point"),
+    ("single", 1e39, "a number up to 3.4"),
+    ("notes", "x" * 65_536, "at most 65535 bytes, not 65536"),
+    ("notes", "é" * 32_768, "at most 65535 bytes, not 65536"),
+    ("seal", b"x" * 65_536, "at most 65535 bytes"),
+    ("stamp", b"x" * 17, "at most 16 bytes"),
+    ("facts", {"a": math.nan}, "without NaN"),
+    ("facts", {"a": "\ud800"}, "without NaN, infinity, circles and lone surrogates"),
+    ("facts", {"a": object()}, "a JSON document"),
+    ("papers", [math.inf], "without NaN, infinity"),
+    ("papers", "\ud800", "lone surrogates"),
+    ("noted_at", dt.datetime(2026, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=9))), "without a time zone, or of UTC"),
 ]
 
 
@@ -147,6 +161,26 @@ class TestWrites:
         del db
         await Parcel.create(label="é" * 20, weight_g=2**31 - 1, size=-(2**15), price=Decimal("99999999.99"))
         assert await Parcel.filter_by(weight_g=2**31 - 1, price=Decimal("99999999.99")).exists()
+        values: dict[str, Any] = {
+            "notes": "x" * 65_535,
+            "seal": b"x" * 65_535,
+            "stamp": b"x" * 16,
+            "single": 3e38,
+            "price": Decimal("1.500"),
+            "whole": Decimal("1e3"),
+            "facts": {"a": [1, 1.5, None, {"b": "é"}]},
+            "papers": {"a": "😀"},
+        }
+        made = await Parcel.create(**values, noted_at=dt.datetime(2026, 1, 1, 9, tzinfo=dt.UTC))
+        found = await Parcel.get(made.id)
+        assert {name: getattr(found, name) for name in values} == values
+        assert found.noted_at == dt.datetime(2026, 1, 1, 9)  # noqa: DTZ001  # the column keeps no time zone
+
+    async def test_what_the_engines_serializer_refuses_is_an_error_of_the_library(self, db: Database) -> None:
+        del db
+        with pytest.raises(WrongValue, match="not JSON serializable"):
+            await Parcel.create(papers={"a": object()})
+        assert await Parcel.row_count() == 0
 
     async def test_unsigned_integers_are_taken(self, db: Database) -> None:
         del db
@@ -250,6 +284,14 @@ class TestQueries:
         await Book.create(title="x")
         with pytest.raises(WrongValueForLookup):
             await Book.filter_by(title__regex="(").count()
+
+
+class TestManyValues:
+    @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+    async def test_more_values_than_sqlite_takes_are_an_error_of_the_library(self, db: Database) -> None:
+        del db
+        with pytest.raises(WrongValueForLookup, match="in parts"):
+            await Author.filter_by(age__in=range(300_000)).count()
 
 
 @pytest.mark.usefixtures("db")

@@ -15,7 +15,14 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
 )
-from sqlalchemy.exc import CircularDependencyError, DBAPIError, InterfaceError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import (
+    CircularDependencyError,
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+    PendingRollbackError,
+    StatementError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
@@ -165,7 +172,10 @@ def translated(error: Exception, metadata: MetaData) -> MixinError | None:  # no
             f"of them without that relation, then set it. ({error})"
         )
     if not isinstance(error, DBAPIError):
-        return None
+        cause = error.orig if isinstance(error, StatementError) else None
+        return WrongValue(f"a value cannot be sent: {cause}") if isinstance(cause, TypeError | ValueError) else None
+    if "too many SQL variables" in str(error.orig):
+        return WrongValueForLookup("SQLite does not take that many values in one statement: ask for them in parts")
     if "user-defined function raised" in str(error.orig):  # SQLite's REGEXP, the only one that can
         return WrongValueForLookup("a regex lookup takes a regular expression of Python's on SQLite, not a broken one")
     table = _table_of(error, metadata)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Insert, null
+from sqlalchemy import Insert, literal_column, null
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
@@ -123,7 +123,8 @@ def _moved(fields: Fields, changes: Mapping[str, object]) -> dict[str, Any]:
     """The columns that an upsert changes besides the given ones: the version counts up, a deletion mark is removed."""
     moved: dict[str, Any] = {}
     if fields.version is not None:
-        moved[fields.columns[fields.version].key] = fields.columns[fields.version] + 1
+        # No parameter: of what follows the values, the drivers fill in none where they send many rows.
+        moved[fields.columns[fields.version].key] = fields.columns[fields.version] + literal_column("1")
     if fields.deleted_at is not None and fields.columns[fields.deleted_at].key not in changes:
         moved[fields.columns[fields.deleted_at].key] = null()
     return moved

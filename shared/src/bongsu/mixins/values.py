@@ -2,6 +2,7 @@
 
 import datetime as dt
 import enum
+import json
 import math
 import sys
 import uuid
@@ -9,14 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     ClauseElement,
     Column,
     Date,
     DateTime,
+    Double,
     Enum,
     Float,
     Integer,
@@ -24,6 +27,7 @@ from sqlalchemy import (
     Numeric,
     SmallInteger,
     String,
+    Text,
     Uuid,
 )
 from sqlalchemy.types import Boolean, TypeDecorator, TypeEngine
@@ -35,6 +39,8 @@ Coerce = Callable[[object], object]
 """Returns the value that the column takes; `Refused` says what it would take."""
 
 
+_MOST_BYTES = (1 << 16) - 1  # of MySQL's TEXT and BLOB
+_MOST_SINGLE = 3.4028234e38  # of MySQL's FLOAT
 _PLAIN = frozenset((str, int, bool, float, bytes, Decimal, uuid.UUID, dt.datetime, dt.date, list, tuple))
 
 
@@ -59,16 +65,32 @@ def storage(column: "Column[Any]") -> Coerce:
     """The function that turns a value into one that this column can store: `coercion`, within the column's bounds."""
     coerce, kind = _coercion_of(column.type), column.type
     base = kind.impl if isinstance(kind, TypeDecorator) else kind
-    bounds = bounds_of(column)
+    bounds, has_variants = bounds_of(column), bool(base._variant_mapping)  # noqa: SLF001  # as below
     if bounds is not None:
-        return _bounded_integer(bounds) if bounds.kind is int else _bounded_text(coerce, bounds.highest)
-    if coerce is _ascii and not base._variant_mapping:  # noqa: SLF001  # as below
-        return _bounded_text(coerce, getattr(base, "length", None) or sys.maxsize)
-    if coerce is _any_number:
-        if isinstance(base, Numeric) and base.precision is not None and base.scale is not None:
-            return _bounded_number(base.precision - base.scale)
-        return _bounded_number(None)
-    return coerce
+        is_counted_in_bytes = isinstance(base, Text) and base.length is None
+        return (
+            _bounded_integer(bounds)
+            if bounds.kind is int
+            else _bounded_text(coerce, bounds.highest, is_counted_in_bytes)
+        )
+    if isinstance(kind, Json | JSON):
+        return _document_of(kind)
+    length = None if has_variants else getattr(base, "length", None)
+    if coerce is _ascii:
+        return _bounded_text(coerce, length or sys.maxsize)
+    if coerce is _bytes:
+        return _bounded_bytes(length or (sys.maxsize if has_variants else _MOST_BYTES))
+    return _storable_number(base, has_variants) if coerce is _any_number else coerce
+
+
+def _storable_number(base: object, has_variants: bool) -> Coerce:
+    if isinstance(base, Float):
+        is_single = not (has_variants or isinstance(base, Double) or (base.precision or 0) > 24)
+        return _bounded_number(None, None, _MOST_SINGLE if is_single else None)
+    if isinstance(base, Numeric) and not has_variants:
+        precision, scale = (base.precision or 10), (base.scale or 0)  # as MySQL has it
+        return _bounded_number(precision - scale, scale)
+    return _bounded_number(None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +122,8 @@ def bounds_of(column: "Column[Any]") -> Bounds | None:
             Bounds(int, 0, (1 << bits) - 1) if is_unsigned else Bounds(int, -(1 << (bits - 1)), (1 << (bits - 1)) - 1)
         )
     if coerce is plain_text and not has_variants:
-        return Bounds(str, 0, getattr(base, "length", None) or sys.maxsize)
+        is_text = isinstance(base, Text)
+        return Bounds(str, 0, getattr(base, "length", None) or (_MOST_BYTES if is_text else sys.maxsize))
     return None
 
 
@@ -154,15 +177,18 @@ def plain_text(value: object) -> object:
     return value
 
 
-def _bounded_text(coerce: Coerce, length: int) -> Coerce:
+def _bounded_text(coerce: Coerce, length: int, in_bytes: bool = False) -> Coerce:
     plain_limit = length if coerce is plain_text else -1
 
     def check(value: object) -> object:
         if type(value) is str and len(value) <= plain_limit and value.isascii():  # nearly every value
             return value
         if isinstance(value, str) and len(value) > length:
-            raise Refused(f"at most {length} characters", str(len(value)))
-        return coerce(value)
+            raise Refused(f"at most {length} {'bytes' if in_bytes else 'characters'}", str(len(value)))
+        stored = coerce(value)
+        if in_bytes and isinstance(value, str) and (size := len(value.encode())) > length:
+            raise Refused(f"at most {length} bytes", str(size))
+        return stored
 
     return check
 
@@ -200,6 +226,8 @@ def _instant(value: object) -> object:
 def _datetime(value: object) -> object:
     if not isinstance(value, dt.datetime):
         raise Refused("a datetime")
+    if value.utcoffset():
+        raise Refused("a datetime without a time zone, or of UTC (the column keeps none: UTCDateTime does)")
     return value
 
 
@@ -281,14 +309,39 @@ def _number(value: object) -> object:
 _MOST_DIGITS = 300  # of a DOUBLE; a DECIMAL has fewer
 
 
-def _bounded_number(digits: int | None) -> Coerce:
+def _bounded_number(digits: int | None, places: int | None, highest: float | None = None) -> Coerce:
     def check(value: object) -> object:
         number: Any = _number(value)
         if not math.isfinite(number):
             raise Refused("a finite number")
         if digits is not None and abs(number) >= 10**digits:
             raise Refused(f"a number of at most {digits} digits before the point")
+        if places is not None and type(number) is not int and _decimals(number) > places:
+            raise Refused(f"a number of at most {places} digits after the point")
+        if highest is not None and abs(number) > highest:
+            raise Refused(f"a number up to {highest:.7g}")
         return number
+
+    return check
+
+
+def _decimals(number: float | Decimal) -> int:
+    text = format(Decimal(str(number)), "f")
+    return len(text.partition(".")[2].rstrip("0"))
+
+
+def _document_of(kind: "Json | JSON") -> Coerce:
+    """JSON that every database takes. What else a `JSON` column takes is up to the engine's serializer."""
+
+    def check(value: object) -> object:
+        try:
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        except (ValueError, RecursionError):
+            raise Refused("a JSON document without NaN, infinity, circles and lone surrogates") from None
+        except TypeError:
+            if isinstance(kind, Json) or is_expression(value):
+                raise Refused("a JSON document") from None
+        return value
 
     return check
 
@@ -297,6 +350,16 @@ def _bytes(value: object) -> object:
     if not isinstance(value, bytes | bytearray | memoryview):
         raise Refused("bytes")
     return value
+
+
+def _bounded_bytes(length: int) -> Coerce:
+    def check(value: object) -> object:
+        size = memoryview(cast("bytes", _bytes(value))).nbytes
+        if size > length:
+            raise Refused(f"at most {length} bytes", str(size))
+        return value
+
+    return check
 
 
 def _member_of(members: type[enum.Enum] | None, names: Sequence[str]) -> Coerce:
