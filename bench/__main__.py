@@ -6,30 +6,17 @@ that cannot be installed (no network) is a line of the table that says so: `--no
 
 import argparse
 import asyncio
-import contextlib
-import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from bench import accept, deliver, login, mixins, pacing, pipeline, tokens
 from bench.databases import MYSQL_VARIABLE, has_mysql
-from bench.measure import Latency, run, run_latency
+from bench.measure import Latency, logging_as_a_process_does, run, run_latency
 from bench.peers import comparison
 from bench.report import as_json, table
-from bongsu.runtime.logging import configure_logging
 
 MODULES = (mixins, tokens, login, accept, deliver, pipeline)
 BENCHMARKS = tuple(benchmark for module in MODULES for benchmark in module.BENCHMARKS)
-
-
-@contextlib.contextmanager
-def logging_as_a_process_does() -> Iterator[None]:
-    """Write log lines to nowhere: the cost of a request includes its line of JSON, and the report does not."""
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-        with contextlib.redirect_stderr(nowhere):
-            configure_logging()
-        yield
 
 
 def main() -> int:

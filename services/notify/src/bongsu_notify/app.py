@@ -70,7 +70,7 @@ def create_app(
         max_body_bytes=MAX_BODY_BYTES,
     )
     subscriptions = Subscriptions(database, Authority(broker))
-    lists = NotificationLists(database)
+    lists = NotificationLists()
     provide(app, identity, database, service, lists, Retries(database, lists), feedback, subscriptions)
     app.include_router(notifications.router)
     app.include_router(stats.router)

@@ -74,7 +74,7 @@ def reads(many_rows: Database) -> Iterator[Reads]:
 
 class TestListPage:
     async def test_list_page_continues_after_the_previous_page(self, database: Database) -> None:
-        service = NotificationLists(database)
+        service = NotificationLists()
         ids = [(await email_row(user_id=USER).save()).id for _ in range(5)]
         first, after = await service.list_page(Principal("user", USER), Filters(), limit=3, after=None)
         second, end = await service.list_page(Principal("user", USER), Filters(), limit=3, after=after)
@@ -99,7 +99,7 @@ class TestListPage:
     async def test_list_page_reads_no_more_rows_at_a_later_page(
         self, many_rows: Database, reads: Reads, filters: Filters, sees_all: bool
     ) -> None:
-        service = NotificationLists(many_rows)
+        service = NotificationLists()
         ids = await Notification.filter_by(user_id=USER).order_by("id").pluck("id")
         principal = Principal("user", USER, sees_all=sees_all)
         reads.rows.clear()
@@ -113,7 +113,7 @@ class TestListPage:
         assert all("id<?" in columns for columns in reads.ranges)
 
     async def test_list_page_finds_a_notification_by_its_text_address_or_id(self, each_database: Database) -> None:
-        service = NotificationLists(each_database)
+        service = NotificationLists()
         one = await email_row(user_id=USER, subject="Receipt 100%", recipient="kim@example.com").save()
         two = await email_row(user_id=USER, subject="영수증", recipient="lee.kim@example.com").save()
         other = await email_row(user_id=uuid7(), subject="receipt", recipient="kim@example.com").save()
@@ -135,7 +135,7 @@ class TestListPage:
     async def test_search_reads_a_bounded_number_of_rows_a_page_and_reaches_every_row(
         self, many_rows: Database, reads: Reads
     ) -> None:
-        service = NotificationLists(many_rows, window=200)
+        service = NotificationLists(window=200)
         oldest = (await Notification.filter_by(user_id=USER).order_by("id").pluck("id"))[0]
         await Notification.filter_by(id=oldest).update(subject="needle")
         for filters in (Filters(search="needle"), Filters(search="needle", statuses=("failed", "sent"))):
@@ -152,7 +152,7 @@ class TestListPage:
         await Notification.filter_by(id=oldest).update(subject=None)
 
     async def test_list_page_merges_statuses_newest_first(self, database: Database) -> None:
-        service = NotificationLists(database)
+        service = NotificationLists()
         statuses = ("failed", "bounced", "sent", "failed", "bounced")
         rows = [await email_row(user_id=USER, status=status).save() for status in statuses]
         filters = Filters(statuses=("failed", "bounced", "failed"))
@@ -162,7 +162,7 @@ class TestListPage:
         assert end is None
 
     async def test_list_page_tells_scheduled_from_due(self, database: Database) -> None:
-        service = NotificationLists(database)
+        service = NotificationLists()
         ahead = await email_row(user_id=USER, send_at=python_now() + timedelta(hours=1)).save()
         due = [await email_row(user_id=USER).save(), await email_row(user_id=USER, send_at=python_now()).save()]
         for scheduled, wanted in ((True, [ahead]), (False, due[::-1]), (None, [*due[::-1], ahead])):
@@ -171,7 +171,7 @@ class TestListPage:
             assert [row.id for row in found] == [row.id for row in wanted]
 
     async def test_period_includes_its_start_and_excludes_its_end(self, database: Database) -> None:
-        service = NotificationLists(database)
+        service = NotificationLists()
         now = python_now().replace(microsecond=0)
         for hours in (1, 2, 3):
             await email_row(user_id=USER, id=first_id(now - timedelta(hours=hours))).save()
@@ -182,7 +182,7 @@ class TestListPage:
 
 class TestCounts:
     async def test_counts_are_by_status_of_what_the_principal_may_see(self, each_database: Database) -> None:
-        service = NotificationLists(each_database, count_limit=3)
+        service = NotificationLists(count_limit=3)
         later = python_now() + timedelta(hours=1)
         due = python_now() - timedelta(minutes=9)
         for status, count in (("sent", 5), ("failed", 2)):
@@ -201,7 +201,7 @@ class TestCounts:
         assert not any(past.counts.values())
 
     async def test_counts_read_a_bounded_number_of_rows(self, many_rows: Database, reads: Reads) -> None:
-        service = NotificationLists(many_rows, count_limit=20)
+        service = NotificationLists(count_limit=20)
         counts = (await service.count_statuses(Principal("user", USER), Period())).counts
         assert (counts["failed"], counts["sent"]) == (20, 0)
         assert max(reads.rows, default=0) <= 45

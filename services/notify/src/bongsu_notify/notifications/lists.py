@@ -8,7 +8,7 @@ from uuid import UUID
 
 from bongsu.contracts.notifications import WAITING, Status
 from bongsu.identity.emails import normalise_email
-from bongsu.mixins import Database, Q, Query, python_now
+from bongsu.mixins import Q, Query, python_now
 from bongsu_notify.notifications.models import Notification
 from bongsu_notify.notifications.principal import Principal
 
@@ -76,8 +76,7 @@ class NotificationLists:
     :param count_limit: a count above it is not exact.
     """
 
-    def __init__(self, database: Database, *, window: int = 5000, count_limit: int = 1000) -> None:
-        self._is_sqlite = database.engine.dialect.name == "sqlite"
+    def __init__(self, *, window: int = 5000, count_limit: int = 1000) -> None:
         self._window = window
         self.count_limit = count_limit
 
@@ -156,17 +155,18 @@ class NotificationLists:
             wanted["user_id"] = principal.user_id
             index.insert(0, "user_id")
         sign = "-" if newest_first else ""
-        rows = Notification.filter_by(**self._equal(wanted), **period.conditions(after))
+        rows = Notification.filter_by(**in_range(wanted), **period.conditions(after))
         return rows.order_by(*(f"{sign}{name}" for name in (*index, "id")))
 
-    def _equal(self, values: Mapping[str, object]) -> dict[str, object]:
-        """Conditions that the columns have these values, so that `id < after` is part of the range that is read.
 
-        For an equality MariaDB prefers `ref` access to that range: it reads every row before `after`, and filters.
-        """
-        if self._is_sqlite:
-            return {**values}
-        return {f"{name}__{test}": value for name, value in values.items() for test in ("ge", "le")}
+def in_range(values: Mapping[str, object]) -> dict[str, object]:
+    """Conditions that columns have these values, so that a condition on `id` is part of the range that is read.
+
+    For an equality MariaDB prefers `ref` access to that range: it reads every row with these values, and filters.
+    """
+    if Notification.database().engine.dialect.name == "sqlite":
+        return {**values}
+    return {f"{name}__{test}": value for name, value in values.items() for test in ("ge", "le")}
 
 
 def first_id(at: datetime) -> UUID:

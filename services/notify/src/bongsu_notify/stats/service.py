@@ -8,6 +8,7 @@ from sqlalchemy import case, func
 
 from bongsu.contracts.stats import Bucket
 from bongsu.runtime.errors import FieldError, Invalid
+from bongsu_notify.notifications.lists import first_id, in_range
 from bongsu_notify.notifications.models import Notification
 from bongsu_notify.stats.schemas import LENGTHS, MAX_BUCKETS, StatsQuery
 
@@ -19,10 +20,10 @@ async def count(query: StatsQuery, user_id: UUID | None) -> list[Bucket]:
     """
     periods = list(_periods(query))
     # Keys are in order of time: the period is a range of an index, which is read once for all buckets.
-    rows = Notification.filter_by(id__ge=_first_key(periods[0][0]), id__lt=_first_key(periods[-1][1]))
+    rows = Notification.filter_by(id__ge=first_id(periods[0][0]), id__lt=first_id(periods[-1][1]))
     if user_id is not None:
-        rows = rows.filter_by(user_id=user_id)
-    ranges = [(_first_key(start), _last_key(end)) for start, end in periods]
+        rows = rows.filter_by(**in_range({"user_id": user_id}))
+    ranges = [(first_id(start), _last_id(end)) for start, end in periods]
     measures = {
         f"bucket_{at}": func.sum(case((Notification.id.between(*bounds), 1), else_=0))
         for at, bounds in enumerate(ranges)
@@ -51,14 +52,9 @@ def _periods(query: StatsQuery) -> Iterator[tuple[datetime, datetime]]:
         start = following
 
 
-def _first_key(at: datetime) -> UUID:
-    """The lowest UUIDv7 of a moment."""
-    return UUID(int=max(0, int(at.timestamp() * 1000)) << 80)
-
-
-def _last_key(end: datetime) -> UUID:
+def _last_id(end: datetime) -> UUID:
     """The highest UUIDv7 before a moment."""
-    return UUID(int=max(0, _first_key(end).int - 1))
+    return UUID(int=max(0, first_id(end).int - 1))
 
 
 def _invalid(field: str, rule: str) -> Invalid:
