@@ -73,7 +73,8 @@ def reads(many_rows: Database) -> Iterator[Reads]:
 
 
 class TestListPage:
-    async def test_list_page_continues_after_the_previous_page(self, database: Database) -> None:
+    @pytest.mark.usefixtures("database")
+    async def test_list_page_continues_after_the_previous_page(self) -> None:
         service = NotificationLists()
         ids = [(await email_row(user_id=USER).save()).id for _ in range(5)]
         first, after = await service.list_page(Principal("user", USER), Filters(), limit=3, after=None)
@@ -96,8 +97,9 @@ class TestListPage:
             Filters(search="someone@example.com"),
         ],
     )
+    @pytest.mark.usefixtures("many_rows")
     async def test_list_page_reads_no_more_rows_at_a_later_page(
-        self, many_rows: Database, reads: Reads, filters: Filters, sees_all: bool
+        self, reads: Reads, filters: Filters, sees_all: bool
     ) -> None:
         service = NotificationLists()
         ids = await Notification.filter_by(user_id=USER).order_by("id").pluck("id")
@@ -112,7 +114,8 @@ class TestListPage:
         assert max(reads.rows, default=0) < 200
         assert all("id<?" in columns for columns in reads.ranges)
 
-    async def test_list_page_finds_a_notification_by_its_text_address_or_id(self, each_database: Database) -> None:
+    @pytest.mark.usefixtures("each_database")
+    async def test_list_page_finds_a_notification_by_its_text_address_or_id(self) -> None:
         service = NotificationLists()
         one = await email_row(user_id=USER, subject="Receipt 100%", recipient="kim@example.com").save()
         two = await email_row(user_id=USER, subject="영수증", recipient="lee.kim@example.com").save()
@@ -132,9 +135,8 @@ class TestListPage:
             found, after = await service.list_page(principal, Filters(search=text), limit=10, after=None)
             assert ([row.id for row in found], after) == ([row.id for row in wanted], None), text
 
-    async def test_search_reads_a_bounded_number_of_rows_a_page_and_reaches_every_row(
-        self, many_rows: Database, reads: Reads
-    ) -> None:
+    @pytest.mark.usefixtures("many_rows")
+    async def test_search_reads_a_bounded_number_of_rows_a_page_and_reaches_every_row(self, reads: Reads) -> None:
         service = NotificationLists(window=200)
         oldest = (await Notification.filter_by(user_id=USER).order_by("id").pluck("id"))[0]
         await Notification.filter_by(id=oldest).update(subject="needle")
@@ -151,7 +153,8 @@ class TestListPage:
             assert max(reads.rows, default=0) <= 202
         await Notification.filter_by(id=oldest).update(subject=None)
 
-    async def test_list_page_merges_statuses_newest_first(self, database: Database) -> None:
+    @pytest.mark.usefixtures("database")
+    async def test_list_page_merges_statuses_newest_first(self) -> None:
         service = NotificationLists()
         statuses = ("failed", "bounced", "sent", "failed", "bounced")
         rows = [await email_row(user_id=USER, status=status).save() for status in statuses]
@@ -161,7 +164,8 @@ class TestListPage:
         assert [row.id for row in (*first, *second)] == [rows[at].id for at in (4, 3, 1, 0)]
         assert end is None
 
-    async def test_list_page_tells_scheduled_from_due(self, database: Database) -> None:
+    @pytest.mark.usefixtures("database")
+    async def test_list_page_tells_scheduled_from_due(self) -> None:
         service = NotificationLists()
         ahead = await email_row(user_id=USER, send_at=python_now() + timedelta(hours=1)).save()
         due = [await email_row(user_id=USER).save(), await email_row(user_id=USER, send_at=python_now()).save()]
@@ -170,7 +174,8 @@ class TestListPage:
             found, _ = await service.list_page(Principal("user", USER), filters, limit=10, after=None)
             assert [row.id for row in found] == [row.id for row in wanted]
 
-    async def test_period_includes_its_start_and_excludes_its_end(self, database: Database) -> None:
+    @pytest.mark.usefixtures("database")
+    async def test_period_includes_its_start_and_excludes_its_end(self) -> None:
         service = NotificationLists()
         now = python_now().replace(microsecond=0)
         for hours in (1, 2, 3):
@@ -181,7 +186,8 @@ class TestListPage:
 
 
 class TestCounts:
-    async def test_counts_are_by_status_of_what_the_principal_may_see(self, each_database: Database) -> None:
+    @pytest.mark.usefixtures("each_database")
+    async def test_counts_are_by_status_of_what_the_principal_may_see(self) -> None:
         service = NotificationLists(count_limit=3)
         later = python_now() + timedelta(hours=1)
         due = python_now() - timedelta(minutes=9)
@@ -200,7 +206,8 @@ class TestCounts:
         past = await service.count_statuses(Principal("user", USER), Period(until=due))
         assert not any(past.counts.values())
 
-    async def test_counts_read_a_bounded_number_of_rows(self, many_rows: Database, reads: Reads) -> None:
+    @pytest.mark.usefixtures("many_rows")
+    async def test_counts_read_a_bounded_number_of_rows(self, reads: Reads) -> None:
         service = NotificationLists(count_limit=20)
         counts = (await service.count_statuses(Principal("user", USER), Period())).counts
         assert (counts["failed"], counts["sent"]) == (20, 0)
