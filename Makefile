@@ -4,6 +4,8 @@
 PYTHON ?= python3
 # Processes that run tests: JOBS=1 for one, JOBS=0 to run them in pytest's own process (a debugger needs that).
 JOBS ?= auto
+# What decides the order of the faults of make e2e-chaos.
+SEED ?= 1
 # More arguments for the tool that a target runs: make test ARGS="-k outbox".
 ARGS ?=
 
@@ -29,7 +31,7 @@ export UV_PYTHON_DOWNLOADS := never
 $(if $(wildcard $(VENV)),$(shell { test -x $(BIN)/python && { test ! -e $(VENV)/.made-in || test "$$(cat $(VENV)/.made-in)" = '$(CURDIR)'; }; } || rm -rf $(VENV)))
 
 .DEFAULT_GOAL := help
-.PHONY: help up test fuzz check check-format check-lint check-source check-types check-imports check-deps check-lock bench e2e e2e-faults environment screenshots fmt sync
+.PHONY: help up test fuzz check check-format check-lint check-source check-types check-imports check-deps check-lock bench e2e e2e-faults e2e-chaos environment screenshots fmt sync
 .SUFFIXES:
 
 help: ## Show this list
@@ -58,6 +60,9 @@ e2e: $(DEV_STAMP) ## Test the containers from outside (needs Docker): the main j
 
 e2e-faults: $(DEV_STAMP) ## Kill containers and wipe the broker under load (needs Docker): nothing may be lost
 	@exec $(BIN)/python -m pytest -n 0 --stack=compose tests-e2e/compose/test_faults.py $(ARGS)
+
+e2e-chaos: $(DEV_STAMP) ## Send 5,000 notifications through five minutes of faults (needs Docker); SEED=7 repeats their order
+	@exec $(BIN)/python -m pytest -n 0 --stack=compose --chaos=$(SEED) -s tests-e2e/compose/test_chaos.py $(ARGS)
 
 environment: $(DEV_STAMP) ## Write .env.example and the settings in the compose files from the settings classes
 	@$(BIN)/python -m tools.environment

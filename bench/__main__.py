@@ -9,7 +9,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from bench import accept, deliver, login, mixins, pacing, pipeline, tokens
+from bench import accept, codes, deliver, login, mixins, pacing, pipeline, tokens
 from bench.databases import MYSQL_VARIABLE, has_mysql
 from bench.measure import Latency, logging_as_a_process_does, run, run_latency
 from bench.peers import comparison
@@ -30,14 +30,15 @@ def main() -> int:
     arguments = parser.parse_args()
     chosen = [benchmark for benchmark in BENCHMARKS if arguments.only in benchmark.name]
     with_peers = arguments.peers and arguments.only in comparison.NAME
-    with_pacing = pacing.can_measure() and arguments.only in pacing.NAME
-    names = [benchmark.name for benchmark in chosen] + [pacing.NAME] * with_pacing + [comparison.NAME] * with_peers
+    scenarios = [one for one in (pacing, codes) if one.can_measure() and arguments.only in one.NAME]
+    names = [one.name for one in chosen] + [one.NAME for one in scenarios] + [comparison.NAME] * with_peers
     if not has_mysql():
         sys.stderr.write(f"Not measured on MySQL: set {MYSQL_VARIABLE}\n")
     if not names:
         every = [benchmark.name for benchmark in BENCHMARKS] + [comparison.NAME] * arguments.peers
         parser.error(f"no benchmark is called {arguments.only!r}: " + ", ".join(every))
-    results, paced = [], None
+    results = []
+    verdicts: list[pacing.Pacing | codes.Delay] = []
     with logging_as_a_process_does():
         for number, benchmark in enumerate(chosen, 1):
             sys.stderr.write(f"[{number}/{len(names)}] {benchmark.name}\n")
@@ -45,15 +46,19 @@ def main() -> int:
                 results.append(asyncio.run(run_latency(benchmark, arguments.rounds)))
             else:
                 results.append(asyncio.run(run(benchmark, arguments.rounds)))
-        if with_pacing:
-            sys.stderr.write(f"[{len(chosen) + 1}/{len(names)}] {pacing.NAME}\n")
-            paced = asyncio.run(pacing.measure())
+        for number, scenario in enumerate(scenarios, len(chosen) + 1):
+            sys.stderr.write(f"[{number}/{len(names)}] {scenario.NAME}\n")
+            verdicts += asyncio.run(scenario.measure())
     peers = []
     if with_peers:
         sys.stderr.write(f"[{len(names)}/{len(names)}] {comparison.NAME}\n")
         peers = comparison.compare(arguments.rounds)
     if arguments.json is None or str(arguments.json) != "-":
-        parts = [table(results) if results else "", str(paced or ""), comparison.as_table(peers) if peers else ""]
+        parts = [
+            table(results) if results else "",
+            "\n".join(map(str, verdicts)),
+            comparison.as_table(peers) if peers else "",
+        ]
         print("\n\n".join(part for part in parts if part))
     if arguments.json is not None:
         text = as_json(results, comparison.as_document(peers)) + "\n"
@@ -61,8 +66,7 @@ def main() -> int:
             sys.stdout.write(text)
         else:
             arguments.json.write_text(text)
-    is_paced = paced is None or paced.is_kept
-    return 0 if is_paced and all(result.is_kept for result in results) else 1
+    return 0 if all(one.is_kept for one in (*results, *verdicts)) else 1
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def can_measure() -> bool:
     return has_mysql() and bool(os.environ.get(AMQP_VARIABLE))
 
 
-async def measure(duration_s: float = 60.0) -> Pacing:
+async def measure(duration_s: float = 60.0) -> list[Pacing]:
     """Run the workers, and read the times of the calls."""
     duration = timedelta(seconds=duration_s)
     mails = int((duration + 2 * WARM_UP).total_seconds() * TARGET)
@@ -73,7 +73,7 @@ async def measure(duration_s: float = 60.0) -> Pacing:
                 if arrivals and arrivals[-1] >= arrivals[0] + WARM_UP + duration:
                     break
     start = arrivals[0] + WARM_UP
-    return summarise([at for at in arrivals if start <= at < start + duration], duration)
+    return [summarise([at for at in arrivals if start <= at < start + duration], duration)]
 
 
 def summarise(arrivals: Sequence[datetime], duration: timedelta) -> Pacing:

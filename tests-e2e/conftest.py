@@ -24,6 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="embedded",
         help="what the whole-system tests run against: the one-process mode, or docker compose",
     )
+    parser.addoption("--chaos", type=int, metavar="SEED", help="run the test of five minutes of faults, with this seed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,7 +33,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Run the tests of the containers only on containers, and those of the one process only on the one process."""
+    """Run the tests of the containers only on containers, and those of the one process only on the one process.
+
+    The five minutes of faults run only where they are asked for.
+    """
+    if collection_path.name == "test_chaos.py":
+        return None if config.getoption("--chaos") is not None else True
     if config.getoption("--stack") == "compose":
         return True if collection_path.name in ONE_PROCESS_MODULES else None
     return True if collection_path == Path(__file__).parent / "compose" else None
@@ -69,6 +75,13 @@ def composed(stack: Stack) -> compose.ComposeStack:
     """The shared stack of containers, which a test can scale, kill and inspect."""
     assert isinstance(stack, compose.ComposeStack)
     return stack
+
+
+@pytest.fixture
+def chaos_seed(request: pytest.FixtureRequest) -> int:
+    """What decides the order of the faults."""
+    seed: int = request.config.getoption("--chaos")
+    return seed
 
 
 @pytest.fixture

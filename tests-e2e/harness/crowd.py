@@ -15,6 +15,8 @@ from tests.eventually import wait_until
 
 _FINAL = {"sent", "delivered", "bounced", "complained", "failed", "suppressed", "cancelled", "expired"}
 
+_OPEN = ("accepted", "queued", "sending", "retry_wait", "unknown")
+
 
 @dataclass
 class Submitted:
@@ -82,6 +84,27 @@ def duplicates_once_all_are_sent(program: Program, submitted: Submitted, *, limi
     for notification_id in wanted.values():
         wait_until(partial(_is_final, program, notification_id), 60, f"{notification_id} ends")
     return sends(program, wanted).total() - len(wanted)
+
+
+def duplicates_once_all_are_listed(program: Program, submitted: Submitted, *, limit_s: float) -> int:
+    """As `duplicates_once_all_are_sent`, by lists: for thousands of notifications of a new person.
+
+    :raises AssertionError: some are missing, or have no final status, when the time is up.
+    """
+    wanted = submitted.accepted
+
+    def none_is_open() -> bool:
+        query = "&".join(f"status={status}" for status in _OPEN)
+        answer = program.get(f"/v1/notifications?limit=1&{query}")
+        answer.raise_for_status()
+        assert not answer.json()["items"], f"not ended: {answer.json()['items'][0]}"
+        return True
+
+    wait_until(none_is_open, limit_s, "all notifications have ended", ignoring=(httpx.HTTPError,))
+    sent = sends(program, wanted)
+    missing = sorted(set(wanted) - set(sent))
+    assert not missing, f"{len(missing)} of {len(wanted)} are lost: {missing[:5]}"
+    return sent.total() - len(wanted)
 
 
 def _is_final(program: Program, notification_id: str) -> bool:
