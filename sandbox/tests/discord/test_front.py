@@ -218,7 +218,7 @@ class TestEdits:
         edited = (await bot.patch(one, json={"content": "after"})).json()
         assert (edited["content"], edited["embeds"], edited["timestamp"]) == (
             "after",
-            [{"title": "kept"}],
+            [{"type": "rich", "title": "kept"}],
             made["timestamp"],
         )
         assert edited["edited_timestamp"] is not None

@@ -18,7 +18,14 @@ router = APIRouter(route_class=DiscordRoute, include_in_schema=False, dependenci
 @router.get("/applications/@me")
 @router.get("/oauth2/applications/@me")
 async def read_application(front: ProvidedFront) -> Response:
-    return JSONResponse(front.application.to_wire())
+    application = front.application
+    guilds = sum(application.id in guild.members for guild in front.world.guilds.values())
+    counts = {
+        "approximate_guild_count": guilds,
+        "approximate_user_install_count": 0,
+        "approximate_user_authorization_count": 0,
+    }
+    return JSONResponse(application.to_wire() | counts)
 
 
 COMMANDS = "/applications/{application_id}/commands"

@@ -73,6 +73,8 @@ class Commands:
         if kind == CHAT_INPUT and not command.get("description"):
             raise required(f"{place}description")
         return {
+            "default_member_permissions": None,
+            "description": "",
             **command,
             "id": before.get((name, kind)) or str(self._snowflakes.make()),
             "application_id": str(self._application.id),

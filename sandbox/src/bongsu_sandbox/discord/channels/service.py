@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from bongsu_sandbox.discord.errors import DiscordError, invalid_form, unknown
+from bongsu_sandbox.discord.errors import DiscordError, invalid_form, required, unknown
 from bongsu_sandbox.discord.snowflakes import Snowflakes, parse
 from bongsu_sandbox.discord.users.models import User
 from bongsu_sandbox.discord.wire import FIXED_FIELDS, Wire
@@ -130,7 +130,7 @@ class Messages:
             channel_id=channel_id,
             author=author,
             content=content,
-            embeds=embeds,
+            embeds=[_complete_embed(embed) for embed in embeds],
             attachments=attachments,
             components=_components(body.get("components") or []),
             nonce=nonce,
@@ -207,6 +207,24 @@ def _mentions_everyone(content: str, allowed: object) -> bool:
     """Whether a message notifies all members: by default a mention does, and `allowed_mentions` may prevent it."""
     kinds = allowed.get("parse", []) if isinstance(allowed, dict) else ["everyone"]
     return "everyone" in kinds and any(mention in content for mention in ("@everyone", "@here"))
+
+
+def _complete_embed(embed: object) -> Wire:
+    """Add what Discord adds to an embed.
+
+    :raises DiscordError: it is not an object, or a field lacks its name or value.
+    """
+    if not isinstance(embed, dict):
+        raise invalid_form("embeds", "MODEL_TYPE_CONVERT", "Only dictionaries may be used.")
+    made: Wire = {"type": "rich", **embed}
+    fields = embed.get("fields") or []
+    if not isinstance(fields, list) or any(
+        not isinstance(one, dict) or not {"name", "value"} <= {*one} for one in fields
+    ):
+        raise required("embeds.fields.name")
+    if fields:
+        made["fields"] = [{"inline": False, **one} for one in fields]
+    return made
 
 
 def _components(wanted: object) -> list[Wire]:
