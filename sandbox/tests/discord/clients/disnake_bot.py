@@ -6,6 +6,7 @@ import sys
 import disnake
 from disnake.ext import commands
 from disnake.http import Route
+from disnake.interactions.application_command import ApplicationCommandInteraction
 
 
 async def main(api: str, token: str) -> None:
@@ -13,7 +14,7 @@ async def main(api: str, token: str) -> None:
     bot = commands.InteractionBot(intents=disnake.Intents(guilds=True))
 
     @bot.slash_command(description="Light the beacon")
-    async def beacon(interaction: disnake.ApplicationCommandInteraction) -> None:
+    async def beacon(interaction: ApplicationCommandInteraction[commands.InteractionBot]) -> None:
         await interaction.response.defer(ephemeral=True)
         assert interaction.guild is not None
         await interaction.edit_original_response(f"{interaction.author.name} in {interaction.guild.name}")

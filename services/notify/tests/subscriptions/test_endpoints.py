@@ -1,5 +1,6 @@
 """`/v1/subscriptions` from outside, and the notifications to a topic."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
@@ -12,6 +13,7 @@ from bongsu.mixins import Database
 from bongsu_notify.channels.discord.relaying import relay
 from bongsu_notify.channels.port import Sent
 from bongsu_notify.notifications.models import Notification
+from bongsu_notify.subscriptions import service
 from services.notify.tests.channels.discord.bot import CHANNEL, GUILD, Bot, serving
 from services.notify.tests.keys import make_key
 from services.notify.tests.notifications.api import Api, serve_api
@@ -102,6 +104,19 @@ class TestSubscriptions:
         answer = await manager.post(LIST, json=subscription(owner) | change)
         assert answer.status_code == status
         assert (await manager.get(LIST, params={"guild_id": str(GUILD)})).json()["items"] == []
+
+    @pytest.mark.parametrize("limit", ["MAX_OF_GUILD", "MAX_OF_TOPIC"])
+    async def test_limits_hold_for_requests_at_the_same_time(
+        self, manager: httpx.AsyncClient, owner: User, limit: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(service, limit, 2)
+        requests = [manager.post(LIST, json=subscription(owner, CHANNEL + place)) for place in range(6)]
+        answers = await asyncio.gather(*requests)
+        assert sorted(answer.status_code for answer in answers) == [201, 201, 409, 409, 409, 409]
+        assert len((await manager.get(LIST, params={"guild_id": str(GUILD)})).json()["items"]) == 2
+        again = next(answer for answer in answers if answer.status_code == 201).json()
+        repeated = await manager.post(LIST, json=subscription(owner, int(again["channel_id"])))
+        assert repeated.json() == again
 
     async def test_bot_that_does_not_answer_is_503(self, manager: httpx.AsyncClient, owner: User, bot: Bot) -> None:
         bot.error = "discord_unavailable"

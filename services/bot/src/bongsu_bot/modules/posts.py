@@ -1,6 +1,7 @@
 """What modules post into their channels, beside the work that they report on."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
@@ -17,32 +18,46 @@ from bongsu_bot.messages.port import DiscordMessages
 from bongsu_bot.modules.service import find_channel
 
 log = get_logger(__name__)
-WAITING: Final = 1000
-"""Posts that wait at most; the newest are dropped beyond that."""
+WAITING_PER_GUILD: Final = 50
+"""Posts of a guild that wait at most; the newest are dropped beyond that."""
+POST_DEADLINE_S: Final = 30.0
 FindGuild = Callable[[int], discord.Guild | None]
+_Post = tuple[ModuleName, str, str, dict[str, object]]
 
 
 class ModulePosts:
-    """Posts one after the other, so that a busy channel delays no command. A post that fails is logged and forgotten.
+    """Posts into each guild one after the other, so that no guild or command waits for a slow one.
+
+    A post that fails, or is not done in time, is logged and forgotten.
 
     :param find_guild: for the language of a guild.
+    :param deadline_s: how long a post may take.
     """
 
-    def __init__(self, database: Database, messages: DiscordMessages, find_guild: FindGuild) -> None:
+    def __init__(
+        self,
+        database: Database,
+        messages: DiscordMessages,
+        find_guild: FindGuild,
+        *,
+        deadline_s: float = POST_DEADLINE_S,
+    ) -> None:
         self._database = database
         self._messages = messages
         self._find_guild = find_guild
-        self._waiting: asyncio.Queue[tuple[int, ModuleName, str, str, dict[str, object]]] = asyncio.Queue(WAITING)
+        self._deadline_s = deadline_s
+        self._waiting: dict[int, deque[_Post]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Post while the block runs."""
-        task = asyncio.create_task(self._run(), name="module posts")
+        """At the end, forget what waits."""
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def log(self, guild_id: int, nonce: str, key: str, /, **values: object) -> None:
         """Queue a line for the log channel.
@@ -57,21 +72,32 @@ class ModulePosts:
         self._queue(guild_id, "feed", nonce, key, values)
 
     def _queue(self, guild_id: int, module: ModuleName, nonce: str, key: str, values: dict[str, object]) -> None:
-        try:
-            self._waiting.put_nowait((guild_id, module, nonce, key, values))
-        except asyncio.QueueFull:
-            log.warning("module.post_dropped", guild_id=guild_id, module=module)
+        waiting = self._waiting.get(guild_id)
+        if waiting is not None and len(waiting) >= WAITING_PER_GUILD:
+            log.warning("module.post_dropped", guild_id=guild_id, module=module, reason="queue_full")
+            return
+        if waiting is None:
+            waiting = self._waiting[guild_id] = deque()
+            task = asyncio.create_task(self._run(guild_id, waiting), name=f"module posts {guild_id}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        waiting.append((module, nonce, key, values))
 
-    async def _run(self) -> None:
-        while True:
-            guild_id, module, nonce, key, values = await self._waiting.get()
+    async def _run(self, guild_id: int, waiting: deque[_Post]) -> None:
+        """Post what waits for a guild, until nothing does."""
+        while waiting:
+            module, nonce, key, values = waiting.popleft()
             try:
-                await self._post(guild_id, module, nonce, key, values)
+                async with asyncio.timeout(self._deadline_s):
+                    await self._post(guild_id, module, nonce, key, values)
+            except TimeoutError:
+                log.warning("module.post_dropped", guild_id=guild_id, module=module, reason="deadline")
             except (ServiceError, SQLAlchemyError, MixinError, OSError) as error:
                 log.info("module.not_posted", guild_id=guild_id, module=module, error=type(error).__name__)
             except Exception as error:
                 # A defect in one post must not stop those after it.
                 log.exception("module.post_failed", guild_id=guild_id, module=module, error=type(error).__name__)
+        del self._waiting[guild_id]
 
     async def _post(self, guild_id: int, module: ModuleName, nonce: str, key: str, values: dict[str, object]) -> None:
         channel_id = await self._database.run(find_channel, guild_id, module)

@@ -9,7 +9,8 @@ from bongsu.contracts.notifications import FINAL, Status
 from bongsu.mixins import Database, Query
 from bongsu_notify.deliveries.service import WAITING
 from bongsu_notify.notifications.models import Notification
-from bongsu_notify.subscriptions.models import Subscription
+from bongsu_notify.subscriptions.models import Subscription, SubscriptionLock
+from bongsu_notify.subscriptions.service import owner_scope
 from bongsu_notify.suppressions.models import Suppression
 
 CHUNK_ROWS: Final = 500
@@ -36,6 +37,7 @@ class DeletedUsers:
         await self._delete(own.filter_by(status__in=DELETABLE))
         await Suppression.filter_by(user_id=user_id).delete()
         await Subscription.filter_by(owner_id=user_id).delete()
+        await SubscriptionLock.filter_by(scope=owner_scope(user_id)).delete()
         if email is None:
             return not await own.exists()
         if now < deleted_at + KEPT_FOR:

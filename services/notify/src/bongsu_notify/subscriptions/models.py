@@ -35,3 +35,13 @@ class Subscription(NotifyModel):
         Index("ix_notification_subscriptions_owner", "owner_id", "id"),
         Index("ix_notification_subscriptions_guild", "guild_id", "id"),
     )
+
+
+class SubscriptionLock(NotifyModel):
+    """A row for a server or an owner of topics, locked while a subscription is made: so their limits are exact."""
+
+    __tablename__ = "notification_subscription_locks"
+
+    scope: Mapped[str] = mapped_column(AsciiKey(64))
+
+    __table_args__ = (UniqueConstraint("scope", name="uq_notification_subscription_locks_scope"),)

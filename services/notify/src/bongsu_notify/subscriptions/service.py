@@ -12,7 +12,7 @@ from bongsu.identity.models import User
 from bongsu.mixins import utc_now, uuid7
 from bongsu_notify.errors import SubscriptionNotFound, TooManySubscriptions, TopicOwnerUnknown
 from bongsu_notify.notifications.principal import Principal
-from bongsu_notify.subscriptions.models import Subscription
+from bongsu_notify.subscriptions.models import Subscription, SubscriptionLock
 
 MAX_OF_GUILD: Final = 100
 MAX_OF_TOPIC: Final = 1000
@@ -24,6 +24,11 @@ class Filters:
 
     guild_id: int | None = None
     topic: str | None = None
+
+
+def owner_scope(owner_id: UUID) -> str:
+    """The scope of the lock of an owner's topics."""
+    return f"owner:{owner_id}"
 
 
 async def find_for_channel(owner_id: UUID, topic: str | None, channel_id: int) -> Subscription | None:
@@ -44,6 +49,10 @@ async def subscribe(principal: Principal, channel: ChannelAuthority, *, owner_id
     ones = Subscription.filter_by(owner_id=owner_id, topic=topic, channel_id=channel.channel_id)
     if (known := await ones.first()) is not None:
         return known
+    # Always in this order: two requests that lock both meet no deadlock.
+    for scope in (f"guild:{channel.guild_id}", owner_scope(owner_id)):
+        await SubscriptionLock.get_or_create(scope=scope)
+        await SubscriptionLock.filter_by(scope=scope).lock().one()
     if await Subscription.filter_by(guild_id=channel.guild_id).count() >= MAX_OF_GUILD:
         raise TooManySubscriptions(f"A server has at most {MAX_OF_GUILD} subscriptions")
     if await Subscription.filter_by(owner_id=owner_id, topic=topic).count() >= MAX_OF_TOPIC:
