@@ -192,19 +192,20 @@ class FakeNotifications:
             parts["html"] = self.html
         return Content(subject=item.subject, content=None if item.template else parts)
 
-    async def send_message(self, browser: Browser, *, channel_id: str, text: str, key: str) -> Notification:
+    async def send_message(self, browser: Browser, *, to: Mapping[str, str], text: str, key: str) -> Notification:
         del browser
+        (recipient,) = to.values()
         self._up()
-        if channel_id in self.foreign_channels:
+        if recipient in self.foreign_channels:
             raise Forbidden("Not yours", code="channel_not_allowed")
         if (known := self.keys.get(key)) is not None:
-            if self.messages[-1] != (channel_id, text):
+            if self.messages[-1] != (recipient, text):
                 raise Invalid("Another body", code="idempotency_mismatch")
             return known
-        made = a_notification(None, "queued", minutes=0, channel="discord", to={"channel_id": channel_id})
+        made = a_notification(None, "queued", minutes=0, channel="discord", to={**to})
         self.keys[key] = made
         self.items.insert(0, made)
-        self.messages.append((channel_id, text))
+        self.messages.append((recipient, text))
         return made
 
     async def send_email(self, browser: Browser, *, email: str, content: Mapping[str, str], key: str) -> Notification:

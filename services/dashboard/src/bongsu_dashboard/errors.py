@@ -144,6 +144,14 @@ class OnTrial(FormError, Forbidden):
     detail = "This account is on trial: it sends to its own address only"
 
 
+class RecipientRefused(FormError, Forbidden):
+    """The user may not send to this recipient by Discord."""
+
+    code = "recipient_refused"
+    field = "to"
+    detail = "This account cannot send there by Discord"
+
+
 class ChannelNotWritable(FormError, Conflict):
     """The server has no such channel, the bot may not write in it, or the user may not have it do so."""
 

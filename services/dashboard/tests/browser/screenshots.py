@@ -55,6 +55,7 @@ def pages_of(stage: Stage) -> Mapping[str, str]:
         "notification-failed": f"/notifications/{items[3].id}",
         "notification-cancel": f"/notifications/{items[0].id}/cancel",
         "send": "/notifications/new",
+        "send-discord": "/notifications/new?channel=discord",
         "keys": "/keys",
         "key": f"/keys/{KEY}",
         "key-new": "/keys/new",

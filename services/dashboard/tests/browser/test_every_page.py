@@ -58,6 +58,7 @@ OF_USERS = [
     "/notifications?status=undelivered",
     "/notifications?q=nothing+like+it",
     "/notifications/new",
+    "/notifications/new?channel=discord",
     "/keys",
     "/keys/new",
     f"/keys/{KEY}",

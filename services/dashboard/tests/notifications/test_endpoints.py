@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import ClassVar
 from uuid import uuid4
 
 import pytest
@@ -206,3 +207,48 @@ class TestSending:
         stage.accounts.users.pop(MINA)
         fields: dict[str, str | list[str]] = {"email": "a@b.example", "subject": "s", "text": "t", "attempt": "a" * 24}
         assert (await browser.post("/notifications", fields)).headers["location"].startswith("/auth/session/renew")
+
+
+class TestDiscordMessage:
+    FIELDS: ClassVar[dict[str, str | list[str]]] = {
+        "to": "me",
+        "topic": "",
+        "text": "봉수가 올랐습니다",
+        "attempt": "a" * 24,
+    }
+
+    @pytest.mark.parametrize("to", ["me", "topic"])
+    async def test_message_goes_to_the_user_or_to_a_topic_once(self, to: str) -> None:
+        stage = Stage()
+        browser = stage.mina()
+        page = await browser.get("/notifications/new?channel=discord")
+        assert 'action="/notifications/discord"' in page.text
+        fields = self.FIELDS | {"to": to, "topic": "outages" if to == "topic" else ""}
+        answers = [await browser.post("/notifications/discord", fields) for _ in range(2)]
+        address = f"/notifications/{stage.notifications.items[0].id}"
+        assert [(one.status_code, one.headers["location"]) for one in answers] == [(303, address)] * 2
+        recipient = "outages" if to == "topic" else str(stage.accounts.users[MINA].id)
+        assert stage.notifications.messages == [(recipient, "봉수가 올랐습니다")]
+
+    @pytest.mark.parametrize(
+        ("wrong", "field"),
+        [({"to": "topic"}, "topic"), ({"text": " "}, "text"), ({"to": "everyone"}, "to")],
+    )
+    async def test_bad_form_names_its_field_and_keeps_the_rest(self, wrong: dict[str, str], field: str) -> None:
+        stage = Stage()
+        browser = stage.mina()
+        await browser.get("/notifications/new?channel=discord")
+        answer = await browser.post("/notifications/discord", {**self.FIELDS, "topic": "", **wrong})
+        assert answer.status_code == 422
+        assert f'id="e-{field}"' in answer.text
+        assert stage.notifications.messages == []
+
+    async def test_recipient_that_is_not_allowed_is_an_error_of_its_field(self) -> None:
+        stage = Stage()
+        stage.notifications.foreign_channels = {str(stage.accounts.users[MINA].id)}
+        browser = stage.mina()
+        await browser.get("/notifications/new?channel=discord")
+        answer = await browser.post("/notifications/discord", self.FIELDS)
+        assert answer.status_code == 403
+        assert 'id="e-to"' in answer.text
+        assert "봉수가 올랐습니다" in answer.text

@@ -34,7 +34,8 @@ class GuildMessages:
         if form.channel not in {str(channel.id) for channel in page.writable}:
             raise ChannelNotWritable
         try:
-            return await self._notify.send_message(browser, channel_id=form.channel, text=form.text, key=form.attempt)
+            to = {"channel_id": form.channel}
+            return await self._notify.send_message(browser, to=to, text=form.text, key=form.attempt)
         except Forbidden as error:
             raise ChannelNotWritable from error
         except Invalid as error:

@@ -13,7 +13,7 @@ from bongsu_dashboard.errors import SentBefore
 from bongsu_dashboard.forms import Draft, Form, FormError, HxDraft, HxForm
 from bongsu_dashboard.notifications.export import write_csv
 from bongsu_dashboard.notifications.filters import CHANNELS, GROUPS, Filters
-from bongsu_dashboard.notifications.schemas import SelectedForm, SendForm
+from bongsu_dashboard.notifications.schemas import MessageForm, SelectedForm, SendForm
 from bongsu_dashboard.notifications.service import Notifications
 from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
 from bongsu_dashboard.pages.failures import status_of
@@ -107,8 +107,11 @@ async def show_send_form(
     _user: SignedIn,
     notifications: NotificationsService,
     source: Annotated[UUID | None, Query(alias="from")] = None,
+    channel: str = "email",
 ) -> Response:
-    """The form, filled with the mail `from` where it is given."""
+    """The form of a channel; that of a mail is filled with the mail `from` where it is given."""
+    if channel == "discord":
+        return _message_page(render, Draft())
     if source is None:
         return _send_page(render, Draft())
     return _send_page(render, Draft(values=await notifications.load_draft(render.browser, source)))
@@ -128,6 +131,32 @@ async def send(
     except FormError as error:
         return _send_page(render, form.refused_by(error), status_of(error))
     return render.redirect(f"/notifications/{made.id}", flash="ok.sent")
+
+
+@router.post("/discord")
+async def send_message(
+    render: Rendering, user: SignedIn, notifications: NotificationsService, form: HxDraft[MessageForm]
+) -> Response:
+    try:
+        made = await notifications.send_message(render.browser, user.id, form.accept())
+    except SentBefore as error:
+        # The changed form is another message, so it gets another attempt.
+        values = {name: value for name, value in form.values.items() if name != "attempt"}
+        changed: Draft[MessageForm] = Draft(None, values)
+        return _message_page(render, changed.refused_by(error), status_of(error))
+    except FormError as error:
+        return _message_page(render, form.refused_by(error), status_of(error))
+    return render.redirect(f"/notifications/{made.id}", flash="ok.sent")
+
+
+def _message_page(render: Render, form: Draft[MessageForm], status: int = 200) -> Response:
+    return render(
+        "notifications/new_message.html",
+        fragment="notifications/_message_form.html",
+        status=status,
+        form=form,
+        attempt=form.value("attempt") or secrets.token_urlsafe(24),
+    )
 
 
 def _send_page(render: Render, form: Draft[SendForm], status: int = 200) -> Response:

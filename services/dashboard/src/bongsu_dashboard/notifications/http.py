@@ -70,8 +70,8 @@ class HttpNotifyClient:
         reply = await self._notify.call(browser, "POST", "/v1/notifications/retry", body=body)
         return reply.parse(RetriedNotifications).retried
 
-    async def send_message(self, browser: Browser, *, channel_id: str, text: str, key: str) -> Notification:
-        return await self._send(browser, "discord", {"channel_id": channel_id}, {"text": text}, key)
+    async def send_message(self, browser: Browser, *, to: Mapping[str, str], text: str, key: str) -> Notification:
+        return await self._send(browser, "discord", {**to}, {"text": text}, key)
 
     async def send_email(self, browser: Browser, *, email: str, content: Mapping[str, str], key: str) -> Notification:
         return await self._send(browser, "email", {"email": email}, {**content}, key)

@@ -78,9 +78,10 @@ class NotifyClient(Protocol):
     async def retry_many(self, browser: Browser, ids: Sequence[UUID]) -> int:
         """Send the failed and expired ones among notifications again; return how many."""
 
-    async def send_message(self, browser: Browser, *, channel_id: str, text: str, key: str) -> Notification:
-        """Send a message to a Discord channel; the same `key` sends once.
+    async def send_message(self, browser: Browser, *, to: Mapping[str, str], text: str, key: str) -> Notification:
+        """Send a message by Discord; the same `key` sends once.
 
+        :param to: one of `channel_id`, `user_id` (the user's own) and `topic`.
         :raises Forbidden: the user does not manage the channel's server, or the account may not send there.
         :raises Invalid: `errors` names the fields.
         """

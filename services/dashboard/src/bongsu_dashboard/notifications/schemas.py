@@ -41,6 +41,24 @@ class SendForm(Form):
         return {name: part for name, part in parts.items() if part}
 
 
+def _is_needed_for_topic(topic: str, others: ValidationInfo) -> str:
+    if not topic and others.data.get("to") == "topic":
+        raise PydanticCustomError("missing", "needed for a topic")
+    return topic
+
+
+class MessageForm(Form):
+    """A Discord message to the user, or to the channels that subscribed to a topic of the user."""
+
+    to: Literal["me", "topic"]
+    topic: Annotated[
+        str, StringConstraints(strip_whitespace=True, max_length=100), AfterValidator(_is_needed_for_topic)
+    ] = Field(default="", validate_default=True)
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+    attempt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+    """Made with the page: a form that is posted twice sends one message."""
+
+
 class SelectedForm(Form):
     """What to do with the notifications that are selected in the list."""
 

@@ -11,12 +11,12 @@ from bongsu.contracts.notifications import WAITING, NotificationCounts, Status
 from bongsu.contracts.stats import Bucket, Stats
 from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from bongsu_dashboard.browser import Browser
-from bongsu_dashboard.errors import OnTrial, SentBefore
+from bongsu_dashboard.errors import DiscordNotLinked, OnTrial, RecipientRefused, SentBefore
 from bongsu_dashboard.forms import FieldsRefused
 from bongsu_dashboard.notifications.filters import WINDOW, Filters
 from bongsu_dashboard.notifications.notification import Notification, Page
 from bongsu_dashboard.notifications.port import NotifyClient
-from bongsu_dashboard.notifications.schemas import SendForm
+from bongsu_dashboard.notifications.schemas import MessageForm, SendForm
 
 PAGE_SIZE: Final = 50
 EXPORT_PAGE_SIZE: Final = 200
@@ -104,6 +104,20 @@ class Notifications:
             return await self.notify.send_email(browser, email=form.email, content=form.content, key=form.attempt)
         except Forbidden as error:
             raise OnTrial from error
+        except Invalid as error:
+            raise (SentBefore() if error.code == "idempotency_mismatch" else FieldsRefused(error)) from error
+
+    async def send_message(self, browser: Browser, user_id: UUID, form: MessageForm) -> Notification:
+        """Send a Discord message.
+
+        :raises DiscordNotLinked: the user has no Discord account to send to.
+        :raises FormError: notify refuses it.
+        """
+        to = {"user_id": str(user_id)} if form.to == "me" else {"topic": form.topic}
+        try:
+            return await self.notify.send_message(browser, to=to, text=form.text, key=form.attempt)
+        except Forbidden as error:
+            raise (DiscordNotLinked() if error.code == "not_linked" else RecipientRefused()) from error
         except Invalid as error:
             raise (SentBefore() if error.code == "idempotency_mismatch" else FieldsRefused(error)) from error
 
