@@ -22,7 +22,7 @@ from bongsu.runtime.stop import StopSignal
 from bongsu_auth import app as auth
 from bongsu_auth import operations
 from bongsu_auth.settings import AuthSettings
-from bongsu_bot.deleted_users.handlers import consuming
+from bongsu_bot.events.handlers import consuming
 from bongsu_bot.history.models import GuildChangeEntry
 from bongsu_bot.leave_requests.models import LeaveRequest
 from bongsu_launcher.owners import MIGRATIONS

@@ -29,7 +29,7 @@ from bongsu.runtime.stop import StopSignal
 from bongsu_auth import app as auth
 from bongsu_bot import app as bot
 from bongsu_bot.apis import Apis
-from bongsu_bot.deleted_users import handlers as deleted_users
+from bongsu_bot.events import handlers as bot_events
 from bongsu_bot.shards import leases
 from bongsu_dashboard import app as dashboard
 from bongsu_launcher import banner, demo
@@ -108,7 +108,7 @@ async def _run(composed: Composed, stop: StopSignal) -> None:
                     report=process.report,
                 )
             )
-            await process.enter(deleted_users.consuming(database, broker))
+            await process.enter(bot_events.consuming(database, broker))
             if composed.bot.token is not None:
                 await process.enter(
                     bot.running(

@@ -6,7 +6,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import httpx
 import pytest
 
+from bongsu.contracts.guilds import GuildInstalled
+from bongsu.contracts.queues import BOT_GUILDS_INSTALLED
 from bongsu.identity.models import AuditEntry, LinkedAccount
+from bongsu.outbox.models import OutboxMessage
 from services.auth.tests.providers import CLIENT_ID, Person
 from services.auth.tests.stage import Stage, bearer, error_fields
 
@@ -99,6 +102,9 @@ class TestCallback:
         entries = await AuditEntry.filter_by(action__in=["discord.install_begun", "discord.bot_added"]).all()
         assert {entry.target for entry in entries} == {f"discord_guild:{MINE}"}
         assert len(entries) == 2
+        [row] = await OutboxMessage.filter_by(queue=BOT_GUILDS_INSTALLED).all()
+        event = GuildInstalled.model_validate(row.body)
+        assert (event.guild_id, event.user_id) == (int(MINE), (await LinkedAccount.filter_by().one()).user_id)
         # The grant for signing in stays as it was.
         assert (await LinkedAccount.filter_by().one()).sealed_access_token == before
         assert stage.providers.calls["/discord/api/oauth2/token/revoke"] == 0

@@ -19,7 +19,7 @@ from bongsu.runtime.stop import StopSignal
 from bongsu_bot.apis import Apis
 from bongsu_bot.app import MIGRATIONS, create_app, running
 from bongsu_bot.commands import sync as commands
-from bongsu_bot.deleted_users import handlers as deleted_users
+from bongsu_bot.events import handlers as events
 from bongsu_bot.settings import BotSettings
 from bongsu_bot.shards.runner import Runner
 
@@ -52,7 +52,7 @@ async def bot(stop: StopSignal) -> None:
         apis = Apis({"auth": auth, "notify": notify}, ServiceCredentials(vault))
         process.report("discord", is_ready)
 
-        await process.enter(deleted_users.consuming(database, broker))
+        await process.enter(events.consuming(database, broker))
 
         async def log_in() -> None:
             if settings.token is None:

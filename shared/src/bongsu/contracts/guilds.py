@@ -1,7 +1,9 @@
-"""Events about the bot's guilds, broadcast to every replica of every service on `queues.GUILD_EVENTS`."""
+"""Events about the bot's guilds, broadcast to every replica of every service on `queues.GUILD_EVENTS`; and the event of
+auth for the bot on `queues.BOT_GUILDS_INSTALLED`."""
 
 from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import ConfigDict, Field, PlainSerializer, TypeAdapter
 
@@ -50,6 +52,15 @@ class GuildUpdated(Wire):
 
     kind: Literal["guild.updated"] = "guild.updated"
     guild: GuildSummary
+    at: datetime
+
+
+class GuildInstalled(Wire):
+    """A user added the bot to a guild: Discord's response to auth named the guild."""
+
+    version: Literal[1] = 1
+    guild_id: Snowflake
+    user_id: UUID
     at: datetime
 
 

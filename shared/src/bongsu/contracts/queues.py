@@ -16,6 +16,9 @@ USERS_CHANGED: Final = "notify.users.changed"
 BOT_USERS_DELETED: Final = "bot.users.deleted"
 """Deleted accounts, which the bot forgets (`contracts.users.UserDeleted`)."""
 
+BOT_GUILDS_INSTALLED: Final = "bot.guilds.installed"
+"""Guilds to which users added the bot, as Discord confirmed to auth (`contracts.guilds.GuildInstalled`)."""
+
 DELIVER: Final[dict[str, dict[Priority, str]]] = {
     "email": {
         "high": "notify.deliver.high",
@@ -54,7 +57,7 @@ def bot_rpc_shard(shard: int) -> str:
 NOTIFY_QUEUES: Final[tuple[str, ...]] = (NOTIFY_JOBS, USERS_DELETED, USERS_CHANGED, *DELIVER_QUEUES)
 """The durable queues that notify consumes."""
 
-BOT_QUEUES: Final[tuple[str, ...]] = (BOT_USERS_DELETED,)
+BOT_QUEUES: Final[tuple[str, ...]] = (BOT_USERS_DELETED, BOT_GUILDS_INSTALLED)
 """The durable queues that the bot consumes."""
 
 ALL_QUEUES: Final[tuple[str, ...]] = (*NOTIFY_QUEUES, *BOT_QUEUES)

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
+from bongsu import outbox
+from bongsu.contracts.guilds import GuildInstalled
+from bongsu.contracts.queues import BOT_GUILDS_INSTALLED
 from bongsu.identity import audit
 from bongsu.identity.audit import Actor
 from bongsu.identity.models import LinkedAccount, User
@@ -151,7 +154,7 @@ class Flows:
         return await provider.exchange(code, redirect_uri=self._callback_url(provider.name), verifier=consumed.verifier)
 
     async def record_install(self, grant: Grant, actor: Actor) -> str:
-        """Record to which guild the bot was added, and return it.
+        """Record to which guild the bot was added, report it to the bot, and return it.
 
         Only the guild in the token response counts: the browser's parameters can be changed on the way. The grant is
         dropped and not revoked: Discord would revoke the one for signing in with it.
@@ -161,7 +164,11 @@ class Flows:
         if grant.guild_id is None:
             raise FlowFailed
         target = f"{INSTALL_PROVIDER}_guild:{grant.guild_id}"
-        await self._database.run(audit.record, "discord.bot_added", actor, subject_id=actor.user_id, target=target)
+        async with self._database.unit():
+            await audit.record("discord.bot_added", actor, subject_id=actor.user_id, target=target)
+            if actor.user_id is not None:
+                event = GuildInstalled(guild_id=int(grant.guild_id), user_id=actor.user_id, at=datetime.now(UTC))
+                await outbox.append(BOT_GUILDS_INSTALLED, event.model_dump(mode="json"))
         return grant.guild_id
 
     async def unlink(self, provider: str, user_id: UUID, session_id: UUID | None, actor: Actor) -> None:

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from bongsu_bot.history.models import GuildChangeEntry
+from bongsu_bot.installs.models import GuildInstall
 from bongsu_bot.leave_requests.models import LeaveRequest
 
 
@@ -12,4 +13,5 @@ async def forget(user_id: UUID) -> None:
     A request that runs at this moment ends as it would have: only its record for a repetition is gone.
     """
     await GuildChangeEntry.filter_by(actor_id=user_id).update(actor_id=None)
+    await GuildInstall.filter_by(actor_id=user_id).delete()
     await LeaveRequest.filter_by(actor_id=user_id).delete()

@@ -11,6 +11,7 @@ from bongsu.contracts.rpc import shard_of
 from bongsu_bot.guilds.models import Guild
 from bongsu_bot.guilds.port import ListedGuild
 from bongsu_bot.history.service import record_change
+from bongsu_bot.installs.service import find_installer
 from bongsu_bot.leave_requests.models import LeaveRequest
 
 MAX_NAME_CHARS: Final = 100
@@ -46,7 +47,7 @@ async def upsert(snapshot: GuildSnapshot) -> list[GuildEvent]:
             joined_at=snapshot.joined_at or now,
             left_at=None,
         )
-        await record_change(guild.id, "added")
+        await record_change(guild.id, "added", actor_id=await find_installer(guild.id, now))
         return [GuildJoined(guild=GuildSummary.model_validate(guild), at=now)]
     if known.name != name:
         await record_change(known.id, "renamed", detail=name)
@@ -117,7 +118,7 @@ async def reconcile(
                 joined_at=now,
                 left_at=None,
             )
-            await record_change(guild.id, "added")
+            await record_change(guild.id, "added", actor_id=await find_installer(guild.id, now))
             events.append(GuildJoined(guild=GuildSummary.model_validate(guild), at=now))
         elif guild is not None:
             status = "unavailable" if found.id in unavailable else guild.status
