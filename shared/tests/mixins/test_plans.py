@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
-from bongsu.mixins import Database, Query, plans
+from bongsu.mixins import Database, Query, paths
 from shared.tests.mixins.library import Author, Book, Genre, LibraryModel, Note
 
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
@@ -90,10 +90,10 @@ class TestSharing:
 
     async def test_the_order_of_pages_adds_no_shape_a_page(self, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         del db
-        monkeypatch.setattr(plans, "_plans", dict[Any, Any]())
+        monkeypatch.setattr(paths, "_plans", dict[Any, Any]())
         for _ in range(3):
             await Author.filter_by(email="a").after(None, 2)
-        assert len(plans._plans) == 1
+        assert len(paths._plans) == 1
 
     def test_another_thread_may_forget_the_shapes_at_any_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
         class Forgetful(dict[Any, Any]):
@@ -104,7 +104,7 @@ class TestSharing:
 
         query = Author.filter_by(email="a")
         query.with_parameters()
-        monkeypatch.setattr(plans, "_plans", Forgetful(plans._plans))
+        monkeypatch.setattr(paths, "_plans", Forgetful(paths._plans))
         assert query.with_parameters()[1] == {"value0": "a"}
 
     def test_operators_that_look_at_the_value_are_not_shared(self) -> None:

@@ -306,6 +306,19 @@ class TestAssignedMeanwhile:
         found = await Book.get(book.id)
         assert (found.title, found.author_id, book.author) == ("b", lee.id, lee)
 
+    async def test_loaded_relations_can_be_read_during_an_update(self, db: Database) -> None:
+        user = await Author.create(email="kim")
+        await Book.create(title="a", author=user)
+        await user.refresh("books", "mentor")
+        async with held(db, "UPDATE", user.update(age=1)):
+            assert ([book.title for book in user.books], user.mentor) == (["a"], None)
+        assert ([book.title for book in user.books], user.mentor) == (["a"], None)
+        book = await Book.query().load("author", "tags").one()
+        async with held(db, "UPDATE", book.update(title="b", price=1)):
+            assert book.author is not None
+            assert (book.author.id, book.tags) == (user.id, [])
+        assert (await Book.get(book.id)).title == "b"
+
     async def test_value_assigned_during_an_insert_is_written_by_a_save(self, db: Database) -> None:
         user = Author(email="kim", name="a")
         async with held(db, "INSERT", user.save()):

@@ -247,7 +247,7 @@ class CRUDMixin(Base):
                 if state_of(self).was_deleted:
                     return
                 check_saved(self)
-            with attached(open_session, self):
+            with attached(open_session, self, is_deletion=True):
                 open_session.delete(self)
                 open_session.flush()
 

@@ -62,7 +62,9 @@ def insert_new(session: Session, instance: Base) -> None:
 
 
 @contextmanager
-def attached(session: Session, instance: Base, values: Mapping[str, object] | None = None) -> Iterator[None]:
+def attached(
+    session: Session, instance: Base, values: Mapping[str, object] | None = None, *, is_deletion: bool = False
+) -> Iterator[None]:
     """Puts an object into the session, and sets values on it that the session takes back at a rollback.
 
     The objects that it refers to stay outside, as their keys are all that a row of it needs: `Session.add` would take
@@ -98,6 +100,8 @@ def attached(session: Session, instance: Base, values: Mapping[str, object] | No
                     session, [each for _, _, each, _ in state.mapper.cascade_iterator("save-update", state)]
                 )
             session.add(instance)
+            if not is_deletion:  # which looks at related rows; other tasks may read these relations meanwhile
+                state.dict.update(aside)
         with session.no_autoflush:  # a collection that was not loaded is loaded, to know what leaves it
             set_values(instance, unloaded)
         yield
