@@ -94,7 +94,8 @@ class CRUDMixin(Base):
 
         def work(open_session: Session) -> None:
             insert_new(open_session, instance)
-            instance._read_back(open_session, refresh)
+            if refresh or state_of(instance).expired_attributes:
+                instance._read_back(open_session, refresh)
 
         await write(cls, session, work, commit=auto_commit)
         return instance

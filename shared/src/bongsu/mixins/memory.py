@@ -251,8 +251,7 @@ def _before_flush(session: MemorySession, context: UOWTransaction, instances: ob
     for state in (*session._new, *session._dirty_states, *session._deleted):  # noqa: SLF001  # sets of instances are dear
         if state not in taken:
             taken[state] = picture_of(state, is_attached=True)
-        values = state.dict
-        fields_of(state.class_).check_object(values, state.committed_state if state.key else values)
+        fields_of(state.class_).check_object(state.dict, state.committed_state)  # what was assigned
 
 
 @event.listens_for(MemorySession, "after_flush_postexec")
