@@ -35,6 +35,7 @@ from bongsu_bot.messages.service import Messages
 from bongsu_bot.modules.feed import report_to_feed
 from bongsu_bot.modules.handlers import ModuleHandlers
 from bongsu_bot.modules.posts import ModulePosts
+from bongsu_bot.request_rate import RequestRate
 from bongsu_bot.rest import RestClient
 from bongsu_bot.rpc.registry import Registry
 from bongsu_bot.rpc.server import RpcServer
@@ -70,19 +71,19 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
     """
     metrics = metrics or Metrics("bot")
     leases = ShardLeases(database, settings.shards, renew_s=renew_s)
+    rate = RequestRate(lambda: leases.processes)
     recorder = GuildRecorder(database, broker, leases)
     links = Links(public_url)
 
     def make(backoff: IdentifyBackoff, shards: frozenset[int]) -> BongsuBot:
-        return BongsuBot(
-            settings, recorder, reconciler, apis, links, leases, posts, database, backoff=backoff, shards=shards
-        )
+        services = (recorder, reconciler, apis, links, leases, posts, database)
+        return BongsuBot(settings, *services, backoff=backoff, shards=shards, rate=rate)
 
     runner = Runner(make, settings, leases, stop, metrics)
     shards = ShardAssignment(leases, runner.health)
     assertions = AssertionVerifier(public_url, BOT_AUDIENCE, identity.key_source, identity.revocations)
     registry = Registry()
-    async with RestClient(settings) as rest:
+    async with RestClient(settings, rate) as rest:
         directory = RestGuildDirectory(rest)
         reconciler = GuildReconciler(directory, recorder, shards, retry_max_s=settings.retry_max_s)
         health = ShardHandlers(broker, shards, guilds.count)

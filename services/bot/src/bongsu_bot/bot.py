@@ -18,6 +18,7 @@ from bongsu.runtime.errors import ServiceError, Unavailable
 from bongsu.runtime.logging import get_logger
 from bongsu_bot import language
 from bongsu_bot.language import problem, text
+from bongsu_bot.request_rate import RequestRate
 from bongsu_bot.rest import CONNECTION_ERRORS, use_api
 from bongsu_bot.settings import BotSettings
 from bongsu_bot.shards.identify import LONGEST_SLEEP_S, STARTS_KEPT, IdentifyBackoff, IdentifyPostponed
@@ -39,6 +40,7 @@ class BongsuBot(ezcord.AutoShardedBot):
     :param services: what the cogs `find`: one object of each type.
     :param backoff: says when a shard may IDENTIFY.
     :param shards: those that this process runs.
+    :param rate: delays requests to Discord.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class BongsuBot(ezcord.AutoShardedBot):
         *services: object,
         backoff: IdentifyBackoff | None = None,
         shards: frozenset[int] = frozenset({0}),
+        rate: RequestRate | None = None,
     ) -> None:
         # py-cord warns that it cannot play voice; the bot has no use for that.
         logging.getLogger("discord.utils").setLevel(logging.ERROR)
@@ -71,6 +74,8 @@ class BongsuBot(ezcord.AutoShardedBot):
             debug=False,
             ready_event=None,
         )
+        if rate is not None:
+            rate.limit(self.http)
         self._services = {type(service): service for service in services}
         self._identify_pause_s = settings.identify_pause_s
         self._backoff = backoff or IdentifyBackoff()

@@ -10,6 +10,7 @@ import discord
 from discord.http import HTTPClient, Route
 
 from bongsu_bot.errors import BotNotReady, DiscordUnavailable
+from bongsu_bot.request_rate import RequestRate
 from bongsu_bot.settings import BotSettings
 
 T = TypeVar("T")
@@ -26,9 +27,10 @@ def use_api(url: str) -> None:
 class RestClient:
     """py-cord's HTTP client, which keeps to the rate limits. The first call logs in; `async with` closes it."""
 
-    def __init__(self, settings: BotSettings) -> None:
+    def __init__(self, settings: BotSettings, rate: RequestRate) -> None:
         use_api(settings.api_url)
         self._token = settings.token
+        self._rate = rate
         self._http: HTTPClient | None = None
         self._login = asyncio.Lock()
         self._abandoned: set[asyncio.Task[object]] = set()
@@ -83,7 +85,7 @@ class RestClient:
     async def _log_in(self) -> HTTPClient:
         if self._token is None:
             raise BotNotReady("The bot has no token")
-        http = HTTPClient(loop=asyncio.get_running_loop())
+        http = self._rate.limit(HTTPClient(loop=asyncio.get_running_loop()))
         try:
             await http.static_login(self._token.get_secret_value())
         except BaseException:

@@ -44,6 +44,8 @@ class ShardLeases:
         # Processes that start together register first: else the first would log all shards in, and then restart.
         self._may_take = total == 1
         self.own: frozenset[int] = frozenset()
+        self.processes = 1
+        """How many processes the bot has, as of the last renewal."""
         self.changed = asyncio.Event()
         """Set and replaced when `own` changes."""
 
@@ -94,7 +96,7 @@ class ShardLeases:
 
     async def _renew(self) -> None:
         try:
-            epochs = await self._database.run(self._share)
+            epochs, self.processes = await self._database.run(self._share)
         except (SQLAlchemyError, MixinError, OSError) as error:
             log.warning("shards.not_renewed", error=type(error).__name__)
             return
@@ -106,8 +108,11 @@ class ShardLeases:
             self.changed.set()
             self.changed = asyncio.Event()
 
-    async def _share(self) -> dict[int, int]:
-        """Renew, take and give back leases, and return the epochs of those that this process shall run."""
+    async def _share(self) -> tuple[dict[int, int], int]:
+        """Renew, take and give back leases.
+
+        :return: the epochs of those that this process shall run, and the number of processes.
+        """
         until = utc_now(self._lease_s)
         await BotReplica.create_or_update(id=self._id, expires_at=until)
         await BotReplica.filter_by(expires_at__lt=utc_now()).delete()
@@ -130,7 +135,7 @@ class ShardLeases:
                 changes = {"holder_id": self._id, "epoch": leases[shard].epoch, "expires_at": until}
                 await ShardLease.filter_by(shard=shard).update(**changes)
                 kept.append(shard)
-        return {shard: leases[shard].epoch for shard in kept}
+        return {shard: leases[shard].epoch for shard in kept}, replicas
 
 
 async def release_all() -> None:
