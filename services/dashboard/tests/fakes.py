@@ -282,6 +282,7 @@ class FakeBot:
     modules: dict[int, dict[ModuleName, ModuleState]] = field(default_factory=dict)
     delegations: dict[int, ModuleDelegation] = field(default_factory=dict)
     delegates: dict[UUID, set[int]] = field(default_factory=dict)
+    delegated_calls: int = 0
     left: list[int] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
 
@@ -346,6 +347,7 @@ class FakeBot:
         return state
 
     async def list_delegated(self, user_id: UUID, ids: Sequence[int]) -> frozenset[int]:
+        self.delegated_calls += 1
         if self.silent:
             raise BotSilent
         return frozenset(ids) & self.delegates.get(user_id, set())

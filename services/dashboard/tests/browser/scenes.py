@@ -52,7 +52,7 @@ def a_history() -> GuildHistory:
         (190, "recovered", None, None),
         (205, "outage", None, None),
         (2900, "renamed", None, "봉수대 개발팀"),
-        (4300, "added", None, None),
+        (4300, "added", "김봉수", None),
         (4400, "removed", "이하늘", None),
     ]
     uses: list[tuple[int, str, CommandOutcome]] = [

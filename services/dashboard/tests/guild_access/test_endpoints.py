@@ -111,3 +111,19 @@ class TestDelegate:
         assert (await browser.get(MODULES)).status_code == 404
         assert "관리할 수 있는 모듈" not in text_of((await browser.get("/guilds")).text)
         assert stage.bot.modules == {}
+
+    async def test_searching_the_list_asks_discord_about_no_roles(self, stage: Stage) -> None:
+        browser = stage.mina()
+        await browser.get("/guilds?q=a", htmx=True)
+        assert stage.bot.delegated_calls == 0
+        await browser.get("/guilds")
+        assert stage.bot.delegated_calls == 1
+
+
+class TestHostileNames:
+    async def test_names_of_roles_are_text(self, stage: Stage) -> None:
+        name = '<img src=x onerror=alert(1)>" hx-get="/x'
+        stage.bot.delegations[GUILD] = ModuleDelegation(guild_id=GUILD, roles=(GuildRole(id=HELPER, name=name),))
+        page = (await stage.mina().get(PATH)).text
+        assert "<img src=x" not in page
+        assert '" hx-get="/x' not in page

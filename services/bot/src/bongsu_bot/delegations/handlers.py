@@ -25,6 +25,8 @@ from bongsu_bot.rpc.registry import Call, Registry
 
 CONCURRENT_CHECKS: Final = 5
 """Guilds about which Discord is asked at the same time for one request."""
+MAX_CHECKS: Final = 20
+"""Guilds about which Discord is asked for one request: a member of many must not use up the bot's rate limit."""
 FindGuild = Callable[[int], discord.Guild | None]
 
 
@@ -84,8 +86,9 @@ class DelegationHandlers:
                 except ServiceError:
                     return False
 
-        found = await asyncio.gather(*(has_role(*one) for one in roles.items()))
-        return DelegatedGuilds(ids=tuple(guild_id for guild_id, is_one in zip(roles, found, strict=True) if is_one))
+        checked = [*roles.items()][:MAX_CHECKS]
+        found = await asyncio.gather(*(has_role(*one) for one in checked))
+        return DelegatedGuilds(ids=tuple(one[0] for one, is_one in zip(checked, found, strict=True) if is_one))
 
     def _list_roles(self, guild_id: int) -> tuple[GuildRole, ...]:
         guild = self._find_guild(guild_id)

@@ -54,7 +54,8 @@ async def show_list(
         return render.redirect("/guilds", flash=flash_of_linking(error))
     waiting = pending.guild_ids(render)
     try:
-        overview = await guilds.load_overview(render.browser, user.id, pending=waiting, fresh=fresh)
+        shown_to = None if render.is_partial else user.id
+        overview = await guilds.load_overview(render.browser, shown_to, pending=waiting, fresh=fresh)
     except DiscordNotLinked as missing:
         return render("guilds/link.html", again=missing.again)
     show = show if show in FILTERS else "all"

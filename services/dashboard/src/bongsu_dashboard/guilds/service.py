@@ -100,17 +100,19 @@ class Guilds:
         self._notify = notify
 
     async def load_overview(
-        self, browser: Browser, user_id: UUID, *, pending: frozenset[int], fresh: bool
+        self, browser: Browser, user_id: UUID | None, *, pending: frozenset[int], fresh: bool
     ) -> GuildOverview:
         """Load every part at the same time.
 
+        :param user_id: whose delegated guilds are listed, for which the bot asks Discord; None for a fragment.
         :raises DiscordNotLinked: the account has no Discord identity.
         """
         found, summary = await asyncio.gather(
             self.list_managed(browser, pending=pending, fresh=fresh),
             load_summary(self._notify, browser, datetime.now(UTC)),
         )
-        return GuildOverview(found, summary, await self.list_delegated(browser, user_id))
+        delegated = await self.list_delegated(browser, user_id) if user_id is not None else ()
+        return GuildOverview(found, summary, delegated)
 
     async def list_managed(self, browser: Browser, *, pending: frozenset[int], fresh: bool = False) -> GuildList:
         """List the guilds that the user manages: trouble first, then those with the bot, then by name.
