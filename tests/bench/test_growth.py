@@ -14,7 +14,7 @@ from bongsu_auth.app import MIGRATIONS as AUTH
 from bongsu_notify.app import MIGRATIONS as NOTIFY
 from tests.infrastructure.templates import Schema, WithTables
 
-pytestmark = [pytest.mark.mysql, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.mysql, pytest.mark.timeout(600)]
 
 MAX_READS = 700
 """One user has 1,000 of the notifications. A page has 20, a search reads 300, and counts read 20 of each status."""
