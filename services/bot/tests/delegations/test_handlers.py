@@ -38,11 +38,11 @@ async def delegate(
     return await ask(broker, request, deadline_s=DEADLINE_S)
 
 
-async def set_module(broker: MemoryBroker, actor: Actor, *, revision: int = 0) -> ModuleState:
+async def set_module(broker: MemoryBroker, actor: Actor, *, revision: int = 0, enabled: bool = True) -> ModuleState:
     request = ModulePutRequest(
         guild_id=SEOUL_DEVELOPERS,
         module="log",
-        enabled=True,
+        enabled=enabled,
         channel_id=CHANNEL,
         revision=revision,
         idempotency_key=f"module-{revision}",
@@ -94,6 +94,16 @@ class TestDelegation:
             with pytest.raises(RpcError, match="delegation_outdated"):
                 await delegate(broker, manager, None, revision=revision, key="key-0002")
 
+    async def test_key_of_another_change_withdraws_nothing_and_does_not_claim_to(
+        self, broker: MemoryBroker, manager: Actor
+    ) -> None:
+        await delegate(broker, manager)
+        with pytest.raises(RpcError, match="delegation_outdated"):
+            await delegate(broker, manager, None)
+        after = await ask(broker, DelegationGetRequest(guild_id=SEOUL_DEVELOPERS), deadline_s=DEADLINE_S)
+        assert (after.role_id, after.revision) == (HELPER, 1)
+        assert (await delegate(broker, manager, None, revision=1)).revision == 2
+
     @pytest.mark.parametrize("role", [SEOUL_DEVELOPERS, BEACON_HILL + 4, 1])
     async def test_role_of_everyone_or_of_another_server_is_refused(
         self, broker: MemoryBroker, manager: Actor, role: int
@@ -111,6 +121,14 @@ class TestDelegation:
         assert (await set_module(broker, helper)).enabled
         with pytest.raises(RpcError, match="forbidden"):
             await delegate(broker, helper, HELPER + 1, revision=1, key="key-0002")
+
+    async def test_key_of_another_change_sets_no_module_and_does_not_claim_to(
+        self, broker: MemoryBroker, manager: Actor
+    ) -> None:
+        state = await set_module(broker, manager)
+        assert await set_module(broker, manager) == state
+        with pytest.raises(RpcError, match="module_outdated"):
+            await set_module(broker, manager, enabled=False)
 
     async def test_access_ends_with_the_role_and_with_the_delegation(
         self, broker: MemoryBroker, manager: Actor, helper: Actor, discord: Discord

@@ -36,14 +36,14 @@ async def put(request: DelegationPutRequest, actor_id: UUID, *, role_name: str |
     """
     of_guild = GuildDelegation.filter_by(guild_id=request.guild_id)
     known = await of_guild.lock().first()
-    if known is not None and (known.changed_by, known.idempotency_key) == (actor_id, request.idempotency_key):
-        return known.revision
     values: dict[str, object] = {
         "role_id": request.role_id,
         "revision": request.revision + 1,
         "changed_by": actor_id,
         "idempotency_key": request.idempotency_key,
     }
+    if known is not None and all(getattr(known, name) == value for name, value in values.items()):
+        return known.revision
     if known is None:
         row = {"id": uuid7(), "guild_id": request.guild_id, **values}
         is_set = request.revision == 0

@@ -58,8 +58,6 @@ async def put(request: ModulePutRequest, actor_id: UUID) -> Change:
     """
     of_module = GuildModule.filter_by(guild_id=request.guild_id, module=request.module)
     known = await of_module.lock().first()
-    if known is not None and (known.changed_by, known.idempotency_key) == (actor_id, request.idempotency_key):
-        return Change(_state(request.module, known), is_new=False)
     values: dict[str, object] = {
         "enabled": request.enabled,
         "channel_id": request.channel_id,
@@ -67,6 +65,8 @@ async def put(request: ModulePutRequest, actor_id: UUID) -> Change:
         "changed_by": actor_id,
         "idempotency_key": request.idempotency_key,
     }
+    if known is not None and all(getattr(known, name) == value for name, value in values.items()):
+        return Change(_state(request.module, known), is_new=False)
     if known is None:
         row = {"id": uuid7(), "guild_id": request.guild_id, "module": request.module, **values}
         is_set = request.revision == 0
