@@ -100,7 +100,7 @@ class TestCallback:
         answer = await browser.get(callback)
         assert (answer.status_code, answer.headers["location"]) == (303, f"/guilds/{MINE}?installed={MINE}")
         entries = await AuditEntry.filter_by(action__in=["discord.install_begun", "discord.bot_added"]).all()
-        assert {entry.target for entry in entries} == {f"discord_guild:{MINE}"}
+        assert {entry.target for entry in entries} == {f"guild:{MINE}"}
         assert len(entries) == 2
         [row] = await OutboxMessage.filter_by(queue=BOT_GUILDS_INSTALLED).all()
         event = GuildInstalled.model_validate(row.body)

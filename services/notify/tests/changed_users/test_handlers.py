@@ -21,7 +21,7 @@ from bongsu_notify.changed_users.handlers import UserChangeHandler
 from bongsu_notify.changed_users.service import SETTLED_AFTER, ChangedUsers
 from bongsu_notify.channels.registry import create_channels
 from bongsu_notify.database_retry import DatabaseRetry
-from bongsu_notify.deliveries.service import WAITING
+from bongsu_notify.deliveries.service import CLAIMABLE
 from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.service import Notifications
 from bongsu_notify.settings import NotifySettings
@@ -36,7 +36,7 @@ async def add_user(**facts: object) -> User:
     return await User(**(made | facts)).save()
 
 
-async def add(user_id: UUID, status: Status) -> UUID:
+async def add(user_id: UUID, status: Status, attempt: int = 0) -> UUID:
     made = await Notification(
         user_id=user_id,
         principal=f"user:{user_id}",
@@ -44,6 +44,7 @@ async def add(user_id: UUID, status: Status) -> UUID:
         recipient="friend@example.com",
         to={"email": "friend@example.com"},
         status=status,
+        attempt=attempt,
         sealed_variables="sealed",
     ).save()
     return made.id
@@ -87,7 +88,7 @@ class TestBlocked:
         self, each_database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:
         user, other = await add_user(), await add_user(email_norm="other@example.com", status="active")
-        waiting = [await add(user.id, status) for status in sorted(WAITING)]
+        waiting = [await add(user.id, status, attempt=3) for status in sorted(CLAIMABLE)]
         kept: tuple[Status, ...] = ("sent", "delivered", "failed")
         expected: dict[UUID, str] = {await add(user.id, status): status for status in kept}
         expected[await add(other.id, "accepted")] = "accepted"
@@ -95,7 +96,7 @@ class TestBlocked:
         assert await handle(each_database, broker, vault, stop, event) is None
         assert await statuses() == expected | dict.fromkeys(waiting, "cancelled")
         assert await Notification.filter_by(id__in=waiting, sealed_variables__isnull=False).count() == 0
-        assert await NotificationEvent.filter_by(status="cancelled").count() == len(waiting)
+        assert await NotificationEvent.filter_by(status="cancelled", attempt=3).count() == len(waiting)
         assert await mails() == [EMAIL]
 
     async def test_event_is_handled_again_when_tokens_of_the_account_may_still_work(

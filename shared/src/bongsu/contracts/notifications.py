@@ -36,7 +36,7 @@ CANCELLABLE: Final[frozenset[Status]] = frozenset({"accepted", "queued", "retry_
 """Waiting to be sent, or to be sent again: of an `unknown` one the provider may have a first copy."""
 RETRYABLE: Final[frozenset[Status]] = frozenset({"failed", "expired"})
 """Ended without being sent."""
-WAITING: Final[frozenset[Status]] = frozenset({"accepted", "queued", "sending", "retry_wait", "unknown"})
+UNFINISHED: Final[frozenset[Status]] = frozenset({"accepted", "queued", "sending", "retry_wait", "unknown"})
 """On the way to a final status, or until the send time."""
 
 Instant = Annotated[

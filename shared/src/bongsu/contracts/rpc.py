@@ -413,7 +413,7 @@ class SendMessageRequest(ServiceRequest[MessageSent]):
 
 
 def guild_target(guild_id: int) -> str:
-    """The target of an assertion about a guild."""
+    """The target of an assertion, or of an audit entry, about a guild."""
     return f"guild:{guild_id}"
 
 

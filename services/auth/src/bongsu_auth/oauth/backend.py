@@ -1,4 +1,4 @@
-"""The original project's CustomBackend: sign in with a provider's account, fetch its profile, and fill the user."""
+"""Signs in with a provider's account, fetches its profile, and fills the user: a fastapi-users backend a provider."""
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager

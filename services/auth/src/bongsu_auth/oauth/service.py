@@ -8,6 +8,7 @@ from uuid import UUID
 from bongsu import outbox
 from bongsu.contracts.guilds import GuildInstalled
 from bongsu.contracts.queues import BOT_GUILDS_INSTALLED
+from bongsu.contracts.rpc import guild_target
 from bongsu.identity import audit
 from bongsu.identity.audit import Actor
 from bongsu.identity.models import LinkedAccount, User
@@ -135,7 +136,7 @@ class Flows:
                 "disable_guild_select": "true",
             },
         )
-        target = f"discord_guild:{guild.id}"
+        target = guild_target(int(guild.id))
         await self._database.run(audit.record, "discord.install_begun", actor, subject_id=user_id, target=target)
         return redirect
 
@@ -163,7 +164,7 @@ class Flows:
         """
         if grant.guild_id is None:
             raise FlowFailed
-        target = f"{INSTALL_PROVIDER}_guild:{grant.guild_id}"
+        target = guild_target(int(grant.guild_id))
         async with self._database.unit():
             await audit.record("discord.bot_added", actor, subject_id=actor.user_id, target=target)
             if actor.user_id is not None:

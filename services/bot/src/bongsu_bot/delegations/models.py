@@ -18,7 +18,8 @@ class GuildDelegation(BaseModel):
     guild_id: Mapped[int] = mapped_column(BigInteger)
     role_id: Mapped[int | None] = mapped_column(BigInteger)
     revision: Mapped[int] = mapped_column(Integer)
-    changed_by: Mapped[UUID] = mapped_column(UUIDKey())
+    changed_by: Mapped[UUID | None] = mapped_column(UUIDKey())
+    """None once the account is deleted."""
     idempotency_key: Mapped[str] = mapped_column(AsciiKey(128))
 
     __table_args__ = (UniqueConstraint("guild_id", name="uq_guild_delegations_guild_id"),)

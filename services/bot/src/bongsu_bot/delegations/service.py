@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from uuid import UUID
 
-from bongsu.contracts.rpc import DelegationPutRequest, GuildChangeKind
+from bongsu.contracts.rpc import DelegationPutRequest, GuildChangeKind, guild_target
 from bongsu.identity import audit
 from bongsu.identity.audit import Actor
 from bongsu.mixins import uuid7
@@ -59,7 +59,7 @@ async def put(request: DelegationPutRequest, actor_id: UUID, *, role_name: str |
     await audit.record(
         "guild.modules_delegated",
         Actor(actor_id),
-        target=f"guild:{request.guild_id}",
+        target=guild_target(request.guild_id),
         details={"role_id": str(request.role_id or "")},
     )
     return request.revision + 1

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
+from bongsu.contracts.rpc import guild_target
 from bongsu.identity import audit
 from bongsu.identity.audit import Actor
 from bongsu.identity.models import LinkedAccount
@@ -135,7 +136,7 @@ async def _claim(actor_id: UUID, guild_id: int, key: str) -> Claim:
 
 async def _complete(request: LeaveRequest, left_at: datetime) -> None:
     await LeaveRequest.filter_by(id=request.id).update(left_at=left_at)
-    await audit.record("guild.left", Actor(request.actor_id), target=f"guild:{request.guild_id}")
+    await audit.record("guild.left", Actor(request.actor_id), target=guild_target(request.guild_id))
 
 
 async def _release(request: LeaveRequest) -> None:

@@ -21,7 +21,8 @@ class GuildModule(BaseModel):
     enabled: Mapped[bool] = mapped_column(Boolean)
     channel_id: Mapped[int | None] = mapped_column(BigInteger)
     revision: Mapped[int] = mapped_column(Integer)
-    changed_by: Mapped[UUID] = mapped_column(UUIDKey())
+    changed_by: Mapped[UUID | None] = mapped_column(UUIDKey())
+    """None once the account is deleted."""
     idempotency_key: Mapped[str] = mapped_column(AsciiKey(128))
 
     __table_args__ = (UniqueConstraint("guild_id", "module", name="uq_guild_modules_module"),)

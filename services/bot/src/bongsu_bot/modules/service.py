@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from bongsu.contracts.rpc import MODULES, ModuleName, ModulePutRequest, ModuleState
+from bongsu.contracts.rpc import MODULES, ModuleName, ModulePutRequest, ModuleState, guild_target
 from bongsu.identity import audit
 from bongsu.identity.audit import Actor
 from bongsu.mixins import uuid7
@@ -83,7 +83,7 @@ async def put(request: ModulePutRequest, actor_id: UUID) -> Change:
     await audit.record(
         "guild.module_changed",
         Actor(actor_id),
-        target=f"guild:{request.guild_id}",
+        target=guild_target(request.guild_id),
         details={"module": request.module, "enabled": int(request.enabled)},
     )
     return Change(_state(request.module, await of_module.one()), is_new=True)

@@ -24,7 +24,7 @@ GROUPS: Final[dict[str, tuple[Status, ...]]] = {
 LAST_DAY: Final = "24h"
 WINDOW: Final = timedelta(hours=24)
 """What the figures of the first page count."""
-CHANNELS: Final = ("email", "discord", "kakao", "inbox")
+CHANNELS: Final = ("email", "discord")
 MAX_SEARCH: Final = 200
 
 

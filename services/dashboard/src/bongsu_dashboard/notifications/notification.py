@@ -9,7 +9,7 @@ from bongsu.contracts.jobs import EmailRecipient
 from bongsu.contracts.notifications import (
     CANCELLABLE,
     RETRYABLE,
-    WAITING,
+    UNFINISHED,
     DiscordRecipient,
     NotificationContent,
     NotificationOut,
@@ -74,7 +74,7 @@ class Notification(NotificationOut):
     @property
     def is_moving(self) -> bool:
         """Whether its status changes by itself before long: the page polls."""
-        return self.state in WAITING
+        return self.state in UNFINISHED
 
     @property
     def is_cancellable(self) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
-from bongsu.contracts.notifications import WAITING, NotificationCounts, Status
+from bongsu.contracts.notifications import UNFINISHED, NotificationCounts, Status
 from bongsu.contracts.stats import Bucket, Stats
 from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from bongsu_dashboard.browser import Browser
@@ -146,7 +146,7 @@ class Summary:
 
     @property
     def waiting(self) -> int:
-        return sum(self.counts.counts.get(status, 0) for status in WAITING) - self.counts.scheduled
+        return sum(self.counts.counts.get(status, 0) for status in UNFINISHED) - self.counts.scheduled
 
     @property
     def is_empty(self) -> bool:

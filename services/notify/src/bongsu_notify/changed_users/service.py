@@ -11,7 +11,7 @@ from bongsu.contracts.tokens import Role
 from bongsu.identity.models import User
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, Q, utc_now
-from bongsu_notify.deliveries.service import WAITING
+from bongsu_notify.deliveries.service import CLAIMABLE
 from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.service import Notifications
 
@@ -21,7 +21,7 @@ SETTLED_AFTER: Final = timedelta(seconds=10)
 MAIL_LIFETIME: Final = timedelta(hours=24)
 REASON: Final = "the account was blocked"
 TEMPLATE: Final = "account-changed"
-CANCELLED: Final = Q(status__in=sorted(WAITING)) | Q(status="unknown", guarantee="at-least-once")
+STILL_TO_SEND: Final = Q(status__in=sorted(CLAIMABLE)) | Q(status="unknown", guarantee="at-least-once")
 """What will be sent, or sent again."""
 
 
@@ -48,7 +48,7 @@ class ChangedUsers:
         while await self.database.run(self._cancel_chunk, user_id):
             pass
         # What is being sent may wait again afterwards.
-        left = Notification.filter_by(CANCELLED | Q(status="sending"), user_id=user_id)
+        left = Notification.filter_by(STILL_TO_SEND | Q(status="sending"), user_id=user_id)
         is_over = datetime.now(UTC) >= blocked_at + SETTLED_AFTER
         return is_over and not await left.exists()
 
@@ -60,19 +60,28 @@ class ChangedUsers:
 
     @staticmethod
     async def _cancel_chunk(user_id: UUID) -> int:
-        waiting = Notification.filter_by(CANCELLED, user_id=user_id)
+        waiting = Notification.filter_by(STILL_TO_SEND, user_id=user_id)
         # A worker may hold some to claim them: those are sent, or found the next time.
-        ids = [row.id for row in await waiting.order_by("id").limit(CHUNK_ROWS).lock(skip_locked=True).all()]
-        if not ids:
+        rows = await waiting.order_by("id").limit(CHUNK_ROWS).lock(skip_locked=True).all()
+        if not rows:
             return 0
-        await Notification.filter_by(id__in=ids).update(
+        await Notification.filter_by(id__in=[row.id for row in rows]).update(
             status="cancelled", next_attempt_at=None, sealed_variables=None, updated_at=utc_now()
         )
         now = utc_now()
         await NotificationEvent.bulk_create(
-            [{"notification_id": one, "status": "cancelled", "detail": REASON, "created_at": now} for one in ids]
+            [
+                {
+                    "notification_id": row.id,
+                    "status": "cancelled",
+                    "attempt": row.attempt,
+                    "detail": REASON,
+                    "created_at": now,
+                }
+                for row in rows
+            ]
         )
-        return len(ids)
+        return len(rows)
 
     async def _mail(self, user: User, event_id: UUID, variables: dict[str, str]) -> None:
         if user.email_norm is None or not user.is_verified:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from bongsu.contracts.notifications import FINAL, Status
 from bongsu.mixins import Database, Query
-from bongsu_notify.deliveries.service import WAITING
+from bongsu_notify.deliveries.service import CLAIMABLE
 from bongsu_notify.notifications.models import Notification
 from bongsu_notify.subscriptions.models import Subscription, SubscriptionLock
 from bongsu_notify.subscriptions.service import owner_scope
@@ -16,7 +16,7 @@ from bongsu_notify.suppressions.models import Suppression
 CHUNK_ROWS: Final = 500
 KEPT_FOR: Final = timedelta(minutes=15)
 """How long mails of the system to the account stay, the one about the deletion among them."""
-DELETABLE: Final[tuple[Status, ...]] = tuple(sorted(FINAL | WAITING | {"sent"}))
+DELETABLE: Final[tuple[Status, ...]] = tuple(sorted(FINAL | CLAIMABLE | {"sent"}))
 DONE: Final[tuple[Status, ...]] = tuple(sorted(FINAL | {"sent"}))
 
 

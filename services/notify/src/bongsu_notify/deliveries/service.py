@@ -23,7 +23,8 @@ from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.statuses import sources
 from bongsu_notify.suppressions.service import is_suppressed
 
-WAITING: Final[frozenset[Status]] = frozenset({"accepted", "queued", "retry_wait"})
+CLAIMABLE: Final[frozenset[Status]] = frozenset({"accepted", "queued", "retry_wait"})
+"""A worker may claim them, once their time has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,7 @@ class Deliveries:
         """How a notification that was not claimed ends, if it does. `unknown` waits for an event of the provider."""
         is_expired = row.expires_at is not None and row.expires_at <= now
         is_spent = row.attempt - row.attempts_before >= self.max_attempts
-        if row.status in WAITING:
+        if row.status in CLAIMABLE:
             if on_list:
                 return "suppressed", None
             if is_expired:
@@ -301,7 +302,7 @@ def _by_row(rows: Sequence[Notification], values: Sequence[object]) -> object:
 def _is_due() -> ColumnElement[bool]:
     """The condition that a notification waits and its time has come, or that it may be sent a second time."""
     now = utc_now()
-    waiting = Q(status__in=sorted(WAITING)) & (Q(next_attempt_at=None) | Q(next_attempt_at__le=now))
+    waiting = Q(status__in=sorted(CLAIMABLE)) & (Q(next_attempt_at=None) | Q(next_attempt_at__le=now))
     left = Q(status="sending", lease_until__lt=now) | Q(status="unknown", next_attempt_at__le=now)
     left &= Q(provider_message_id=None)  # else an event of the provider has reported that it was sent
     condition = Notification.filter_by(waiting | (left & Q(guarantee="at-least-once"))).statement.whereclause

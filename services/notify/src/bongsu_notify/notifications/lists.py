@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final, get_args
 from uuid import UUID
 
-from bongsu.contracts.notifications import WAITING, Status
+from bongsu.contracts.notifications import UNFINISHED, Status
 from bongsu.identity.emails import normalise_email
 from bongsu.mixins import Q, Query, python_now
 from bongsu_notify.notifications.models import Notification
@@ -128,7 +128,7 @@ class NotificationLists:
         now, scheduled = python_now(), 0
         for status in STATUSES:
             rows = self._rows(principal, {"status": status}, period, newest_first=False).limit(self.count_limit)
-            if status in WAITING:
+            if status in UNFINISHED:
                 found = await rows.values_list("send_at", "created_at")
                 due = [send_at or created_at for send_at, created_at in found if send_at is None or send_at <= now]
                 counts[status] = len(found)

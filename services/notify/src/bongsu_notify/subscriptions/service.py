@@ -1,4 +1,4 @@
-"""Subscriptions of Discord servers to topics. Every function but the checks at the bot runs in the caller's unit."""
+"""Subscriptions of Discord servers to topics. Every function runs in the caller's unit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from bongsu.contracts.audit import AuditAction
-from bongsu.contracts.rpc import ChannelAuthority
+from bongsu.contracts.rpc import ChannelAuthority, guild_target
 from bongsu.identity import audit
 from bongsu.identity.models import User
 from bongsu.mixins import utc_now, uuid7
@@ -120,6 +120,6 @@ async def _audit(action: AuditAction, one: Subscription, principal: Principal) -
         action,
         principal.actor,
         subject_id=one.owner_id,
-        target=f"guild:{one.guild_id}",
+        target=guild_target(one.guild_id),
         details={"topic": one.topic, "channel_id": str(one.channel_id)},
     )
