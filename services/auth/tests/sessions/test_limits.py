@@ -17,7 +17,7 @@ FREE = 4
 EMAIL = "a@example.com"
 
 
-def limits_of(stage: Stage, *, free: int = FREE) -> GuessLimits:
+def limits_of(stage: Stage, *, free: int = FREE, pending_for: timedelta = timedelta(seconds=100)) -> GuessLimits:
     return GuessLimits(
         stage.database,
         per_account_and_address=free,
@@ -25,7 +25,7 @@ def limits_of(stage: Stage, *, free: int = FREE) -> GuessLimits:
         per_address=100,
         first_wait_s=900,
         outcome_wait_s=100,
-        pending_for=timedelta(seconds=100),
+        pending_for=pending_for,
     )
 
 
@@ -113,6 +113,20 @@ class TestGuard:
             pass  # its process died: neither released nor confirmed
         await LoginFailures.query().unfiltered().update(pending_until=datetime.now(UTC))
         assert await guess(limits, right=True) == "wait"
+
+    @pytest.mark.parametrize("is_right", [True, False])
+    async def test_late_outcome_leaves_newer_guess_pending(self, each_stage: Stage, is_right: bool) -> None:
+        slow, limits = limits_of(each_stage, pending_for=timedelta(0)), limits_of(each_stage)
+        async with slow.reserve(Attempt(EMAIL, "192.0.2.1")) as late:
+            pass
+        async with limits.reserve(Attempt(EMAIL, "192.0.2.1")):
+            pass
+        if is_right:
+            await each_stage.database.run(slow.release, late)
+        else:
+            await slow.confirm(late)
+        counters = {(row.failures, row.pending) for row in await LoginFailures.query().all()}
+        assert counters == {(1 if is_right else 2, 1)}
 
     async def test_right_secret_takes_only_its_own_guess_off_the_shared_counters(self, each_stage: Stage) -> None:
         limits = limits_of(each_stage)

@@ -7,15 +7,19 @@ import time
 import httpx
 import jwt
 import pytest
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from bongsu.identity import audit
 from bongsu.identity.models import AuditEntry, User, UserSession
+from bongsu_auth.accounts.passwords import PasswordHasher, Verdict
 from bongsu_auth.sessions.models import LoginFailures
 from bongsu_auth.settings import AuthSettings
 from services.auth.tests.stage import PASSWORD, REAL_COST, Stage, bearer, error_fields
 from services.auth.tests.timing import assert_alike, took
 
 WRONG = "wrong password"
+WEAK = Argon2Hasher(time_cost=1, memory_cost=8 * 1024, parallelism=1)
+"""Cheaper than today's hashes."""
 
 
 class TestLogin:
@@ -103,14 +107,35 @@ class TestLogin:
 
     @REAL_COST
     async def test_old_hash_is_replaced_on_sign_in(self, stage: Stage) -> None:
-        from pwdlib.hashers.argon2 import Argon2Hasher  # noqa: PLC0415 - only here an old hash is made
-
         user = await stage.user()
-        await user.update(hashed_password=Argon2Hasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(PASSWORD))
+        await user.update(hashed_password=WEAK.hash(PASSWORD))
         assert (await stage.login(user.email)).status_code == 200
         await user.refresh()
         assert "m=19456,t=2,p=1" in user.hashed_password
         assert (await stage.login(user.email)).status_code == 200
+
+    @REAL_COST
+    async def test_concurrent_sign_ins_that_replace_an_old_hash_all_get_in(self, each_stage: Stage) -> None:
+        user = await each_stage.user()
+        await user.update(hashed_password=WEAK.hash(PASSWORD))
+        answers = await asyncio.gather(*(each_stage.login(user.email) for _ in range(4)))
+        assert [answer.status_code for answer in answers] == [200] * 4
+
+    @REAL_COST
+    async def test_old_password_is_refused_when_replaced_while_its_old_hash_is_checked(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        user, verify = await stage.user(), PasswordHasher.verify
+        await user.update(hashed_password=WEAK.hash(PASSWORD))
+
+        async def verify_then_replace(hasher: PasswordHasher, password: str, hashed: str | None) -> Verdict:
+            verdict = await verify(hasher, password, hashed)
+            if verdict.rehashed is not None:
+                await User.filter_by(id=user.id).update(hashed_password=await hasher.hash("another horse battery"))
+            return verdict
+
+        monkeypatch.setattr(PasswordHasher, "verify", verify_then_replace)
+        assert (await stage.login(user.email)).status_code == 401
 
 
 @REAL_COST

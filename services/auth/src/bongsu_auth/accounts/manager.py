@@ -31,6 +31,7 @@ from bongsu.runtime.networks import client_network
 from bongsu_auth.accounts.credentials import Credentials
 from bongsu_auth.accounts.digests import digest
 from bongsu_auth.accounts.limits import SignUpLimit
+from bongsu_auth.accounts.lookups import AddressLookups
 from bongsu_auth.accounts.mails import MAX_MAILS, SignUpMails
 from bongsu_auth.accounts.models import MailLink, Registration
 from bongsu_auth.accounts.passwords import PasswordHasher, password_problem
@@ -76,22 +77,23 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):  # type: ignore[typ
         self._database = database
         self._sign_ups = sign_ups
         self._credentials = credentials
+        self._lookups = AddressLookups()
 
     async def authenticate(self, credentials: OAuth2PasswordRequestForm) -> User | None:
         """Return the user if the password is right and the account may be used. The work is the same if not.
 
         :raises Unavailable: too many passwords wait to be hashed.
         """
-        user = await self.user_db.get_by_email(credentials.username)
+        user = await self._lookups.find(credentials.username)
         verdict = await self._hasher.verify(credentials.password, user.hashed_password if user is not None else None)
         if user is None or not verdict.right or not user.is_active or not user.is_verified:
             return None
         if verdict.rehashed is not None:
-            # Only over the hash that was verified: the password may have changed in the meantime.
-            await User.filter_by(id=user.id, hashed_password=user.hashed_password).update(
-                hashed_password=verdict.rehashed
-            )
-            await user.refresh("hashed_password")
+            verified = User.filter_by(id=user.id, hashed_password=user.hashed_password)
+            if not await verified.update(hashed_password=verdict.rehashed):
+                # Another sign-in was first, or the password was replaced: it may be wrong now.
+                return await self.authenticate(credentials)
+            user.hashed_password = verdict.rehashed
         return user
 
     async def record_failure(self, action: AuditAction, email: str, actor: Actor) -> None:

@@ -17,7 +17,7 @@ import hashlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Literal, TypeVar
@@ -67,11 +67,13 @@ class Reservation:
 
     :param own: the counter of this account and network, or of this device.
     :param blocks: the counters that this guess blocked, with the time.
+    :param pending_until: an outcome after that is late: the counters may no longer have the guess as pending.
     """
 
     own: str
     shared: tuple[str, ...]
     blocks: Mapping[str, datetime]
+    pending_until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +293,10 @@ async def _read_counters(database: Database, subjects: Collection[str]) -> dict[
 
 
 async def _write_counters(counters: Mapping[str, _Counter]) -> None:
-    rows = [{"subject": subject, **asdict(counter)} for subject, counter in sorted(counters.items())]
+    rows = [
+        {"subject": subject} | {column: getattr(counter, column) for column in _WRITTEN}
+        for subject, counter in sorted(counters.items())
+    ]
     if rows:
         await LoginFailures.upsert(rows, by="subject", update=_WRITTEN)
 
@@ -305,19 +310,20 @@ def _count(
             return _OutcomePending()
         longest = max(counters[subject].blocked_until or now for subject in blocking)
         return TooManyLogins((longest - now).total_seconds())
-    blocks = {}
+    blocks, pending_until = {}, now + pending_for
     for subject, free in request.limits.items():
         counter = counters[subject]
         counter.failures += 1
         counter.pending += 1
-        counter.pending_until = now + pending_for
+        counter.pending_until = pending_until
         counter.expires_at = now + COUNTED_FOR
         beyond = counter.failures - free
         counter.blocked_until = None
         if beyond >= 0:
             wait_s = min(LONGEST_WAIT_S, first_wait_s * 2.0 ** min(beyond, 20))
             counter.blocked_until = blocks[subject] = now + timedelta(seconds=wait_s)
-    return Reservation(request.own, tuple(subject for subject in request.limits if subject != request.own), blocks)
+    shared = tuple(subject for subject in request.limits if subject != request.own)
+    return Reservation(request.own, shared, blocks, pending_until)
 
 
 async def _settle(database: Database, *guesses: Reservation, outcome: Outcome) -> None:
@@ -326,12 +332,15 @@ async def _settle(database: Database, *guesses: Reservation, outcome: Outcome) -
     A wrong one stays counted. Another is taken off the counters, with the wait that it caused; a right one also makes
     its own counter forget the wrong ones before it.
     """
+    now = datetime.now(UTC)
     counters = await _read_counters(database, {subject for guess in guesses for subject in (guess.own, *guess.shared)})
     for guess in guesses:
         for subject in (guess.own, *guess.shared):
             if (counter := counters.get(subject)) is None:
                 continue
-            counter.settle()
+            if guess.pending_until > now:
+                counter.settle()
+            # Else it would take off a newer guess, if the counter has begun anew.
             if outcome == "wrong":
                 continue
             is_forgotten = outcome == "right" and subject == guess.own

@@ -22,7 +22,7 @@ from bongsu_auth.notices.device_names import device_name
 from bongsu_auth.notices.service import SecurityNotices
 from bongsu_auth.sessions import refresh_tokens
 from bongsu_auth.sessions.access_tokens import AccessTokens, TokenOwner
-from bongsu_auth.sessions.account import Account, SignIn, read_account
+from bongsu_auth.sessions.account import Account, SignIn, read_accounts
 
 RECENT = timedelta(minutes=10)
 ENDED_PER_SIGN_IN = 500
@@ -114,9 +114,8 @@ class Sessions:
         unit = self._database.ambient()
         assert unit is not None  # noqa: S101 - the caller opened it
         now, found = datetime.now(UTC), dict[int, Account]()
-        # In one order: each look-up locks a row.
-        for index, (user, how) in sorted(enumerate(sign_ins), key=lambda item: item[1][0].id):
-            account = await read_account(unit.session, user.id, how)
+        accounts = await read_accounts(unit.session, [(user.id, how) for user, how in sign_ins])
+        for index, (account, (user, how)) in enumerate(zip(accounts, sign_ins, strict=True)):
             if account is not None and account.may_open(user, how):
                 found[index] = account
         opened = {index: self._new_session(account, sign_ins[index][1], now) for index, account in found.items()}
