@@ -106,7 +106,7 @@ def _open_manager(database: Database) -> Iterator[UserManager]:
 
 
 async def _find(email: str) -> User:
-    user = await UserDatabase().get_by_email(email)
+    user = await UserDatabase().read_by_email(email)
     if user is None:
         raise UserNotFound
     return user

@@ -31,7 +31,6 @@ from bongsu.runtime.networks import client_network
 from bongsu_auth.accounts.credentials import Credentials
 from bongsu_auth.accounts.digests import digest
 from bongsu_auth.accounts.limits import SignUpLimit
-from bongsu_auth.accounts.lookups import AddressLookups
 from bongsu_auth.accounts.mails import MAX_MAILS, SignUpMails
 from bongsu_auth.accounts.models import MailLink, Registration
 from bongsu_auth.accounts.passwords import PasswordHasher, password_problem
@@ -77,14 +76,13 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):  # type: ignore[typ
         self._database = database
         self._sign_ups = sign_ups
         self._credentials = credentials
-        self._lookups = AddressLookups()
 
     async def authenticate(self, credentials: OAuth2PasswordRequestForm) -> User | None:
         """Return the user if the password is right and the account may be used. The work is the same if not.
 
         :raises Unavailable: too many passwords wait to be hashed.
         """
-        user = await self._lookups.find(credentials.username)
+        user = await self.user_db.get_by_email(credentials.username)
         verdict = await self._hasher.verify(credentials.password, user.hashed_password if user is not None else None)
         if user is None or not verdict.right or not user.is_active or not user.is_verified:
             return None
@@ -105,7 +103,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):  # type: ignore[typ
         """
 
         async def record() -> None:
-            user = await self.user_db.get_by_email(email)
+            user = await self.user_db.read_by_email(email)
             await audit.record(action, actor, subject_id=user.id if user is not None else None)
 
         await self._database.run(record)
@@ -285,7 +283,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):  # type: ignore[typ
 
     async def request_reset(self, email: str) -> None:
         """Mail a link to the owner of an address, in the caller's unit of work. Does nothing for an unknown one."""
-        user = await self.user_db.get_by_email(email)
+        user = await self.user_db.read_by_email(email)
         if user is not None and user.is_active and user.is_verified:
             await self.forgot_password(user)
 

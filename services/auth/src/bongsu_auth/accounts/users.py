@@ -8,18 +8,26 @@ from fastapi_users.db import BaseUserDatabase
 
 from bongsu.identity.emails import normalise_email
 from bongsu.identity.models import User
+from bongsu_auth.accounts.lookups import AddressLookups
 
 
 # mypy reads `Mapped[UUID]` as another type than the `id: ID` of fastapi-users' user protocol.
 class UserDatabase(BaseUserDatabase[User, UUID]):  # type: ignore[type-var]  # see above
     """Reads and writes users in the caller's unit of work. Never commits."""
 
+    def __init__(self) -> None:
+        self._lookups = AddressLookups()
+
     async def get(self, id: UUID) -> User | None:  # noqa: A002 - the base class's name
         """Return the user with this ID."""
         return await User.get_or_none(id)
 
     async def get_by_email(self, email: str) -> User | None:
-        """Return the user with this address, in any spelling of it."""
+        """Return the user with this address, in any spelling of it, outside of any unit of work."""
+        return await self._lookups.find(email)
+
+    async def read_by_email(self, email: str) -> User | None:
+        """Return the user with this address, in the caller's unit of work."""
         try:
             return await User.filter_by(email_norm=normalise_email(email)).first()
         except ValueError:

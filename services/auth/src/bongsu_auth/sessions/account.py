@@ -101,7 +101,6 @@ _HISTORIES = select(
         _SESSIONS.c.address.is_not_distinct_from(bindparam("address")),
     ).exists(),
 ).where(_USERS.c.id.in_(bindparam("user_ids", expanding=True)))
-"""Both are built once: with the mixins, a sign-in would take several statements."""
 
 
 async def read_accounts(session: AsyncSession, sign_ins: Sequence[tuple[UUID, SignIn]]) -> Sequence[Account | None]:
@@ -110,6 +109,7 @@ async def read_accounts(session: AsyncSession, sign_ins: Sequence[tuple[UUID, Si
     Returns one for each sign-in, in order; None for a user who does not exist.
     """
     user_ids = sorted({user_id for user_id, _ in sign_ins})
+    # Built once: with the mixins, a sign-in would take several statements, each built every time.
     accounts = {user_id: rest for user_id, *rest in await session.execute(_ACCOUNTS, {"user_ids": user_ids})}
     devices = defaultdict[tuple[str | None, str | None], set[UUID]](set)
     for user_id, how in sign_ins:
@@ -118,6 +118,7 @@ async def read_accounts(session: AsyncSession, sign_ins: Sequence[tuple[UUID, Si
     histories = {}
     for (user_agent, address), users in devices.items():
         parameters = {"user_ids": sorted(users), "user_agent": user_agent, "address": address}
+        # Built once, as the other, and bound to the columns of one device.
         for user_id, *rest in await session.execute(_HISTORIES, parameters):
             histories[user_id, user_agent, address] = rest
     return [

@@ -340,7 +340,7 @@ async def _settle(database: Database, *guesses: Reservation, outcome: Outcome) -
                 continue
             if guess.pending_until > now:
                 counter.settle()
-            # Else it would take off a newer guess, if the counter has begun anew.
+            # A late outcome would take a newer guess off, where this one is no longer pending.
             if outcome == "wrong":
                 continue
             is_forgotten = outcome == "right" and subject == guess.own
