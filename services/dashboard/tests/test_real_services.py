@@ -187,6 +187,8 @@ class TestSecondFactor:
         wrong = await browser.post("/account/two-step/enable", {**fields, "code": "000000x"})
         assert (wrong.status_code, secret in wrong.text) == (403, True)
         enabled = await browser.post("/account/two-step/enable", {**fields, "code": code_of(secret, steps=-1)})
+        if enabled.status_code == 403:  # a step began in between: the code was that of the step before the previous one
+            enabled = await browser.post("/account/two-step/enable", {**fields, "code": code_of(secret, steps=-1)})
         recovery = re.findall(r"[a-z2-7]{4}(?:-[a-z2-7]{4}){3}", enabled.text)
         assert len(recovery) == 10
         await self._sign_in(whole, code_of(secret))

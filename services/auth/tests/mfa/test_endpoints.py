@@ -12,7 +12,7 @@ from bongsu_auth.mfa.models import MfaChallenge, RecoveryCode, TotpFactor
 from bongsu_auth.sessions.models import LoginFailures
 from bongsu_auth.sessions.service import RECENT
 from bongsu_auth.settings import AuthSettings
-from services.auth.tests.mfa.codes import code_of, enable
+from services.auth.tests.mfa.codes import code_of, confirm, enable
 from services.auth.tests.providers import SETTINGS, Person
 from services.auth.tests.stage import PASSWORD, Stage, bearer, error_fields
 
@@ -253,7 +253,7 @@ class TestBrowser:
         async with each_stage.browser() as browser:
             await each_stage.sign_in_with("google", person, browser=browser)
             secret = (await browser.post("/auth/mfa/totp")).json()["secret"]
-            await browser.post("/auth/mfa/totp", json={"code": code_of(secret, steps=-1)})
+            await confirm(browser, secret)
         async with each_stage.browser() as browser:
             back = await each_stage.sent_back(browser, "google", person, next_path="/guilds")
             asked = await browser.get(back)
@@ -286,7 +286,7 @@ class TestReauthenticate:
         async with stage.browser() as browser:
             await stage.sign_in_with("google", Person(email=stage.new_address()), browser=browser)
             secret = (await browser.post("/auth/mfa/totp")).json()["secret"]
-            await browser.post("/auth/mfa/totp", json={"code": code_of(secret, steps=-1)})
+            await confirm(browser, secret)
             answer = await browser.post("/auth/reauthenticate", json={"code": code_of(secret)})
         assert answer.status_code == 200
 

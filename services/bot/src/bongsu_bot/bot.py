@@ -21,7 +21,13 @@ from bongsu_bot.language import problem, text
 from bongsu_bot.request_rate import RequestRate
 from bongsu_bot.rest import CONNECTION_ERRORS, use_api
 from bongsu_bot.settings import BotSettings
-from bongsu_bot.shards.identify import LONGEST_SLEEP_S, STARTS_KEPT, IdentifyBackoff, IdentifyPostponed
+from bongsu_bot.shards.identify import (
+    LONGEST_SLEEP_S,
+    STARTS_KEPT,
+    IdentifyBackoff,
+    IdentifyPostponed,
+    ReconnectBackoff,
+)
 from bongsu_bot.shards.leases import ShardLeases
 
 log = get_logger(__name__)
@@ -117,6 +123,12 @@ class BongsuBot(ezcord.AutoShardedBot):
             raise postponed
         await asyncio.sleep(delay_s)
         self._backoff.record(shard)
+
+    async def launch_shard(self, gateway: str, shard_id: int, *, initial: bool = False) -> None:
+        """Connect a shard, which then never waits for long to connect again."""
+        await super().launch_shard(gateway, shard_id, initial=initial)
+        if (shard := self.get_shard(shard_id)) is not None:
+            shard._parent._backoff = ReconnectBackoff()  # noqa: SLF001 - py-cord has no setting for it
 
     @staticmethod
     async def _db_setup() -> None:

@@ -51,7 +51,7 @@ class BotSettings(Settings):
         description="Time without another guild that completes a login, seconds",
     )
     retry_max_s: float = Field(
-        default=60.0, gt=0, le=3600, description="Longest pause between two attempts to log in, seconds"
+        default=45.0, gt=0, le=3600, description="Longest pause between two attempts to log in, seconds"
     )
 
     def with_stand_ins(self, sandbox_url: str | None, *, token: SecretStr | None = None) -> "BotSettings":

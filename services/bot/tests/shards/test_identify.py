@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bongsu_bot.shards.identify import IdentifyBackoff
+from bongsu_bot.shards.identify import IdentifyBackoff, ReconnectBackoff
 
 
 @dataclass
@@ -40,6 +40,13 @@ class TestIdentifyBackoff:
             identify(clock, backoff)
         assert len(clock.identifies) < 20
 
+    def test_shard_identifies_within_a_minute_of_the_end_of_a_ten_minute_outage(
+        self, clock: Clock, backoff: IdentifyBackoff
+    ) -> None:
+        while clock.now < 1600:
+            identify(clock, backoff)
+        assert clock.now < 1655
+
     def test_pause_is_bounded(self, clock: Clock, backoff: IdentifyBackoff) -> None:
         for _ in range(50):
             identify(clock, backoff)
@@ -54,7 +61,7 @@ class TestIdentifyBackoff:
         assert backoff.delay_s(0) < 1.3
 
     def test_waiting_for_the_pause_is_not_a_stable_session(self, clock: Clock, backoff: IdentifyBackoff) -> None:
-        for _ in range(9):
+        for _ in range(24):
             identify(clock, backoff)
         assert backoff.delay_s(0) > 200
 
@@ -62,3 +69,12 @@ class TestIdentifyBackoff:
         for _ in range(5):
             identify(clock, backoff, shard=0)
         assert backoff.delay_s(1) == 0
+
+
+class TestReconnectBackoff:
+    def test_pause_grows_and_never_takes_a_minute(self) -> None:
+        backoff = ReconnectBackoff()
+        pauses = [backoff.delay() for _ in range(200)]
+        assert pauses[0] <= 2
+        assert max(pauses) <= 45
+        assert max(pauses) > 20

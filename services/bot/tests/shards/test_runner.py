@@ -5,6 +5,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from bongsu.mixins import utc_now
+from bongsu_bot.bot import BongsuBot
 from bongsu_bot.shards.models import BotReplica, ShardLease
 from bongsu_sandbox.settings import SandboxSettings
 from services.bot.tests.conftest import StartBot, becomes, hold, two_processes
@@ -116,6 +117,18 @@ class TestReconnecting:
             await discord.sandbox.clear_faults()
             await discord.drop("reset")
             await eventually(lambda: runner.ready)
+
+    async def test_shard_tries_to_connect_again_within_a_minute_however_long_an_outage_lasts(
+        self, start_bot: StartBot
+    ) -> None:
+        async with start_bot() as runner:
+            guild = runner.find_guild(SEOUL_DEVELOPERS)
+            assert guild is not None
+            bot = guild._state._get_client()
+            assert isinstance(bot, BongsuBot)
+            shard = bot.get_shard(0)
+            assert shard is not None
+            assert max(shard._parent._backoff.delay() for _ in range(100)) <= 45
 
     async def test_resumed_session_gets_the_events_that_it_missed(self, discord: Discord, start_bot: StartBot) -> None:
         async with start_bot() as runner:

@@ -1,15 +1,23 @@
-"""When a shard may IDENTIFY: with exponential back-off, and never with the last logins of the day."""
+"""When a shard may connect and IDENTIFY: with exponential back-off, and never with the last logins of the day."""
 
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
+
+from discord.backoff import ExponentialBackoff
 
 STARTS_KEPT: Final = 5
 """The day's session starts that stay unused: Discord resets the token of a bot that uses them all."""
 LONGEST_SLEEP_S: Final = 40.0
 """py-cord 2.8.1 cancels a reconnect after 60 s, and with it whatever waits in `before_identify_hook`."""
+OUTAGE_IDENTIFIES: Final = 20
+"""More than an outage of ten minutes takes. A longer one must not use up the day's logins."""
+OUTAGE_PAUSE_S: Final = 48.0
+"""The longest pause before that: a shard is back within a minute of the outage's end."""
+LONGEST_RECONNECT_S: Final = 45.0
+"""The longest pause between two attempts to reach the gateway, which use up no login."""
 
 
 class IdentifyPostponed(Exception):
@@ -31,7 +39,8 @@ class _Attempts:
 class IdentifyBackoff:
     """Spaces the IDENTIFYs of each shard. It belongs to the process and outlives its bots.
 
-    The pause doubles with each IDENTIFY from `base_s` to `max_s`, until a session has lasted for `stable_s`.
+    The pause doubles with each IDENTIFY from `base_s` to `OUTAGE_PAUSE_S`, and after `OUTAGE_IDENTIFIES` to `max_s`. It
+    begins anew once a session has lasted for `stable_s`.
 
     :param count: called for each IDENTIFY.
     """
@@ -63,6 +72,18 @@ class IdentifyBackoff:
         before = self._attempts.get(shard)
         is_stable = before is not None and now > before.not_before + self._stable_s
         count = 1 if before is None or is_stable else before.count + 1
-        pause_s = min(self._base_s * 2 ** (count - 1), self._max_s) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+        pause_s = min(self._base_s * 2 ** (count - 1), OUTAGE_PAUSE_S)
+        if count >= OUTAGE_IDENTIFIES:
+            pause_s = min(OUTAGE_PAUSE_S * 2 ** (count - OUTAGE_IDENTIFIES + 1), self._max_s)
+        pause_s *= random.uniform(0.9, 1.1)  # noqa: S311 - no secret
         self._attempts[shard] = _Attempts(count, not_before=now + pause_s)
         self._count()
+
+
+class ReconnectBackoff(ExponentialBackoff[Literal[False]]):
+    """Spaces the attempts of one shard to reach the gateway. py-cord's own pause grows to 17 minutes."""
+
+    def delay(self) -> float:
+        """Return how long to wait before the next attempt, in seconds."""
+        longest_s = random.uniform(0.5, 1) * LONGEST_RECONNECT_S  # noqa: S311 - no secret
+        return min(super().delay(), longest_s)
