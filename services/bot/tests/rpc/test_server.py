@@ -17,8 +17,11 @@ DEADLINE_S = 30.0
 
 async def listed(broker: MemoryBroker, count: int) -> None:
     """Wait until the bot has stored so many guilds."""
-    while len((await ask(broker, GuildListRequest(), deadline_s=DEADLINE_S)).guilds) < count:
-        pass
+
+    async def are_listed() -> bool:
+        return len((await ask(broker, GuildListRequest(), deadline_s=DEADLINE_S)).guilds) >= count
+
+    await eventually(are_listed)
 
 
 class TestGuildCount:

@@ -40,7 +40,7 @@ class IdentifyBackoff:
     """Spaces the IDENTIFYs of each shard. It belongs to the process and outlives its bots.
 
     The pause doubles with each IDENTIFY from `base_s` to `OUTAGE_PAUSE_S`, and after `OUTAGE_IDENTIFIES` to `max_s`. It
-    begins anew once a session has lasted for `stable_s`.
+    is `base_s` again once a session has lasted for `stable_s`.
 
     :param count: called for each IDENTIFY.
     """
