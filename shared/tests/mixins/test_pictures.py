@@ -1,12 +1,15 @@
 """Objects that were first read in a transaction that is undone, after it wrote: they take what their rows hold."""
 
+import gc
+import sys
 from collections.abc import Awaitable, Callable
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, inspect
 from sqlalchemy.exc import OperationalError
 
 from bongsu.mixins import Database, NotLoaded
+from bongsu.mixins.pictures import read_back
 from shared.tests.mixins.library import Author, Book, Counter, Engineer, Note, Place, Visit
 from shared.tests.mixins.test_memory import Undo, Undone
 
@@ -126,3 +129,22 @@ class TestRead:
         assert "name" not in author.__dict__
         await author.refresh()
         assert author.name == "a"
+
+
+class TestFreedObjects:
+    async def test_object_without_a_row_is_freed_cleanly_while_the_map_of_its_session_lives(
+        self, db: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        unraised: list[object] = []
+        monkeypatch.setattr(sys, "unraisablehook", unraised.append)
+        async with db.unit() as unit:
+            author = await Author.create(email="kim", name="a")
+            held = unit.session.sync_session.identity_map
+        await Author.filter_by(id=author.id).delete()
+        async with db.engine.connect() as connection:
+            await connection.run_sync(read_back, [inspect(author)])
+        assert inspect(author).key is None
+        del author
+        gc.collect()
+        assert not unraised
+        del held
