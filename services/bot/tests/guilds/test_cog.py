@@ -158,6 +158,33 @@ class TestLogin:
             assert await events.next() == ("guild.updated", SEOUL_DEVELOPERS, "active")
             assert (await Guild.get(BEACON_HILL)).status == "active"
 
+    async def test_guild_that_removes_the_bot_while_the_list_is_loading_stays_left(
+        self, events: Events, start_bot: StartBot, discord: Discord, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await discord.guild(BEACON_HILL, bot=True)
+        listed, left, returned = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        get_guilds = HTTPClient.get_guilds
+
+        async def get_guilds_slowly(http: HTTPClient, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+            page = await get_guilds(http, *args, **kwargs)
+            listed.set()
+            await left.wait()
+            returned.set()
+            return page
+
+        monkeypatch.setattr(HTTPClient, "get_guilds", get_guilds_slowly)
+        async with start_bot():
+            await events.next()
+            await events.next()
+            await listed.wait()
+            await discord.guild(BEACON_HILL, bot=False)
+            assert await events.next() == ("guild.left", BEACON_HILL, "left")
+            left.set()
+            await returned.wait()
+            await discord.guild(SEOUL_DEVELOPERS, name="The list is stored before this name")
+            assert await events.next() == ("guild.updated", SEOUL_DEVELOPERS, "active")
+            assert (await Guild.get(BEACON_HILL)).status == "left"
+
     async def test_new_session_reads_the_member_counts(
         self, events: Events, start_bot: StartBot, monkeypatch: pytest.MonkeyPatch
     ) -> None:

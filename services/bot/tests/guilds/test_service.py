@@ -103,10 +103,24 @@ class TestReconcile:
 
     async def test_reconcile_stores_an_unknown_guild_with_an_outage(self) -> None:
         found = [listed(BEACON_HILL), listed(NIGHT_MARKET)]
-        (event,) = await service.reconcile(found, seen=(), unavailable={BEACON_HILL}, own={0}, shards=1)
-        assert (event.kind, event.guild.id, event.guild.status) == ("guild.joined", BEACON_HILL, "unavailable")
+        events = await service.reconcile(found, seen=(), unavailable={BEACON_HILL}, own={0}, shards=1)
+        assert [(event.kind, event.guild.id, event.guild.status) for event in events] == [
+            ("guild.joined", BEACON_HILL, "unavailable"),
+            ("guild.joined", NIGHT_MARKET, "active"),
+        ]
         (recovery,) = await service.upsert(replace(SNAPSHOT, id=BEACON_HILL))
         assert (recovery.kind, recovery.guild.status) == ("guild.updated", "active")
+
+    async def test_reconcile_stores_a_guild_whose_event_was_lost(self) -> None:
+        (event,) = await service.reconcile([listed(BEACON_HILL)], seen=(), unavailable=(), own={0}, shards=1)
+        assert (event.kind, event.guild.status) == ("guild.joined", "active")
+        assert (await Guild.get(BEACON_HILL)).status == "active"
+
+    async def test_reconcile_stores_a_guild_again_that_the_bot_had_left(self) -> None:
+        await service.upsert(SNAPSHOT)
+        await service.mark_left(SNAPSHOT.id)
+        (event,) = await service.reconcile([listed(SNAPSHOT.id)], seen=(), unavailable=(), own={0}, shards=1)
+        assert (event.kind, event.guild.status) == ("guild.joined", "active")
 
     async def test_reconcile_updates_the_member_count(self) -> None:
         await service.upsert(SNAPSHOT)

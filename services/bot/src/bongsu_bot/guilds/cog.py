@@ -35,6 +35,7 @@ class GuildListeners(ezcord.Cog, hidden=True):
 
     @ezcord.Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:
+        self.bot.find(GuildReconciler).see(guild.id)
         self._recorder.record([guild.shard_id], service.mark_left, guild.id)
 
     @ezcord.Cog.listener()

@@ -50,7 +50,7 @@ class GuildReconciler:
         self._requested.set()
 
     def see(self, guild_id: int) -> None:
-        """Note that the gateway has shown a guild: a list that was asked for before may lack it."""
+        """Note that the gateway has reported of a guild: a list that was asked for before may not show it as it is."""
         self._seen.add(guild_id)
 
     @contextlib.asynccontextmanager

@@ -98,7 +98,7 @@ async def reconcile(
     """Make the stored guilds on the shards `own` agree with Discord's list, and update their member counts.
 
     :param listed: the complete list.
-    :param seen: guilds that the gateway has shown since the list was asked for; they stay as they are.
+    :param seen: guilds of which the gateway has reported since the list was asked for; they stay as they are.
     :param unavailable: guilds with an outage, which the gateway shows without their names.
     """
     stored = {guild.id: guild for guild in await Guild.exclude(status="left").all()}
@@ -108,19 +108,19 @@ async def reconcile(
         if shard_of(found.id, shards) not in own or found.id in seen:
             continue
         guild = stored.get(found.id)
-        if guild is None and found.id in unavailable:
+        if guild is None:
             guild, _ = await Guild.create_or_update(
                 id=found.id,
                 name=found.name[:MAX_NAME_CHARS],
                 icon=found.icon,
                 member_count=found.member_count,
-                status="unavailable",
+                status="unavailable" if found.id in unavailable else "active",
                 joined_at=now,
                 left_at=None,
             )
             await record_change(guild.id, "added", actor_id=await find_installer(guild.id, now))
             events.append(GuildJoined(guild=GuildSummary.model_validate(guild), at=now))
-        elif guild is not None:
+        else:
             status = "unavailable" if found.id in unavailable else guild.status
             count = guild.member_count if found.member_count is None else found.member_count
             if status != guild.status:
