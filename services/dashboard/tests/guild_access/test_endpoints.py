@@ -1,6 +1,10 @@
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
 import pytest
 
-from bongsu.contracts.rpc import GuildChannel, GuildRole, ModuleDelegation
+from bongsu.contracts.rpc import BotStatus, GuildChannel, GuildRole, ModuleDelegation
 from services.dashboard.tests.fakes import JUN, MINA, FakeBot, FakeDirectory, a_detail, a_guild, a_summary, a_user
 from services.dashboard.tests.stage import Stage, text_of
 
@@ -100,6 +104,26 @@ class TestDelegate:
         assert f'href="/guilds/{GUILD}"' not in page
         assert (await browser.post(MODULES, MODULE)).status_code == 303
         assert stage.bot.modules[GUILD]["feed"].enabled
+
+    async def test_list_waits_once_for_all_that_it_asks_the_bot(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stage.bot.delegates[stage.accounts.users[JUN].id] = {GUILD}
+        fetch_status, list_delegated, together = stage.bot.fetch_status, stage.bot.list_delegated, asyncio.Barrier(2)
+
+        async def fetch_status_together(*, counted: bool = True) -> BotStatus:
+            await together.wait()
+            return await fetch_status(counted=counted)
+
+        async def list_delegated_together(user_id: UUID, ids: Sequence[int]) -> frozenset[int]:
+            await together.wait()
+            return await list_delegated(user_id, ids)
+
+        monkeypatch.setattr(stage.bot, "fetch_status", fetch_status_together)
+        monkeypatch.setattr(stage.bot, "list_delegated", list_delegated_together)
+        async with asyncio.timeout(20):
+            page = await stage.browser(JUN).get("/guilds")
+        assert f'href="{MODULES}"' in page.text
 
     async def test_access_ends_with_the_role_for_a_page_that_is_open(self, stage: Stage) -> None:
         jun = stage.accounts.users[JUN]

@@ -25,7 +25,7 @@ async def find_role(guild_id: int) -> int | None:
 
 async def list_roles(guild_ids: Collection[int]) -> Mapping[int, int]:
     """Return the roles by the guild, of those guilds that have one."""
-    found = await GuildDelegation.filter_by(guild_id__in=list(guild_ids)).all()
+    found = await GuildDelegation.filter_by(guild_id__in=list(guild_ids)).order_by("guild_id").all()
     return {one.guild_id: one.role_id for one in found if one.role_id is not None}
 
 

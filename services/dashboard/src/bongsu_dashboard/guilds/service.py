@@ -107,11 +107,14 @@ class Guilds:
         :param user_id: whose delegated guilds are listed, for which the bot asks Discord; None for a fragment.
         :raises DiscordNotLinked: the account has no Discord identity.
         """
-        found, summary = await asyncio.gather(
-            self.list_managed(browser, pending=pending, fresh=fresh),
-            load_summary(self._notify, browser, datetime.now(UTC)),
+
+        async def load_guilds() -> tuple[GuildList, tuple[ManagedGuild, ...]]:
+            managed = await self._load_managed(browser, fresh=fresh)
+            return await asyncio.gather(self._list(managed, pending), self._list_delegated(managed.others, user_id))
+
+        (found, delegated), summary = await asyncio.gather(
+            load_guilds(), load_summary(self._notify, browser, datetime.now(UTC))
         )
-        delegated = await self.list_delegated(browser, user_id) if user_id is not None else ()
         return GuildOverview(found, summary, delegated)
 
     async def list_managed(self, browser: Browser, *, pending: frozenset[int], fresh: bool = False) -> GuildList:
@@ -120,7 +123,9 @@ class Guilds:
         :param fresh: ask Discord now, if it answers.
         :raises DiscordNotLinked: the account has no Discord identity.
         """
-        managed = await self._load_managed(browser, fresh=fresh)
+        return await self._list(await self._load_managed(browser, fresh=fresh), pending)
+
+    async def _list(self, managed: ManagedGuilds, pending: frozenset[int]) -> GuildList:
         known, bot = await asyncio.gather(self._load_summaries([one.id for one in managed.items]), self.check_bot())
         items = [_combine(one, known, bot, pending) for one in managed.items]
         items.sort(
@@ -158,18 +163,6 @@ class Guilds:
             self._require_managed(browser, guild_id, fresh=fresh), self._ask_bot(guild_id)
         )
         return _build_page(managed, answers, pending)
-
-    async def list_delegated(self, browser: Browser, user_id: UUID) -> tuple[ManagedGuild, ...]:
-        """List the guilds that the user does not manage, but whose modules; none while the bot does not answer.
-
-        :raises DiscordNotLinked: the account has no Discord identity.
-        """
-        others = (await self._directory.list_managed(browser, fresh=False)).others
-        try:
-            found = await self._bot.list_delegated(user_id, [guild.id for guild in others])
-        except BotSilent:
-            return ()
-        return tuple(guild for guild in others if guild.id in found)
 
     async def load_page_of_modules(
         self, browser: Browser, user_id: UUID, guild_id: int, *, fresh: bool = False
@@ -231,6 +224,16 @@ class Guilds:
                 # For a page, the cached list is good enough.
                 pass
         return await self._directory.list_managed(browser, fresh=False)
+
+    async def _list_delegated(self, others: Sequence[ManagedGuild], user_id: UUID | None) -> tuple[ManagedGuild, ...]:
+        """Return those of the guilds whose modules the user manages; none while the bot does not answer."""
+        if user_id is None:
+            return ()
+        try:
+            found = await self._bot.list_delegated(user_id, [guild.id for guild in others])
+        except BotSilent:
+            return ()
+        return tuple(guild for guild in others if guild.id in found)
 
     async def _ask_bot(self, guild_id: int) -> "_Answers":
         return _Answers(
