@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from bongsu.runtime.background import in_background
+from bongsu.runtime.background import in_background, together
 
 
 class TestInBackground:
@@ -68,3 +68,36 @@ class TestInBackground:
         may_end.set()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+class TestTogether:
+    async def test_results_are_in_the_order_of_the_works(self) -> None:
+        first_may_end = asyncio.Event()
+
+        async def first() -> str:
+            await first_may_end.wait()
+            return "first"
+
+        async def second() -> int:
+            first_may_end.set()
+            return 2
+
+        assert await together(first(), second()) == ("first", 2)
+
+    async def test_others_have_ended_when_one_fails(self) -> None:
+        ended: list[str] = []
+
+        async def work() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0)
+                ended.append("work")
+
+        async def fail() -> None:
+            await asyncio.sleep(0)
+            raise ValueError
+
+        with pytest.raises(ValueError):  # noqa: PT011 - the work's own
+            await together(work(), fail())
+        assert ended == ["work"]

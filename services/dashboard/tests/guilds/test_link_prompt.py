@@ -1,5 +1,7 @@
 """Every route of guilds shows the prompt to link Discord while the account has no usable link."""
 
+import asyncio
+
 import pytest
 
 from bongsu.runtime.errors import Conflict, ServiceError
@@ -22,6 +24,25 @@ class TestWithoutALink:
         words = "Discord 계정을 다시 연결해 주세요" if again else "Discord 계정을 연결해 주세요"
         assert (answer.status_code, words in text_of(answer.text)) == (200, True)
         assert 'action="/account/link/discord"' in answer.text
+
+    async def test_no_request_is_left_behind_the_prompt(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked, ended = asyncio.Event(), asyncio.Event()
+
+        async def count_for_ever(*_: object, **__: object) -> None:
+            asked.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+        async def not_linked(*_: object, **__: object) -> None:
+            await asked.wait()
+            raise DiscordNotLinked
+
+        monkeypatch.setattr(stage.notifications, "count", count_for_ever)
+        monkeypatch.setattr(stage.directory, "list_managed", not_linked)
+        await stage.mina().get("/guilds")
+        assert ended.is_set()
 
     @pytest.mark.parametrize("path", [f"/guilds/{GUILD}/bot", f"/guilds/{GUILD}/bot/remove"])
     async def test_form_leads_to_prompt(self, stage: Stage, path: str) -> None:

@@ -3,11 +3,36 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from bongsu.runtime.logging import get_logger
 
 log = get_logger(__name__)
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+Work = Coroutine[Any, Any, A]
+
+
+@overload
+async def together(first: Work[A], second: Work[B], /) -> tuple[A, B]: ...
+@overload
+async def together(first: Work[A], second: Work[B], third: Work[C], /) -> tuple[A, B, C]: ...
+@overload
+async def together(first: Work[A], second: Work[B], third: Work[C], fourth: Work[D], /) -> tuple[A, B, C, D]: ...
+async def together(*works: Work[Any]) -> tuple[Any, ...]:
+    """Run works at the same time, and return their results, in order.
+
+    `asyncio.gather` lets the others go on when one fails: here they are cancelled, and have ended when it is raised.
+    """
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        return tuple(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 @asynccontextmanager

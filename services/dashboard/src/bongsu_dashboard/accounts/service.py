@@ -1,10 +1,10 @@
 """The signed-in user's account."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from bongsu.runtime.background import together
 from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorised
 from bongsu_dashboard.accounts.port import AuthClient
 from bongsu_dashboard.accounts.schemas import ProfileForm
@@ -45,7 +45,7 @@ class Accounts:
 
     async def load_overview(self, browser: Browser) -> AccountOverview:
         """Load sessions, linked accounts, the providers that can be linked, and recent events."""
-        sessions, identities, providers, events = await asyncio.gather(
+        sessions, identities, providers, events = await together(
             self._auth.sessions(browser),
             self._auth.identities(browser),
             self._auth.providers(),

@@ -1,9 +1,9 @@
 """Which role may manage the modules of a server, as its managers set it."""
 
-import asyncio
 from dataclasses import dataclass
 
 from bongsu.contracts.rpc import ModuleDelegation
+from bongsu.runtime.background import together
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import BotSilent
 from bongsu_dashboard.guild_access.schemas import AccessForm
@@ -32,7 +32,7 @@ class GuildAccess:
 
         :raises GuildNotFound: the user does not manage it.
         """
-        page, delegation = await asyncio.gather(
+        page, delegation = await together(
             self._guilds.load_page(browser, guild_id, pending=frozenset()), self._load(guild_id)
         )
         return AccessPage(page, delegation if page.guild.has_bot else None)

@@ -1,12 +1,12 @@
 """Collects what happened in a server from the bot and from notify."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from bongsu.contracts.notifications import DiscordRecipient
 from bongsu.contracts.rpc import GuildHistory
+from bongsu.runtime.background import together
 from bongsu.runtime.errors import Unavailable
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import BotSilent
@@ -48,7 +48,7 @@ class Activity:
 
         :raises GuildNotFound: the user does not manage the server.
         """
-        page, history, sent = await asyncio.gather(
+        page, history, sent = await together(
             self._guilds.load_page(browser, guild_id, pending=frozenset()),
             self._load_history(guild_id),
             self._list_sent(browser),

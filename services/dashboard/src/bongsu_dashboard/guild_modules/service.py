@@ -1,11 +1,11 @@
 """Modules of servers that the user manages, or whose modules are delegated to a role of the user."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
 from bongsu.contracts.rpc import GuildModules, ModuleState
+from bongsu.runtime.background import together
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import BotSilent, ChannelNotWritable, ModuleOutdated
 from bongsu_dashboard.guild_modules.schemas import ModuleForm
@@ -51,7 +51,7 @@ class Modules:
 
         :raises GuildNotFound: the user may not manage its modules.
         """
-        page, modules = await asyncio.gather(
+        page, modules = await together(
             self._guilds.load_page_of_modules(browser, user_id, guild_id), self._load_modules(guild_id)
         )
         return ModulesPage(page, modules if page.guild.has_bot else None)

@@ -1,6 +1,5 @@
 """The rules about guilds: which of them a user sees, the bot's state in each, and adding and removing the bot."""
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from uuid import UUID
 
 from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.rpc import GuildChannel, GuildDetail
+from bongsu.runtime.background import together
 from bongsu.runtime.errors import Unavailable
 from bongsu_dashboard.browser import Browser, Redirect
 from bongsu_dashboard.errors import BotCutOff, BotSilent, GuildNotFound, NameNotTyped
@@ -110,9 +110,9 @@ class Guilds:
 
         async def load_guilds() -> tuple[GuildList, tuple[ManagedGuild, ...]]:
             managed = await self._load_managed(browser, fresh=fresh)
-            return await asyncio.gather(self._list(managed, pending), self._list_delegated(managed.others, user_id))
+            return await together(self._list(managed, pending), self._list_delegated(managed.others, user_id))
 
-        (found, delegated), summary = await asyncio.gather(
+        (found, delegated), summary = await together(
             load_guilds(), load_summary(self._notify, browser, datetime.now(UTC))
         )
         return GuildOverview(found, summary, delegated)
@@ -126,7 +126,7 @@ class Guilds:
         return await self._list(await self._load_managed(browser, fresh=fresh), pending)
 
     async def _list(self, managed: ManagedGuilds, pending: frozenset[int]) -> GuildList:
-        known, bot = await asyncio.gather(self._load_summaries([one.id for one in managed.items]), self.check_bot())
+        known, bot = await together(self._load_summaries([one.id for one in managed.items]), self.check_bot())
         items = [_combine(one, known, bot, pending) for one in managed.items]
         items.sort(
             key=lambda guild: (
@@ -143,7 +143,7 @@ class Guilds:
 
         :raises GuildNotFound: the user does not manage it.
         """
-        managed, known, bot = await asyncio.gather(
+        managed, known, bot = await together(
             self._require_managed(browser, guild_id, fresh=False),
             self._load_summaries([guild_id]),
             self.check_bot(counted=False),
@@ -159,7 +159,7 @@ class Guilds:
         :raises GuildNotFound: the user does not manage it.
         """
         # The bot is asked meanwhile: its answers are dropped where the user does not manage the guild.
-        managed, answers = await asyncio.gather(
+        managed, answers = await together(
             self._require_managed(browser, guild_id, fresh=fresh), self._ask_bot(guild_id)
         )
         return _build_page(managed, answers, pending)
@@ -237,7 +237,7 @@ class Guilds:
 
     async def _ask_bot(self, guild_id: int) -> "_Answers":
         return _Answers(
-            *await asyncio.gather(
+            *await together(
                 self._load_summaries([guild_id]), self.check_bot(counted=False), self._load_detail(guild_id)
             )
         )

@@ -1,9 +1,9 @@
 """The figures and lists of the first page."""
 
-import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bongsu.runtime.background import together
 from bongsu.runtime.errors import Unavailable
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import DiscordNotLinked
@@ -39,7 +39,7 @@ class Home:
 
         :param pending: guilds that this browser added the bot to a moment ago.
         """
-        (found, linked), recent, summary = await asyncio.gather(
+        (found, linked), recent, summary = await together(
             self._list_guilds(browser, pending),
             self._list_recent(browser),
             load_summary(self._notify, browser, datetime.now(UTC)),

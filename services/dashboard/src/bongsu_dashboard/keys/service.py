@@ -1,10 +1,10 @@
 """The signed-in user's API keys at auth."""
 
-import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from bongsu.runtime.background import together
 from bongsu.runtime.errors import Conflict, Invalid
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import AddressNotAllowed, KeyLimit, RotatedBefore
@@ -35,7 +35,7 @@ class Keys:
 
     async def load(self, browser: Browser, key_id: UUID) -> KeyDetails:
         """Load a key and its allow-list."""
-        key, entries = await asyncio.gather(
+        key, entries = await together(
             self._client.find_key(browser, key_id), self._client.list_entries(browser, key_id)
         )
         return KeyDetails(key, entries)

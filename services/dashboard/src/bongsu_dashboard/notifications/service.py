@@ -9,6 +9,7 @@ from uuid import UUID
 
 from bongsu.contracts.notifications import UNFINISHED, NotificationCounts, Status
 from bongsu.contracts.stats import Bucket, Stats
+from bongsu.runtime.background import together
 from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import DiscordNotLinked, OnTrial, RecipientRefused, SentBefore
@@ -41,7 +42,7 @@ class Notifications:
         A malformed `after` begins at the newest.
         """
         query = filters.query
-        page, counts = await asyncio.gather(
+        page, counts = await together(
             self.notify.list_page(browser, query, after=_uuid_or_none(after), limit=PAGE_SIZE),
             self.notify.count(browser, since=query.since, until=query.until) if filters.is_counted else _nothing(),
         )
@@ -82,9 +83,7 @@ class Notifications:
 
         :raises NotFound: there is no such notification.
         """
-        item, content = await asyncio.gather(
-            self.notify.find(browser, source), self.notify.load_content(browser, source)
-        )
+        item, content = await together(self.notify.find(browser, source), self.notify.load_content(browser, source))
         if item.channel != "email" or content.content is None:
             return {}
         values = {
@@ -165,7 +164,7 @@ class Summary:
 async def load_summary(notify: NotifyClient, browser: Browser, now: datetime) -> Summary | None:
     """Load the summary of what the user sees in the list; None while notify does not answer."""
     try:
-        stats, counts = await asyncio.gather(
+        stats, counts = await together(
             notify.load_stats(browser, since=now - 2 * WINDOW, until=now, bucket="hour"), notify.count(browser)
         )
     except Unavailable:
