@@ -1,5 +1,6 @@
 """Objects that were first read in a transaction that is undone, after it wrote: they take what their rows hold."""
 
+import asyncio
 import gc
 import sys
 from collections.abc import Awaitable, Callable
@@ -148,3 +149,31 @@ class TestFreedObjects:
         gc.collect()
         assert not unraised
         del held
+
+    async def test_object_of_a_cancelled_unit_is_freed_cleanly_while_the_map_of_its_session_lives(
+        self, db: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        unraised: list[object] = []
+        monkeypatch.setattr(sys, "unraisablehook", unraised.append)
+        held: list[object] = []
+        created = asyncio.Event()
+
+        async def create() -> None:
+            async with db.unit() as unit:
+                author = await Author.create(email="kim", name="a")
+                held.extend((author, unit.session.sync_session.identity_map))
+                created.set()
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(create())
+        await created.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        author, identity_map = held
+        state = inspect(author)
+        assert (state.key, state.session, state.transient) == (None, None, True)
+        held.clear()
+        del author, state, task
+        gc.collect()
+        assert not unraised
+        del identity_map

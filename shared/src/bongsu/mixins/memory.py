@@ -181,7 +181,8 @@ class MemorySession(Session):
             for state, picture in list(pictures.taken.items()):
                 instance = state.obj()
                 if instance is not None:
-                    if not picture.is_attached and instance in self:
+                    is_new_again = picture.key is None and state.key is not None
+                    if (is_new_again or not picture.is_attached) and instance in self:
                         self.expunge(instance)
                     if self.is_committing:
                         doubt(state, picture)

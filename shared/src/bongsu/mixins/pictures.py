@@ -105,8 +105,6 @@ def restore(state: InstanceState[Any], instance: object, picture: Picture, sessi
     state.key, state._deleted, state.runid = picture.key, picture.is_deleted, picture.runid  # noqa: SLF001  # see above
     if not is_here and state.session is session:
         state.session_id = None
-    if not is_here and picture.key is None:
-        _leave_identity_map(state)
     for name in [name for name in values if name in state.manager and name not in picture.values]:
         del values[name]
     collections = fields_of(state.class_).collections
@@ -133,11 +131,6 @@ def restore(state: InstanceState[Any], instance: object, picture: Picture, sessi
         session.identity_map._modified.discard(state)  # noqa: SLF001  # see above
 
 
-def _leave_identity_map(state: InstanceState[Any]) -> None:
-    """Lets go of the map of a session that ended: when the object is freed, SQLAlchemy looks there for its key."""
-    state.__dict__.pop("_instance_dict", None)
-
-
 def read_back(connection: Connection, states: Iterable[InstanceState[Any]]) -> None:
     """Gives objects the values of their rows; one that has no row is new again."""
     by_model: dict[type, dict[tuple[object, ...], InstanceState[Any]]] = {}
@@ -155,7 +148,8 @@ def read_back(connection: Connection, states: Iterable[InstanceState[Any]]) -> N
         for state in by_key.values():
             if state.session is not None:
                 state.session.expunge(state.obj())
-            _leave_identity_map(state)
+            # The map of a session that ended: when the object is freed, SQLAlchemy would look there for its key.
+            state.__dict__.pop("_instance_dict", None)
             state.key = None
 
 
