@@ -1,7 +1,12 @@
 """`GET /auth/session/renew`, and the cookies of a browser's session."""
 
+import time
+
 import pytest
 
+from bongsu.identity.revocations import revoke_user
+from bongsu.runtime.dependencies import find
+from bongsu_auth.sessions.service import Sessions
 from services.auth.tests.stage import Stage
 
 
@@ -14,6 +19,48 @@ class TestRenew:
             assert (answer.status_code, answer.headers["location"]) == (303, "/guilds?x=1")
             assert answer.headers["cache-control"] == "no-store"
             assert browser.cookies["refresh-8000"] != before["refresh-8000"]
+            assert (await browser.get("/auth/me")).status_code == 200
+
+    async def test_tab_that_arrives_with_new_cookies_does_not_make_those_of_other_tabs_look_reused(
+        self, each_stage: Stage
+    ) -> None:
+        """Three tabs are restored together; the second is redirected here before the first one's cookies arrive."""
+        async with each_stage.signed_in_browser(await each_stage.user()) as browser:
+            first_refresh = browser.cookies["refresh-8000"]
+            del browser.cookies["access-8000"]
+            await browser.get("/auth/session/renew")
+            renewed = dict(browser.cookies)
+            second = await browser.get("/auth/session/renew", params={"next": "/guilds"})
+            assert (second.status_code, second.headers["location"]) == (303, "/guilds")
+            assert "set-cookie" not in second.headers
+        async with each_stage.browser() as behind:
+            behind.cookies.set("refresh-8000", first_refresh)
+            third = await behind.get("/auth/session/renew", params={"next": "/account"})
+            assert third.headers["location"] == "/account"
+            assert third.cookies["refresh-8000"] == renewed["refresh-8000"]
+            me = await behind.get("/auth/me", headers={"cookie": f"access-8000={renewed['access-8000']}"})
+            assert me.status_code == 200
+
+    async def test_access_token_from_before_the_grace_is_renewed(
+        self, each_stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        issuer = find(each_stage.app, Sessions)._access_tokens._issuer
+        with monkeypatch.context() as patched:
+            patched.setattr(issuer, "_now", lambda: time.time() - 11)
+            tokens = (await each_stage.login((await each_stage.user()).email)).json()
+        async with each_stage.browser() as browser:
+            browser.cookies.set("access-8000", tokens["access_token"])
+            browser.cookies.set("refresh-8000", tokens["refresh_token"])
+            answer = await browser.get("/auth/session/renew")
+        assert answer.cookies["refresh-8000"] != tokens["refresh_token"]
+
+    async def test_new_access_token_that_was_revoked_is_renewed(self, each_stage: Stage) -> None:
+        user = await each_stage.user()
+        async with each_stage.signed_in_browser(user) as browser:
+            before = browser.cookies["refresh-8000"]
+            await each_stage.database.run(revoke_user, user)
+            await browser.get("/auth/session/renew")
+            assert browser.cookies["refresh-8000"] != before
             assert (await browser.get("/auth/me")).status_code == 200
 
     async def test_browser_without_a_session_is_redirected_to_sign_in(self, stage: Stage) -> None:

@@ -130,11 +130,14 @@ async def renew(
     except Unavailable:
         # The session is not lost: its cookies stay for the next attempt.
         return RedirectResponse(pages.login_page(error="unavailable", next_path=target), 303, NO_STORE)
+    status = 307 if is_form else 303
+    if await strategy.was_just_renewed():
+        return RedirectResponse(target, status, NO_STORE)
     token = request.cookies.get(strategy.cookies.refresh, "")
     tokens = await database.run(sessions.refresh, token, strategy.address)
     if tokens is not None:
         response = await cookie_backend.transport.get_login_response(tokens, strategy.cookies, target)
-        response.status_code = 307 if is_form else 303
+        response.status_code = status
         return response
     error = "session_ended" if token or is_form else None
     response = await cookie_backend.transport.get_logout_response(

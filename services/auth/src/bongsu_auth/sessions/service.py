@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
+from bongsu.contracts.tokens import AccessClaims
 from bongsu.identity import audit
 from bongsu.identity.audit import Actor
 from bongsu.identity.models import AuditEntry, Revocation, User, UserSession
@@ -187,6 +188,21 @@ class Sessions:
         )
         await self._end(session, "refresh_token_reused")
         return None
+
+    async def has_just_issued(self, claims: AccessClaims) -> bool:
+        """Return whether an access token was issued within the grace, and nothing was revoked or changed since."""
+        now = datetime.now(UTC)
+        if claims.iat < (now - self._lifetimes.grace).timestamp():
+            return False
+        session, user = await UserSession.get_or_none(claims.sid), await User.get_or_none(claims.sub)
+        return (
+            session is not None
+            and user is not None
+            and session.user_id == user.id
+            and _is_open(session, now)
+            and user.is_active
+            and user.tokens_denied_until < claims.iat
+        )
 
     async def find_holder(self, text: str) -> UserSession | None:
         """Return the open session of a refresh token, without using the token."""

@@ -16,6 +16,7 @@ from bongsu.identity.audit import Actor
 from bongsu.identity.callers import SAFE_METHODS, Caller
 from bongsu.identity.dependencies import identity_of
 from bongsu.identity.models import User
+from bongsu.identity.tokens import TokenRefused
 from bongsu.mixins import Database
 from bongsu.runtime.dependencies import find
 from bongsu.runtime.errors import Unauthorised
@@ -91,6 +92,18 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
             self.identity.revocations.require_fresh()
         self.caller = caller
         return user
+
+    async def was_just_renewed(self) -> bool:
+        """Return whether the browser's access token was issued within the grace, and works.
+
+        Of tabs that are restored together, one may receive the new cookies while another is on its way to renew. To
+        renew for that one again would make a third's refresh token, which is on its way too, look reused.
+        """
+        try:
+            claims = await self.identity.tokens.verify(self._request.cookies.get(self.cookies.access, ""))
+        except TokenRefused:
+            return False
+        return await self._database.run(self._sessions.has_just_issued, claims)
 
     @asynccontextmanager
     async def authenticate(self, manager: UserManager, email: str, password: str) -> AsyncIterator[User]:
