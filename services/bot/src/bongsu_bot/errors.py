@@ -1,5 +1,9 @@
 """The bot's error kinds."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bongsu.mixins import is_unavailable
 from bongsu.runtime import errors
 
 
@@ -99,6 +103,20 @@ class BotNotReady(errors.Unavailable):
     """The bot has no token, Discord refuses it, or the bot's database does not answer."""
 
     code = "bot_not_ready"
+
+
+@contextmanager
+def needs_database() -> Iterator[None]:
+    """Run a block that cannot do without the database.
+
+    :raises BotNotReady: the database does not answer.
+    """
+    try:
+        yield
+    except Exception as error:
+        if is_unavailable(error):
+            raise BotNotReady("The bot's database does not answer") from error
+        raise
 
 
 class ShardUnavailable(errors.Unavailable):

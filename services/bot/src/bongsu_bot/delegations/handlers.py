@@ -14,13 +14,12 @@ from bongsu.contracts.rpc import (
     GuildRole,
     ModuleDelegation,
 )
-from bongsu.identity.models import LinkedAccount
 from bongsu.mixins import Database
 from bongsu.runtime.errors import ServiceError
 from bongsu_bot.delegations import service
-from bongsu_bot.errors import RoleNotFound
+from bongsu_bot.errors import NotLinked, RoleNotFound
+from bongsu_bot.guilds.authority import Managers
 from bongsu_bot.guilds.port import GuildDirectory
-from bongsu_bot.messages.service import Messages
 from bongsu_bot.rpc.registry import Call, Registry
 
 CONCURRENT_CHECKS: Final = 5
@@ -37,11 +36,11 @@ class DelegationHandlers:
     """
 
     def __init__(
-        self, database: Database, directory: GuildDirectory, messages: Messages, find_guild: FindGuild
+        self, database: Database, directory: GuildDirectory, managers: Managers, find_guild: FindGuild
     ) -> None:
         self._database = database
         self._directory = directory
-        self._messages = messages
+        self._managers = managers
         self._find_guild = find_guild
 
     def register(self, registry: Registry) -> None:
@@ -59,11 +58,11 @@ class DelegationHandlers:
     async def put(self, request: DelegationPutRequest, call: Call) -> ModuleDelegation:
         """Set the role, after a check at Discord that the user manages the guild and that the guild has the role.
 
-        :raises NotLinked, NotAManager, GuildNotFound, Unavailable: as `Messages.require_guild_authority`.
+        :raises NotLinked, NotAManager, GuildNotFound, Unavailable: as `Managers.require_for_guild`.
         :raises RoleNotFound: the guild has no such role, or it is everyone's.
         :raises DelegationOutdated: another change came first.
         """
-        guild = await self._messages.require_guild_authority(request.guild_id, call.actor_id)
+        guild = await self._managers.require_for_guild(request.guild_id, call.actor_id)
         if request.role_id is not None and (request.role_id not in guild.roles or request.role_id == guild.id):
             raise RoleNotFound
         roles = self._list_roles(request.guild_id)
@@ -74,15 +73,18 @@ class DelegationHandlers:
     async def list_delegated(self, request: DelegatedGuildsRequest, _call: Call) -> DelegatedGuilds:
         """Ask Discord for the user's roles in those of the guilds that have a delegation."""
         roles = await self._database.run(service.list_roles, request.ids)
-        subject = await self._database.run(LinkedAccount.find_subject, request.user_id, "discord") if roles else None
-        if subject is None:
+        if not roles:
+            return DelegatedGuilds()
+        try:
+            discord_user = await self._managers.find_discord_user(request.user_id)
+        except NotLinked:
             return DelegatedGuilds()
         turns = asyncio.Semaphore(CONCURRENT_CHECKS)
 
         async def has_role(guild_id: int, role_id: int) -> bool:
             async with turns:
                 try:
-                    return role_id in (await self._directory.get_member_roles(guild_id, int(subject)) or ())
+                    return role_id in (await self._directory.get_member_roles(guild_id, discord_user) or ())
                 except ServiceError:
                     return False
 

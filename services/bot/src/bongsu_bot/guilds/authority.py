@@ -1,7 +1,52 @@
 """The check that a user manages a guild."""
 
-from bongsu_bot.errors import NotAManager
-from bongsu_bot.guilds.port import ADMINISTRATOR, MANAGE_GUILD, GuildDirectory, GuildPermissions
+from uuid import UUID
+
+from bongsu.identity.models import LinkedAccount
+from bongsu.mixins import Database
+from bongsu_bot.errors import ChannelNotFound, NotAManager, NotLinked, needs_database
+from bongsu_bot.guilds.port import ADMINISTRATOR, MANAGE_GUILD, ChannelInfo, GuildDirectory, GuildPermissions
+
+
+class Managers:
+    """Finds out which guilds a user of Bongsu manages. Call it outside of units of work: it asks Discord."""
+
+    def __init__(self, database: Database, directory: GuildDirectory) -> None:
+        self._database = database
+        self._directory = directory
+
+    async def find_discord_user(self, user_id: UUID) -> int:
+        """Return the ID of a user's Discord account.
+
+        :raises NotLinked: the user has none.
+        :raises BotNotReady: the database does not answer.
+        """
+        with needs_database():
+            subject = await self._database.run(LinkedAccount.find_subject, user_id, "discord")
+        if subject is None:
+            raise NotLinked
+        return int(subject)
+
+    async def require_for_guild(self, guild_id: int, user_id: UUID, *, or_role: int | None = None) -> GuildPermissions:
+        """Return a guild that the user manages.
+
+        :param or_role: a role of the guild that is enough as well.
+        :raises NotLinked, BotNotReady: as `find_discord_user`.
+        :raises NotAManager, GuildNotFound, Unavailable: as `require_manager`.
+        """
+        discord_user = await self.find_discord_user(user_id)
+        return await require_manager(self._directory, guild_id, discord_user, or_role=or_role)
+
+    async def require_for_channel(self, channel_id: int, user_id: UUID) -> tuple[ChannelInfo, GuildPermissions]:
+        """Return a channel and its guild, which the user manages.
+
+        :raises ChannelNotFound: the bot does not see the channel, or it is not in a guild.
+        :raises NotLinked, NotAManager, GuildNotFound, BotNotReady, Unavailable: as `require_for_guild`.
+        """
+        channel = await self._directory.get_channel(channel_id)
+        if channel.guild_id is None:
+            raise ChannelNotFound
+        return channel, await self.require_for_guild(channel.guild_id, user_id)
 
 
 async def require_manager(

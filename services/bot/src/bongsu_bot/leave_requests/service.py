@@ -9,12 +9,11 @@ from uuid import UUID
 from bongsu.contracts.rpc import guild_target
 from bongsu.identity import audit
 from bongsu.identity.audit import Actor
-from bongsu.identity.models import LinkedAccount
 from bongsu.mixins import Database, utc_now
 from bongsu.runtime.errors import ServiceError, Unavailable
 from bongsu.runtime.logging import get_logger
-from bongsu_bot.errors import GuildNotFound, IdempotencyKeyReused, NotLinked, RequestOutdated
-from bongsu_bot.guilds.authority import require_manager
+from bongsu_bot.errors import GuildNotFound, IdempotencyKeyReused, RequestOutdated
+from bongsu_bot.guilds.authority import Managers
 from bongsu_bot.guilds.port import GuildDirectory
 from bongsu_bot.guilds.recorder import GuildRecorder
 from bongsu_bot.guilds.service import mark_left
@@ -38,8 +37,11 @@ class Claim:
 class LeaveRequests:
     """Leaves guilds. It opens its own units of work, because it calls Discord between them."""
 
-    def __init__(self, database: Database, directory: GuildDirectory, recorder: GuildRecorder) -> None:
+    def __init__(
+        self, database: Database, directory: GuildDirectory, managers: Managers, recorder: GuildRecorder
+    ) -> None:
         self._database = database
+        self._managers = managers
         self._directory = directory
         self._recorder = recorder
         self._leaving: set[asyncio.Task[datetime]] = set()
@@ -89,11 +91,8 @@ class LeaveRequests:
 
     async def _authorise(self, claim: Claim) -> bool:
         """Check the user's authority over REST, and return whether the bot still is in the guild."""
-        subject = await LinkedAccount.find_subject(claim.request.actor_id, "discord")
-        if subject is None:
-            raise NotLinked
         try:
-            await require_manager(self._directory, claim.request.guild_id, int(subject))
+            await self._managers.require_for_guild(claim.request.guild_id, claim.request.actor_id)
         except GuildNotFound:
             if claim.is_retry:
                 return False  # the earlier attempt left the guild, and its answer was lost

@@ -2,26 +2,22 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Final, ParamSpec, TypeVar
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from bongsu.contracts.rpc import MessageSent, SendMessageRequest
-from bongsu.identity.models import LinkedAccount
-from bongsu.mixins import Database, MixinError, is_unavailable, utc_now
+from bongsu.mixins import Database, MixinError, utc_now
 from bongsu.runtime.errors import ServiceError
 from bongsu.runtime.logging import get_logger
-from bongsu_bot.errors import BotNotReady, ChannelBusy, ChannelNotFound, NotLinked, OutcomeUnknown
-from bongsu_bot.guilds.authority import require_manager
-from bongsu_bot.guilds.port import ChannelInfo, GuildDirectory, GuildPermissions
+from bongsu_bot.errors import ChannelBusy, OutcomeUnknown, needs_database
+from bongsu_bot.guilds.authority import Managers
 from bongsu_bot.messages.models import SentMessage
 from bongsu_bot.messages.port import DiscordMessages
 
-P = ParamSpec("P")
-T = TypeVar("T")
 log = get_logger(__name__)
 WAITING_PER_CHANNEL: Final = 5
 """Discord takes about one message a second for a channel: more would wait beyond the deadlines of their requests."""
@@ -42,13 +38,13 @@ class Messages:
     def __init__(
         self,
         database: Database,
-        directory: GuildDirectory,
+        managers: Managers,
         discord: DiscordMessages,
         report: Callable[[SendMessageRequest, MessageSent | ServiceError], None] | None = None,
     ) -> None:
         self._report = report
         self._database = database
-        self._directory = directory
+        self._managers = managers
         self._discord = discord
         self._posting: dict[str, asyncio.Task[MessageSent]] = {}
         self._per_channel: Counter[int] = Counter()
@@ -67,31 +63,6 @@ class Messages:
                     task.cancel()
                 await asyncio.gather(*late, return_exceptions=True)
 
-    async def require_channel_authority(self, channel_id: int, user_id: UUID) -> tuple[ChannelInfo, GuildPermissions]:
-        """Return a channel and its guild, which the user manages.
-
-        :raises ChannelNotFound: the bot does not see the channel, or it is not in a guild.
-        :raises NotLinked, NotAManager, GuildNotFound, Unavailable: as `require_guild_authority`.
-        """
-        channel = await self._directory.get_channel(channel_id)
-        if channel.guild_id is None:
-            raise ChannelNotFound
-        return channel, await self.require_guild_authority(channel.guild_id, user_id)
-
-    async def require_guild_authority(
-        self, guild_id: int, user_id: UUID, *, or_role: int | None = None
-    ) -> GuildPermissions:
-        """Return a guild that the user manages.
-
-        :param or_role: a role of the guild that is enough as well.
-        :raises NotLinked: the user has no Discord account.
-        :raises NotAManager: the user does not manage the guild.
-        :raises GuildNotFound: the bot is not in the guild.
-        :raises Unavailable: Discord does not answer.
-        """
-        discord_user = await self._find_discord_user(user_id)
-        return await require_manager(self._directory, guild_id, discord_user, or_role=or_role)
-
     async def send(self, request: SendMessageRequest) -> MessageSent:
         """Post the message of a request, unless its nonce has been posted.
 
@@ -104,7 +75,9 @@ class Messages:
         """
         posting = self._posting.get(request.nonce)
         if posting is None:
-            if (found := await self._read(_find, request.nonce)) is not None:
+            with needs_database():
+                found = await self._database.run(_find, request.nonce)
+            if found is not None:
                 return found
             with self._resolving(request.channel_id or request.user_id):
                 channel_id = await self._resolve_channel(request)
@@ -170,28 +143,13 @@ class Messages:
             self._per_target[target] -= 1
             self._per_target += Counter()
 
-    async def _read(self, work: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """:raises BotNotReady: the database does not answer; nothing was posted."""
-        try:
-            return await self._database.run(work, *args, **kwargs)
-        except Exception as error:
-            if is_unavailable(error):
-                raise BotNotReady("The bot's database does not answer") from error
-            raise
-
     async def _resolve_channel(self, request: SendMessageRequest) -> int:
         if request.user_id is not None:
-            return await self._discord.open_direct(await self._find_discord_user(request.user_id))
+            return await self._discord.open_direct(await self._managers.find_discord_user(request.user_id))
         assert request.channel_id is not None  # noqa: S101 - the request has one target
         if request.on_behalf_of is not None:
-            await self.require_channel_authority(request.channel_id, request.on_behalf_of)
+            await self._managers.require_for_channel(request.channel_id, request.on_behalf_of)
         return request.channel_id
-
-    async def _find_discord_user(self, user_id: UUID) -> int:
-        subject = await self._read(LinkedAccount.find_subject, user_id, "discord")
-        if subject is None:
-            raise NotLinked
-        return int(subject)
 
 
 async def _find(nonce: str) -> MessageSent | None:
