@@ -32,6 +32,7 @@ from bongsu_dashboard.errors import (
     AccessOutdated,
     BotSilent,
     DiscordNotLinked,
+    GuildNotFound,
     ModuleOutdated,
     RemovalOutdated,
     RemovalUnknown,
@@ -238,9 +239,11 @@ class FakeDirectory:
         return ManagedGuilds(items=items, others=others, fetched_at=now() - timedelta(minutes=12), stale=self.stale)
 
     async def create_install(self, browser: Browser, guild_id: int, next_path: str) -> Redirect:
-        del browser
         if self.install_raises is not None:
             raise self.install_raises
+        managed = await self.list_managed(browser, fresh=True)
+        if guild_id not in {guild.id for guild in managed.items}:
+            raise GuildNotFound
         self.installs.append((guild_id, next_path))
         url = f"https://discord.com/oauth2/authorize?client_id=1&guild_id={guild_id}&disable_guild_select=true"
         return Redirect(url, (SetCookie("flow-80=f; HttpOnly; Path=/auth; SameSite=lax"),))

@@ -1,9 +1,12 @@
 """The guild directory over auth's HTTP API."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from bongsu.contracts.rpc import BOT_AUDIENCE, guild_target
-from bongsu.runtime.errors import Conflict
+from bongsu.runtime.errors import Conflict, NotFound
 from bongsu_dashboard.browser import Browser, Redirect
-from bongsu_dashboard.errors import DiscordNotLinked
+from bongsu_dashboard.errors import DiscordNotLinked, GuildNotFound
 from bongsu_dashboard.guilds.guild import ManagedGuild, ManagedGuilds
 from bongsu_dashboard.upstream import Received, Upstream
 
@@ -24,6 +27,15 @@ class _Assertion(Received):
     assertion: str
 
 
+@contextmanager
+def _link_needed() -> Iterator[None]:
+    """:raises DiscordNotLinked: auth answers that Discord has to be linked, or linked again."""
+    try:
+        yield
+    except Conflict as error:
+        raise DiscordNotLinked(again=error.code == "discord_relink_needed") from error
+
+
 class HttpGuildDirectory:
     """Implements `GuildDirectory`."""
 
@@ -32,10 +44,8 @@ class HttpGuildDirectory:
 
     async def list_managed(self, browser: Browser, *, fresh: bool) -> ManagedGuilds:
         query = {"fresh": "true"} if fresh else None
-        try:
+        with _link_needed():
             reply = await self._auth.call(browser, "GET", "/auth/identities/discord/guilds", query=query)
-        except Conflict as error:
-            raise DiscordNotLinked(again=error.code == "discord_relink_needed") from error
         found = reply.parse(_Guilds)
         mine = tuple(guild for guild in found.items if guild.manageable)
         others = tuple(guild for guild in found.items if not guild.manageable)
@@ -43,7 +53,11 @@ class HttpGuildDirectory:
 
     async def create_install(self, browser: Browser, guild_id: int, next_path: str) -> Redirect:
         body = {"guild_id": str(guild_id), "next": next_path}
-        reply = await self._auth.call(browser, "POST", "/auth/discord/installs", body=body)
+        try:
+            with _link_needed():
+                reply = await self._auth.call(browser, "POST", "/auth/discord/installs", body=body)
+        except NotFound as error:
+            raise GuildNotFound from error
         return Redirect(reply.parse(_Install).authorization_url, reply.cookies)
 
     async def create_assertion(self, browser: Browser, *, method: str, guild_id: int) -> str:

@@ -29,7 +29,11 @@ class GuildDirectory(Protocol):
         """
 
     async def create_install(self, browser: Browser, guild_id: int, next_path: str) -> Redirect:
-        """Start adding the bot to a guild at Discord, which sends the browser back to `next_path`."""
+        """Start adding the bot to a guild at Discord, which sends the browser back to `next_path`.
+
+        :raises GuildNotFound: the user does not manage the guild, as Discord says now.
+        :raises DiscordNotLinked, Unavailable: as `list_managed`.
+        """
 
     async def create_assertion(self, browser: Browser, *, method: str, guild_id: int) -> str:
         """Issue an assertion for one call of the bot's IPC about one guild."""

@@ -185,10 +185,9 @@ class Guilds:
     async def start_install(self, browser: Browser, guild_id: int, *, next_path: str) -> Redirect:
         """Return the redirect to Discord that adds the bot to a guild.
 
-        :raises GuildNotFound: the user does not manage it now.
         :raises BotCutOff: the bot is not connected, so it could not say that it was added.
+        :raises GuildNotFound: the user does not manage it, as auth finds out from Discord now.
         """
-        await self._require_managed(browser, guild_id, fresh=True)
         if not (await self.check_bot(counted=False)).is_connected(guild_id):
             raise BotCutOff
         return await self._directory.create_install(browser, guild_id, next_path)
