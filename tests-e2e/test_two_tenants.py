@@ -84,6 +84,8 @@ OPERATIONS: dict[str, Operation] = {
     "DELETE /auth/sessions/{session_id}": OWN,
     "GET /auth/users": MANAGERS,
     "GET /auth/users/{user_id}": MANAGERS,
+    "GET /auth/users/{user_id}/api-keys": MANAGERS,
+    "DELETE /auth/users/{user_id}/api-keys/{key_id}": MANAGERS,
     "DELETE /auth/users/{user_id}/mfa": MANAGERS,
     "PATCH /auth/users/{user_id}": Operation(permission=True, body={"status": "blocked"}),
     "POST /auth/verify": PUBLIC,

@@ -248,7 +248,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         credentials,
         second_factors,
         Exports(access_tokens, HttpNotificationSource(notify)),
-        UserAdministration(users, session_service, second_factors),
+        UserAdministration(users, session_service, second_factors, keys),
         Deletion(database, vault, users, session_service, notices, flows),
     )
     provide(

@@ -233,7 +233,7 @@ class OwnAccount(Conflict):
     """Managers and administrators do not change their own account, which could lock them out."""
 
     code = "own_account"
-    detail = "You cannot change the status, role or sending of your own account"
+    detail = "You cannot administer your own account"
 
 
 class HigherRole(Forbidden):

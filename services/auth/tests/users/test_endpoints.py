@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from bongsu.identity.models import AuditEntry, User, UserSession
+from bongsu.identity.models import ApiKey, AuditEntry, User, UserSession
 from bongsu.identity.scopes import Role
 from bongsu_auth.mfa.models import TotpFactor
 from bongsu_auth.sessions.service import RECENT
@@ -172,3 +172,79 @@ class TestResetSecondFactor:
         headers = await stage.signed_in(admin)
         answer = await self.reset(stage, admin, headers)
         assert (answer.status_code, answer.json()["code"]) == (409, "own_account")
+
+
+class TestKeys:
+    @staticmethod
+    async def make(stage: Stage, owner: dict[str, str], memo: str) -> str:
+        return str((await stage.client.post("/auth/api-keys", json={"memo": memo}, headers=owner)).json()["id"])
+
+    @staticmethod
+    async def revoke(stage: Stage, user: User, key_id: object, headers: dict[str, str]) -> httpx.Response:
+        return await stage.client.delete(f"/auth/users/{user.id}/api-keys/{key_id}", headers=headers)
+
+    async def test_manager_lists_keys_in_pages_without_secrets(self, each_stage: Stage) -> None:
+        user, headers = await each_stage.user(), await each_stage.signed_in(await each_stage.user(role=Role.MANAGER))
+        owner = await each_stage.signed_in(user)
+        made = [await self.make(each_stage, owner, memo) for memo in ("first", "second", "third")]
+        path = f"/auth/users/{user.id}/api-keys?limit=2"
+        page = (await each_stage.client.get(path, headers=headers)).json()
+        rest = (await each_stage.client.get(f"{path}&after={page['next']}", headers=headers)).json()
+        assert [key["id"] for key in (*page["items"], *rest["items"])] == made[::-1]
+        assert (rest["next"], "secret_key" in page["items"][0]) == (None, False)
+
+    async def test_revoked_key_is_deleted_and_both_see_it_in_the_audit_log(self, each_stage: Stage) -> None:
+        manager, user = await each_stage.user(role=Role.MANAGER), await each_stage.user()
+        headers, owner = await each_stage.signed_in(manager), await each_stage.signed_in(user)
+        key_id = await self.make(each_stage, owner, "leaked")
+        assert (await self.revoke(each_stage, user, key_id, headers)).status_code == 204
+        assert (await each_stage.client.get(f"/auth/api-keys/{key_id}", headers=owner)).status_code == 404
+        again = await self.revoke(each_stage, user, key_id, headers)
+        assert (again.status_code, again.json()["code"]) == (404, "api_key_not_found")
+        for reader in (headers, owner):
+            newest = (await each_stage.client.get("/auth/audit", headers=reader)).json()["items"][0]
+            assert (newest["action"], newest["target"]) == ("api_key.deleted", f"api_key:{key_id}")
+            assert (newest["actor_id"], newest["subject_id"]) == (str(manager.id), str(user.id))
+
+    async def test_key_is_found_under_its_own_user_only(self, stage: Stage) -> None:
+        user, other = await stage.user(), await stage.user()
+        headers = await stage.signed_in(await stage.user(role=Role.ADMINISTRATOR))
+        key_id = await self.make(stage, await stage.signed_in(user), "mine")
+        answers = [
+            await self.revoke(stage, other, key_id, headers),
+            await self.revoke(stage, user, uuid4(), headers),
+            await stage.client.delete(f"/auth/users/{uuid4()}/api-keys/{key_id}", headers=headers),
+            await stage.client.get(f"/auth/users/{uuid4()}/api-keys", headers=headers),
+        ]
+        found = [(answer.status_code, answer.json()["code"]) for answer in answers]
+        assert found == [(404, "api_key_not_found")] * 2 + [(404, "user_not_found")] * 2
+        assert await ApiKey.row_count() == 1
+
+    @pytest.mark.parametrize("role", [Role.USER, Role.STAFF])
+    async def test_lower_roles_see_and_revoke_nothing(self, stage: Stage, role: Role) -> None:
+        user, headers = await stage.user(), await stage.signed_in(await stage.user(role=role))
+        key_id = await self.make(stage, await stage.signed_in(user), "mine")
+        answers = [
+            await stage.client.get(f"/auth/users/{user.id}/api-keys", headers=headers),
+            await stage.client.get(f"/auth/users/{uuid4()}/api-keys", headers=headers),
+            await self.revoke(stage, user, key_id, headers),
+            await self.revoke(stage, user, uuid4(), headers),
+        ]
+        assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(403, "permission_missing")}
+        assert await ApiKey.row_count() == 1
+
+    @pytest.mark.parametrize("role", [Role.MANAGER, Role.ADMINISTRATOR])
+    async def test_manager_does_not_revoke_keys_of_their_equals(self, stage: Stage, role: Role) -> None:
+        other, headers = await stage.user(role=role), await stage.signed_in(await stage.user(role=Role.MANAGER))
+        key_id = await self.make(stage, await stage.signed_in(other), "theirs")
+        answer = await self.revoke(stage, other, key_id, headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "higher_role")
+
+    async def test_manager_who_is_demoted_meanwhile_revokes_nothing(self, each_stage: Stage) -> None:
+        """The role in the token is not enough: it may be older than the demotion."""
+        manager, user = await each_stage.user(role=Role.MANAGER), await each_stage.user()
+        headers = await each_stage.signed_in(manager)
+        key_id = await self.make(each_stage, await each_stage.signed_in(user), "mine")
+        await User.filter_by(id=manager.id).update(role="user")
+        answer = await self.revoke(each_stage, user, key_id, headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "permission_missing")

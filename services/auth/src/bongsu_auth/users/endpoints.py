@@ -11,6 +11,7 @@ from bongsu.identity.scopes import Permission
 from bongsu.mixins import Database
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.problems import problems
+from bongsu_auth.api_keys.schemas import KeyOut, KeyPage
 from bongsu_auth.errors import invalid_field
 from bongsu_auth.sessions.backend import Account
 from bongsu_auth.sessions.service import Sessions
@@ -24,7 +25,14 @@ async def _manager(caller: Account) -> Caller:
     return caller
 
 
+async def _key_manager(caller: Account) -> Caller:
+    if not caller.may(Permission.KEYS_REVOKE):
+        raise PermissionMissing(Permission.KEYS_REVOKE)
+    return caller
+
+
 Manager = Annotated[Caller, Depends(_manager)]
+KeyManager = Annotated[Caller, Depends(_key_manager)]
 Administration = Annotated[UserAdministration, Provided(UserAdministration)]
 UserId = Annotated[UUID, Path()]
 
@@ -81,3 +89,33 @@ async def reset_second_factor(
     """
     await sessions.require_recent(caller.user_id, caller.session_id)
     await database.run(administration.reset_second_factor, user_id, caller.actor)
+
+
+@router.get("/{user_id}/api-keys", responses=problems(401, 403, 404, 422))
+async def list_keys(
+    user_id: UserId,
+    _caller: KeyManager,
+    administration: Administration,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    after: Annotated[UUID | None, Query(description="`next` of the previous page")] = None,
+) -> KeyPage:
+    """List the API keys of an account, newest first, without their secrets. Managers only."""
+    found, following = await administration.list_keys(user_id, limit=limit, after=after)
+    return KeyPage(
+        items=[KeyOut.model_validate(key) for key in found], next=str(following) if following is not None else None
+    )
+
+
+@router.delete("/{user_id}/api-keys/{key_id}", status_code=204, responses=problems(401, 403, 404, 409, 422, 503))
+async def revoke_key(
+    user_id: UserId,
+    key_id: Annotated[UUID, Path()],
+    caller: KeyManager,
+    administration: Administration,
+    database: Annotated[Database, Provided(Database)],
+) -> None:
+    """Delete an API key of an account. It stops working everywhere within seconds. Managers only.
+
+    The account must have a lower role than yours, unless you are an administrator.
+    """
+    await database.run(administration.revoke_key, user_id, key_id, caller.actor)

@@ -7,9 +7,10 @@ from uuid import UUID
 from bongsu.identity import audit
 from bongsu.identity.audit import SYSTEM, Actor
 from bongsu.identity.errors import PermissionMissing
-from bongsu.identity.models import User
+from bongsu.identity.models import ApiKey, User
 from bongsu.identity.scopes import Permission, Role
 from bongsu_auth.accounts.manager import UserManager
+from bongsu_auth.api_keys.service import ApiKeys
 from bongsu_auth.errors import AccountNotFound, HigherRole, OwnAccount
 from bongsu_auth.mfa.service import Mfa
 from bongsu_auth.sessions.service import Sessions
@@ -23,6 +24,7 @@ class UserAdministration:
     users: UserManager
     sessions: Sessions
     mfa: Mfa
+    keys: ApiKeys
 
     @staticmethod
     async def list_users(wanted: UserQuery) -> tuple[Sequence[User], UUID | None]:
@@ -88,6 +90,26 @@ class UserAdministration:
         # By the system, as the mail gives the actor's address: the administrator's is not the owner's business.
         await self.mfa.disable(user.id, SYSTEM)
         await self.sessions.end_all(user.id, "second_factor_reset")
+
+    async def list_keys(self, user_id: UUID, *, limit: int, after: UUID | None) -> tuple[Sequence[ApiKey], UUID | None]:
+        """Return a page of a user's API keys; as `ApiKeys.list_keys`.
+
+        :raises AccountNotFound: no account has this ID.
+        """
+        await self.find(user_id)
+        return await self.keys.list_keys(user_id, limit=limit, after=after)
+
+    async def revoke_key(self, user_id: UUID, key_id: UUID, actor: Actor) -> None:
+        """Delete an API key of a user, who could activate a stopped one again.
+
+        :raises AccountNotFound, OwnAccount, PermissionMissing, HigherRole: as `change`.
+        :raises KeyNotFound: the user has no key with this ID.
+        """
+        user, role = await _lock(user_id, actor)
+        if Permission.KEYS_REVOKE not in role.permissions:
+            raise PermissionMissing(Permission.KEYS_REVOKE)
+        _require_lower(user, role, actor)
+        await self.keys.delete(key_id, user.id, actor)
 
     async def _change_status(self, user: User, changes: UserPatch, actor: Actor) -> None:
         if changes.status is None or changes.status == user.status:
