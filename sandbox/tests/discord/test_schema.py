@@ -92,7 +92,7 @@ class TestRest:
         check((await bot.get(f"{API}/users/@me", headers={"Authorization": "Bot wrong"})).json(), "error")
 
     async def test_refusals_of_both_rate_limits_have_the_documented_fields(self, bot: httpx.AsyncClient) -> None:
-        for limits in ({"others": 1, "others_per_s": 0.01}, {"total": 1}):
+        for limits in ({"others": 1, "others_per_s": 3600}, {"total": 1, "total_per_s": 3600}):
             assert (await bot.put(f"{CONTROL}/rate-limits", json=limits)).is_success
             answers = [await bot.get(f"{API}/guilds/{GUILD}") for _ in range(3)]
             check([one.json() for one in answers if one.status_code == 429], "rate_limited")

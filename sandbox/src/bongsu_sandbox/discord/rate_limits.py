@@ -19,7 +19,8 @@ class Limits(BaseModel):
     messages_per_s: float = Field(default=5.0, gt=0, description="… in so many seconds")
     others: int = Field(default=50, ge=1, description="Requests to any other route …")
     others_per_s: float = Field(default=1.0, gt=0, description="… in so many seconds")
-    total: int = Field(default=50, ge=1, description="Requests of one token to all routes in a second")
+    total: int = Field(default=50, ge=1, description="Requests of one token to all routes …")
+    total_per_s: float = Field(default=1.0, gt=0, description="… in so many seconds")
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,9 @@ class RateLimits:
     def take_global(self, token: str) -> float | None:
         """Count a request of a token in the limit of all routes. Returns the time to wait, in s; None if admitted."""
         now = self._clock()
-        until, used = self._windows.get(("", token), (now + 1.0, 0))
+        until, used = self._windows.get(("", token), (now, 0))
         if until <= now:
-            until, used = now + 1.0, 0
+            until, used = now + self.limits.total_per_s, 0
         if used >= self.limits.total:
             return until - now
         self._windows["", token] = (until, used + 1)
@@ -57,7 +58,7 @@ class RateLimits:
             (limits.messages, limits.messages_per_s) if route == MESSAGES else (limits.others, limits.others_per_s)
         )
         now = self._clock()
-        until, used = self._windows.get((route, major), (now + per_s, 0))
+        until, used = self._windows.get((route, major), (now, 0))
         if until <= now:
             until, used = now + per_s, 0
         refused = used >= limit
