@@ -1,4 +1,7 @@
-"""The mixins' own tests on the MySQL that is deployed: `make test` runs them on whatever server the machine has."""
+"""The mixins' own tests, and the plans of notify's queries, on the MySQL that is deployed.
+
+`make test` runs them on whatever server the machine has.
+"""
 
 import os
 import re
@@ -19,6 +22,13 @@ class TestMixins:
         # "286 passed, 286 deselected in 60.1s": the other driver's, and nothing that was skipped or is known to fail
         summary = done.stdout.rstrip().splitlines()[-1]
         assert re.search(r"\d{3} passed(, \d+ deselected)? in", summary), done.stdout[-6000:]
+
+
+class TestPlans:
+    def test_no_query_of_notify_reads_more_when_there_are_more_notifications(self, composed: ComposeStack) -> None:
+        done = run_tests(composed, "tests/bench/test_growth.py", "services/notify/tests/notifications/test_lists.py")
+        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+        assert re.search(r"\d{2} passed(, \d+ deselected)? in", done.stdout.rstrip().splitlines()[-1])
 
 
 def run_tests(composed: ComposeStack, *arguments: str) -> subprocess.CompletedProcess[str]:
