@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from services.dashboard.tests.browser.conftest import Opener
-from services.dashboard.tests.browser.scenes import full
+from services.dashboard.tests.browser.scenes import ACTIVE, full
 from services.dashboard.tests.fakes import PASSWORD
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -36,6 +36,56 @@ class TestSigningIn:
         await tab.page.click("#register button")
         await expect(tab.page.locator("#sent")).to_contain_text("new@example.com")
         assert await tab.inaccessible() == [] if scripts else True
+
+
+class TestTypedText:
+    @SCRIPTS
+    async def test_text_stays_when_the_channel_is_switched_there_and_back(self, opened: Opener, scripts: bool) -> None:
+        tab = await opened(full(), scripts=scripts)
+        await tab.open("/notifications/new")
+        await tab.page.fill("#f-text", "두 시간 걸린 글")
+        await tab.page.click("[data-place=discord]")
+        await expect(tab.page.locator("#f-text")).to_be_hidden()
+        await tab.page.fill("#f-message-text", "짧은 글")
+        await tab.page.click("[data-place=email]")
+        await expect(tab.page.locator("#f-message-text")).to_be_hidden()
+        await expect(tab.page.locator("#f-text")).to_have_value("두 시간 걸린 글")
+        await tab.page.click("[data-place=discord]")
+        await expect(tab.page.locator("#f-message-text")).to_have_value("짧은 글")
+
+    async def test_mail_stays_when_the_message_is_refused(self, opened: Opener) -> None:
+        tab = await opened(full())
+        await tab.open("/notifications/new")
+        await tab.page.fill("#f-text", "두 시간 걸린 글")
+        await tab.page.click("[data-place=discord]")
+        await tab.page.select_option("#f-to", "topic")
+        await tab.page.click("#message button")
+        await expect(tab.page.locator("#e-topic")).to_be_visible()
+        await tab.page.click("[data-place=email]")
+        await expect(tab.page.locator("#f-text")).to_have_value("두 시간 걸린 글")
+
+    @pytest.mark.parametrize(
+        ("path", "field", "text"),
+        [
+            ("/notifications/new", "#f-text", "두 시간 걸린 글"),
+            ("/notifications/new#discord", "#f-message-text", "짧은 글"),
+            (f"/guilds/{ACTIVE}/messages/new", "#f-text", "서버에 쓰는 글"),
+            ("/keys/new", "#f-memo", "결제 서버"),
+            ("/account", "#f-name", "새 이름"),
+        ],
+    )
+    async def test_text_stays_when_the_language_is_switched(
+        self, opened: Opener, path: str, field: str, text: str
+    ) -> None:
+        tab = await opened(full())
+        await tab.open(path)
+        await tab.page.fill(field, text)
+        await tab.page.click("button[value=en]")
+        await expect(tab.page.locator("html")).to_have_attribute("lang", "en")
+        await expect(tab.page.locator(field)).to_be_visible()
+        await expect(tab.page.locator(field)).to_have_value(text)
+        await tab.page.reload()
+        await expect(tab.page.locator(field)).not_to_have_value(text)
 
 
 class TestSending:

@@ -232,7 +232,7 @@ class TestDiscordMessage:
 
     @pytest.mark.parametrize(
         ("wrong", "field"),
-        [({"to": "topic"}, "topic"), ({"text": " "}, "text"), ({"to": "everyone"}, "to")],
+        [({"to": "topic"}, "topic"), ({"text": " "}, "message-text"), ({"to": "everyone"}, "to")],
     )
     async def test_bad_form_names_its_field_and_keeps_the_rest(self, wrong: dict[str, str], field: str) -> None:
         stage = Stage()

@@ -1,7 +1,7 @@
 """`/notifications`: the list, one notification, and the form that sends a test."""
 
 import secrets
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -109,12 +109,9 @@ async def show_send_form(
     source: Annotated[UUID | None, Query(alias="from")] = None,
     channel: str = "email",
 ) -> Response:
-    """The form of a channel; that of a mail is filled with the mail `from` where it is given."""
-    if channel == "discord":
-        return _message_page(render, Draft())
-    if source is None:
-        return _send_page(render, Draft())
-    return _send_page(render, Draft(values=await notifications.load_draft(render.browser, source)))
+    """The forms of both channels, with that of `channel` open; the mail is that of `from` where it is given."""
+    values = await notifications.load_draft(render.browser, source) if source else {}
+    return _compose_page(render, mail=Draft(values=values), channel="discord" if channel == "discord" else "email")
 
 
 @router.post("")
@@ -127,9 +124,9 @@ async def send(
         # The changed form is another mail, so it gets another attempt.
         values = {name: value for name, value in form.values.items() if name != "attempt"}
         changed: Draft[SendForm] = Draft(None, values)
-        return _send_page(render, changed.refused_by(error), status_of(error))
+        return _compose_page(render, mail=changed.refused_by(error), status=status_of(error))
     except FormError as error:
-        return _send_page(render, form.refused_by(error), status_of(error))
+        return _compose_page(render, mail=form.refused_by(error), status=status_of(error))
     return render.redirect(f"/notifications/{made.id}", flash="ok.sent")
 
 
@@ -143,29 +140,30 @@ async def send_message(
         # The changed form is another message, so it gets another attempt.
         values = {name: value for name, value in form.values.items() if name != "attempt"}
         changed: Draft[MessageForm] = Draft(None, values)
-        return _message_page(render, changed.refused_by(error), status_of(error))
+        return _compose_page(render, message=changed.refused_by(error), channel="discord", status=status_of(error))
     except FormError as error:
-        return _message_page(render, form.refused_by(error), status_of(error))
+        return _compose_page(render, message=form.refused_by(error), channel="discord", status=status_of(error))
     return render.redirect(f"/notifications/{made.id}", flash="ok.sent")
 
 
-def _message_page(render: Render, form: Draft[MessageForm], status: int = 200) -> Response:
-    return render(
-        "notifications/new_message.html",
-        fragment="notifications/_message_form.html",
-        status=status,
-        form=form,
-        attempt=form.value("attempt") or secrets.token_urlsafe(24),
-    )
-
-
-def _send_page(render: Render, form: Draft[SendForm], status: int = 200) -> Response:
+def _compose_page(
+    render: Render,
+    *,
+    mail: Draft[SendForm] | None = None,
+    message: Draft[MessageForm] | None = None,
+    channel: Literal["email", "discord"] = "email",
+    status: int = 200,
+) -> Response:
+    mail, message = mail or Draft(), message or Draft()
     return render(
         "notifications/new.html",
-        fragment="notifications/_send_form.html",
+        fragment=f"notifications/{'_message_form' if channel == 'discord' else '_send_form'}.html",
         status=status,
-        form=form,
-        attempt=form.value("attempt") or secrets.token_urlsafe(24),
+        channel=channel,
+        mail=mail,
+        message=message,
+        mail_attempt=mail.value("attempt") or secrets.token_urlsafe(24),
+        message_attempt=message.value("attempt") or secrets.token_urlsafe(24),
     )
 
 

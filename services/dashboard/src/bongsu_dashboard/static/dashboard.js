@@ -72,7 +72,7 @@ document.addEventListener("click", async (event) => {
 function markPlace() {
   for (const places of document.querySelectorAll(".places")) {
     const links = [...places.querySelectorAll("[data-place]")];
-    const open = links.find((link) => link.hash === location.hash)?.dataset.place ?? places.dataset.open ?? "overview";
+    const open = links.find((link) => link.hash === location.hash)?.dataset.place ?? places.dataset.open;
     for (const link of links) link.setAttribute("aria-current", String(link.dataset.place === open));
   }
 }
@@ -98,6 +98,29 @@ document.addEventListener("submit", (event) => {
   for (const button of form.querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.value === theme));
   fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form, event.submitter)), redirect: "manual" });
 });
+
+/* Keep the typed values while the language changes, because that loads the page again. Passwords are not stored. */
+const DRAFT = "draft";
+const keyOf = (input) => [input.form?.getAttribute("action"), input.name, /^(radio|checkbox)$/.test(input.type) ? input.value : ""].join(" ");
+const typedInputs = () => [...document.querySelectorAll("main :is(input, textarea, select)")].filter((input) => input.name && !/^(hidden|password)$/.test(input.type));
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("[data-keeps-input]")) return;
+  const values = typedInputs().map((input) => [keyOf(input), input.checked ?? false, input.value]);
+  sessionStorage.setItem(DRAFT, JSON.stringify({ path: location.pathname, hash: location.hash, values }));
+});
+function restoreDraft() {
+  const draft = JSON.parse(sessionStorage.getItem(DRAFT));
+  sessionStorage.removeItem(DRAFT);
+  if (draft?.path !== location.pathname) return;
+  if (draft.hash) location.replace(draft.hash);
+  const values = new Map(draft.values.map(([key, ...value]) => [key, value]));
+  for (const input of typedInputs()) {
+    const [checked, value] = values.get(keyOf(input)) ?? [];
+    if (value === undefined) continue;
+    if (/^(radio|checkbox)$/.test(input.type)) input.checked = checked;
+    else input.value = value;
+  }
+}
 
 /* A line at the top while the server is working on a click. */
 let openRequests = 0;
@@ -140,7 +163,7 @@ function restartPolls() {
 }
 
 document.addEventListener("visibilitychange", restartPolls);
-document.addEventListener("DOMContentLoaded", () => { enhance(document); restartPolls(); });
+document.addEventListener("DOMContentLoaded", () => { restoreDraft(); enhance(document); restartPolls(); });
 document.addEventListener("htmx:after:swap", (event) => {
   if (event.detail?.ctx?.response?.status === 204) return; // htmx says so although nothing was swapped
   enhance(document);
