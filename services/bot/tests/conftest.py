@@ -1,6 +1,8 @@
 """The real bot against the sandbox's Discord, over loopback, on a database and a broker of each test's own."""
 
 import asyncio
+import importlib
+import pkgutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -9,6 +11,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+import bongsu_bot
 from bongsu.broker.memory import MemoryBroker
 from bongsu.identity.callers import Identity
 from bongsu.identity.key_source import ensure_signing_key
@@ -29,6 +32,10 @@ from services.bot.tests.discord import Discord
 from tests.eventually import eventually
 from tests.infrastructure.templates import Schema, WithTables
 
+for _module in pkgutil.walk_packages(bongsu_bot.__path__, "bongsu_bot."):
+    # Some models are imported by a cog only, and so after the tables of the first tests were created.
+    if _module.name.endswith(".models"):
+        importlib.import_module(_module.name)
 TABLES = Schema.of_models("bot")
 StartBot = Callable[..., AbstractAsyncContextManager[Runner]]
 
