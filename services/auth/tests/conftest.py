@@ -81,3 +81,12 @@ async def each_stage(
     """On SQLite and on MySQL or MariaDB, for tests that do."""
     async for one in staged(with_tables(TABLES), settings, argon2, fake):
         yield one
+
+
+@pytest.fixture
+async def mysql_stage(
+    mysql_with_tables: WithTables, settings: AuthSettings, argon2: Argon2Hasher, fake: Fake
+) -> AsyncIterator[Stage]:
+    """On MySQL or MariaDB, for tests of locks that SQLite does not have."""
+    async for one in staged(mysql_with_tables(TABLES), settings, argon2, fake):
+        yield one

@@ -1,6 +1,8 @@
 """Signing in with an account at a provider, from the first redirect to the cookies."""
 
 import asyncio
+import contextlib
+import contextvars
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
@@ -181,6 +183,25 @@ class TestCallback:
         answers = await asyncio.gather(*(each_stage.sign_in_with("kakao", person) for _ in range(50)))
         assert {(one.status_code, one.headers["location"]) for one in answers} == {(303, "/")}
         assert (await User.row_count(), await LinkedAccount.row_count()) == (1, 1)
+
+    async def test_sign_ins_that_wait_for_one_account_leave_connections_for_others(self, mysql_stage: Stage) -> None:
+        person, other = Person(email=mysql_stage.new_address()), await mysql_stage.signed_in(await mysql_stage.user())
+        await mysql_stage.sign_in_with("discord", person)
+        async with contextlib.AsyncExitStack() as stack:
+            browsers = [await stack.enter_async_context(mysql_stage.browser()) for _ in range(30)]
+            callbacks = [await mysql_stage.sent_back(browser, "discord", person) for browser in browsers]
+            async with mysql_stage.database.unit():
+                await LinkedAccount.filter_by().unfiltered().update(display_name="locks the row")
+                waiting = [asyncio.ensure_future(each.get(to)) for each, to in zip(browsers, callbacks, strict=True)]
+                done, _ = await asyncio.wait(waiting, timeout=2)
+                assert done == set()
+                # In a context of its own, because the unit's connection is not the others'.
+                request = mysql_stage.client.get("/auth/me", headers=other)
+                me = asyncio.create_task(request, context=contextvars.Context())
+                answered, _ = await asyncio.wait({me}, timeout=8)
+                assert answered == {me}
+            answers = await asyncio.gather(*waiting)
+        assert {(one.status_code, one.headers["location"]) for one in answers} == {(303, "/")}
 
     async def test_kakao_account_without_an_address_creates_a_user_without_one(self, stage: Stage) -> None:
         async with stage.browser() as browser:

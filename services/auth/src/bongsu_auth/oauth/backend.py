@@ -1,8 +1,9 @@
 """Signs in with a provider's account, fetches its profile, and fills the user: a fastapi-users backend a provider."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 import httpx
@@ -21,6 +22,10 @@ from bongsu_auth.oauth.port import AuthorizationRequest, Connection, Grant, Prof
 from bongsu_auth.sessions.backend import CookieBackend
 from bongsu_auth.sessions.strategy import SessionStrategy, session_strategy
 from bongsu_auth.sessions.transport import CookieTransport
+from bongsu_auth.sessions.turns import Turns
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 log = get_logger(__name__)
 
@@ -49,6 +54,7 @@ class CustomBackend(CookieBackend, ABC):
         self._timeout_s = connection.timeout_s
         self._identities = identities
         self._database = database
+        self._turns = Turns(1)
 
     async def sign_in(self, strategy: SessionStrategy, login: ProviderLogin, location: str) -> Response:
         """Sign in the owner of a provider account, and redirect. One unit of work, repeated after a conflict.
@@ -57,18 +63,18 @@ class CustomBackend(CookieBackend, ABC):
         :raises LoginToLink: as `Identities.find_owner`.
         """
         strategy.provider, strategy.location = self.name, location
-        return await repeat_on_conflict(self._database, self._sign_in, strategy, login)
+        return await self._write(self._sign_in, login, strategy)
 
     async def find_user(self, login: ProviderLogin, address: str | None) -> User:
         """Return the owner of a provider account, without a session. Units of work and errors as `sign_in`."""
-        return await repeat_on_conflict(self._database, self._find_user, login, address)
+        return await self._write(self._find_user, login, address)
 
     async def _find_user(self, login: ProviderLogin, address: str | None) -> User:
         user = await self._identities.find_owner(login, address)
         await profiles.fill_empty_fields(user, *login.profiles)
         return user
 
-    async def _sign_in(self, strategy: SessionStrategy, login: ProviderLogin) -> Response:
+    async def _sign_in(self, login: ProviderLogin, strategy: SessionStrategy) -> Response:
         return await self.login(strategy, await self._find_user(login, strategy.address))
 
     async def link(self, login: ProviderLogin, user_id: UUID, session_id: UUID | None, actor: Actor) -> None:
@@ -76,11 +82,22 @@ class CustomBackend(CookieBackend, ABC):
 
         :raises ServiceError: as `Identities.link`.
         """
-        await repeat_on_conflict(self._database, self._link, login, user_id, session_id, actor)
+        await self._write(self._link, login, user_id, session_id, actor)
 
     async def _link(self, login: ProviderLogin, user_id: UUID, session_id: UUID | None, actor: Actor) -> None:
         user = await self._identities.link(login, user_id, session_id, actor)
         await profiles.fill_empty_fields(user, *login.profiles)
+
+    async def _write(
+        self,
+        function: Callable[Concatenate[ProviderLogin, P], Awaitable[T]],
+        login: ProviderLogin,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Run a unit of work that writes the rows of a provider account. Those of one account take turns."""
+        async with self._turns.take(login.account.subject):
+            return await repeat_on_conflict(self._database, function, login, *args, **kwargs)
 
     async def fetch_login(self, grant: Grant, *, nonce: str) -> ProviderLogin:
         """Fetch the account, and the extra profile as far as the provider answers."""

@@ -17,7 +17,7 @@ import hashlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Literal, TypeVar
@@ -30,6 +30,7 @@ from bongsu.mixins import Database, GroupCommit
 from bongsu.runtime.networks import client_network
 from bongsu_auth.errors import TooManyLogins
 from bongsu_auth.sessions.models import LoginFailures
+from bongsu_auth.sessions.turns import Turns
 
 T = TypeVar("T")
 Outcome = Literal["right", "wrong", "unchecked"]
@@ -158,7 +159,7 @@ class GuessLimits:
         self._per_account_and_address = per_account_and_address
         self._per_account = per_account
         self._per_address = per_address
-        self._turns = _Turns()
+        self._turns = Turns(CONCURRENT)
         self._reservations: GroupCommit[_Request, Reservation] = GroupCommit(
             database, partial(_reserve, database, first_wait_s, pending_for)
         )
@@ -232,27 +233,6 @@ class GuessLimits:
                 subject_of(attempt.secret, "account", attempt.account): self._per_account,
             },
         )
-
-
-@dataclass(slots=True)
-class _Turns:
-    """Lets a few tasks proceed for each key."""
-
-    _waiting: dict[str, tuple[asyncio.Semaphore, int]] = field(default_factory=dict)
-
-    @asynccontextmanager
-    async def take(self, key: str) -> AsyncIterator[None]:
-        semaphore, users = self._waiting.get(key) or (asyncio.Semaphore(CONCURRENT), 0)
-        self._waiting[key] = semaphore, users + 1
-        try:
-            async with semaphore:
-                yield
-        finally:
-            _, users = self._waiting[key]
-            if users == 1:
-                del self._waiting[key]
-            else:
-                self._waiting[key] = semaphore, users - 1
 
 
 async def _reserve(
