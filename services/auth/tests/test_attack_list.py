@@ -11,6 +11,7 @@ HERE = "services/auth/tests"
 
 TOKENS = f"{HERE}/test_attacks_on_tokens.py"
 ACCOUNTS = f"{HERE}/test_attacks_on_accounts.py"
+CHANGES = f"{HERE}/test_attacks_on_changes.py"
 REGISTER = f"{HERE}/accounts/test_register.py"
 VERIFY = f"{HERE}/accounts/test_verify.py"
 ME = f"{HERE}/accounts/test_me.py"
@@ -146,12 +147,14 @@ ATTACKS: dict[str, list[tuple[str, str]]] = {
         (EMAILS, "test_address_changes_when_the_new_one_is_confirmed"),
         (MFA, "test_recent_authentication_is_required"),
         (IDENTITIES, "test_old_sign_in_is_refused"),
+        (CHANGES, "test_session_without_it_changes_nothing_until_a_code_was_given"),
     ],
     "29 tokens of a reset": [
         (PASSWORDS, "test_token_works_once_and_voids_the_others"),
         (PASSWORDS, "test_token_of_a_sign_up_is_refused"),
         (PASSWORDS, "test_expired_token_is_refused"),
         (EMAILS, "test_token_works_once_and_for_its_purpose_only"),
+        (CHANGES, "test_link_does_not_work_after_the_session_was_revoked"),
     ],
     "30 huge passwords": [
         (REGISTER, "test_two_megabyte_password_is_refused_fast"),

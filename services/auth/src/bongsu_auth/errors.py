@@ -160,6 +160,13 @@ class AccountBlocked(Forbidden):
     detail = "This account is blocked"
 
 
+class IdentityUnlinked(Forbidden):
+    """The provider account was unlinked while the sign-in with it was not complete."""
+
+    code = "identity_unlinked"
+    detail = "This account is no longer linked. Sign in again in another way."
+
+
 class SessionNotFound(NotFound):
     """The user has no open session with this ID."""
 

@@ -67,7 +67,9 @@ async def set_totp(
     if body is None or body.code is None:
         secret, uri = await database.run(mfa.start, caller.user_id)
         return TotpStarted(secret=secret, otpauth_uri=uri)
-    return RecoveryCodes(recovery_codes=await database.run(mfa.enable, caller.user_id, body.code, caller.actor))
+    return RecoveryCodes(
+        recovery_codes=await database.run(mfa.enable, caller.user_id, caller.session_id, body.code, caller.actor)
+    )
 
 
 @router.delete("/totp", status_code=204, responses=problems(401, 403, 409, 503))

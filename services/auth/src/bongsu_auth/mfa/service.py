@@ -8,7 +8,7 @@ from typing import Literal
 from uuid import UUID
 
 from bongsu.identity.audit import Actor
-from bongsu.identity.models import User
+from bongsu.identity.models import User, UserSession
 from bongsu.identity.sweeps import sweep
 from bongsu.identity.vault import Vault
 from bongsu_auth.accounts.digests import digest
@@ -48,9 +48,10 @@ class Mfa:
         )
         return secret, codes.uri_of(secret, account=user.email or user.name or str(user.id), issuer=ISSUER)
 
-    async def enable(self, user_id: UUID, code: str, actor: Actor) -> list[str]:
+    async def enable(self, user_id: UUID, session_id: UUID | None, code: str, actor: Actor) -> list[str]:
         """Turn the second factor on with the first code of the app. Returns recovery codes.
 
+        :param session_id: the session in which the code was given.
         :raises MfaEnabled: it is on already.
         :raises MfaNotStarted: there is no secret.
         :raises CodeRefused: the code is wrong.
@@ -63,6 +64,8 @@ class Mfa:
         if not await self._use_app_code(user_id, codes.normalise(code)):
             raise CodeRefused
         await user.update(mfa_enabled_at=datetime.now(UTC))
+        if (session := await UserSession.filter_by(id=session_id, user_id=user_id).lock().one_or_none()) is not None:
+            await session.update(amr=" ".join(dict.fromkeys([*session.amr.split(), "otp", "mfa"])))
         await self.notices.record("mfa.enabled", user, actor, target=f"user:{user.id}")
         return await _replace_recovery_codes(user_id)
 

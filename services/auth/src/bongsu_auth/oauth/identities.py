@@ -17,7 +17,7 @@ from bongsu.identity.models import ApiKey, LinkedAccount, User, UserSession
 from bongsu.identity.revocations import revoke_user
 from bongsu.mixins import Database, uuid7
 from bongsu_auth.accounts.manager import UserManager
-from bongsu_auth.accounts.models import Registration
+from bongsu_auth.accounts.models import MailLink, Registration
 from bongsu_auth.errors import (
     AccountBlocked,
     AnotherLinked,
@@ -224,6 +224,7 @@ class Identities:
         await UserSession.filter_by(user_id=user.id, ended_at__isnull=True).update(ended_at=now, end_reason="reclaimed")
         await ApiKey.filter_by(user_id=user.id).delete()
         await LinkedAccount.filter_by(user_id=user.id).delete()
+        await MailLink.filter_by(user_id=user.id).delete()
         await Registration.filter_by(email_norm=user.email_norm).delete()
         await audit.record("account.reclaimed", actor, subject_id=user.id, target=f"user:{user.id}")
         self._sessions.deny(await revoke_user(user))

@@ -13,12 +13,19 @@ from uuid import UUID
 from bongsu.contracts.tokens import AccessClaims
 from bongsu.identity import audit
 from bongsu.identity.audit import Actor
-from bongsu.identity.models import AuditEntry, Revocation, User, UserSession
+from bongsu.identity.models import AuditEntry, LinkedAccount, Revocation, User, UserSession
 from bongsu.identity.revocations import KEPT_FOR, RevocationFeed, revoke_session, revoke_sessions
 from bongsu.identity.sweeps import sweep
 from bongsu.identity.vault import SealBroken, Vault
 from bongsu.mixins import Database, Q, Query, uuid7
-from bongsu_auth.errors import AccountBlocked, ReauthenticationRequired, RefreshRefused, SessionNotFound
+from bongsu_auth.accounts.models import MailLink
+from bongsu_auth.errors import (
+    AccountBlocked,
+    IdentityUnlinked,
+    ReauthenticationRequired,
+    RefreshRefused,
+    SessionNotFound,
+)
 from bongsu_auth.notices.device_names import device_name
 from bongsu_auth.notices.service import SecurityNotices
 from bongsu_auth.sessions import refresh_tokens
@@ -101,10 +108,14 @@ class Sessions:
         """Open a session of a user who has just signed in.
 
         :raises AccountBlocked: the user was blocked or deleted in the meantime.
+        :raises IdentityUnlinked: the provider account was unlinked in the meantime.
         """
         [opened] = await self.open_all([(user, how)])
         if isinstance(opened, AccountBlocked):
             raise opened
+        # After the user was locked: unlinking locks the user as well.
+        if how.provider is not None and not await _is_linked(user.id, how.provider):
+            raise IdentityUnlinked
         return opened
 
     async def open_all(self, sign_ins: Sequence[tuple[User, SignIn]]) -> Sequence[Tokens | AccountBlocked]:
@@ -186,6 +197,7 @@ class Sessions:
             target=f"session:{session.id}",
             subject=device_name(session.user_agent),
         )
+        await _void_email_links(user.id)
         await self._end(session, "refresh_token_reused")
         return None
 
@@ -234,16 +246,20 @@ class Sessions:
 
     @staticmethod
     async def require_recent(user_id: UUID, session_id: UUID | None) -> None:
-        """Require an authentication within the last ten minutes in this session.
+        """Require an authentication within the last ten minutes in this session, with the second factor if it is on.
 
-        The session's row counts, not the token, which may be older.
+        The session's row counts, not the token, which may be older. A session that was opened before the second factor
+        was turned on may be that of an attacker who has the password alone.
 
         :raises ReauthenticationRequired: it was longer ago.
         """
         session = (
             await UserSession.filter_by(id=session_id, user_id=user_id).first() if session_id is not None else None
         )
-        if session is None or session.auth_time < datetime.now(UTC) - RECENT:
+        user = await User.get_or_none(user_id)
+        if user is None or session is None or session.auth_time < datetime.now(UTC) - RECENT:
+            raise ReauthenticationRequired
+        if user.has_second_factor and "mfa" not in session.amr.split():
             raise ReauthenticationRequired
 
     @staticmethod
@@ -279,6 +295,7 @@ class Sessions:
         session = await _find_open(session_id, user.id)
         target, device = f"session:{session_id}", device_name(session.user_agent)
         await self._notices.record("session.revoked", user, actor, target=target, subject=device)
+        await _void_email_links(user.id)
         await self._end(session, "revoked")
 
     async def end_by_token(self, text: str, address: str | None) -> None:
@@ -301,6 +318,7 @@ class Sessions:
         query = UserSession.filter_by(user_id=user.id, ended_at__isnull=True)
         if kept is not None:
             query = query.filter_by(id__ne=kept)
+        await _void_email_links(user.id)
         if ended := await self._end_all(query, user.id, "signed_out"):
             await self._notices.record("session.others_ended", user, actor, details={"sessions": ended})
 
@@ -407,6 +425,15 @@ def _opened_entry(session: UserSession, how: SignIn) -> AuditEntry:
     actor = Actor(session.user_id, address=how.address)
     target = f"session:{session.id}"
     return audit.entry("session.opened", actor, subject_id=session.user_id, target=target, details=how.details)
+
+
+async def _is_linked(user_id: UUID, provider: str) -> bool:
+    return await LinkedAccount.filter_by(user_id=user_id, provider=provider).exists()
+
+
+async def _void_email_links(user_id: UUID) -> None:
+    """Void the links that change the address: a session that is not the owner's may have requested them."""
+    await MailLink.filter_by(user_id=user_id, purpose="email_change").delete()
 
 
 async def _find_open(session_id: UUID, user_id: UUID) -> UserSession:
