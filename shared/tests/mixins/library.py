@@ -187,9 +187,9 @@ class Parcel(LibraryModel):
 
 
 class Poll(LibraryModel):
-    """A column is named as an option of `create`."""
+    """A column is named as an option of `create` and `update`."""
 
-    refresh: Mapped[bool] = mapped_column(default=False)  # type: ignore[assignment]  # it hides the method
+    refresh: Mapped[bool] = mapped_column(default=True)  # type: ignore[assignment]  # it hides the method
 
 
 class Shelf(SoftDeleteMixin, LibraryModel):

@@ -350,9 +350,18 @@ class TestOther:
 
     async def test_a_column_named_as_an_option_is_written(self, db: Database) -> None:
         del db
-        made = await Poll.create(refresh=True)
-        assert (await Poll.get(made.id)).refresh is True
+        made = await Poll.create(refresh=False)
+        assert (await Poll.get(made.id)).refresh is False
+        await made.update(refresh=True)
         assert await Poll.filter_by(refresh=True).count() == 1
+        await made.update(refresh=False)
+        assert await Poll.filter_by(refresh=False).count() == 1
+
+    async def test_a_column_named_as_an_option_keeps_its_default(self, db: Database) -> None:
+        del db
+        made = await Poll.create()
+        await made.update(created_at=made.updated_at)
+        assert (await Poll.get(made.id)).refresh is True
 
     async def test_upsert_moves_the_actor(self, db: Database) -> None:
         del db

@@ -79,13 +79,13 @@ class CRUDMixin(Base):
         session: AsyncSession | None = None,
         *,
         auto_commit: bool = False,
-        refresh: Refresh = False,
+        refresh: Refresh = (),
         **values: object,
     ) -> Self:
         """Inserts a row; raises `Conflict` or `UnknownField`. One statement; values that are SQL are read back."""
         fields = fields_of(cls)
-        if "refresh" in fields.columns:  # a column of that name is meant, not the option
-            values["refresh"], refresh = refresh, False
+        if refresh != () and "refresh" in fields.columns:  # a column of that name is meant, not the option
+            values["refresh"], refresh = refresh, ()
         named = () if fields.relations.keys().isdisjoint(values) else fields.relations.keys() & values.keys()
         related = {name: values.pop(name) for name in named}
         instance = cls(**values)
@@ -214,7 +214,7 @@ class CRUDMixin(Base):
         return bool(set_values(self, values))
 
     async def save(
-        self, session: AsyncSession | None = None, *, auto_commit: bool = False, refresh: Refresh = False
+        self, session: AsyncSession | None = None, *, auto_commit: bool = False, refresh: Refresh = ()
     ) -> Self:
         """Writes the object: inserts it if it is new, else updates what has changed."""
         return await self._insert(own_session(self, session), auto_commit=auto_commit, refresh=refresh)
@@ -224,12 +224,12 @@ class CRUDMixin(Base):
         session: AsyncSession | None = None,
         *,
         auto_commit: bool = False,
-        refresh: Refresh = False,
+        refresh: Refresh = (),
         **values: object,
     ) -> Self | None:
         """Sets values and writes them; None where nothing changed (nothing is sent then)."""
-        if "refresh" in fields_of(type(self)).columns and refresh is not False:  # a column of that name is meant
-            values["refresh"], refresh = refresh, False
+        if refresh != () and "refresh" in fields_of(type(self)).columns:  # as in `create`
+            values["refresh"], refresh = refresh, ()
         check_settable(self, values)
         used = own_session(self, session)
         if is_settled(self, used) and not differing(self, values) and not has_unsaved(self, values):

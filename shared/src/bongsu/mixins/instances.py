@@ -265,7 +265,7 @@ def refresh_names(instance: Base, refresh: Refresh, computed: list[str]) -> Sequ
     """The names to read back after a write: all (empty), some, or none (None)."""
     if refresh is True:
         return ()
-    if refresh is False:
+    if not refresh:
         return computed or None
     fields = fields_of(type(instance))
     names = [refresh] if isinstance(refresh, str) else list(refresh)
