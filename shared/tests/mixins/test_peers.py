@@ -117,6 +117,14 @@ class TestFailedBulkWrites:
         assert await Author.filter_by(rank=3).count() == 0
         assert await Author.row_count() == 3
 
+    @pytest.mark.parametrize("update", [None, []])
+    async def test_a_caught_conflict_of_an_upsert_leaves_no_row(self, db: Database, update: list[str] | None) -> None:
+        async with db.unit():
+            await Author.create(email="first")
+            with pytest.raises(Conflict):
+                await Author.upsert([{"email": "new", "age": 1}, {"email": "old", "age": -1}], by="email", update=update)
+        assert await Author.query().pluck("email") == ["first"]
+
     async def test_objects_of_a_failed_bulk_create_can_be_saved(self, db: Database) -> None:
         await Author.create(email="taken")
         made = [Author(email="new"), Author(email="taken")]
@@ -218,7 +226,7 @@ class TestCursors:
             assert page.next is not None
             stamp = json.loads(base64.urlsafe_b64decode(page.next + "=" * (-len(page.next) % 4)))[0]
             forged = base64.urlsafe_b64encode(json.dumps([stamp, *document, {"u": "0" * 32}]).encode()).decode()
-            if document == [None]:
+            if document == [None] and name == "seen_at":  # the only one that may be NULL
                 await Author.order_by(name).after(forged.rstrip("="), 1)
             else:
                 with pytest.raises(WrongCursor):

@@ -76,7 +76,7 @@ async def claim_nonces(nonces: Sequence[Nonce]) -> Mapping[UUID, datetime]:
     ordered = sorted(nonces, key=lambda nonce: nonce.digest)
     expires_at = await _read_clock() + LIFETIME
     rows = [{"id": nonce.id, "digest": nonce.digest, "expires_at": expires_at} for nonce in ordered]
-    await RequestNonce.upsert(rows, by="digest", update=[])
+    await RequestNonce.upsert(rows, by="digest", update=[], savepoint=False)
     first = await RequestNonce.filter_by(id__in=[nonce.id for nonce in nonces]).aggregate_by("id", now=_NOW)
     for row in first:
         _clocks[RequestNonce.database()] = row["now"], time.monotonic()

@@ -146,6 +146,7 @@ class CRUDMixin(Base):
         """Updates the row that has the values of `by`, or creates it; and whether it was created.
 
         `by` is by default the primary key where `values` holds it, else the first unique constraint that they cover.
+        `MultipleFound` where several rows have the values of `by`.
         """
         return await insert_or_update(cls, session, by, values)
 
@@ -157,14 +158,18 @@ class CRUDMixin(Base):
         by: str | Sequence[str] | None = None,
         update: Sequence[str] | None = None,
         session: AsyncSession | None = None,
+        savepoint: bool = True,
     ) -> None:
         """Inserts rows, or updates those whose `by` exists, in one statement (as many as fit one).
 
         `update`: the fields that an existing row takes, by default all given but `by`; `[]` leaves it alone. Gives
         nothing: MySQL cannot tell an insert from an update. On MySQL any unique constraint decides, not only `by`'s.
+        `savepoint` is `bulk_create`'s.
         """
         wanted = [rows] if isinstance(rows, Mapping) else rows
-        await write(cls, session, lambda open_session: upsert_rows(open_session, cls, wanted, by, update))
+        await write(
+            cls, session, lambda open_session: upsert_rows(open_session, cls, wanted, by, update, savepoint=savepoint)
+        )
 
     @classmethod
     async def bulk_create(

@@ -162,6 +162,8 @@ class Query(Reads[M], Writes[M]):
         fields = fields_of(self._model)
         try:
             for key, value in zip(keys, values, strict=True):
+                if value is None and not key.nullable:
+                    raise WrongValueForLookup(f"{key.name} is never NULL")
                 stored = None if value is None else fields.checked(key.name, value)
                 bound = None if stored is None else bindparam(None, stored, type_=key.attribute.type)
                 terms.append((key, bound))

@@ -28,6 +28,8 @@ def upsert_rows(
     rows: Sequence[Mapping[str, object]],
     by: str | Sequence[str] | None,
     update_names: Sequence[str] | None,
+    *,
+    savepoint: bool = True,
 ) -> None:
     """`INSERT … ON CONFLICT (by) DO UPDATE`, or MySQL's `ON DUPLICATE KEY UPDATE`."""
     fields = fields_of(model)
@@ -64,7 +66,7 @@ def upsert_rows(
                 None if inline else chunk,
             )
 
-    atomically(session, len(parts), execute)
+    atomically(session, len(rows) if savepoint else 1, execute)
     refresh_loaded(session, model)
 
 

@@ -278,7 +278,7 @@ async def _write_counters(counters: Mapping[str, _Counter]) -> None:
         for subject, counter in sorted(counters.items())
     ]
     if rows:
-        await LoginFailures.upsert(rows, by="subject", update=_WRITTEN)
+        await LoginFailures.upsert(rows, by="subject", update=_WRITTEN, savepoint=False)
 
 
 def _count(
@@ -348,7 +348,7 @@ async def _create_counters(subjects: Collection[str], now: datetime) -> None:
     # An upsert takes exclusive locks whether the rows are new or not, in this order. Of several locking reads that find
     # no row and insert it, the later ones would each hold a shared lock and wait for one another.
     fresh = [{"subject": subject, "failures": 0, "expires_at": now + COUNTED_FOR} for subject in sorted(subjects)]
-    await LoginFailures.upsert(fresh, by="subject", update=[])
+    await LoginFailures.upsert(fresh, by="subject", update=[], savepoint=False)
 
 
 def subject_of(*parts: str) -> str:

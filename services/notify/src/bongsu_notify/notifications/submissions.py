@@ -137,7 +137,7 @@ class Submissions:
         """Insert the notifications whose key is free; return their ids."""
         ordered = sorted(submissions, key=lambda one: (one.row["principal"], one.row["idempotency_key"] or "", one.id))
         for part in _split([{**one.row, "created_at": now, "updated_at": now} for one in ordered]):
-            await Notification.upsert(part, by=("principal", "idempotency_key"), update=[])
+            await Notification.upsert(part, by=("principal", "idempotency_key"), update=[], savepoint=False)
         return {*await Notification.filter_by(id__in=[one.id for one in submissions]).pluck("id")}
 
     async def _find_used(self, keys: set[Key]) -> Mapping[Key | None, Notification]:

@@ -60,7 +60,7 @@ async def _make(parent: Notification, content: Mapping[str, object], subscriptio
         }
         for one in subscriptions
     ]
-    await Notification.upsert(rows, by=("principal", "idempotency_key"), update=[])
+    await Notification.upsert(rows, by=("principal", "idempotency_key"), update=[], savepoint=False)
     made: list[UUID] = await Notification.filter_by(id__in=[row["id"] for row in rows]).pluck("id")
     await NotificationEvent.bulk_create(
         [{"notification_id": one, "status": "accepted", "created_at": now, "updated_at": now} for one in made],
