@@ -153,6 +153,12 @@ class TestCreateOrUpdate:
             await Author.create_or_update(email="kim", age=1)
         assert (await Author.get(email="kim")).age == 1
 
+    async def test_create_or_update_picks_none_of_several_rows(self) -> None:
+        await Author.bulk_create([{"email": "kim", "name": "a"}, {"email": "lee", "name": "a"}])
+        with pytest.raises(MultipleFound, match=r"several Author match \(name\)"):
+            await Author.create_or_update(by="name", name="a", age=3)
+        assert await Author.query().pluck("age") == [0, 0]
+
     async def test_create_or_update_refuses_values_that_identify_no_row(self) -> None:
         with pytest.raises(WrongValueForLookup, match="say by="):
             await Author.create_or_update(age=3)

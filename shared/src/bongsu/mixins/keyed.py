@@ -1,6 +1,6 @@
 """Rows found by their key or by unique values, and made where there are none."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from sqlalchemy.exc import IntegrityError
@@ -51,8 +51,7 @@ async def find_or_insert(
 
     def work(open_session: Session) -> tuple[M, bool]:
         found = open_session.scalars(query.limit(2).statement).unique().all()
-        if len(found) > 1:
-            raise MultipleFound(f"several {model.__name__} match ({', '.join(unique)}) where one was asked for")
+        _refuse_several(found, model, unique)
         if found:
             return found[0], False
         return _insert_or_find(open_session, query, model, values)
@@ -69,10 +68,9 @@ async def insert_or_update(
     statement = query.lock().statement
 
     def work(open_session: Session) -> tuple[M, bool]:
-        found = next(iter(read_again(open_session, loaded_objects(open_session, model), statement)), None)
-        made = False
-        if found is None:
-            found, made = _insert_or_find(open_session, query, model, values)
+        rows = read_again(open_session, loaded_objects(open_session, model), statement)
+        _refuse_several(rows, model, names)
+        found, made = (rows[0], False) if rows else _insert_or_find(open_session, query, model, values)
         if not made:
             changes = {name: value for name, value in values.items() if name not in names}
             deleted_at = fields_of(model).deleted_at
@@ -81,6 +79,11 @@ async def insert_or_update(
         return found, made
 
     return await write(model, session, work)
+
+
+def _refuse_several(found: Sequence[Base], model: type[Base], names: Iterable[str]) -> None:
+    if len(found) > 1:
+        raise MultipleFound(f"several {model.__name__} match ({', '.join(names)}) where one was asked for")
 
 
 def _insert_or_find(session: Session, query: Query[M], model: type[M], values: Mapping[str, object]) -> tuple[M, bool]:
