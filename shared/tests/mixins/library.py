@@ -181,6 +181,8 @@ class Parcel(LibraryModel):
     facts: Mapped[dict[str, object] | None] = mapped_column(Json)
     papers: Mapped[dict[str, object] | None] = mapped_column(JSON(none_as_null=True))
     noted_at: Mapped[dt.datetime | None] = mapped_column(DateTime)
+    opens_at: Mapped[dt.time | None]
+    lasts: Mapped[dt.timedelta | None]
     pallets: Mapped[int | None] = mapped_column(Integer().with_variant(mysql.INTEGER(unsigned=True), *MYSQL_NAMES))
     ticket: Mapped[str | None] = mapped_column(Uuid(as_uuid=False))
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("authors.id"))

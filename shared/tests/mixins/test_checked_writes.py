@@ -50,6 +50,11 @@ WRONG: list[tuple[str, object, str]] = [
     ("papers", [math.inf], "without NaN, infinity"),
     ("papers", "\ud800", "lone surrogates"),
     ("noted_at", dt.datetime(2026, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=9))), "without a time zone, or of UTC"),
+    ("opens_at", "10:00", "a time without a time zone"),
+    ("opens_at", dt.time(10, tzinfo=dt.UTC), "a time without a time zone"),
+    ("lasts", 5, "a timedelta of whole seconds"),
+    ("lasts", dt.timedelta(microseconds=1), "a timedelta of whole seconds"),
+    ("lasts", dt.timedelta(days=3_000_000), "a timedelta of at most 900 years back and 8,000 years forward"),
 ]
 
 
@@ -295,6 +300,38 @@ class TestManyValues:
 
 
 @pytest.mark.usefixtures("db")
+class TestTimes:
+    async def test_what_is_written_is_stored(self) -> None:
+        times: dict[str, Any] = {
+            "noted_at": dt.datetime(2026, 1, 1, 23, 59, 59, 999_999),  # noqa: DTZ001  # the column keeps no time zone
+            "opens_at": dt.time(23, 59, 59, 999_999),
+            "lasts": dt.timedelta(days=-1, hours=5),
+        }
+        made = await Parcel.create(**times)
+        await Parcel.bulk_create([times])
+        await Parcel.bulk_update([{"id": made.id, "label": "x", **times}])
+        for name, value in times.items():
+            assert await Parcel.query().pluck(name) == [value, value]
+            assert await Parcel.filter_by(**{name: value}).count() == 2
+
+    async def test_column_with_a_default_of_the_database_takes_whole_seconds(self) -> None:
+        with pytest.raises(WrongValue, match=r"Measured\.stamped takes whole seconds"):
+            await Measured.create(title="a", stamped=dt.datetime(2026, 1, 1, microsecond=1))  # noqa: DTZ001  # as above
+
+    async def test_a_computed_column_takes_no_value(self) -> None:
+        made = await Measured.create(title="a")
+        for write in (
+            lambda: Measured.create(title="b", area=4),
+            lambda: made.update(area=4),
+            lambda: Measured.bulk_create([{"title": "b", "area": 4}]),
+            lambda: Measured.filter_by(title="a").update(area=4),
+        ):
+            with pytest.raises(WrongValue, match=r"Measured\.area takes no value, as the database computes it"):
+                await write()
+        assert await Measured.query().pluck("area") == [1]
+
+
+@pytest.mark.usefixtures("db")
 class TestNone:
     """An explicit None is NULL in every write, also in a column with a default, which is for what is left out."""
 
@@ -307,6 +344,19 @@ class TestNone:
         await Measured.bulk_create([Measured(title="f", stamped=None)])
         await Measured.upsert({"id": uuid7(), "title": "g", "stamped": None})
         assert await Measured.order_by("title").pluck("stamped") == [None] * 7
+
+    async def test_none_is_null_in_a_json_column(self) -> None:
+        made = await Memo.create(title="a", document=None)
+        await Memo.bulk_create([{"title": "b", "document": None}, Memo(title="c", document=None)])
+        await Memo.bulk_update([{"id": made.id, "document": {}}])
+        await Memo.bulk_update([{"id": made.id, "document": None}])
+        assert await Memo.filter_by(document=None).count() == 3
+        await made.refresh()
+        await made.update(document={})
+        await made.update(document=None)
+        await Memo.filter_by(title="b").update(document={})
+        await Memo.filter_by(title="b").update(document=None)
+        assert await Memo.filter_by(document__isnull=True).count() == 3
 
     async def test_left_out_column_has_the_default_of_the_database(self) -> None:
         made = await Measured.create(title="a")

@@ -122,7 +122,9 @@ class TestFailedBulkWrites:
         async with db.unit():
             await Author.create(email="first")
             with pytest.raises(Conflict):
-                await Author.upsert([{"email": "new", "age": 1}, {"email": "old", "age": -1}], by="email", update=update)
+                await Author.upsert(
+                    [{"email": "new", "age": 1}, {"email": "old", "age": -1}], by="email", update=update
+                )
         assert await Author.query().pluck("email") == ["first"]
 
     async def test_objects_of_a_failed_bulk_create_can_be_saved(self, db: Database) -> None:
@@ -191,6 +193,15 @@ class TestCursors:
     async def test_pages_of_a_double_end(self) -> None:
         await Parcel.bulk_create([{"ratio": 0.1 * number} for number in range(5)])
         assert len([parcel async for parcel in Parcel.order_by("ratio").stream(2)]) == 5
+
+    @pytest.mark.parametrize("order", ["opens_at", "-opens_at", "lasts", "-lasts"])
+    async def test_every_row_comes_once_in_the_order_of_a_time(self, order: str) -> None:
+        hours = [5, None, 3, 5, 23, None, 0]
+        times = [None if hour is None else dt.time(hour, 1, 2, 3) for hour in hours]
+        spans = [None if hour is None else dt.timedelta(hours=hour - 5) for hour in hours]
+        await Parcel.bulk_create([{"opens_at": time, "lasts": span} for time, span in zip(times, spans, strict=True)])
+        paged = [row.id async for row in Parcel.order_by(order).stream(2)]
+        assert paged == await Parcel.order_by(order, "-id" if order[0] == "-" else "id").pluck("id")
 
     async def test_locked_pages_of_a_float_are_refused(self, db: Database) -> None:
         async with db.unit():

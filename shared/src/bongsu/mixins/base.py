@@ -3,16 +3,19 @@
 import enum
 import re
 from collections.abc import Callable, Mapping
+from copy import copy
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import JSON, Connection, Double, Enum, MetaData, String, Table, event
+from sqlalchemy import JSON, Connection, DateTime, Double, Enum, MetaData, String, Table, Time, event
+from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, InstanceState, InstrumentedAttribute, Mapper, declared_attr
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.base import LoaderCallableStatus, PassiveFlag
 from sqlalchemy.orm.exc import DetachedInstanceError
+from sqlalchemy.types import TypeEngine
 from sqlalchemy.util.concurrency import in_greenlet
 
 from bongsu.mixins.clock import python_now
@@ -21,7 +24,7 @@ from bongsu.mixins.errors import NotConnected, NotLoaded
 from bongsu.mixins.fields import fields_of
 from bongsu.mixins.memory import MemorySession
 from bongsu.mixins.reserved import refuse_reserved
-from bongsu.mixins.types import IntegerEnum, UTCDateTime, UUIDKey
+from bongsu.mixins.types import MYSQL_NAMES, IntegerEnum, UTCDateTime, UUIDKey
 
 T = TypeVar("T")
 
@@ -35,6 +38,8 @@ NAMING_CONVENTION = {
 # Compared by code point, as SQLite and Python do: emoji, case and accents are distinct.
 _MYSQL_TABLE = {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}
 _TABLE_OPTIONS = {f"{name}_{key}": value for name in ("mysql", "mariadb") for key, value in _MYSQL_TABLE.items()}
+
+_MICROSECONDS: Mapping[type, TypeEngine[Any]] = {DateTime: mysql.DATETIME(fsp=6), Time: mysql.TIME(fsp=6)}
 
 
 def _enum_values(members: type[enum.Enum]) -> list[str]:
@@ -91,7 +96,7 @@ class Base(DeclarativeBase):
             cls.__mapper_args__ = declared
         mapper: Mapper[Base] | None = cls.__dict__.get("__mapper__")
         if mapper is not None and isinstance(mapper.local_table, Table):
-            _store_none(mapper.local_table)
+            _complete_types(mapper.local_table)
         if mapper is not None and mapper.version_id_col is None:
             mapper.confirm_deleted_rows = False  # a row that is gone already is no error
 
@@ -157,11 +162,22 @@ def _name_table(model: type[Base]) -> None:
     model.__tablename__ = table_name(model.__name__)
 
 
-def _store_none(table: Table) -> None:
-    """Lets an explicit None be NULL in columns with a default, as in bulk writes, where SQLAlchemy has the default."""
+def _complete_types(table: Table) -> None:
+    """Makes every value that is written the one that is stored.
+
+    Microseconds stay (but where a default of the database has whole seconds), as MySQL's own types would cut them. An
+    explicit None is NULL, where SQLAlchemy has the default, and JSON's null for a `JSON` column.
+    """
     for column in table.columns:
+        kind = column.type
+        if column.server_default is None and type(kind) in _MICROSECONDS and not kind._variant_mapping:  # noqa: SLF001  # as in values
+            column.type = kind.with_variant(_MICROSECONDS[type(kind)], *MYSQL_NAMES)
+        if isinstance(kind, JSON):
+            document = copy(kind)
+            document.none_as_null = True
+            column.type = document
         has_default = column.default is not None or column.server_default is not None
-        if has_default and not (column.primary_key or column.computed or isinstance(column.type, JSON)):
+        if has_default and not (column.primary_key or column.computed or isinstance(kind, JSON)):
             column.type = column.type.evaluates_none()
 
 

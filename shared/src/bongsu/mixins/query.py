@@ -160,10 +160,10 @@ class Query(Reads[M], Writes[M]):
     def _after(self, keys: Sequence[_Key], cursor: str) -> ColumnElement[bool]:
         values, terms = _decode_cursor(self._signature(keys), cursor, len(keys)), list[tuple[_Key, object]]()
         fields = fields_of(self._model)
+        if any(value is None and not key.nullable for key, value in zip(keys, values, strict=True)):
+            raise WrongCursor("this is no cursor: use the one that came with the page before")
         try:
             for key, value in zip(keys, values, strict=True):
-                if value is None and not key.nullable:
-                    raise WrongValueForLookup(f"{key.name} is never NULL")
                 stored = None if value is None else fields.checked(key.name, value)
                 bound = None if stored is None else bindparam(None, stored, type_=key.attribute.type)
                 terms.append((key, bound))
@@ -230,6 +230,10 @@ def _tagged(value: object) -> object:  # noqa: PLR0911  # one return a type
             return {"t": value.isoformat()}
         case dt.date():
             return {"d": value.isoformat()}
+        case dt.time():
+            return {"h": value.isoformat()}
+        case dt.timedelta():
+            return {"us": value // dt.timedelta(microseconds=1)}
         case uuid.UUID():
             return {"u": value.hex}
         case Decimal():
@@ -247,9 +251,11 @@ def _untagged(value: object) -> object:
     return _READERS[tag](text)
 
 
-_READERS: dict[str, Callable[[str], object]] = {
+_READERS: dict[str, Callable[[Any], object]] = {
     "t": dt.datetime.fromisoformat,
     "d": dt.date.fromisoformat,
+    "h": dt.time.fromisoformat,
+    "us": lambda number: dt.timedelta(microseconds=number),
     "u": uuid.UUID,
     "n": Decimal,
     "b": bytes.fromhex,

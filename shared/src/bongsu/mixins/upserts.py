@@ -22,7 +22,7 @@ from bongsu.mixins.values import is_expression
 M = TypeVar("M", bound=Base)
 
 
-def upsert_rows(
+def upsert_rows(  # noqa: PLR0913  # what `upsert` takes
     session: Session,
     model: type[M],
     rows: Sequence[Mapping[str, object]],

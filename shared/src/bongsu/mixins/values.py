@@ -23,11 +23,13 @@ from sqlalchemy import (
     Enum,
     Float,
     Integer,
+    Interval,
     LargeBinary,
     Numeric,
     SmallInteger,
     String,
     Text,
+    Time,
     Uuid,
 )
 from sqlalchemy.types import Boolean, TypeDecorator, TypeEngine
@@ -63,6 +65,8 @@ def coercion(column: "Column[Any] | None") -> Coerce:
 
 def storage(column: "Column[Any]") -> Coerce:
     """The function that turns a value into one that this column can store: `coercion`, within the column's bounds."""
+    if column.computed is not None:
+        return _computed
     coerce, kind = _coercion_of(column.type), column.type
     base = kind.impl if isinstance(kind, TypeDecorator) else kind
     bounds, has_variants = bounds_of(column), bool(base._variant_mapping)  # noqa: SLF001  # as below
@@ -80,6 +84,8 @@ def storage(column: "Column[Any]") -> Coerce:
         return _bounded_text(coerce, length or sys.maxsize)
     if coerce is _bytes:
         return _bounded_bytes(length or (sys.maxsize if has_variants else _MOST_BYTES))
+    if coerce in (_datetime, _time) and not has_variants and not getattr(base, "fsp", None):
+        coerce = _whole_seconds(coerce)
     return _storable_number(base, has_variants) if coerce is _any_number else coerce
 
 
@@ -115,6 +121,8 @@ def bounds_of(column: "Column[Any]") -> Bounds | None:
     coerce, kind = _coercion_of(column.type), column.type
     base = kind.impl if isinstance(kind, TypeDecorator) else kind
     has_variants = bool(base._variant_mapping)  # noqa: SLF001  # each database has a column type of its own, and bounds
+    if column.computed is not None:
+        return None
     if coerce in (_any_integer, _any_unsigned):
         bits = 64 if has_variants else next(bits for known, bits in _INTEGER_BITS if isinstance(base, known))
         is_unsigned = not has_variants and _is_unsigned(base)
@@ -164,6 +172,10 @@ def _coercion_of(kind: TypeEngine[Any]) -> Coerce:
 
 def _anything(value: object) -> object:
     return value
+
+
+def _computed(value: object) -> object:
+    raise Refused("no value, as the database computes it", type(value).__name__)
 
 
 def plain_text(value: object) -> object:
@@ -235,6 +247,38 @@ def _date(value: object) -> object:
     if not isinstance(value, dt.date) or isinstance(value, dt.datetime):
         raise Refused("a date")
     return value
+
+
+def _time(value: object) -> object:
+    if not isinstance(value, dt.time) or value.tzinfo is not None:
+        raise Refused("a time without a time zone")
+    return value
+
+
+_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001  # SQLAlchemy stores an interval as the time that is so much later
+_FIRST_YEAR = 1000  # of MySQL's DATETIME
+
+
+def _duration(value: object) -> object:
+    if not isinstance(value, dt.timedelta) or value.microseconds:  # which MySQL's DATETIME cuts
+        raise Refused("a timedelta of whole seconds")
+    try:
+        is_storable = (_EPOCH + value).year >= _FIRST_YEAR
+    except OverflowError:
+        is_storable = False
+    if not is_storable:
+        raise Refused("a timedelta of at most 900 years back and 8,000 years forward")
+    return value
+
+
+def _whole_seconds(coerce: Coerce) -> Coerce:
+    def check(value: object) -> object:
+        checked: Any = coerce(value)
+        if checked.microsecond:
+            raise Refused("whole seconds, as the column has a default of the database: give it `mysql.DATETIME(fsp=6)`")
+        return checked
+
+    return check
 
 
 def _boolean(value: object) -> object:
@@ -389,6 +433,8 @@ _BY_TYPE: list[tuple[type[TypeEngine[Any]], Coerce]] = [
     (Json, _anything),
     (DateTime, _datetime),
     (Date, _date),
+    (Time, _time),
+    (Interval, _duration),
     (Boolean, _boolean),
     (Integer, _any_integer),
     (Numeric, _any_number),
