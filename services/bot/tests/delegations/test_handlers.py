@@ -103,6 +103,7 @@ class TestDelegation:
         after = await ask(broker, DelegationGetRequest(guild_id=SEOUL_DEVELOPERS), deadline_s=DEADLINE_S)
         assert (after.role_id, after.revision) == (HELPER, 1)
         assert (await delegate(broker, manager, None, revision=1)).revision == 2
+        assert await AuditEntry.filter_by(action="guild.modules_withdrawn", actor_id=manager.user_id).count() == 1
 
     @pytest.mark.parametrize("role", [SEOUL_DEVELOPERS, BEACON_HILL + 4, 1])
     async def test_role_of_everyone_or_of_another_server_is_refused(
@@ -111,6 +112,13 @@ class TestDelegation:
         with pytest.raises(RpcError, match="role_not_found"):
             await delegate(broker, manager, role)
         assert await AuditEntry.filter_by(action="guild.modules_delegated").count() == 0
+
+    async def test_role_of_a_bot_is_refused(self, broker: MemoryBroker, manager: Actor, bot: Runner) -> None:
+        guild = bot.find_guild(SEOUL_DEVELOPERS)
+        assert guild is not None
+        assert guild.self_role is not None
+        with pytest.raises(RpcError, match="role_not_found"):
+            await delegate(broker, manager, guild.self_role.id)
 
     async def test_delegate_sets_modules_and_delegates_nothing(
         self, broker: MemoryBroker, manager: Actor, helper: Actor

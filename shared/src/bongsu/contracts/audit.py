@@ -22,6 +22,7 @@ _Other = Literal[
     "guild.left",
     "guild.module_changed",
     "guild.modules_delegated",
+    "guild.modules_withdrawn",
     "mfa.code_refused",
     "notification.cancelled",
     "notification.retried",

@@ -59,11 +59,11 @@ class DelegationHandlers:
         """Set the role, after a check at Discord that the user manages the guild and that the guild has the role.
 
         :raises NotLinked, NotAManager, GuildNotFound, Unavailable: as `Managers.require_for_guild`.
-        :raises RoleNotFound: the guild has no such role, or it is everyone's.
+        :raises RoleNotFound: the guild has no such role, or none that a manager can give: everyone's, a bot's.
         :raises DelegationOutdated: another change came first.
         """
         guild = await self._managers.require_for_guild(request.guild_id, call.actor_id)
-        if request.role_id is not None and (request.role_id not in guild.roles or request.role_id == guild.id):
+        if request.role_id is not None and request.role_id not in guild.assignable:
             raise RoleNotFound
         roles = self._list_roles(request.guild_id)
         name = next((role.name for role in roles if role.id == request.role_id), None)

@@ -57,7 +57,7 @@ async def put(request: DelegationPutRequest, actor_id: UUID, *, role_name: str |
     kind: GuildChangeKind = "modules_withdrawn" if request.role_id is None else "modules_delegated"
     await record_change(request.guild_id, kind, actor_id=actor_id, detail=role_name)
     await audit.record(
-        "guild.modules_delegated",
+        "guild.modules_withdrawn" if kind == "modules_withdrawn" else "guild.modules_delegated",
         Actor(actor_id),
         target=guild_target(request.guild_id),
         details={"role_id": str(request.role_id or "")},

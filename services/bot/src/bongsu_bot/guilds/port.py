@@ -10,12 +10,21 @@ MANAGE_GUILD: Final = 1 << 5
 
 @dataclass(frozen=True, slots=True)
 class GuildPermissions:
-    """The owner of a guild, and the permission bits of each role. The role with the guild's ID is @everyone."""
+    """The owner of a guild, and the permission bits of each role. The role with the guild's ID is @everyone.
+
+    `managed` are the roles of integrations, such as those of bots, which cannot be given to a member.
+    """
 
     id: int
     name: str
     owner_id: int
     roles: Mapping[int, int]
+    managed: frozenset[int] = frozenset()
+
+    @property
+    def assignable(self) -> frozenset[int]:
+        """The roles that a manager can give to members."""
+        return frozenset(self.roles) - self.managed - {self.id}
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,13 @@ class RestGuildDirectory:
                 raise GuildNotFound from None
             raise _unavailable(error) from error
         roles = {int(role["id"]): int(role["permissions"]) for role in guild["roles"]}
-        return GuildPermissions(id=guild_id, name=guild["name"], owner_id=int(guild["owner_id"]), roles=roles)
+        return GuildPermissions(
+            id=guild_id,
+            name=guild["name"],
+            owner_id=int(guild["owner_id"]),
+            roles=roles,
+            managed=frozenset(int(role["id"]) for role in guild["roles"] if role["managed"]),
+        )
 
     async def get_member_roles(self, guild_id: int, user_id: int) -> frozenset[int] | None:
         try:
