@@ -5,7 +5,8 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from statistics import quantiles
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -71,6 +72,7 @@ class Worker:
     calls: list[float]
     waits: dict[bool, list[float]]
     stop: StopSignal = field(default_factory=StopSignal)
+    called_at: dict[UUID, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.pace = Pace(Database("sqlite+aiosqlite://"), "email", lambda: RATE, factor=0.95)
@@ -91,8 +93,10 @@ class Worker:
             job.slot = None
             self.stream.offer(job)  # it was released
             return
-        if not job.is_at_most_once and not await self.pace.wait(job.slot, self.stop):
+        urgent = job.priority == "high"
+        if not job.is_at_most_once and not await self.pace.wait(job.slot, self.stop, urgent=urgent):
             return
+        self.called_at[job.id] = now()
         self.waits[job.is_at_most_once].append(now() - claimed_at)
         self.calls.append(now())
         await asyncio.sleep(0.08)
@@ -150,6 +154,28 @@ class TestFourWorkers:
         assert sum(waits[True]) < 0.02 * len(waits[True]), "at-most-once mails hardly wait once they are claimed"
         assert max(waits[False]) <= HORIZON_S + 0.7
         assert row.reservations < 3 * len(calls)
+
+
+class TestCodes:
+    def test_code_takes_over_the_first_slot_of_a_backlog_in_its_worker(self) -> None:
+        async def send_codes() -> tuple[list[float], list[float]]:
+            calls, now = list[float](), asyncio.get_running_loop().time
+            worker = Worker(SharedRow(), busy(1), calls, {False: [], True: []})
+            for _ in range(1000):
+                worker.stream.offer(Job(uuid4(), "bulk", [], "email", 10))
+            await asyncio.sleep(5.0)
+            offered_at = dict[UUID, float]()
+            for _ in range(80):
+                offered_at[code := uuid4()] = now()
+                worker.stream.offer(Job(code, "high", [], "email", 10))
+                await asyncio.sleep(0.53)
+            worker.stop.set()
+            await worker.stream.close()
+            return calls, [worker.called_at[one] - at for one, at in offered_at.items()]
+
+        calls, delays = virtual_time.run(send_codes())
+        assert quantiles(delays, n=20)[-1] < HORIZON_S / 2, "behind the slots of the backlog it would be the horizon"
+        assert most_within_a_second(calls) <= RATE + 1
 
 
 class TestWait:

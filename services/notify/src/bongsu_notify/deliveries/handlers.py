@@ -287,7 +287,7 @@ class DeliveryHandler:
         if job.is_at_most_once:
             return await self._paces[job.provider].wait_claimed(job.slot, self._stop)  # it waited before its claim
         try:
-            wait = partial(self._paces[job.provider].wait, job.slot, self._stop)
+            wait = partial(self._paces[job.provider].wait, job.slot, self._stop, urgent=job.priority == "high")
             if not is_late(job.slot):
                 return await wait()  # without the database
             return await self._database_retry.retry_while_unavailable(wait, is_bounded=True)

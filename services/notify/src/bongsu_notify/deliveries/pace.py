@@ -2,13 +2,15 @@
 
 Slots lie one interval apart on the database's clock, so no burst follows a pause. A message that is not urgent reserves
 a slot at most `HORIZON_S` ahead, and twice the time of its claim: an urgent one never waits for longer than that behind
-the others, however many workers have a backlog. A message is claimed while it waits for its slot. A call that missed
-its slot takes another: calls that a stall delayed would go out together.
+the others, however many workers have a backlog. In its own worker it waits behind none: it takes over the first slot
+that another message waits for, which gets its slot. A message is claimed while it waits for its slot. A call that
+missed its slot takes another: calls that a stall delayed would go out together.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -43,6 +45,13 @@ class Slot(NamedTuple):
 
     starts_at: float
     reserved_at: float
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    """A message that waits for its slot, which an urgent one may exchange for a later slot."""
+
+    slot: Slot
 
 
 class Reservation(NamedTuple):
@@ -119,6 +128,8 @@ class Pace:
         self._slowed_at = -THROTTLE_PAUSE_S
         self._reserve_s = self._claim_s = 0.0
         self._clock = DatabaseClock()
+        self._waiters: set[_Waiter] = set()
+        """Those that are not urgent."""
         self._commit: GroupCommit[Request, Reservation] = GroupCommit(database, self._reserve, max_flights=1)
 
     @property
@@ -145,12 +156,23 @@ class Pace:
         """Wait for a slot that the claim was early for. Returns False if it is missed, or the process is ending."""
         return not is_late(slot) and await _sleep_until(slot.starts_at - EARLY_S, stop) and not is_late(slot)
 
-    async def wait(self, slot: Slot, stop: StopSignal) -> bool:
+    @property
+    def horizon_s(self) -> float:
+        """How far ahead messages that are not urgent have slots now."""
+        return Request(0, False, self._reserve_s + self._claim_s).horizon_s
+
+    def find_start(self, slot: Slot) -> float:
+        """When an urgent message with this slot may start: by the slot that it would take over, or by its own."""
+        first = self._find_first_waiter()
+        return slot.starts_at if first is None else min(slot.starts_at, first.slot.starts_at)
+
+    async def wait(self, slot: Slot, stop: StopSignal, *, urgent: bool = False) -> bool:
         """Wait for a slot, or for another one if it is missed by far. Returns False if the process is ending."""
         lead_s = 0.0
         for _ in range(MAX_MISSED):
             if not is_late(slot):
-                if not await _sleep_until(slot.starts_at, stop):
+                slot = await self._wait_in_turn(slot, stop, urgent=urgent)
+                if stop.is_set():
                     return False
                 if not is_late(slot):
                     return True  # nothing has stalled this process meanwhile
@@ -158,6 +180,27 @@ class Pace:
             # Where the database is slow, the next one would be missed as well.
             lead_s = min(_now() - slot.reserved_at, MAX_LEAD_S)
         return await _sleep_until(slot.starts_at, stop)
+
+    async def _wait_in_turn(self, slot: Slot, stop: StopSignal, *, urgent: bool) -> Slot:
+        """Wait for a slot, or for the one that it is exchanged for. Returns the slot that has come."""
+        waiter = _Waiter(slot)
+        if not urgent:
+            self._waiters.add(waiter)
+        elif (first := self._find_first_waiter()) is not None and first.slot.starts_at < slot.starts_at:
+            waiter.slot, first.slot = first.slot, waiter.slot
+        awaited: Slot | None = None
+        try:
+            while awaited is not waiter.slot and not stop.is_set():
+                awaited = waiter.slot
+                await _sleep_until(awaited.starts_at, stop)
+        finally:
+            self._waiters.discard(waiter)
+        return waiter.slot
+
+    def _find_first_waiter(self) -> _Waiter | None:
+        now = _now()
+        ahead = (waiter for waiter in self._waiters if waiter.slot.starts_at > now)
+        return min(ahead, key=lambda waiter: waiter.slot.starts_at, default=None)
 
     async def close(self) -> None:
         """Finish the reservations in progress."""

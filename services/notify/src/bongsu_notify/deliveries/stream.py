@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -13,7 +14,7 @@ from bongsu.contracts.queues import Priority
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.stop import StopSignal
 from bongsu_notify.database_retry import Abandoned, DatabaseRetry
-from bongsu_notify.deliveries.pace import HORIZON_S, Pace, Reservation, Slot
+from bongsu_notify.deliveries.pace import Pace, Reservation, Slot
 
 log = get_logger(__name__)
 
@@ -71,6 +72,8 @@ class Stream:
         self._retry = retry
         self._stop = stop
         self._pacing: asyncio.Task[None] | None = None
+        self._urgent = asyncio.Event()
+        """A job of the high lane came: it does not wait until slots for the others are free."""
         self._slots = slots
         self._shared_slots = slots - slots // 4
         self._large_budget_bytes = large_budget_bytes
@@ -83,6 +86,8 @@ class Stream:
 
     def offer(self, job: Job) -> None:
         """Add a job, which starts when a slot is free."""
+        if job.priority == "high":
+            self._urgent.set()
         if job.size <= LARGE_BYTES:
             self._waiting[job.priority].append(job)
         elif job.priority == "high":
@@ -117,6 +122,7 @@ class Stream:
         """Reserve slots for the jobs that can start, and start what is then most urgent: a job waits for its slot."""
         now = asyncio.get_running_loop().time
         while (lane := self._find_lane()) is not None:
+            self._urgent.clear()
             reserve = partial(self._pace.reserve, self._count_startable(), urgent=lane == "high")
             try:
                 slots, retry_after_s = await self._retry.retry_while_unavailable(reserve)
@@ -127,12 +133,22 @@ class Stream:
                 slots, retry_after_s = Reservation((), 1.0)
             if slots:
                 # An urgent job's slot may lie far ahead: the job is claimed no earlier than others are.
-                retry_after_s = slots[0].starts_at - HORIZON_S - now()
-            if retry_after_s > 0 and await self._stop.sleep(retry_after_s):
+                is_urgent = self._find_lane() == "high"
+                starts_at = self._pace.find_start(slots[0]) if is_urgent else slots[0].starts_at
+                retry_after_s = starts_at - self._pace.horizon_s - now()
+            if retry_after_s > 0:
+                await self._sleep(retry_after_s)
+            if self._stop.is_set():
                 return
             for slot in slots:
                 if not self._start_next(slot):
                     break
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep until an urgent job comes, at most `seconds`. `close` cancels it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._urgent.wait()
 
     def _end_pacing(self, _task: asyncio.Task[None]) -> None:
         self._pacing = None
