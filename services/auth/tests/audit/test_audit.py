@@ -1,5 +1,7 @@
 """`GET /auth/audit`."""
 
+import pytest
+
 from bongsu.identity.scopes import Role
 from services.auth.tests.stage import Stage
 
@@ -40,6 +42,45 @@ class TestAudit:
         first = (await stage.client.get("/auth/audit?limit=2", headers=headers)).json()
         second = (await stage.client.get(f"/auth/audit?limit=2&after={first['next']}", headers=headers)).json()
         assert (len(first["items"]), len(second["items"]), second["next"]) == (2, 1, None)
+
+    async def test_manager_filters_by_actor_subject_action_and_time(self, each_stage: Stage) -> None:
+        boss, mina = await each_stage.user(role=Role.MANAGER), await each_stage.user()
+        headers = await each_stage.signed_in(boss)
+        for status in ("blocked", "active"):
+            await each_stage.client.patch(f"/auth/users/{mina.id}", json={"status": status}, headers=headers)
+
+        async def actions(**query: str) -> list[str]:
+            answer = await each_stage.client.get("/auth/audit", params=query, headers=headers)
+            assert answer.status_code == 200, answer.text
+            return [item["action"] for item in answer.json()["items"]]
+
+        assert await actions(actor_id=str(boss.id), subject_id=str(mina.id)) == ["user.unblocked", "user.blocked"]
+        assert await actions(subject_id=str(mina.id)) == ["user.unblocked", "user.blocked", "account.created"]
+        assert await actions(action="user.blocked") == ["user.blocked"]
+        assert await actions(action="user.blocked", since="2999-01-01T00:00:00Z") == []
+        assert await actions(action="user.blocked", until="2999-01-01T00:00:00Z") == ["user.blocked"]
+        assert await actions(until="2020-01-01T00:00:00Z") == []
+
+    async def test_manager_sees_email_addresses_of_actor_and_subject(self, stage: Stage) -> None:
+        boss, mina = await stage.user(role=Role.MANAGER), await stage.user()
+        headers = await stage.signed_in(boss)
+        await stage.client.patch(f"/auth/users/{mina.id}", json={"status": "blocked"}, headers=headers)
+        [entry] = (await stage.client.get("/auth/audit?action=user.blocked", headers=headers)).json()["items"]
+        assert (entry["actor_email"], entry["subject_email"]) == (boss.email, mina.email)
+
+    async def test_filters_show_a_user_no_entry_of_another(self, stage: Stage) -> None:
+        other = await stage.user()
+        headers = await stage.signed_in(await stage.user())
+        for name in ("actor_id", "subject_id"):
+            items = (await stage.client.get(f"/auth/audit?{name}={other.id}", headers=headers)).json()["items"]
+            assert items == []
+        mine = (await stage.client.get("/auth/audit", headers=headers)).json()["items"]
+        assert {(item["actor_email"], item["subject_email"]) for item in mine} == {(None, None)}
+
+    @pytest.mark.parametrize("query", ["action=nothing", "since=yesterday", "actor_id=7", "who=me"])
+    async def test_malformed_filter_is_refused(self, stage: Stage, query: str) -> None:
+        headers = await stage.signed_in(await stage.user())
+        assert (await stage.client.get(f"/auth/audit?{query}", headers=headers)).status_code == 422
 
 
 class TestAboutMe:

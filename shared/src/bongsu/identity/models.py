@@ -280,4 +280,5 @@ class AuditEntry(AuthModel):
     __table_args__ = (
         Index("ix_audit_log_actor", "actor_id", "id"),
         Index("ix_audit_log_subject", "subject_id", "id"),
+        Index("ix_audit_log_action", "action", "id"),
     )

@@ -1,10 +1,26 @@
 """Responses about the audit log."""
 
 from datetime import datetime
-from typing import Self
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from bongsu.contracts.audit import AuditAction
+from bongsu_auth.accounts.schemas import Strict
+
+
+class AuditQuery(Strict):
+    """Which entries to list."""
+
+    about_me: bool = Field(default=False, description="Only entries that concern your account")
+    actor_id: UUID | None = Field(default=None, description="Only actions of this user")
+    subject_id: UUID | None = Field(default=None, description="Only entries that concern this user")
+    action: AuditAction | None = None
+    since: AwareDatetime | None = Field(default=None, description="Recorded at or after this time")
+    until: AwareDatetime | None = Field(default=None, description="Recorded before this time")
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    after: UUID | None = Field(default=None, description="`next` of the previous page")
 
 
 class AuditOut(BaseModel):
@@ -21,6 +37,8 @@ class AuditOut(BaseModel):
     target: str | None
     address: str | None
     details: dict[str, str | int] | None
+    actor_email: str | None = Field(default=None, description="Managers only")
+    subject_email: str | None = Field(default=None, description="Managers only")
 
     @classmethod
     def of(cls, entry: object, *, reader_id: UUID | None) -> Self:

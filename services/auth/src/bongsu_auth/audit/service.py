@@ -1,32 +1,45 @@
 """Reading the audit log."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from uuid import UUID
 
-from bongsu.identity.models import AuditEntry
-from bongsu.mixins import Q, Query
+from bongsu.identity.models import AuditEntry, User
+from bongsu.mixins import Q
+from bongsu_auth.audit.schemas import AuditQuery
 
 
 async def list_entries(
-    user_id: UUID | None, *, limit: int, after: UUID | None
+    query: AuditQuery, *, reader_id: UUID | None, subject_id: UUID | None
 ) -> tuple[Sequence[AuditEntry], UUID | None]:
-    """Return a page of a user's entries (None: every user's), newest first, and the ID to continue after."""
-    query = AuditEntry.query()
-    if user_id is not None:
-        query = query.filter_by(Q(actor_id=user_id) | Q(subject_id=user_id))
-    return await _page(query, limit, after)
+    """Return a page of entries, newest first, and the ID to continue after.
+
+    :param reader_id: only what this user did or is affected by; None: every user's.
+    :param subject_id: the affected user. Each of actor, subject and action alone has an index that serves every page.
+    """
+    wanted = {"actor_id": query.actor_id, "subject_id": subject_id, "action": query.action}
+    found = AuditEntry.query().filter_by(**{name: value for name, value in wanted.items() if value is not None})
+    if reader_id is not None:
+        found = found.filter_by(Q(actor_id=reader_id) | Q(subject_id=reader_id))
+    if query.since is not None:
+        found = found.filter_by(id__ge=_first_id(query.since))
+    ends = [
+        end for end in (query.after, _first_id(query.until) if query.until is not None else None) if end is not None
+    ]
+    if ends:
+        found = found.filter_by(id__lt=min(ends))
+    rows = await found.order_by("-id").limit(query.limit + 1).all()
+    page = rows[: query.limit]
+    return page, page[-1].id if len(rows) > query.limit else None
 
 
-async def list_entries_about(
-    user_id: UUID, *, limit: int, after: UUID | None
-) -> tuple[Sequence[AuditEntry], UUID | None]:
-    """As `list_entries`, of what concerns a user's own account. One index serves every page."""
-    return await _page(AuditEntry.filter_by(subject_id=user_id), limit, after)
+async def find_addresses(user_ids: Iterable[UUID | None]) -> dict[UUID, str]:
+    """Return the email addresses of the users that have one."""
+    wanted = {user_id for user_id in user_ids if user_id is not None}
+    users = await User.filter_by(id__in=sorted(wanted)).all() if wanted else []
+    return {user.id: user.email_norm for user in users if user.email_norm is not None}
 
 
-async def _page(query: Query[AuditEntry], limit: int, after: UUID | None) -> tuple[Sequence[AuditEntry], UUID | None]:
-    if after is not None:
-        query = query.filter_by(id__lt=after)
-    found = await query.order_by("-id").limit(limit + 1).all()
-    page = found[:limit]
-    return page, page[-1].id if len(found) > limit else None
+def _first_id(at: datetime) -> UUID:
+    """Return the lowest UUIDv7 of a moment."""
+    return UUID(int=max(0, int(at.timestamp() * 1000)) << 80)
