@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from bongsu_dashboard.app import Ports, create_pages
 from bongsu_dashboard.settings import DashboardSettings
+from services.dashboard.tests.fake_audit import FakeAudit
 from services.dashboard.tests.fake_credentials import FakeCredentials
 from services.dashboard.tests.fake_keys import FakeKeys
 from services.dashboard.tests.fake_notifications import FakeNotifications
@@ -29,6 +30,7 @@ class Stage:
     credentials: FakeCredentials = field(default_factory=FakeCredentials)
     users: FakeUsers = field(default_factory=FakeUsers)
     keys: FakeKeys = field(default_factory=FakeKeys)
+    audit: FakeAudit = field(default_factory=FakeAudit)
     bot: FakeBot = field(default_factory=FakeBot)
     settings: DashboardSettings = field(default_factory=DashboardSettings)
 
@@ -41,6 +43,7 @@ class Stage:
             credentials=self.credentials,
             users=self.users,
             keys=self.keys,
+            audit=self.audit,
         )
         return create_pages(settings=self.settings, public_url=url, ports=ports)
 

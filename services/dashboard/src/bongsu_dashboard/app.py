@@ -16,6 +16,10 @@ from bongsu_dashboard.accounts import endpoints as accounts
 from bongsu_dashboard.accounts.http import HttpAuthClient
 from bongsu_dashboard.accounts.port import AuthClient
 from bongsu_dashboard.accounts.service import Accounts
+from bongsu_dashboard.audit import endpoints as audit
+from bongsu_dashboard.audit.http import HttpAuditClient
+from bongsu_dashboard.audit.port import AuditClient
+from bongsu_dashboard.audit.service import AuditLog
 from bongsu_dashboard.deletion import endpoints as leaving
 from bongsu_dashboard.design import endpoints as design
 from bongsu_dashboard.guild_access import endpoints as guild_access
@@ -77,6 +81,7 @@ class Ports:
     credentials: CredentialClient
     users: UserClient
     keys: KeyClient
+    audit: AuditClient
 
 
 def create_app(
@@ -94,6 +99,7 @@ def create_app(
         credentials=HttpCredentialClient(auth_api),
         users=HttpUserClient(auth_api),
         keys=HttpKeyClient(auth_api),
+        audit=HttpAuditClient(auth_api),
         directory=HttpGuildDirectory(auth_api),
         notify=HttpNotifyClient(Upstream("notify", notify)),
         bot=RpcBot(broker, timeout_s=settings.bot_timeout_s, leave_timeout_s=settings.leave_timeout_s),
@@ -117,6 +123,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         Security(ports.credentials),
         Users(ports.users),
         Keys(ports.keys),
+        AuditLog(ports.audit, ports.users),
         Notifications(ports.notify),
         guilds_service,
         PendingInstalls(settings.install_wait_s),
@@ -147,6 +154,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         leaving.router,
         users.router,
         keys.router,
+        audit.router,
     ):
         app.include_router(private, dependencies=[Depends(require_own_form_of_user)])
     if urlsplit(public_url).scheme == "http":

@@ -15,6 +15,7 @@ from bongsu.identity.scopes import Role
 from bongsu.process.server import listen
 from bongsu_dashboard.keys.port import AllowlistEntry
 from bongsu_dashboard.settings import DashboardSettings
+from services.dashboard.tests.fake_audit import an_entry
 from services.dashboard.tests.fake_keys import FakeKeys, a_key
 from services.dashboard.tests.fake_notifications import FakeNotifications, a_notification
 from services.dashboard.tests.fake_users import an_account
@@ -187,6 +188,17 @@ def managing() -> Stage:
     stage = full()
     stage.accounts.users[MINA] = a_user(role=Role.ADMINISTRATOR)
     stage.users.items = [an_account("lee@example.com", id=LEE), an_account("kim@example.com", status="blocked")]
+    mina, lee = ({"actor_id": UUID(int=6), "actor_email": "mina@example.com"}, {"subject_id": LEE})
+    stage.audit.items = [
+        an_entry("user.blocked", minutes=4, **mina, **lee, subject_email="lee@example.com"),
+        an_entry("user.role_changed", minutes=31, **mina, **lee, subject_email="lee@example.com"),
+        an_entry(
+            "notification.cancelled", minutes=44, **mina, target=f"notification:{stage.notifications.items[0].id}"
+        ),
+        an_entry("session.sign_in_failed", minutes=65, **lee, subject_email="lee@example.com", address="198.51.100.20"),
+        an_entry("guild.module_changed", minutes=300, **mina, target=f"guild:{ACTIVE}", details={"module": "welcome"}),
+        *(an_entry("session.opened", minutes=900 + number * 60, **mina) for number in range(60)),
+    ]
     return stage
 
 

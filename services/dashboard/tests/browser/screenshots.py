@@ -47,6 +47,7 @@ def pages_of(stage: Stage) -> Mapping[str, str]:
         "guild-outage": f"/guilds/{OUTAGE}",
         "guild-modules": f"/guilds/{ACTIVE}/modules",
         "guild-access": f"/guilds/{ACTIVE}/access",
+        "guild-activity": f"/guilds/{ACTIVE}/activity",
         "guild-message": f"/guilds/{ACTIVE}/messages/new",
         "notifications": "/notifications",
         "notifications-filtered": "/notifications?status=undelivered",
@@ -55,7 +56,7 @@ def pages_of(stage: Stage) -> Mapping[str, str]:
         "notification-failed": f"/notifications/{items[3].id}",
         "notification-cancel": f"/notifications/{items[0].id}/cancel",
         "send": "/notifications/new",
-        "send-discord": "/notifications/new?channel=discord",
+        "send-discord": "/notifications/new#discord",
         "keys": "/keys",
         "key": f"/keys/{KEY}",
         "key-new": "/keys/new",
@@ -82,7 +83,7 @@ SCENES: Mapping[str, tuple[Callable[[], Stage], Callable[[Stage], Mapping[str, s
     "first-run": (first_run, lambda _stage: {"home": "/", "guilds": "/guilds", "notifications": "/notifications"}),
     "silent": (silent, lambda _stage: {"home": "/", "guilds": "/guilds", "guild": f"/guilds/{ACTIVE}"}),
     "cut-off": (cut_off, lambda _stage: {"guild": f"/guilds/{ACTIVE}"}),
-    "administrator": (managing, lambda _stage: {"users": "/users", "user": f"/users/{LEE}"}),
+    "administrator": (managing, lambda _stage: {"users": "/users", "user": f"/users/{LEE}", "audit": "/audit"}),
 }
 
 

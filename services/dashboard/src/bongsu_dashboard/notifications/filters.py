@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from bongsu.contracts.notifications import NotificationCounts, Status
 from bongsu_dashboard.notifications.notification import STATUSES
 from bongsu_dashboard.notifications.port import NotificationQuery
+from bongsu_dashboard.pages.days import end_of, parse_day, parse_zone, start_of
 
 LIST: Final = "/notifications"
 SCHEDULED: Final = "scheduled"
@@ -51,7 +51,7 @@ class Filters:
     def parse(cls, address: Mapping[str, str]) -> "Filters":
         """Read the parameters of an address. What is malformed does not filter."""
         status, channel = address.get("status", ""), address.get("channel", "")
-        since, until = (day if _day(day := address.get(name, "")) else "" for name in ("since", "until"))
+        since, until = (day if parse_day(day := address.get(name, "")) else "" for name in ("since", "until"))
         zone = address.get("zone", "") if since or until else ""
         return cls(
             status=status if status in GROUPS or status in STATUSES else "",
@@ -59,7 +59,7 @@ class Filters:
             channel=channel if channel in CHANNELS else "",
             since=since,
             until=until,
-            zone=zone if _zone(zone) is not UTC else "",
+            zone=zone if parse_zone(zone) is not UTC else "",
             period=LAST_DAY if address.get("period") == LAST_DAY and not (since or until) else "",
         )
 
@@ -82,15 +82,14 @@ class Filters:
     @property
     def query(self) -> NotificationQuery:
         """The query for notify."""
-        zone = _zone(self.zone)
-        until = _day(self.until)
+        zone = parse_zone(self.zone)
         return NotificationQuery(
             statuses=GROUPS.get(self.status) or tuple(status for status in STATUSES if status == self.status),
             scheduled={SCHEDULED: True, "waiting": False, "accepted": False}.get(self.status),
             channel=self.channel or None,
             search=self.q or None,
-            since=datetime.now(UTC) - WINDOW if self.period else _midnight(_day(self.since), zone),
-            until=_midnight(until + timedelta(days=1) if until and until < date.max else until, zone),
+            since=datetime.now(UTC) - WINDOW if self.period else start_of(parse_day(self.since), zone),
+            until=end_of(parse_day(self.until), zone),
         )
 
     @property
@@ -112,26 +111,3 @@ class Filters:
         numbers = [counts.counts.get(status, 0) for status in STATUSES if status in statuses]
         total = sum(numbers) - (counts.scheduled if "accepted" in statuses else 0)
         return total, any(number >= counts.limit for number in numbers)
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
-
-
-def _zone(name: str) -> tzinfo:
-    try:
-        return ZoneInfo(name) if name and name != "UTC" else UTC
-    except (OSError, ValueError, KeyError):  # a folder, malformed, unknown
-        return UTC
-
-
-def _midnight(day: date | None, zone: tzinfo) -> datetime | None:
-    if day is None:
-        return None
-    try:
-        return datetime.combine(day, time(), zone).astimezone(UTC)
-    except OverflowError:
-        return None

@@ -1,0 +1,47 @@
+"""The audit log at auth."""
+
+from uuid import UUID
+
+from bongsu.identity.emails import normalise_email
+from bongsu_dashboard.audit.filters import Filters
+from bongsu_dashboard.audit.port import AuditClient, EntryPage, EntryQuery
+from bongsu_dashboard.browser import Browser
+from bongsu_dashboard.pages.days import end_of, parse_day, parse_zone, start_of
+from bongsu_dashboard.users.port import UserClient
+
+
+class AuditLog:
+    """Lists what users did, by the addresses or IDs of users."""
+
+    def __init__(self, client: AuditClient, users: UserClient) -> None:
+        self._client = client
+        self._users = users
+
+    async def list_entries(self, browser: Browser, filters: Filters, *, after: UUID | None) -> EntryPage:
+        """List a page of entries; an empty one where no user has an address of the filters."""
+        actor_id, subject_id = [await self._find_id(browser, person) for person in (filters.actor, filters.subject)]
+        if (filters.actor and actor_id is None) or (filters.subject and subject_id is None):
+            return EntryPage(items=[], next=None)
+        zone = parse_zone(filters.zone)
+        query = EntryQuery(
+            actor_id=actor_id,
+            subject_id=subject_id,
+            action=filters.action or None,
+            since=start_of(parse_day(filters.since), zone),
+            until=end_of(parse_day(filters.until), zone),
+        )
+        return await self._client.list_entries(browser, query, after=after)
+
+    async def _find_id(self, browser: Browser, person: str) -> UUID | None:
+        if not person:
+            return None
+        try:
+            return UUID(person)
+        except ValueError:
+            pass
+        try:
+            email = normalise_email(person)
+        except ValueError:
+            return None
+        found = await self._users.list_accounts(browser, q=email, after=None)
+        return next((account.id for account in found.items if account.email == email), None)

@@ -1,0 +1,35 @@
+"""A fake of auth's audit log."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from bongsu_dashboard.audit.port import Entry, EntryPage, EntryQuery
+from bongsu_dashboard.browser import Browser
+from services.dashboard.tests.fakes import now
+
+
+def an_entry(action: str, *, minutes: int = 3, **facts: object) -> Entry:
+    made: dict[str, object] = {
+        "id": uuid4(),
+        "at": now() - timedelta(minutes=minutes),
+        "action": action,
+        "address": "203.0.113.7",
+    }
+    return Entry.model_validate(made | facts)
+
+
+@dataclass
+class FakeAudit:
+    """`items` are the entries, newest first; `queries` are those that were asked."""
+
+    items: list[Entry] = field(default_factory=list)
+    size: int = 40
+    queries: list[EntryQuery] = field(default_factory=list)
+
+    async def list_entries(self, browser: Browser, query: EntryQuery, *, after: UUID | None) -> EntryPage:
+        del browser
+        self.queries.append(query)
+        at = next((number + 1 for number, entry in enumerate(self.items) if entry.id == after), 0)
+        shown = self.items[at : at + self.size]
+        return EntryPage(items=shown, next=str(shown[-1].id) if len(self.items) > at + self.size else None)
