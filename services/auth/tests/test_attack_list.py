@@ -74,7 +74,6 @@ ATTACKS: dict[str, list[tuple[str, str]]] = {
     "13 known and unknown addresses": [
         (ACCOUNTS, "test_known_and_unknown_addresses_get_the_same_answer_in_the_same_time"),
         (REGISTER, "test_known_and_unknown_address_cost_the_same_statements"),
-        (LOGIN, "test_unknown_address_takes_as_long_as_a_wrong_password"),
     ],
     "14 guessing": [
         (LOGIN, "test_hundred_concurrent_guesses_reveal_nothing"),

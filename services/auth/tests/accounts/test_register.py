@@ -15,7 +15,6 @@ from bongsu_auth.accounts.models import Registration
 from bongsu_auth.sessions.models import LoginFailures
 from bongsu_auth.settings import AuthSettings
 from services.auth.tests.stage import PASSWORD, REAL_COST, Stage, error_fields
-from services.auth.tests.timing import assert_alike, took
 
 
 class TestRegister:
@@ -72,15 +71,6 @@ class TestRegister:
             counted.append([one for one in statements if "revocations" not in one and "signing_keys" not in one])
         assert counted[0] == counted[1]
         assert len(counted[0]) > 3
-
-    @REAL_COST
-    async def test_known_and_unknown_address_take_the_same_time(self, stage: Stage) -> None:
-        user = await stage.user()
-        known, unknown = [], []
-        for _ in range(20):
-            known.append(await took(stage.register(user.email)))
-            unknown.append(await took(stage.register(stage.new_address())))
-        assert_alike(known, unknown)
 
     async def test_fifty_concurrent_sign_ups_for_one_address_create_one_account(self, each_stage: Stage) -> None:
         stage = each_stage
