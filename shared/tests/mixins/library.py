@@ -200,6 +200,13 @@ class Shelf(SoftDeleteMixin, LibraryModel):
     label: Mapped[str] = mapped_column(unique=True)
     room: Mapped[int | None]
     measured: Mapped[list["Measured"]] = relationship(back_populates="shelf", lazy="joined")
+    lamps: Mapped[list["Lamp"]] = relationship(back_populates="shelf", lazy="selectin")
+
+
+class Lamp(SoftDeleteMixin, LibraryModel):
+    label: Mapped[str]
+    shelf_id: Mapped[UUID | None] = mapped_column(ForeignKey("shelfs.id"))
+    shelf: Mapped[Shelf | None] = relationship(back_populates="lamps")
 
 
 class Measured(LibraryModel):

@@ -27,6 +27,7 @@ from shared.tests.mixins.library import (
     Counter,
     Folder,
     Genre,
+    Lamp,
     LibraryBase,
     Measured,
     Note,
@@ -167,6 +168,28 @@ class TestSoftDelete:
         found = await Measured.get(title="a")
         await found.refresh("shelf")
         assert found.shelf is None
+
+    async def test_relations_that_come_with_every_row_leave_deleted_rows_out(self, db: Database) -> None:
+        shelf = await Shelf.create(label="a", room=1)
+        gone, held = [await Lamp.create(label=label, shelf=shelf) for label in ("gone", "held")]
+        await gone.delete()
+        for found in (
+            await Shelf.get(shelf.id),
+            await Shelf.get(label="a"),
+            await Shelf.filter_by(room=1).one(),
+            await Shelf.query().load("lamps").one(),
+            await Shelf.query().load("lamps", joined=True).one(),
+            await Shelf.query().load("measured").one(),
+            await shelf.refresh(),
+            (await Measured.create(title="x", shelf=shelf)).shelf,
+        ):
+            assert found is not None
+            await found.refresh()
+            assert [lamp.label for lamp in found.lamps] == ["held"]
+        async with db.unit():
+            found = await Shelf.get(shelf.id)
+            await Shelf.filter_by(label="a").update(room=2)
+            assert (found.room, [lamp.id for lamp in found.lamps]) == (2, [held.id])
 
     async def test_create_or_update_restores_a_deleted_row(self) -> None:
         shelf = await Shelf.create(label="a")

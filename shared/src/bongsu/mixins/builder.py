@@ -17,6 +17,7 @@ from bongsu.mixins.base import Base
 from bongsu.mixins.errors import WrongValueForLookup
 from bongsu.mixins.fields import Key, fields_of, key_of
 from bongsu.mixins.json_paths import JsonPart, json_order
+from bongsu.mixins.loaded import select_rows, without_deleted
 from bongsu.mixins.paths import Comparison, Place, comparisons, planned, relation_path, to_one_path
 from bongsu.mixins.q import Clause, Q, Where, compile_lookups, negated
 from bongsu.mixins.text import TextBytes
@@ -57,7 +58,7 @@ class Builder(Generic[M]):
 
     _where: tuple[ColumnElement[bool] | Comparison, ...] = ()
     _orders: tuple[Order, ...] = ()
-    _loads: tuple[ORMOption, ...] = ()
+    _loads: tuple[tuple[str, ORMOption], ...] = ()
     _limit: int | None = None
     _offset: int | None = None
     _lock: Lock | None = None
@@ -134,9 +135,10 @@ class Builder(Generic[M]):
     @property
     def statement(self) -> Select[M]:
         """The query as a plain `Select`."""
-        statement = self._ordered(_rows(self._model).where(*self._conditions()))
+        rows = select_rows(self._model, frozenset([name for name, _ in self._loads]))
+        statement = self._ordered(rows.where(*self._conditions()))
         if self._loads:
-            statement = statement.options(*self._loads)
+            statement = statement.options(*[option for _, option in self._loads])
         return self._locked(statement)
 
     def with_parameters(self) -> tuple[Select[M], dict[str, object] | None]:
@@ -255,23 +257,18 @@ class Builder(Generic[M]):
             raise WrongValueForLookup(f"order_by takes field names or SQL expressions, not {term!r}")
         return Order(term)
 
-    def _load(self, path: str, *, joined: bool) -> ORMOption:
-        first, *others = [_without_deleted(attribute) for attribute in relation_path(self._model, path)]
+    def _load(self, path: str, *, joined: bool) -> tuple[str, ORMOption]:
+        first, *others = [without_deleted(attribute) for attribute in relation_path(self._model, path)]
         option = joinedload(first) if joined else selectinload(first)
         for attribute in others:
             option = option.joinedload(attribute) if joined else option.selectinload(attribute)
-        return option
+        return first.key, option
 
     def __clause_element__(self) -> Select[Any]:
         """The keys of the rows, for a lookup that takes a list: `filter_by(author_id__in=Author.filter_by(…))`."""
         query = self._with(_loads=(), _lock=None)
         keys = query._ordered(select(*fields_of(self._model).key_columns).where(*query._conditions()))  # noqa: SLF001  # its own
         return select(*keys.subquery().c)  # a derived table: MySQL takes no LIMIT in IN
-
-
-@lru_cache(1024)
-def _rows(model: type[M]) -> Select[M]:
-    return select(model)
 
 
 def _terms(entity: Any, place: Place, *, descending: bool) -> tuple[ColumnElement[Any], ...]:  # noqa: ANN401  # a model or an alias
@@ -295,12 +292,6 @@ def own_order(name: str, *, descending: bool) -> Order:
 @lru_cache(1024)
 def _named_order(model: type[Base], term: str) -> Order:
     return Order(to_one_path(model, term.removeprefix("-")), term.startswith("-"))
-
-
-def _without_deleted(attribute: "QueryableAttribute[Any]") -> "QueryableAttribute[Any]":
-    target = attribute.property.mapper.class_
-    deleted_at = fields_of(target).deleted_at
-    return attribute if deleted_at is None else attribute.and_(getattr(target, deleted_at).is_(None))
 
 
 def as_count(value: object, what: str, lowest: int = 0) -> int:

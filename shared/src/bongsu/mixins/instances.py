@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, cast
 
-from sqlalchemy import inspect, select
+from sqlalchemy import inspect
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession, async_session
 from sqlalchemy.orm import InstanceState, RelationshipDirection, RelationshipProperty, Session, object_session
@@ -14,7 +14,7 @@ from sqlalchemy.orm.attributes import instance_state, set_attribute, set_committ
 from bongsu.mixins.base import Base
 from bongsu.mixins.errors import MixinError, NotFound, NotLoaded
 from bongsu.mixins.fields import fields_of, keys_among
-from bongsu.mixins.loaded import read_again
+from bongsu.mixins.loaded import read_again, select_rows
 from bongsu.mixins.memory import InUse, MemorySession, ShortSession
 from bongsu.mixins.pictures import restored_on_error
 from bongsu.mixins.unit import unit_of
@@ -279,7 +279,7 @@ def refresh_object(session: Session, instance: Base, names: Sequence[str]) -> No
     if not names and state.key is not None:
         model: type[Base] = state.class_
         condition = next(keys_among(model, [state.key[1]]))
-        if not read_again(session, [instance], select(model).where(condition)):
+        if not read_again(session, [instance], select_rows(model).where(condition)):
             raise NotFound(f"the row of {instance!r} is gone")
         return
     # The session of a call that only reads must not write what the object has unsaved.

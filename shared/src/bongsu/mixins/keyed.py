@@ -11,7 +11,7 @@ from bongsu.mixins.base import Base
 from bongsu.mixins.errors import MultipleFound, WrongValueForLookup
 from bongsu.mixins.fields import Fields, fields_of
 from bongsu.mixins.instances import set_values
-from bongsu.mixins.loaded import loaded_objects, read_again
+from bongsu.mixins.loaded import eager_loads, loaded_objects, read_again
 from bongsu.mixins.query import Query
 from bongsu.mixins.sessions import in_savepoint, write
 from bongsu.mixins.values import coerced
@@ -32,10 +32,10 @@ def load_by_key(model: type[M], key: tuple[object, ...]) -> Callable[[Session], 
         )
     parts = [coerced(coerce, part, what) for (coerce, what), part in zip(fields.key_checks, key, strict=True)]
     ident = parts[0] if len(parts) == 1 else tuple(parts)
-    deleted_at = fields.deleted_at
+    deleted_at, loads = fields.deleted_at, eager_loads(model)
 
     def load(session: Session) -> "M | None":  # quoted: else it is evaluated for each call
-        found = None if None in parts else session.get(model, ident)
+        found = None if None in parts else session.get(model, ident, options=loads)
         is_deleted = deleted_at is not None and found is not None and getattr(found, deleted_at) is not None
         return None if is_deleted else found
 
