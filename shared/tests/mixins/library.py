@@ -205,6 +205,7 @@ class Shelf(SoftDeleteMixin, LibraryModel):
 
 class Lamp(SoftDeleteMixin, LibraryModel):
     label: Mapped[str]
+    manual: Mapped[str | None] = mapped_column(deferred=True)
     shelf_id: Mapped[UUID | None] = mapped_column(ForeignKey("shelfs.id"))
     shelf: Mapped[Shelf | None] = relationship(back_populates="lamps")
 

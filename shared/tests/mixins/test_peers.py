@@ -428,6 +428,17 @@ class TestOther:
         with pytest.raises(MultipleFound, match="name"):
             await Author.get_or_create(name="x")
 
+    async def test_a_deferred_column_that_is_not_loaded_says_so(self, db: Database) -> None:
+        lamp = await Lamp.create(label="a", manual="turn it on")
+        assert (lamp.manual, Lamp(label="b").manual) == ("turn it on", None)
+        async with db.unit():
+            held = await Lamp.get(lamp.id)
+            for found in (held, await Lamp.query().one()):
+                with pytest.raises(NotLoaded, match=r'Lamp\.manual is not loaded: await \.refresh\("manual"\)'):
+                    _ = found.manual
+        await held.update(manual="turn it off")
+        assert held.manual == (await (await Lamp.get(lamp.id)).refresh("manual")).manual == "turn it off"
+
     async def test_a_relation_that_is_not_loaded_says_so(self, db: Database) -> None:
         author = await Author.create(email="kim")
         found = await Author.get(author.id)

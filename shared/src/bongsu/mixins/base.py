@@ -227,8 +227,8 @@ class _Attribute(InstrumentedAttribute[Any]):
         self.impl.set(state, instance.__dict__, value, None)
 
 
-class _Relation(_Attribute):
-    """A relation, which says how to load it where it is not loaded: async code cannot load it when it is read."""
+class _LoadedLater(_Attribute):
+    """A relation or deferred column, which says how to load it: async code cannot load it when it is read."""
 
     __slots__ = ()
     inherit_cache = True
@@ -242,9 +242,9 @@ class _Relation(_Attribute):
         except DetachedInstanceError:
             found = LoaderCallableStatus.PASSIVE_NO_RESULT
         if found is LoaderCallableStatus.PASSIVE_NO_RESULT:
+            in_query = f"use .load({self.key!r}) in the query, or " * (self.key in state.mapper.relationships)
             raise NotLoaded(
-                f"{type(instance).__name__}.{self.key} is not loaded: use .load({self.key!r}) in the query, or "
-                f'await .refresh("{self.key}")'
+                f'{type(instance).__name__}.{self.key} is not loaded: {in_query}await .refresh("{self.key}")'
             ) from None
         return found
 
@@ -254,7 +254,8 @@ def _watch(mapper: Mapper[Base], model: type[Base]) -> None:
     for each in (*mapper.column_attrs, *mapper.relationships):
         attribute = model.__dict__.get(each.key)
         if type(attribute) is InstrumentedAttribute:
-            attribute.__class__ = _Relation if each.key in mapper.relationships else _Attribute
+            is_later = each.key in mapper.relationships or each.deferred
+            attribute.__class__ = _LoadedLater if is_later else _Attribute
 
 
 def table_name(class_name: str) -> str:
