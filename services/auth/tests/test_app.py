@@ -1,6 +1,7 @@
 """The whole app: OpenAPI, health, unknown routes, log, storage."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import structlog
 
 from bongsu.identity.scopes import Role
 from bongsu.runtime.background import in_background
+from bongsu.runtime.documentation import read_texts
 from bongsu_auth.app import sweep_regularly
 from bongsu_auth.settings import AuthSettings
 from services.auth.tests.stage import PASSWORD, Stage, bearer
@@ -52,6 +54,18 @@ class TestOpenapi:
                 documented[path, name] = {"type": "null"} in schema.get("anyOf", [])
         assert len(accepted) > 5
         assert documented == accepted
+
+    async def test_every_title_is_translated_and_no_translation_is_left_over(self, stage: Stage) -> None:
+        english, korean = [
+            {
+                (path, method): operation["summary"]
+                for path, operations in (await stage.client.get(f"/auth/{name}")).json()["paths"].items()
+                for method, operation in operations.items()
+            }
+            for name in ("openapi.json", "openapi.ko.json")
+        ]
+        assert {title for title in korean.values() if not re.search("[가-힣]", title)} == set()
+        assert read_texts("bongsu_auth", "openapi.ko.json").keys() - set(english.values()) == set()
 
     async def test_documentation_pages_exist(self, stage: Stage) -> None:
         assert (await stage.client.get("/auth/docs")).status_code == 200

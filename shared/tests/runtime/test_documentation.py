@@ -36,6 +36,32 @@ class TestDocumentation:
                 assert (await client.get(f"/kitchen/{address}")).status_code == 200
         assert (await client.get("/kitchen/openapi.json")).json()["info"]["title"] == "Kitchen <1>"
 
+    @pytest.mark.parametrize(
+        ("query", "accepted", "language"),
+        [("", "ko-KR,en;q=0.5", "ko"), ("", "fr", "en"), ("?lang=en", "ko", "en"), ("?lang=ko", "en", "ko")],
+    )
+    async def test_page_is_in_the_language_asked_for(
+        self, client: httpx.AsyncClient, query: str, accepted: str, language: str
+    ) -> None:
+        page = (await client.get(f"/kitchen/docs{query}", headers={"Accept-Language": accepted})).text
+        assert f'<html lang="{language}">' in page
+        assert f'data-document="openapi{".ko" if language == "ko" else ""}.json"' in page
+        assert f'hreflang="{language}" aria-current="true"' in page
+
+    async def test_korean_document_has_korean_titles(self) -> None:
+        app = create_api(
+            title="Kitchen", version="1", prefix="/k", metrics=Metrics("k"), korean={"List the dishes": "요리 목록"}
+        )
+
+        @app.get("/dishes")
+        async def list_dishes() -> None:
+            """List the dishes. Newest first."""
+
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kitchen") as client:
+            documents = [(await client.get(f"/k/{name}")).json() for name in ("openapi.ko.json", "openapi.json")]
+        titles = [document["paths"]["/dishes"]["get"]["summary"] for document in documents]
+        assert titles == ["요리 목록", "List the dishes"]
+
     async def test_titles_of_operations_are_the_first_sentences_of_their_docstrings(self) -> None:
         app = create_api(title="Kitchen", version="1", prefix="/kitchen", metrics=Metrics("kitchen"))
 

@@ -20,6 +20,7 @@ from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, MixinError
 from bongsu.runtime.background import in_background
 from bongsu.runtime.dependencies import provide
+from bongsu.runtime.documentation import read_texts
 from bongsu.runtime.errors import ServiceError
 from bongsu.runtime.http import create_api, request_id_of
 from bongsu.runtime.logging import get_logger
@@ -232,6 +233,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         metrics=Metrics("auth"),
         lifespan=lifespan,
         max_body_bytes=MAX_BODY_BYTES,
+        korean=read_texts("bongsu_auth", "openapi.ko.json"),
     )
     provide(
         app,

@@ -10,6 +10,7 @@ from bongsu.identity.callers import Identity
 from bongsu.mixins import Database
 from bongsu.outbox.publisher import Publisher
 from bongsu.runtime.dependencies import provide
+from bongsu.runtime.documentation import read_texts
 from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.migrations import MigrationSet
@@ -68,6 +69,7 @@ def create_app(
         metrics=Metrics("notify"),
         lifespan=lifespan,
         max_body_bytes=MAX_BODY_BYTES,
+        korean=read_texts("bongsu_notify", "openapi.ko.json"),
     )
     subscriptions = Subscriptions(database, Authority(broker))
     lists = NotificationLists()

@@ -1,15 +1,19 @@
 """The pages that show an API's OpenAPI document, with their own files: no script of another site runs on our origin."""
 
+import copy
+import json
 import re
+from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import FastAPI, Response
-from fastapi.responses import HTMLResponse
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from bongsu.runtime import design
 from bongsu.runtime.errors import RouteNotFound
+from bongsu.runtime.negotiation import preferred_language
 
 _FOLDER: Final = files("bongsu.runtime") / "api_docs"
 _TYPES: Final = {
@@ -20,6 +24,7 @@ _TYPES: Final = {
     "tokens.css": "text/css",
     "mark.svg": "image/svg+xml",
 }
+_LANGUAGES: Final = ("en", "ko")
 _SENTENCE_END: Final = re.compile(r"\.(?:\s+|$)")
 # The library writes inline styles; scripts come from here only.
 _POLICY: Final = (
@@ -43,13 +48,40 @@ class Api(FastAPI):
         return super().openapi()
 
 
-def add_documentation(app: FastAPI, prefix: str) -> None:
-    """Add `{prefix}/docs` and the files that it needs below it."""
+def read_texts(package: str, name: str) -> dict[str, str]:
+    """Read a JSON file of texts by their English originals from a package."""
+    texts: dict[str, str] = json.loads((files(package) / name).read_text(encoding="utf-8"))
+    return texts
+
+
+def add_documentation(app: FastAPI, prefix: str, korean: Mapping[str, str]) -> None:
+    """Add `{prefix}/docs`, the files that it needs below it, and `{prefix}/openapi.ko.json`.
+
+    :param korean: Korean titles of operations by their English ones.
+    """
 
     @app.get(f"{prefix}/docs", include_in_schema=False)
-    def page() -> HTMLResponse:
+    def page(request: Request, lang: Annotated[str, Query(max_length=8)] = "") -> HTMLResponse:
+        accepted = request.headers.get("Accept-Language")
+        language = lang if lang in _LANGUAGES else preferred_language(accepted, _LANGUAGES, default="en")
         html = (_FOLDER / "page.html").read_text(encoding="utf-8").replace("{title}", escape(app.title))
-        return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"})
+        html = html.replace("{lang}", language)
+        html = html.replace("{document}", "openapi.ko.json" if language == "ko" else "openapi.json")
+        html = html.replace(f'hreflang="{language}"', f'hreflang="{language}" aria-current="true"')
+        headers = {
+            "Content-Security-Policy": _POLICY,
+            "X-Content-Type-Options": "nosniff",
+            "Vary": "Accept-Language",
+        }
+        return HTMLResponse(html, headers=headers)
+
+    @app.get(f"{prefix}/openapi.ko.json", include_in_schema=False)
+    def korean_document() -> JSONResponse:
+        document = copy.deepcopy(app.openapi())
+        for path in document["paths"].values():
+            for operation in path.values():
+                operation["summary"] = korean.get(operation["summary"], operation["summary"])
+        return JSONResponse(document)
 
     @app.get(f"{prefix}/docs/{{name}}", include_in_schema=False)
     def file(name: str) -> Response:

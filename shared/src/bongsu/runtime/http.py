@@ -68,12 +68,14 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
     description: str = "",
     max_body_bytes: int = 1024 * 1024,
     deadline_s: float | None = DEADLINE_S,
+    korean: Mapping[str, str] | None = None,
 ) -> FastAPI:
     """Build an empty API with the edge's conventions, `/healthz` and `/metrics`.
 
     :param prefix: where its OpenAPI document and pages are, e.g. `/auth` for `/auth/openapi.json`; None for neither.
     :param max_body_bytes: a larger body is answered with 413 before all of it is read.
     :param deadline_s: a request whose response has not started by then is answered with 503; None for no deadline.
+    :param korean: Korean titles of operations by their English ones.
     """
     app = Api(
         title=title,
@@ -89,7 +91,7 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
     app.state.metrics = metrics
     add_health(app)
     if prefix is not None:
-        add_documentation(app, prefix)
+        add_documentation(app, prefix, korean or {})
     app.add_exception_handler(errors.ServiceError, _service_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
