@@ -128,6 +128,26 @@ class TestGuard:
         counters = {(row.failures, row.pending) for row in await LoginFailures.query().all()}
         assert counters == {(1 if is_right else 2, 1)}
 
+    async def test_guess_that_stays_pending_lets_none_past_the_limit(self, each_stage: Stage) -> None:
+        """Its outcome came late, after a newer guess had prolonged the time of the pending ones."""
+        limits = GuessLimits(
+            each_stage.database,
+            per_account_and_address=2,
+            per_account=20,
+            per_address=100,
+            first_wait_s=900,
+            outcome_wait_s=0,
+            pending_for=timedelta(seconds=100),
+        )
+        slow = limits_of(each_stage, free=2, pending_for=timedelta(0))
+        async with limits.reserve(Attempt(EMAIL, "192.0.2.1")) as newer:
+            async with slow.reserve(Attempt(EMAIL, "192.0.2.1")) as late:
+                await LoginFailures.query().unfiltered().update(pending_until=newer.pending_until)
+            await slow.confirm(late)
+        await limits.confirm(newer)
+        assert {(row.failures, row.pending) for row in await LoginFailures.query().all()} == {(2, 1)}
+        assert [await guess(limits, right=right) for right in (False, True)] == ["wait", "wait"]
+
     async def test_right_secret_takes_only_its_own_guess_off_the_shared_counters(self, each_stage: Stage) -> None:
         limits = limits_of(each_stage)
         for network in (1, 1, 2):
