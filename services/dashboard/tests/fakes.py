@@ -11,6 +11,7 @@ from bongsu.contracts.rpc import (
     MODULES,
     BotPermission,
     BotStatus,
+    DelegatedGuilds,
     GuildChannel,
     GuildDetail,
     GuildHistory,
@@ -286,6 +287,7 @@ class FakeBot:
     delegations: dict[int, ModuleDelegation] = field(default_factory=dict)
     delegates: dict[UUID, set[int]] = field(default_factory=dict)
     delegated_calls: int = 0
+    delegated_page: int = 20
     left: list[int] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
 
@@ -349,11 +351,13 @@ class FakeBot:
             known[module] = state
         return state
 
-    async def list_delegated(self, user_id: UUID, ids: Sequence[int]) -> frozenset[int]:
+    async def list_delegated(self, user_id: UUID, ids: Sequence[int], *, after: int | None = None) -> DelegatedGuilds:
         self.delegated_calls += 1
         if self.silent:
             raise BotSilent
-        return frozenset(ids) & self.delegates.get(user_id, set())
+        found = sorted(one for one in set(ids) & self.delegates.get(user_id, set()) if one > (after or -1))
+        page = found[: self.delegated_page]
+        return DelegatedGuilds(ids=tuple(page), next=page[-1] if len(found) > len(page) else None)
 
     async def load_delegation(self, guild_id: int) -> ModuleDelegation:
         if self.silent:

@@ -16,6 +16,8 @@ from bongsu.contracts.rpc import (
 )
 from bongsu.identity.models import AuditEntry
 from bongsu.identity.vault import Vault
+from bongsu_bot.delegations.handlers import MAX_CHECKS
+from bongsu_bot.delegations.models import GuildDelegation
 from bongsu_bot.shards.runner import Runner
 from services.bot.tests.actors import Actor, make_actor
 from services.bot.tests.discord import BEACON_HILL, HANEUL, JAMES, SEOUL_DEVELOPERS, Discord
@@ -154,6 +156,20 @@ class TestDelegation:
         assert await delegated(broker, helper) == ()
         with pytest.raises(RpcError, match="forbidden"):
             await set_module(broker, helper)
+
+    async def test_guilds_beyond_a_page_follow_on_request(
+        self, broker: MemoryBroker, manager: Actor, helper: Actor
+    ) -> None:
+        await delegate(broker, manager)
+        others = range(1, MAX_CHECKS + 1)
+        for guild_id in others:
+            await GuildDelegation.create(guild_id=guild_id, role_id=1, revision=1, idempotency_key="key-0009")
+        ids = (*others, SEOUL_DEVELOPERS)
+        first = await ask(broker, DelegatedGuildsRequest(user_id=helper.user_id, ids=ids), deadline_s=DEADLINE_S)
+        assert (first.ids, first.next) == ((), MAX_CHECKS)
+        request = DelegatedGuildsRequest(user_id=helper.user_id, ids=ids, after=first.next)
+        second = await ask(broker, request, deadline_s=DEADLINE_S)
+        assert (second.ids, second.next) == ((SEOUL_DEVELOPERS,), None)
 
     async def test_user_without_a_discord_account_has_no_guilds(
         self, broker: MemoryBroker, manager: Actor, vault: Vault

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from bongsu.contracts.rpc import BotStatus, GuildChannel, GuildRole, ModuleDelegation
+from bongsu.contracts.rpc import BotStatus, DelegatedGuilds, GuildChannel, GuildRole, ModuleDelegation
 from services.dashboard.tests.fakes import JUN, MINA, FakeBot, FakeDirectory, a_detail, a_guild, a_summary, a_user
 from services.dashboard.tests.stage import Stage, text_of
 
@@ -105,6 +105,19 @@ class TestDelegate:
         assert (await browser.post(MODULES, MODULE)).status_code == 303
         assert stage.bot.modules[GUILD]["feed"].enabled
 
+    async def test_list_leads_to_the_servers_that_were_not_checked_yet(self, stage: Stage) -> None:
+        jun, second = stage.accounts.users[JUN], 10 << 22
+        stage.directory.others_of[JUN].append(a_guild(second, "Beacon Hill"))
+        stage.bot.delegates[jun.id] = {GUILD, second}
+        stage.bot.delegated_page = 1
+        browser = stage.browser(JUN)
+        page = await browser.get("/guilds")
+        assert f'href="/guilds/{second}/modules"' not in page.text
+        assert f'href="/guilds?delegated_after={GUILD}"' in page.text
+        following = await browser.get(f"/guilds?delegated_after={GUILD}")
+        assert f'href="/guilds/{second}/modules"' in following.text
+        assert "delegated_after" not in following.text
+
     async def test_list_waits_once_for_all_that_it_asks_the_bot(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -115,9 +128,11 @@ class TestDelegate:
             await together.wait()
             return await fetch_status(counted=counted)
 
-        async def list_delegated_together(user_id: UUID, ids: Sequence[int]) -> frozenset[int]:
+        async def list_delegated_together(
+            user_id: UUID, ids: Sequence[int], *, after: int | None = None
+        ) -> DelegatedGuilds:
             await together.wait()
-            return await list_delegated(user_id, ids)
+            return await list_delegated(user_id, ids, after=after)
 
         monkeypatch.setattr(stage.bot, "fetch_status", fetch_status_together)
         monkeypatch.setattr(stage.bot, "list_delegated", list_delegated_together)

@@ -330,9 +330,10 @@ class DelegationPutRequest(GuildCommand[ModuleDelegation]):
 
 
 class DelegatedGuilds(RpcAnswer):
-    """The IDs of guilds."""
+    """The IDs of guilds. For those that were not checked yet, ask with `next` as `after`."""
 
     ids: tuple[Snowflake, ...] = ()
+    next: Snowflake | None = None
 
 
 class DelegatedGuildsRequest(RpcRequest[DelegatedGuilds]):
@@ -344,6 +345,7 @@ class DelegatedGuildsRequest(RpcRequest[DelegatedGuilds]):
     method: Literal["delegated_guilds"] = "delegated_guilds"
     user_id: UUID
     ids: tuple[Snowflake, ...] = Field(max_length=GUILDS_PAGE)
+    after: Snowflake | None = None
 
 
 class ChannelAuthority(RpcAnswer):

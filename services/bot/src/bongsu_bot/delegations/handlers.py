@@ -72,7 +72,8 @@ class DelegationHandlers:
 
     async def list_delegated(self, request: DelegatedGuildsRequest, _call: Call) -> DelegatedGuilds:
         """Ask Discord for the user's roles in those of the guilds that have a delegation."""
-        roles = await self._database.run(service.list_roles, request.ids)
+        ids = [one for one in request.ids if one > (request.after or -1)]
+        roles = await self._database.run(service.list_roles, ids)
         if not roles:
             return DelegatedGuilds()
         try:
@@ -90,7 +91,10 @@ class DelegationHandlers:
 
         checked = [*roles.items()][:MAX_CHECKS]
         found = await asyncio.gather(*(has_role(*one) for one in checked))
-        return DelegatedGuilds(ids=tuple(one[0] for one, is_one in zip(checked, found, strict=True) if is_one))
+        return DelegatedGuilds(
+            ids=tuple(one[0] for one, is_one in zip(checked, found, strict=True) if is_one),
+            next=checked[-1][0] if len(roles) > len(checked) else None,
+        )
 
     def _list_roles(self, guild_id: int) -> tuple[GuildRole, ...]:
         guild = self._find_guild(guild_id)

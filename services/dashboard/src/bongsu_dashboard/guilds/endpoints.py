@@ -49,13 +49,16 @@ async def show_list(
     fresh: bool = False,
     linked: str | None = None,
     error: str | None = None,
+    delegated_after: Annotated[int | None, Query(ge=0, lt=2**64)] = None,
 ) -> Response:
     if linked is not None or error is not None:
         return render.redirect("/guilds", flash=flash_of_linking(error))
     waiting = pending.guild_ids(render)
     try:
         shown_to = None if render.is_partial else user.id
-        overview = await guilds.load_overview(render.browser, shown_to, pending=waiting, fresh=fresh)
+        overview = await guilds.load_overview(
+            render.browser, shown_to, pending=waiting, fresh=fresh, delegated_after=delegated_after
+        )
     except DiscordNotLinked as missing:
         return render("guilds/link.html", again=missing.again)
     show = show if show in FILTERS else "all"
@@ -72,6 +75,7 @@ async def show_list(
         bot=overview.guilds.bot,
         summary=overview.summary,
         delegated=overview.delegated,
+        delegated_next=overview.delegated_next,
         flash="ok.bot_added" if joined else None,
     )
     return pending.remove(render, page, *joined) if joined else page

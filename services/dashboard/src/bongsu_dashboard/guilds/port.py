@@ -7,6 +7,7 @@ from uuid import UUID
 from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.rpc import (
     BotStatus,
+    DelegatedGuilds,
     GuildDetail,
     GuildHistory,
     GuildModules,
@@ -75,8 +76,8 @@ class Bot(Protocol):
         :raises ChannelNotWritable: the bot does not see the channel.
         """
 
-    async def list_delegated(self, user_id: UUID, ids: Sequence[int]) -> frozenset[int]:
-        """Return those of the guilds whose modules the user may manage by a role that the user has now."""
+    async def list_delegated(self, user_id: UUID, ids: Sequence[int], *, after: int | None = None) -> DelegatedGuilds:
+        """Return a page of those of the guilds whose modules the user may manage by a role that the user has now."""
 
     async def load_delegation(self, guild_id: int) -> ModuleDelegation:
         """Return which role may manage the modules of a guild."""

@@ -10,6 +10,7 @@ from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.rpc import (
     GUILDS_PAGE,
     BotStatus,
+    DelegatedGuilds,
     DelegatedGuildsRequest,
     DelegationGetRequest,
     DelegationPutRequest,
@@ -128,11 +129,11 @@ class RpcBot:
                 raise ChannelNotWritable from error
             raise Forbidden(error.detail, code=error.code) from error
 
-    async def list_delegated(self, user_id: UUID, ids: Sequence[int]) -> frozenset[int]:
+    async def list_delegated(self, user_id: UUID, ids: Sequence[int], *, after: int | None = None) -> DelegatedGuilds:
         if not ids:
-            return frozenset()
-        request = DelegatedGuildsRequest(user_id=user_id, ids=tuple(ids[:GUILDS_PAGE]))
-        return frozenset((await self._ask(request, self._timeout_s)).ids)
+            return DelegatedGuilds()
+        request = DelegatedGuildsRequest(user_id=user_id, ids=tuple(ids[:GUILDS_PAGE]), after=after)
+        return await self._ask(request, self._timeout_s)
 
     async def load_delegation(self, guild_id: int) -> ModuleDelegation:
         try:

@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from bongsu.contracts.guilds import GuildSummary
-from bongsu.contracts.rpc import GuildChannel, GuildDetail
+from bongsu.contracts.rpc import DelegatedGuilds, GuildChannel, GuildDetail
 from bongsu.runtime.background import together
 from bongsu.runtime.errors import Unavailable
 from bongsu_dashboard.browser import Browser, Redirect
@@ -51,12 +51,13 @@ class GuildList:
 class GuildOverview:
     """The page of the guilds. `summary` is None while notify does not answer.
 
-    `delegated` are guilds that the user does not manage, but whose modules.
+    `delegated` are guilds that the user does not manage, but whose modules; `delegated_next`, after which more follow.
     """
 
     guilds: GuildList
     summary: Summary | None
     delegated: tuple[ManagedGuild, ...] = ()
+    delegated_next: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,13 @@ class Guilds:
         self._notify = notify
 
     async def load_overview(
-        self, browser: Browser, user_id: UUID | None, *, pending: frozenset[int], fresh: bool
+        self,
+        browser: Browser,
+        user_id: UUID | None,
+        *,
+        pending: frozenset[int],
+        fresh: bool,
+        delegated_after: int | None = None,
     ) -> GuildOverview:
         """Load every part at the same time.
 
@@ -108,14 +115,16 @@ class Guilds:
         :raises DiscordNotLinked: the account has no Discord identity.
         """
 
-        async def load_guilds() -> tuple[GuildList, tuple[ManagedGuild, ...]]:
+        async def load_guilds() -> tuple[GuildList, DelegatedGuilds, Sequence[ManagedGuild]]:
             managed = await self._load_managed(browser, fresh=fresh)
-            return await together(self._list(managed, pending), self._list_delegated(managed.others, user_id))
+            listed = self._list_delegated(managed.others, user_id, delegated_after)
+            return *await together(self._list(managed, pending), listed), managed.others
 
-        (found, delegated), summary = await together(
+        (found, delegated, others), summary = await together(
             load_guilds(), load_summary(self._notify, browser, datetime.now(UTC))
         )
-        return GuildOverview(found, summary, delegated)
+        named = tuple(guild for guild in others if guild.id in delegated.ids)
+        return GuildOverview(found, summary, named, delegated.next)
 
     async def list_managed(self, browser: Browser, *, pending: frozenset[int], fresh: bool = False) -> GuildList:
         """List the guilds that the user manages: trouble first, then those with the bot, then by name.
@@ -178,7 +187,7 @@ class Guilds:
         except GuildNotFound:
             others = await self._directory.list_managed(browser, fresh=False)
             guild = next((one for one in others.others if one.id == guild_id), None)
-            if guild is None or guild_id not in await self._bot.list_delegated(user_id, [guild_id]):
+            if guild is None or guild_id not in (await self._bot.list_delegated(user_id, [guild_id])).ids:
                 raise
         return _build_page(guild, await self._ask_bot(guild_id), frozenset(), is_manager=False)
 
@@ -224,15 +233,16 @@ class Guilds:
                 pass
         return await self._directory.list_managed(browser, fresh=False)
 
-    async def _list_delegated(self, others: Sequence[ManagedGuild], user_id: UUID | None) -> tuple[ManagedGuild, ...]:
-        """Return those of the guilds whose modules the user manages; none while the bot does not answer."""
+    async def _list_delegated(
+        self, others: Sequence[ManagedGuild], user_id: UUID | None, after: int | None
+    ) -> DelegatedGuilds:
+        """Return a page of those of the guilds whose modules the user manages; none while the bot does not answer."""
         if user_id is None:
-            return ()
+            return DelegatedGuilds()
         try:
-            found = await self._bot.list_delegated(user_id, [guild.id for guild in others])
+            return await self._bot.list_delegated(user_id, [guild.id for guild in others], after=after)
         except BotSilent:
-            return ()
-        return tuple(guild for guild in others if guild.id in found)
+            return DelegatedGuilds()
 
     async def _ask_bot(self, guild_id: int) -> "_Answers":
         return _Answers(
