@@ -15,6 +15,7 @@ from bongsu.contracts.rpc import (
     GuildChannel,
     GuildDetail,
     GuildHistory,
+    GuildList,
     GuildModules,
     GuildRole,
     ModuleDelegation,
@@ -308,6 +309,13 @@ class FakeBot:
             raise BotSilent
         return {guild_id: self.known[guild_id] for guild_id in ids if guild_id in self.known}
 
+    async def list_all_guilds(self, *, after: int | None, limit: int) -> GuildList:
+        if self.silent:
+            raise BotSilent
+        found = [one for key, one in sorted(self.known.items()) if key > (after or 0) and one.status != "left"]
+        page = found[:limit]
+        return GuildList(guilds=tuple(page), next=page[-1].id if len(found) > limit else None)
+
     async def load_detail(self, guild_id: int) -> GuildDetail | None:
         if self.silent:
             raise BotSilent
@@ -380,7 +388,7 @@ class FakeBot:
             self.delegations[guild_id] = known
         return known
 
-    async def leave_guild(self, guild_id: int, *, assertion: str, key: str) -> None:
+    async def leave_guild(self, guild_id: int, *, assertion: str, key: str, as_administrator: bool = False) -> None:
         if self.silent:
             raise BotSilent
         if self.forbids:
@@ -389,7 +397,7 @@ class FakeBot:
             raise RemovalUnknown
         if key in self.keys and guild_id in self.known:
             raise RemovalOutdated
-        assert assertion.endswith(f"|guild_leave|{guild_id}")
+        assert assertion.endswith(f"|{'guild_expel' if as_administrator else 'guild_leave'}|{guild_id}")
         if key not in self.keys:
             self.keys.add(key)
             self.left.append(guild_id)

@@ -23,6 +23,11 @@ class NotAManager(errors.Forbidden):
     detail = "You need the Manage Server permission"
 
 
+class NotAnAdministrator(errors.Forbidden):
+    code = "forbidden"
+    detail = "You need the role administrator"
+
+
 class GuildNotFound(errors.NotFound):
     code = "guild_not_found"
     detail = "The bot is not in this server"

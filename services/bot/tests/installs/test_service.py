@@ -8,7 +8,8 @@ from bongsu.mixins import Database
 from bongsu_bot.deleted_users.service import forget
 from bongsu_bot.guilds import service as guilds
 from bongsu_bot.guilds.service import GuildSnapshot
-from bongsu_bot.history.service import list_history
+from bongsu_bot.history.service import find_adders, list_history
+from bongsu_bot.installs.models import GuildInstall
 from bongsu_bot.installs.service import WINDOW, record
 
 GUILD = 8 << 22
@@ -45,6 +46,17 @@ class TestInstalls:
             await record(installed(user))
         await record(installed(user))
         assert await adders() == ["김봉수"]
+
+    async def test_list_of_guilds_names_who_added_the_bot_last(self, database: Database) -> None:
+        del database
+        user = await make_user()
+        await record(installed(user, ago=WINDOW / 2))
+        await guilds.upsert(SNAPSHOT)
+        assert await find_adders([GUILD, GUILD + 1]) == {GUILD: "김봉수"}
+        await GuildInstall.filter_by(guild_id=GUILD).delete()
+        await guilds.mark_left(GUILD)
+        await guilds.upsert(SNAPSHOT)
+        assert await find_adders([GUILD]) == {}
 
     async def test_old_report_names_no_later_addition(self, database: Database) -> None:
         del database

@@ -7,8 +7,8 @@ from pydantic import SecretStr
 from bongsu.broker import RpcError, RpcTimeout
 from bongsu.broker.memory import MemoryBroker
 from bongsu.broker.requests import ask
-from bongsu.contracts.rpc import GuildLeaveRequest
-from bongsu.identity.models import AuditEntry
+from bongsu.contracts.rpc import GuildExpelRequest, GuildLeave, GuildLeaveRequest
+from bongsu.identity.models import AuditEntry, User
 from bongsu.identity.tokens import SigningKey
 from bongsu.identity.vault import Vault
 from bongsu_bot.guilds import service
@@ -16,7 +16,7 @@ from bongsu_bot.guilds.models import Guild
 from bongsu_bot.guilds.service import GuildSnapshot
 from bongsu_bot.leave_requests.models import LeaveRequest
 from bongsu_bot.leave_requests.service import CLAIM_S
-from services.bot.tests.actors import make_actor
+from services.bot.tests.actors import Actor, make_actor
 from services.bot.tests.conftest import StartBot, becomes
 from services.bot.tests.discord import (
     BEACON_HILL,
@@ -234,3 +234,44 @@ class TestWithoutTheGateway:
         async with start_bot(until_ready=False, token=SecretStr("wrong")):
             actor = await make_actor(vault, MINJI)
             assert await refused(broker, await actor.leave(SEOUL_DEVELOPERS)) == "bot_not_ready"
+
+
+async def expel(broker: MemoryBroker, actor: Actor, *, method: str = "guild_expel") -> GuildLeave:
+    """Make the bot leave a server, as an administrator of the project."""
+    assertion = await actor.assertion(SEOUL_DEVELOPERS, method=method)
+    request = GuildExpelRequest(guild_id=SEOUL_DEVELOPERS, assertion=assertion, idempotency_key="key-0001")
+    return await ask(broker, request, deadline_s=DEADLINE_S)
+
+
+@pytest.mark.usefixtures("bot")
+class TestExpel:
+    async def test_expel_leaves_once_when_an_administrator_manages_nothing(
+        self, discord: Discord, broker: MemoryBroker, vault: Vault
+    ) -> None:
+        actor = await make_actor(vault, None)
+        await User.filter_by(id=actor.user_id).update(role="administrator")
+        answers = await asyncio.gather(*(expel(broker, actor) for _ in range(3)))
+        assert len({answer.left_at for answer in answers}) == 1
+        assert (await discord.state())["leaves"] == 1
+        audited = await AuditEntry.filter_by(action="guild.expelled").one()
+        assert (audited.actor_id, audited.target) == (actor.user_id, f"guild:{SEOUL_DEVELOPERS}")
+        assert await AuditEntry.filter_by(action="guild.left").count() == 0
+
+    @pytest.mark.parametrize("change", [{"role": "manager"}, {"role": "administrator", "status": "blocked"}])
+    async def test_expel_is_refused_when_the_user_is_no_active_administrator(
+        self, change: dict[str, str], discord: Discord, broker: MemoryBroker, vault: Vault
+    ) -> None:
+        actor = await make_actor(vault, MINJI)
+        await User.filter_by(id=actor.user_id).update(**change)
+        with pytest.raises(RpcError, match=r"forbidden|assertion_refused"):
+            await expel(broker, actor)
+        assert await is_in(discord, SEOUL_DEVELOPERS)
+
+    async def test_expel_refuses_an_assertion_for_leaving(
+        self, discord: Discord, broker: MemoryBroker, vault: Vault
+    ) -> None:
+        actor = await make_actor(vault, MINJI)
+        await User.filter_by(id=actor.user_id).update(role="administrator")
+        with pytest.raises(RpcError, match="assertion_refused"):
+            await expel(broker, actor, method="guild_leave")
+        assert await is_in(discord, SEOUL_DEVELOPERS)

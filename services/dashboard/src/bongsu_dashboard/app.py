@@ -16,6 +16,8 @@ from bongsu_dashboard.accounts import endpoints as accounts
 from bongsu_dashboard.accounts.http import HttpAuthClient
 from bongsu_dashboard.accounts.port import AuthClient
 from bongsu_dashboard.accounts.service import Accounts
+from bongsu_dashboard.all_guilds import endpoints as all_guilds
+from bongsu_dashboard.all_guilds.service import AllGuilds
 from bongsu_dashboard.audit import endpoints as audit
 from bongsu_dashboard.audit.http import HttpAuditClient
 from bongsu_dashboard.audit.port import AuditClient
@@ -131,6 +133,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         GuildMessages(guilds_service, ports.notify),
         Modules(guilds_service, ports.directory, ports.bot),
         GuildAccess(guilds_service, ports.directory, ports.bot),
+        AllGuilds(ports.directory, ports.bot),
         Home(guilds_service, ports.notify),
     )
     metrics = Metrics("dashboard")
@@ -153,6 +156,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         second_factor.account_router,
         leaving.router,
         users.router,
+        all_guilds.router,
         keys.router,
         audit.router,
     ):

@@ -125,6 +125,8 @@ class TestPages:
             (managing, "/users"),
             (managing, f"/users/{LEE}"),
             (managing, "/audit"),
+            (managing, "/admin/guilds"),
+            (managing, f"/admin/guilds/{ACTIVE}"),
             (managing, "/audit?actor=nobody@example.com"),
             (cut_off, "/"),
             (cut_off, "/guilds"),

@@ -28,7 +28,7 @@ def routes_of(app: FastAPI) -> list[tuple[str, str]]:
         (method, route.path.format(guild_id=GUILD))
         for router in routers
         for route in router.routes
-        if isinstance(route, APIRoute) and "{guild_id}" in route.path
+        if isinstance(route, APIRoute) and route.path.startswith("/guilds/{guild_id}")
         for method in route.methods or ()
     )
 

@@ -19,6 +19,7 @@ _Other = Literal[
     "discord.install_begun",
     "discord_command.authorised",
     "discord_command.refused",
+    "guild.expelled",
     "guild.left",
     "guild.module_changed",
     "guild.modules_delegated",

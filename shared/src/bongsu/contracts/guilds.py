@@ -17,7 +17,10 @@ GuildStatus = Literal["active", "left", "unavailable"]
 
 
 class GuildSummary(Wire):
-    """A guild as the bot knows it. `icon` is Discord's hash; `member_count` may lag behind."""
+    """A guild as the bot knows it. `icon` is Discord's hash; `member_count` may lag behind.
+
+    `added_by`: the name of the user who added the bot; only in the list of all guilds, and None where it is not known.
+    """
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -29,6 +32,7 @@ class GuildSummary(Wire):
     status: GuildStatus
     joined_at: datetime | None = None
     left_at: datetime | None = None
+    added_by: str | None = None
 
 
 class GuildJoined(Wire):

@@ -132,7 +132,7 @@ class GuildList(RpcAnswer):
 
 
 class GuildListRequest(RpcRequest[GuildList]):
-    """List the guilds that the bot is in; with `ids`, those of them that the bot is or was in.
+    """List the guilds that the bot is in, with who added it; with `ids`, those of them that the bot is or was in.
 
     The answer comes from the bot's database, also while Discord is down. A guild whose shard is not connected is
     `unavailable`.
@@ -241,6 +241,12 @@ class GuildLeaveRequest(GuildCommand[GuildLeave]):
     """Leave a guild, on behalf of a user who manages it."""
 
     method: Literal["guild_leave"] = "guild_leave"
+
+
+class GuildExpelRequest(GuildCommand[GuildLeave]):
+    """Leave a guild, on behalf of an administrator of the project, who need not manage it."""
+
+    method: Literal["guild_expel"] = "guild_expel"
 
 
 ModuleName = Literal["feed", "log"]

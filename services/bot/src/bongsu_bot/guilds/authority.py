@@ -2,9 +2,10 @@
 
 from uuid import UUID
 
-from bongsu.identity.models import LinkedAccount
+from bongsu.identity.models import LinkedAccount, User
+from bongsu.identity.scopes import Role
 from bongsu.mixins import Database
-from bongsu_bot.errors import ChannelNotFound, NotAManager, NotLinked, needs_database
+from bongsu_bot.errors import ChannelNotFound, NotAManager, NotAnAdministrator, NotLinked, needs_database
 from bongsu_bot.guilds.port import ADMINISTRATOR, MANAGE_GUILD, ChannelInfo, GuildDirectory, GuildPermissions
 
 
@@ -36,6 +37,17 @@ class Managers:
         """
         discord_user = await self.find_discord_user(user_id)
         return await require_manager(self._directory, guild_id, discord_user, or_role=or_role)
+
+    async def require_administrator(self, user_id: UUID) -> None:
+        """Check that a user is an administrator of the project.
+
+        :raises NotAnAdministrator: the user has a lower role, or is blocked.
+        :raises BotNotReady: the database does not answer.
+        """
+        with needs_database():
+            user = await self._database.run(User.get_or_none, user_id)
+        if user is None or not user.is_active or not Role(user.role).includes(Role.ADMINISTRATOR):
+            raise NotAnAdministrator
 
     async def require_for_channel(self, channel_id: int, user_id: UUID) -> tuple[ChannelInfo, GuildPermissions]:
         """Return a channel and its guild, which the user manages.

@@ -1,8 +1,11 @@
 """The RPC methods about guilds."""
 
+from collections.abc import Mapping
+
 from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.rpc import GuildCount, GuildCountRequest, GuildList, GuildListRequest, shard_of
 from bongsu_bot.guilds import service
+from bongsu_bot.history.service import find_adders
 from bongsu_bot.rpc.registry import Call, Registry
 from bongsu_bot.shards.assignment import ShardAssignment
 from bongsu_bot.shards.handlers import ShardHandlers
@@ -28,14 +31,19 @@ class GuildHandlers:
 
     async def list_guilds(self, request: GuildListRequest, call: Call) -> GuildList:
         """List guilds, by their IDs or page by page. A guild whose shard is not connected is unavailable."""
+        added_by: Mapping[int, str | None] = {}
         if request.ids is not None:
             found, following = await service.find(request.ids), None
         else:
             found, following = await service.list_page(after=request.after or 0, limit=request.limit)
+            added_by = await find_adders([guild.id for guild in found])
         shards = {shard_of(guild.id, self._shards.total) for guild in found}
         health = await self._health.ask_shards(shards, call, counted=False)
         disconnected = {one.shard for one in health if one.state != "connected"}
-        guilds = [GuildSummary.model_validate(guild) for guild in found]
+        guilds = [
+            GuildSummary.model_validate(guild).model_copy(update={"added_by": added_by.get(guild.id)})
+            for guild in found
+        ]
         return GuildList(
             guilds=tuple(
                 guild.model_copy(update={"status": "unavailable"})

@@ -1,5 +1,6 @@
 """What happened in a guild: its changes, which are kept, and the uses of commands of the last days."""
 
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -27,6 +28,15 @@ async def record_command(guild_id: int, command: str, outcome: CommandOutcome) -
     oldest = datetime.now(UTC) - COMMANDS_KEPT
     await CommandUseEntry.filter_by(guild_id=guild_id, created_at__lt=oldest).delete()
     return []
+
+
+async def find_adders(guild_ids: Collection[int]) -> Mapping[int, str | None]:
+    """Return who last added the bot to each guild, by name or address, where it is known."""
+    added = await GuildChangeEntry.filter_by(guild_id__in=list(guild_ids), kind="added").order_by("id").all()
+    newest = {change.guild_id: change.actor_id for change in added}
+    actors = {actor for actor in newest.values() if actor is not None}
+    users = {user.id: user.name or user.email_norm for user in await User.filter_by(id__in=list(actors)).all()}
+    return {guild: users[actor] for guild, actor in newest.items() if actor is not None and actor in users}
 
 
 async def list_history(guild_id: int, *, limit: int) -> GuildHistory:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
+from bongsu.contracts.audit import AuditAction
 from bongsu.contracts.rpc import guild_target
 from bongsu.identity import audit
 from bongsu.identity.audit import Actor
@@ -46,12 +47,14 @@ class LeaveRequests:
         self._recorder = recorder
         self._leaving: set[asyncio.Task[datetime]] = set()
 
-    async def leave(self, actor_id: UUID, guild_id: int, key: str) -> datetime:
+    async def leave(self, actor_id: UUID, guild_id: int, key: str, *, as_administrator: bool = False) -> datetime:
         """Leave a guild, and return when the bot left it: the same time for the same user and key.
 
         If the caller's deadline cancels this while Discord is leaving the guild, the work goes on and its outcome is
         stored: a later request with the same key returns it.
 
+        :param as_administrator: the user acts as an administrator of the project, and need not manage the guild.
+        :raises NotAnAdministrator: the user has a lower role.
         :raises NotLinked: the user has no Discord account.
         :raises NotAManager: the user does not manage the guild.
         :raises GuildNotFound: the bot is not in the guild.
@@ -64,12 +67,13 @@ class LeaveRequests:
             await self._require_absence(guild_id)
             return claim.request.left_at
         try:
-            is_member = await self._authorise(claim)
+            is_member = await self._authorise(claim, as_administrator=as_administrator)
         except BaseException as error:
             is_refused = isinstance(error, ServiceError) and not isinstance(error, Unavailable)
             await self._database.run(_delete if is_refused else _release, claim.request)
             raise
-        leaving = asyncio.create_task(self._leave(claim.request, is_member=is_member), name=f"leave guild {guild_id}")
+        work = self._leave(claim.request, is_member=is_member, as_administrator=as_administrator)
+        leaving = asyncio.create_task(work, name=f"leave guild {guild_id}")
         self._leaving.add(leaving)
         leaving.add_done_callback(self._finish)
         return await asyncio.shield(leaving)
@@ -89,17 +93,23 @@ class LeaveRequests:
             return
         raise RequestOutdated
 
-    async def _authorise(self, claim: Claim) -> bool:
-        """Check the user's authority over REST, and return whether the bot still is in the guild."""
+    async def _authorise(self, claim: Claim, *, as_administrator: bool) -> bool:
+        """Check the user's authority, and return whether the bot still is in the guild, as Discord says now."""
+        guild_id, actor_id = claim.request.guild_id, claim.request.actor_id
+        if as_administrator:
+            await self._managers.require_administrator(actor_id)
         try:
-            await self._managers.require_for_guild(claim.request.guild_id, claim.request.actor_id)
+            if as_administrator:
+                await self._directory.get_permissions(guild_id)
+            else:
+                await self._managers.require_for_guild(guild_id, actor_id)
         except GuildNotFound:
             if claim.is_retry:
                 return False  # the earlier attempt left the guild, and its answer was lost
             raise
         return True
 
-    async def _leave(self, request: LeaveRequest, *, is_member: bool) -> datetime:
+    async def _leave(self, request: LeaveRequest, *, is_member: bool, as_administrator: bool) -> datetime:
         if is_member:
             try:
                 await self._directory.leave(request.guild_id)
@@ -108,7 +118,7 @@ class LeaveRequests:
                 raise
         left_at = datetime.now(UTC)
         log.info("guild.leave_done", guild_id=request.guild_id, actor_id=str(request.actor_id))
-        await self._database.run(_complete, request, left_at)
+        await self._database.run(_complete, request, left_at, "guild.expelled" if as_administrator else "guild.left")
         # The gateway may be down, and then reports nothing.
         self._recorder.record([], mark_left, request.guild_id)
         return left_at
@@ -133,9 +143,9 @@ async def _claim(actor_id: UUID, guild_id: int, key: str) -> Claim:
     return Claim(found, is_own=claimed == 1, is_retry=True)
 
 
-async def _complete(request: LeaveRequest, left_at: datetime) -> None:
+async def _complete(request: LeaveRequest, left_at: datetime, action: AuditAction) -> None:
     await LeaveRequest.filter_by(id=request.id).update(left_at=left_at)
-    await audit.record("guild.left", Actor(request.actor_id), target=guild_target(request.guild_id))
+    await audit.record(action, Actor(request.actor_id), target=guild_target(request.guild_id))
 
 
 async def _release(request: LeaveRequest) -> None:

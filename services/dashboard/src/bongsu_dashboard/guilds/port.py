@@ -10,6 +10,7 @@ from bongsu.contracts.rpc import (
     DelegatedGuilds,
     GuildDetail,
     GuildHistory,
+    GuildList,
     GuildModules,
     ModuleDelegation,
     ModuleName,
@@ -48,6 +49,9 @@ class Bot(Protocol):
 
     async def list_guilds(self, ids: Sequence[int]) -> Mapping[int, GuildSummary]:
         """Return those of the guilds that the bot is or was in."""
+
+    async def list_all_guilds(self, *, after: int | None, limit: int) -> GuildList:
+        """Return a page of all guilds that the bot is in, for administrators."""
 
     async def load_detail(self, guild_id: int) -> GuildDetail | None:
         """Return what the bot may do in a guild; None if the bot is not in it."""
@@ -92,10 +96,11 @@ class Bot(Protocol):
         :raises RoleUnknown: the guild has no such role.
         """
 
-    async def leave_guild(self, guild_id: int, *, assertion: str, key: str) -> None:
+    async def leave_guild(self, guild_id: int, *, assertion: str, key: str, as_administrator: bool = False) -> None:
         """Leave a guild, once for each `key`; do nothing if the bot is not in it.
 
-        :raises Forbidden: the user does not manage the guild, or the assertion was refused.
+        :param as_administrator: the assertion is for `guild_expel`.
+        :raises Forbidden: the user does not manage the guild or is no administrator, or the assertion was refused.
         :raises RemovalOutdated: the key removed the bot before, and the bot has been added again since.
         :raises RemovalUnknown: no answer came in time.
         """

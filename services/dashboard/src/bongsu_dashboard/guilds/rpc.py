@@ -16,9 +16,11 @@ from bongsu.contracts.rpc import (
     DelegationPutRequest,
     GuildDetail,
     GuildDetailRequest,
+    GuildExpelRequest,
     GuildHistory,
     GuildHistoryRequest,
     GuildLeaveRequest,
+    GuildList,
     GuildListRequest,
     GuildModules,
     ModuleDelegation,
@@ -84,6 +86,9 @@ class RpcBot:
             answer = await self._ask(request, self._timeout_s)
             found.update({guild.id: guild for guild in answer.guilds})
         return found
+
+    async def list_all_guilds(self, *, after: int | None, limit: int) -> GuildList:
+        return await self._ask(GuildListRequest(after=after, limit=limit), self._timeout_s)
 
     async def load_detail(self, guild_id: int) -> GuildDetail | None:
         try:
@@ -156,8 +161,9 @@ class RpcBot:
                 raise RoleUnknown from error
             raise Forbidden(error.detail, code=error.code) from error
 
-    async def leave_guild(self, guild_id: int, *, assertion: str, key: str) -> None:
-        request = GuildLeaveRequest(guild_id=guild_id, assertion=assertion, idempotency_key=key)
+    async def leave_guild(self, guild_id: int, *, assertion: str, key: str, as_administrator: bool = False) -> None:
+        kind = GuildExpelRequest if as_administrator else GuildLeaveRequest
+        request = kind(guild_id=guild_id, assertion=assertion, idempotency_key=key)
         try:
             await self._ask(request, self._leave_timeout_s)
         except RpcError as error:

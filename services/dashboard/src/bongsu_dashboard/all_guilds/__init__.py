@@ -1,0 +1,1 @@
+"""All servers that the bot is in, for administrators of the project."""
