@@ -74,6 +74,15 @@ async def status_of(database: Database, one: Notification) -> Status:
         return (await Notification.get(one.id)).status
 
 
+async def state_of(database: Database, one: Notification) -> tuple[object, ...]:
+    """All that an event may change."""
+    async with database.unit():
+        row = await Notification.get(one.id)
+        entries = await NotificationEvent.filter_by(notification_id=one.id).order_by("id").pluck("id")
+        listed = await Suppression.filter_by().pluck("id")
+        return row.status, row.error_code, row.provider_message_id, row.updated_at, entries, listed
+
+
 class TestOrder:
     @pytest.mark.parametrize(
         ("names", "status"),
@@ -98,6 +107,26 @@ class TestOrder:
             async with database.unit():
                 entries = await NotificationEvent.filter_by(notification_id=one.id).values_list("status", "detail")
             assert len(set(entries)) == len(entries), "a repeated event adds no entry"
+
+    @pytest.mark.parametrize("name", ["Send", "Delivery", *PARTS])
+    async def test_message_that_sns_repeats_changes_nothing_then_or_after_a_retry(
+        self, database: Database, feedback: Feedback, name: str
+    ) -> None:
+        """SNS delivers at least once, and its message ids are not stored: the states make a repetition harmless."""
+        one = await accept(database)
+        await send(database, one, Sent("m-1"))
+        message = event(name, one)
+        await feedback.receive(message)
+        before = await state_of(database, one)
+        await feedback.receive(message)
+        assert await state_of(database, one) == before
+        async with database.unit():
+            await Suppression.filter_by().unfiltered().delete()  # staff removed the entry, and retried
+            await Notification.filter_by(id=one.id).update(status="queued", attempts_before=1, error_code=None)
+        await send(database, one, Sent("m-2"))
+        before = await state_of(database, one)
+        await feedback.receive(message)
+        assert await state_of(database, one) == before
 
     @pytest.mark.parametrize(
         ("name", "code"), [("Reject", "provider_rejected"), ("Rendering Failure", "rendering_failure")]

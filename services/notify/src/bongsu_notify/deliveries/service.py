@@ -23,6 +23,7 @@ from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.statuses import sources
 from bongsu_notify.suppressions.service import is_suppressed
 
+_KEY: Final = UUIDKey()
 CLAIMABLE: Final[frozenset[Status]] = frozenset({"accepted", "queued", "retry_wait"})
 """A worker may claim them, once their time has come."""
 
@@ -295,7 +296,7 @@ def _by_row(rows: Sequence[Notification], values: Sequence[object]) -> object:
     if len(rows) == 1:
         return values[0]
     # With typed parameters: comparisons, which SQLAlchemy would build for each row, take most of the statement's time.
-    keys = [bindparam(None, row.id, type_=UUIDKey()) for row in rows]
+    keys = [bindparam(None, row.id, type_=_KEY) for row in rows]
     return case(dict(zip(keys, values, strict=True)), value=Notification.id)
 
 
