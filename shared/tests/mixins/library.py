@@ -208,6 +208,8 @@ class Lamp(SoftDeleteMixin, LibraryModel):
     manual: Mapped[str | None] = mapped_column(deferred=True)
     shelf_id: Mapped[UUID | None] = mapped_column(ForeignKey("shelfs.id"))
     shelf: Mapped[Shelf | None] = relationship(back_populates="lamps")
+    spare_id: Mapped[UUID | None] = mapped_column(ForeignKey("lamps.id"))
+    spare: Mapped["Lamp | None"] = relationship(remote_side="Lamp.id", lazy="joined", join_depth=1)
 
 
 class Measured(LibraryModel):

@@ -119,10 +119,14 @@ def fields_of(model: type[DeclarativeBase]) -> Fields:
 @cache
 def joins_collections(model: type[DeclarativeBase]) -> bool:
     """Whether every query of the model joins a relation to many (`lazy="joined"`), which repeats its rows."""
-    for relation in fields_of(model).relations.values():
-        target: type[DeclarativeBase] = relation.mapper.class_
-        if relation.lazy in ("joined", False) and (relation.uselist or joins_collections(target)):
+    seen, left = set[type[DeclarativeBase]](), [model]
+    while left:
+        each = left.pop()
+        seen.add(each)
+        joined = [one for one in fields_of(each).relations.values() if one.lazy in ("joined", False)]
+        if any(relation.uselist for relation in joined):
             return True
+        left += [relation.mapper.class_ for relation in joined if relation.mapper.class_ not in seen]
     return False
 
 

@@ -35,7 +35,7 @@ def select_rows(model: type[M], but: frozenset[str] = frozenset()) -> Select[M]:
 @cache
 def eager_loads(model: type[Base], but: frozenset[str] = frozenset()) -> tuple[_AbstractLoad, ...]:
     """Options that leave rows marked as deleted out of the relations that come with every row (`lazy="joined"`)."""
-    return tuple(_eager_loads(model, but, (model,)))
+    return tuple(_eager_loads(model, but, ()))
 
 
 def _eager_loads(model: type[Base], but: frozenset[str], seen: tuple[type[Base], ...]) -> Iterator[_AbstractLoad]:
