@@ -3,7 +3,6 @@
 import enum
 import re
 from collections.abc import Callable, Mapping
-from copy import copy
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
@@ -173,9 +172,7 @@ def _complete_types(table: Table) -> None:
         if column.server_default is None and type(kind) in _MICROSECONDS and not kind._variant_mapping:  # noqa: SLF001  # as in values
             column.type = kind.with_variant(_MICROSECONDS[type(kind)], *MYSQL_NAMES)
         if isinstance(kind, JSON):
-            document = copy(kind)
-            document.none_as_null = True
-            column.type = document
+            kind.none_as_null = True  # in place: `MutableDict.as_mutable` knows the type by its identity
         has_default = column.default is not None or column.server_default is not None
         if has_default and not (column.primary_key or column.computed or isinstance(kind, JSON)):
             column.type = column.type.evaluates_none()
