@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from bongsu.contracts.guilds import GuildSummary
+from bongsu.contracts.guilds import GuildListItem, GuildSummary
 from bongsu.contracts.rpc import (
     MODULES,
     BotPermission,
@@ -255,8 +255,8 @@ class FakeDirectory:
         return f"{browser.access_token}|{method}|{guild_id}"
 
 
-def a_summary(guild_id: int, status: str = "active", members: int = 128, name: str = "guild") -> GuildSummary:
-    return GuildSummary.model_validate(
+def a_summary(guild_id: int, status: str = "active", members: int = 128, name: str = "guild") -> GuildListItem:
+    return GuildListItem.model_validate(
         {
             "id": guild_id,
             "name": name,
@@ -276,7 +276,7 @@ def a_detail(guild_id: int, *channels: GuildChannel, missing: tuple[BotPermissio
 class FakeBot:
     """The bot: `known` are the guilds that it is or was in."""
 
-    known: dict[int, GuildSummary] = field(default_factory=dict)
+    known: dict[int, GuildListItem] = field(default_factory=dict)
     silent: bool = False
     forbids: bool = False
     leaves_late: bool = False

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from bongsu.contracts.guilds import GuildJoined, GuildLeft, GuildSummary, GuildUpdated
+from bongsu.contracts.guilds import GuildJoined, GuildLeft, GuildListItem, GuildSummary, GuildUpdated
 from bongsu.contracts.jobs import DeliveryWakeup, EmailRecipient, NotificationJob
 from bongsu.contracts.rpc import (
     CommandUse,
@@ -116,7 +116,7 @@ SHAPES: dict[str, Wire] = {
     "guild_count_request": GuildCountRequest(shard=1),
     "guild_count": GuildCount(guilds=3, shards_answered=1, shards=2),
     "guild_list_request": GuildListRequest(ids=(GUILD.id,), after=300000000002228224, limit=50),
-    "guild_list": GuildList(guilds=(GUILD,), next=GUILD.id),
+    "guild_list": GuildList(guilds=(GuildListItem(**GUILD.model_dump(), added_by="박하늘"),), next=GUILD.id),
     "guild_detail_request": GuildDetailRequest(guild_id=GUILD.id),
     "guild_detail": GuildDetail(
         guild_id=GUILD.id,

@@ -17,10 +17,7 @@ GuildStatus = Literal["active", "left", "unavailable"]
 
 
 class GuildSummary(Wire):
-    """A guild as the bot knows it. `icon` is Discord's hash; `member_count` may lag behind.
-
-    `added_by`: the name of the user who added the bot; only in the list of all guilds, and None where it is not known.
-    """
+    """A guild as the bot knows it. `icon` is Discord's hash; `member_count` may lag behind."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -32,6 +29,14 @@ class GuildSummary(Wire):
     status: GuildStatus
     joined_at: datetime | None = None
     left_at: datetime | None = None
+
+
+class GuildListItem(GuildSummary):
+    """A guild in a list. `added_by`: the name of the user who added the bot, only in the list of all guilds.
+
+    It is None where it is not known.
+    """
+
     added_by: str | None = None
 
 

@@ -20,7 +20,7 @@ from uuid import UUID
 
 from pydantic import Field, JsonValue, model_validator
 
-from bongsu.contracts.guilds import GuildSummary, Snowflake
+from bongsu.contracts.guilds import GuildListItem, Snowflake
 from bongsu.contracts.wire import Wire
 
 BOT_AUDIENCE: Final = "bot"
@@ -127,7 +127,7 @@ class GuildCountRequest(ShardRequest[GuildCount]):
 class GuildList(RpcAnswer):
     """Guilds by ID. For the following page, ask with `next` as `after`."""
 
-    guilds: tuple[GuildSummary, ...]
+    guilds: tuple[GuildListItem, ...]
     next: Snowflake | None = None
 
 

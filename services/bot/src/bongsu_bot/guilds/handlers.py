@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from bongsu.contracts.guilds import GuildSummary
+from bongsu.contracts.guilds import GuildListItem
 from bongsu.contracts.rpc import GuildCount, GuildCountRequest, GuildList, GuildListRequest, shard_of
 from bongsu_bot.guilds import service
 from bongsu_bot.history.service import find_adders
@@ -41,7 +41,7 @@ class GuildHandlers:
         health = await self._health.ask_shards(shards, call, counted=False)
         disconnected = {one.shard for one in health if one.state != "connected"}
         guilds = [
-            GuildSummary.model_validate(guild).model_copy(update={"added_by": added_by.get(guild.id)})
+            GuildListItem.model_validate(guild).model_copy(update={"added_by": added_by.get(guild.id)})
             for guild in found
         ]
         return GuildList(
