@@ -58,7 +58,7 @@ class TestBlock:
 
     @pytest.mark.parametrize(
         ("status", "code", "reply"),
-        [(409, "own_account", "You can't block your own"), (403, "higher_role", "role is below yours")],
+        [(409, "own_account", "You can't do this to your own"), (403, "higher_role", "role is below yours")],
     )
     async def test_a_refusal_of_auth_is_a_clear_reply(
         self, discord: Discord, api_server: ApiServer, status: int, code: str, reply: str

@@ -1,4 +1,4 @@
-"""The API keys of a linked user over auth's API."""
+"""API keys over auth's API: a linked user's own, and for managers those of an account."""
 
 from datetime import datetime
 from typing import Literal
@@ -6,6 +6,7 @@ from uuid import UUID
 
 from bongsu.contracts.wire import Wire
 from bongsu_bot.apis import LinkedUser
+from bongsu_bot.users.service import find_id
 
 PAGE = 5
 
@@ -28,15 +29,25 @@ class KeyPage(Wire):
     next: str | None
 
 
-async def list_page(user: LinkedUser, after: str | None) -> KeyPage:
-    """Return a page of the user's own keys."""
-    query = {"limit": str(PAGE)} | ({"after": after} if after is not None else {})
-    return await user.call("auth", "GET", "/auth/api-keys", KeyPage, query=query)
+async def list_page(user: LinkedUser, account: str | None, after: str | None) -> KeyPage:
+    """Return a page of the user's own keys, or of those of an account.
 
-
-async def revoke(user: LinkedUser, key_id: UUID) -> None:
-    """Delete one of the user's own keys.
-
-    :raises NotFound: the user has no such key.
+    :param account: its address or ID.
+    :raises NotFound: there is no such account.
     """
-    await user.delete("auth", f"/auth/api-keys/{key_id}")
+    query = {"limit": str(PAGE)} | ({"after": after} if after is not None else {})
+    return await user.call("auth", "GET", await _path(user, account), KeyPage, query=query)
+
+
+async def revoke(user: LinkedUser, account: str | None, key_id: UUID) -> None:
+    """Delete one of the user's own keys, or one of an account.
+
+    :param account: its address or ID.
+    :raises NotFound: there is no such account, or it has no such key.
+    :raises Forbidden: the account's role is not below the user's.
+    """
+    await user.delete("auth", f"{await _path(user, account)}/{key_id}")
+
+
+async def _path(user: LinkedUser, account: str | None) -> str:
+    return "/auth/api-keys" if account is None else f"/auth/users/{await find_id(user, account)}/api-keys"

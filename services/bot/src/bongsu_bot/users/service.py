@@ -43,11 +43,15 @@ async def set_status(user: LinkedUser, account: str, status: Status) -> Account:
     :raises NotFound: there is no such account.
     :raises Forbidden: it is the user's own, or its role is not below the user's.
     """
-    found = await _find_id(user, account)
+    found = await find_id(user, account)
     return await user.call("auth", "PATCH", f"/auth/users/{found}", Account, body={"status": status})
 
 
-async def _find_id(user: LinkedUser, account: str) -> UUID:
+async def find_id(user: LinkedUser, account: str) -> UUID:
+    """Return the ID of an account, given its address or its ID.
+
+    :raises AccountUnknown: no account has this address.
+    """
     try:
         return UUID(account)
     except ValueError:
