@@ -1,22 +1,15 @@
 """A fake of auth's audit log."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from bongsu_dashboard.audit.port import Entry, EntryPage, EntryQuery
 from bongsu_dashboard.browser import Browser
-from services.dashboard.tests.fakes import now
+from services.dashboard.tests.fakes import an_event
 
 
 def an_entry(action: str, *, minutes: int = 3, **facts: object) -> Entry:
-    made: dict[str, object] = {
-        "id": uuid4(),
-        "at": now() - timedelta(minutes=minutes),
-        "action": action,
-        "address": "203.0.113.7",
-    }
-    return Entry.model_validate(made | facts)
+    return Entry.model_validate(an_event(action, minutes=minutes).model_dump() | facts)
 
 
 @dataclass

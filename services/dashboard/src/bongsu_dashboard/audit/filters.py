@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlencode
 
 from bongsu.contracts.audit import AUDIT_ACTIONS
-from bongsu_dashboard.pages.days import parse_day
+from bongsu_dashboard.pages.addresses import with_parameters
+from bongsu_dashboard.pages.days import parse_days
 
 LIST: Final = "/audit"
 MAX_PERSON: Final = 320
@@ -34,7 +34,7 @@ class Filters:
     def parse(cls, address: Mapping[str, str]) -> "Filters":
         """Read the parameters of an address. What is malformed does not filter."""
         actor, subject = (address.get(name, "").strip()[:MAX_PERSON] for name in ("actor", "subject"))
-        since, until = (day if parse_day(day := address.get(name, "")) else "" for name in ("since", "until"))
+        since, until, zone = parse_days(address)
         action = address.get("action", "")
         return cls(
             actor=actor,
@@ -42,7 +42,7 @@ class Filters:
             action=action if action in AUDIT_ACTIONS else "",
             since=since,
             until=until,
-            zone=address.get("zone", "")[:64] if since or until else "",
+            zone=zone,
         )
 
     @property
@@ -52,5 +52,4 @@ class Filters:
     def address(self, **others: object) -> str:
         """Return the address of this page with other parameters."""
         values = {name: getattr(self, name) for name in Filters.__slots__} | others
-        given = {name: str(value) for name, value in values.items() if value}
-        return f"{LIST}?{urlencode(given)}" if given else LIST
+        return with_parameters(LIST, values)

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from bongsu.identity.emails import normalise_email
+from bongsu.runtime.background import together
 from bongsu_dashboard.audit.filters import Filters
 from bongsu_dashboard.audit.port import AuditClient, EntryPage, EntryQuery
 from bongsu_dashboard.browser import Browser
@@ -19,7 +20,9 @@ class AuditLog:
 
     async def list_entries(self, browser: Browser, filters: Filters, *, after: UUID | None) -> EntryPage:
         """List a page of entries; an empty one where no user has an address of the filters."""
-        actor_id, subject_id = [await self._find_id(browser, person) for person in (filters.actor, filters.subject)]
+        actor_id, subject_id = await together(
+            self._find_id(browser, filters.actor), self._find_id(browser, filters.subject)
+        )
         if (filters.actor and actor_id is None) or (filters.subject and subject_id is None):
             return EntryPage(items=[], next=None)
         zone = parse_zone(filters.zone)

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from urllib.parse import urlencode
 
 from bongsu.contracts.notifications import NotificationCounts, Status
 from bongsu_dashboard.notifications.notification import STATUSES
 from bongsu_dashboard.notifications.port import NotificationQuery
-from bongsu_dashboard.pages.days import end_of, parse_day, parse_zone, start_of
+from bongsu_dashboard.pages.addresses import with_parameters
+from bongsu_dashboard.pages.days import end_of, parse_day, parse_days, parse_zone, start_of
 
 LIST: Final = "/notifications"
 SCHEDULED: Final = "scheduled"
@@ -51,15 +51,14 @@ class Filters:
     def parse(cls, address: Mapping[str, str]) -> "Filters":
         """Read the parameters of an address. What is malformed does not filter."""
         status, channel = address.get("status", ""), address.get("channel", "")
-        since, until = (day if parse_day(day := address.get(name, "")) else "" for name in ("since", "until"))
-        zone = address.get("zone", "") if since or until else ""
+        since, until, zone = parse_days(address)
         return cls(
             status=status if status in GROUPS or status in STATUSES else "",
             q=" ".join(address.get("q", "").split())[:MAX_SEARCH],
             channel=channel if channel in CHANNELS else "",
             since=since,
             until=until,
-            zone=zone if parse_zone(zone) is not UTC else "",
+            zone=zone,
             period=LAST_DAY if address.get("period") == LAST_DAY and not (since or until) else "",
         )
 
@@ -100,8 +99,7 @@ class Filters:
         """Return the address of this list, or of something about it, with another status and more parameters."""
         filters = self if status is None else replace(self, status=status)
         values = {name: getattr(filters, name) for name in Filters.__slots__} | others
-        given = {name: str(value) for name, value in values.items() if value}
-        return f"{path}?{urlencode(given)}" if given else path
+        return with_parameters(path, values)
 
     def count(self, counts: NotificationCounts, name: str) -> tuple[int, bool]:
         """Return how many notifications a group or status has, and whether there may be more."""

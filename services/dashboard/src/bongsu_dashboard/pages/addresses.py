@@ -1,6 +1,7 @@
 """Addresses within this site, and safe redirects to them."""
 
-from urllib.parse import quote, urlsplit
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode, urlsplit
 
 from bongsu.identity.redirects import HOME, is_safe
 
@@ -25,6 +26,12 @@ def path_of(url: str | None, origin_host: str, default: str = HOME) -> str:
     if parts.netloc != origin_host:
         return default
     return safe_path(parts.path + (f"?{parts.query}" if parts.query else ""), default)
+
+
+def with_parameters(path: str, values: Mapping[str, object]) -> str:
+    """Return an address with the parameters that have a value."""
+    given = {name: str(value) for name, value in values.items() if value}
+    return f"{path}?{urlencode(given)}" if given else path
 
 
 def with_next(path: str, next_path: str) -> str:

@@ -1,7 +1,15 @@
 """Days of a filter, in the time zone of the reader."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
+
+
+def parse_days(address: Mapping[str, str]) -> tuple[str, str, str]:
+    """Read the first day, the last day and the zone of an address. Each is empty where it is malformed."""
+    since, until = (day if parse_day(day := address.get(name, "")) else "" for name in ("since", "until"))
+    zone = address.get("zone", "") if since or until else ""
+    return since, until, zone if parse_zone(zone) is not UTC else ""
 
 
 def parse_day(text: str) -> date | None:
