@@ -32,6 +32,7 @@ from bongsu_dashboard.accounts.user import Event, EventPage, Identity, Session, 
 from bongsu_dashboard.browser import Browser, Redirect, SetCookie
 from bongsu_dashboard.errors import (
     AccessOutdated,
+    BotNotRemoved,
     BotSilent,
     DiscordNotLinked,
     GuildNotFound,
@@ -390,7 +391,7 @@ class FakeBot:
 
     async def leave_guild(self, guild_id: int, *, assertion: str, key: str, as_administrator: bool = False) -> None:
         if self.silent:
-            raise BotSilent
+            raise BotNotRemoved
         if self.forbids:
             raise Forbidden("You do not manage this server", code="forbidden")
         if self.leaves_late:

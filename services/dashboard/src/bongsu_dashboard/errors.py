@@ -177,6 +177,7 @@ class RoleUnknown(FormError, Conflict):
 
 
 class SentBefore(FormError, Conflict):
+    uses_up_attempt = True
     code = "sent_before"
     detail = "This form was sent already with other fields"
 
@@ -197,7 +198,7 @@ class DiscordNotLinked(ServiceError):
         self.again = again
 
 
-class BotSilent(Unavailable):
+class BotSilent(FormError, Unavailable):
     code = "bot_silent"
     detail = "The bot does not answer; try again"
     retry_after_s = 5
@@ -209,6 +210,12 @@ class BotCutOff(Unavailable):
     retry_after_s = 5
 
 
+class BotNotRemoved(BotSilent):
+    """The bot did not answer a removal, and has not left the guild."""
+
+    code = "bot_not_removed"
+
+
 class RemovalUnknown(Unavailable):
     """The bot did not answer in time: whether it left the guild is unknown."""
 
@@ -217,15 +224,17 @@ class RemovalUnknown(Unavailable):
     retry_after_s = 5
 
 
-class RemovalOutdated(Conflict):
+class RemovalOutdated(FormError, Conflict):
     """The form removed the bot before, and the bot has been added again since."""
 
+    uses_up_attempt = True
     code = "removal_outdated"
     detail = "The bot was added again after this form was loaded"
 
 
-class NameNotTyped(Invalid):
+class NameNotTyped(FormError, Invalid):
     code = "name_not_typed"
+    field = "name"
     detail = "Type the server's name as shown"
 
 

@@ -91,6 +91,7 @@ class TestSetting:
         answer = await browser.post(PATH, fields())
         assert answer.status_code == 503
         assert 'role="alert"' in answer.text
+        assert "봇이 응답하지 않습니다. 잠시 후 다시 시도해 주세요." in answer.text
 
 
 class TestDelegate:

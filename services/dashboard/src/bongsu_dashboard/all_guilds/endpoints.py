@@ -10,8 +10,8 @@ from bongsu.identity.scopes import Role
 from bongsu.runtime.dependencies import Provided
 from bongsu_dashboard.accounts.user import User
 from bongsu_dashboard.all_guilds.service import AllGuilds
-from bongsu_dashboard.errors import BotSilent, GuildNotFound, NameNotTyped, RemovalOutdated, RemovalUnknown
-from bongsu_dashboard.forms import Draft, FieldProblem, HxDraft
+from bongsu_dashboard.errors import GuildNotFound, RemovalUnknown
+from bongsu_dashboard.forms import Draft, FormError, HxDraft
 from bongsu_dashboard.guilds.schemas import RemoveForm
 from bongsu_dashboard.pages.dependencies import GuildId, Rendering, require_role
 from bongsu_dashboard.pages.failures import status_of
@@ -43,25 +43,17 @@ async def show_guild(render: Rendering, _user: Administrator, guilds: Service, g
 async def remove_bot(
     render: Rendering, _user: Administrator, guilds: Service, form: HxDraft[RemoveForm], guild_id: GuildId
 ) -> Response:
-    status = 422
     try:
-        if form.model is not None:
-            await guilds.remove(render.browser, guild_id, typed=form.model.name, key=form.model.attempt)
-            return render.redirect(LIST, flash="ok.bot_removed")
-    except NameNotTyped as error:
-        form, status = form.refused(FieldProblem("name", "not_the_name")), status_of(error)
+        wanted = form.accept()
+        await guilds.remove(render.browser, guild_id, typed=wanted.name, key=wanted.attempt)
     except GuildNotFound:
         # Removed by this form, which was sent twice, or in another tab.
         return render.redirect(LIST, flash="note.bot_not_there")
     except RemovalUnknown:
         return render.redirect(f"{LIST}/{guild_id}", flash="note.removal_unknown")
-    except RemovalOutdated as error:
-        # The form needs a new attempt: this one has removed the bot before.
-        values = {name: value for name, value in form.values.items() if name != "attempt"}
-        form, status = Draft(None, values, (FieldProblem("", "removal_outdated"),)), status_of(error)
-    except BotSilent as error:
-        form, status = form.refused(FieldProblem("", "bot_silent")), status_of(error)
-    return _guild_page(render, await guilds.find(guild_id), form, status)
+    except FormError as error:
+        return _guild_page(render, await guilds.find(guild_id), form.refused_by(error), status_of(error))
+    return render.redirect(LIST, flash="ok.bot_removed")
 
 
 def _guild_page(render: Render, guild: GuildSummary, form: Draft[RemoveForm], status: int = 200) -> Response:

@@ -16,6 +16,8 @@ from bongsu_dashboard.forms.problems import FieldProblem, problems_of
 from bongsu_dashboard.forms.refusals import FormError, FormRefused, UnsupportedForm
 
 CSRF_FIELD = "csrf_token"
+ATTEMPT = "attempt"
+"""The field that is the idempotency key of forms which must not take effect twice."""
 FORM_TYPE = "application/x-www-form-urlencoded"
 M = TypeVar("M", bound=BaseModel)
 
@@ -56,8 +58,9 @@ class Draft(Generic[M]):
         return Draft(None, self.values, (*self.problems, *problems))
 
     def refused_by(self, error: FormError) -> "Draft[M]":
-        """Return the same form with the problems of an error."""
-        return self.refused(*error.problems_for(self.values))
+        """Return the same form with the problems of an error, and without its attempt if that is used up."""
+        kept = {name: value for name, value in self.values.items() if not (error.uses_up_attempt and name == ATTEMPT)}
+        return Draft(None, kept, (*self.problems, *error.problems_for(self.values)))
 
 
 async def read_form(request: Request) -> dict[str, list[str]]:

@@ -9,9 +9,13 @@ _PASSWORDS = frozenset({"password", "new"})
 
 
 class FormError(ServiceError):
-    """An error that the form shows beside `field`, or above its fields. Its text is `form.<code>` in the catalogue."""
+    """An error that the form shows beside `field`, or above its fields. Its text is `form.<code>` in the catalogue.
+
+    `uses_up_attempt`: the form's attempt was made; sent again, the form is another one.
+    """
 
     field = ""
+    uses_up_attempt = False
 
     def problems_for(self, values: Mapping[str, Sequence[str]]) -> tuple[FieldProblem, ...]:
         """Describe the error for a form with these values."""

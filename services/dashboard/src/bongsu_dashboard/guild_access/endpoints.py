@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 
 from bongsu.runtime.dependencies import Provided
 from bongsu_dashboard.errors import AccessOutdated, BotSilent, RoleUnknown
-from bongsu_dashboard.forms import Draft, FieldProblem, HxDraft
+from bongsu_dashboard.forms import Draft, HxDraft
 from bongsu_dashboard.guild_access.schemas import AccessForm
 from bongsu_dashboard.guild_access.service import AccessPage, GuildAccess
 from bongsu_dashboard.pages.dependencies import GuildId, Rendering, SignedIn
@@ -31,9 +31,7 @@ async def set_access(
     if form.model is not None:
         try:
             found = await access.set(render.browser, guild_id, form.model)
-        except BotSilent as error:
-            form, status = form.refused(FieldProblem("", "bot_silent")), status_of(error)
-        except RoleUnknown as error:
+        except (BotSilent, RoleUnknown) as error:
             form, status = form.refused_by(error), status_of(error)
         except AccessOutdated as error:
             # The form shows the other change now, which the user has not seen.

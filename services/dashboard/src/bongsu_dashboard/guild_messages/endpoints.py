@@ -6,7 +6,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from bongsu.runtime.dependencies import Provided
-from bongsu_dashboard.errors import SentBefore
 from bongsu_dashboard.forms import Draft, FormError, HxDraft
 from bongsu_dashboard.guild_messages.schemas import MessageForm
 from bongsu_dashboard.guild_messages.service import GuildMessages
@@ -39,11 +38,8 @@ async def send_message(
     try:
         made = await messages.send(render.browser, guild_id, form.accept())
     except FormError as error:
-        page, draft = await messages.load_page(render.browser, guild_id), form
-        if isinstance(error, SentBefore):
-            # The changed form is another message, so it gets another attempt.
-            draft = Draft(None, {name: value for name, value in form.values.items() if name != "attempt"})
-        return _form_page(render, page, draft.refused_by(error), status_of(error))
+        page = await messages.load_page(render.browser, guild_id)
+        return _form_page(render, page, form.refused_by(error), status_of(error))
     return render.redirect(f"/notifications/{made.id}", flash="ok.sent")
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 
 from bongsu.runtime.dependencies import Provided
 from bongsu_dashboard.errors import BotSilent, ChannelNotWritable, ModuleOutdated
-from bongsu_dashboard.forms import Draft, FieldProblem, HxDraft
+from bongsu_dashboard.forms import Draft, HxDraft
 from bongsu_dashboard.guild_modules.schemas import ModuleForm
 from bongsu_dashboard.guild_modules.service import Modules, ModulesPage, Review
 from bongsu_dashboard.guilds.service import GuildPage
@@ -35,9 +35,7 @@ async def set_module(
             if not wanted.confirmed:
                 return _review_page(render, await modules.review(render.browser, user.id, guild_id, wanted), wanted)
             state = await modules.set(render.browser, user.id, guild_id, wanted)
-        except BotSilent as error:
-            form, status = form.refused(FieldProblem("", "bot_silent")), status_of(error)
-        except ChannelNotWritable as error:
+        except (BotSilent, ChannelNotWritable) as error:
             form, status = form.refused_by(error), status_of(error)
         except ModuleOutdated as error:
             # The form shows the other change, which the user has not seen; beside it the change that was not saved.

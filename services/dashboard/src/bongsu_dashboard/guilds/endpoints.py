@@ -11,15 +11,8 @@ from fastapi import APIRouter, Query, Response
 
 from bongsu.runtime.dependencies import Provided
 from bongsu_dashboard.accounts.service import flash_of_linking
-from bongsu_dashboard.errors import (
-    BotCutOff,
-    BotSilent,
-    DiscordNotLinked,
-    NameNotTyped,
-    RemovalOutdated,
-    RemovalUnknown,
-)
-from bongsu_dashboard.forms import Draft, FieldProblem, Form, HxDraft, HxForm
+from bongsu_dashboard.errors import BotCutOff, DiscordNotLinked, RemovalUnknown
+from bongsu_dashboard.forms import Draft, Form, FormError, HxDraft, HxForm
 from bongsu_dashboard.guilds.bot_health import BotHealth
 from bongsu_dashboard.guilds.guild import FILTERS, Guild
 from bongsu_dashboard.guilds.pending import PendingInstalls
@@ -208,22 +201,14 @@ async def remove_bot(
     guild_id: GuildId,
 ) -> Response:
     try:
-        if form.model is not None:
-            await guilds.remove(render.browser, guild_id, typed=form.model.name, key=form.model.attempt)
-            return pending.remove(render, render.redirect("/guilds", flash="ok.bot_removed"), guild_id)
-        status = 422
-    except NameNotTyped as error:
-        form, status = form.refused(FieldProblem("name", "not_the_name")), status_of(error)
+        wanted = form.accept()
+        await guilds.remove(render.browser, guild_id, typed=wanted.name, key=wanted.attempt)
     except RemovalUnknown:
         return render.redirect(f"/guilds/{guild_id}?removing={int(time.time())}")
-    except RemovalOutdated as error:
-        # The form needs a new attempt: this one has removed the bot before.
-        values = {name: value for name, value in form.values.items() if name != "attempt"}
-        form, status = Draft(None, values, (FieldProblem("", "removal_outdated"),)), status_of(error)
-    except BotSilent as error:
-        form, status = form.refused(FieldProblem("", "bot_silent")), status_of(error)
-    page = await guilds.load_page(render.browser, guild_id, pending=pending.guild_ids(render))
-    return _guild_page(render, page, form, status)
+    except FormError as error:
+        page = await guilds.load_page(render.browser, guild_id, pending=pending.guild_ids(render))
+        return _guild_page(render, page, form.refused_by(error), status_of(error))
+    return pending.remove(render, render.redirect("/guilds", flash="ok.bot_removed"), guild_id)
 
 
 def _removal_state(render: Render, guild: Guild, bot: BotHealth, removing: int) -> Response:

@@ -103,4 +103,5 @@ class Bot(Protocol):
         :raises Forbidden: the user does not manage the guild or is no administrator, or the assertion was refused.
         :raises RemovalOutdated: the key removed the bot before, and the bot has been added again since.
         :raises RemovalUnknown: no answer came in time.
+        :raises BotNotRemoved: the bot did not answer, and has not left.
         """

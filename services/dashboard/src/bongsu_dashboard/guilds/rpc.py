@@ -36,6 +36,7 @@ from bongsu.runtime.errors import Forbidden
 from bongsu.runtime.logging import get_logger
 from bongsu_dashboard.errors import (
     AccessOutdated,
+    BotNotRemoved,
     BotSilent,
     ChannelNotWritable,
     ModuleOutdated,
@@ -175,7 +176,7 @@ class RpcBot:
             cause = error.__cause__
             if isinstance(cause, RpcTimeout) or (isinstance(cause, RpcError) and cause.code in UNKNOWN_OUTCOMES):
                 raise RemovalUnknown from error
-            raise
+            raise BotNotRemoved from error
 
     async def _ask(self, request: RpcRequest[Answer], deadline_s: float) -> Answer:
         """:raises RpcError: a refusal, or `guild_not_found`; every other failure is BotSilent."""

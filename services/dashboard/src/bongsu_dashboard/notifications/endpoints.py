@@ -9,7 +9,6 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import Conflict
-from bongsu_dashboard.errors import SentBefore
 from bongsu_dashboard.forms import Draft, Form, FormError, HxDraft, HxForm
 from bongsu_dashboard.notifications.export import write_csv
 from bongsu_dashboard.notifications.filters import CHANNELS, GROUPS, Filters
@@ -120,11 +119,6 @@ async def send(
 ) -> Response:
     try:
         made = await notifications.send(render.browser, form.accept())
-    except SentBefore as error:
-        # The changed form is another mail, so it gets another attempt.
-        values = {name: value for name, value in form.values.items() if name != "attempt"}
-        changed: Draft[SendForm] = Draft(None, values)
-        return _compose_page(render, mail=changed.refused_by(error), status=status_of(error))
     except FormError as error:
         return _compose_page(render, mail=form.refused_by(error), status=status_of(error))
     return render.redirect(f"/notifications/{made.id}", flash="ok.sent")
@@ -136,11 +130,6 @@ async def send_message(
 ) -> Response:
     try:
         made = await notifications.send_message(render.browser, user.id, form.accept())
-    except SentBefore as error:
-        # The changed form is another message, so it gets another attempt.
-        values = {name: value for name, value in form.values.items() if name != "attempt"}
-        changed: Draft[MessageForm] = Draft(None, values)
-        return _compose_page(render, message=changed.refused_by(error), channel="discord", status=status_of(error))
     except FormError as error:
         return _compose_page(render, message=form.refused_by(error), channel="discord", status=status_of(error))
     return render.redirect(f"/notifications/{made.id}", flash="ok.sent")
