@@ -25,16 +25,7 @@ async def list_entries(caller: Account, query: Annotated[AuditQuery, Query()]) -
         reader_id=None if sees_all or query.about_me else caller.user_id,
         subject_id=caller.user_id if query.about_me else query.subject_id,
     )
-    items = [AuditOut.of(entry, reader_id=None if sees_all else caller.user_id) for entry in found]
-    if sees_all:
-        emails = await service.find_addresses(one for entry in found for one in (entry.actor_id, entry.subject_id))
-        items = [
-            item.model_copy(
-                update={
-                    "actor_email": emails.get(item.actor_id) if item.actor_id else None,
-                    "subject_email": emails.get(item.subject_id) if item.subject_id else None,
-                }
-            )
-            for item in items
-        ]
+    emails = await service.find_addresses(found) if sees_all else {}
+    reader_id = None if sees_all else caller.user_id
+    items = [AuditOut.of(entry, reader_id=reader_id, emails=emails) for entry in found]
     return AuditPage(items=items, next=str(following) if following is not None else None)

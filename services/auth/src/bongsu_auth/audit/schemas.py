@@ -1,5 +1,6 @@
 """Responses about the audit log."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
@@ -41,13 +42,17 @@ class AuditOut(BaseModel):
     subject_email: str | None = Field(default=None, description="Managers only")
 
     @classmethod
-    def of(cls, entry: object, *, reader_id: UUID | None) -> Self:
-        """Describe an entry to a user, or to a manager (None), who sees the address of every actor."""
+    def of(cls, entry: object, *, reader_id: UUID | None, emails: Mapping[UUID | None, str]) -> Self:
+        """Describe an entry to a user, or to a manager (None), who sees the address of every actor.
+
+        :param emails: by the user, for managers.
+        """
         shown = cls.model_validate(entry)
+        shown.actor_email, shown.subject_email = emails.get(shown.actor_id), emails.get(shown.subject_id)
         # Without an actor it is an address that guessed a password: its owner has to see it.
-        if reader_id is None or shown.actor_id in (None, reader_id):
-            return shown
-        return shown.model_copy(update={"address": None})
+        if reader_id is not None and shown.actor_id not in (None, reader_id):
+            shown.address = None
+        return shown
 
 
 class AuditPage(BaseModel):

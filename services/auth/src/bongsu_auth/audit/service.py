@@ -1,6 +1,6 @@
 """Reading the audit log."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -33,11 +33,11 @@ async def list_entries(
     return page, page[-1].id if len(rows) > query.limit else None
 
 
-async def find_addresses(user_ids: Iterable[UUID | None]) -> dict[UUID, str]:
-    """Return the email addresses of the users that have one."""
-    wanted = {user_id for user_id in user_ids if user_id is not None}
-    users = await User.filter_by(id__in=sorted(wanted)).all() if wanted else []
-    return {user.id: user.email_norm for user in users if user.email_norm is not None}
+async def find_addresses(entries: Iterable[AuditEntry]) -> Mapping[UUID | None, str]:
+    """Return the email addresses, by the user, of actors and subjects that have one."""
+    wanted = {user_id for entry in entries for user_id in (entry.actor_id, entry.subject_id) if user_id is not None}
+    users = User.filter_by(id__in=sorted(wanted), email_norm__isnull=False)
+    return dict(await users.values_list("id", "email_norm")) if wanted else {}
 
 
 def _first_id(at: datetime) -> UUID:
