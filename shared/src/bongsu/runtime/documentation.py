@@ -1,6 +1,5 @@
 """The pages that show an API's OpenAPI document, with their own files: no script of another site runs on our origin."""
 
-import copy
 import json
 import re
 from collections.abc import Mapping
@@ -77,11 +76,14 @@ def add_documentation(app: FastAPI, prefix: str, korean: Mapping[str, str]) -> N
 
     @app.get(f"{prefix}/openapi.ko.json", include_in_schema=False)
     def korean_document() -> JSONResponse:
-        document = copy.deepcopy(app.openapi())
-        for path in document["paths"].values():
-            for operation in path.values():
-                operation["summary"] = korean.get(operation["summary"], operation["summary"])
-        return JSONResponse(document)
+        document = app.openapi()
+        paths = {
+            path: {
+                method: {**one, "summary": korean.get(one["summary"], one["summary"])} for method, one in each.items()
+            }
+            for path, each in document["paths"].items()
+        }
+        return JSONResponse({**document, "paths": paths})
 
     @app.get(f"{prefix}/docs/{{name}}", include_in_schema=False)
     def file(name: str) -> Response:
