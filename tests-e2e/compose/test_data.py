@@ -1,12 +1,9 @@
 """The database and the broker of the containers: their users, and the way forward and back."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
-from harness.compose import ROOT, ComposeStack
+from harness.compose import ComposeStack
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -76,17 +73,7 @@ class TestBrokerUsers:
 class TestMysql:
     def test_migrations_and_grants_hold_on_the_version_that_is_deployed(self, composed: ComposeStack) -> None:
         """The tests that `make test` runs on a private server, on this one."""
-        assert composed.sql("SELECT VERSION()").startswith("9.7")
-        url = f"mysql://root:{composed.root_password()}@127.0.0.1:{composed.mysql_port}"
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "--timeout=120",
-             "launcher/tests/test_grants.py", "launcher/tests/test_migrations.py"],
-            cwd=ROOT,
-            env=os.environ | {"TEST_MYSQL_URL": url},
-            capture_output=True,
-            text=True,
-            check=False,
-        )  # fmt: skip
+        done = composed.run_tests("-n", "0", "launcher/tests/test_grants.py", "launcher/tests/test_migrations.py")
         assert done.returncode == 0, done.stdout[-6000:]
         assert "skipped" not in done.stdout.splitlines()[-1]
 

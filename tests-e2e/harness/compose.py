@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -134,6 +135,19 @@ class ComposeStack:
     def root_password(self) -> str:
         """Of MySQL's root."""
         return self.compose("exec", "-T", "mysql", "cat", "/run/secrets/root_password").strip()
+
+    def run_tests(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run tests that `make test` runs on any server on this MySQL, which is the one that is deployed."""
+        assert self.sql("SELECT VERSION()").startswith("9.7")
+        url = f"mysql://root:{self.root_password()}@127.0.0.1:{self.mysql_port}"
+        return subprocess.run(  # noqa: S603 - our own arguments
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=120", *arguments],
+            cwd=ROOT,
+            env=os.environ | {"TEST_MYSQL_URL": url},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def sql(self, statement: str) -> str:
         """Run a statement as MySQL's root; the rows, tab-separated."""

@@ -6,6 +6,15 @@ from structlog.testing import capture_logs
 from bongsu.runtime.background import in_background, together
 
 
+async def note_end(ended: list[str]) -> None:
+    """Wait until cancelled, then end a turn of the event loop later."""
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.sleep(0)
+        ended.append("work")
+
+
 class TestInBackground:
     async def test_work_runs_beside_the_block(self) -> None:
         done = asyncio.Event()
@@ -18,15 +27,7 @@ class TestInBackground:
 
     async def test_work_has_ended_after_the_block(self) -> None:
         ended: list[str] = []
-
-        async def work() -> None:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                await asyncio.sleep(0)
-                ended.append("work")
-
-        async with in_background(work(), name="work"):
+        async with in_background(note_end(ended), name="work"):
             await asyncio.sleep(0)
         assert ended == ["work"]
 
@@ -87,17 +88,10 @@ class TestTogether:
     async def test_others_have_ended_when_one_fails(self) -> None:
         ended: list[str] = []
 
-        async def work() -> None:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                await asyncio.sleep(0)
-                ended.append("work")
-
         async def fail() -> None:
             await asyncio.sleep(0)
             raise ValueError
 
         with pytest.raises(ValueError):  # noqa: PT011 - the work's own
-            await together(work(), fail())
+            await together(note_end(ended), fail())
         assert ended == ["work"]
