@@ -106,10 +106,10 @@ def full() -> Stage:
         ),
         bot=FakeBot(
             known={
-                ACTIVE: a_summary(ACTIVE, members=128),
-                BUSY: a_summary(BUSY, members=1204),
-                29 << 22: a_summary(29 << 22, members=342),
-                OUTAGE: a_summary(OUTAGE, "unavailable", members=86),
+                ACTIVE: a_summary(ACTIVE, members=128, name="봉수대 개발팀"),
+                BUSY: a_summary(BUSY, members=1204, name="카페 모꼬지"),
+                29 << 22: a_summary(29 << 22, members=342, name="한강 러닝 크루"),
+                OUTAGE: a_summary(OUTAGE, "unavailable", members=86, name="보드게임 일요모임"),
             },
             details={
                 ACTIVE: a_detail(
@@ -187,6 +187,8 @@ def managing() -> Stage:
     """An administrator among accounts of every kind."""
     stage = full()
     stage.accounts.users[MINA] = a_user(role=Role.ADMINISTRATOR)
+    known = stage.bot.known[ACTIVE].model_copy(update={"added_by": "박하늘", "owner_id": 200000000000000005})
+    stage.bot.known[ACTIVE] = known
     stage.users.items = [an_account("lee@example.com", id=LEE), an_account("kim@example.com", status="blocked")]
     mina, lee = ({"actor_id": UUID(int=6), "actor_email": "mina@example.com"}, {"subject_id": LEE})
     stage.audit.items = [

@@ -83,7 +83,16 @@ SCENES: Mapping[str, tuple[Callable[[], Stage], Callable[[Stage], Mapping[str, s
     "first-run": (first_run, lambda _stage: {"home": "/", "guilds": "/guilds", "notifications": "/notifications"}),
     "silent": (silent, lambda _stage: {"home": "/", "guilds": "/guilds", "guild": f"/guilds/{ACTIVE}"}),
     "cut-off": (cut_off, lambda _stage: {"guild": f"/guilds/{ACTIVE}"}),
-    "administrator": (managing, lambda _stage: {"users": "/users", "user": f"/users/{LEE}", "audit": "/audit"}),
+    "administrator": (
+        managing,
+        lambda _stage: {
+            "users": "/users",
+            "user": f"/users/{LEE}",
+            "audit": "/audit",
+            "guilds": "/admin/guilds",
+            "guild": f"/admin/guilds/{ACTIVE}",
+        },
+    ),
 }
 
 
