@@ -92,7 +92,7 @@ VIOLATIONS = [
     plant(MIXINS, "bongsu.mixins.planted_external", "structlog"),
     plant(MIXIN_LAYERS, "bongsu.mixins.unit", "bongsu.mixins.database"),
     plant(MIXIN_LAYERS, "bongsu.mixins.fields", "bongsu.mixins.base"),
-    plant(MIXIN_LAYERS, "bongsu.mixins.query", "bongsu.mixins.rows"),
+    plant(MIXIN_LAYERS, "bongsu.mixins.query", "bongsu.mixins.bulk"),
     plant(AWS, "bongsu_notify.planted_aws", "aioboto3"),
     plant(AWS, "bongsu_auth.planted_aws", "botocore.config"),
     plant(ROLES, "bongsu_auth.towers.service", "bongsu_auth.beacons.endpoints"),

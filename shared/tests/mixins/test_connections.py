@@ -11,7 +11,7 @@ from sqlalchemy import PoolProxiedConnection
 from sqlalchemy.util import await_only
 
 from bongsu.mixins import Database
-from bongsu.mixins.connections import WAIT_S
+from bongsu.mixins.memory import WAIT_S
 from shared.tests.mixins.library import Author, Counter
 
 

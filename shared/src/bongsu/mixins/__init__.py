@@ -4,7 +4,7 @@ See README.md beside this file. Everything public is importable from here.
 """
 
 from bongsu.mixins.base import NAMING_CONVENTION, Base, owned_tables, table_name
-from bongsu.mixins.clock import python_now, utc_now
+from bongsu.mixins.clock import python_now, utc_now, uuid7
 from bongsu.mixins.crud import CRUDMixin
 from bongsu.mixins.database import Database
 from bongsu.mixins.errors import (
@@ -30,23 +30,23 @@ from bongsu.mixins.errors import (
 )
 from bongsu.mixins.failures import is_unavailable, may_be_repeated
 from bongsu.mixins.group_commit import GroupCommit
-from bongsu.mixins.keys import uuid7
 from bongsu.mixins.model import (
     AuditMixin,
     BaseModel,
     IntegerBaseModel,
     IntegerKeyMixin,
     ReprMixin,
+    SerializeMixin,
     SoftDeleteMixin,
     TimestampMixin,
     UUIDKeyMixin,
     VersionMixin,
     acting_as,
     current_actor,
+    json_value,
 )
 from bongsu.mixins.q import Q
 from bongsu.mixins.query import CursorPage, Page, Query
-from bongsu.mixins.serialize import SerializeMixin, json_value
 from bongsu.mixins.types import AsciiKey, ExactString, Json, JsonValue, UTCDateTime, UUIDKey
 from bongsu.mixins.unit import Unit
 

@@ -1,16 +1,28 @@
 """The declarative base: names, tables and types that every model gets."""
 
 import enum
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cache
+from types import FunctionType
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import JSON, Connection, DateTime, Double, Enum, MetaData, String, Table, Time, event
+from sqlalchemy import JSON, Column, Connection, DateTime, Double, Enum, MetaData, String, Table, Time, event
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import DeclarativeBase, InstanceState, InstrumentedAttribute, Mapper, declared_attr
+from sqlalchemy.ext.hybrid import hybrid_property
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    InstanceState,
+    InstrumentedAttribute,
+    MappedColumn,
+    Mapper,
+    MapperProperty,
+    declared_attr,
+)
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.base import LoaderCallableStatus, PassiveFlag
 from sqlalchemy.orm.exc import DetachedInstanceError
@@ -19,13 +31,16 @@ from sqlalchemy.util.concurrency import in_greenlet
 
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.database import Database
-from bongsu.mixins.errors import NotConnected, NotLoaded
+from bongsu.mixins.errors import NotConnected, NotLoaded, ReservedName
 from bongsu.mixins.fields import fields_of
 from bongsu.mixins.memory import MemorySession
-from bongsu.mixins.reserved import refuse_reserved
 from bongsu.mixins.types import MYSQL_NAMES, IntegerEnum, UTCDateTime, UUIDKey
 
 T = TypeVar("T")
+
+_FIELDS_TOO = frozenset({"refresh"})
+"""Options that `create` and `update` take as the column where a model has it; the method: `CRUDMixin.refresh(obj)`."""
+_MAPPED = (Column, MappedColumn, MapperProperty, declared_attr, hybrid_property)
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -84,7 +99,7 @@ class Base(DeclarativeBase):
         if cls.__dict__.get("__abstract__", False) or cls.__mro__[1] is DeclarativeBase:
             super().__init_subclass__(**options)
             return
-        refuse_reserved(cls)
+        _refuse_reserved(cls)
         _name_table(cls)
         declared = cls.__dict__.get("__mapper_args__")
         _complete_mapper_args(cls)
@@ -150,6 +165,44 @@ Database.default_base = Base
 def _refers(model: type[Base], name: str) -> bool:
     """Whether a column is part of a key to another table, and no plain value."""
     return bool(fields_of(model).columns[name].foreign_keys)
+
+
+def _refuse_reserved(model: type) -> None:
+    """`ReservedName` where the model, or a mixin of it, maps an attribute by a name that the library needs."""
+    library = [parent for parent in model.__mro__ if _is_library(parent)]
+    reserved = {name: owner for owner in reversed(library) for name in _names(owner)}
+    for parent in model.__mro__:
+        if _is_library(parent) or parent is object:
+            continue
+        annotations = inspect.get_annotations(parent)
+        for name in reserved.keys() & (annotations.keys() | parent.__dict__.keys()):
+            value = parent.__dict__.get(name)
+            is_mapped = isinstance(value, _MAPPED)
+            if is_mapped or "Mapped" in str(annotations.get(name, "")):
+                raise ReservedName(
+                    f"{model.__name__}.{name} has the name of a method or an option of {reserved[name].__name__}: name "
+                    f'the attribute otherwise, and its column as before: `{name}_ = mapped_column("{name}", …)`'
+                )
+
+
+def _is_library(model: type) -> bool:
+    return model.__module__.rpartition(".")[0] == __package__
+
+
+@cache
+def _names(owner: type) -> frozenset[str]:
+    """The methods and properties of a class, and the parameters of those that take fields by name."""
+    found = {"self"}  # SQLAlchemy wraps constructors
+    annotations = inspect.get_annotations(owner)
+    for name, member in owner.__dict__.items():
+        if name.startswith("_") or "Mapped" in str(annotations.get(name, "")):
+            continue
+        found.add(name)
+        function = getattr(member, "__func__", member)
+        parameters = inspect.signature(function).parameters.values() if isinstance(function, FunctionType) else ()
+        if any(each.kind is each.VAR_KEYWORD for each in parameters):
+            found |= {each.name for each in parameters if each.kind in (each.KEYWORD_ONLY, each.POSITIONAL_OR_KEYWORD)}
+    return frozenset(found) - _FIELDS_TOO
 
 
 def _name_table(model: type[Base]) -> None:

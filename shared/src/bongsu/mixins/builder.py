@@ -15,9 +15,8 @@ from sqlalchemy.sql.elements import True_
 
 from bongsu.mixins.base import Base
 from bongsu.mixins.errors import WrongValueForLookup
-from bongsu.mixins.fields import Key, fields_of, key_of
+from bongsu.mixins.fields import Key, fields_of, key_of, select_rows, without_deleted
 from bongsu.mixins.json_paths import JsonPart, json_order
-from bongsu.mixins.loaded import select_rows, without_deleted
 from bongsu.mixins.paths import Comparison, Place, comparisons, planned, relation_path, to_one_path
 from bongsu.mixins.q import Clause, Q, Where, compile_lookups, negated
 from bongsu.mixins.text import TextBytes

@@ -29,12 +29,11 @@ from bongsu.mixins.instances import (
     state_of,
     unknown_names,
 )
-from bongsu.mixins.keyed import find_or_insert, insert_or_update, load_by_key
+from bongsu.mixins.keyed import find_or_insert, insert_or_update, load_by_key, upsert_rows
 from bongsu.mixins.pictures import restored_on_error
 from bongsu.mixins.q import Where
 from bongsu.mixins.query import Query
 from bongsu.mixins.sessions import read, write
-from bongsu.mixins.upserts import upsert_rows
 
 
 class CRUDMixin(Base):

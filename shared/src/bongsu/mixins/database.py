@@ -1,23 +1,29 @@
 """The database of a base: its engine, its sessions and its units of work."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, ClassVar, ParamSpec, TypeVar, overload
 
-from sqlalchemy import URL
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy import URL, literal, make_url, select
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.util import greenlet_spawn
 
-from bongsu.mixins.connections import Connections
+from bongsu.mixins.engine import READING, SHORT_LOCK_WAIT, build_engine
 from bongsu.mixins.errors import UnitClosed
+from bongsu.mixins.failures import is_deadlock
+from bongsu.mixins.memory import MemorySession, OwnedSession, ShortSession, to_end
 from bongsu.mixins.unit import Unit, ambient_unit
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_OWN_RETRIES = 2
 
-class Database(Connections):
+
+class Database:
     """Connects `base` (and every model on it) to `url`: `mysql+aiomysql://…`, `mysql+asyncmy://…`, `sqlite+aiosqlite:///path`.
 
     Without `base` it is `Base`. `engine_options` are `create_async_engine`'s; `busy_timeout_s` is how long SQLite's
@@ -38,9 +44,54 @@ class Database(Connections):
         **engine_options: Any,  # noqa: ANN401  # SQLAlchemy's own, passed through
     ) -> None:
         connected: Any = self.default_base if base is None else base
-        super().__init__(url, connected, busy_timeout_s, ping_idle_s, engine_options)
+        parsed = make_url(url)
+        self.base = connected
+        self.dialect_name = parsed.get_backend_name()
+        self.engine: AsyncEngine = build_engine(parsed, busy_timeout_s, ping_idle_s, engine_options)
+        self._reading = self.engine.execution_options(**READING)
+        self._hasty = self.engine.execution_options(**SHORT_LOCK_WAIT)
         self._task_session: ContextVar[AsyncSession | None] = ContextVar("bongsu_session", default=None)
         connected.__database__ = self
+
+    def session(self) -> AsyncSession:
+        """A session that its user commits: `async with db.session() as session:`, to be passed as `session=`."""
+        return self.new_session(MemorySession)
+
+    def new_session(self, sync_session_class: type[Session], *, short_lock_wait: bool = False) -> AsyncSession:
+        """A session whose transactions may write."""
+        engine = self._hasty if short_lock_wait else self.engine
+        return OwnedSession(engine, expire_on_commit=False, sync_session_class=sync_session_class)
+
+    async def alone(self, work: Callable[[Session], T], *, write: bool) -> T:
+        """Runs one call's work in a short session of its own: commits it, and repeats it after a deadlock."""
+        engine = (self.engine if write else self._reading).sync_engine
+        for attempt in range(_OWN_RETRIES + 1):
+            session = ShortSession(engine, expire_on_commit=False)
+            session.used_by = asyncio.current_task()
+            try:
+                if not write:
+                    return await greenlet_spawn(_read, session, work)
+                return await to_end(greenlet_spawn(_write, session, work), session)
+            except BaseException as error:
+                await to_end(greenlet_spawn(session.close))
+                if not write or attempt == _OWN_RETRIES or not is_deadlock(error):
+                    raise
+        raise AssertionError("unreachable")
+
+    async def create_all(self) -> None:
+        """Creates the tables of the base that do not exist yet."""
+        async with self.engine.begin() as connection:
+            await connection.run_sync(self.base.metadata.create_all)
+
+    async def drop_all(self) -> None:
+        """Drops the tables of the base."""
+        async with self.engine.begin() as connection:
+            await connection.run_sync(self.base.metadata.drop_all)
+
+    async def ping(self) -> None:
+        """Run a trivial statement; raises the error of the driver when the database does not answer."""
+        async with self._reading.connect() as connection:
+            await connection.execute(select(literal(1)))
 
     def unit(self, *, retries: int = 0, isolation: str | None = None, short_lock_wait: bool = False) -> Unit:
         """A unit of work: `async with db.unit() as unit:`; with `retries`, `@db.unit(retries=3)` on an async function.
@@ -99,3 +150,17 @@ class Database(Connections):
         if base.__dict__.get("__database__") is self:
             base.__database__ = None
         await self.engine.dispose()
+
+
+def _read(session: Session, work: Callable[[Session], T]) -> T:
+    result = work(session)
+    session.close()
+    return result
+
+
+def _write(session: ShortSession, work: Callable[[Session], T]) -> T:
+    session.begin_write()
+    result = work(session)
+    session.commit()
+    session.close()
+    return result

@@ -4,13 +4,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Table, UniqueConstraint, tuple_
+from sqlalchemy import Column, ColumnElement, Select, Table, UniqueConstraint, select, tuple_
 from sqlalchemy import inspect as sqlalchemy_inspect
 from sqlalchemy.ext.hybrid import HybridExtensionType, hybrid_property
-from sqlalchemy.orm import DeclarativeBase, Mapper, RelationshipProperty
+from sqlalchemy.orm import DeclarativeBase, Mapper, RelationshipProperty, joinedload, selectinload, subqueryload
 from sqlalchemy.orm.attributes import QueryableAttribute
+from sqlalchemy.orm.strategy_options import _AbstractLoad
 
 from bongsu.mixins.errors import UnknownField, WrongValue
 from bongsu.mixins.values import Bounds, Coerce, Refused, bounds_of, coerced, coercion, storage
@@ -104,6 +105,14 @@ class Fields:
         return [*self.columns, *self.relations, *self.hybrids]
 
 
+M = TypeVar("M", bound=DeclarativeBase)
+
+_EAGER: Mapping[object, Callable[["QueryableAttribute[Any]"], _AbstractLoad]] = {
+    "joined": joinedload,
+    False: joinedload,
+    "selectin": selectinload,
+    "subquery": subqueryload,
+}
 _BATCH_SIZE = 1000  # keys a statement
 _known: dict[type, Fields] = {}
 
@@ -128,6 +137,36 @@ def joins_collections(model: type[DeclarativeBase]) -> bool:
             return True
         left += [relation.mapper.class_ for relation in joined if relation.mapper.class_ not in seen]
     return False
+
+
+@cache
+def select_rows(model: type[M], but: frozenset[str] = frozenset()) -> Select[M]:
+    """Selects every row; `but` are the relations that the caller loads in a way of its own."""
+    return select(model).options(*eager_loads(model, but))
+
+
+@cache
+def eager_loads(model: type[DeclarativeBase], but: frozenset[str] = frozenset()) -> tuple[_AbstractLoad, ...]:
+    """Options that leave rows marked as deleted out of the relations that come with every row (`lazy="joined"`)."""
+    return tuple(_eager_loads(model, but, ()))
+
+
+def _eager_loads(
+    model: type[DeclarativeBase], but: frozenset[str], seen: tuple[type[DeclarativeBase], ...]
+) -> Iterator[_AbstractLoad]:
+    for name, relation in fields_of(model).relations.items():
+        load, target = _EAGER.get(relation.lazy), relation.mapper.class_
+        if load is not None and name not in but and target not in seen:
+            nested = [*_eager_loads(target, frozenset(), (*seen, target))]
+            if nested or fields_of(target).deleted_at is not None:
+                yield load(without_deleted(getattr(model, name))).options(*nested)
+
+
+def without_deleted(attribute: "QueryableAttribute[Any]") -> "QueryableAttribute[Any]":
+    """The relation without rows that are marked as deleted."""
+    target = attribute.property.mapper.class_
+    deleted_at = fields_of(target).deleted_at
+    return attribute if deleted_at is None else attribute.and_(getattr(target, deleted_at).is_(None))
 
 
 def key_of(model: type[DeclarativeBase]) -> Any:  # noqa: ANN401  # a column or a tuple of columns

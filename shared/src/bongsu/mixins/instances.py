@@ -13,8 +13,8 @@ from sqlalchemy.orm.attributes import instance_state, set_attribute, set_committ
 
 from bongsu.mixins.base import Base
 from bongsu.mixins.errors import MixinError, NotFound, NotLoaded
-from bongsu.mixins.fields import fields_of, keys_among
-from bongsu.mixins.loaded import read_again, select_rows
+from bongsu.mixins.fields import fields_of, keys_among, select_rows
+from bongsu.mixins.loaded import read_again
 from bongsu.mixins.memory import InUse, MemorySession, ShortSession
 from bongsu.mixins.pictures import restored_on_error
 from bongsu.mixins.unit import unit_of

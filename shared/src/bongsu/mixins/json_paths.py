@@ -47,11 +47,6 @@ _WIDEST = "1" + "0" * 34  # greater than what is compared as a DECIMAL
 _DECIMAL = Numeric(65, 30)
 
 
-def is_document(kind: TypeEngine[Any]) -> bool:
-    """Whether a column of this type holds JSON documents."""
-    return isinstance(kind, Json | JSON)
-
-
 class _Path(TypeDecorator[tuple[str | int, ...]]):
     """Keys and indexes on their way to the database, spelled as the document spells them."""
 

@@ -1,57 +1,21 @@
 """The objects that a session has loaded, kept true to rows that are written or read behind their backs."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from functools import cache
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import Select, select
-from sqlalchemy.orm import RelationshipProperty, Session, joinedload, selectinload, subqueryload
-from sqlalchemy.orm.attributes import QueryableAttribute, instance_state
-from sqlalchemy.orm.strategy_options import _AbstractLoad
+from sqlalchemy import Select
+from sqlalchemy.orm import RelationshipProperty, Session
+from sqlalchemy.orm.attributes import instance_state
 
 from bongsu.mixins.base import Base
-from bongsu.mixins.fields import Key, fields_of, keys_among
+from bongsu.mixins.fields import Key, fields_of, keys_among, select_rows
 from bongsu.mixins.memory import MemorySession, ShortSession
 
 M = TypeVar("M", bound=Base)
 
 _MANY = 100
-_EAGER: Mapping[object, Callable[["QueryableAttribute[Any]"], _AbstractLoad]] = {
-    "joined": joinedload,
-    False: joinedload,
-    "selectin": selectinload,
-    "subquery": subqueryload,
-}
-
-
-@cache
-def select_rows(model: type[M], but: frozenset[str] = frozenset()) -> Select[M]:
-    """Selects every row; `but` are the relations that the caller loads in a way of its own."""
-    return select(model).options(*eager_loads(model, but))
-
-
-@cache
-def eager_loads(model: type[Base], but: frozenset[str] = frozenset()) -> tuple[_AbstractLoad, ...]:
-    """Options that leave rows marked as deleted out of the relations that come with every row (`lazy="joined"`)."""
-    return tuple(_eager_loads(model, but, ()))
-
-
-def _eager_loads(model: type[Base], but: frozenset[str], seen: tuple[type[Base], ...]) -> Iterator[_AbstractLoad]:
-    for name, relation in fields_of(model).relations.items():
-        load, target = _EAGER.get(relation.lazy), relation.mapper.class_
-        if load is not None and name not in but and target not in seen:
-            nested = [*_eager_loads(target, frozenset(), (*seen, target))]
-            if nested or fields_of(target).deleted_at is not None:
-                yield load(without_deleted(getattr(model, name))).options(*nested)
-
-
-def without_deleted(attribute: "QueryableAttribute[Any]") -> "QueryableAttribute[Any]":
-    """The relation without rows that are marked as deleted."""
-    target = attribute.property.mapper.class_
-    deleted_at = fields_of(target).deleted_at
-    return attribute if deleted_at is None else attribute.and_(getattr(target, deleted_at).is_(None))
 
 
 def loaded_objects(session: Session, model: type[M], keys: Iterable[Key] | None = None) -> list[M]:

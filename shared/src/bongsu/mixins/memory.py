@@ -9,13 +9,15 @@ SQLAlchemy numbers the results of queries, and each object knows the number of t
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstanceState, Session, SessionTransaction, UOWTransaction
 from sqlalchemy.orm.attributes import instance_state, set_attribute, set_committed_value
 from sqlalchemy.orm.loading import _new_runid
@@ -25,6 +27,11 @@ from bongsu.mixins.engine import READING
 from bongsu.mixins.errors import SessionSharedAcrossTasks
 from bongsu.mixins.fields import fields_of
 from bongsu.mixins.pictures import Picture, doubt, expire, keep_assigned, picture_of, read_back, restore
+
+T = TypeVar("T")
+
+WAIT_S = 10.0
+"""How long a call or a unit waits for an object that another task's session holds, and a cancelled one for a commit."""
 
 
 @dataclass(slots=True)
@@ -232,6 +239,44 @@ class ShortSession(MemorySession):
     """The session of one call, which ends by itself."""
 
     reads_back = False
+
+
+class OwnedSession(AsyncSession):
+    """An `AsyncSession` whose commits and closes come to their end although the task is cancelled meanwhile.
+
+    A commit that is cut off leaves in doubt what the rows hold, and a close that is cut off leaks its connection.
+    """
+
+    async def commit(self) -> None:
+        """Commits; a cancellation is raised when the commit has ended."""
+        await to_end(super().commit())
+
+    async def close(self) -> None:
+        """Closes the session; a cancellation is raised when that is done."""
+        await to_end(super().close())
+
+
+async def to_end(work: Coroutine[Any, Any, T], session: MemorySession | None = None) -> T:
+    """Awaits work to its end (at most `WAIT_S` longer) although the task is cancelled, and raises that then.
+
+    With a session, the work is cancelled too unless that has begun to commit or to close.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if session is not None and not session.is_ending:
+            task.cancel()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + WAIT_S
+        while not task.done() and (left_s := deadline - loop.time()) > 0:
+            with suppress(asyncio.CancelledError):  # another one says the same
+                await asyncio.wait({task}, timeout=left_s)
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # retrieved: the cancellation is what is raised
+        raise
 
 
 class InUse(Exception):  # never leaves the library

@@ -16,9 +16,9 @@ from sqlalchemy.types import Boolean, TypeDecorator, TypeEngine
 from bongsu.mixins.errors import UnknownField, UnknownLookup, WrongValueForLookup
 from bongsu.mixins.fields import fields_of
 from bongsu.mixins.json_paths import LOOKUPS as PART_LOOKUPS
-from bongsu.mixins.json_paths import as_document, is_document, json_lookup, json_part
+from bongsu.mixins.json_paths import as_document, json_lookup, json_part
 from bongsu.mixins.lookups import COMPARISONS, PERIODS, TEXT, Lookup
-from bongsu.mixins.text import has_native_enum
+from bongsu.mixins.types import has_native_enum, is_document
 from bongsu.mixins.values import Coerce, coerced, coercion, is_expression
 
 if TYPE_CHECKING:

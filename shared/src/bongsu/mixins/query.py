@@ -18,7 +18,8 @@ from bongsu.mixins.builder import M, Order, as_count, own_order
 from bongsu.mixins.errors import WrongCursor, WrongValueForLookup
 from bongsu.mixins.fields import fields_of
 from bongsu.mixins.reads import Reads
-from bongsu.mixins.text import TextBytes, has_native_enum
+from bongsu.mixins.text import TextBytes
+from bongsu.mixins.types import has_native_enum
 from bongsu.mixins.writes import Writes
 
 

@@ -11,10 +11,9 @@ from sqlalchemy.orm import Session
 from sqlalchemy.util import greenlet_spawn
 
 from bongsu.mixins.base import Base
-from bongsu.mixins.connections import WAIT_S
 from bongsu.mixins.errors import SessionSharedAcrossTasks
 from bongsu.mixins.failures import may_be_repeated, raise_translated
-from bongsu.mixins.memory import InUse, MemorySession, ShortSession
+from bongsu.mixins.memory import WAIT_S, InUse, MemorySession, ShortSession
 from bongsu.mixins.unit import Unit, is_inherited, unit_for, unit_of
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ pattern.
 import re
 from typing import Any, Literal, Self, get_args
 
-from sqlalchemy import Column, ColumnElement, Dialect, Enum, LargeBinary, String, bindparam, cast, false, func
+from sqlalchemy import ColumnElement, Dialect, LargeBinary, String, bindparam, cast, false, func
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import Boolean, TypeDecorator
@@ -119,11 +119,6 @@ class TextBytes(Spelled[str], sqlite="{0}", mysql="CAST({0} AS BINARY)"):
 
     type = String()
     name = "text_bytes"
-
-
-def has_native_enum(column: "Column[Any]") -> bool:
-    """Whether MySQL would sort the column by the declaration of its members, and other databases by their text."""
-    return isinstance(column.type, Enum) and bool(column.type.native_enum)
 
 
 def exact_match(column: ColumnElement[str], value: str, shape: Shape) -> ColumnElement[bool]:

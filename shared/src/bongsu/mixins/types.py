@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeAlias, TypeVar
 from uuid import UUID
 
-from sqlalchemy import DateTime, Dialect, Integer, LargeBinary, String, Text
+from sqlalchemy import JSON, Column, DateTime, Dialect, Enum, Integer, LargeBinary, String, Text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -181,3 +181,13 @@ class Json(TypeDecorator[JsonValue]):
             return None
         document: JsonValue = json.loads(value)
         return document
+
+
+def is_document(kind: TypeEngine[Any]) -> bool:
+    """Whether a column of this type holds JSON documents."""
+    return isinstance(kind, Json | JSON)
+
+
+def has_native_enum(column: "Column[Any]") -> bool:
+    """Whether MySQL would sort the column by the declaration of its members, and other databases by their text."""
+    return isinstance(column.type, Enum) and bool(column.type.native_enum)

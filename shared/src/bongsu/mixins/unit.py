@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from functools import wraps
 from inspect import isawaitable
 from types import TracebackType
-from typing import NoReturn, ParamSpec, Self, TypeVar, cast
+from typing import NoReturn, ParamSpec, Protocol, Self, TypeVar, cast
 
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
@@ -16,11 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction
 from sqlalchemy.util import greenlet_spawn
 
-from bongsu.mixins.connections import WAIT_S, Connections, to_end
 from bongsu.mixins.engine import lost_transaction
 from bongsu.mixins.errors import SessionSharedAcrossTasks, TransactionLost, UnitClosed, UnitFailed
 from bongsu.mixins.failures import may_be_repeated, raise_translated
-from bongsu.mixins.memory import MemorySession
+from bongsu.mixins.memory import WAIT_S, MemorySession, to_end
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,6 +27,17 @@ T = TypeVar("T")
 _SHARE_S = 60.0
 """How long a unit is repeated because other tasks' units hold objects that it needs."""
 _innermost: ContextVar["Unit | None"] = ContextVar("bongsu_unit", default=None)
+
+
+class UnitDatabase(Protocol):
+    """What a unit needs of its `Database`, which is built on units."""
+
+    base: type[DeclarativeBase]
+    dialect_name: str
+
+    def new_session(self, sync_session_class: type[Session], *, short_lock_wait: bool = False) -> AsyncSession:
+        """A session whose transactions may write."""
+        ...
 
 
 class UnitSession(MemorySession):
@@ -53,7 +63,7 @@ class Unit:
 
     def __init__(
         self,
-        database: Connections,
+        database: UnitDatabase,
         *,
         retries: int = 0,
         isolation: str | None = None,
@@ -239,7 +249,7 @@ class Unit:
                 raise
 
 
-def ambient_unit(database: Connections) -> Unit | None:
+def ambient_unit(database: UnitDatabase) -> Unit | None:
     """The open unit of `database` that the running code is in, whichever task started it."""
     unit = _innermost.get()
     while unit is not None:
