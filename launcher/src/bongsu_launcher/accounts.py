@@ -10,9 +10,11 @@ from bongsu.identity.scopes import KEY_SCOPES, Role, Scope
 from bongsu.process.identity import require_vault_opens
 from bongsu.process.server import Main
 from bongsu.runtime.errors import ServiceError, StartError
+from bongsu.runtime.settings import DOTENV, load
 from bongsu.runtime.stop import StopSignal
 from bongsu_auth import operations
 from bongsu_launcher import operator_database
+from bongsu_launcher.settings import LauncherSettings
 
 
 def process(options: argparse.Namespace) -> Main:
@@ -60,8 +62,9 @@ async def _create_key(options: argparse.Namespace) -> None:
     scopes = _scopes(options.scopes)
     async with operator_database.connect(options.database_url) as (database, vault):
         await require_vault_opens(vault)
+        (platform,) = load(LauncherSettings, dotenv=DOTENV)
         key, secret = await operations.create_key(
-            database, vault, options.email, memo=options.memo, mode=options.mode, scopes=scopes
+            database, vault, platform.url, options.email, memo=options.memo, mode=options.mode, scopes=scopes
         )
         # As lines that a shell can take over: eval "$(bongsu key create me@example.com)".
         print(f"export BONGSU_ACCESS_KEY={key.access_key}")

@@ -10,7 +10,7 @@ from bongsu.identity.signatures import RequestSigner
 from bongsu.runtime.errors import Invalid
 from bongsu_auth import operations
 from bongsu_auth.errors import AddressTaken, TooManyKeys, UserNotFound
-from services.auth.tests.stage import PASSWORD, Stage
+from services.auth.tests.stage import PASSWORD, URL, Stage
 
 
 class TestCreateUser:
@@ -75,20 +75,26 @@ class TestPromote:
 class TestCreateKey:
     async def test_key_signs_requests(self, stage: Stage) -> None:
         user = await stage.user()
-        key, secret = await operations.create_key(stage.database, stage.vault, user.email)
+        key, secret = await operations.create_key(stage.database, stage.vault, URL, user.email)
         answer = await stage.client.get("/auth/me", auth=RequestSigner(key.access_key, secret))
         assert answer.json()["code"] == "session_required"
+
+    async def test_owner_gets_a_mail(self, stage: Stage) -> None:
+        user = await stage.user()
+        key, _ = await operations.create_key(stage.database, stage.vault, URL, user.email)
+        [mail] = await stage.notices("api_key.created")
+        assert (mail.to, mail.subject) == (user.email, key.access_key)
 
     async def test_limit_holds(self, stage: Stage) -> None:
         user = await stage.user()
         for _ in range(3):
-            await operations.create_key(stage.database, stage.vault, user.email)
+            await operations.create_key(stage.database, stage.vault, URL, user.email)
         with pytest.raises(TooManyKeys):
-            await operations.create_key(stage.database, stage.vault, user.email)
+            await operations.create_key(stage.database, stage.vault, URL, user.email)
 
     @pytest.mark.parametrize("memo", ["x" * 201, "\x00", "\udcff"])
     async def test_invalid_memo_is_refused(self, stage: Stage, memo: str) -> None:
         user = await stage.user()
         with pytest.raises(Invalid) as caught:
-            await operations.create_key(stage.database, stage.vault, user.email, memo=memo)
+            await operations.create_key(stage.database, stage.vault, URL, user.email, memo=memo)
         assert [error.loc for error in caught.value.errors] == [("body", "memo")]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from uuid import UUID, uuid4
 
-from bongsu.runtime.errors import Conflict, FieldError, Invalid, NotFound
+from bongsu.runtime.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.keys.port import AllowlistEntry, ApiKey, KeyPage, NewSecret
 
@@ -31,8 +31,9 @@ def a_key(**facts: object) -> ApiKey:
 
 @dataclass
 class FakeKeys:
-    """`items` are the keys, newest first; `entries` their allow-lists."""
+    """`items` are the keys, newest first; `entries` their allow-lists; `recent` as in `FakeCredentials`."""
 
+    recent: bool = True
     items: list[ApiKey] = field(default_factory=list)
     entries: dict[UUID, list[AllowlistEntry]] = field(default_factory=dict)
     secrets_made: int = 0
@@ -54,6 +55,7 @@ class FakeKeys:
         self, browser: Browser, *, memo: str | None, scopes: Sequence[str], mode: str, expires_at: datetime | None
     ) -> NewSecret:
         del browser
+        self._require_recent()
         self._require_room()
         key = a_key(memo=memo, scopes=[*scopes], mode=mode, expires_at=expires_at)
         self.items.insert(0, key)
@@ -68,6 +70,7 @@ class FakeKeys:
         self._replace(key.model_copy(update=changes))
 
     async def rotate_key(self, browser: Browser, key_id: UUID) -> NewSecret:
+        self._require_recent()
         key = await self.find_key(browser, key_id)
         until = datetime.now(UTC) + timedelta(hours=24)
         return self._with_secret(self._replace(key.model_copy(update={"previous_secret_valid_until": until})))
@@ -95,6 +98,10 @@ class FakeKeys:
         if len(left) == len(found):
             raise NotFound("Allow-list entry not found", code="allowlist_entry_not_found")
         self.entries[key_id] = left
+
+    def _require_recent(self) -> None:
+        if not self.recent:
+            raise Forbidden("Too long ago", code="reauthentication_required")
 
     def _require_room(self) -> None:
         if sum(key.state == "active" for key in self.items) >= MAX_ACTIVE:

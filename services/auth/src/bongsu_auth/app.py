@@ -195,6 +195,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         database,
         vault,
         identity.keys,
+        notices,
         max_active=settings.max_active_keys,
         max_entries=settings.max_allowlist_entries,
         overlap=settings.key_overlap,

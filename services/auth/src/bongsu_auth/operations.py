@@ -22,6 +22,8 @@ from bongsu_auth.accounts.users import UserDatabase
 from bongsu_auth.api_keys.schemas import KeyIn
 from bongsu_auth.api_keys.service import ApiKeys
 from bongsu_auth.errors import UserNotFound
+from bongsu_auth.mails import Mails
+from bongsu_auth.notices.service import SecurityNotices
 from bongsu_auth.signing_keys import service as signing_keys
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -71,6 +73,7 @@ async def promote(database: Database, email: str, role: Role) -> User:
 async def create_key(  # noqa: PLR0913 - each is one field of the key
     database: Database,
     vault: Vault,
+    public_url: str,
     email: str,
     *,
     memo: str | None = None,
@@ -78,14 +81,16 @@ async def create_key(  # noqa: PLR0913 - each is one field of the key
     mode: KeyMode = "live",
     max_active: int = 3,
 ) -> tuple[ApiKey, str]:
-    """Create a key for the account with this address. Returns it and its secret.
+    """Create a key for the account with this address, and notify its owner. Returns it and its secret.
 
+    :param public_url: for the link in the mail.
     :raises Invalid: the memo is not acceptable, with the reason.
     :raises UserNotFound: no account has the address.
     :raises TooManyKeys: the account has as many active keys as the limit allows.
     """
     new = _validate(KeyIn, {"memo": memo, "scopes": list(scopes), "mode": mode})
-    keys = ApiKeys(database, vault, KeyDirectory(vault), max_active=max_active)
+    notices = SecurityNotices(Mails(vault, public_url))
+    keys = ApiKeys(database, vault, KeyDirectory(vault), notices, max_active=max_active)
     async with database.unit():
         user = await _find(email)
         return await keys.create(user.id, new)

@@ -8,10 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from bongsu.identity.models import AllowlistEntry, ApiKey, AuditEntry
+from bongsu.identity.models import AllowlistEntry, ApiKey, AuditEntry, UserSession
 from bongsu.identity.scopes import KEY_SCOPES
 from bongsu.identity.signatures import RequestSigner
-from services.auth.tests.stage import Stage, error_fields
+from bongsu_auth.sessions.service import RECENT
+from services.auth.tests.stage import PASSWORD, Stage, bearer, error_fields
 
 Headers = dict[str, str]
 
@@ -37,6 +38,59 @@ async def works(stage: Stage, made: dict[str, Any], *, address: str = "127.0.0.1
 @pytest.fixture
 async def headers(stage: Stage) -> Headers:
     return await stage.signed_in(await stage.user())
+
+
+async def age_sign_ins() -> None:
+    """Make every sign-in older than a sensitive change allows."""
+    await UserSession.filter_by().unfiltered().update(auth_time=datetime.now(UTC) - RECENT - timedelta(seconds=1))
+
+
+class TestRecentAuthentication:
+    async def test_new_secrets_require_one(self, stage: Stage, headers: Headers) -> None:
+        made = await make(stage, headers)
+        await age_sign_ins()
+        for path in ("/auth/api-keys", f"/auth/api-keys/{made['id']}/rotate"):
+            answer = await stage.client.post(path, json={} if path.endswith("keys") else None, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (403, "reauthentication_required"), path
+        assert await ApiKey.row_count() == 1
+        assert await works(stage, made)
+
+    async def test_program_with_the_password_creates_a_key_after_it_authenticated_again(
+        self, stage: Stage, headers: Headers
+    ) -> None:
+        await age_sign_ins()
+        again = await stage.client.post("/auth/reauthenticate", json={"password": PASSWORD}, headers=headers)
+        assert await works(stage, await make(stage, bearer(again.json()["access_token"])))
+
+    async def test_restrictions_require_none(self, stage: Stage, headers: Headers) -> None:
+        made = await make(stage, headers)
+        await age_sign_ins()
+        path = f"/auth/api-keys/{made['id']}"
+        for method, target, body in (
+            ("POST", f"{path}/allowlist", {"cidr": "10.0.0.0/8"}),
+            ("PATCH", path, {"status": "stopped"}),
+            ("DELETE", path, None),
+        ):
+            answer = await stage.client.request(method, target, json=body, headers=headers)
+            assert answer.is_success, (method, target)
+
+
+class TestNotices:
+    async def test_owner_gets_a_mail_of_a_new_key_and_of_a_new_secret(self, stage: Stage) -> None:
+        user = await stage.user()
+        headers = await stage.signed_in(user)
+        made = await make(stage, headers, memo="call 0800 123")
+        await stage.client.post(f"/auth/api-keys/{made['id']}/rotate", headers=headers)
+        for event in ("api_key.created", "api_key.rotated"):
+            [mail] = await stage.notices(event)
+            # Not the memo, which anyone with the session writes.
+            assert (mail.to, mail.subject) == (user.email, made["access_key"])
+
+    async def test_owner_gets_no_mail_when_a_key_is_refused(self, stage: Stage, headers: Headers) -> None:
+        for _ in range(3):
+            await make(stage, headers)
+        await stage.client.post("/auth/api-keys", json={}, headers=headers)
+        assert len(await stage.notices("api_key.created")) == 3
 
 
 class TestCreate:

@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 
 from services.dashboard.tests.fake_keys import a_key
+from services.dashboard.tests.fakes import JUN, a_user
 from services.dashboard.tests.stage import FakeBrowser, Stage, text_of
 
 FIELDS: dict[str, str | list[str]] = {
@@ -19,6 +20,10 @@ async def opened(stage: Stage, path: str = "/keys/new") -> FakeBrowser:
     browser = stage.mina()
     assert (await browser.get(path)).status_code == 200
     return browser
+
+
+def came_from(path: str) -> dict[str, str]:
+    return {"referer": f"http://dashboard.test{path}"}
 
 
 class TestList:
@@ -89,6 +94,24 @@ class TestCreate:
         assert (await browser.post("/keys", FIELDS, token="x")).status_code == 403
         crossed = await browser.post("/keys", FIELDS, headers={"Sec-Fetch-Site": "cross-site"})
         assert (crossed.status_code, stage.keys.items) == (403, [])
+
+
+class TestConfirmation:
+    async def test_forms_for_a_secret_ask_for_it_first_when_the_sign_in_is_old(self, stage: Stage) -> None:
+        stage.accounts.users[JUN] = a_user()  # whose token names no time
+        stage.keys.items = [a_key()]
+        for path in ("/keys/new", f"/keys/{stage.keys.items[0].id}/rotate"):
+            answer = await stage.browser(JUN).get(path)
+            assert (answer.status_code, answer.headers["location"]) == (303, f"/account/confirm?next={path}")
+
+    async def test_form_leads_to_it_and_back_when_the_sign_in_became_old(self, stage: Stage) -> None:
+        stage.keys.items = [a_key()]
+        for path, action in (("/keys/new", "/keys"), (f"/keys/{stage.keys.items[0].id}/rotate",) * 2):
+            browser = await opened(stage, path)
+            stage.keys.recent = False
+            refused = await browser.post(action, FIELDS if action == "/keys" else {}, headers=came_from(path))
+            assert (refused.status_code, refused.headers["location"]) == (303, f"/account/confirm?next={path}")
+        assert (len(stage.keys.items), stage.keys.secrets_made) == (1, 0)
 
 
 class TestKey:

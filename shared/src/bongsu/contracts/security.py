@@ -18,6 +18,8 @@ SecurityEvent = Literal[
     "mfa.disabled",
     "mfa.recovery_code_used",
     "mfa.recovery_codes_replaced",
+    "api_key.created",
+    "api_key.rotated",
     "account.deleted",
 ]
 """Each is the action in the audit log, and has a text in notify's template `security-notice`."""

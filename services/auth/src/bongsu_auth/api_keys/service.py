@@ -16,6 +16,7 @@ from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, Q, uuid7
 from bongsu_auth.api_keys.schemas import KeyIn, KeyPatch
 from bongsu_auth.errors import EntryExists, EntryNotFound, KeyNotFound, TooManyEntries, TooManyKeys
+from bongsu_auth.notices.service import SecurityNotices
 
 ACCESS_PREFIX = "bak_"
 SECRET_PREFIX = "bsk_"  # noqa: S105 - what every secret begins with
@@ -25,6 +26,7 @@ class ApiKeys:
     """Creates and changes API keys.
 
     :param directory: this process's cache, which forgets a key when a change of it is committed.
+    :param notices: notifies owners of new keys and new secrets.
     :param max_active: active keys per user.
     :param max_entries: allow-list entries per key.
     :param overlap: how long the old secret of a rotated key works.
@@ -35,6 +37,7 @@ class ApiKeys:
         database: Database,
         vault: Vault,
         directory: KeyDirectory,
+        notices: SecurityNotices,
         *,
         max_active: int = 3,
         max_entries: int = 10,
@@ -43,16 +46,17 @@ class ApiKeys:
         self._database = database
         self._vault = vault
         self._directory = directory
+        self._notices = notices
         self._max_active = max_active
         self._max_entries = max_entries
         self._overlap = overlap
 
     async def create(self, user_id: UUID, new: KeyIn, actor: Actor = SYSTEM) -> tuple[ApiKey, str]:
-        """Create a key. Returns it and its secret.
+        """Create a key, and notify its owner. Returns it and its secret.
 
         :raises TooManyKeys: the user's limit is reached, however many requests come at the same time.
         """
-        await self._lock_keys_of(user_id)
+        user = await self._lock_keys_of(user_id)
         await self._require_room(user_id)
         key_id, secret = uuid7(), _new_secret()
         key = await ApiKey.create(
@@ -66,7 +70,7 @@ class ApiKeys:
             expires_at=new.expires_at,
             status="active",
         )
-        await _record("api_key.created", actor, key)
+        await self._notices.record("api_key.created", user, actor, target=_target(key), subject=key.access_key)
         return key, secret
 
     @staticmethod
@@ -115,7 +119,10 @@ class ApiKeys:
         await _record("api_key.deleted", actor, key)
 
     async def rotate(self, key_id: UUID, user_id: UUID, actor: Actor = SYSTEM) -> tuple[ApiKey, str]:
-        """Give a key a new secret. The old one works for the overlap; one from an earlier rotation stops working."""
+        """Give a key a new secret, and notify its owner.
+
+        The old secret works for the overlap; one from an earlier rotation stops working.
+        """
         key = await self._lock(key_id, user_id)
         secret = _new_secret()
         await key.update(
@@ -123,7 +130,8 @@ class ApiKeys:
             previous_until=datetime.now(UTC) + self._overlap,
             sealed_secret=self._vault.seal(secret, aad=secret_context(key_id)),
         )
-        await _record("api_key.rotated", actor, key)
+        user = await User.get(user_id)
+        await self._notices.record("api_key.rotated", user, actor, target=_target(key), subject=key.access_key)
         return key, secret
 
     async def list_entries(self, key_id: UUID, user_id: UUID) -> Sequence[AllowlistEntry]:
@@ -170,9 +178,9 @@ class ApiKeys:
         return key
 
     @staticmethod
-    async def _lock_keys_of(user_id: UUID) -> None:
-        """Make the calls that activate keys of a user take turns."""
-        await User.filter_by(id=user_id).lock().one()
+    async def _lock_keys_of(user_id: UUID) -> User:
+        """Make the calls that activate keys of a user take turns. Returns the user."""
+        return await User.filter_by(id=user_id).lock().one()
 
     async def _require_room(self, user_id: UUID) -> None:
         active = await ApiKey.filter_by(
@@ -183,7 +191,11 @@ class ApiKeys:
 
 
 async def _record(action: AuditAction, actor: Actor, key: ApiKey, **details: str) -> None:
-    await audit.record(action, actor, subject_id=key.user_id, target=f"api_key:{key.id}", details=details)
+    await audit.record(action, actor, subject_id=key.user_id, target=_target(key), details=details)
+
+
+def _target(key: ApiKey) -> str:
+    return f"api_key:{key.id}"
 
 
 def _new_secret() -> str:

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import NotFound
@@ -12,7 +12,7 @@ from bongsu_dashboard.forms import Draft, Form, FormError, HxDraft, HxForm
 from bongsu_dashboard.keys.port import NewSecret
 from bongsu_dashboard.keys.schemas import LIFETIMES_DAYS, SCOPES, EntryForm, KeyForm, MemoForm, RotateForm, StatusForm
 from bongsu_dashboard.keys.service import Keys
-from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
+from bongsu_dashboard.pages.dependencies import Rendering, SignedIn, require_confirmation
 from bongsu_dashboard.pages.failures import status_of
 from bongsu_dashboard.pages.rendering import Render
 
@@ -27,7 +27,7 @@ async def list_keys(render: Rendering, _user: SignedIn, keys: KeysService, after
     return render("keys/list.html", page=await keys.list_keys(render.browser, after))
 
 
-@router.get("/new")
+@router.get("/new", dependencies=[Depends(require_confirmation)])
 async def show_new_key(render: Rendering, _user: SignedIn) -> Response:
     return _form_page(render, Draft())
 
@@ -69,7 +69,7 @@ async def change_status(
     return render.redirect(page, flash="ok.key_activated" if form.status == "active" else "ok.key_stopped")
 
 
-@router.get("/{key_id}/rotate")
+@router.get("/{key_id}/rotate", dependencies=[Depends(require_confirmation)])
 async def confirm_rotation(render: Rendering, _user: SignedIn, keys: KeysService, key_id: UUID) -> Response:
     return render("keys/rotate.html", key=await keys.find_key(render.browser, key_id))
 

@@ -71,6 +71,7 @@ class KeyClient(Protocol):
     ) -> NewSecret:
         """Create a key.
 
+        :raises Forbidden: code `reauthentication_required`: the last authentication is too old.
         :raises Conflict: the user has as many active keys as the limit allows.
         :raises Invalid: `errors` names the fields.
         """
@@ -83,7 +84,10 @@ class KeyClient(Protocol):
         """
 
     async def rotate_key(self, browser: Browser, key_id: UUID) -> NewSecret:
-        """Give a key a new secret. The old one works until `previous_secret_valid_until`."""
+        """Give a key a new secret. The old one works until `previous_secret_valid_until`.
+
+        :raises Forbidden: code `reauthentication_required`: the last authentication is too old.
+        """
 
     async def delete_key(self, browser: Browser, key_id: UUID) -> None:
         """Delete a key."""
