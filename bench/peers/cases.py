@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from sqlalchemy import JSON, Enum, ForeignKey, String
+from sqlalchemy import JSON, Enum, ForeignKey, String, func, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -66,6 +66,8 @@ class Models:
             age: Mapped[int | None]
             level: Mapped[Level | None] = mapped_column(Enum(Level, native_enum=False))
             data: Mapped[dict[str, object] | None] = mapped_column(JSON)
+            rank: Mapped[int] = mapped_column(server_default=text("7"))
+            length: Mapped[int | None] = mapped_column(onupdate=func.length("five5"))
             posts = relationship("Post", back_populates="user")
 
         class Post(base):  # type: ignore[valid-type,misc]  # the same
@@ -159,6 +161,31 @@ async def failed_update(at: Scene) -> str:
     return RIGHT if user.email == "b" else f"the object says {user.email!r}, the row 'b'"
 
 
+async def undone_unit(at: Scene) -> str:
+    user = await at.user("a", name="a")
+    with contextlib.suppress(Stop):
+        async with at.library.unit():
+            await at.library.update(user, name="b")
+            raise Stop
+    return RIGHT if user.name == "a" else f"the object says {user.name!r}, the row 'a'"
+
+
+async def database_default(at: Scene) -> str:
+    user = await at.user("a")
+    return RIGHT if user.rank == 7 else f"the object says {user.rank!r}, the row 7"
+
+
+async def database_onupdate(at: Scene) -> str:
+    user = await at.user("a")
+    await at.library.update(user, name="b")
+    return RIGHT if user.length == 5 else f"the object says {user.length!r}, the row 5"
+
+
+async def omitted_json(at: Scene) -> str:
+    await at.user("a")
+    return RIGHT if at.rows("SELECT data IS NULL FROM users") == [(1,)] else "stores JSON's null"
+
+
 async def _together(at: Scene, calls: Callable[[Any], list[Awaitable[object]]], is_right: Callable[[], bool]) -> str:
     errors: dict[str, int] = {}
     wrong = 0
@@ -196,6 +223,14 @@ async def bulk_related(at: Scene) -> str:
     await at.library.bulk_create([at.models.post(title="a", user=user)])
     found = at.rows("SELECT user_id FROM posts")
     return RIGHT if found == [(user.id,)] else f"stored {found}"
+
+
+async def bulk_children(at: Scene) -> str:
+    try:
+        await at.library.bulk_create([at.models.user(email="a", posts=[at.models.post(title="a")])])
+    except Exception as error:  # noqa: BLE001  # each library raises an error of its own
+        return RIGHT if "posts" in str(error) else f"{type(error).__name__}, which names no field"
+    return RIGHT if at.rows("SELECT user_id FROM posts") == at.rows("SELECT id FROM users") else "drops it"
 
 
 async def joined_inheritance(at: Scene) -> str:
@@ -258,6 +293,14 @@ async def nul(at: Scene) -> str:
     return RIGHT if len(found) == 1 else f"finds {len(found)} rows instead of 1"
 
 
+async def half_a_character(at: Scene) -> str:
+    try:
+        await at.library.find(at.models.user, name="\ud800")
+    except Exception as error:  # noqa: BLE001  # the same
+        return RIGHT if "name" in str(error) else type(error).__name__
+    return RIGHT
+
+
 async def to_many_filter(at: Scene) -> str:
     user = await at.user("a")
     for title in ("t1", "t2"):
@@ -291,11 +334,11 @@ async def soft_delete(at: Scene) -> str:
     if note is None:
         raise NotOffered
     user = await at.user("a")
-    for text in "xy":
-        made = await at.library.create(note, text=text, user_id=user.id)
-        if text == "x":
+    for word in "xy":
+        made = await at.library.create(note, text=word, user_id=user.id)
+        if word == "x":
             await at.library.delete(made)
-    found = [each.text for each in await at.library.find(note)]
+    found = [each.word for each in await at.library.find(note)]
     related = await at.library.find(at.models.user, notes__text="x")
     kept = at.rows("SELECT count(*) FROM notes") == [(2,)]
     return RIGHT if found == ["y"] and not related and kept else f"finds {found} and {len(related)} users"
@@ -378,10 +421,15 @@ async def counted_by_ten_tasks(at: Scene) -> str:
 
 CASES: dict[str, Callable[[Scene], Awaitable[str]]] = {
     "an update that was rolled back is written when it is repeated": rolled_back,
+    "an object is as before after a unit that was rolled back": undone_unit,
     "an object is as before after a call that failed": failed_update,
+    "a default of the database is readable after an insert": database_default,
+    "an `onupdate` in SQL is readable after an update": database_onupdate,
+    "JSON that was left out is NULL": omitted_json,
     "two tasks update one object": updated_by_two_tasks,
     "two tasks create rows that refer to one object": referred_to_by_two_tasks,
     "a bulk insert writes the key of a related object": bulk_related,
+    "a bulk insert writes new related objects, or refuses them": bulk_children,
     "a joined subclass is created and found": joined_inheritance,
     "text for an integer is refused, naming the field (SQLite)": text_in_an_integer,
     "text that is too long is refused, naming the field (SQLite)": text_too_long,
@@ -390,6 +438,7 @@ CASES: dict[str, Callable[[Scene], Awaitable[str]]] = {
     "a filter by a misspelt field is an error that names it": typing_error,
     "`%` in `contains` is a character": percent_sign,
     "NUL in `contains` is a character (SQLite)": nul,
+    "half a character in a filter finds nothing, or is an error that names the field": half_a_character,
     "a filter over a to-many relation gives each row once": to_many_filter,
     "an integer of 70 bits finds nothing": huge_integer,
     "a filter by a path into JSON": json_path,
