@@ -338,7 +338,7 @@ async def soft_delete(at: Scene) -> str:
         made = await at.library.create(note, text=word, user_id=user.id)
         if word == "x":
             await at.library.delete(made)
-    found = [each.word for each in await at.library.find(note)]
+    found = [each.text for each in await at.library.find(note)]
     related = await at.library.find(at.models.user, notes__text="x")
     kept = at.rows("SELECT count(*) FROM notes") == [(2,)]
     return RIGHT if found == ["y"] and not related and kept else f"finds {found} and {len(related)} users"
