@@ -1,4 +1,4 @@
-"""Verifies signed requests: the signature, the key and its allow-list."""
+"""Verifies signed requests: the signature, the key and its allow-list. `callers.py` claims the nonce afterwards."""
 
 from starlette.requests import Request
 
@@ -21,7 +21,7 @@ class SignedRequestVerifier:
         self._keys = keys
 
     async def verify(self, request: Request, address: str | None) -> tuple[KnownKey, Nonce]:
-        """Return the key that signed the request, and its nonce, which the caller claims.
+        """Return the key that signed the request, and its nonce: until that is claimed, it may be a replay.
 
         A request may carry other signatures as well, such as a gateway's. Answer and work are the same whether a key
         is unknown, stopped or its owner blocked, and whether the signature is wrong or old.

@@ -53,7 +53,7 @@ class DiscordBackend(CustomBackend):
     """Fulfils `Provider` and `GuildSource`.
 
     The account's response holds the whole profile, so there is no extra profile to fetch. `profiles.fill_empty_fields`
-    copies it to the user.
+    copies what the user lacks.
 
     :param connection: `base_url` stands for https://discord.com, `api_url` for https://discord.com/api.
     """
