@@ -63,7 +63,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack that many tests share. Each uses people and addresses of its own, and leaves no fault behind."""
     if request.config.getoption("--stack") == "compose":
-        with compose.ComposeStack() as composed:
+        with compose.ComposeStack(environ={"BOT_SHARDS": "2"}) as composed:
             yield composed
     else:
         with EmbeddedStack(tmp_path_factory.mktemp("stack")) as started:
