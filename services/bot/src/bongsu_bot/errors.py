@@ -1,10 +1,15 @@
 """The bot's error kinds."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
 
 from bongsu.mixins import is_unavailable
 from bongsu.runtime import errors
+
+DATABASE_S: Final = 5.0
+"""How long a command or a request waits for the database: it has to be answered while its user still waits."""
 
 
 class AssertionNotAccepted(errors.Unauthorised):
@@ -110,14 +115,15 @@ class BotNotReady(errors.Unavailable):
     code = "bot_not_ready"
 
 
-@contextmanager
-def needs_database() -> Iterator[None]:
+@asynccontextmanager
+async def needs_database(limit_s: float = DATABASE_S) -> AsyncIterator[None]:
     """Run a block that cannot do without the database.
 
-    :raises BotNotReady: the database does not answer.
+    :raises BotNotReady: the database does not answer, or not in time.
     """
     try:
-        yield
+        async with asyncio.timeout(limit_s):
+            yield
     except Exception as error:
         if is_unavailable(error):
             raise BotNotReady("The bot's database does not answer") from error

@@ -22,7 +22,7 @@ class Managers:
         :raises NotLinked: the user has none.
         :raises BotNotReady: the database does not answer.
         """
-        with needs_database():
+        async with needs_database():
             subject = await self._database.run(LinkedAccount.find_subject, user_id, "discord")
         if subject is None:
             raise NotLinked
@@ -44,7 +44,7 @@ class Managers:
         :raises NotAnAdministrator: the user has a lower role, or is blocked.
         :raises BotNotReady: the database does not answer.
         """
-        with needs_database():
+        async with needs_database():
             user = await self._database.run(User.get_or_none, user_id)
         if user is None or not user.is_active or not Role(user.role).includes(Role.ADMINISTRATOR):
             raise NotAnAdministrator

@@ -23,6 +23,8 @@ Change = Callable[[], Awaitable[Sequence[GuildEvent]]]
 
 _RETRY_S: Final = 0.25
 _RETRY_MAX_S: Final = 15.0
+_ATTEMPT_S: Final = 30.0
+"""A connection that went silent would hold up all changes for ever."""
 
 
 class GuildRecorder:
@@ -80,7 +82,8 @@ class GuildRecorder:
         pause_s = _RETRY_S
         while True:
             try:
-                return await self._database.run(change)
+                async with asyncio.timeout(_ATTEMPT_S):
+                    return await self._database.run(change)
             except (SQLAlchemyError, MixinError, OSError) as error:
                 log.warning("guild.record_delayed", error=type(error).__name__, retry_s=pause_s)
                 await asyncio.sleep(pause_s)

@@ -75,7 +75,7 @@ class Messages:
         """
         posting = self._posting.get(request.nonce)
         if posting is None:
-            with needs_database():
+            async with needs_database():
                 found = await self._database.run(_find, request.nonce)
             if found is not None:
                 return found

@@ -14,7 +14,7 @@ from bongsu.identity.scopes import Permission
 from bongsu.mixins import Database
 from bongsu_bot.apis import Apis, LinkedUser
 from bongsu_bot.bot import BongsuBot
-from bongsu_bot.errors import PageExpired
+from bongsu_bot.errors import PageExpired, needs_database
 from bongsu_bot.language import text
 from bongsu_bot.pages import service
 
@@ -75,7 +75,8 @@ async def reply(context: discord.ApplicationContext, **options: str | None) -> N
     if page.next is None:
         await context.respond(embed=page.embed, ephemeral=True)
         return
-    stored = await bot.find(Database).run(service.store, viewer.discord_user_id, command, options, page.next)
+    async with needs_database():
+        stored = await bot.find(Database).run(service.store, viewer.discord_user_id, command, options, page.next)
     await context.respond(embed=page.embed, view=_buttons(viewer, stored, depth=1, has_next=True), ephemeral=True)
 
 
@@ -83,12 +84,14 @@ async def turn(bot: BongsuBot, interaction: discord.Interaction, custom_id: str)
     """Show the page that a button leads to.
 
     :raises PageExpired: the reply is old, or of a command that no longer exists.
+    :raises BotNotReady: the database does not answer.
     """
     _, reply_id, direction = custom_id.split(":")
     await interaction.response.defer()
     assert interaction.user is not None  # noqa: S101 - a user pressed it
     database = bot.find(Database)
-    found = await database.run(service.find, UUID(reply_id), interaction.user.id)
+    async with needs_database():
+        found = await database.run(service.find, UUID(reply_id), interaction.user.id)
     load = _LOADERS.get(found.command)
     if load is None:
         raise PageExpired
@@ -99,7 +102,8 @@ async def turn(bot: BongsuBot, interaction: discord.Interaction, custom_id: str)
         cursors = cursors[:-1] or [None]
     viewer = Viewer(bot, interaction, interaction.user.id, found.command)
     page = await load(viewer, found.options, cursors[-1])
-    await database.run(service.turn, found.id, cursors, page.next)
+    async with needs_database():
+        await database.run(service.turn, found.id, cursors, page.next)
     view = _buttons(viewer, found.id, depth=len(cursors), has_next=page.next is not None)
     await interaction.edit_original_response(embed=page.embed, view=view)
 

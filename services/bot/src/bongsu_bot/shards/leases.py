@@ -24,6 +24,8 @@ log = get_logger(__name__)
 LEASE_S: Final = 12.0
 RENEW_S: Final = 3.0
 _RELEASE_S = 2.0
+_DATABASE_S: Final = 5.0
+"""How long the database may take: after one answer that never comes, there is time for another renewal."""
 
 
 class ShardLeases:
@@ -84,7 +86,8 @@ class ShardLeases:
     async def reserve_identify(self, bucket: int, pause_s: float) -> float:
         """Reserve the next IDENTIFY of a bucket, and return how long to wait for it, in seconds."""
         try:
-            return await self._database.run(_reserve, bucket, pause_s)
+            async with asyncio.timeout(_DATABASE_S):
+                return await self._database.run(_reserve, bucket, pause_s)
         except (SQLAlchemyError, MixinError, OSError) as error:
             log.warning("identify.not_reserved", error=type(error).__name__)
             return pause_s
@@ -96,7 +99,8 @@ class ShardLeases:
 
     async def _renew(self) -> None:
         try:
-            epochs, self.processes = await self._database.run(self._share)
+            async with asyncio.timeout(_DATABASE_S):
+                epochs, self.processes = await self._database.run(self._share)
         except (SQLAlchemyError, MixinError, OSError) as error:
             log.warning("shards.not_renewed", error=type(error).__name__)
             return
