@@ -11,11 +11,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from bongsu.contracts.tokens import AUDIENCE, AccessClaims, AssertionClaims
-from bongsu.identity.jws import ALGORITHM, Denials, JwsVerifier, KeySource, TokenKind
+from bongsu.identity.jws import ALGORITHM, Denials, JwsVerifier, KeySource, TokenKind, sign
 from bongsu.identity.scopes import Role, Scope, format_scopes
 
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type
@@ -41,8 +40,7 @@ class SigningKey:
 
     def sign(self, claims: AccessClaims | AssertionClaims, token_type: str) -> str:
         """Return a token with that `typ`."""
-        headers = {"typ": token_type, "kid": self.kid}
-        return jwt.encode(claims.model_dump(mode="json"), self.private_key, algorithm=ALGORITHM, headers=headers)
+        return sign(claims.model_dump_json().encode(), self.private_key, token_type=token_type, kid=self.kid)
 
 
 _KIND = TokenKind(TOKEN_TYPE, AccessClaims, MAX_LIFETIME_S, MAX_TOKEN_CHARS, TokenRefused)
