@@ -118,3 +118,19 @@ class TestGateway:
             check((await http.patch(f"{webhook}/messages/@original", json=MESSAGE)).json(), "message")
             check((await http.get(f"{webhook}/messages/@original")).json(), "message")
             check((await http.post(webhook, json=MESSAGE)).json(), "message")
+
+    async def test_interaction_in_direct_messages_has_a_user_and_no_guild(
+        self, sandbox: RunningSandbox, connect: Connect
+    ) -> None:
+        http = sandbox.http
+        await http.put(f"{API}{COMMANDS}", json=[PING], headers=BOT)
+        async with connect() as socket:
+            await socket.identify()
+            await http.post(f"{CONTROL}/interactions", json={"command": "ping", "user_id": MEMBER, "wait_s": 0})
+            interaction = await socket.until("INTERACTION_CREATE")
+            check(interaction, "INTERACTION_CREATE_of_a_direct_message")
+            assert violations(interaction, "INTERACTION_CREATE")
+            callback = f"{API}/interactions/{interaction['id']}/{interaction['token']}/callback?with_response=true"
+            answer = (await http.post(callback, json={"type": 4, "data": MESSAGE})).json()
+            check(answer, "callback")
+            assert "guild_id" not in answer["interaction"]

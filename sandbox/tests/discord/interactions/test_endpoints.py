@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bongsu_sandbox.discord.users.personas import MINJI, SEOUL_DEVELOPERS
+from bongsu_sandbox.discord.users.personas import EMMA, MINJI, SEOUL_DEVELOPERS
 from bongsu_sandbox.running import RunningSandbox
 from bongsu_sandbox.settings import SandboxSettings
 from sandbox.tests.discord.conftest import API, APPLICATION, BOT, CONTROL, Connect
@@ -181,3 +181,63 @@ class TestPress:
             await respond(http, event, 4, content="ok")
 
         assert (await given(sandbox, connect, answer))["status"] == "answered"
+
+
+class TestDirectMessages:
+    async def test_answers_are_in_the_direct_messages_and_the_private_ones_are_not(
+        self, sandbox: RunningSandbox, connect: Connect
+    ) -> None:
+        async def answer(http: httpx.AsyncClient, event: dict[str, Any]) -> None:
+            assert event["user"]["id"] == str(MINJI)
+            await respond(http, event, 4, content="public")
+            webhook = f"{API}/webhooks/{APPLICATION}/{event['token']}"
+            await http.post(webhook, json={"content": "private", "flags": 64})
+
+        found = await given(sandbox, connect, answer, guild_id=None)
+        channel = (
+            await sandbox.http.post(f"{API}/users/@me/channels", json={"recipient_id": str(MINJI)}, headers=BOT)
+        ).json()
+        assert (found["guild_id"], found["channel_id"]) == (None, channel["id"])
+        messages = (await sandbox.http.get(f"{API}/channels/{channel['id']}/messages", headers=BOT)).json()
+        assert [message["content"] for message in messages] == ["public"]
+
+    async def test_command_goes_to_the_first_shard(self, sandbox: RunningSandbox, connect: Connect) -> None:
+        command = {"command": "x", "user_id": str(MINJI), "unregistered": True, "wait_s": 0}
+        async with connect() as first, connect() as second:
+            await second.identify(shard=[1, 2])
+            found = (await sandbox.http.post(f"{CONTROL}/interactions", json=command)).json()
+            assert found["status"] == "not_delivered"
+            await first.identify(shard=[0, 2])
+            await sandbox.http.post(f"{CONTROL}/interactions", json=command)
+            assert (await first.until("INTERACTION_CREATE"))["context"] == 1
+
+    async def test_command_of_guilds_only_is_not_there(self, bot: httpx.AsyncClient) -> None:
+        commands = [
+            {"name": name, "description": name, "contexts": contexts}
+            for name, contexts in (("here", [0]), ("there", [1]), ("both", [0, 1]), ("everywhere", None))
+        ]
+        (await bot.put(f"{API}/applications/{APPLICATION}/commands", json=commands)).raise_for_status()
+        body = {"command": "x", "user_id": str(MINJI)}
+        refused = await bot.post(f"{CONTROL}/interactions", json=body)
+        assert refused.json()["detail"].endswith("there is there, both, everywhere")
+        refused = await bot.post(f"{CONTROL}/interactions", json=body | {"guild_id": str(SEOUL_DEVELOPERS)})
+        assert refused.json()["detail"].endswith("there is here, both, everywhere")
+
+    async def test_user_who_shares_no_guild_with_the_bot_is_refused(self, http: httpx.AsyncClient) -> None:
+        body = {"command": "x", "user_id": str(EMMA), "unregistered": True}
+        refused = await http.post(f"{CONTROL}/interactions", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (422, "no_shared_guild")
+
+
+class TestContexts:
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("contexts", [3]), ("contexts", []), ("contexts", [1, 1]), ("contexts", "0"), ("integration_types", [2])],
+    )
+    async def test_contexts_that_discord_does_not_know_are_refused(
+        self, bot: httpx.AsyncClient, field: str, value: object
+    ) -> None:
+        command = {"name": "x", "description": "x", field: value}
+        refused = await bot.post(f"{API}/applications/{APPLICATION}/commands", json=command)
+        assert (refused.status_code, refused.json()["code"]) == (400, 50035)
+        assert field in refused.json()["errors"]

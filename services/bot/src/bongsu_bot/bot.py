@@ -71,6 +71,12 @@ class BongsuBot(ezcord.AutoShardedBot):
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             max_messages=None,
+            # A command that needs a server names its contexts itself.
+            default_command_contexts={
+                discord.InteractionContextType.guild,
+                discord.InteractionContextType.bot_dm,
+            },
+            default_command_integration_types={discord.IntegrationType.guild_install},
             # If Discord answers 404 to the sounds, the bot is never ready (py-cord 2.8.1).
             cache_default_sounds=False,
             # It registers the commands at each new session, and at each unknown command.

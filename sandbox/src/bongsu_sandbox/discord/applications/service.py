@@ -11,6 +11,9 @@ from bongsu_sandbox.discord.world import World
 
 _NAME = re.compile(r"^[-_'\w]{1,32}$", re.UNICODE)
 CHAT_INPUT = 1
+CONTEXTS, INTEGRATION_TYPES = {0, 1, 2}, {0, 1}
+"""Where a command may be used (a guild, the bot's direct messages, others' direct messages), and by which install."""
+GUILD_CONTEXT, DIRECT_CONTEXT = 0, 1
 
 
 class Commands:
@@ -34,7 +37,15 @@ class Commands:
         """List the commands that a member of a guild sees: its own hide those of all guilds."""
         own = self._world.guild_commands.get(guild_id, [])
         names = {one["name"] for one in own}
-        return [*own, *(one for one in self._world.commands if one["name"] not in names)]
+        return [*own, *(one for one in self._list_for(GUILD_CONTEXT) if one["name"] not in names)]
+
+    def list_direct(self) -> list[Wire]:
+        """List the commands that a user sees in the direct messages with the bot."""
+        return self._list_for(DIRECT_CONTEXT)
+
+    def _list_for(self, context: int) -> list[Wire]:
+        contexts = [(one, one.get("contexts")) for one in self._world.commands]
+        return [one for one, allowed in contexts if not isinstance(allowed, list) or context in allowed]
 
     def find_scope(self, application_id: str, guild_id: str | None) -> "Scope":
         """Find the commands of all guilds (None), or of one.
@@ -72,15 +83,35 @@ class Commands:
             raise invalid_form(f"{place}name", "APPLICATION_COMMAND_INVALID_NAME", "Command name is invalid")
         if kind == CHAT_INPUT and not command.get("description"):
             raise required(f"{place}description")
+        _require_choice(command, f"{place}contexts", CONTEXTS)
+        _require_choice(command, f"{place}integration_types", INTEGRATION_TYPES)
         return {
             "default_member_permissions": None,
             "description": "",
+            "contexts": None,
+            "integration_types": [0],
+            "nsfw": False,
             **command,
             "id": before.get((name, kind)) or str(self._snowflakes.make()),
             "application_id": str(self._application.id),
             "type": kind,
             "version": str(self._snowflakes.make()),
         }
+
+
+def _require_choice(command: Wire, field: str, allowed: set[int]) -> None:
+    """Require a list of these values, if the command has the field.
+
+    :raises DiscordError: other values, none, or a value twice.
+    """
+    value = command.get(field.rpartition(".")[2])
+    if value is None:
+        return
+    chosen = value if isinstance(value, list) else []
+    if not chosen or not all(type(one) is int for one in chosen) or not {*chosen} <= allowed:
+        raise invalid_form(field, "BASE_TYPE_CHOICES", f"Value must be one of {allowed}.")
+    if len({*chosen}) < len(chosen):
+        raise invalid_form(field, "SET_TYPE_DUPLICATE", "Duplicate values are not allowed.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,8 +38,8 @@ async def list_messages(
     after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> Response:
-    channel = guilds.find_channel(parse(channel_id))[1]
-    found = messages.list_page(channel.id, before=before, after=after, limit=limit)
+    readable_id = guilds.require_readable(parse(channel_id))
+    found = messages.list_page(readable_id, before=before, after=after, limit=limit)
     return JSONResponse([message.to_wire() for message in found])
 
 
@@ -47,8 +47,8 @@ async def list_messages(
 async def read_message(
     guilds: ProvidedGuilds, messages: ProvidedMessages, channel_id: str, message_id: str
 ) -> Response:
-    channel = guilds.find_channel(parse(channel_id))[1]
-    return JSONResponse(messages.find(channel.id, parse(message_id)).to_wire())
+    readable_id = guilds.require_readable(parse(channel_id))
+    return JSONResponse(messages.find(readable_id, parse(message_id)).to_wire())
 
 
 @router.post("/channels/{channel_id}/messages")

@@ -72,7 +72,7 @@ class NewCommand(_Input):
     command: str = Field(pattern=r"^\S+( \S+){0,2}$", max_length=100)
     options: dict[str, OptionValue] = {}
     user_id: Id
-    guild_id: Id
+    guild_id: Id | None = Field(default=None, description="Else in the direct messages of the user and the bot")
     channel_id: Id | None = Field(default=None, description="Else the guild's first")
     locale: str | None = Field(default=None, description="Else the user's")
     wait_s: float = Field(default=5, ge=0, le=60, description="How long to wait for the answer")

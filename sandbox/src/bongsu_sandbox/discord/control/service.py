@@ -21,7 +21,7 @@ from bongsu_sandbox.discord.front import Front
 from bongsu_sandbox.discord.gateway.connection import INVALID_SESSION, NOT_RESUMABLE, RECONNECT
 from bongsu_sandbox.discord.gateway.hub import Counts, Hub
 from bongsu_sandbox.discord.gateway.session import Close, Cut, Outgoing, packet
-from bongsu_sandbox.discord.guilds.models import EVERYONE, Channel, Guild, Member, Role
+from bongsu_sandbox.discord.guilds.models import EVERYONE, Channel, Guild, Member, Role, direct_channel_id
 from bongsu_sandbox.discord.guilds.service import Guilds
 from bongsu_sandbox.discord.interactions.service import Command, Interaction, Interactions
 from bongsu_sandbox.discord.rate_limits import Limits
@@ -174,15 +174,10 @@ class Control:
         return interaction.view()
 
     def _start_command(self, wanted: NewCommand) -> Interaction:
-        guild, user = self._guild(wanted.guild_id), self._user(wanted.user_id)
-        if user.id not in guild.members:
-            raise Invalid(f"{user.name} is not in {guild.name}", code="not_a_member", errors=[_at("user_id")])
-        if self.front.application.id not in guild.members:
-            raise Invalid(f"The bot is not in {guild.name}", code="bot_absent", errors=[_at("guild_id")])
-        channel_id = next(iter(guild.channels)) if wanted.channel_id is None else parse(wanted.channel_id)
-        if channel_id not in guild.channels:
-            raise Invalid(f"{guild.name} has no such channel", code="no_channel", errors=[_at("channel_id")])
-        commands = self.commands.list_in(guild.id)
+        user = self._user(wanted.user_id)
+        guild = None if wanted.guild_id is None else self._guild(wanted.guild_id)
+        channel_id = self._find_direct(user) if guild is None else self._find_channel(guild, user, wanted.channel_id)
+        commands = self.commands.list_direct() if guild is None else self.commands.list_in(guild.id)
         known = [str(command["name"]) for command in commands]
         if wanted.command.split()[0] not in known and not wanted.unregistered:
             there = f"there is {', '.join(known)}" if known else "it has registered none"
@@ -196,6 +191,21 @@ class Control:
             locale=wanted.locale or user.locale,
         )
         return self.interactions.start(command, commands)
+
+    def _find_direct(self, user: User) -> int:
+        if not self.guilds.shares_guild(user.id):
+            raise Invalid(f"{user.name} shares no server with the bot", code="no_shared_guild", errors=[_at("user_id")])
+        return direct_channel_id(user.id)
+
+    def _find_channel(self, guild: Guild, user: User, wanted: Id | None) -> int:
+        if user.id not in guild.members:
+            raise Invalid(f"{user.name} is not in {guild.name}", code="not_a_member", errors=[_at("user_id")])
+        if self.front.application.id not in guild.members:
+            raise Invalid(f"The bot is not in {guild.name}", code="bot_absent", errors=[_at("guild_id")])
+        channel_id = next(iter(guild.channels)) if wanted is None else parse(wanted)
+        if channel_id is None or channel_id not in guild.channels:
+            raise Invalid(f"{guild.name} has no such channel", code="no_channel", errors=[_at("channel_id")])
+        return channel_id
 
     async def press(self, interaction_id: str, wanted: NewPress) -> Wire:
         found = next((one for one in self.interactions.recent if one.id == parse(interaction_id)), None)

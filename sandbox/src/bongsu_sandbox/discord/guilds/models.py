@@ -14,6 +14,8 @@ MANAGE_MESSAGES = 1 << 13
 EVERYONE = (1 << 10) | SEND_MESSAGES | (1 << 14) | (1 << 15) | (1 << 16) | (1 << 31)
 """View channels, send messages, embed links, attach files, read history, use commands."""
 ALL = (1 << 52) - 1
+DIRECT = (1 << 14) | (1 << 15) | (1 << 17) | (1 << 18)
+"""What the bot may do in direct messages: embed links, attach files, mention everyone, use external emojis."""
 TEXT_CHANNEL = 0
 DIRECT_CHANNEL = 1
 _DIRECT_BIT = 1 << 62
@@ -67,6 +69,17 @@ def direct_channel_id(user_id: int) -> int:
 def direct_recipient_id(channel_id: int) -> int | None:
     """The user of a channel of direct messages; None for another channel."""
     return channel_id ^ _DIRECT_BIT if channel_id & _DIRECT_BIT else None
+
+
+def direct_channel_to_wire(user: User) -> Wire:
+    """The channel of the direct messages between the bot and a user."""
+    return {
+        "id": str(direct_channel_id(user.id)),
+        "type": DIRECT_CHANNEL,
+        "last_message_id": None,
+        "flags": 0,
+        "recipients": [user.to_wire()],
+    }
 
 
 class Member(BaseModel):

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from bongsu_sandbox.discord.errors import DiscordError, missing_access, missing_permissions, unknown
 from bongsu_sandbox.discord.gateway.hub import Hub
 from bongsu_sandbox.discord.guilds.models import (
-    DIRECT_CHANNEL,
     MANAGE_MESSAGES,
     SEND_MESSAGES,
     Channel,
     Guild,
     Member,
     direct_channel_id,
+    direct_channel_to_wire,
     direct_recipient_id,
 )
 from bongsu_sandbox.discord.snowflakes import shard_of
@@ -85,7 +85,7 @@ class Guilds:
         user = self._world.find_user(user_id)
         if user.id == self._bot.id:
             raise DiscordError(400, 50007, "Cannot send messages to this user")
-        return _direct_channel_to_wire(user)
+        return direct_channel_to_wire(user)
 
     def channel_to_wire(self, channel_id: int | None) -> Wire:
         """Return a channel that the bot sees.
@@ -93,7 +93,19 @@ class Guilds:
         :raises DiscordError: as `find_channel`.
         """
         user = self.find_direct_recipient(channel_id)
-        return _direct_channel_to_wire(user) if user is not None else self.find_channel(channel_id)[1].to_wire()
+        return direct_channel_to_wire(user) if user is not None else self.find_channel(channel_id)[1].to_wire()
+
+    def require_readable(self, channel_id: int | None) -> int:
+        """Return the ID of a channel of which the bot may read the messages.
+
+        :raises DiscordError: as `find_channel`.
+        """
+        user = self.find_direct_recipient(channel_id)
+        return direct_channel_id(user.id) if user is not None else self.find_channel(channel_id)[1].id
+
+    def shares_guild(self, user_id: int) -> bool:
+        """Whether a user is in a guild with the bot: only then they can write to each other."""
+        return any({user_id, self._bot.id} <= guild.members.keys() for guild in self._world.guilds.values())
 
     def require_writable(self, channel_id: int | None) -> int:
         """Return the ID of a channel in which the bot may send messages.
@@ -102,7 +114,7 @@ class Guilds:
         """
         user = self.find_direct_recipient(channel_id)
         if user is not None:
-            if not any({user.id, self._bot.id} <= guild.members.keys() for guild in self._world.guilds.values()):
+            if not self.shares_guild(user.id):
                 raise DiscordError(403, 50007, "Cannot send messages to this user")
             return direct_channel_id(user.id)
         guild, channel = self.find_channel(channel_id)
@@ -194,13 +206,3 @@ class Guilds:
         if not guild.unavailable:
             event = guild.to_event(self._bot, newly_joined=newly_joined)
         self._hub.dispatch("GUILD_CREATE", event, guild_id=guild.id)
-
-
-def _direct_channel_to_wire(user: User) -> Wire:
-    return {
-        "id": str(direct_channel_id(user.id)),
-        "type": DIRECT_CHANNEL,
-        "last_message_id": None,
-        "flags": 0,
-        "recipients": [user.to_wire()],
-    }

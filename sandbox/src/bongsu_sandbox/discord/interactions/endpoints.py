@@ -68,11 +68,12 @@ def _callback(interaction: Interaction) -> Wire:
         "id": str(interaction.id),
         "type": 2,
         "channel_id": str(interaction.command.channel_id),
-        "guild_id": str(interaction.command.guild.id),
         "response_message_loading": answer is None,
         "response_message_ephemeral": interaction.ephemeral,
         "response_message_id": message["id"],
     }
+    if interaction.command.guild_id is not None:
+        about["guild_id"] = str(interaction.command.guild_id)
     return {"interaction": about, "resource": {"type": DEFERRED if answer is None else MESSAGE, "message": message}}
 
 

@@ -14,7 +14,7 @@ from bongsu_sandbox.discord.applications.models import Application
 from bongsu_sandbox.discord.channels.service import BUTTON, EPHEMERAL, Message, Messages
 from bongsu_sandbox.discord.errors import DiscordError, required, unknown
 from bongsu_sandbox.discord.gateway.hub import Hub
-from bongsu_sandbox.discord.guilds.models import EVERYONE, Guild
+from bongsu_sandbox.discord.guilds.models import DIRECT, EVERYONE, Guild, direct_channel_to_wire
 from bongsu_sandbox.discord.snowflakes import Snowflakes
 from bongsu_sandbox.discord.users.models import User
 from bongsu_sandbox.discord.wire import FIXED_FIELDS, Wire
@@ -22,6 +22,7 @@ from bongsu_sandbox.discord.wire import FIXED_FIELDS, Wire
 TOKEN_S = 900.0
 KEPT = 500
 COMMAND, COMPONENT = 2, 3
+IN_GUILD, IN_DIRECT_MESSAGES = 0, 1
 MESSAGE, DEFERRED, DEFERRED_UPDATE, UPDATE = 4, 5, 6, 7
 SUBCOMMAND, SUBCOMMAND_GROUP = 1, 2
 Status = Literal["not_delivered", "waiting", "deferred", "answered", "failed"]
@@ -29,14 +30,18 @@ Status = Literal["not_delivered", "waiting", "deferred", "answered", "failed"]
 
 @dataclass(frozen=True)
 class Command:
-    """A slash command as a user types it."""
+    """A slash command as a user types it. `guild` None: in the direct messages with the bot."""
 
     path: str
     options: Mapping[str, object]
     user: User
-    guild: Guild
+    guild: Guild | None
     channel_id: int
     locale: str
+
+    @property
+    def guild_id(self) -> int | None:
+        return None if self.guild is None else self.guild.id
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ class Interaction:
             "command": self.command.path,
             "options": dict(self.command.options),
             "user_id": str(self.command.user.id),
-            "guild_id": str(self.command.guild.id),
+            "guild_id": None if self.command.guild_id is None else str(self.command.guild_id),
             "channel_id": str(self.command.channel_id),
             "status": self.status,
             "deferred": self.deferred,
@@ -166,7 +171,7 @@ class Interactions:
         event = self._event(made, data)
         if press is not None:
             event["message"] = press.message.to_wire()
-        made.delivered = self._hub.dispatch("INTERACTION_CREATE", event, guild_id=command.guild.id) > 0
+        made.delivered = self._hub.dispatch("INTERACTION_CREATE", event, guild_id=command.guild_id) > 0
         return made
 
     async def wait_until_settled(self, interaction: Interaction, wait_s: float) -> None:
@@ -315,25 +320,43 @@ class Interactions:
 
     def _event(self, made: Interaction, data: Wire) -> Wire:
         command = made.command
-        guild, channel = command.guild, command.guild.channels[command.channel_id]
-        member = guild.members[command.user.id].to_wire(command.user)
-        return {
+        event: Wire = {
             **FIXED_FIELDS["interaction"],
             "id": str(made.id),
             "application_id": str(self._application.id),
             "type": COMMAND if made.press is None else COMPONENT,
             "data": data,
-            "guild_id": str(guild.id),
-            "guild": {"id": str(guild.id), "locale": guild.preferred_locale, "features": []},
-            "channel_id": str(channel.id),
-            "channel": channel.to_wire(),
-            "member": member | {"permissions": str(guild.permissions_of(command.user.id))},
+            "channel_id": str(command.channel_id),
             "token": made.token,
-            "app_permissions": str(EVERYONE),
             "locale": command.locale,
-            "guild_locale": guild.preferred_locale,
-            "authorizing_integration_owners": {"0": str(guild.id)},
         }
+        return event | (
+            _in_direct_messages(command.user) if command.guild is None else _in_guild(command.guild, command)
+        )
+
+
+def _in_guild(guild: Guild, command: Command) -> Wire:
+    member = guild.members[command.user.id].to_wire(command.user)
+    return {
+        "context": IN_GUILD,
+        "guild_id": str(guild.id),
+        "guild": {"id": str(guild.id), "locale": guild.preferred_locale, "features": []},
+        "guild_locale": guild.preferred_locale,
+        "channel": guild.channels[command.channel_id].to_wire(),
+        "member": member | {"permissions": str(guild.permissions_of(command.user.id))},
+        "app_permissions": str(EVERYONE),
+        "authorizing_integration_owners": {"0": str(guild.id)},
+    }
+
+
+def _in_direct_messages(user: User) -> Wire:
+    return {
+        "context": IN_DIRECT_MESSAGES,
+        "channel": direct_channel_to_wire(user),
+        "user": user.to_wire(),
+        "app_permissions": str(DIRECT),
+        "authorizing_integration_owners": {"0": "0"},
+    }
 
 
 def _nested(path: list[str], values: Mapping[str, object], known: object) -> list[Wire]:

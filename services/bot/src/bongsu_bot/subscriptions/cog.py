@@ -20,7 +20,9 @@ class SubscriptionsCog(ezcord.Cog, emoji="🔔"):
     """Subscribes the channel of the command to topics."""
 
     bot: BongsuBot
-    notify = discord.SlashCommandGroup("notify", "Subscribe this channel to notifications")
+    notify = discord.SlashCommandGroup(
+        "notify", "Subscribe this channel to notifications", contexts={discord.InteractionContextType.guild}
+    )
 
     @notify.command()
     @text_option("topic", max_length=64)
