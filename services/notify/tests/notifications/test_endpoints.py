@@ -273,7 +273,7 @@ def content_reads(database: Database) -> Iterator[list[str]]:
 
     @event.listens_for(database.engine.sync_engine, "before_cursor_execute")
     def note(_connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
-        columns = statement.partition(" FROM ")[0]
+        columns = re.split(r"\sFROM\s", statement, maxsplit=1)[0]
         if statement.startswith("SELECT") and re.search(r"\b(content|sealed_variables)\b", columns):
             found.append(statement)
 

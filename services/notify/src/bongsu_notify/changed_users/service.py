@@ -10,9 +10,10 @@ from bongsu.contracts.jobs import EmailRecipient, NotificationJob, variables_con
 from bongsu.contracts.tokens import Role
 from bongsu.identity.models import User
 from bongsu.identity.vault import Vault
-from bongsu.mixins import Database, Q, utc_now
+from bongsu.mixins import Database, Q
 from bongsu_notify.deliveries.service import CLAIMABLE
-from bongsu_notify.notifications.models import Notification, NotificationEvent
+from bongsu_notify.notifications import transitions
+from bongsu_notify.notifications.models import Notification
 from bongsu_notify.notifications.service import Notifications
 
 CHUNK_ROWS: Final = 500
@@ -63,25 +64,7 @@ class ChangedUsers:
         waiting = Notification.filter_by(STILL_TO_SEND, user_id=user_id)
         # A worker may hold some to claim them: those are sent, or found the next time.
         rows = await waiting.order_by("id").limit(CHUNK_ROWS).lock(skip_locked=True).all()
-        if not rows:
-            return 0
-        await Notification.filter_by(id__in=[row.id for row in rows]).update(
-            status="cancelled", next_attempt_at=None, sealed_variables=None, updated_at=utc_now()
-        )
-        now = utc_now()
-        await NotificationEvent.bulk_create(
-            [
-                {
-                    "notification_id": row.id,
-                    "status": "cancelled",
-                    "attempt": row.attempt,
-                    "detail": REASON,
-                    "created_at": now,
-                }
-                for row in rows
-            ]
-        )
-        return len(rows)
+        return len(await transitions.cancel(rows, REASON))
 
     async def _mail(self, user: User, event_id: UUID, variables: dict[str, str]) -> None:
         if user.email_norm is None or not user.is_verified:

@@ -6,13 +6,10 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from bongsu import outbox
-from bongsu.contracts.audit import AuditAction
 from bongsu.contracts.jobs import NotificationJob
-from bongsu.contracts.notifications import Status
 from bongsu.identity import audit
 from bongsu.identity.models import User
-from bongsu.mixins import Database, Q, utc_now, uuid7
+from bongsu.mixins import Database, uuid7
 from bongsu.runtime.errors import ServiceError
 from bongsu_notify.channels.channel import Channel
 from bongsu_notify.channels.simulated import is_simulated
@@ -25,14 +22,14 @@ from bongsu_notify.errors import (
     NotRetryable,
     OnTrial,
 )
+from bongsu_notify.notifications import transitions
+from bongsu_notify.notifications.creation import announce, read_clock
 from bongsu_notify.notifications.idempotency import IDEMPOTENCY_WINDOW, fingerprint, idempotent
 from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.principal import Principal
 from bongsu_notify.notifications.retry_keys import RetryKeys
 from bongsu_notify.notifications.schemas import NotificationIn
-from bongsu_notify.notifications.statuses import sources
 from bongsu_notify.notifications.submissions import Submissions, replay
-from bongsu_notify.notifications.wakeups import wake_up
 
 
 class Notifications:
@@ -135,23 +132,28 @@ class Notifications:
         """Accept a mail that another service asks for. None if this job was accepted before."""
         if await Notification.filter_by(id=job.id).exists():
             return None
-        made = await Notification(
-            id=job.id,
-            user_id=job.user_id,
-            principal="system",
-            channel="email",
-            recipient=job.to.email,
-            to=job.to.model_dump(),
-            template=job.template,
-            locale=job.locale,
-            sealed_variables=job.sealed_variables,
-            priority=job.priority,
-            expires_at=job.expires_at,
-            status="accepted",
-        ).save()
-        await _note(made, made.status)
-        await _wake(made)
-        return made
+        now = await read_clock()
+        row = {
+            "id": job.id,
+            "user_id": job.user_id,
+            "principal": "system",
+            "channel": "email",
+            "recipient": job.to.email,
+            "to": job.to.model_dump(),
+            "template": job.template,
+            "locale": job.locale,
+            "sealed_variables": job.sealed_variables,
+            "priority": job.priority,
+            "send_at": None,
+            "expires_at": job.expires_at,
+            "status": "accepted",
+            "attempt": 0,
+            "created_at": now,
+            "updated_at": now,
+        }
+        await Notification.bulk_create([row])
+        await announce([row], now)
+        return Notification(**row)
 
     async def close(self) -> None:
         """Finish the submissions in progress."""
@@ -201,14 +203,11 @@ class Notifications:
         if found.status == "cancelled":
             return found
         was = found.status
-        # Compare-and-set: a worker may claim it at the same moment.
-        changed = await Notification.filter_by(id=found.id, status__in=sources("cancelled")).update(
-            status="cancelled", next_attempt_at=None, sealed_variables=None, updated_at=utc_now()
-        )
-        if not changed:
+        if not await transitions.cancel([found], "it may have been sent before" if was == "unknown" else None):
             raise NotCancellable(was)
-        await _note(found, "cancelled", "it may have been sent before" if was == "unknown" else None)
-        await _audit("notification.cancelled", found, principal)
+        await audit.record(
+            "notification.cancelled", principal.actor, subject_id=found.user_id, target=f"notification:{found.id}"
+        )
         return found
 
     async def retry(self, notification_id: UUID, principal: Principal, *, idempotency_key: str | None) -> Notification:
@@ -230,20 +229,8 @@ class Notifications:
         found = await self.find(notification_id, principal)
         if found.guarantee == "at-most-once" and found.error_code == "outcome_unknown":
             raise MaySendTwice
-        has_content = Q(template=None) | Q(sealed_variables__isnull=False)
-        changed = await Notification.filter_by(has_content, id=found.id, status__in=sources("queued")).update(
-            status="queued",
-            attempts_before=Notification.attempt,
-            expires_at=None,
-            error_code=None,
-            error_detail=None,
-            updated_at=utc_now(),
-        )
-        if not changed:
+        if not await transitions.retry([found], principal):
             raise NotRetryable(found.status)
-        await _note(found, "queued", "retried by hand")
-        await _wake(found)
-        await _audit("notification.retried", found, principal)
         if idempotency_key is not None:
             await self._retry_keys.claim(principal.name, idempotency_key, found.id)
         return found
@@ -258,27 +245,3 @@ class Notifications:
         if used.notification_id != notification_id or used.fingerprint is not None:
             raise IdempotencyMismatch
         return await self.find(notification_id, principal)
-
-
-async def _note(one: Notification, status: Status, detail: str | None = None) -> None:
-    """Add an entry to the timeline, by the database's clock."""
-    await NotificationEvent.bulk_create(
-        [
-            {
-                "notification_id": one.id,
-                "status": status,
-                "attempt": one.attempt,
-                "detail": detail,
-                "created_at": utc_now(),
-            }
-        ]
-    )
-
-
-async def _audit(action: AuditAction, one: Notification, principal: Principal) -> None:
-    await audit.record(action, principal.actor, subject_id=one.user_id, target=f"notification:{one.id}")
-
-
-async def _wake(one: Notification) -> None:
-    message = wake_up(one.id, one.channel, one.priority)
-    await outbox.append(message.queue, message.body, lane=message.lane)

@@ -1,30 +1,21 @@
 """Writes new notifications in shared transactions, and claims their idempotency keys and nonces."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
-
-from bongsu import outbox
 from bongsu.identity.errors import SignatureRefused
 from bongsu.identity.nonces import Nonce, claim_nonces
 from bongsu.mixins import Database, GroupCommit, utc_now
 from bongsu_notify.errors import IdempotencyMismatch, KeyInProgress
-from bongsu_notify.notifications.models import Notification, NotificationEvent, RetryKey
-from bongsu_notify.notifications.wakeups import wake_up
+from bongsu_notify.notifications.creation import Row, announce, insert, read_clock
+from bongsu_notify.notifications.models import Notification, RetryKey
 
 MAX_CLAIMS = 3
 """How often a transaction tries to claim the idempotency keys that are free again."""
-STATEMENT_LENGTH = 1_000_000
-"""How many characters of content an insert has; a single notification may have more."""
-Row = Mapping[str, Any]
-"""The columns of a new notification."""
 Key = tuple[str, str]
 """A principal and its idempotency key."""
-_CLOCK = select(utc_now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +69,7 @@ class Submissions:
 
     async def read_clock(self) -> datetime:
         """The database's time."""
-        async with self._database.unit() as unit:
-            # The clock has no model.
-            return (await unit.session.scalars(_CLOCK)).one()
+        return await self._database.run(read_clock)
 
     async def close(self) -> None:
         """Finish the submissions in progress."""
@@ -119,8 +108,7 @@ class Submissions:
             await Notification.filter_by(id__in=[one.id for one in made if one.key in retried]).delete()
             answers |= {one.id: _Answer(error=IdempotencyMismatch()) for one in made if one.key in retried}
             made = [one for one in made if one.key not in retried]
-        await NotificationEvent.bulk_create([_accepted(one.id, now) for one in made], savepoint=False)
-        await outbox.append_many([_wake_up(one.row) for one in made], now=now)
+        await announce([one.row for one in made], now)
         answers |= {one.id: _Answer(Notification(**one.row, created_at=now, updated_at=now)) for one in made}
         return [answers.get(one.id, _Answer(error=KeyInProgress())) for one in submissions]
 
@@ -129,16 +117,13 @@ class Submissions:
         first = await claim_nonces(nonces) if nonces else {}
         for now in first.values():
             return first, now
-        # The clock has no model.
-        return (), (await self._database.scoped_session().scalars(_CLOCK)).one()
+        return (), await read_clock()
 
     @staticmethod
     async def _insert(submissions: Sequence[_Submission], now: datetime) -> Collection[UUID]:
         """Insert the notifications whose key is free; return their ids."""
         ordered = sorted(submissions, key=lambda one: (one.row["principal"], one.row["idempotency_key"] or "", one.id))
-        for part in _split([{**one.row, "created_at": now, "updated_at": now} for one in ordered]):
-            await Notification.upsert(part, by=("principal", "idempotency_key"), update=[], savepoint=False)
-        return {*await Notification.filter_by(id__in=[one.id for one in submissions]).pluck("id")}
+        return await insert([one.row for one in ordered], now)
 
     async def _find_used(self, keys: set[Key]) -> Mapping[Key | None, Notification]:
         """What keys made within the window. An older use frees its key."""
@@ -187,25 +172,3 @@ def _replayed(found: Notification, one: _Submission) -> _Answer:
         return _Answer(replay(found, one.row["fingerprint"]))
     except IdempotencyMismatch as error:
         return _Answer(error=error)
-
-
-def _accepted(notification_id: UUID, at: datetime) -> Row:
-    return {"notification_id": notification_id, "status": "accepted", "created_at": at, "updated_at": at}
-
-
-def _wake_up(row: Row) -> outbox.NewMessage:
-    return wake_up(row["id"], row["channel"], row["priority"], at=row["send_at"])
-
-
-def _split(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """Parts for a statement each: MySQL refuses one over `max_allowed_packet`, and breaks the connection."""
-    part: list[Row] = []
-    length = 0
-    for row in rows:
-        added = len(str(row["content"]))
-        if part and length + added > STATEMENT_LENGTH:
-            yield part
-            part, length = [], 0
-        part.append(row)
-        length += added
-    yield part

@@ -2,15 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Final
-from uuid import UUID
 
-from sqlalchemy import select
-
-from bongsu import outbox
-from bongsu.mixins import utc_now, uuid7
+from bongsu.mixins import uuid7
 from bongsu_notify.channels.port import Outcome, Sent
-from bongsu_notify.notifications.models import Notification, NotificationEvent
-from bongsu_notify.notifications.wakeups import wake_up
+from bongsu_notify.notifications.creation import announce, insert, read_clock
+from bongsu_notify.notifications.models import Notification
 from bongsu_notify.subscriptions.models import Subscription
 
 CHUNK_ROWS: Final = 100
@@ -32,8 +28,6 @@ async def relay(parent: Notification, topic: str, content: Mapping[str, object])
 
 
 async def _make(parent: Notification, content: Mapping[str, object], subscriptions: Sequence[Subscription]) -> None:
-    # The clock has no model.
-    now = (await Notification.database().scoped_session().scalars(select(utc_now()))).one()
     rows = [
         {
             "id": uuid7(),
@@ -55,15 +49,9 @@ async def _make(parent: Notification, content: Mapping[str, object], subscriptio
             "details": parent.details,
             "status": "accepted",
             "attempt": 0,
-            "created_at": now,
-            "updated_at": now,
         }
         for one in subscriptions
     ]
-    await Notification.upsert(rows, by=("principal", "idempotency_key"), update=[], savepoint=False)
-    made: list[UUID] = await Notification.filter_by(id__in=[row["id"] for row in rows]).pluck("id")
-    await NotificationEvent.bulk_create(
-        [{"notification_id": one, "status": "accepted", "created_at": now, "updated_at": now} for one in made],
-        savepoint=False,
-    )
-    await outbox.append_many([wake_up(one, parent.channel, parent.priority) for one in made], now=now)
+    now = await read_clock()
+    made = await insert(rows, now)
+    await announce([row for row in rows if row["id"] in made], now)

@@ -1,0 +1,82 @@
+"""Retries and cancellations: whose notifications they may change, and how. Each runs in the caller's transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from bongsu import outbox
+from bongsu.contracts.notifications import Status
+from bongsu.identity import audit
+from bongsu.mixins import Q, utc_now
+from bongsu_notify.notifications.models import Notification, NotificationEvent
+from bongsu_notify.notifications.principal import Principal
+from bongsu_notify.notifications.statuses import sources
+from bongsu_notify.notifications.wakeups import wake_up
+
+RETRYABLE: Final[Sequence[Status]] = sources("queued")
+MAY_BE_SENT: Final = (Q(template=None) | Q(sealed_variables__isnull=False)) & ~Q(
+    guarantee="at-most-once", error_code="outcome_unknown"
+)
+"""Not where the secret variables are deleted, nor where a mail that must not be sent twice may have been sent."""
+
+
+async def retry(rows: Sequence[Notification], principal: Principal) -> Sequence[Notification]:
+    """Queue those that may be sent again, with as many attempts as new ones; return them.
+
+    Others stay as they are: another request may retry the same ones at this moment.
+    """
+    rows = await _lock(rows, Q(status__in=RETRYABLE) & MAY_BE_SENT)
+    if not rows:
+        return []
+    chosen = Notification.filter_by(id__in=[row.id for row in rows])
+    await chosen.update(
+        status="queued",
+        attempts_before=Notification.attempt,
+        expires_at=None,
+        error_code=None,
+        error_detail=None,
+        updated_at=utc_now(),
+    )
+    read = await chosen.aggregate(count=("count", "id"), now=utc_now())
+    now: datetime = read["now"]
+    await _note(rows, "queued", "retried by hand", now)
+    await outbox.append_many([wake_up(row.id, row.channel, row.priority) for row in rows], now=now)
+    await audit.record_all(
+        [
+            audit.entry(
+                "notification.retried", principal.actor, subject_id=row.user_id, target=f"notification:{row.id}"
+            )
+            for row in rows
+        ]
+    )
+    return rows
+
+
+async def cancel(rows: Sequence[Notification], detail: str | None) -> Sequence[Notification]:
+    """Cancel those that still wait, and return them. A worker may claim the others at this moment.
+
+    :param detail: of the timeline's entries.
+    """
+    rows = await _lock(rows, Q(status__in=sources("cancelled")))
+    if not rows:
+        return []
+    await Notification.filter_by(id__in=[row.id for row in rows]).update(
+        status="cancelled", next_attempt_at=None, sealed_variables=None, updated_at=utc_now()
+    )
+    await _note(rows, "cancelled", detail, utc_now())
+    return rows
+
+
+async def _lock(rows: Sequence[Notification], condition: Q) -> Sequence[Notification]:
+    still = Notification.filter_by(condition, id__in=sorted(row.id for row in rows))
+    locked = {*await still.lock().pluck("id")}
+    return [row for row in rows if row.id in locked]
+
+
+async def _note(rows: Sequence[Notification], status: Status, detail: str | None, at: object) -> None:
+    await NotificationEvent.bulk_create(
+        [
+            {"notification_id": row.id, "status": status, "attempt": row.attempt, "detail": detail, "created_at": at}
+            for row in rows
+        ]
+    )
