@@ -3,11 +3,14 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
+from typing import Annotated
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Query
+from pydantic import BaseModel, Field
 
+from bongsu.runtime.documentation import list_texts
 from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
 
@@ -48,19 +51,32 @@ class TestDocumentation:
         assert f'data-document="openapi{".ko" if language == "ko" else ""}.json"' in page
         assert f'hreflang="{language}" aria-current="true"' in page
 
-    async def test_korean_document_has_korean_titles(self) -> None:
-        app = create_api(
-            title="Kitchen", version="1", prefix="/k", metrics=Metrics("k"), korean={"List the dishes": "요리 목록"}
-        )
+    async def test_korean_document_has_korean_texts(self) -> None:
+        korean = {
+            "List the dishes": "요리 목록",
+            "Newest first.": "최신순입니다.",
+            "Only dishes of this size": "이 크기의 요리만",
+            "A dish.": "요리입니다.",
+            "Its story": "요리 이야기",
+        }
+        app = create_api(title="Kitchen", version="1", prefix="/k", metrics=Metrics("k"), korean=korean)
+
+        class Dish(BaseModel):
+            """A dish."""
+
+            description: str = Field(description="Its story")
 
         @app.get("/dishes")
-        async def list_dishes() -> None:
+        async def list_dishes(size: Annotated[int, Query(description="Only dishes of this size")]) -> list[Dish]:
             """List the dishes. Newest first."""
+            raise NotImplementedError(size)
 
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kitchen") as client:
             documents = [(await client.get(f"/k/{name}")).json() for name in ("openapi.ko.json", "openapi.json")]
-        titles = [document["paths"]["/dishes"]["get"]["summary"] for document in documents]
-        assert titles == ["요리 목록", "List the dishes"]
+        translated, english = map(list_texts, documents)
+        assert translated == [korean.get(text, text) for text in english]
+        assert set(english) >= korean.keys()
+        assert translated[0] == "요리 목록"
 
     async def test_titles_of_operations_are_the_first_sentences_of_their_docstrings(self) -> None:
         app = create_api(title="Kitchen", version="1", prefix="/kitchen", metrics=Metrics("kitchen"))

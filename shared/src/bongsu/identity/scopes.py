@@ -23,8 +23,9 @@ class Permission(StrEnum):
 
 
 class Role(StrEnum):
-    """A role. Compare with `Role.STAFF.includes(Role.USER)`: `<` would compare the texts."""
+    """A role, which includes the ones before it."""
 
+    # Compare with `Role.STAFF.includes(Role.USER)`: `<` would compare the texts.
     USER = "user"
     STAFF = "staff"
     MANAGER = "manager"

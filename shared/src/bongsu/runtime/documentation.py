@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from html import escape
 from importlib.resources import files
 from typing import Annotated, Any, Final
@@ -53,10 +54,33 @@ def read_texts(package: str, name: str) -> dict[str, str]:
     return texts
 
 
+def list_texts(document: object) -> list[str]:
+    """List the titles of operations and the descriptions in an OpenAPI document, in its order."""
+    if isinstance(document, dict):
+        return [
+            text for key, value in document.items() for text in ([value] if _is_text(key, value) else list_texts(value))
+        ]
+    return [text for each in document for text in list_texts(each)] if isinstance(document, list) else []
+
+
+def _translate(document: object, texts: Mapping[str, str]) -> object:
+    if isinstance(document, dict):
+        return {
+            key: texts.get(value, value) if _is_text(key, value) else _translate(value, texts)
+            for key, value in document.items()
+        }
+    return [_translate(each, texts) for each in document] if isinstance(document, list) else document
+
+
+def _is_text(key: str, value: object) -> bool:
+    # A property may have one of these names too: its value is a schema.
+    return key in {"summary", "description"} and isinstance(value, str)
+
+
 def add_documentation(app: FastAPI, prefix: str, korean: Mapping[str, str]) -> None:
     """Add `{prefix}/docs`, the files that it needs below it, and `{prefix}/openapi.ko.json`.
 
-    :param korean: Korean titles of operations by their English ones.
+    :param korean: Korean titles and descriptions by their English ones.
     """
 
     @app.get(f"{prefix}/docs", include_in_schema=False)
@@ -74,16 +98,13 @@ def add_documentation(app: FastAPI, prefix: str, korean: Mapping[str, str]) -> N
         }
         return HTMLResponse(html, headers=headers)
 
+    @cache
+    def korean_content() -> bytes:
+        return bytes(JSONResponse(_translate(app.openapi(), korean)).body)
+
     @app.get(f"{prefix}/openapi.ko.json", include_in_schema=False)
-    def korean_document() -> JSONResponse:
-        document = app.openapi()
-        paths = {
-            path: {
-                method: {**one, "summary": korean.get(one["summary"], one["summary"])} for method, one in each.items()
-            }
-            for path, each in document["paths"].items()
-        }
-        return JSONResponse({**document, "paths": paths})
+    def korean_document() -> Response:
+        return Response(korean_content(), media_type="application/json")
 
     @app.get(f"{prefix}/docs/{{name}}", include_in_schema=False)
     def file(name: str) -> Response:

@@ -75,7 +75,7 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
     :param prefix: where its OpenAPI document and pages are, e.g. `/auth` for `/auth/openapi.json`; None for neither.
     :param max_body_bytes: a larger body is answered with 413 before all of it is read.
     :param deadline_s: a request whose response has not started by then is answered with 503; None for no deadline.
-    :param korean: Korean titles of operations by their English ones.
+    :param korean: Korean titles and descriptions of the document by their English ones.
     """
     app = Api(
         title=title,
