@@ -33,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.ext.mutable import MutableDict
-from sqlalchemy.orm import Mapped, declared_attr, mapped_column, relationship
+from sqlalchemy.orm import Mapped, attribute_keyed_dict, declared_attr, mapped_column, relationship
 from sqlalchemy.sql.elements import ColumnElement
 
 from bongsu.mixins import (
@@ -263,6 +263,13 @@ class Van(Vehicle):
     __mapper_args__ = {"polymorphic_identity": "van"}  # noqa: RUF012  # as SQLAlchemy declares it
 
 
+class Minibus(Van):
+    """Two levels below the parent of all."""
+
+    doors: Mapped[int | None]
+    __mapper_args__ = {"polymorphic_identity": "minibus"}  # noqa: RUF012  # as SQLAlchemy declares it
+
+
 class Lorry(Vehicle):
     load_t: Mapped[int | None]
     __mapper_args__ = {"polymorphic_identity": "lorry"}  # noqa: RUF012  # as SQLAlchemy declares it
@@ -284,6 +291,21 @@ class Memo(VersionMixin, NamedTable):
     subtitle: Mapped[str | None]
     document: Mapped[dict[str, object] | None] = mapped_column(JSON)
     watched: Mapped[dict[str, object] | None] = mapped_column(MutableDict.as_mutable(JSON(none_as_null=True)))
+
+
+class Drawer(SerializeMixin, LibraryModel):
+    """Its collection is a dict, and what leaves it is deleted."""
+
+    label: Mapped[str]
+    sheets: Mapped[dict[str, "Sheet"]] = relationship(
+        back_populates="drawer", collection_class=attribute_keyed_dict("name"), cascade="all, delete-orphan"
+    )
+
+
+class Sheet(SoftDeleteMixin, SerializeMixin, LibraryModel):
+    name: Mapped[str]
+    drawer_id: Mapped[UUID | None] = mapped_column(ForeignKey("drawers.id"))
+    drawer: Mapped[Drawer | None] = relationship(back_populates="sheets")
 
 
 class Visit(LibraryBase, IntegerBaseModel):

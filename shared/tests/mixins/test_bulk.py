@@ -99,6 +99,21 @@ class TestBulkUpdate:
         await Author.bulk_update([{"email": "a", "age": 10}, {"email": "b", "name": None}], by="email")
         assert await Author.order_by("email").values_list("age", "name") == [(10, "A"), (2, None)]
 
+    async def test_objects_have_the_keys_of_their_changed_relations_afterwards(self) -> None:
+        user, other = await Author.create(email="kim"), await Author.create(email="lee")
+        books = [await Book.create(title=title, author=user) for title in "ab"]
+        books[0].author, books[1].author = None, other
+        assert await Book.bulk_update(books) == 2
+        assert [book.author_id for book in books] == [None, other.id]
+        assert await Book.order_by("title").pluck("author_id") == [None, other.id]
+
+    async def test_bulk_writes_refuse_objects_of_other_models(self) -> None:
+        book = await Book.create(title="a")
+        with pytest.raises(WrongValueForLookup, match="bulk writes of Author take objects of it, not <Book"):
+            await Author.bulk_create([Book(title="b")])  # type: ignore[list-item]  # what a caller without types gives
+        with pytest.raises(WrongValueForLookup, match="bulk writes of Author take objects of it, not <Book"):
+            await Author.bulk_update([book])  # type: ignore[list-item]  # as above
+
     async def test_conditions_make_bulk_update_a_compare_and_set(self) -> None:
         await Author.bulk_create([{"email": "a", "age": 1}, {"email": "b", "age": 2}])
         rows = [{"email": "a", "name": "x"}, {"email": "b", "name": "x"}]

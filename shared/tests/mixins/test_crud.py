@@ -18,7 +18,7 @@ from bongsu.mixins import (
     uuid7,
 )
 from shared.tests.mixins.conftest import Statements
-from shared.tests.mixins.library import Author, Book, LibraryBase, Place, Visit
+from shared.tests.mixins.library import Author, Book, LibraryBase, Measured, Place, Visit
 
 
 @pytest.mark.usefixtures("db")
@@ -130,6 +130,12 @@ class TestGetOrCreate:
 
 @pytest.mark.usefixtures("db")
 class TestCreateOrUpdate:
+    async def test_values_that_the_database_makes_are_readable(self) -> None:
+        made, _ = await Measured.get_or_create(title="a", defaults={"width": 2})
+        assert (made.area, made.label) == (4, "from sql")
+        changed, _ = await Measured.create_or_update(by="title", title="a", width=3)
+        assert (changed.area, changed.moves) == (9, 1)
+
     async def test_create_or_update_finds_the_row_by_key_by_unique_constraint_or_by_name(self) -> None:
         made, _ = await Author.create_or_update(email="kim", age=1)
         await Author.create_or_update(id=made.id, email="kim", age=2)

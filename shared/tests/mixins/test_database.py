@@ -24,7 +24,39 @@ class Thing(PrivateBase, BaseModel):
     label: Mapped[str]
 
 
+class InnerBase(PrivateBase):
+    __abstract__ = True
+    metadata = MetaData()
+
+
+class InnerThing(InnerBase, BaseModel):
+    label: Mapped[str]
+
+
 class TestDatabase:
+    async def test_unit_of_a_parent_base_is_not_that_of_a_base_with_a_database_of_its_own(self, tmp_path: Path) -> None:
+        outer = Database(f"sqlite+aiosqlite:///{tmp_path / 'outer.sqlite3'}", PrivateBase)
+        inner = Database(f"sqlite+aiosqlite:///{tmp_path / 'inner.sqlite3'}", InnerBase)
+        await outer.create_all()
+        await inner.create_all()
+        async with outer.unit():
+            await Thing.create(label="x")
+            await InnerThing.create(label="y")
+            async with inner.unit():
+                await InnerThing.create(label="z")
+                assert await Thing.row_count() == 1
+        assert await InnerThing.order_by("label").pluck("label") == ["y", "z"]
+        await inner.dispose()
+        await outer.dispose()
+
+    async def test_scoped_session_is_that_of_the_unit_whichever_database_the_base_has(self, tmp_path: Path) -> None:
+        first = Database(f"sqlite+aiosqlite:///{tmp_path / 'first.sqlite3'}", PrivateBase)
+        second = Database(f"sqlite+aiosqlite:///{tmp_path / 'second.sqlite3'}", PrivateBase)
+        async with first.unit() as unit:
+            assert Thing.scoped_session is unit.session
+        await first.dispose()
+        await second.dispose()
+
     async def test_ping_succeeds(self, db: Database) -> None:
         await db.ping()
 

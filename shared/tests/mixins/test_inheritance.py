@@ -1,10 +1,12 @@
 """Models that share tables: joined and single-table inheritance."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 from sqlalchemy import JSON, func, select
 
 from bongsu.mixins import Conflict, Database, NotFound, StaleVersion, UnfilteredWrite, WrongValueForLookup
-from shared.tests.mixins.library import Engineer, Lorry, Manager, Memo, Van, Vehicle, Worker
+from shared.tests.mixins.library import Engineer, Lorry, Manager, Memo, Minibus, Van, Vehicle, Worker
 
 
 @pytest.mark.usefixtures("db")
@@ -59,6 +61,44 @@ class TestJoined:
         assert await Engineer.bulk_update(rows) == 2
         assert await Engineer.order_by("lang").values_list("name", "lang") == [("h", "w"), ("k", "z")]
 
+    async def test_bulk_create_of_the_parent_writes_the_tables_of_subclasses(self) -> None:
+        made = [Engineer(name="a", lang="c"), Manager(name="b", budget=3), Worker(name="d")]
+        assert await Worker.bulk_create([*made, {"name": "e"}]) == 4
+        found = {worker.name: worker for worker in await Worker.query().all()}
+        assert [type(found[name]) for name in "abde"] == [Engineer, Manager, Worker, Worker]
+        assert isinstance(found["a"], Engineer)
+        assert found["a"].lang == "c"
+        await made[0].update(lang="d")
+        assert await Engineer.query().pluck("lang") == ["d"]
+
+    async def test_bulk_update_of_the_parent_refuses_what_only_a_subclass_has(self) -> None:
+        engineer = await Engineer.create(name="a", lang="c")
+        engineer.fill(name="b", lang="d")
+        with pytest.raises(WrongValueForLookup, match=r"lang of .* is no field of Worker: use Engineer\.bulk_update"):
+            await Worker.bulk_update([engineer])
+        assert await Engineer.bulk_update([engineer]) == 1
+        assert await Engineer.query().values_list("name", "lang") == [("b", "d")]
+
+    @pytest.mark.parametrize("kind", ["dict", "object", "several classes"])
+    async def test_conflict_of_bulk_create_leaves_the_unit_usable(self, db: Database, kind: str) -> None:
+        taken = await Engineer.create(name="a", lang="c")
+        objects = [Engineer(name="b", lang="c"), Engineer(name="c", lang="c", id=taken.id)]
+        calls: dict[str, Callable[[], Awaitable[int]]] = {
+            "dict": lambda: Engineer.bulk_create(
+                [{"name": "b", "lang": "c"}, {"name": "c", "lang": "c", "id": taken.id}]
+            ),
+            "object": lambda: Engineer.bulk_create(objects),
+            "several classes": lambda: Worker.bulk_create([Manager(name="m"), *objects]),
+        }
+        async with db.unit():
+            await Worker.create(name="before")
+            with pytest.raises(Conflict):
+                await calls[kind]()
+            await Worker.create(name="after")
+        assert await Worker.order_by("name").pluck("name") == ["a", "after", "before"]
+        await objects[0].save()
+        assert await Engineer.order_by("name").pluck("name") == ["a", "b"]
+
     async def test_object_is_updated_and_deleted(self) -> None:
         made = await Engineer.create(name="g", lang="c")
         await made.update(name="h", lang="d")
@@ -105,6 +145,17 @@ class TestSingleTable:
         assert found[1].load_t == 7
         with pytest.raises(NotFound):
             await Lorry.get(van.id)
+
+    async def test_queries_of_every_ancestor_load_all_columns(self) -> None:
+        made = await Minibus.create(plate="1", seats=9, doors=4)
+        for model in (Vehicle, Van, Minibus):
+            for found in (await model.get(made.id), *await model.query().all()):
+                assert found.to_dict() == made.to_dict()
+
+    async def test_bulk_create_of_the_parent_writes_the_columns_of_subclasses(self) -> None:
+        made = [Van(plate="1", seats=3), Minibus(plate="2", seats=9, doors=4), Vehicle(plate="3")]
+        assert await Vehicle.bulk_create(made) == 3
+        assert [one.to_dict() for one in await Vehicle.order_by("plate").all()] == [one.to_dict() for one in made]
 
     async def test_bulk_create_sets_the_class(self) -> None:
         await Van.bulk_create([{"plate": "1", "seats": 3}, Van(plate="2", seats=4)])

@@ -16,7 +16,7 @@ from bongsu.mixins import (
     WrongValueForLookup,
     uuid7,
 )
-from shared.tests.mixins.library import Author, Book, LibraryBase, Note
+from shared.tests.mixins.library import Author, Book, Drawer, LibraryBase, Note, Sheet
 from shared.tests.mixins.test_memory import Undone
 
 Error = type[MixinError] | None
@@ -204,6 +204,22 @@ class TestSoftDeleted:
             else:
                 with pytest.raises(expected):
                     await call
+
+
+class TestCollectionsThatAreDicts:
+    async def test_they_are_created_loaded_replaced_and_serialised(self, db: Database) -> None:
+        made = await Drawer.create(label="a", sheets={"a": Sheet(name="a")})
+        drawer = await Drawer.get(made.id)
+        await drawer.update(sheets={"b": Sheet(name="b"), "c": Sheet(name="c")})
+        found = await Drawer.filter_by(id=made.id).load("sheets").one()
+        assert sorted(found.sheets) == ["b", "c"]
+        await found.sheets["b"].delete()
+        await drawer.refresh("sheets")
+        assert list(drawer.sheets) == ["c"]
+        assert list(drawer.to_json_dict(only=["label"], relations=["sheets"])["sheets"]) == ["c"]  # type: ignore[arg-type]  # a dict of dicts
+        async with db.unit():
+            await drawer.update(sheets={})
+        assert await Sheet.row_count() == 0
 
 
 @pytest.mark.usefixtures("db")

@@ -5,10 +5,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from sqlalchemy import PoolProxiedConnection
-from sqlalchemy.orm.exc import DetachedInstanceError
 
 from bongsu.mixins import Conflict, Database, NotFound, TransactionLost, UnitFailed
-from shared.tests.mixins.library import Author, Book, Counter, Engineer, Folder, Memo, Note, Tag, Visit
+from shared.tests.mixins.library import Author, Book, Counter, Drawer, Engineer, Folder, Memo, Note, Sheet, Tag, Visit
 
 
 class Undone(Exception):
@@ -99,10 +98,46 @@ class TestRollback:
             await held[0].save()
 
         await undone(change)
-        with pytest.raises(DetachedInstanceError):
-            _ = held[0].watched
-        await held[0].refresh()
         assert held[0].watched == {"a": 1}
+        held[0].watched["a"] = 3
+        await held[0].save()
+        assert (await Memo.get(made.id)).watched == {"a": 3}
+
+    async def test_a_document_that_was_changed_in_place_after_another_write_is_restored(self, undone: Undo) -> None:
+        memo = await Memo.create(title="a", watched={"a": [1]})
+        assert memo.watched is not None
+
+        async def change() -> None:
+            await memo.update(title="b")
+            assert memo.watched is not None
+            memo.watched["b"] = 2
+            await memo.save()
+
+        await undone(change)
+        assert memo.watched == {"a": [1]}
+        assert await memo.update(watched={"a": [1], "b": 2})
+        assert (await Memo.get(memo.id)).watched == {"a": [1], "b": 2}
+        await undone(change)
+        memo.watched["c"] = 3
+        await memo.save()
+        assert (await Memo.get(memo.id)).watched == {"a": [1], "b": 2, "c": 3}
+
+    async def test_a_child_that_left_is_no_orphan_afterwards(self, undone: Undo) -> None:
+        made = await Drawer.create(label="a", sheets={"a": Sheet(name="a"), "b": Sheet(name="b")})
+        drawer = await Drawer.filter_by(id=made.id).load("sheets").one()
+        left = drawer.sheets["a"]
+        await undone(lambda: drawer.update(sheets={}))
+        assert sorted(drawer.sheets) == ["a", "b"]
+        await left.update(name="c")
+        assert await Sheet.order_by("name").pluck("name") == ["b", "c"]
+
+    async def test_a_child_whose_removal_is_unsaved_is_deleted_by_the_next_save(self, undone: Undo) -> None:
+        made = await Drawer.create(label="a", sheets={"a": Sheet(name="a"), "b": Sheet(name="b")})
+        drawer = await Drawer.filter_by(id=made.id).load("sheets").one()
+        del drawer.sheets["a"]
+        await undone(drawer.save)
+        await drawer.save()
+        assert await Sheet.query().with_deleted().pluck("name") == ["b"]
 
     async def test_timestamps_are_restored(self, undone: Undo) -> None:
         author = await Author.create(email="kim")
@@ -116,6 +151,23 @@ class TestRollback:
         await undone(author.save)
         await author.save()
         assert (await Author.get(key)).name == "a"
+
+    async def test_save_inserts_a_created_object_again_with_its_relations(self, undone: Undo) -> None:
+        user, tag = await Author.create(email="kim"), await Tag.create(label="red")
+        held: list[Book] = []
+
+        async def create() -> None:
+            held.append(await Book.create(title="a", author=user, tags=[tag]))
+            held.append((await Book.get_or_create(title="b", author=user))[0])
+            held.append((await Book.create_or_update(by="title", title="c", author=Author(email="new")))[0])
+
+        await undone(create)
+        for book in held:
+            await book.save()
+        assert held[0].author is user
+        assert await Book.filter_by(author=user).order_by("title").pluck("title") == ["a", "b"]
+        assert await Book.filter_by(tags=tag).pluck("title") == ["a"]
+        assert await Book.filter_by(author__email="new").pluck("title") == ["c"]
 
     async def test_save_inserts_again_where_the_database_counts_keys(self, undone: Undo) -> None:
         visit = Visit(who="kim")

@@ -44,6 +44,27 @@ class TestCalls:
         assert await Book.filter_by(author=user).count() == 10
         assert checked_out(db) == 0
 
+    async def test_rows_that_refer_to_one_object_are_got_or_created(self, db: Database) -> None:
+        user = await Author.create(email="kim")
+        titles = [str(number) for number in range(20)]
+        made = await asyncio.gather(*(Book.get_or_create(title=title, author=user) for title in titles))
+        assert all(was_made and book.author is user for book, was_made in made)
+        found = await asyncio.gather(*(Book.get_or_create(title=title, author=user) for title in titles))
+        assert not any(was_made for _, was_made in found)
+        assert await Book.filter_by(author=user).count() == 20
+        assert checked_out(db) == 0
+
+    async def test_rows_are_created_or_updated_to_refer_to_one_object(self, db: Database) -> None:
+        user, other = await Author.create(email="kim"), await Author.create(email="lee")
+        books = [Book(title=str(number)) for number in range(20)]
+        await Book.bulk_create(books[:10])
+        calls = [Book.create_or_update(id=book.id, title=book.title, author=user) for book in books]
+        made = await asyncio.gather(*calls, user.update(age=1))
+        assert sum(result[1] for result in made if isinstance(result, tuple)) == 10
+        await asyncio.gather(*(Book.create_or_update(id=book.id, author=other) for book in books), other.update(age=1))
+        assert await Book.filter_by(author=other).count() == 20
+        assert checked_out(db) == 0
+
     async def test_calls_may_list_one_object(self, db: Database) -> None:
         tag = await Tag.create(label="red")
         await asyncio.gather(*(Book.create(title=str(number), tags=[tag]) for number in range(5)))

@@ -261,6 +261,34 @@ class TestOnCommit:
                 raise Boom
         assert calls == []
 
+    async def test_every_callback_runs_when_one_is_cancelled(self, db: Database) -> None:
+        calls: list[str] = []
+        started = asyncio.Event()
+
+        async def wait() -> None:
+            started.set()
+            await asyncio.Event().wait()
+
+        async def work() -> None:
+            async with db.unit() as unit:
+                await Author.create(email="kim")
+                unit.on_commit(wait)
+                unit.on_commit(lambda: calls.append("second"))
+
+        task = asyncio.create_task(work())
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert calls == ["second"]
+
+    async def test_a_callback_may_add_another(self, db: Database) -> None:
+        calls: list[str] = []
+        async with db.unit() as unit:
+            unit.on_commit(lambda: unit.on_commit(lambda: calls.append("second")))
+            unit.on_commit(lambda: calls.append("first"))
+        assert calls == ["first", "second"]
+
     async def test_a_callback_that_fails_does_not_repeat_the_committed_unit(self, db: Database) -> None:
         async def fail() -> None:
             raise TransactionLost("as if a write of the callback met a deadlock")

@@ -35,6 +35,7 @@ from bongsu.mixins.errors import NotConnected, NotLoaded, ReservedName
 from bongsu.mixins.fields import fields_of
 from bongsu.mixins.memory import MemorySession
 from bongsu.mixins.types import MYSQL_NAMES, IntegerEnum, UTCDateTime, UUIDKey
+from bongsu.mixins.unit import unit_for
 
 T = TypeVar("T")
 
@@ -111,6 +112,8 @@ class Base(DeclarativeBase):
         mapper: Mapper[Base] | None = cls.__dict__.get("__mapper__")
         if mapper is not None and isinstance(mapper.local_table, Table):
             _complete_types(mapper.local_table)
+        if mapper is not None:
+            _load_with_ancestors(mapper)
         if mapper is not None and mapper.version_id_col is None:
             mapper.confirm_deleted_rows = False  # a row that is gone already is no error
 
@@ -151,7 +154,8 @@ class Base(DeclarativeBase):
     @classproperty
     def scoped_session(cls: "type[Base]") -> AsyncSession:  # noqa: N805  # a property of the class
         """The session of the running task: its unit's, else the one of `set_session`; `UnitClosed` without one."""
-        return cls.database().scoped_session()
+        unit = unit_for(cls)
+        return cls.database().scoped_session() if unit is None else unit.session
 
     @classmethod
     def set_session(cls, session: AsyncSession | None) -> None:
@@ -252,6 +256,15 @@ def _complete_mapper_args(model: type[Base]) -> None:
         return made | given
 
     model.__mapper_args__ = declared_attr.directive(mapper_args)
+
+
+def _load_with_ancestors(mapper: "Mapper[Any]") -> None:
+    """Has queries of all ancestors in the same table load the columns, and not those of the parent only."""
+    each = mapper
+    while each.polymorphic_load == "inline" and each.inherits is not None:
+        each = each.inherits
+        if each is not mapper.inherits:
+            each._add_with_polymorphic_subclass(mapper)  # type: ignore[no-untyped-call]  # noqa: SLF001  # as SQLAlchemy does for the parent
 
 
 @event.listens_for(Base, "after_insert", propagate=True, raw=True)

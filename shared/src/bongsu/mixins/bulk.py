@@ -1,19 +1,20 @@
 """Many rows by few statements: their values checked and completed, grouped, and written."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Column, CursorResult, bindparam, case, insert, select, update
-from sqlalchemy.orm import Session, make_transient_to_detached
+from sqlalchemy.orm import DeclarativeBase, Session, make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 
 from bongsu.mixins.base import Base
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.errors import WrongValueForLookup
 from bongsu.mixins.fields import Fields, Initial, Key, fields_of, keys_among
-from bongsu.mixins.instances import reference, refuse_in_use, settle_references, state_of
+from bongsu.mixins.instances import attached, read_unknown, reference, refuse_in_use, settle_references, state_of
 from bongsu.mixins.loaded import are_many_loaded, refresh_loaded
 from bongsu.mixins.memory import MemorySession
 from bongsu.mixins.sessions import atomically
@@ -118,6 +119,11 @@ def references(fields: Fields, row: Base, names: Iterable[str]) -> Row:
     return columns
 
 
+def _refuse_others(model: type[DeclarativeBase], row: Base) -> None:
+    if not isinstance(row, model):
+        raise WrongValueForLookup(f"bulk writes of {model.__name__} take objects of it, not {row!r}")
+
+
 def chunks(rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
     widest = max((len(row) for row in rows), default=1)
     size = max(1, _MAX_PARAMETERS // (2 * widest))
@@ -132,12 +138,15 @@ def bulk_insert(
     for row in rows:
         if type(row) is not dict and isinstance(row, Base):
             refuse_in_use(session, [state_of(row)])
+            _refuse_others(model, row)
             if state_of(row).key is not None:
                 raise WrongValueForLookup(f"bulk_create inserts new objects, and {row!r} has or had a row already")
     session.flush()
+    if any(issubclass(kind, Base) and kind is not model for kind in {*map(type, rows)}):
+        return _insert_kinds(session, model, rows, savepoint=savepoint)
     fields = fields_of(model)
     if fields.is_joined:
-        return _insert_joined(session, model, rows)
+        return _insert_joined(session, model, rows, savepoint=savepoint)
     groups = grouped(fields, rows, python_now())
     steps = len(rows) if savepoint else 1
     made = atomically(session, steps, lambda: [_insert(session, fields, groups[names], names) for names in groups])
@@ -154,14 +163,40 @@ def bulk_insert(
     return len(rows)
 
 
-def _insert_joined(session: Session, model: type[M], rows: Sequence["Mapping[str, object] | M"]) -> int:
+def _insert_kinds(
+    session: Session, model: type[M], rows: Sequence["Mapping[str, object] | M"], *, savepoint: bool
+) -> int:
+    """Inserts objects of subclasses with the columns of their own."""
+    kinds: dict[type[M], list[Mapping[str, object] | M]] = {}
+    for row in rows:
+        kinds.setdefault(type(row) if isinstance(row, Base) else model, []).append(row)
+    steps = len(rows) if savepoint else 1
+    return atomically(
+        session, steps, lambda: sum(bulk_insert(session, kind, kinds[kind], savepoint=False) for kind in kinds)
+    )
+
+
+def _insert_joined(
+    session: Session, model: type[M], rows: Sequence["Mapping[str, object] | M"], *, savepoint: bool
+) -> int:
     """Inserts rows of several tables each, by the unit of work of SQLAlchemy: one statement a table."""
     objects = [row if isinstance(row, Base) else model(**row) for row in rows]
-    session.add_all(objects)
-    session.flush()
+    fields = fields_of(model)
     for instance in objects:
-        session.expunge(instance)
-    return len(objects)
+        references(fields, instance, [name for name in fields.relations if name in instance.__dict__])
+
+    def insert() -> int:
+        with ExitStack() as stack:
+            for instance in objects:
+                stack.enter_context(attached(session, instance))
+            session.flush()
+            for instance in objects:
+                read_unknown(session, instance)
+        for instance in objects:
+            session.expunge(instance)
+        return len(objects)
+
+    return atomically(session, 2 if savepoint else 1, insert)
 
 
 def _insert(session: Session, fields: Fields, group: Group, names: Sequence[str]) -> Sequence[Mapping[str, object]]:
@@ -214,6 +249,11 @@ def _changed(fields: Fields, row: Base, by: str) -> Row:
     """The unsaved values of an object by the names of its columns, and `by`."""
     state = state_of(row)
     unsaved = [name for name in state.committed_state if name in state.dict]
+    if others := fields_of(type(row)).columns.keys() & unsaved - fields.columns.keys():
+        raise WrongValueForLookup(
+            f"{', '.join(sorted(others))} of {row!r} is no field of {fields.model.__name__}: use "
+            f"{type(row).__name__}.bulk_update"
+        )
     changed = {name: fields.checked(name, state.dict[name]) for name in unsaved if name in fields.columns}
     changed |= references(fields, row, [name for name in unsaved if name in fields.relations])
     if changed.keys() - {by}:
@@ -223,6 +263,7 @@ def _changed(fields: Fields, row: Base, by: str) -> Row:
 
 def _given(fields: Fields, row: "Mapping[str, object] | M", by: str) -> Row:
     if isinstance(row, Base):
+        _refuse_others(fields.model, row)
         return _changed(fields, row, by)
     fields.refuse_unknown(row)
     return {name: fields.checked(name, value) for name, value in row.items()}
@@ -257,6 +298,7 @@ def _note_written(session: Session, fields: Fields, row: Base) -> None:
         return
     if isinstance(session, MemorySession):
         session.remember(row)
+    state.dict.update(references(fields, row, [name for name in state.committed_state if name in fields.relations]))
     state._commit_all(state.dict)  # noqa: SLF001  # SQLAlchemy has no other name for it
     if fields.version is not None:
         state.dict[fields.version] += 1

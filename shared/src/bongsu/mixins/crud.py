@@ -89,7 +89,7 @@ class CRUDMixin(Base):
         related = {name: values.pop(name) for name in named}
         instance = cls(**values)
         if related or (fields.relations and fields.relations.keys() & instance.__dict__.keys()):
-            return await instance._insert(session, related, auto_commit=auto_commit, refresh=refresh)
+            return await instance._insert(session, related, auto_commit=auto_commit, refresh=refresh, is_creation=True)
 
         def work(open_session: Session) -> None:
             insert_new(open_session, instance)
@@ -287,9 +287,11 @@ class CRUDMixin(Base):
         *,
         auto_commit: bool,
         refresh: Refresh,
+        is_creation: bool = False,
     ) -> Self:
         def work(open_session: Session) -> None:
-            with restored_on_error(open_session, self), attached(open_session, self, values or {}):
+            setting = attached(open_session, self, values, is_creation=is_creation)
+            with restored_on_error(open_session, self), setting:
                 open_session.flush()
                 self._read_back(open_session, refresh)
 

@@ -46,6 +46,8 @@ class Fields:
     checks: dict[str, Coerce]
     """For each column, the function that makes a value one that it can store."""
     bounds: dict[str, Bounds | None]
+    documents: frozenset[str]
+    """The columns whose values may be changed in place: JSON, and types of one's own."""
     key_checks: tuple[tuple[Coerce, str], ...]
     """For each part of the key, the function that makes a value one to compare with, and what it is called."""
     unique_sets: tuple[tuple[str, ...], ...]
@@ -230,6 +232,7 @@ def _read(model: type[DeclarativeBase]) -> Fields:
         initial=tuple((name, column.info[INITIAL]) for name, column in columns.items() if INITIAL in column.info),
         checks={name: storage(column) for name, column in columns.items()},
         bounds={name: bounds_of(column) for name, column in columns.items()},
+        documents=frozenset(name for name, column in columns.items() if coercion(column) is coercion(None)),
         key_checks=tuple(
             (coercion(columns[names[column]]), f"{model.__name__}.{names[column]}")
             for column in mapper.primary_key

@@ -10,6 +10,7 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession, async_session
 from sqlalchemy.orm import InstanceState, RelationshipDirection, RelationshipProperty, Session, object_session
 from sqlalchemy.orm.attributes import instance_state, set_attribute, set_committed_value
+from sqlalchemy.orm.collections import collection_adapter
 
 from bongsu.mixins.base import Base
 from bongsu.mixins.errors import MixinError, NotFound, NotLoaded
@@ -63,9 +64,16 @@ def insert_new(session: Session, instance: Base) -> None:
 
 @contextmanager
 def attached(
-    session: Session, instance: Base, values: Mapping[str, object] | None = None, *, is_deletion: bool = False
+    session: Session,
+    instance: Base,
+    values: Mapping[str, object] | None = None,
+    *,
+    is_creation: bool = False,
+    is_deletion: bool = False,
 ) -> Iterator[None]:
     """Puts an object into the session, and sets values on it that the session takes back at a rollback.
+
+    Those of a new object (`is_creation`) it keeps: they are what it was made of, and `save` writes them again.
 
     The objects that it refers to stay outside, as their keys are all that a row of it needs: `Session.add` would take
     them along, other copies of the same rows would then collide, and no two tasks could refer to one object.
@@ -80,17 +88,16 @@ def attached(
     }
     values = {name: value for name, value in (values or {}).items() if name not in unloaded}
     for related in unloaded.values():
-        _refuse_related(session, [inspect(each) for each in cast("Iterable[Base]", related)])
+        _refuse_related(session, _states_of(related))
     if state.session is not session:
         _check_attachable(session, state)
-        if isinstance(session, MemorySession):
-            session.remember(instance)
-    else:
-        if state.was_deleted:
-            raise NotFound(f"the row of {instance!r} was deleted")
-        if values and isinstance(session, MemorySession):
-            session.remember(instance)
-    with _references_resolved(session, state, values):
+    elif state.was_deleted:
+        raise NotFound(f"the row of {instance!r} was deleted")
+    if isinstance(session, MemorySession) and not is_creation and (values or state.session is not session):
+        session.remember(instance)
+    with _references_resolved(session, state, values) as resolved:
+        if is_creation and isinstance(session, MemorySession):
+            session.remember_new(instance, resolved)
         if state.session is not session:
             relations = [name for name in fields_of(type(instance)).relations if name in state.dict]
             if state.key is not None:
@@ -129,13 +136,16 @@ def _check_attachable(session: Session, state: "InstanceState[Base]") -> None:
 @contextmanager
 def _references_resolved(
     session: Session, state: "InstanceState[Base]", values: Mapping[str, object]
-) -> Iterator[None]:
-    """Sets values, and of relations to one object their columns, where that object has a row and is in no session."""
+) -> Iterator[dict[str, object]]:
+    """Sets values, and of relations to one object their columns, where that object has a row and is in no session.
+
+    Gives the relations that it leaves out meanwhile.
+    """
     instance = cast("Base", state.obj())
     fields, loaded, resolved = fields_of(state.class_), state.dict, dict[str, object]()
     related = {name: value for name, value in values.items() if name in fields.relations}
     for name in related.keys() & fields.collections:
-        _refuse_related(session, [inspect(each) for each in cast("Iterable[Base]", related[name])])
+        _refuse_related(session, _states_of(related[name]))
     unsaved = {name: loaded[name] for name in fields.relations if name in state.committed_state and name in loaded}
     for name, target in (unsaved | related).items():
         columns = reference(fields.relations[name], target, session)
@@ -147,7 +157,7 @@ def _references_resolved(
         state.committed_state.pop(name, None)
         resolved[name] = target
     set_values(instance, {name: value for name, value in values.items() if name not in resolved})
-    yield
+    yield resolved
     loaded.update(resolved)
     for name in unsaved.keys() & resolved.keys():
         if resolved[name] is not None:
@@ -202,6 +212,12 @@ def _settle(relation: "RelationshipProperty[Any]", target: "InstanceState[Base]"
         target.modified = False
 
 
+def _states_of(related: object) -> "list[InstanceState[Any]]":
+    """The members of a collection: a list, a set, or a dict by some attribute of them."""
+    members = related.values() if isinstance(related, Mapping) else cast("Iterable[Base]", related)
+    return [inspect(each) for each in members]
+
+
 def _refuse_related(session: Session, states: "Iterable[InstanceState[Any]]") -> None:
     """Refuses objects that cannot be written along: those of other sessions, and those whose rows were deleted."""
     for state in states:
@@ -251,6 +267,13 @@ def unknown_names(instance: Base) -> list[str]:
     """The columns whose values only the database knows after a write: SQL, its own defaults, computed columns."""
     unknown = state_of(instance).expired_attributes
     return [name for name in unknown if name in fields_of(type(instance)).columns] if unknown else []
+
+
+def read_unknown(session: Session, instance: Base) -> None:
+    """Reads what only the database knows after a write."""
+    names = unknown_names(instance)
+    if names:
+        refresh_object(session, instance, names)
 
 
 def check_saved(instance: Base) -> None:
@@ -306,7 +329,8 @@ def _leave_out_deleted(instance: Base, names: Iterable[str]) -> None:
             continue
         related: Any = loaded[name]
         if name in fields.collections:
-            set_committed_value(instance, name, [each for each in related if getattr(each, deleted_at) is None])
+            members = list(collection_adapter(related))
+            set_committed_value(instance, name, [each for each in members if getattr(each, deleted_at) is None])
         elif related is not None and getattr(related, deleted_at) is not None:
             set_committed_value(instance, name, None)
 

@@ -16,7 +16,7 @@ from bongsu.mixins.bulk import Row, chunks, grouped
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.errors import MultipleFound, WrongValueForLookup
 from bongsu.mixins.fields import Fields, eager_loads, fields_of
-from bongsu.mixins.instances import set_values
+from bongsu.mixins.instances import attached, read_unknown
 from bongsu.mixins.loaded import loaded_objects, read_again, refresh_loaded
 from bongsu.mixins.query import Query
 from bongsu.mixins.sessions import atomically, in_savepoint, write
@@ -81,8 +81,9 @@ async def insert_or_update(
         if not made:
             changes = {name: value for name, value in values.items() if name not in names}
             deleted_at = fields_of(model).deleted_at
-            set_values(found, changes if deleted_at is None else {deleted_at: None} | changes)
-            open_session.flush()
+            with attached(open_session, found, changes if deleted_at is None else {deleted_at: None} | changes):
+                open_session.flush()
+                read_unknown(open_session, found)
         return found, made
 
     return await write(model, session, work)
@@ -94,11 +95,14 @@ def _refuse_several(found: Sequence[Base], model: type[Base], names: Iterable[st
 
 
 def _insert_or_find(session: Session, query: Query[M], model: type[M], values: Mapping[str, object]) -> tuple[M, bool]:
-    instance = model(**values)
+    relations = fields_of(model).relations
+    instance = model(**{name: value for name, value in values.items() if name not in relations})
+    related = {name: value for name, value in values.items() if name in relations}
 
     def insert() -> None:
-        session.add(instance)
-        session.flush()
+        with attached(session, instance, related, is_creation=True):
+            session.flush()
+            read_unknown(session, instance)
 
     try:
         in_savepoint(session, insert)

@@ -9,7 +9,7 @@ SQLAlchemy numbers the results of queries, and each object knows the number of t
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar, cast
@@ -20,13 +20,23 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstanceState, Session, SessionTransaction, UOWTransaction
 from sqlalchemy.orm.attributes import instance_state, set_attribute, set_committed_value
+from sqlalchemy.orm.base import NO_VALUE
 from sqlalchemy.orm.loading import _new_runid
 from sqlalchemy.util.concurrency import in_greenlet
 
 from bongsu.mixins.engine import READING
 from bongsu.mixins.errors import SessionSharedAcrossTasks
 from bongsu.mixins.fields import fields_of
-from bongsu.mixins.pictures import Picture, doubt, expire, keep_assigned, picture_of, read_back, restore
+from bongsu.mixins.pictures import (
+    Picture,
+    doubt,
+    expire,
+    keep_assigned,
+    picture_of,
+    read_back,
+    restore,
+    restore_orphans,
+)
 
 T = TypeVar("T")
 
@@ -84,6 +94,13 @@ class MemorySession(Session):
     def remember(self, instance: object) -> None:
         """Takes a picture of an object, unless this transaction has one."""
         self._remember(instance_state(instance))
+
+    def remember_new(self, instance: object, related: Mapping[str, object]) -> None:
+        """Takes the picture of an object that is being made, and refers to `related` by its columns."""
+        self.remember(instance)
+        picture = self._taken()[instance_state(instance)]
+        picture.values.update(related)
+        picture.unsaved.update(dict.fromkeys(related, NO_VALUE))
 
     def note_assigned(self, state: InstanceState[Any], name: str, value: object) -> None:
         """Notes that `value` is about to be assigned, where another task does that than the one that uses the session.
@@ -180,7 +197,7 @@ class MemorySession(Session):
 
     def _restore(self, transaction: SessionTransaction | None) -> list[InstanceState[Any]]:
         """Restores the objects of a savepoint, or of the whole transaction (None); returns those to read back."""
-        states: set[InstanceState[Any]] = set()
+        restored: dict[InstanceState[Any], Picture] = {}
         marks = [self.written_at] if transaction is None else []
         while self._pictures and (transaction is None or _is_within(self._pictures[-1].transaction, transaction)):
             pictures = self._pictures.pop()
@@ -195,12 +212,18 @@ class MemorySession(Session):
                         doubt(state, picture)
                     keep_assigned(picture, self._assigned.get(state, {}))
                     restore(state, instance, picture, self)
-                    states.add(state)
+                    restored[state] = picture
+        for state, picture in restored.items():
+            restore_orphans(state, picture)
         written_at = min((mark for mark in marks if mark is not None), default=None)
-        if written_at is None or not self.reads_back:
+        if not self.reads_back:
             return []
-        states.update(self.identity_map.all_states())
-        return [state for state in states if state.runid is not None and state.runid > written_at]
+        incomplete = [state for state, picture in restored.items() if picture.is_incomplete]
+        if written_at is None:
+            return incomplete
+        states = restored.keys() | set(self.identity_map.all_states())
+        read = [state for state in states if state.runid is not None and state.runid > written_at]
+        return [*incomplete, *read]
 
     def _read_back(self, states: list[InstanceState[Any]]) -> None:
         if not states:

@@ -221,6 +221,8 @@ class SerializeMixin(CRUDMixin):
 def _related(value: object, paths: list[str]) -> JsonValue:
     if value is None:
         return None
+    if isinstance(value, Mapping):
+        return {str(key): _related(item, paths) for key, item in value.items()}
     if isinstance(value, list | set | tuple):
         return [_related(item, paths) for item in value]
     if isinstance(value, SerializeMixin):

@@ -6,18 +6,21 @@ flush. Remove this module when `Session.rollback` can leave objects unexpired.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select
+from sqlalchemy.ext.mutable import Mutable
 from sqlalchemy.orm import InstanceState, Session
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
-from sqlalchemy.orm.base import NO_VALUE
+from sqlalchemy.orm.base import NO_VALUE, LoaderCallableStatus
 from sqlalchemy.orm.collections import collection_adapter
 
 from bongsu.mixins.fields import Fields, fields_of, keys_among
 
 _PENDING = "_pending_mutations"
+_PARENTS = "parents"  # whose child it is, or False, by the relation: an orphan is deleted where that cascades
 
 
 @dataclass(slots=True)
@@ -31,7 +34,10 @@ class Picture:
     unsaved: dict[str, Any]
     """The attributes that had been changed and not written, each with its value in the row."""
     expired: set[str]
+    is_incomplete: bool
+    """Whether a document was changed in place before: only its row holds what it was."""
     pending: dict[str, Any] | None
+    parents: dict[Any, Any]
     runid: int | None
 
 
@@ -55,18 +61,27 @@ def picture_of(state: InstanceState[Any], *, is_attached: bool) -> Picture:
     """The object as it is; one of the session's without what was not flushed, which the rollback takes back too."""
     values, unsaved, expired = state.dict.copy(), state.committed_state.copy(), set(state.expired_attributes)
     pending: dict[str, Any] | None = state.__dict__.get(_PENDING)
-    for name in fields_of(state.class_).collections:
+    parents: dict[Any, Any] = state.__dict__.get(_PARENTS, {})
+    fields, is_incomplete = fields_of(state.class_), False
+    for name in fields.collections:
         if name in values:
             values[name] = list(collection_adapter(values[name]))
     if is_attached and state.key is not None:
         for name, before in unsaved.items():
-            if before is NO_VALUE:  # changed in place, or not loaded: a read must not find it None
+            if isinstance(
+                before, LoaderCallableStatus
+            ):  # changed in place, or not loaded: a read must not find it None
                 values.pop(name, None)
                 if name in state.mapper.columns:
                     expired.add(name)
+                    is_incomplete |= name in fields.documents
             else:
                 values[name] = before
         unsaved, pending = {}, None
+        parents = {relation: parent for relation, parent in parents.items() if parent is not False}
+    for name in fields.documents:
+        if isinstance(value := values.get(name), Mutable):
+            values[name] = _copied(value)
     return Picture(
         state.key,
         state._deleted,  # noqa: SLF001  # see above
@@ -74,9 +89,17 @@ def picture_of(state: InstanceState[Any], *, is_attached: bool) -> Picture:
         values,
         unsaved,
         expired,
+        is_incomplete,
         pending and dict(pending),
+        dict(parents),
         state.runid,
     )
+
+
+def _copied(document: Mutable) -> Mutable:
+    copied = deepcopy(document)
+    copied._parents.update(document._parents)  # noqa: SLF001  # the objects that it tells of changes
+    return copied
 
 
 def doubt(state: InstanceState[Any], picture: Picture) -> None:
@@ -107,9 +130,10 @@ def restore(state: InstanceState[Any], instance: object, picture: Picture, sessi
         state.session_id = None
     for name in [name for name in values if name in state.manager and name not in picture.values]:
         del values[name]
-    collections = fields_of(state.class_).collections
+    fields = fields_of(state.class_)
+    collections = fields.collections
     for name, value in picture.values.items():
-        if name not in state.manager:
+        if name not in state.manager or (name in fields.documents and values.get(name, NO_VALUE) == value):
             continue
         if name not in collections or value is None:
             values[name] = value
@@ -121,14 +145,31 @@ def restore(state: InstanceState[Any], instance: object, picture: Picture, sessi
     state.expired_attributes.clear()
     state.expired_attributes.update(picture.expired)
     state.__dict__.pop(_PENDING, None)
+    state.__dict__.pop(_PARENTS, None)
     if picture.pending:
         state.__dict__[_PENDING] = picture.pending
+    if picture.parents:
+        state.__dict__[_PARENTS] = picture.parents
     state._strong_obj = None  # noqa: SLF001  # see above
     if is_here and state.modified:
         state._strong_obj = instance  # noqa: SLF001  # see above
         session.identity_map._modified.add(state)  # noqa: SLF001  # see above
     else:
         session.identity_map._modified.discard(state)  # noqa: SLF001  # see above
+
+
+def restore_orphans(state: InstanceState[Any], picture: Picture) -> None:
+    """Makes those orphans again whose removal was not saved; after all objects are restored."""
+    for name in fields_of(state.class_).relations.keys() & picture.unsaved.keys():
+        before, now = _members(picture.unsaved[name]), _members(picture.values.get(name))
+        for child in before if state.manager[name].impl.trackparent else ():
+            if child not in now:
+                state.manager[name].impl.sethasparent(instance_state(child), state, False)
+
+
+def _members(related: object) -> list[Any]:
+    members = related if isinstance(related, list) else [related]
+    return [each for each in members if each is not None and not isinstance(each, LoaderCallableStatus)]
 
 
 def read_back(connection: Connection, states: Iterable[InstanceState[Any]]) -> None:
@@ -139,7 +180,7 @@ def read_back(connection: Connection, states: Iterable[InstanceState[Any]]) -> N
             by_model.setdefault(state.class_, {})[tuple(state.key[1])] = state
     for model, by_key in by_model.items():
         fields = fields_of(model)
-        names = [name for name in fields.columns if any(name in state.dict for state in by_key.values())]
+        names = [name for name in fields.columns if any(_is_wanted(state, fields, name) for state in by_key.values())]
         columns = [*fields.key_columns, *(getattr(model, name) for name in names)]
         width = len(fields.primary_key)
         for condition in keys_among(model, list(by_key)):
@@ -153,11 +194,19 @@ def read_back(connection: Connection, states: Iterable[InstanceState[Any]]) -> N
             state.key = None
 
 
+def _is_wanted(state: InstanceState[Any], fields: Fields, name: str) -> bool:
+    return name in state.dict or (name in fields.documents and name in state.expired_attributes)
+
+
 def _take(state: InstanceState[Any], fields: Fields, row: dict[str, object]) -> None:
     """Takes the row's values under what is unsaved. Relations that the transaction may have changed are let go."""
     loaded, unsaved = state.dict, state.committed_state
     before = {name: loaded.get(name) for name in row}
-    loaded.update({name: value for name, value in row.items() if name in loaded and name not in unsaved})
+    taken = {name: row[name] for name in row if name not in unsaved and _is_wanted(state, fields, name)}
+    loaded.update(taken)
+    state.expired_attributes.difference_update(taken)
+    if not fields.documents.isdisjoint(taken):  # what watches documents that are changed in place listens to it
+        state.manager.dispatch.refresh(state, None, list(taken))
     unsaved.update({name: value for name, value in row.items() if name in unsaved})
     for name, relation in fields.relations.items():
         keys = [relation.parent.get_property_by_column(column).key for column in relation.local_columns]

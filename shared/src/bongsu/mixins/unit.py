@@ -104,7 +104,8 @@ class Unit:
     def on_commit(self, callback: Callable[[], object]) -> None:
         """Calls `callback`, and awaits what it returns, once the transaction is committed; never when it is not.
 
-        Every callback runs, whichever fails; the errors are raised afterwards. The transaction stays committed.
+        Every callback runs, whichever fails or is cancelled; the errors are raised afterwards. The transaction stays
+        committed.
         """
         self._on_commit.append(callback)
 
@@ -157,6 +158,7 @@ class Unit:
         finally:
             self._is_committed = error is None and memory.has_committed
             if self._is_committed:  # although the task may have been cancelled meanwhile
+                self._on_commit = callbacks  # which may add more
                 await _call(callbacks)
 
     async def run(self, function: Callable[[], Awaitable[T]]) -> T:
@@ -262,9 +264,15 @@ def ambient_unit(database: UnitDatabase) -> Unit | None:
 def unit_for(model: type[DeclarativeBase]) -> Unit | None:
     """The innermost open unit of a database that the model's base was connected to."""
     unit = _innermost.get()
-    while unit is not None and (unit._session is None or not issubclass(model, unit.database.base)):  # noqa: SLF001  # this module's own
+    while unit is not None and (unit._session is None or not _is_of(model, unit.database)):  # noqa: SLF001  # this module's own
         unit = unit.outer
     return unit
+
+
+def _is_of(model: type[DeclarativeBase], database: UnitDatabase) -> bool:
+    """Whether the model's own base, and not only a parent of that, was connected to the database."""
+    own: UnitDatabase | None = getattr(model, "__database__", None)
+    return own is database or (issubclass(model, database.base) if own is None else own.base is database.base)
 
 
 def unit_of(session: Session) -> Unit | None:
@@ -282,13 +290,18 @@ def is_inherited(unit: Unit) -> bool:
 
 async def _call(callbacks: list[Callable[[], object]]) -> None:
     errors: list[Exception] = []
-    for callback in callbacks:
+    cancelled: asyncio.CancelledError | None = None
+    while callbacks:
         try:
-            result = callback()
+            result = callbacks.pop(0)()
             if isawaitable(result):
                 await result
+        except asyncio.CancelledError as error:
+            cancelled = error
         except Exception as error:  # noqa: BLE001  # raised below, when every callback has run
             errors.append(error)
+    if cancelled is not None:
+        raise cancelled
     if len(errors) == 1:
         raise errors[0]
     if errors:
