@@ -5,6 +5,8 @@ import importlib.util
 import logging
 import math
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeVar, cast
 from uuid import uuid4
 
@@ -12,6 +14,7 @@ import discord
 import ezcord
 from discord.ext import commands
 from discord.http import Route
+from discord.shard import EventItem, EventType
 from ezcord import emb
 
 from bongsu.runtime.errors import ServiceError, Unavailable
@@ -23,6 +26,7 @@ from bongsu_bot.rest import CONNECTION_ERRORS, use_api
 from bongsu_bot.settings import BotSettings
 from bongsu_bot.shards.identify import (
     LONGEST_SLEEP_S,
+    OUTAGE_PAUSE_S,
     STARTS_KEPT,
     IdentifyBackoff,
     IdentifyPostponed,
@@ -91,6 +95,8 @@ class BongsuBot(ezcord.AutoShardedBot):
         self._services = {type(service): service for service in services}
         self._identify_pause_s = settings.identify_pause_s
         self._backoff = backoff or IdentifyBackoff()
+        self._resumes = IdentifyBackoff(max_s=OUTAGE_PAUSE_S)
+        self._in_session: set[int] = set()
         self.postponed: asyncio.Future[IdentifyPostponed] = asyncio.get_running_loop().create_future()
         """Done when an IDENTIFY has to wait so long that the bot must be restarted for it."""
         self.add_help_command(timeout=HELP_TIMEOUT_S, title_format="{emoji} {name}")
@@ -131,10 +137,38 @@ class BongsuBot(ezcord.AutoShardedBot):
         self._backoff.record(shard)
 
     async def launch_shard(self, gateway: str, shard_id: int, *, initial: bool = False) -> None:
-        """Connect a shard, which then never waits for long to connect again."""
+        """Connect a shard, which then connects again neither too fast nor too late."""
         await super().launch_shard(gateway, shard_id, initial=initial)
         if (shard := self.get_shard(shard_id)) is not None:
-            shard._parent._backoff = ReconnectBackoff()  # noqa: SLF001 - py-cord has no setting for it
+            parent = shard._parent  # noqa: SLF001 - py-cord has no setting for either
+            parent._backoff = ReconnectBackoff()  # noqa: SLF001 - the same
+            parent._queue_put = partial(self._put_in_time, parent._queue_put)  # noqa: SLF001 - the same
+
+    def _put_in_time(self, put: Callable[[EventItem], None], item: EventItem) -> None:
+        """Queue what a shard does next, and let it wait before it resumes again.
+
+        py-cord 2.8.1 resumes immediately, however often the gateway closes the connection. Other shards do not wait.
+        """
+        if item.shard is not None:
+            self._in_session.discard(item.shard.id)
+        if item.shard is None or item.type not in {EventType.resume, EventType.identify}:
+            put(item)
+            return
+        shard_id = item.shard.id
+
+        def resume() -> None:
+            self._resumes.record(shard_id)
+            put(item)
+
+        self.loop.call_later(self._resumes.delay_s(shard_id), resume)
+
+    async def on_shard_connect(self, shard_id: int) -> None:
+        """Note that a session began."""
+        self._in_session.add(shard_id)
+
+    async def on_shard_resumed(self, shard_id: int) -> None:
+        """Note that a session goes on."""
+        self._in_session.add(shard_id)
 
     @staticmethod
     async def _db_setup() -> None:
@@ -189,9 +223,10 @@ class BongsuBot(ezcord.AutoShardedBot):
             log.warning("command.reply_failed", error=type(error).__name__)
 
     def connected(self, shard_id: int) -> bool:
-        """Whether the bot is logged in and this shard's connection is open."""
+        """Whether the bot is logged in, and this shard has a session on an open connection."""
         shard = self.get_shard(shard_id)
-        return self.is_ready() and shard is not None and not shard.is_closed()
+        has_session = self.is_ready() and shard_id in self._in_session
+        return has_session and shard is not None and not shard.is_closed()
 
     def latency_of(self, shard_id: int) -> float | None:
         """The round-trip time to the gateway in seconds; None until it has been measured."""

@@ -162,6 +162,24 @@ class TestReconnecting:
             await discord.until("gateway", "identifies", reaches=identifies + 1)
             assert (await discord.give("ping"))["status"] == "answered"
 
+    async def test_resumes_in_a_row_are_followed_by_ever_longer_pauses(
+        self, discord: Discord, start_bot: StartBot
+    ) -> None:
+        async with start_bot() as runner:
+            began = time.monotonic()
+            await discord.fault("gateway", "error")
+            await discord.drop("close")
+            await discord.until("gateway", "resumes", reaches=4)
+            resumes = (await discord.state())["gateway"]["resumes"]
+            elapsed_s = time.monotonic() - began
+            assert not runner.ready
+            # The pauses are 1, 2, 4, ... s, a fifth shorter at least.
+            assert 0.8 * (2 ** (resumes - 1) - 1) <= elapsed_s
+            await discord.sandbox.clear_faults()
+            await eventually(lambda: runner.ready)
+            assert (await discord.give("ping"))["status"] == "answered"
+            assert (await discord.state())["gateway"]["identifies"] == 1
+
     async def test_unknown_commands_and_new_sessions_register_nothing(
         self, discord: Discord, start_bot: StartBot
     ) -> None:

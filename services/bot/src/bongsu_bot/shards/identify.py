@@ -37,7 +37,9 @@ class _Attempts:
 
 
 class IdentifyBackoff:
-    """Spaces the IDENTIFYs of each shard. It belongs to the process and outlives its bots.
+    """Spaces the IDENTIFYs of each shard, or its RESUMEs.
+
+    That of the IDENTIFYs belongs to the process and outlives its bots.
 
     The pause doubles with each IDENTIFY from `base_s` to `OUTAGE_PAUSE_S`, and after `OUTAGE_IDENTIFIES` to `max_s`. It
     is `base_s` again once a session has lasted for `stable_s`.
