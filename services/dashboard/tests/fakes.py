@@ -9,6 +9,8 @@ from uuid import UUID, uuid4
 from bongsu.contracts.guilds import GuildListItem, GuildSummary
 from bongsu.contracts.rpc import (
     MODULES,
+    BlockedGuildItem,
+    BlockedGuildList,
     BotPermission,
     BotStatus,
     DelegatedGuilds,
@@ -291,6 +293,7 @@ class FakeBot:
     delegated_calls: int = 0
     delegated_page: int = 20
     left: list[int] = field(default_factory=list)
+    blocked: dict[int, BlockedGuildItem] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)
 
     async def fetch_status(self, *, counted: bool = True) -> BotStatus:
@@ -310,12 +313,43 @@ class FakeBot:
             raise BotSilent
         return {guild_id: self.known[guild_id] for guild_id in ids if guild_id in self.known}
 
-    async def list_all_guilds(self, *, after: int | None, limit: int) -> GuildList:
+    async def list_all_guilds(self, *, after: int | None, limit: int, search: str | None = None) -> GuildList:
         if self.silent:
             raise BotSilent
         found = [one for key, one in sorted(self.known.items()) if key > (after or 0) and one.status != "left"]
+        if search is not None:
+            found = [one for one in found if search in one.name or search in (str(one.id), str(one.owner_id))]
         page = found[:limit]
         return GuildList(guilds=tuple(page), next=page[-1].id if len(found) > limit else None)
+
+    async def list_blocked(self, *, after: int | None, limit: int) -> BlockedGuildList:
+        if self.silent:
+            raise BotSilent
+        found = [one for key, one in sorted(self.blocked.items()) if key > (after or 0)]
+        page = found[:limit]
+        return BlockedGuildList(guilds=tuple(page), next=page[-1].id if len(found) > limit else None)
+
+    async def is_blocked(self, guild_id: int) -> bool:
+        if self.silent:
+            raise BotSilent
+        return guild_id in self.blocked
+
+    async def block_guild(self, guild_id: int, *, reason: str, assertion: str, key: str) -> None:
+        self._check_command(assertion, "guild_block", guild_id)
+        self.keys.add(key)
+        self.blocked.setdefault(guild_id, BlockedGuildItem(id=guild_id, reason=reason, blocked_at=now()))
+
+    async def unblock_guild(self, guild_id: int, *, assertion: str, key: str) -> None:
+        self._check_command(assertion, "guild_unblock", guild_id)
+        self.keys.add(key)
+        self.blocked.pop(guild_id, None)
+
+    def _check_command(self, assertion: str, method: str, guild_id: int) -> None:
+        if self.silent:
+            raise BotSilent
+        if self.forbids:
+            raise Forbidden("You need the role administrator", code="forbidden")
+        assert assertion.endswith(f"|{method}|{guild_id}")
 
     async def load_detail(self, guild_id: int) -> GuildDetail | None:
         if self.silent:

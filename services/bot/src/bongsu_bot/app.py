@@ -17,6 +17,8 @@ from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.migrations import MigrationSet
 from bongsu.runtime.stop import StopSignal
 from bongsu_bot.apis import Apis
+from bongsu_bot.blocked_guilds.handlers import BlockedGuildHandlers
+from bongsu_bot.blocked_guilds.service import BlockedGuilds
 from bongsu_bot.bot import BongsuBot
 from bongsu_bot.delegations.handlers import DelegationHandlers
 from bongsu_bot.details.handlers import DetailHandlers
@@ -77,7 +79,7 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
     links = Links(public_url)
 
     def make(backoff: IdentifyBackoff, shards: frozenset[int]) -> BongsuBot:
-        services = (recorder, reconciler, apis, links, leases, posts, database)
+        services = (recorder, reconciler, blocked, apis, links, leases, posts, database)
         return BongsuBot(settings, *services, backoff=backoff, shards=shards, rate=rate)
 
     runner = Runner(make, settings, leases, stop, metrics)
@@ -88,6 +90,8 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
         directory = RestGuildDirectory(rest)
         managers = Managers(database, directory)
         reconciler = GuildReconciler(directory, recorder, shards, retry_max_s=settings.retry_max_s)
+        blocked = BlockedGuilds(database, directory, managers, recorder)
+        BlockedGuildHandlers(blocked).register(registry)
         health = ShardHandlers(broker, shards, guilds.count)
         health.register(registry)
         GuildHandlers(shards, health).register(registry)
@@ -104,6 +108,7 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
             leases.running(),
             recorder.running(),
             reconciler.running(),
+            blocked.running(),
             posts.running(),
             messages.running(),
             RpcServer(broker, registry, shards, assertions, metrics, notify_user=settings.notify_user).running(),

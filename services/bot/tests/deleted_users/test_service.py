@@ -4,6 +4,7 @@ from sqlalchemy import select
 
 from bongsu.mixins import BaseModel, Database, UUIDKey, uuid7
 from bongsu.mixins.base import owned_tables
+from bongsu_bot.blocked_guilds.models import BlockedGuild
 from bongsu_bot.delegations.models import GuildDelegation
 from bongsu_bot.deleted_users.service import forget
 from bongsu_bot.history.models import GuildChangeEntry
@@ -28,6 +29,7 @@ class TestForget:
                 GuildInstall(guild_id=guild, actor_id=one, at=now),
                 LeaveRequest(actor_id=one, idempotency_key="key", guild_id=guild, claimed_until=now),
             ]
+            await BlockedGuild.create(id=guild, reason="spam", blocked_by=one)
             for row in rows:
                 await row.save()
         await forget(user)
@@ -40,5 +42,5 @@ class TestForget:
         async with database.unit() as unit:
             found = [value for column in references for value in await unit.session.scalars(select(column))]
         assert set(found) == {None, other}
-        assert found.count(other) == len(references) == 5
+        assert found.count(other) == len(references) == 6
         assert await GuildModule.filter_by(enabled=True).count() == 2

@@ -139,6 +139,21 @@ class TestQueries:
         found, following = await service.list_page(after=SEOUL_DEVELOPERS, limit=5)
         assert ([guild.id for guild in found], following) == ([NIGHT_MARKET], None)
 
+    async def test_search_finds_a_part_of_the_name_and_the_ids_of_guild_and_owner(self) -> None:
+        await service.upsert(replace(SNAPSHOT, id=BEACON_HILL, name="Beacon 50%", owner_id=77))
+        await service.upsert(replace(SNAPSHOT, id=SEOUL_DEVELOPERS, name="서울 개발자", owner_id=78))
+        for search, found in {
+            "beacon": [BEACON_HILL],
+            "0%": [BEACON_HILL],
+            "개발": [SEOUL_DEVELOPERS],
+            "78": [SEOUL_DEVELOPERS],
+            str(BEACON_HILL): [BEACON_HILL],
+            "9" * 100: [],
+            "%": [BEACON_HILL],
+        }.items():
+            page, _ = await service.list_page(after=0, limit=5, search=search)
+            assert [guild.id for guild in page] == found, search
+
     async def test_find_includes_guilds_that_the_bot_left(self) -> None:
         await service.upsert(SNAPSHOT)
         await service.mark_left(SNAPSHOT.id)

@@ -210,6 +210,13 @@ class BotCutOff(Unavailable):
     retry_after_s = 5
 
 
+class GuildBlocked(Forbidden):
+    """Administrators of the project have blocked the guild: the bot would leave it again."""
+
+    code = "guild_blocked"
+    detail = "The operator of this service has blocked this server"
+
+
 class BotNotRemoved(BotSilent):
     """The bot did not answer a removal, and has not left the guild."""
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import uvicorn
 
 from bongsu.contracts.notifications import Failure
-from bongsu.contracts.rpc import CommandOutcome, CommandUse, GuildChange, GuildChannel, GuildHistory
+from bongsu.contracts.rpc import BlockedGuildItem, CommandOutcome, CommandUse, GuildChange, GuildChannel, GuildHistory
 from bongsu.identity.scopes import Role
 from bongsu.process.server import listen
 from bongsu_dashboard.keys.port import AllowlistEntry
@@ -189,6 +189,21 @@ def managing() -> Stage:
     stage.accounts.users[MINA] = a_user(role=Role.ADMINISTRATOR)
     known = stage.bot.known[ACTIVE].model_copy(update={"added_by": "박하늘", "owner_id": 200000000000000005})
     stage.bot.known[ACTIVE] = known
+    stage.bot.blocked = {
+        one.id: one
+        for one in (
+            BlockedGuildItem(
+                id=300000000014811136,
+                name="무료 니트로 나눔",
+                reason="알림으로 피싱 링크를 보냄",
+                blocked_by="서민아",
+                blocked_at=now() - timedelta(days=3),
+            ),
+            BlockedGuildItem(
+                id=300000000019005440, reason="Asked us to stay out", blocked_at=now() - timedelta(days=40)
+            ),
+        )
+    }
     stage.users.items = [an_account("lee@example.com", id=LEE), an_account("kim@example.com", status="blocked")]
     mina, lee = ({"actor_id": UUID(int=6), "actor_email": "mina@example.com"}, {"subject_id": LEE})
     stage.audit.items = [

@@ -90,6 +90,7 @@ SCENES: Mapping[str, tuple[Callable[[], Stage], Callable[[Stage], Mapping[str, s
             "user": f"/users/{LEE}",
             "audit": "/audit",
             "guilds": "/admin/guilds",
+            "blocked-guilds": "/admin/guilds/blocked",
             "guild": f"/admin/guilds/{ACTIVE}",
         },
     ),

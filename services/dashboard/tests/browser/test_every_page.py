@@ -126,6 +126,7 @@ class TestPages:
             (managing, f"/users/{LEE}"),
             (managing, "/audit"),
             (managing, "/admin/guilds"),
+            (managing, "/admin/guilds/blocked"),
             (managing, f"/admin/guilds/{ACTIVE}"),
             (managing, "/audit?actor=nobody@example.com"),
             (cut_off, "/"),

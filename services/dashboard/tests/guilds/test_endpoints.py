@@ -1,7 +1,9 @@
 import re
+from datetime import UTC, datetime
 
 import pytest
 
+from bongsu.contracts.rpc import BlockedGuildItem
 from services.dashboard.tests.fake_notifications import a_notification
 from services.dashboard.tests.fakes import JUN, MINA, FakeBot, FakeDirectory, a_guild, a_summary, a_user
 from services.dashboard.tests.notifications.attempts import attempt_of
@@ -362,6 +364,16 @@ class TestCutOff:
         assert answer.headers["location"] == f"/guilds/{SECOND}"
         answer = await browser.get(f"/guilds/{SECOND}")
         assert "지금은 봇이 연결되어 있지 않아" in text_of(answer.text)
+        assert stage.directory.installs == []
+
+    async def test_adding_to_a_blocked_server_is_refused_without_a_visit_to_discord(self, stage: Stage) -> None:
+        stage.bot.blocked[SECOND] = BlockedGuildItem(id=SECOND, reason="광고", blocked_at=datetime.now(UTC))
+        browser = stage.mina()
+        await browser.get("/guilds")
+        await browser.post(f"/guilds/{SECOND}/bot", {})
+        page = text_of((await browser.get(f"/guilds/{SECOND}")).text)
+        assert "서비스 운영자가 이 서버를 차단해" in page
+        assert "광고" not in page
         assert stage.directory.installs == []
 
     async def test_an_addition_is_not_blamed_on_the_user(self, stage: Stage) -> None:

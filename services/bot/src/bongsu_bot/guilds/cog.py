@@ -3,6 +3,7 @@
 import discord
 import ezcord
 
+from bongsu_bot.blocked_guilds.service import BlockedGuilds
 from bongsu_bot.bot import BongsuBot
 from bongsu_bot.guilds import service
 from bongsu_bot.guilds.reconciler import GuildReconciler
@@ -59,6 +60,7 @@ class GuildListeners(ezcord.Cog, hidden=True):
         )
         self.bot.find(GuildReconciler).see(guild.id)
         self._recorder.record([guild.shard_id], service.upsert, snapshot)
+        self.bot.find(BlockedGuilds).check(guild.id)
 
 
 def setup(bot: BongsuBot) -> None:

@@ -35,7 +35,9 @@ class GuildHandlers:
         if request.ids is not None:
             found, following = await service.find(request.ids), None
         else:
-            found, following = await service.list_page(after=request.after or 0, limit=request.limit)
+            found, following = await service.list_page(
+                after=request.after or 0, limit=request.limit, search=request.search
+            )
             added_by = await find_adders([guild.id for guild in found])
         shards = {shard_of(guild.id, self._shards.total) for guild in found}
         health = await self._health.ask_shards(shards, call, counted=False)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from bongsu.contracts.guilds import GuildEvent, GuildJoined, GuildLeft, GuildSummary, GuildUpdated
 from bongsu.contracts.rpc import shard_of
+from bongsu.mixins import Q
 from bongsu_bot.guilds.models import Guild
 from bongsu_bot.guilds.port import ListedGuild
 from bongsu_bot.history.service import record_change
@@ -150,8 +151,17 @@ async def find(ids: Collection[int]) -> list[Guild]:
     return await Guild.filter_by(id__in=list(ids)).order_by("id").all()
 
 
-async def list_page(*, after: int, limit: int) -> tuple[list[Guild], int | None]:
-    """Return a page of the guilds that the bot is in, by ID, and the ID after which the following page starts."""
-    found = await Guild.exclude(status="left").filter_by(id__gt=after).order_by("id").limit(limit + 1).all()
+async def list_page(*, after: int, limit: int, search: str | None = None) -> tuple[list[Guild], int | None]:
+    """Return a page of the guilds that the bot is in, by ID, and the ID after which the following page starts.
+
+    :param search: a part of the name, or the ID of the guild or of its owner.
+    """
+    wanted = Guild.exclude(status="left").filter_by(id__gt=after)
+    if search is not None:
+        named = Q(name__icontains=search)
+        wanted = wanted.filter_by(
+            named | Q(id=int(search)) | Q(owner_id=int(search)) if search.isdecimal() and search.isascii() else named
+        )
+    found = await wanted.order_by("id").limit(limit + 1).all()
     page = found[:limit]
     return page, page[-1].id if len(found) > limit else None

@@ -9,9 +9,10 @@ from bongsu.contracts.guilds import GuildSummary
 from bongsu.identity.scopes import Role
 from bongsu.runtime.dependencies import Provided
 from bongsu_dashboard.accounts.user import User
+from bongsu_dashboard.all_guilds.schemas import BlockForm, UnblockForm
 from bongsu_dashboard.all_guilds.service import AllGuilds
 from bongsu_dashboard.errors import GuildNotFound, RemovalUnknown
-from bongsu_dashboard.forms import Draft, FormError, HxDraft
+from bongsu_dashboard.forms import Draft, FormError, HxDraft, HxForm
 from bongsu_dashboard.guilds.schemas import RemoveForm
 from bongsu_dashboard.pages.dependencies import GuildId, Rendering, require_role
 from bongsu_dashboard.pages.failures import status_of
@@ -20,6 +21,9 @@ from bongsu_dashboard.pages.rendering import Render
 router = APIRouter(prefix="/admin/guilds", include_in_schema=False)
 
 LIST = "/admin/guilds"
+BLOCKED = f"{LIST}/blocked"
+After = Annotated[int | None, Query(ge=0, lt=2**64)]
+"""The last ID of the page before."""
 Service = Annotated[AllGuilds, Provided(AllGuilds)]
 Administrator = Annotated[User, Depends(require_role(Role.ADMINISTRATOR))]
 
@@ -29,9 +33,54 @@ async def list_guilds(
     render: Rendering,
     _user: Administrator,
     guilds: Service,
-    after: Annotated[int | None, Query(ge=0, lt=2**64)] = None,
+    after: After = None,
+    q: Annotated[str, Query(max_length=100)] = "",
 ) -> Response:
-    return render("all_guilds/list.html", page=await guilds.list_page(after))
+    q = q.strip()
+    return render("all_guilds/list.html", page=await guilds.list_page(after, q), q=q)
+
+
+@router.get("/blocked")
+async def list_blocked(
+    render: Rendering,
+    _user: Administrator,
+    guilds: Service,
+    after: After = None,
+    guild: Annotated[str, Query(max_length=20)] = "",
+) -> Response:
+    """The block list, and a form that blocks `guild`."""
+    return render(
+        "all_guilds/blocked.html",
+        page=await guilds.list_blocked(after),
+        form=Draft(),
+        guild=guild,
+        attempt=secrets.token_urlsafe(24),
+    )
+
+
+@router.post("/blocked")
+async def block_guild(render: Rendering, _user: Administrator, guilds: Service, form: HxDraft[BlockForm]) -> Response:
+    try:
+        wanted = form.accept()
+        await guilds.block(render.browser, int(wanted.guild_id), reason=wanted.reason, key=wanted.attempt)
+    except FormError as error:
+        return render(
+            "all_guilds/blocked.html",
+            status=status_of(error),
+            page=await guilds.list_blocked(None),
+            form=form.refused_by(error),
+            guild="",
+            attempt=form.value("attempt") or secrets.token_urlsafe(24),
+        )
+    return render.redirect(BLOCKED, flash="ok.guild_blocked")
+
+
+@router.post("/blocked/{guild_id}/remove")
+async def unblock_guild(
+    render: Rendering, _user: Administrator, guilds: Service, form: HxForm[UnblockForm], guild_id: GuildId
+) -> Response:
+    await guilds.unblock(render.browser, guild_id, key=form.attempt)
+    return render.redirect(BLOCKED, flash="ok.guild_unblocked")
 
 
 @router.get("/{guild_id}")

@@ -1,10 +1,11 @@
-"""The servers that the bot is in, and making it leave one, for administrators of the project."""
+"""The servers that the bot is in, making it leave one, and the block list, for administrators of the project."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from bongsu.contracts.guilds import GuildSummary
+from bongsu.contracts.rpc import BlockedGuildList
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import BotSilent, GuildNotFound, NameNotTyped
 from bongsu_dashboard.guilds.names import is_typed
@@ -28,13 +29,39 @@ class AllGuilds:
         self._directory = directory
         self._bot = bot
 
-    async def list_page(self, after: int | None) -> GuildsPage:
-        """List a page of the guilds."""
+    async def list_page(self, after: int | None, search: str) -> GuildsPage:
+        """List a page of the guilds.
+
+        :param search: a part of the name, or the ID of the guild or of its owner; empty for all.
+        """
         try:
-            found = await self._bot.list_all_guilds(after=after, limit=PAGE)
+            found = await self._bot.list_all_guilds(after=after, limit=PAGE, search=search or None)
         except BotSilent:
             return GuildsPage(None)
         return GuildsPage(found.guilds, found.next)
+
+    async def list_blocked(self, after: int | None) -> BlockedGuildList | None:
+        """List a page of the block list; None while the bot does not answer."""
+        try:
+            return await self._bot.list_blocked(after=after, limit=PAGE)
+        except BotSilent:
+            return None
+
+    async def block(self, browser: Browser, guild_id: int, *, reason: str, key: str) -> None:
+        """Block a guild, which the bot then leaves.
+
+        :raises Forbidden, BotSilent: as `Bot.block_guild`.
+        """
+        assertion = await self._directory.create_assertion(browser, method="guild_block", guild_id=guild_id)
+        await self._bot.block_guild(guild_id, reason=reason, assertion=assertion, key=key)
+
+    async def unblock(self, browser: Browser, guild_id: int, *, key: str) -> None:
+        """Take a guild off the block list.
+
+        :raises Forbidden, BotSilent: as `Bot.unblock_guild`.
+        """
+        assertion = await self._directory.create_assertion(browser, method="guild_unblock", guild_id=guild_id)
+        await self._bot.unblock_guild(guild_id, assertion=assertion, key=key)
 
     async def find(self, guild_id: int) -> GuildSummary:
         """Return a guild that the bot is in.

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Response
 
 from bongsu.runtime.dependencies import Provided
 from bongsu_dashboard.accounts.service import flash_of_linking
-from bongsu_dashboard.errors import BotCutOff, DiscordNotLinked, RemovalUnknown
+from bongsu_dashboard.errors import BotCutOff, DiscordNotLinked, GuildBlocked, RemovalUnknown
 from bongsu_dashboard.forms import Draft, Form, FormError, HxDraft, HxForm
 from bongsu_dashboard.guilds.bot_health import BotHealth
 from bongsu_dashboard.guilds.guild import FILTERS, Guild
@@ -139,6 +139,8 @@ async def add_bot(
         install = await guilds.start_install(render.browser, guild_id, next_path=f"/guilds/{guild_id}/added")
     except BotCutOff:
         return render.redirect(f"/guilds/{guild_id}", flash="bad.bot_cut_off")
+    except GuildBlocked:
+        return render.redirect(f"/guilds/{guild_id}", flash="bad.guild_is_blocked")
     return render.pass_on(render.redirect(install.url), install.cookies)
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.rpc import (
+    BlockedGuildList,
     BotStatus,
     DelegatedGuilds,
     GuildDetail,
@@ -50,8 +51,29 @@ class Bot(Protocol):
     async def list_guilds(self, ids: Sequence[int]) -> Mapping[int, GuildSummary]:
         """Return those of the guilds that the bot is or was in."""
 
-    async def list_all_guilds(self, *, after: int | None, limit: int) -> GuildList:
-        """Return a page of all guilds that the bot is in, for administrators."""
+    async def list_all_guilds(self, *, after: int | None, limit: int, search: str | None = None) -> GuildList:
+        """Return a page of all guilds that the bot is in, for administrators.
+
+        :param search: a part of the name, or the ID of the guild or of its owner.
+        """
+
+    async def list_blocked(self, *, after: int | None, limit: int) -> BlockedGuildList:
+        """Return a page of the block list, for administrators."""
+
+    async def is_blocked(self, guild_id: int) -> bool:
+        """Return whether a guild is on the block list."""
+
+    async def block_guild(self, guild_id: int, *, reason: str, assertion: str, key: str) -> None:
+        """Block a guild, which the bot then leaves.
+
+        :raises Forbidden: the user is no administrator, or the assertion was refused.
+        """
+
+    async def unblock_guild(self, guild_id: int, *, assertion: str, key: str) -> None:
+        """Take a guild off the block list; do nothing if it is not on it.
+
+        :raises Forbidden: as `block_guild`.
+        """
 
     async def load_detail(self, guild_id: int) -> GuildDetail | None:
         """Return what the bot may do in a guild; None if the bot is not in it."""

@@ -9,11 +9,14 @@ from bongsu.broker.requests import ask
 from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.rpc import (
     GUILDS_PAGE,
+    BlockedGuildList,
+    BlockedGuildListRequest,
     BotStatus,
     DelegatedGuilds,
     DelegatedGuildsRequest,
     DelegationGetRequest,
     DelegationPutRequest,
+    GuildBlockRequest,
     GuildDetail,
     GuildDetailRequest,
     GuildExpelRequest,
@@ -23,6 +26,7 @@ from bongsu.contracts.rpc import (
     GuildList,
     GuildListRequest,
     GuildModules,
+    GuildUnblockRequest,
     ModuleDelegation,
     ModuleGetRequest,
     ModuleName,
@@ -88,8 +92,22 @@ class RpcBot:
             found.update({guild.id: guild for guild in answer.guilds})
         return found
 
-    async def list_all_guilds(self, *, after: int | None, limit: int) -> GuildList:
-        return await self._ask(GuildListRequest(after=after, limit=limit), self._timeout_s)
+    async def list_all_guilds(self, *, after: int | None, limit: int, search: str | None = None) -> GuildList:
+        return await self._ask(GuildListRequest(after=after, limit=limit, search=search), self._timeout_s)
+
+    async def list_blocked(self, *, after: int | None, limit: int) -> BlockedGuildList:
+        return await self._ask(BlockedGuildListRequest(after=after, limit=limit), self._timeout_s)
+
+    async def is_blocked(self, guild_id: int) -> bool:
+        return bool((await self._ask(BlockedGuildListRequest(ids=(guild_id,)), self._timeout_s)).guilds)
+
+    async def block_guild(self, guild_id: int, *, reason: str, assertion: str, key: str) -> None:
+        await self._command(
+            GuildBlockRequest(guild_id=guild_id, reason=reason, assertion=assertion, idempotency_key=key)
+        )
+
+    async def unblock_guild(self, guild_id: int, *, assertion: str, key: str) -> None:
+        await self._command(GuildUnblockRequest(guild_id=guild_id, assertion=assertion, idempotency_key=key))
 
     async def load_detail(self, guild_id: int) -> GuildDetail | None:
         try:
@@ -177,6 +195,13 @@ class RpcBot:
             if isinstance(cause, RpcTimeout) or (isinstance(cause, RpcError) and cause.code in UNKNOWN_OUTCOMES):
                 raise RemovalUnknown from error
             raise BotNotRemoved from error
+
+    async def _command(self, request: RpcRequest[Answer]) -> Answer:
+        """:raises Forbidden: every refusal."""
+        try:
+            return await self._ask(request, self._leave_timeout_s)
+        except RpcError as error:
+            raise Forbidden(error.detail, code=error.code) from error
 
     async def _ask(self, request: RpcRequest[Answer], deadline_s: float) -> Answer:
         """:raises RpcError: a refusal, or `guild_not_found`; every other failure is BotSilent."""

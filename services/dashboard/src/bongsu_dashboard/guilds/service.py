@@ -11,7 +11,7 @@ from bongsu.contracts.rpc import DelegatedGuilds, GuildChannel, GuildDetail
 from bongsu.runtime.background import together
 from bongsu.runtime.errors import Unavailable
 from bongsu_dashboard.browser import Browser, Redirect
-from bongsu_dashboard.errors import BotCutOff, BotSilent, GuildNotFound, NameNotTyped
+from bongsu_dashboard.errors import BotCutOff, BotSilent, GuildBlocked, GuildNotFound, NameNotTyped
 from bongsu_dashboard.guilds.bot_health import BotHealth
 from bongsu_dashboard.guilds.guild import Guild, ManagedGuild, ManagedGuilds, State
 from bongsu_dashboard.guilds.names import is_typed
@@ -195,10 +195,13 @@ class Guilds:
         """Return the redirect to Discord that adds the bot to a guild.
 
         :raises BotCutOff: the bot is not connected, so it could not say that it was added.
+        :raises GuildBlocked: the guild is on the block list.
         :raises GuildNotFound: the user does not manage it, as auth finds out from Discord now.
         """
         if not (await self.check_bot(counted=False)).is_connected(guild_id):
             raise BotCutOff
+        if await self._bot.is_blocked(guild_id):
+            raise GuildBlocked
         return await self._directory.create_install(browser, guild_id, next_path)
 
     async def remove(self, browser: Browser, guild_id: int, *, typed: str, key: str) -> None:

@@ -1,0 +1,24 @@
+"""The forms about the block list."""
+
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+from bongsu_dashboard.forms import Form
+
+Attempt = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+"""Made with the page, so that a form that is sent twice is accepted once."""
+
+
+class BlockForm(Form):
+    """A server to block, by the ID that Discord shows, and why."""
+
+    guild_id: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[1-9][0-9]{14,18}$")]
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    attempt: Attempt
+
+
+class UnblockForm(Form):
+    """Takes a server off the block list."""
+
+    attempt: Attempt
