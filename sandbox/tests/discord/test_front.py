@@ -1,12 +1,10 @@
-import asyncio
 import math
 
 import httpx
 import pytest
 
 from bongsu_sandbox.discord.users.personas import BEACON_HILL, MINJI, SEOUL_DEVELOPERS
-from bongsu_sandbox.running import RunningSandbox
-from sandbox.tests.discord.conftest import API, APPLICATION, BOT, CONTROL, Connect
+from sandbox.tests.discord.conftest import API, APPLICATION, CONTROL
 
 SEOUL_CHANNEL = SEOUL_DEVELOPERS + 11
 MESSAGES = f"{API}/channels/{SEOUL_CHANNEL}/messages"
@@ -160,63 +158,6 @@ class TestControl:
     async def test_without_a_bot_a_command_is_not_delivered(self, http: httpx.AsyncClient) -> None:
         body = {"command": "x", "user_id": str(MINJI), "guild_id": str(SEOUL_DEVELOPERS), "unregistered": True}
         assert (await http.post(f"{CONTROL}/interactions", json=body)).json()["status"] == "not_delivered"
-
-
-class TestPages:
-    @pytest.mark.parametrize("language", ["ko", "en"])
-    async def test_the_page_shows_names_as_text(self, language: str, bot: httpx.AsyncClient) -> None:
-        await bot.patch(f"{CONTROL}/guilds/{SEOUL_DEVELOPERS}", json={"name": "<img src=x onerror=alert(1)>"})
-        await bot.post(MESSAGES, json={"content": "<script>1</script>", "embeds": [{"title": "<b>"}]})
-        page = await bot.get("/sandbox/discord", headers={"Accept-Language": language})
-        assert page.status_code == 200
-        assert "<img src=x" not in page.text
-        assert "<script>1" not in page.text
-        assert "&lt;b&gt;" in page.text
-
-    async def test_page_runs_a_command_with_options_and_presses_its_button(
-        self, sandbox: RunningSandbox, connect: Connect
-    ) -> None:
-        http = sandbox.http
-        option = {"type": 3, "name": "topic", "description": "Topic", "required": True}
-        find = {"type": 1, "name": "find", "description": "Find", "options": [option]}
-        commands = [{"name": "beacons", "description": "Beacons", "options": [find]}]
-        await http.put(f"{API}/applications/{APPLICATION}/commands", json=commands, headers=BOT)
-        query = {"channel": str(SEOUL_DEVELOPERS + 11), "command": "beacons find"}
-        assert 'name="option.topic"' in (await http.get("/sandbox/discord", params=query)).text
-        async with connect() as socket:
-            await socket.identify()
-            form = {
-                "command": "beacons find",
-                "guild_id": str(SEOUL_DEVELOPERS),
-                "channel_id": str(SEOUL_DEVELOPERS + 11),
-                "user_id": str(MINJI),
-                "option.topic": "봉화",
-            }
-            running = asyncio.create_task(http.post("/sandbox/discord/commands", params=query, data=form))
-            event = await socket.until("INTERACTION_CREATE")
-            assert event["data"]["options"][0]["options"] == [{"name": "topic", "type": 3, "value": "봉화"}]
-            button = {"type": 2, "style": 1, "label": "More beacons", "custom_id": "more"}
-            data = {"content": "first page", "flags": 64, "components": [{"type": 1, "components": [button]}]}
-            callback = f"{API}/interactions/{event['id']}/{event['token']}/callback"
-            await http.post(callback, json={"type": 4, "data": data})
-            assert (await running).status_code == 303
-            page = (await http.get("/sandbox/discord", params=query)).text
-            assert "More beacons" in page
-            pressed = {"interaction_id": event["id"], "custom_id": "more"}
-            pressing = asyncio.create_task(http.post("/sandbox/discord/press", params=query, data=pressed))
-            press = await socket.until("INTERACTION_CREATE")
-            assert press["data"] == {"custom_id": "more", "component_type": 2}
-            await http.post(
-                f"{API}/interactions/{press['id']}/{press['token']}/callback",
-                json={"type": 7, "data": {"content": "second page"}},
-            )
-            assert (await pressing).status_code == 303
-            assert "second page" in (await http.get("/sandbox/discord", params=query)).text
-
-    async def test_button_that_is_gone_is_an_alert(self, http: httpx.AsyncClient) -> None:
-        answer = await http.post("/sandbox/discord/press", data={"interaction_id": "1", "custom_id": "x"})
-        assert answer.status_code == 422
-        assert 'role="alert"' in answer.text
 
 
 class TestGlobalLimit:

@@ -1,5 +1,6 @@
 """The page with servers, channels and messages, on which a user runs commands and presses buttons."""
 
+from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -9,10 +10,13 @@ from pydantic import ValidationError
 
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import ServiceError
+from bongsu_sandbox.discord.channels.timeline import list_entries
 from bongsu_sandbox.discord.control.schemas import NewCommand, NewPress
 from bongsu_sandbox.discord.control.service import Control
+from bongsu_sandbox.discord.guilds.models import Guild, direct_channel_id, direct_recipient_id
 from bongsu_sandbox.discord.interactions.service import SUBCOMMAND, SUBCOMMAND_GROUP
 from bongsu_sandbox.discord.snowflakes import parse
+from bongsu_sandbox.discord.users.models import User
 from bongsu_sandbox.discord.wire import Wire
 from bongsu_sandbox.pages.forms import read_form
 from bongsu_sandbox.pages.rendering import Pages, ProvidedPages
@@ -20,7 +24,16 @@ from bongsu_sandbox.pages.rendering import Pages, ProvidedPages
 PATH = "/sandbox/discord"
 OPTION = "option."
 """Begins the names of the fields that hold a command's options."""
-_SHOWN_COMMANDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A channel of a guild, or the direct messages of a user and the bot."""
+
+    id: int
+    name: str
+    guild: Guild | None = None
+    user: User | None = None
 
 
 router = APIRouter(include_in_schema=False)
@@ -49,7 +62,7 @@ async def run_command(request: Request, control: ProvidedControl, pages: Provide
         await control.run_command(wanted)
     except (ValidationError, ServiceError) as error:
         return _page(request, control, pages, problem=str(error), status=422)
-    return RedirectResponse(f"{PATH}?{urlencode(_shown(request))}", status_code=303)
+    return RedirectResponse(f"{PATH}?{urlencode(_shown(request) | {'who': form.get('user_id', '')})}", status_code=303)
 
 
 @router.post(f"{PATH}/press")
@@ -66,33 +79,31 @@ async def press_component(request: Request, control: ProvidedControl, pages: Pro
 
 def _shown(request: Request) -> dict[str, str]:
     """The query of the page that a form was on."""
-    return {name: value for name, value in request.query_params.items() if name in {"channel", "command"}}
+    return {name: value for name, value in request.query_params.items() if name in {"channel", "command", "who"}}
 
 
 def _page(
     request: Request, control: Control, pages: Pages, *, problem: str | None = None, status: int = 200
 ) -> Response:
-    world = control.front.world
-    bot_id = control.front.application.id
-    guilds = sorted(world.guilds.values(), key=lambda one: (bot_id not in one.members, one.id))
-    wanted = parse(request.query_params.get("channel"))
-    guild = next((one for one in guilds if wanted in one.channels), guilds[0])
-    channel = guild.channels.get(wanted or 0) or next(iter(guild.channels.values()))
-    paths = _paths(control)
+    room = _find_room(control, parse(request.query_params.get("channel")))
+    world, bot_id = control.front.world, control.front.application.id
+    paths = _paths(control.commands.list_direct() if room.guild is None else control.commands.list_in(room.guild.id))
     command = request.query_params.get("command")
     command = command if command in paths else next(iter(paths), None)
+    users = world.users.values()
     context = {
         "place": "discord",
-        "command": command,
-        "options": paths.get(command or "", []),
-        "guilds": guilds,
         "bot_id": bot_id,
-        "guild": guild,
-        "channel": channel,
-        "messages": control.messages.list_newest(channel.id)[::-1],
-        "members": [world.users[user] for user in guild.members if user in world.users],
+        "guilds": _sorted_guilds(control),
+        "direct": [(direct_channel_id(user.id), user) for user in users if control.guilds.shares_guild(user.id)],
+        "room": room,
+        "people": [user for user in users if room.guild is not None and user.id in room.guild.members],
+        "can_run": room.guild is None or bot_id in room.guild.members,
         "commands": [*paths],
-        "interactions": [*control.interactions.recent][: -_SHOWN_COMMANDS - 1 : -1],
+        "command": command,
+        "who": request.query_params.get("who", ""),
+        "options": paths.get(command or "", []),
+        "entries": list_entries(room.id, control.messages.list_newest(room.id), control.interactions.recent),
         "connected": any(session.is_connected for session in control.hub.sessions),
         "problem": problem,
     }
@@ -101,10 +112,27 @@ def _page(
     return answer
 
 
-def _paths(control: Control) -> dict[str, list[Wire]]:
+def _sorted_guilds(control: Control) -> list[Guild]:
+    """List the guilds, those with the bot first."""
+    bot_id = control.front.application.id
+    return sorted(control.front.world.guilds.values(), key=lambda one: (bot_id not in one.members, one.id))
+
+
+def _find_room(control: Control, channel_id: int | None) -> Room:
+    """Find the channel with this ID, or the first one."""
+    user = control.front.world.users.get(direct_recipient_id(channel_id or 0) or 0)
+    if user is not None and control.guilds.shares_guild(user.id):
+        return Room(direct_channel_id(user.id), user.name, user=user)
+    guilds = _sorted_guilds(control)
+    guild = next((one for one in guilds if channel_id in one.channels), guilds[0])
+    channel = guild.channels.get(channel_id or 0) or next(iter(guild.channels.values()))
+    return Room(channel.id, channel.name, guild=guild)
+
+
+def _paths(commands: list[Wire]) -> dict[str, list[Wire]]:
     """Map every command with its subcommands, as typed, to the options that a user fills in."""
     paths: dict[str, list[Wire]] = {}
-    for command in control.commands.list_all(str(control.front.application.id)):
+    for command in commands:
         options = _children_of(command)
         nested = [one for one in options if one.get("type") in {SUBCOMMAND, SUBCOMMAND_GROUP}]
         if not nested:
