@@ -28,8 +28,9 @@ def require_packages(item: pytest.Item) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         cannot_run(item, ("npm", "install npm"))
-    lock = (FILES / "package-lock.json").read_bytes()
-    folder = CACHE / hashlib.sha256(lock).hexdigest()[:16]
+    # The folder has copies of the scripts beside the packages.
+    content = b"".join(file.read_bytes() for file in sorted(FILES.iterdir()))
+    folder = CACHE / hashlib.sha256(content).hexdigest()[:16]
     if not folder.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(dir=CACHE))

@@ -55,7 +55,8 @@ class SandboxSettings(Settings):
         default=SecretStr("sandbox-discord-secret"), description="Discord: the OAuth client's secret"
     )
     discord_bot_token: SecretStr = Field(
-        default=SecretStr("sandbox-discord-bot-token"), description="Discord: the token that the bot logs in with"
+        default=SecretStr("MTEwMDAwMDAwMDAwMDAwMDAwMQ.sandbox.bot-token"),
+        description="Discord: the token that the bot logs in with, in the form of Discord's: some libraries read it",
     )
     discord_redirect_uris: CommaList = Field(
         default=(), description="Discord: where a sign-in may lead, comma-separated; empty: anywhere on this machine"

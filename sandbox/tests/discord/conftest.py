@@ -15,7 +15,7 @@ from bongsu_sandbox.running import RunningSandbox
 API = "/sandbox/discord/api/v10"
 CONTROL = "/sandbox/discord/control"
 APPLICATION = "1100000000000000001"
-TOKEN = "sandbox-discord-bot-token"
+TOKEN = "MTEwMDAwMDAwMDAwMDAwMDAwMQ.sandbox.bot-token"
 BOT = {"Authorization": f"Bot {TOKEN}"}
 INTENTS = 1
 

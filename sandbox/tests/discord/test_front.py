@@ -4,14 +4,14 @@ import httpx
 import pytest
 
 from bongsu_sandbox.discord.users.personas import BEACON_HILL, MINJI, SEOUL_DEVELOPERS
-from sandbox.tests.discord.conftest import API, APPLICATION, CONTROL
+from sandbox.tests.discord.conftest import API, APPLICATION, CONTROL, TOKEN
 
 SEOUL_CHANNEL = SEOUL_DEVELOPERS + 11
 MESSAGES = f"{API}/channels/{SEOUL_CHANNEL}/messages"
 
 
 class TestErrors:
-    @pytest.mark.parametrize("token", ["Bot wrong", "Bearer wrong", "sandbox-discord-bot-token"])
+    @pytest.mark.parametrize("token", ["Bot wrong", "Bearer wrong", TOKEN])
     async def test_a_wrong_token_is_unauthorised(self, token: str, http: httpx.AsyncClient) -> None:
         answer = await http.get(f"{API}/users/@me", headers={"Authorization": token})
         assert (answer.status_code, answer.json()) == (401, {"message": "401: Unauthorized", "code": 0})

@@ -9,7 +9,8 @@ client.on(Events.ClientReady, async () => {
 });
 client.on(Events.InteractionCreate, async (interaction) => {
   await interaction.deferReply({ flags: 64 });
-  await interaction.editReply(`${interaction.user.username} in ${interaction.guild.name}`);
+  const place = interaction.inGuild() ? interaction.guild.name : "direct messages";
+  await interaction.editReply(`${interaction.user.username} in ${place}`);
 });
 client.on(Events.Error, (error) => console.error(error));
 client.on(Events.ShardError, (error) => console.error(error));

@@ -16,8 +16,8 @@ async def main(api: str, token: str) -> None:
     @bot.slash_command(description="Light the beacon")
     async def beacon(interaction: ApplicationCommandInteraction[commands.InteractionBot]) -> None:
         await interaction.response.defer(ephemeral=True)
-        assert interaction.guild is not None
-        await interaction.edit_original_response(f"{interaction.author.name} in {interaction.guild.name}")
+        place = "direct messages" if interaction.guild is None else interaction.guild.name
+        await interaction.edit_original_response(f"{interaction.author.name} in {place}")
 
     running = asyncio.create_task(bot.start(token))
     await asyncio.wait({running, asyncio.create_task(asyncio.to_thread(sys.stdin.read))}, return_when="FIRST_COMPLETED")

@@ -26,8 +26,9 @@ async def main(api: str, token: str) -> None:
             hikari.ResponseType.DEFERRED_MESSAGE_CREATE, flags=hikari.MessageFlag.EPHEMERAL
         )
         guild = interaction.get_guild()
-        assert guild is not None
-        await interaction.edit_initial_response(f"{interaction.user.username} in {guild.name}")
+        assert (guild is None) == (interaction.guild_id is None)
+        place = "direct messages" if guild is None else guild.name
+        await interaction.edit_initial_response(f"{interaction.user.username} in {place}")
 
     await bot.start(check_for_updates=False)
     await asyncio.to_thread(sys.stdin.read)

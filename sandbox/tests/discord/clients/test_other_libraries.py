@@ -9,17 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
 from bongsu_sandbox.running import RunningSandbox
-from bongsu_sandbox.settings import SandboxSettings
+from sandbox.tests.discord.conftest import CONTROL, TOKEN
 from tests.eventually import eventually
 from tests.infrastructure.node import require_node, require_packages
 
-CONTROL = "/sandbox/discord/control"
 MEMBER, GUILD = "200000000000000003", "300000000006422528"
-TOKEN = "MTEwMDAwMDAwMDAwMDAwMDAwMQ.sandbox.bot-token"
-"""In the form of Discord's tokens: hikari reads the application's ID from the first part."""
 Command = Callable[[pytest.Item], list[str]]
 
 
@@ -36,11 +32,6 @@ LIBRARIES: dict[str, Command] = {
     "disnake": python_bot("disnake"),
     "hikari": python_bot("hikari"),
 }
-
-
-@pytest.fixture
-def settings(settings: SandboxSettings) -> SandboxSettings:
-    return settings.model_copy(update={"discord_bot_token": SecretStr(TOKEN)})
 
 
 @asynccontextmanager
@@ -99,7 +90,14 @@ class Stage:
 
     async def answer(self) -> str:
         """Run the bot's command, and return its private answer."""
-        body = {"command": "beacon", "user_id": MEMBER, "guild_id": GUILD, "wait_s": 30}
+        return await self._answer_in(GUILD)
+
+    async def answer_directly(self) -> str:
+        """Do the same in the direct messages with the bot."""
+        return await self._answer_in(None)
+
+    async def _answer_in(self, guild_id: str | None) -> str:
+        body = {"command": "beacon", "user_id": MEMBER, "guild_id": guild_id, "wait_s": 30}
         found = (await self._http.post(f"{CONTROL}/interactions", json=body)).json()
         assert (found["status"], found["deferred"], found["ephemeral"]) == ("answered", True, True), found
         [answer] = found["answers"]
@@ -109,7 +107,7 @@ class Stage:
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("library", LIBRARIES)
-async def test_bot_logs_in_registers_answers_and_survives_op_7_and_9(
+async def test_bot_logs_in_registers_answers_in_servers_and_directly_and_survives_op_7_and_9(
     library: str, request: pytest.FixtureRequest, sandbox: RunningSandbox
 ) -> None:
     stage = Stage(sandbox.http)
@@ -117,6 +115,7 @@ async def test_bot_logs_in_registers_answers_and_survives_op_7_and_9(
         await stage.until_registered()
         first = await stage.answer()
         assert " in " in first
+        assert (await stage.answer_directly()).endswith(" in direct messages")
         await stage.drop("reconnect")
         await stage.until_connected("resumes", 1)
         assert await stage.answer() == first

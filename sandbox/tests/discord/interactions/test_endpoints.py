@@ -102,6 +102,18 @@ class TestRespond:
         assert found["deferred"]
         assert [(one["content"], one["ephemeral"]) for one in found["answers"]] == [("edited", True), ("second", True)]
 
+    async def test_the_first_answer_is_read_and_deleted(self, sandbox: RunningSandbox, connect: Connect) -> None:
+        async def answer(http: httpx.AsyncClient, event: dict[str, Any]) -> None:
+            await respond(http, event, 4, content="모두에게")
+            original = f"{API}/webhooks/{APPLICATION}/{event['token']}/messages/@original"
+            assert (await http.get(original)).json()["content"] == "모두에게"
+            assert (await http.delete(original)).status_code == 204
+            assert (await http.get(original)).status_code == 404
+
+        found = await given(sandbox, connect, answer)
+        messages = await sandbox.http.get(f"{API}/channels/{found['channel_id']}/messages", headers=BOT)
+        assert messages.json() == []
+
     async def test_a_multipart_answer_brings_files(self, sandbox: RunningSandbox, connect: Connect) -> None:
         async def answer(http: httpx.AsyncClient, event: dict[str, Any]) -> None:
             url = f"{API}/interactions/{event['id']}/{event['token']}/callback"
@@ -158,6 +170,9 @@ class TestPress:
             assert [answer["content"] for answer in (await pressing).json()["answers"]] == ["2"]
             gone = await sandbox.http.post(url, json={"custom_id": "next"})
             assert (gone.status_code, gone.json()["code"]) == (422, "no_component")
+            (await http.patch(f"{CONTROL}/guilds/{SEOUL_DEVELOPERS}", json={"bot": False})).raise_for_status()
+            away = await sandbox.http.post(url, json={"custom_id": "next"})
+            assert (away.status_code, away.json()["code"]) == (422, "bot_absent")
         first = (await sandbox.http.get(f"{CONTROL}/interactions")).json()["items"][0]
         assert [(answer["content"], answer["components"]) for answer in first["answers"]] == [("2", [])]
 

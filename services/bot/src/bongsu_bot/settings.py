@@ -6,7 +6,7 @@ from pydantic_settings import SettingsConfigDict
 from bongsu.runtime.settings import Settings
 
 DISCORD_API_URL = "https://discord.com/api"
-SANDBOX_TOKEN = "sandbox-discord-bot-token"  # noqa: S105 - public, and accepted by the stand-in only
+SANDBOX_TOKEN = "MTEwMDAwMDAwMDAwMDAwMDAwMQ.sandbox.bot-token"  # noqa: S105 - public, and accepted by the stand-in only
 
 
 class BotSettings(Settings):

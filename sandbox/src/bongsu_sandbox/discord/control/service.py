@@ -211,6 +211,9 @@ class Control:
         found = next((one for one in self.interactions.recent if one.id == parse(interaction_id)), None)
         if found is None:
             raise NotFound("Interaction not found")
+        guild = found.command.guild
+        if guild is not None:
+            self._find_channel(guild, found.command.user, found.command.channel_id)
         try:
             pressed = self.interactions.press(found, wanted.custom_id, wanted.values)
         except LookupError:
