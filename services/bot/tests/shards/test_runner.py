@@ -187,7 +187,7 @@ class TestReconnecting:
             await discord.until("command_syncs", reaches=1)
             await discord.drop("invalid_session")
             await discord.until("gateway", "identifies", reaches=2)
-            for _ in range(20):
+            for _ in range(100):
                 await discord.give("gone", unregistered=True)
             assert (await discord.state())["command_syncs"] == 1
 
