@@ -10,7 +10,15 @@ from uuid import UUID
 import uvicorn
 
 from bongsu.contracts.notifications import Failure
-from bongsu.contracts.rpc import BlockedGuildItem, CommandOutcome, CommandUse, GuildChange, GuildChannel, GuildHistory
+from bongsu.contracts.rpc import (
+    BlockedGuildItem,
+    CommandOutcome,
+    CommandUse,
+    GuildChange,
+    GuildChannel,
+    GuildHistory,
+    ModuleState,
+)
 from bongsu.identity.scopes import Role
 from bongsu.process.server import listen
 from bongsu_dashboard.keys.port import AllowlistEntry
@@ -122,6 +130,17 @@ def full() -> Stage:
                 BUSY: a_detail(BUSY, missing=("embed_links", "read_message_history")),
             },
             histories={ACTIVE: a_history()},
+            modules={
+                ACTIVE: {
+                    "feed": ModuleState(
+                        module="feed",
+                        enabled=True,
+                        channel_id=ACTIVE + 20,
+                        revision=2,
+                        missing=("send_messages", "embed_links"),
+                    ),
+                }
+            },
         ),
         notifications=FakeNotifications(
             items=[

@@ -57,6 +57,21 @@ class TestPage:
         stage.bot.modules[GUILD] = {"log": one}
         assert text in text_of(await shown(stage))
 
+    async def test_missing_permission_is_named_beside_what_grants_it(self, stage: Stage) -> None:
+        stage.bot.modules[GUILD] = {
+            "log": ModuleState(module="log", enabled=True, channel_id=SECRET, revision=3, missing=("send_messages",))
+        }
+        in_channel = await shown(stage)
+        assert "메시지 보내기" in text_of(in_channel)
+        assert f'/channels/{GUILD}/{SECRET}"' in in_channel
+        assert f'action="/guilds/{GUILD}/permissions"' not in in_channel
+        stage.bot.details[GUILD] = stage.bot.details[GUILD].model_copy(update={"missing": ("send_messages",)})
+        in_server = await shown(stage)
+        assert f'action="/guilds/{GUILD}/permissions"' in in_server
+        assert f'/channels/{GUILD}/{SECRET}"' not in in_server
+        stage.bot.shards = ("connecting",)
+        assert f'action="/guilds/{GUILD}/permissions"' not in await shown(stage)
+
     async def test_page_without_the_bot_says_so(self, stage: Stage) -> None:
         assert "봇이 이 서버에 없습니다" in text_of(await shown(stage, f"/guilds/{ABSENT}/modules"))
         stage.bot.silent = True

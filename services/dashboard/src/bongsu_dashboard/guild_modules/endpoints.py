@@ -76,6 +76,7 @@ def _modules_page(
         is_manager=page.guild.is_manager,
         modules=page.modules.modules if page.modules is not None else None,
         channels=page.guild.writable,
+        missing=page.guild.detail.missing if page.guild.detail is not None else (),
         names=_names(page.guild),
         refused=form,
         lost=lost,
