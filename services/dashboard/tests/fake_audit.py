@@ -20,9 +20,10 @@ class FakeAudit:
     size: int = 40
     queries: list[EntryQuery] = field(default_factory=list)
 
-    async def list_entries(self, browser: Browser, query: EntryQuery, *, after: UUID | None) -> EntryPage:
+    async def list_entries(self, browser: Browser, query: EntryQuery, *, after: UUID | None, limit: int) -> EntryPage:
         del browser
         self.queries.append(query)
         at = next((number + 1 for number, entry in enumerate(self.items) if entry.id == after), 0)
-        shown = self.items[at : at + self.size]
-        return EntryPage(items=shown, next=str(shown[-1].id) if len(self.items) > at + self.size else None)
+        size = min(self.size, limit)
+        shown = self.items[at : at + size]
+        return EntryPage(items=shown, next=str(shown[-1].id) if len(self.items) > at + size else None)

@@ -1,3 +1,5 @@
+import csv
+import io
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -87,3 +89,33 @@ class TestFilters:
         answer = await stage.mina().get("/audit?actor=&action=user.blocked&since=", htmx=True)
         assert answer.headers["HX-Push-Url"] == "/audit?action=user.blocked"
         assert "<html" not in answer.text
+
+
+class TestExport:
+    async def test_export_has_every_row_of_the_filter(self, stage: Stage) -> None:
+        stage.audit.size = 2
+        answer = await stage.mina().get(f"/audit/export.csv?actor={LEE}")
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+        assert answer.headers["content-disposition"] == 'attachment; filename="audit.csv"'
+        rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+        assert [(row["id"], row["action"], row["subject"]) for row in rows] == [
+            (str(item.id), item.action, item.subject_email or "") for item in stage.audit.items
+        ]
+        assert stage.audit.queries == [EntryQuery(actor_id=LEE)] * 2
+
+    async def test_export_quotes_formulas(self, stage: Stage) -> None:
+        stage.audit.items = [
+            an_entry("guild.module_changed", actor_email="=1+1@example.com", details={"module": "log"})
+        ]
+        answer = await stage.mina().get("/audit/export.csv")
+        row = next(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+        assert (row["actor"], row["details"]) == ("'=1+1@example.com", "module=log")
+
+    async def test_page_leads_to_the_export_with_its_filter(self, stage: Stage) -> None:
+        page = (await stage.mina().get("/audit?action=user.blocked")).text
+        assert 'href="/audit/export.csv?action=user.blocked"' in page
+
+    async def test_export_is_for_managers(self, stage: Stage) -> None:
+        stage.accounts.users[MINA] = a_user(role=Role.STAFF)
+        assert (await stage.mina().get("/audit/export.csv")).status_code == 403
+        assert stage.audit.queries == []

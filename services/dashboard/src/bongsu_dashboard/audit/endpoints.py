@@ -7,8 +7,10 @@ from fastapi import APIRouter, Request, Response
 
 from bongsu.contracts.audit import AUDIT_ACTIONS
 from bongsu.runtime.dependencies import Provided
+from bongsu_dashboard.audit.export import write_csv
 from bongsu_dashboard.audit.filters import Filters
 from bongsu_dashboard.audit.service import AuditLog
+from bongsu_dashboard.pages.csv_files import download
 from bongsu_dashboard.pages.dependencies import Rendering
 from bongsu_dashboard.users.endpoints import Manager
 
@@ -34,3 +36,12 @@ async def show_audit(
         actions=AUDIT_ACTIONS,
         is_first=after is None,
     )
+
+
+@router.get("/export.csv")
+async def export(
+    request: Request, render: Rendering, _user: Manager, audit: Annotated[AuditLog, Provided(AuditLog)]
+) -> Response:
+    pages = audit.load_pages(render.browser, Filters.parse(request.query_params))
+    first = await anext(pages)  # an error of the first page is still answered with a page
+    return download(write_csv(first, pages), "audit.csv")

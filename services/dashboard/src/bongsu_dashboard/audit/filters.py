@@ -49,7 +49,7 @@ class Filters:
     def is_empty(self) -> bool:
         return self == Filters()
 
-    def address(self, **others: object) -> str:
-        """Return the address of this page with other parameters."""
+    def address(self, path: str = LIST, **others: object) -> str:
+        """Return the address of a page of these filters with other parameters."""
         values = {name: getattr(self, name) for name in Filters.__slots__} | others
-        return with_parameters(LIST, values)
+        return with_parameters(path, values)

@@ -8,8 +8,6 @@ from bongsu_dashboard.audit.port import EntryPage, EntryQuery
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.upstream import Upstream
 
-PAGE = 40
-
 
 class HttpAuditClient:
     """Implements `AuditClient`; see there."""
@@ -17,8 +15,8 @@ class HttpAuditClient:
     def __init__(self, auth: Upstream) -> None:
         self._auth = auth
 
-    async def list_entries(self, browser: Browser, query: EntryQuery, *, after: UUID | None) -> EntryPage:
-        values = asdict(query) | {"limit": PAGE, "after": after}
+    async def list_entries(self, browser: Browser, query: EntryQuery, *, after: UUID | None, limit: int) -> EntryPage:
+        values = asdict(query) | {"limit": limit, "after": after}
         given = {name: _write(value) for name, value in values.items() if value is not None}
         return (await self._auth.call(browser, "GET", "/auth/audit", query=given)).parse(EntryPage)
 

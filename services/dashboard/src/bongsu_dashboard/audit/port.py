@@ -71,5 +71,5 @@ class EntryQuery:
 class AuditClient(Protocol):
     """Auth's audit log. Raises ServiceDown while auth does not answer."""
 
-    async def list_entries(self, browser: Browser, query: EntryQuery, *, after: UUID | None) -> EntryPage:
-        """List a page of entries."""
+    async def list_entries(self, browser: Browser, query: EntryQuery, *, after: UUID | None, limit: int) -> EntryPage:
+        """List a page of at most `limit` entries."""

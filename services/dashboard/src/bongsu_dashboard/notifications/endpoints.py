@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.responses import HTMLResponse
 
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import Conflict
@@ -14,6 +14,7 @@ from bongsu_dashboard.notifications.export import write_csv
 from bongsu_dashboard.notifications.filters import CHANNELS, GROUPS, Filters
 from bongsu_dashboard.notifications.schemas import MessageForm, SelectedForm, SendForm
 from bongsu_dashboard.notifications.service import Notifications
+from bongsu_dashboard.pages.csv_files import download
 from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
 from bongsu_dashboard.pages.failures import status_of
 from bongsu_dashboard.pages.guards import MAIL_HEADERS
@@ -72,12 +73,7 @@ async def show_fresh(
 async def export(request: Request, render: Rendering, _user: SignedIn, notifications: NotificationsService) -> Response:
     pages = notifications.load_pages(render.browser, Filters.parse(request.query_params))
     first = await anext(pages)  # an error of the first page is still answered with a page
-    lines = write_csv(first, pages)
-    return StreamingResponse(
-        lines,
-        media_type="text/csv; charset=utf-8",
-        headers={**PAGE_HEADERS, "Content-Disposition": 'attachment; filename="notifications.csv"'},
-    )
+    return download(write_csv(first, pages), "notifications.csv")
 
 
 @router.post("/selected")
