@@ -93,6 +93,8 @@ log = get_logger(__name__)
 MIGRATIONS = MigrationSet("auth", "bongsu_auth.migrations")
 MAX_BODY_BYTES = 64 * 1024
 FEATURES = (
+    # First: routes are tried in this order, and most requests sign in or renew a session.
+    sessions,
     client_sign_in,
     accounts,
     user_administration,
@@ -100,7 +102,6 @@ FEATURES = (
     passwords,
     emails,
     mfa,
-    sessions,
     oauth,
     guilds,
     assertions,
