@@ -1,5 +1,6 @@
 """The user to whom a provider account goes, with and without a verified address."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -79,6 +80,38 @@ class TestSignIn:
         assert [one.provider for one in await LinkedAccount.filter_by().all()] == ["discord"]
         assert await UserSession.filter_by(user_id=squatted.id, ended_at__isnull=True).count() == 1
         assert await AuditEntry.filter_by(action="account.reclaimed", subject_id=squatted.id).count() == 1
+
+    async def test_mail_links_of_a_squatter_do_not_work(self, each_stage: Stage) -> None:
+        """A link that gives the account another address, and one that sets a password, both requested before."""
+        stage, elsewhere = each_stage, each_stage.new_address()
+        squatted = await stage.user()
+        headers = await stage.signed_in(squatted)
+        requested = await stage.client.put("/auth/email", json={"email": elsewhere}, headers=headers)
+        forgot = await stage.client.post("/auth/password/forgot", json={"email": squatted.email})
+        assert (requested.status_code, forgot.status_code) == (202, 202)
+        links = {mail.template: mail.token for mail in await stage.mails() if "token=" in mail.link}
+        await squatted.update(email_verified_at=None)
+        assert (await stage.sign_in_with("discord", Person(email=squatted.email))).headers["location"] == "/"
+        confirmed = await stage.client.post("/auth/email/confirm", json={"token": links["confirm-email"]})
+        body = {"token": links["reset-password"], "password": "the squatter's password"}
+        reset = await stage.client.post("/auth/password/reset", json=body)
+        assert (confirmed.status_code, reset.status_code) == (400, 400)
+        owned = await User.filter_by(id=squatted.id).one()
+        assert (owned.email_norm, owned.hashed_password) == (squatted.email, "")
+
+    async def test_squatter_keeps_nothing_when_a_change_of_theirs_is_concurrent(self, each_stage: Stage) -> None:
+        """The account goes to another address, or to its owner, but never the owner's sign-in to the squatter's."""
+        stage, elsewhere = each_stage, each_stage.new_address()
+        squatted = await stage.user()
+        headers = await stage.signed_in(squatted)
+        await stage.client.put("/auth/email", json={"email": elsewhere}, headers=headers)
+        token = next(mail.token for mail in await stage.mails() if mail.template == "confirm-email")
+        await squatted.update(email_verified_at=None)
+        async with stage.browser() as browser:
+            callback = await stage.sent_back(browser, "discord", Person(email=squatted.email))
+            await asyncio.gather(browser.get(callback), stage.client.post("/auth/email/confirm", json={"token": token}))
+            me = (await browser.get("/auth/me")).json()
+        assert (me["email"], me["email_verified"]) == (squatted.email, True)
 
     async def test_waiting_sign_up_of_a_squatter_is_deleted(self, stage: Stage) -> None:
         email = stage.new_address()

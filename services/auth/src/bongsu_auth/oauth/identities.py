@@ -216,8 +216,15 @@ class Identities:
         return known
 
     async def _reclaim(self, user: User, actor: Actor) -> None:
-        """Give an account to the proven owner of its address, and remove every way in of the user who created it."""
-        now = datetime.now(UTC)
+        """Give an account to the proven owner of its address, and remove every way in of the user who created it.
+
+        :raises ConcurrentSignIn: it was deleted, reclaimed or given another address at this moment.
+        """
+        email, now = user.email_norm, datetime.now(UTC)
+        # A change of address or password that is in progress ends before this, and is undone; a later one is refused.
+        found = await User.filter_by(id=user.id).lock().one_or_none()
+        if found is None or found.email_norm != email or found.is_verified:
+            raise ConcurrentSignIn
         await user.update(hashed_password="", email_verified_at=now)
         await mfa.forget(user)
         await profiles.empty(user)
