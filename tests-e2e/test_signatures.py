@@ -1,12 +1,17 @@
 """Attacks that a signature prevents. Every refusal looks the same, so that an attacker learns nothing from it."""
 
+import base64
+import hashlib
+import hmac
+import re
 import secrets
+import socket
 import time
 from collections.abc import Callable
 
 import httpx
 import pytest
-from harness.people import Key, Program, email, new_address, sign_up
+from harness.people import Key, Program, Signed, email, new_address, sign_up
 from harness.stack import Stack, items
 
 PATH = "/v1/notifications"
@@ -152,3 +157,78 @@ class TestRefusals:
         for offset_s in (-25, 25):
             signed = program.signed("GET", f"{PATH}?limit=1", created=time.time() + offset_s)
             assert signed.send(program.client).status_code == 200
+
+
+def raw(program: Program, signed: Signed, framing: list[str], body: bytes) -> int:
+    """Send a request byte by byte as written, which no client would. Returns the status of its final response."""
+    url = httpx.URL(program.stack.url)
+    lines = [f"{signed.method} {signed.url} HTTP/1.1", f"Host: {url.netloc.decode()}", "Connection: close"]
+    lines += [f"{name}: {value}" for name, value in signed.headers.items()] + framing
+    with socket.create_connection((url.host, url.port or 80), timeout=30) as connection:
+        connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+        received = b"".join(iter(lambda: connection.recv(65536), b""))
+    return [int(status) for status in re.findall(rb"^HTTP/1\.1 (\d{3})", received, re.MULTILINE)][-1]
+
+
+def chunked(body: bytes) -> bytes:
+    return f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n"
+
+
+class TestFraming:
+    def test_body_without_a_length_is_checked_too(self, program: Program) -> None:
+        framing = ["Transfer-Encoding: chunked"]
+        signed = program.signed("POST", PATH, email(new_address()))
+        assert raw(program, signed, framing, chunked(signed.body + b" ")) == 401
+        assert raw(program, signed, framing, chunked(signed.body)) == 202
+
+    def test_client_that_expects_a_continue_gets_its_answer(self, program: Program) -> None:
+        signed = program.signed("POST", PATH, email(new_address()))
+        framing = ["Expect: 100-continue", f"Content-Length: {len(signed.body)}"]
+        assert raw(program, signed, framing, signed.body) == 202
+
+    def test_body_of_a_get_has_to_be_signed(self, program: Program) -> None:
+        framing = ["Transfer-Encoding: chunked"]
+        assert raw(program, program.signed("GET", f"{PATH}?limit=1"), framing, chunked(b"x")) == 401
+
+    @pytest.mark.parametrize("name", ["Signature-Input", "Signature"])
+    def test_signature_that_is_sent_twice_is_refused(self, program: Program, name: str) -> None:
+        signed = program.signed("GET", f"{PATH}?limit=1")
+        assert raw(program, signed, [f"{name}: {signed.headers[name]}"], b"") == 401
+
+    def test_digest_of_another_body_beside_the_signed_one_is_refused(self, program: Program) -> None:
+        signed = program.signed("POST", PATH, email(new_address()))
+        other = base64.b64encode(hashlib.sha512(b"other").digest()).decode()
+        framing = [f"Content-Digest: sha-512=:{other}:", f"Content-Length: {len(signed.body)}"]
+        assert raw(program, signed, framing, signed.body) == 401
+
+
+class TestComponents:
+    @pytest.mark.parametrize(
+        ("covered", "status"),
+        [
+            pytest.param('"@method" "@authority" "@path" "@query" "@method"', 401, id="one twice"),
+            pytest.param('"@method" "@authority" "@path" "@query-param";name="limit"', 401, id="one parameter"),
+            pytest.param('"@method" "@authority" "@path" "@query";req', 401, id="of a request"),
+            pytest.param('"@method" "@authority" "@path" "@QUERY"', 401, id="another case"),
+            pytest.param('"@method" "@authority" "@path" "@query" "x-absent"', 401, id="an absent field"),
+            pytest.param("", 401, id="none"),
+            pytest.param('"@method" "@authority" "@path" "@query" "x-more"', 200, id="one more"),
+        ],
+    )
+    def test_signature_covers_each_required_component_once(self, program: Program, covered: str, status: int) -> None:
+        values = {
+            "@method": "GET",
+            "@authority": program.stack.url.partition("//")[2],
+            "@path": PATH,
+            "@query": "?limit=1",
+            "@QUERY": "?limit=1",
+            "@query-param": "1",
+            "x-more": "1",
+            "x-absent": "",
+        }
+        parameters = f'({covered});created={int(time.time())};keyid="{program.key.access_key}";nonce="{new_address()}"'
+        lines = [f"{one}: {values[one.split(chr(34))[1]]}" for one in covered.split()]
+        base = "\n".join([*lines, f'"@signature-params": {parameters}'])
+        mac = base64.b64encode(hmac.digest(program.key.secret_key.encode(), base.encode(), "sha256")).decode()
+        headers = {"Signature-Input": f"a={parameters}", "Signature": f"a=:{mac}:", "X-More": "1"}
+        assert program.client.get(f"{PATH}?limit=1", headers=headers).status_code == status

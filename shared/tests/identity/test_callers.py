@@ -250,6 +250,18 @@ class TestSignature:
         assert (answer.status_code, answer.json()["code"]) == (401, "signature_malformed")
         assert "@authority" in answer.json()["detail"]
 
+    @pytest.mark.usefixtures("key")
+    async def test_request_is_refused_when_two_of_its_signatures_hold(self, client: httpx.AsyncClient) -> None:
+        """Otherwise each of them alone would make the request work once more."""
+        request = client.build_request("GET", "/who")
+        RequestSigner("bak_test", SECRET, label="first").sign(request)
+        first = {name: request.headers[name] for name in ("signature-input", "signature")}
+        RequestSigner("bak_test", SECRET, label="second").sign(request)
+        for name, value in first.items():
+            request.headers[name] = f"{value}, {request.headers[name]}"
+        answer = await client.send(request)
+        assert (answer.status_code, answer.json()["code"]) == (401, "signature_refused")
+
     async def test_request_is_accepted_when_a_foreign_signature_comes_first(
         self, client: httpx.AsyncClient, key: ApiKey
     ) -> None:

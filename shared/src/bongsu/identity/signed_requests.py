@@ -45,7 +45,10 @@ class SignedRequestVerifier:
             # Two checks for every claim, so that the time says nothing about the key.
             secrets = (*(key.secrets if key is not None else ()), DUMMY_SECRET, DUMMY_SECRET)
             is_authentic = claim.is_signed_with(secrets[0]) | claim.is_signed_with(secrets[1])
-            if key is not None and is_authentic and accepted is None:
+            if key is not None and is_authentic:
+                if accepted is not None:
+                    # Only one nonce is claimed: by the other signature, the request would work a second time.
+                    raise SignatureRefused
                 accepted = key, claim
         if accepted is None:
             raise SignatureRefused
