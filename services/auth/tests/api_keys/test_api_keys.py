@@ -281,6 +281,37 @@ class TestAllowlist:
         works_from = {address: await works(stage, made, address=address) for address in inside + outside}
         assert works_from == dict.fromkeys(inside, True) | dict.fromkeys(outside, False)
 
+    @pytest.mark.parametrize(
+        ("peer", "forwarded_for", "is_allowed"),
+        [
+            pytest.param("10.0.0.2", "203.0.113.7", True, id="the client of a proxy"),
+            pytest.param("10.0.0.2", "::ffff:203.0.113.7", True, id="the client, mapped"),
+            pytest.param("10.0.0.2", "6.6.6.6, 203.0.113.7, 10.0.0.3", True, id="behind two proxies"),
+            pytest.param("10.0.0.2", "203.0.113.7, 198.51.100.7", False, id="written by the client of a proxy"),
+            pytest.param("10.0.0.2", "203.0.113.7, 198.51.100.7, 10.0.0.3", False, id="written before two proxies"),
+            pytest.param("10.0.0.2", "203.0.113.7, nonsense", False, id="an unreadable hop"),
+            pytest.param("10.0.0.2", "", False, id="no hop"),
+            pytest.param("198.51.100.7", "203.0.113.7", False, id="no proxy"),
+        ],
+    )
+    async def test_address_is_that_which_the_nearest_trusted_proxy_saw(
+        self, stage: Stage, headers: Headers, peer: str, forwarded_for: str, is_allowed: bool
+    ) -> None:
+        made = await make(stage, headers)
+        path = f"/auth/api-keys/{made['id']}/allowlist"
+        await stage.client.post(path, json={"cidr": "203.0.113.0/24"}, headers=headers)
+        signer = RequestSigner(made["access_key"], made["secret_key"])
+        async with stage.browser(address=peer) as browser:
+            answer = await browser.get("/auth/me", headers={"x-forwarded-for": forwarded_for}, auth=signer)
+        assert answer.json()["code"] == ("session_required" if is_allowed else "address_not_allowed")
+
+    async def test_block_of_all_addresses_is_of_its_own_family(self, stage: Stage, headers: Headers) -> None:
+        made = await make(stage, headers)
+        path = f"/auth/api-keys/{made['id']}/allowlist"
+        await stage.client.post(path, json={"cidr": "0.0.0.0/0"}, headers=headers)
+        seen = [await works(stage, made, address=one) for one in ("198.51.100.7", "::ffff:198.51.100.7", "2001:db8::1")]
+        assert seen == [True, True, False]
+
     async def test_entry_is_refused_when_it_exists(self, stage: Stage, headers: Headers) -> None:
         made = await make(stage, headers)
         path = f"/auth/api-keys/{made['id']}/allowlist"

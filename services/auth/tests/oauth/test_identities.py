@@ -234,6 +234,16 @@ class TestUnlink:
         assert sorted(answer.status_code for answer in answers) == [204, 409]
         assert await LinkedAccount.row_count() == 1
 
+    async def test_way_to_sign_in_remains_when_a_link_and_an_unlink_are_concurrent(self, each_stage: Stage) -> None:
+        stage, email = each_stage, each_stage.new_address()
+        async with stage.browser() as browser:
+            await stage.sign_in_with("google", Person(email=email), browser=browser)
+            begun = await browser.post("/auth/identities/discord/link")
+            callback = stage.providers.allow(begun.json()["authorization_url"], Person(email=email))
+            _, unlinked = await asyncio.gather(browser.get(callback), browser.delete("/auth/identities/google"))
+        left = {one.provider for one in await LinkedAccount.filter_by().all()}
+        assert left == ({"discord"} if unlinked.status_code == 204 else {"google", "discord"})
+
     async def test_account_is_unlinked_when_the_provider_does_not_answer(self, stage: Stage) -> None:
         stage.providers.fail("/discord/api/oauth2/token/revoke", 500)
         async with stage.signed_in_browser(await stage.user()) as browser:
