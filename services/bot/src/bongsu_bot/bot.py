@@ -25,8 +25,8 @@ from bongsu_bot.request_rate import RequestRate
 from bongsu_bot.rest import CONNECTION_ERRORS, use_api
 from bongsu_bot.settings import BotSettings
 from bongsu_bot.shards.identify import (
+    LONGEST_RECONNECT_S,
     LONGEST_SLEEP_S,
-    OUTAGE_PAUSE_S,
     STARTS_KEPT,
     IdentifyBackoff,
     IdentifyPostponed,
@@ -95,7 +95,7 @@ class BongsuBot(ezcord.AutoShardedBot):
         self._services = {type(service): service for service in services}
         self._identify_pause_s = settings.identify_pause_s
         self._backoff = backoff or IdentifyBackoff()
-        self._resumes = IdentifyBackoff(max_s=OUTAGE_PAUSE_S)
+        self._resumes = IdentifyBackoff(max_s=LONGEST_RECONNECT_S)
         self._in_session: set[int] = set()
         self.postponed: asyncio.Future[IdentifyPostponed] = asyncio.get_running_loop().create_future()
         """Done when an IDENTIFY has to wait so long that the bot must be restarted for it."""
@@ -147,11 +147,12 @@ class BongsuBot(ezcord.AutoShardedBot):
     def _put_in_time(self, put: Callable[[EventItem], None], item: EventItem) -> None:
         """Queue what a shard does next, and let it wait before it resumes again.
 
-        py-cord 2.8.1 resumes immediately, however often the gateway closes the connection. Other shards do not wait.
+        py-cord 2.8.1 resumes immediately, however often the gateway closes the connection. Other shards do not wait,
+        nor does an IDENTIFY: `before_identify_hook` delays it.
         """
         if item.shard is not None:
             self._in_session.discard(item.shard.id)
-        if item.shard is None or item.type not in {EventType.resume, EventType.identify}:
+        if item.shard is None or item.type != EventType.resume:
             put(item)
             return
         shard_id = item.shard.id

@@ -52,6 +52,12 @@ class TestIdentifyBackoff:
             identify(clock, backoff)
         assert 240 <= backoff.delay_s(0) <= 360
 
+    def test_no_pause_is_longer_than_the_longest(self, clock: Clock) -> None:
+        backoff = IdentifyBackoff(max_s=45, now=lambda: clock.now)
+        for _ in range(50):
+            identify(clock, backoff)
+            assert backoff.delay_s(0) < 50
+
     def test_pause_starts_again_after_a_stable_session(self, clock: Clock, backoff: IdentifyBackoff) -> None:
         for _ in range(8):
             identify(clock, backoff)

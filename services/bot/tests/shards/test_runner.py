@@ -1,6 +1,7 @@
 import time
 
 import pytest
+from discord.shard import EventItem, EventType
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
@@ -179,6 +180,20 @@ class TestReconnecting:
             await eventually(lambda: runner.ready)
             assert (await discord.give("ping"))["status"] == "answered"
             assert (await discord.state())["gateway"]["identifies"] == 1
+
+    async def test_identify_after_many_resumes_is_not_delayed_for_them(self, start_bot: StartBot) -> None:
+        async with start_bot() as runner:
+            bot = runner._bot
+            assert bot is not None
+            shard = bot.get_shard(0)
+            assert shard is not None
+            for _ in range(10):
+                bot._resumes.record(0)
+            assert 30 < bot._resumes.delay_s(0) < 50
+            queued: list[EventItem] = []
+            for kind in (EventType.resume, EventType.identify):
+                bot._put_in_time(queued.append, EventItem(kind, shard._parent, None))
+            assert [item.type for item in queued] == [EventType.identify]
 
     async def test_unknown_commands_and_new_sessions_register_nothing(
         self, discord: Discord, start_bot: StartBot

@@ -45,6 +45,7 @@ class IdentifyBackoff:
     is `base_s` again once a session has lasted for `stable_s`.
 
     :param count: called for each IDENTIFY.
+    :param max_s: no pause is longer.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class IdentifyBackoff:
         before = self._attempts.get(shard)
         is_stable = before is not None and now > before.not_before + self._stable_s
         count = 1 if before is None or is_stable else before.count + 1
-        pause_s = min(self._base_s * 2 ** (count - 1), OUTAGE_PAUSE_S)
+        pause_s = min(self._base_s * 2 ** (count - 1), OUTAGE_PAUSE_S, self._max_s)
         if count >= OUTAGE_IDENTIFIES:
             pause_s = min(OUTAGE_PAUSE_S * 2 ** (count - OUTAGE_IDENTIFIES + 1), self._max_s)
         pause_s *= random.uniform(0.9, 1.1)  # noqa: S311 - no secret
