@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
+from bongsu.contracts.guild_commands import CommandsPutRequest, CommandState, GuildCommands
 from bongsu.contracts.guilds import GuildJoined, GuildLeft, GuildListItem, GuildSummary, GuildUpdated
 from bongsu.contracts.jobs import DeliveryWakeup, EmailRecipient, NotificationJob
 from bongsu.contracts.rpc import (
@@ -84,6 +85,12 @@ SHAPES: dict[str, Wire] = {
         revision=2,
         assertion="eyJ.eyJ.sig",
         idempotency_key="0f9c1a52-module",
+    ),
+    "commands_put_request": CommandsPutRequest(
+        guild_id=GUILD.id, off=("users",), revision=1, assertion="eyJ.eyJ.sig", idempotency_key="0f9c1a52-commands"
+    ),
+    "guild_commands": GuildCommands(
+        guild_id=GUILD.id, commands=(CommandState(name="ping"), CommandState(name="users", is_off=True)), revision=2
     ),
     "message_sent": MessageSent(message_id=400000000000000001, channel_id=300000000006422539),
     "delivery_wakeup": DeliveryWakeup(notification_id=SOMETHING),

@@ -22,6 +22,8 @@ from bongsu_bot.blocked_guilds.service import BlockedGuilds
 from bongsu_bot.bot import BongsuBot
 from bongsu_bot.delegations.handlers import DelegationHandlers
 from bongsu_bot.details.handlers import DetailHandlers
+from bongsu_bot.guild_commands.handlers import CommandHandlers
+from bongsu_bot.guild_commands.switches import CommandSwitches
 from bongsu_bot.guilds import service as guilds
 from bongsu_bot.guilds.authority import Managers
 from bongsu_bot.guilds.handlers import GuildHandlers
@@ -77,9 +79,10 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
     rate = RequestRate(lambda: leases.processes)
     recorder = GuildRecorder(database, broker, leases)
     links = Links(public_url)
+    switches = CommandSwitches(database)
 
     def make(backoff: IdentifyBackoff, shards: frozenset[int]) -> BongsuBot:
-        services = (recorder, reconciler, blocked, apis, links, leases, posts, database)
+        services = (recorder, reconciler, blocked, apis, links, leases, posts, switches, database)
         return BongsuBot(settings, *services, backoff=backoff, shards=shards, rate=rate)
 
     runner = Runner(make, settings, leases, stop, metrics)
@@ -95,6 +98,7 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
         health = ShardHandlers(broker, shards, guilds.count)
         health.register(registry)
         GuildHandlers(shards, health).register(registry)
+        CommandHandlers(database, managers).register(registry)
         DetailHandlers(shards, runner.find_guild).register(registry)
         HistoryHandlers().register(registry)
         LeaveHandlers(LeaveRequests(database, directory, managers, recorder)).register(registry)

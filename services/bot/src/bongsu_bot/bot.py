@@ -20,6 +20,8 @@ from ezcord import emb
 from bongsu.runtime.errors import ServiceError, Unavailable
 from bongsu.runtime.logging import get_logger
 from bongsu_bot import language
+from bongsu_bot.guild_commands.service import ALWAYS_ON
+from bongsu_bot.guild_commands.switches import Check, CommandOff, CommandSwitches
 from bongsu_bot.language import problem, text
 from bongsu_bot.request_rate import RequestRate
 from bongsu_bot.rest import CONNECTION_ERRORS, use_api
@@ -99,12 +101,26 @@ class BongsuBot(ezcord.AutoShardedBot):
         self._in_session: set[int] = set()
         self.postponed: asyncio.Future[IdentifyPostponed] = asyncio.get_running_loop().create_future()
         """Done when an IDENTIFY has to wait so long that the bot must be restarted for it."""
-        self.add_help_command(timeout=HELP_TIMEOUT_S, title_format="{emoji} {name}")
+        self.add_help_command(timeout=HELP_TIMEOUT_S, title_format="{emoji} {name}", permission_check=True)
         for feature in language.features():
             module = f"bongsu_bot.{feature}.cog"
             if importlib.util.find_spec(module) is not None:
                 self.load_extension(module)
+        for pending in self.pending_application_commands:
+            members = pending.walk_commands() if isinstance(pending, discord.SlashCommandGroup) else (pending,)
+            for command in members:
+                if command.qualified_name != ALWAYS_ON:
+                    command.checks.append(self._switch_of(command.qualified_name))
         self.localize_commands(language.command_texts(), default="en")
+
+    def _switch_of(self, command: str) -> Check:
+        """Return the check that a command is on; `/help` lists those that pass theirs."""
+
+        async def check(context: discord.ApplicationContext) -> bool:
+            await self.find(CommandSwitches).require_on(command, context.interaction)
+            return True
+
+        return check
 
     def find(self, kind: type[T]) -> T:
         """Return the service of exactly this type.
@@ -203,7 +219,9 @@ class BongsuBot(ezcord.AutoShardedBot):
         if isinstance(error, discord.HTTPException) and error.code in {_UNKNOWN_INTERACTION, _ALREADY_ACKNOWLEDGED}:
             log.warning("command.answered_too_late", code=error.code, **source)
             return
-        if isinstance(error, discord.CheckFailure | commands.CheckFailure):
+        if isinstance(error, CommandOff):
+            reply = text(interaction, "errors.command_off")
+        elif isinstance(error, discord.CheckFailure | commands.CheckFailure):
             reply = text(interaction, "errors.not_allowed")
         elif isinstance(error, commands.CommandOnCooldown):
             reply = text(interaction, "errors.rate_limited")

@@ -99,6 +99,16 @@ class DelegationOutdated(errors.Conflict):
     detail = "Someone else changed the access meanwhile"
 
 
+class CommandUnknown(errors.Invalid):
+    code = "command_unknown"
+    detail = "There is no such command, or it is always on"
+
+
+class CommandsOutdated(errors.Conflict):
+    code = "commands_outdated"
+    detail = "Someone else changed the commands meanwhile"
+
+
 class IdempotencyKeyReused(errors.Conflict):
     code = "idempotency_key_reused"
     detail = "This idempotency key was used for another server"

@@ -26,6 +26,7 @@ class AutoShardedBot(discord.AutoShardedBot):
         timeout: int | None = ...,
         ephemeral: bool = ...,
         title_format: str = ...,
+        permission_check: bool = False,
         **kwargs: Callable[[], str] | str,
     ) -> None: ...
     def localize_commands(self, languages: dict[str, dict[str, Any]], default: str = ..., cogs: bool = ...) -> None: ...

@@ -7,6 +7,7 @@ from bongsu.mixins.base import owned_tables
 from bongsu_bot.blocked_guilds.models import BlockedGuild
 from bongsu_bot.delegations.models import GuildDelegation
 from bongsu_bot.deleted_users.service import forget
+from bongsu_bot.guild_commands.models import GuildCommandSettings
 from bongsu_bot.history.models import GuildChangeEntry
 from bongsu_bot.installs.models import GuildInstall
 from bongsu_bot.leave_requests.models import LeaveRequest
@@ -25,6 +26,7 @@ class TestForget:
                     guild_id=guild, module="feed", enabled=True, revision=1, changed_by=one, idempotency_key="key"
                 ),
                 GuildDelegation(guild_id=guild, role_id=1, revision=1, changed_by=one, idempotency_key="key"),
+                GuildCommandSettings(guild_id=guild, off=[], revision=1, changed_by=one, idempotency_key="key"),
                 GuildChangeEntry(guild_id=guild, kind="added", actor_id=one),
                 GuildInstall(guild_id=guild, actor_id=one, at=now),
                 LeaveRequest(actor_id=one, idempotency_key="key", guild_id=guild, claimed_until=now),
@@ -42,5 +44,5 @@ class TestForget:
         async with database.unit() as unit:
             found = [value for column in references for value in await unit.session.scalars(select(column))]
         assert set(found) == {None, other}
-        assert found.count(other) == len(references) == 6
+        assert found.count(other) == len(references) == 7
         assert await GuildModule.filter_by(enabled=True).count() == 2

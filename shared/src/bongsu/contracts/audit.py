@@ -18,6 +18,7 @@ _Other = Literal[
     "discord_command.authorised",
     "discord_command.refused",
     "guild.blocked",
+    "guild.commands_changed",
     "guild.expelled",
     "guild.left",
     "guild.module_changed",

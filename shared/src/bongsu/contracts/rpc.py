@@ -190,6 +190,7 @@ GuildChangeKind = Literal[
     "module_off",
     "modules_delegated",
     "modules_withdrawn",
+    "commands_changed",
     "blocked",
     "unblocked",
 ]
@@ -200,7 +201,8 @@ class GuildChange(Wire):
 
     :param kind: a `GuildChangeKind` (`removed` is on a user's request), or one of a later version of the bot.
     :param actor: the name of the user who made it.
-    :param detail: for `renamed`, the new name; for a module, which; for `modules_delegated`, the role.
+    :param detail: for `renamed`, the new name; for a module, which; for `modules_delegated`, the role;
+        for `commands_changed`, those that are off.
     """
 
     at: datetime

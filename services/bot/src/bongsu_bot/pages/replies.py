@@ -15,6 +15,7 @@ from bongsu.mixins import Database
 from bongsu_bot.apis import Apis, LinkedUser
 from bongsu_bot.bot import BongsuBot
 from bongsu_bot.errors import PageExpired, needs_database
+from bongsu_bot.guild_commands.switches import CommandSwitches
 from bongsu_bot.language import text
 from bongsu_bot.pages import service
 
@@ -84,6 +85,7 @@ async def turn(bot: BongsuBot, interaction: discord.Interaction, custom_id: str)
     """Show the page that a button leads to.
 
     :raises PageExpired: the reply is old, or of a command that no longer exists.
+    :raises CommandOff: the command has been switched off in the server.
     :raises BotNotReady: the database does not answer.
     """
     _, reply_id, direction = custom_id.split(":")
@@ -92,6 +94,7 @@ async def turn(bot: BongsuBot, interaction: discord.Interaction, custom_id: str)
     database = bot.find(Database)
     async with needs_database():
         found = await database.run(service.find, UUID(reply_id), interaction.user.id)
+    await bot.find(CommandSwitches).require_on(found.command, interaction)
     load = _LOADERS.get(found.command)
     if load is None:
         raise PageExpired
