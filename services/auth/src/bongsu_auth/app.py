@@ -59,7 +59,7 @@ from bongsu_auth.exports import endpoints as exports
 from bongsu_auth.exports.http import HttpNotificationSource
 from bongsu_auth.exports.service import Exports
 from bongsu_auth.guilds import endpoints as guilds
-from bongsu_auth.guilds.service import GuildDirectory
+from bongsu_auth.guilds.service import UserGuilds
 from bongsu_auth.mails import Mails
 from bongsu_auth.mfa import endpoints as mfa
 from bongsu_auth.mfa.service import Mfa, sweep_challenges
@@ -179,7 +179,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         )
     )
     discord = backends.by_name.get(DiscordBackend.name)
-    guild_directory = GuildDirectory(discord if isinstance(discord, DiscordBackend) else None, grants)
+    user_guilds = UserGuilds(discord if isinstance(discord, DiscordBackend) else None, grants)
     flows = Flows(
         backends.by_name,
         database=database,
@@ -187,7 +187,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         grants=grants,
         identities=identities,
         sessions=session_service,
-        guilds=guild_directory,
+        guilds=user_guilds,
         public_url=public_url,
         install_permissions=settings.discord_permissions,
     )
@@ -255,9 +255,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         UserAdministration(users, session_service, second_factors, keys),
         Deletion(database, vault, users, session_service, notices, flows),
     )
-    provide(
-        app, backends, flows, identities, grants, guild_directory, Assertions(AssertionIssuer(public_url), vault), keys
-    )
+    provide(app, backends, flows, identities, grants, user_guilds, Assertions(AssertionIssuer(public_url), vault), keys)
     provide(
         app,
         ServiceCredentials(vault),

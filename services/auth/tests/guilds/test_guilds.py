@@ -9,7 +9,7 @@ import pytest
 
 from bongsu.identity.models import LinkedAccount
 from bongsu.runtime.dependencies import find
-from bongsu_auth.guilds.service import STALE_S, GuildDirectory
+from bongsu_auth.guilds.service import STALE_S, UserGuilds
 from bongsu_auth.oauth.discord import DiscordBackend
 from bongsu_auth.oauth.port import Grant, TokenRejected
 from services.auth.tests.providers import Json, Person
@@ -40,7 +40,7 @@ class Clock:
 
     def __init__(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr(find(stage.app, GuildDirectory), "_monotonic", lambda: self.now)
+        monkeypatch.setattr(find(stage.app, UserGuilds), "_monotonic", lambda: self.now)
 
 
 @pytest.fixture

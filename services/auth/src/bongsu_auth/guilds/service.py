@@ -40,7 +40,7 @@ class Guilds:
     stale: bool = False
 
 
-class GuildDirectory:
+class UserGuilds:
     """Fetches and caches users' guilds. Its methods open no unit of work, and must not run in one.
 
     :param discord: None if it is not configured.

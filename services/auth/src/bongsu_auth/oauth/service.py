@@ -16,7 +16,7 @@ from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu.runtime.logging import get_logger
 from bongsu_auth.errors import FlowFailed, ProviderDown, ProviderNotFound
-from bongsu_auth.guilds.service import GuildDirectory
+from bongsu_auth.guilds.service import UserGuilds
 from bongsu_auth.oauth import states
 from bongsu_auth.oauth.grants import GrantLost, Grants
 from bongsu_auth.oauth.identities import PROFILE_RETRY_AFTER, Identities
@@ -60,7 +60,7 @@ class Flows:
         grants: Grants,
         identities: Identities,
         sessions: Sessions,
-        guilds: GuildDirectory,
+        guilds: UserGuilds,
         public_url: str,
         install_permissions: int,
     ) -> None:
