@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+from bongsu.contracts.guild_commands import CommandState, GuildCommands
 from bongsu.contracts.guilds import GuildListItem, GuildSummary
 from bongsu.contracts.rpc import (
     MODULES,
@@ -36,6 +37,7 @@ from bongsu_dashboard.errors import (
     AccessOutdated,
     BotNotRemoved,
     BotSilent,
+    CommandsOutdated,
     DiscordNotLinked,
     GuildNotFound,
     ModuleOutdated,
@@ -293,6 +295,8 @@ class FakeBot:
     delegated_calls: int = 0
     delegated_page: int = 20
     left: list[int] = field(default_factory=list)
+    commands_off: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    commands_revision: dict[int, int] = field(default_factory=dict)
     blocked: dict[int, BlockedGuildItem] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)
 
@@ -422,6 +426,29 @@ class FakeBot:
             known = known.model_copy(update={"role_id": role_id, "revision": revision + 1})
             self.delegations[guild_id] = known
         return known
+
+    async def load_commands(self, guild_id: int) -> GuildCommands:
+        if self.silent:
+            raise BotSilent
+        off = self.commands_off.get(guild_id, ())
+        names = ("ping", "users", "users block", "users find")
+        return GuildCommands(
+            guild_id=guild_id,
+            commands=tuple(CommandState(name=name, is_off=name in off) for name in names),
+            revision=self.commands_revision.get(guild_id, 0),
+        )
+
+    async def put_commands(
+        self, guild_id: int, *, off: Sequence[str], revision: int, assertion: str, key: str
+    ) -> GuildCommands:
+        known = await self.load_commands(guild_id)
+        assert assertion.endswith(f"|commands_put|{guild_id}")
+        if key not in self.keys:
+            if revision != known.revision:
+                raise CommandsOutdated
+            self.keys.add(key)
+            self.commands_off[guild_id], self.commands_revision[guild_id] = tuple(off), revision + 1
+        return await self.load_commands(guild_id)
 
     async def leave_guild(self, guild_id: int, *, assertion: str, key: str, as_administrator: bool = False) -> None:
         if self.silent:

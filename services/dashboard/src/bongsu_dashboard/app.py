@@ -28,6 +28,8 @@ from bongsu_dashboard.guild_access import endpoints as guild_access
 from bongsu_dashboard.guild_access.service import GuildAccess
 from bongsu_dashboard.guild_activity import endpoints as guild_activity
 from bongsu_dashboard.guild_activity.service import Activity
+from bongsu_dashboard.guild_commands import endpoints as guild_commands
+from bongsu_dashboard.guild_commands.service import CommandSwitches
 from bongsu_dashboard.guild_messages import endpoints as guild_messages
 from bongsu_dashboard.guild_messages.service import GuildMessages
 from bongsu_dashboard.guild_modules import endpoints as guild_modules
@@ -133,6 +135,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         GuildMessages(guilds_service, ports.notify),
         Modules(guilds_service, ports.directory, ports.bot),
         GuildAccess(guilds_service, ports.directory, ports.bot),
+        CommandSwitches(guilds_service, ports.directory, ports.bot),
         AllGuilds(ports.directory, ports.bot),
         Home(guilds_service, ports.notify),
     )
@@ -150,6 +153,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         guild_messages.router,
         guild_modules.router,
         guild_access.router,
+        guild_commands.router,
         notifications.router,
         accounts.router,
         security.account_router,

@@ -170,6 +170,11 @@ class AccessOutdated(FormError, Conflict):
     detail = "The access was changed meanwhile"
 
 
+class CommandsOutdated(FormError, Conflict):
+    code = "commands_outdated"
+    detail = "The commands were changed meanwhile"
+
+
 class RoleUnknown(FormError, Conflict):
     code = "role_unknown"
     field = "role"

@@ -47,6 +47,7 @@ def pages_of(stage: Stage) -> Mapping[str, str]:
         "guild-outage": f"/guilds/{OUTAGE}",
         "guild-modules": f"/guilds/{ACTIVE}/modules",
         "guild-access": f"/guilds/{ACTIVE}/access",
+        "guild-commands": f"/guilds/{ACTIVE}/commands",
         "guild-activity": f"/guilds/{ACTIVE}/activity",
         "guild-message": f"/guilds/{ACTIVE}/messages/new",
         "notifications": "/notifications",

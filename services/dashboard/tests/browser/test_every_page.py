@@ -49,6 +49,7 @@ OF_USERS = [
     f"/guilds/{ACTIVE}/modules",
     f"/guilds/{ABSENT}/modules",
     f"/guilds/{ACTIVE}/access",
+    f"/guilds/{ACTIVE}/commands",
     f"/guilds/{BUSY}",
     f"/guilds/{ABSENT}",
     f"/guilds/{ABSENT}/added",

@@ -12,6 +12,7 @@ FIELDS: dict[str, str | list[str]] = {"name": "봉수대 개발팀", "attempt": 
 MESSAGE: dict[str, str | list[str]] = {"channel": str(GUILD + 1), "text": "봉수가 올랐습니다", "attempt": "a" * 24}
 
 ACCESS: dict[str, str | list[str]] = {"role": str(GUILD + 4), "revision": "0", "attempt": "a" * 24}
+COMMANDS: dict[str, str | list[str]] = {"on": ["ping"], "revision": "0", "attempt": "a" * 24}
 MODULE: dict[str, str | list[str]] = {
     "module": "feed",
     "act": "on",
@@ -58,15 +59,20 @@ async def statuses(kind: str) -> dict[tuple[str, str], int]:
     await browser.get("/login" if kind == "signed out" else "/account")
     found = {}
     for method, path in routes_of(stage.app()):
-        fields = {"remove": FIELDS, "messages": MESSAGE, "modules": MODULE, "access": ACCESS}.get(
-            path.rpartition("/")[2], {}
-        )
+        fields = {
+            "remove": FIELDS,
+            "messages": MESSAGE,
+            "modules": MODULE,
+            "access": ACCESS,
+            "commands": COMMANDS,
+        }.get(path.rpartition("/")[2], {})
         answer = await browser.get(path) if method == "GET" else await browser.post(path, fields)
         is_seen = kind == "manager until a minute ago" or (kind, path) == ("delegate", f"/guilds/{GUILD}/modules")
         assert "봉수대 개발팀" not in text_of(answer.text) or is_seen, path
         found[method, path] = answer.status_code
     assert (stage.notifications.messages, stage.bot.modules, stage.bot.delegations) == ([], {}, {})
-    assert (stage.bot.left, stage.directory.installs, stage.directory.assertions) == ([], [], [])
+    assert (stage.bot.left, stage.bot.commands_off) == ([], {})
+    assert (stage.directory.installs, stage.directory.assertions) == ([], [])
     assert len(found) >= 5
     return found
 

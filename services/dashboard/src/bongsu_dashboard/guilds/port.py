@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
+from bongsu.contracts.guild_commands import GuildCommands
 from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.rpc import (
     BlockedGuildList,
@@ -116,6 +117,18 @@ class Bot(Protocol):
         :raises Forbidden: the user does not manage the guild, or the assertion was refused.
         :raises AccessOutdated: the delegation has another revision.
         :raises RoleUnknown: the guild has no such role.
+        """
+
+    async def load_commands(self, guild_id: int) -> GuildCommands:
+        """Return the commands that can be switched off in a guild, and whether they are."""
+
+    async def put_commands(
+        self, guild_id: int, *, off: Sequence[str], revision: int, assertion: str, key: str
+    ) -> GuildCommands:
+        """Set which commands are off in a guild, once for each `key`.
+
+        :raises Forbidden: the user does not manage the guild, or the assertion was refused.
+        :raises CommandsOutdated: the commands have another revision.
         """
 
     async def leave_guild(self, guild_id: int, *, assertion: str, key: str, as_administrator: bool = False) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from bongsu.broker import Broker, BrokerError, RpcError, RpcTimeout
 from bongsu.broker.requests import ask
+from bongsu.contracts.guild_commands import CommandsGetRequest, CommandsPutRequest, GuildCommands
 from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.rpc import (
     GUILDS_PAGE,
@@ -43,6 +44,7 @@ from bongsu_dashboard.errors import (
     BotNotRemoved,
     BotSilent,
     ChannelNotWritable,
+    CommandsOutdated,
     ModuleOutdated,
     RemovalOutdated,
     RemovalUnknown,
@@ -63,6 +65,8 @@ REFUSALS: Final = frozenset(
         "channel_required",
         "role_not_found",
         "delegation_outdated",
+        "command_unknown",
+        "commands_outdated",
     }
 )
 UNKNOWN_OUTCOMES: Final = frozenset({"discord_unavailable", "shard_unavailable", "internal"})
@@ -178,6 +182,25 @@ class RpcBot:
                 raise AccessOutdated from error
             if error.code == "role_not_found":
                 raise RoleUnknown from error
+            raise Forbidden(error.detail, code=error.code) from error
+
+    async def load_commands(self, guild_id: int) -> GuildCommands:
+        try:
+            return await self._ask(CommandsGetRequest(guild_id=guild_id), self._timeout_s)
+        except RpcError as error:
+            raise BotSilent from error
+
+    async def put_commands(
+        self, guild_id: int, *, off: Sequence[str], revision: int, assertion: str, key: str
+    ) -> GuildCommands:
+        request = CommandsPutRequest(
+            guild_id=guild_id, off=tuple(off), revision=revision, assertion=assertion, idempotency_key=key
+        )
+        try:
+            return await self._ask(request, self._leave_timeout_s)
+        except RpcError as error:
+            if error.code in {"commands_outdated", "command_unknown"}:  # unknown: to another version of the bot
+                raise CommandsOutdated from error
             raise Forbidden(error.detail, code=error.code) from error
 
     async def leave_guild(self, guild_id: int, *, assertion: str, key: str, as_administrator: bool = False) -> None:

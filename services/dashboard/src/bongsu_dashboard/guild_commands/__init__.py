@@ -1,0 +1,1 @@
+"""Which commands of the bot are on in a server."""

@@ -1,0 +1,17 @@
+"""The form of the commands of a server."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from bongsu_dashboard.forms import Form
+
+
+class CommandsForm(Form):
+    """The commands that are on; every other one is off."""
+
+    on: Annotated[list[Annotated[str, StringConstraints(max_length=65)]], Field(default_factory=list, max_length=100)]
+    revision: Annotated[int, Field(ge=0, lt=2**31)]
+    """Of the state that the user saw."""
+    attempt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+    """Made with the page: a form that is posted twice makes one change."""
