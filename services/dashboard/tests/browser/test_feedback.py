@@ -150,7 +150,7 @@ class TestSlowServer:
         await expect(save).to_be_visible()
         await expect(page.locator("html")).not_to_have_attribute("data-busy", "")
         assert len(posted) == 1
-        assert stage.bot.modules == {}
+        assert "log" not in stage.bot.modules[ACTIVE]
         await save.evaluate("(button) => { button.click(); button.click(); }")
         await expect(page.locator("html")).to_have_attribute("data-busy", "")
         await expect(page.locator("#notices")).to_contain_text("모듈을 켰습니다")
