@@ -4,10 +4,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from bongsu_dashboard.forms import Form
-
-Attempt = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
-"""Made with the page, so that a form that is sent twice is accepted once."""
+from bongsu_dashboard.forms import Attempt, Form
 
 
 class BlockForm(Form):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 from fastapi import Depends, Request
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from bongsu_dashboard.forms.decoding import Undecodable, decode, group, read_pairs, slots_of
 from bongsu_dashboard.forms.problems import FieldProblem, problems_of
@@ -20,6 +20,10 @@ ATTEMPT = "attempt"
 """The field that is the idempotency key of forms which must not take effect twice."""
 FORM_TYPE = "application/x-www-form-urlencoded"
 M = TypeVar("M", bound=BaseModel)
+
+
+Attempt = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+"""Made with the page: a form that is posted twice has its effect once."""
 
 
 class Form(BaseModel):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from bongsu_dashboard.forms import Form
+from bongsu_dashboard.forms import Attempt, Form
 
 
 class AccessForm(Form):
@@ -13,5 +13,4 @@ class AccessForm(Form):
     role: Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]{0,18})?$")]
     revision: Annotated[int, Field(ge=0, lt=2**31)]
     """Of the state that the user saw."""
-    attempt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
-    """Made with the page: a form that is posted twice makes one change."""
+    attempt: Attempt

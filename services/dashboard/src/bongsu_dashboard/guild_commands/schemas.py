@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from bongsu_dashboard.forms import Form
+from bongsu_dashboard.forms import Attempt, Form
 
 
 class CommandsForm(Form):
@@ -13,5 +13,4 @@ class CommandsForm(Form):
     on: Annotated[list[Annotated[str, StringConstraints(max_length=65)]], Field(default_factory=list, max_length=100)]
     revision: Annotated[int, Field(ge=0, lt=2**31)]
     """Of the state that the user saw."""
-    attempt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
-    """Made with the page: a form that is posted twice makes one change."""
+    attempt: Attempt

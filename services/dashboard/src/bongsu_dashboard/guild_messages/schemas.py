@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from bongsu_dashboard.forms import Form
+from bongsu_dashboard.forms import Attempt, Form
 
 
 class MessageForm(Form):
@@ -12,5 +12,4 @@ class MessageForm(Form):
 
     channel: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,18}$")]
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
-    attempt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
-    """Made with the page: a form that is posted twice sends one message."""
+    attempt: Attempt

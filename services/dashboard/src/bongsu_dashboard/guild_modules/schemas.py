@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from bongsu.contracts.rpc import ModuleName
-from bongsu_dashboard.forms import Form
+from bongsu_dashboard.forms import Attempt, Form
 
 
 class ModuleForm(Form):
@@ -16,7 +16,6 @@ class ModuleForm(Form):
     channel: Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]{0,18})?$")] = ""
     revision: Annotated[int, Field(ge=0, lt=2**31)]
     """Of the state that the user saw."""
-    attempt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
-    """Made with the page: a form that is posted twice makes one change."""
+    attempt: Attempt
     confirmed: bool = False
     """Whether the user has seen what changes."""

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from bongsu.contracts.text import require_single_line
 from bongsu.identity.emails import normalise_email
-from bongsu_dashboard.forms import Form
+from bongsu_dashboard.forms import Attempt, Form
 
 MAX_BODY: Final = 100_000
 
@@ -31,8 +31,7 @@ class SendForm(Form):
     text: Annotated[
         str, StringConstraints(strip_whitespace=True, max_length=MAX_BODY), AfterValidator(_is_needed_without_html)
     ]
-    attempt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
-    """Made with the page: a form that is posted twice sends one mail."""
+    attempt: Attempt
 
     @property
     def content(self) -> dict[str, str]:
@@ -55,8 +54,7 @@ class MessageForm(Form):
         str, StringConstraints(strip_whitespace=True, max_length=100), AfterValidator(_is_needed_for_topic)
     ] = Field(default="", validate_default=True)
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
-    attempt: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
-    """Made with the page: a form that is posted twice sends one message."""
+    attempt: Attempt
 
 
 class SelectedForm(Form):
