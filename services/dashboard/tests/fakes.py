@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+from bongsu.contracts.blocked_guilds import BlockedGuildItem, BlockedGuildList
 from bongsu.contracts.guild_commands import CommandState, GuildCommands
 from bongsu.contracts.guilds import GuildListItem, GuildSummary
 from bongsu.contracts.rpc import (
     MODULES,
-    BlockedGuildItem,
-    BlockedGuildList,
     BotPermission,
     BotStatus,
     DelegatedGuilds,

@@ -5,14 +5,14 @@ import pytest
 from bongsu.broker import RpcError
 from bongsu.broker.memory import MemoryBroker
 from bongsu.broker.requests import ask
-from bongsu.contracts.rpc import (
+from bongsu.contracts.blocked_guilds import (
     BlockedGuildListRequest,
     GuildBlock,
     GuildBlockRequest,
-    GuildHistoryRequest,
     GuildUnblock,
     GuildUnblockRequest,
 )
+from bongsu.contracts.rpc import GuildHistoryRequest
 from bongsu.identity.models import AuditEntry, User
 from bongsu.identity.vault import Vault
 from bongsu_bot.blocked_guilds.models import BlockedGuild

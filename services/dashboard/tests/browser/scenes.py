@@ -9,16 +9,9 @@ from uuid import UUID
 
 import uvicorn
 
+from bongsu.contracts.blocked_guilds import BlockedGuildItem
 from bongsu.contracts.notifications import Failure
-from bongsu.contracts.rpc import (
-    BlockedGuildItem,
-    CommandOutcome,
-    CommandUse,
-    GuildChange,
-    GuildChannel,
-    GuildHistory,
-    ModuleState,
-)
+from bongsu.contracts.rpc import CommandOutcome, CommandUse, GuildChange, GuildChannel, GuildHistory, ModuleState
 from bongsu.identity.scopes import Role
 from bongsu.process.server import listen
 from bongsu_dashboard.keys.port import AllowlistEntry

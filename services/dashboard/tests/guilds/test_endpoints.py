@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bongsu.contracts.rpc import BlockedGuildItem
+from bongsu.contracts.blocked_guilds import BlockedGuildItem
 from services.dashboard.tests.fake_notifications import a_notification
 from services.dashboard.tests.fakes import JUN, MINA, FakeBot, FakeDirectory, a_guild, a_summary, a_user
 from services.dashboard.tests.notifications.attempts import attempt_of
@@ -374,6 +374,15 @@ class TestCutOff:
         page = text_of((await browser.get(f"/guilds/{SECOND}")).text)
         assert "서비스 운영자가 이 서버를 차단해" in page
         assert "광고" not in page
+        assert stage.directory.installs == []
+
+    async def test_permissions_of_a_blocked_server_are_not_asked_for(self, stage: Stage) -> None:
+        stage.bot.blocked[FIRST] = BlockedGuildItem(id=FIRST, reason="광고", blocked_at=datetime.now(UTC))
+        browser = stage.mina()
+        await browser.get(f"/guilds/{FIRST}")
+        answer = await browser.post(f"/guilds/{FIRST}/permissions", {})
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/guilds/{FIRST}")
+        assert "서비스 운영자가 이 서버를 차단해" in text_of((await browser.get(f"/guilds/{FIRST}")).text)
         assert stage.directory.installs == []
 
     async def test_an_addition_is_not_blamed_on_the_user(self, stage: Stage) -> None:

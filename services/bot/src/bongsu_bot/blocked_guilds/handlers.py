@@ -1,6 +1,6 @@
 """The RPC methods about the block list."""
 
-from bongsu.contracts.rpc import (
+from bongsu.contracts.blocked_guilds import (
     BlockedGuildList,
     BlockedGuildListRequest,
     GuildBlock,

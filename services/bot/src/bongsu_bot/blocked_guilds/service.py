@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Final
 from uuid import UUID
 
-from bongsu.contracts.rpc import BlockedGuildItem, guild_target
+from bongsu.contracts.blocked_guilds import BlockedGuildItem
+from bongsu.contracts.rpc import guild_target
 from bongsu.identity import audit
 from bongsu.identity.audit import Actor
 from bongsu.identity.models import User

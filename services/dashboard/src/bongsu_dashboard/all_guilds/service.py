@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bongsu.contracts.blocked_guilds import BlockedGuildList
 from bongsu.contracts.guilds import GuildSummary
-from bongsu.contracts.rpc import BlockedGuildList
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import BotSilent, GuildNotFound, NameNotTyped
 from bongsu_dashboard.guilds.names import is_typed

@@ -175,6 +175,8 @@ async def request_permissions(
         install = await guilds.start_install(render.browser, guild_id, next_path=f"/guilds/{guild_id}/permissions")
     except BotCutOff:
         return render.redirect(f"/guilds/{guild_id}", flash="bad.bot_cut_off")
+    except GuildBlocked:
+        return render.redirect(f"/guilds/{guild_id}", flash="bad.guild_is_blocked")
     return render.pass_on(render.redirect(install.url), install.cookies)
 
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
+from bongsu.contracts.blocked_guilds import BlockedGuildList
 from bongsu.contracts.guild_commands import GuildCommands
 from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.rpc import (
-    BlockedGuildList,
     BotStatus,
     DelegatedGuilds,
     GuildDetail,

@@ -6,18 +6,21 @@ from uuid import UUID
 
 from bongsu.broker import Broker, BrokerError, RpcError, RpcTimeout
 from bongsu.broker.requests import ask
+from bongsu.contracts.blocked_guilds import (
+    BlockedGuildList,
+    BlockedGuildListRequest,
+    GuildBlockRequest,
+    GuildUnblockRequest,
+)
 from bongsu.contracts.guild_commands import CommandsGetRequest, CommandsPutRequest, GuildCommands
 from bongsu.contracts.guilds import GuildSummary
 from bongsu.contracts.rpc import (
     GUILDS_PAGE,
-    BlockedGuildList,
-    BlockedGuildListRequest,
     BotStatus,
     DelegatedGuilds,
     DelegatedGuildsRequest,
     DelegationGetRequest,
     DelegationPutRequest,
-    GuildBlockRequest,
     GuildDetail,
     GuildDetailRequest,
     GuildExpelRequest,
@@ -27,7 +30,6 @@ from bongsu.contracts.rpc import (
     GuildList,
     GuildListRequest,
     GuildModules,
-    GuildUnblockRequest,
     ModuleDelegation,
     ModuleGetRequest,
     ModuleName,
@@ -37,7 +39,7 @@ from bongsu.contracts.rpc import (
     RpcRequest,
     ShardStatusRequest,
 )
-from bongsu.runtime.errors import Forbidden
+from bongsu.runtime.errors import Forbidden, ServiceError
 from bongsu.runtime.logging import get_logger
 from bongsu_dashboard.errors import (
     AccessOutdated,
@@ -148,14 +150,12 @@ class RpcBot:
             assertion=assertion,
             idempotency_key=key,
         )
-        try:
-            return await self._ask(request, self._leave_timeout_s)
-        except RpcError as error:
-            if error.code == "module_outdated":
-                raise ModuleOutdated from error
-            if error.code in {"channel_not_found", "channel_required"}:
-                raise ChannelNotWritable from error
-            raise Forbidden(error.detail, code=error.code) from error
+        return await self._command(
+            request,
+            module_outdated=ModuleOutdated,
+            channel_not_found=ChannelNotWritable,
+            channel_required=ChannelNotWritable,
+        )
 
     async def list_delegated(self, user_id: UUID, ids: Sequence[int], *, after: int | None = None) -> DelegatedGuilds:
         if not ids:
@@ -175,14 +175,7 @@ class RpcBot:
         request = DelegationPutRequest(
             guild_id=guild_id, role_id=role_id, revision=revision, assertion=assertion, idempotency_key=key
         )
-        try:
-            return await self._ask(request, self._leave_timeout_s)
-        except RpcError as error:
-            if error.code == "delegation_outdated":
-                raise AccessOutdated from error
-            if error.code == "role_not_found":
-                raise RoleUnknown from error
-            raise Forbidden(error.detail, code=error.code) from error
+        return await self._command(request, delegation_outdated=AccessOutdated, role_not_found=RoleUnknown)
 
     async def load_commands(self, guild_id: int) -> GuildCommands:
         try:
@@ -196,12 +189,8 @@ class RpcBot:
         request = CommandsPutRequest(
             guild_id=guild_id, off=tuple(off), revision=revision, assertion=assertion, idempotency_key=key
         )
-        try:
-            return await self._ask(request, self._leave_timeout_s)
-        except RpcError as error:
-            if error.code in {"commands_outdated", "command_unknown"}:  # unknown: to another version of the bot
-                raise CommandsOutdated from error
-            raise Forbidden(error.detail, code=error.code) from error
+        # A command is unknown to another version of the bot.
+        return await self._command(request, commands_outdated=CommandsOutdated, command_unknown=CommandsOutdated)
 
     async def leave_guild(self, guild_id: int, *, assertion: str, key: str, as_administrator: bool = False) -> None:
         kind = GuildExpelRequest if as_administrator else GuildLeaveRequest
@@ -219,11 +208,16 @@ class RpcBot:
                 raise RemovalUnknown from error
             raise BotNotRemoved from error
 
-    async def _command(self, request: RpcRequest[Answer]) -> Answer:
-        """:raises Forbidden: every refusal."""
+    async def _command(self, request: RpcRequest[Answer], **refusals: type[ServiceError]) -> Answer:
+        """Ask for a change.
+
+        :param refusals: the error for a code; it is Forbidden for every other.
+        """
         try:
             return await self._ask(request, self._leave_timeout_s)
         except RpcError as error:
+            if error.code in refusals:
+                raise refusals[error.code] from error
             raise Forbidden(error.detail, code=error.code) from error
 
     async def _ask(self, request: RpcRequest[Answer], deadline_s: float) -> Answer:
