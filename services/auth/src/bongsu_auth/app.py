@@ -60,6 +60,8 @@ from bongsu_auth.exports.http import HttpNotificationSource
 from bongsu_auth.exports.service import Exports
 from bongsu_auth.guilds import endpoints as guilds
 from bongsu_auth.guilds.service import UserGuilds
+from bongsu_auth.kakao_tokens import endpoints as kakao_tokens
+from bongsu_auth.kakao_tokens.service import KakaoTokens
 from bongsu_auth.mails import Mails
 from bongsu_auth.mfa import endpoints as mfa
 from bongsu_auth.mfa.service import Mfa, sweep_challenges
@@ -106,6 +108,7 @@ FEATURES = (
     guilds,
     assertions,
     discord_tokens,
+    kakao_tokens,
     api_keys,
     audit,
     signing_keys,
@@ -260,6 +263,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         app,
         ServiceCredentials(vault),
         DiscordTokens(AccessTokens(TokenIssuer(public_url, lifetime_s=DISCORD_TOKEN_S), vault)),
+        KakaoTokens(database, backends.by_name.get(KakaoBackend.name), grants),
     )
     provide(app, client_sign_ins, authorization_limit)
     for refused in (VerificationRefused, LinkRefused, PasswordRequired, StateRefused, StateExpired, IdTokenForged):

@@ -369,6 +369,27 @@ class DiscordRelinkNeeded(Conflict):
     detail = "Discord no longer lets us see your servers. Link your Discord account again."
 
 
+class KakaoNotLinked(Conflict):
+    """The user has no linked Kakao account, or does not exist."""
+
+    code = "kakao_not_linked"
+    detail = "The user has no linked Kakao account"
+
+
+class KakaoConsentMissing(Conflict):
+    """The user did not consent to messages."""
+
+    code = "kakao_consent_missing"
+    detail = "The user did not consent to messages from Kakao (`talk_message`), or the app does not request it"
+
+
+class KakaoRelinkNeeded(Conflict):
+    """Kakao no longer accepts the user's tokens."""
+
+    code = "kakao_relink_needed"
+    detail = "Kakao no longer accepts the user's consent. The user needs to link the Kakao account again."
+
+
 class GuildNotFound(NotFound):
     """The user does not manage a guild with this ID."""
 

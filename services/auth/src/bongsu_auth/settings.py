@@ -36,9 +36,10 @@ SANDBOX_SCOPES: Mapping[str, tuple[str, ...]] = {
         "birthday",
         "birthyear",
         "phone_number",
+        "talk_message",
     ),
 }
-"""The whole profile, for which the real providers want a review first."""
+"""The whole profile, for which the real providers want a review first, and messages to the user's KakaoTalk."""
 
 _URL = r"^https?://[^?#@\s]+[^/?#@\s]$"
 

@@ -239,9 +239,10 @@ class TestGrant:
         genuine = discord.renew
 
         async def renew(refresh_token: str) -> Grant:
-            """The other replica renews first; Discord then refuses our refresh token."""
+            """We are slow. The other replica renews first, and Discord then refuses our refresh token."""
             monkeypatch.setattr(discord, "renew", genuine)
             linked = await LinkedAccount.filter_by().one()
+            await linked.update(token_renewal_until=datetime.now(UTC))  # our turn ran out
             await stage.grants.use(linked, discord, discord.list_guilds)
             return await genuine(refresh_token)
 

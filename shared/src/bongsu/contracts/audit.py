@@ -25,6 +25,8 @@ _Other = Literal[
     "guild.modules_delegated",
     "guild.modules_withdrawn",
     "guild.unblocked",
+    "kakao_token.issued",
+    "kakao_token.refused",
     "mfa.code_refused",
     "notification.cancelled",
     "notification.retried",

@@ -6,12 +6,13 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from bongsu.identity.callers import Caller, Identity
 from bongsu.identity.errors import PermissionMissing, ScopeMissing, SessionRequired
 from bongsu.identity.scopes import Permission, Scope
+from bongsu.identity.service_credentials import Service, ServiceCredentialRefused, ServiceCredentials
 from bongsu.mixins import is_unavailable
 from bongsu.runtime.dependencies import find
 
@@ -25,6 +26,7 @@ __all__ = [
     "require_permission",
     "require_scope",
     "require_scope_before_claim",
+    "require_service",
 ]
 
 _BEARER = HTTPBearer(
@@ -121,3 +123,18 @@ def require_permission(permission: Permission, *, scope: Scope = Scope.ACCOUNT) 
         return caller
 
     return caller_with_permission
+
+
+def require_service(caller: Service, audience: Service) -> Callable[..., Awaitable[None]]:
+    """Return a dependency that requires a service's credential for a route of `audience`.
+
+    It raises `ServiceCredentialRefused`. `create_app` provides the `ServiceCredentials`.
+    """
+
+    async def verify_service(request: Request, authorization: Annotated[str | None, Header()] = None) -> None:
+        scheme, _, credential = (authorization or "").partition(" ")
+        if scheme.lower() != "service":
+            raise ServiceCredentialRefused
+        await find(request.app, ServiceCredentials).verify(credential, audience, allowed=caller)
+
+    return verify_service

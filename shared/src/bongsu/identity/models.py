@@ -151,6 +151,8 @@ class LinkedAccount(AuthModel):
     """None when the provider no longer accepts the consent, and the user has to give it again."""
     sealed_refresh_token: Mapped[str | None] = mapped_column(Text)
     token_expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
+    token_renewal_until: Mapped[datetime | None] = mapped_column(UTCDateTime())
+    """Until when the process that renews the tokens has the row to itself; None while no process does."""
     scopes: Mapped[str] = mapped_column(Text)
     """The scopes that the user allowed, space-separated."""
     last_used_at: Mapped[datetime] = mapped_column(UTCDateTime())

@@ -2,31 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
-from bongsu.identity.dependencies import identity_of
-from bongsu.identity.service_credentials import ServiceCredentialRefused, ServiceCredentials
+from bongsu.identity.dependencies import identity_of, require_service
 from bongsu.mixins import Database
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import ServiceError
 from bongsu_auth.discord_tokens.schemas import DiscordTokenIn, DiscordTokenOut
 from bongsu_auth.discord_tokens.service import LIFETIME_S, DiscordTokens
 
-
-async def _require_bot(
-    credentials: Annotated[ServiceCredentials, Provided(ServiceCredentials)],
-    authorization: Annotated[str | None, Header()] = None,
-) -> None:
-    scheme, _, credential = (authorization or "").partition(" ")
-    if scheme.lower() != "service":
-        raise ServiceCredentialRefused
-    await credentials.verify(credential, "auth", allowed="bot")
-
-
 router = APIRouter(prefix="/internal/discord", include_in_schema=False)
 
 
-@router.post("/tokens", dependencies=[Depends(_require_bot)])
+@router.post("/tokens", dependencies=[Depends(require_service("bot", "auth"))])
 async def issue_token(
     body: DiscordTokenIn,
     request: Request,

@@ -143,7 +143,12 @@ def failure_of(provider: str, response: httpx.Response | None) -> ProviderFailed
         return ProviderUnavailable(f"{provider} throttles", retry_after_s=_retry_after(response), is_global=is_global)
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
         return ProviderUnavailable(f"{provider} answered {status}")
-    if status == httpx.codes.UNAUTHORIZED or _error_of(response) == "invalid_grant":
+    error = _member(response, "error")
+    if error in ("invalid_client", "unauthorized_client"):
+        # Our credentials are wrong, which says nothing about the user's tokens: they must not be dropped.
+        log.error("provider.credentials_refused", provider=provider)
+        return ProviderRefused(f"{provider} does not accept the client ID and secret")
+    if status == httpx.codes.UNAUTHORIZED or error == "invalid_grant":
         return TokenRejected(f"{provider} answered {status}")
     return ProviderRefused(f"{provider} answered {status}")
 
@@ -193,10 +198,6 @@ def _retry_after(response: httpx.Response) -> float | None:
             # In this order, so that NaN counts as 0.
             return min(max(0.0, float(value)), 3600.0)  # type: ignore[arg-type]  # other types raise
     return None
-
-
-def _error_of(response: httpx.Response) -> object:
-    return _member(response, "error")
 
 
 def _member(response: httpx.Response, name: str) -> object:

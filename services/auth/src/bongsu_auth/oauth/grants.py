@@ -1,5 +1,8 @@
 """The tokens of linked accounts: stored sealed, used, and renewed once if the provider rejects them."""
 
+import asyncio
+import hashlib
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -7,13 +10,18 @@ from uuid import UUID
 
 from bongsu.identity.models import LinkedAccount
 from bongsu.identity.vault import SealBroken, Vault
-from bongsu.mixins import Database
-from bongsu_auth.oauth.port import Grant, Provider, TokenRejected
+from bongsu.mixins import Database, Q
+from bongsu_auth.oauth.port import Grant, Provider, ProviderUnavailable, TokenRejected
 
 T = TypeVar("T")
 
 RENEWED_BEFORE = timedelta(seconds=60)
 """How long before its expiry a token is renewed."""
+LEASE = timedelta(seconds=75)
+"""How long a replica has to renew a token: longer than a request to a provider may take by the settings."""
+TURN_S = 10.0
+"""How long others wait for it."""
+POLL_S = 0.1
 
 
 class GrantLost(Exception):
@@ -52,28 +60,60 @@ class Grants:
         :raises GrantLost: it cannot be renewed.
         :raises ProviderFailed: what `call` raises.
         """
-        token = self.access_token(linked)
-        if token is None:
-            raise GrantLost
-        if linked.token_expires_at is None or linked.token_expires_at > datetime.now(UTC) + RENEWED_BEFORE:
-            try:
-                return await call(token)
-            except TokenRejected:
-                pass
-        token = await self._renew(linked, provider)
+        token, _ = await self.fetch(linked, provider)
+        try:
+            return await call(token)
+        except TokenRejected:
+            pass
+        token, _ = await self.fetch(linked, provider, rejected_sha256=_sha256(token))
         try:
             return await call(token)
         except TokenRejected:
             raise GrantLost from None
 
-    async def _renew(self, used: LinkedAccount, provider: Provider) -> str:
-        """Return a newer access token than the one that was used. Another request may have stored it already."""
-        linked = await LinkedAccount.get_or_none(used.id)
-        if linked is None:
-            raise GrantLost
-        token = self.access_token(linked)
-        if token is not None and linked.sealed_access_token != used.sealed_access_token:
-            return token
+    async def fetch(
+        self, linked: LinkedAccount, provider: Provider, *, rejected_sha256: str | None = None
+    ) -> tuple[str, datetime | None]:
+        """Return an account's access token and its expiry; renew it if it is too old, or the rejected one.
+
+        Renewals of one account take turns, in any number of replicas: a refresh token may work only once.
+
+        :param rejected_sha256: of a token that the provider rejected, in hex.
+        :raises GrantLost: it cannot be renewed.
+        :raises ProviderFailed: the provider does not renew it, or another renewal takes too long.
+        """
+        deadline = time.monotonic() + TURN_S
+        while True:
+            token = self.access_token(linked)
+            if token is None:
+                raise GrantLost
+            if not _is_old(linked) and _sha256(token) != rejected_sha256:
+                return token, linked.token_expires_at
+            lease = datetime.now(UTC) + LEASE
+            if await self._claim(linked, lease):
+                try:
+                    return await self._renew(linked, provider)
+                finally:
+                    await LinkedAccount.filter_by(id=linked.id, token_renewal_until=lease).update(
+                        token_renewal_until=None
+                    )
+            if time.monotonic() > deadline:
+                raise ProviderUnavailable(f"another renewal at {provider.name} takes too long")
+            await asyncio.sleep(POLL_S)
+            linked = await self._reread(linked)
+
+    async def _claim(self, linked: LinkedAccount, until: datetime) -> bool:
+        """Take the turn to renew these very tokens."""
+        is_free = Q(token_renewal_until__isnull=True) | Q(token_renewal_until__lt=datetime.now(UTC))
+        same = LinkedAccount.filter_by(
+            is_free,
+            id=linked.id,
+            sealed_access_token=linked.sealed_access_token,
+            token_expires_at=linked.token_expires_at,
+        )
+        return await same.update(token_renewal_until=until) == 1
+
+    async def _renew(self, linked: LinkedAccount, provider: Provider) -> tuple[str, datetime | None]:
         refresh_token = self._open(linked.sealed_refresh_token, _refresh(linked.id))
         if refresh_token is None:
             await self._drop(linked)
@@ -81,17 +121,22 @@ class Grants:
         try:
             grant = await provider.renew(refresh_token)
         except TokenRejected:
-            # A refresh token works once. If a replica was faster, the row has the new tokens.
+            # If a slow replica's turn ran out, the row may have the new tokens by now.
             return await self._reread_or_drop(linked)
         await self._database.run(self._store, linked, grant)
-        return grant.access_token
+        return grant.access_token, grant.expires_at
 
-    async def _reread_or_drop(self, linked: LinkedAccount) -> str:
+    async def _reread(self, linked: LinkedAccount) -> LinkedAccount:
         again = await LinkedAccount.get_or_none(linked.id)
-        if again is not None and again.sealed_refresh_token != linked.sealed_refresh_token:
-            token = self.access_token(again)
-            if token is not None:
-                return token
+        if again is None:
+            raise GrantLost
+        return again
+
+    async def _reread_or_drop(self, linked: LinkedAccount) -> tuple[str, datetime | None]:
+        again = await self._reread(linked)
+        token = self.access_token(again)
+        if token is not None and again.sealed_refresh_token != linked.sealed_refresh_token:
+            return token, again.token_expires_at
         await self._drop(linked)
         raise GrantLost
 
@@ -111,6 +156,14 @@ class Grants:
             return self._vault.open_text(sealed, aad=context)
         except SealBroken:
             return None
+
+
+def _is_old(linked: LinkedAccount) -> bool:
+    return linked.token_expires_at is not None and linked.token_expires_at <= datetime.now(UTC) + RENEWED_BEFORE
+
+
+def _sha256(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _access(linked_id: UUID) -> str:

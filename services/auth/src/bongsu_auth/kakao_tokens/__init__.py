@@ -1,0 +1,1 @@
+"""Kakao tokens of linked users, with which notify sends messages to them."""
