@@ -13,6 +13,7 @@ from services.dashboard.tests.fake_audit import FakeAudit
 from services.dashboard.tests.fake_credentials import FakeCredentials
 from services.dashboard.tests.fake_keys import FakeKeys
 from services.dashboard.tests.fake_notifications import FakeNotifications
+from services.dashboard.tests.fake_subscriptions import FakeSubscriptions
 from services.dashboard.tests.fake_users import FakeUsers
 from services.dashboard.tests.fakes import MINA, FakeAccounts, FakeBot, FakeDirectory
 
@@ -31,6 +32,7 @@ class Stage:
     users: FakeUsers = field(default_factory=FakeUsers)
     keys: FakeKeys = field(default_factory=FakeKeys)
     audit: FakeAudit = field(default_factory=FakeAudit)
+    subscriptions: FakeSubscriptions = field(default_factory=FakeSubscriptions)
     bot: FakeBot = field(default_factory=FakeBot)
     settings: DashboardSettings = field(default_factory=DashboardSettings)
 
@@ -44,6 +46,7 @@ class Stage:
             users=self.users,
             keys=self.keys,
             audit=self.audit,
+            subscriptions=self.subscriptions,
         )
         return create_pages(settings=self.settings, public_url=url, ports=ports)
 

@@ -33,6 +33,9 @@ from bongsu_dashboard.guild_commands.service import CommandSwitches
 from bongsu_dashboard.guild_messages import endpoints as guild_messages
 from bongsu_dashboard.guild_messages.service import GuildMessages
 from bongsu_dashboard.guild_modules import endpoints as guild_modules
+from bongsu_dashboard.guild_modules.announcements import Announcements
+from bongsu_dashboard.guild_modules.http import HttpSubscriptionClient
+from bongsu_dashboard.guild_modules.port import SubscriptionClient
 from bongsu_dashboard.guild_modules.service import Modules
 from bongsu_dashboard.guilds import endpoints as guilds
 from bongsu_dashboard.guilds.http import HttpGuildDirectory
@@ -86,6 +89,7 @@ class Ports:
     users: UserClient
     keys: KeyClient
     audit: AuditClient
+    subscriptions: SubscriptionClient
 
 
 def create_app(
@@ -97,15 +101,16 @@ def create_app(
     broker: Broker,
 ) -> FastAPI:
     """Build the dashboard over the HTTP APIs of auth and notify, and the broker. The caller closes all three."""
-    auth_api = Upstream("auth", auth)
+    auth_api, notify_api = Upstream("auth", auth), Upstream("notify", notify)
     ports = Ports(
         auth=HttpAuthClient(auth_api),
         credentials=HttpCredentialClient(auth_api),
         users=HttpUserClient(auth_api),
         keys=HttpKeyClient(auth_api),
         audit=HttpAuditClient(auth_api),
+        subscriptions=HttpSubscriptionClient(notify_api),
         directory=HttpGuildDirectory(auth_api),
-        notify=HttpNotifyClient(Upstream("notify", notify)),
+        notify=HttpNotifyClient(notify_api),
         bot=RpcBot(broker, timeout_s=settings.bot_timeout_s, leave_timeout_s=settings.leave_timeout_s),
     )
     app = create_pages(settings=settings, public_url=public_url, ports=ports)
@@ -118,6 +123,7 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
     app = FastAPI(title="Bongsu dashboard", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     pages = Pages(public_url=public_url, cdn_url=settings.discord_cdn_url, discord_url=settings.discord_url)
     guilds_service = Guilds(ports.directory, ports.bot, ports.notify)
+    announcements = Announcements(guilds_service, ports.subscriptions)
     provide(
         app,
         pages,
@@ -133,7 +139,8 @@ def create_pages(*, settings: DashboardSettings, public_url: str, ports: Ports) 
         PendingInstalls(settings.install_wait_s),
         Activity(guilds_service, ports.bot, ports.notify),
         GuildMessages(guilds_service, ports.notify),
-        Modules(guilds_service, ports.directory, ports.bot),
+        announcements,
+        Modules(guilds_service, ports.directory, ports.bot, announcements),
         GuildAccess(guilds_service, ports.directory, ports.bot),
         CommandSwitches(guilds_service, ports.directory, ports.bot),
         AllGuilds(ports.directory, ports.bot),

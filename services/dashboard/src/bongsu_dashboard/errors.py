@@ -165,6 +165,17 @@ class ModuleOutdated(FormError, Conflict):
     detail = "The module was changed meanwhile"
 
 
+class TopicOwnerUnknown(FormError, Invalid):
+    code = "topic_owner_unknown"
+    field = "owner"
+    detail = "No account has this ID"
+
+
+class TooManySubscriptions(FormError, Conflict):
+    code = "too_many_subscriptions"
+    detail = "The server or the topic has as many subscriptions as it may have"
+
+
 class AccessOutdated(FormError, Conflict):
     code = "access_outdated"
     detail = "The access was changed meanwhile"

@@ -19,6 +19,7 @@ from bongsu_dashboard.settings import DashboardSettings
 from services.dashboard.tests.fake_audit import an_entry
 from services.dashboard.tests.fake_keys import FakeKeys, a_key
 from services.dashboard.tests.fake_notifications import FakeNotifications, a_notification
+from services.dashboard.tests.fake_subscriptions import MINE, THEIRS, FakeSubscriptions, a_subscription
 from services.dashboard.tests.fake_users import an_account
 from services.dashboard.tests.fakes import (
     MINA,
@@ -79,6 +80,7 @@ def full() -> Stage:
     """A user with servers in every state and notifications of every kind."""
     stage = Stage(
         accounts=FakeAccounts(
+            users={MINA: a_user(id=MINE)},
             open_sessions=[
                 a_session(current=True, user_agent=CHROME, minutes=1),
                 a_session(user_agent=PHONE, minutes=190),
@@ -150,6 +152,15 @@ def full() -> Stage:
                 a_notification("가입을 환영합니다", "delivered", minutes=600, email="haneul@example.com"),
                 a_notification("서버 점검 예고", "cancelled", minutes=1300, email="team@example.com"),
             ]
+        ),
+        subscriptions=FakeSubscriptions(
+            of_guild={
+                ACTIVE: [
+                    a_subscription(ACTIVE + 2, "releases.web"),
+                    a_subscription(ACTIVE + 20, "incidents", THEIRS),
+                    a_subscription(ACTIVE + 40, "news", THEIRS),
+                ]
+            }
         ),
         keys=FakeKeys(
             items=[

@@ -36,7 +36,7 @@ class TestPage:
     async def test_guild_page_leads_to_every_module(self, stage: Stage) -> None:
         assert f'href="{PATH}"' in await shown(stage, f"/guilds/{GUILD}")
         page = await shown(stage)
-        assert text_of(page).count("꺼짐") == 2
+        assert text_of(page).count("꺼짐") == 3
         assert "secret" not in page
 
     @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ MESSAGE: dict[str, str | list[str]] = {"channel": str(GUILD + 1), "text": "봉�
 
 ACCESS: dict[str, str | list[str]] = {"role": str(GUILD + 4), "revision": "0", "attempt": "a" * 24}
 COMMANDS: dict[str, str | list[str]] = {"on": ["ping"], "revision": "0", "attempt": "a" * 24}
+ANNOUNCEMENT: dict[str, str | list[str]] = {"topic": "releases", "channel": str(GUILD + 1)}
+OFF: dict[str, str | list[str]] = {"subscription": "0197c2a4-1f00-7000-8000-000000000000"}
 MODULE: dict[str, str | list[str]] = {
     "module": "feed",
     "act": "on",
@@ -65,13 +67,15 @@ async def statuses(kind: str) -> dict[tuple[str, str], int]:
             "modules": MODULE,
             "access": ACCESS,
             "commands": COMMANDS,
+            "announcements": ANNOUNCEMENT,
+            "off": OFF,
         }.get(path.rpartition("/")[2], {})
         answer = await browser.get(path) if method == "GET" else await browser.post(path, fields)
         is_seen = kind == "manager until a minute ago" or (kind, path) == ("delegate", f"/guilds/{GUILD}/modules")
         assert "봉수대 개발팀" not in text_of(answer.text) or is_seen, path
         found[method, path] = answer.status_code
     assert (stage.notifications.messages, stage.bot.modules, stage.bot.delegations) == ([], {}, {})
-    assert (stage.bot.left, stage.bot.commands_off) == ([], {})
+    assert (stage.bot.left, stage.bot.commands_off, stage.subscriptions.changes) == ([], {}, [])
     assert (stage.directory.installs, stage.directory.assertions) == ([], [])
     assert len(found) >= 5
     return found

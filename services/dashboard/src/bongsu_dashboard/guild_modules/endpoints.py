@@ -7,8 +7,9 @@ from fastapi import APIRouter, Response
 
 from bongsu.runtime.dependencies import Provided
 from bongsu_dashboard.errors import BotSilent, ChannelNotWritable, ModuleOutdated
-from bongsu_dashboard.forms import Draft, HxDraft
-from bongsu_dashboard.guild_modules.schemas import ModuleForm
+from bongsu_dashboard.forms import Draft, FormError, HxDraft, HxForm
+from bongsu_dashboard.guild_modules.announcements import Announcements
+from bongsu_dashboard.guild_modules.schemas import AnnouncementForm, AnnouncementOffForm, ModuleForm
 from bongsu_dashboard.guild_modules.service import Modules, ModulesPage, Review
 from bongsu_dashboard.guilds.service import GuildPage
 from bongsu_dashboard.pages.dependencies import GuildId, Rendering, SignedIn
@@ -17,6 +18,7 @@ from bongsu_dashboard.pages.rendering import Render
 
 router = APIRouter(prefix="/guilds/{guild_id}/modules", include_in_schema=False)
 ModulesService = Annotated[Modules, Provided(Modules)]
+AnnouncementsService = Annotated[Announcements, Provided(Announcements)]
 
 
 @router.get("")
@@ -46,6 +48,37 @@ async def set_module(
     return _modules_page(render, await modules.load_page(render.browser, user.id, guild_id), form, status, lost=lost)
 
 
+@router.post("/announcements")
+async def switch_on_announcements(
+    render: Rendering,
+    user: SignedIn,
+    modules: ModulesService,
+    announcements: AnnouncementsService,
+    guild_id: GuildId,
+    form: HxDraft[AnnouncementForm],
+) -> Response:
+    """Have a topic relayed to a channel."""
+    try:
+        await announcements.switch_on(render.browser, guild_id, form.accept())
+    except FormError as error:
+        page = await modules.load_page(render.browser, user.id, guild_id)
+        return _modules_page(render, page, Draft(), status_of(error), announcement=form.refused_by(error))
+    return render.redirect(f"/guilds/{guild_id}/modules", flash="ok.announcement_on")
+
+
+@router.post("/announcements/off")
+async def switch_off_announcements(
+    render: Rendering,
+    _user: SignedIn,
+    announcements: AnnouncementsService,
+    guild_id: GuildId,
+    form: HxForm[AnnouncementOffForm],
+) -> Response:
+    """Stop relaying a topic to a channel."""
+    await announcements.switch_off(render.browser, guild_id, form.subscription)
+    return render.redirect(f"/guilds/{guild_id}/modules", flash="ok.announcement_off")
+
+
 def _review_page(render: Render, review: Review, form: ModuleForm) -> Response:
     if not review.changes:
         return render.redirect(f"/guilds/{review.guild.guild.id}/modules", flash="note.module_unchanged")
@@ -66,9 +99,14 @@ def _modules_page(
     status: int = 200,
     *,
     lost: ModuleForm | None = None,
+    announcement: Draft[AnnouncementForm] | None = None,
 ) -> Response:
-    """`form` is the one that was refused, of one module; `lost` what it asked for, if another change came first."""
+    """`form` is the one that was refused, of one module; `lost` what it asked for, if another change came first.
+
+    `announcement` is a form of announcements that was refused.
+    """
     unchanged: Draft[ModuleForm] = Draft()
+    former_names = {str(one.channel_id): one.subscription.channel_name for one in page.announcements or ()}
     return render(
         "guild_modules/modules.html",
         status=status,
@@ -77,7 +115,9 @@ def _modules_page(
         modules=page.modules.modules if page.modules is not None else None,
         channels=page.guild.writable,
         missing=page.guild.detail.missing if page.guild.detail is not None else (),
-        names=_names(page.guild),
+        names=former_names | _names(page.guild),
+        announcements=page.announcements,
+        announcement=announcement or Draft(),
         refused=form,
         lost=lost,
         unchanged=unchanged,

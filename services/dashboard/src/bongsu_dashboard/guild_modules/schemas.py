@@ -1,6 +1,7 @@
-"""The form of a module."""
+"""The forms of modules."""
 
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
@@ -19,3 +20,17 @@ class ModuleForm(Form):
     attempt: Attempt
     confirmed: bool = False
     """Whether the user has seen what changes."""
+
+
+class AnnouncementForm(Form):
+    """A topic that is relayed to a channel. `owner` is the user whose topic it is; None for the user."""
+
+    topic: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    owner: UUID | None = None
+    channel: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,18}$")]
+
+
+class AnnouncementOffForm(Form):
+    """A subscription to remove."""
+
+    subscription: UUID

@@ -8,6 +8,7 @@ from bongsu.contracts.rpc import GuildModules, ModuleState
 from bongsu.runtime.background import together
 from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.errors import BotSilent, ChannelNotWritable, ModuleOutdated
+from bongsu_dashboard.guild_modules.announcements import Announcement, Announcements, diagnose
 from bongsu_dashboard.guild_modules.schemas import ModuleForm
 from bongsu_dashboard.guilds.port import Bot, GuildDirectory
 from bongsu_dashboard.guilds.service import GuildPage, Guilds
@@ -15,10 +16,15 @@ from bongsu_dashboard.guilds.service import GuildPage, Guilds
 
 @dataclass(frozen=True, slots=True)
 class ModulesPage:
-    """A server and its modules: None while the bot does not answer, or is not in the server."""
+    """A server and its modules: None while the bot does not answer, or is not in the server.
+
+    :param announcements: the topics that are relayed to its channels; None while notify or the bot does not answer,
+        and for a user who manages the modules only.
+    """
 
     guild: GuildPage
     modules: GuildModules | None
+    announcements: tuple[Announcement, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,8 @@ class Review:
 class Modules:
     """Reads and sets modules at the bot, which asks Discord whether the user may manage them."""
 
-    def __init__(self, guilds: Guilds, directory: GuildDirectory, bot: Bot) -> None:
+    def __init__(self, guilds: Guilds, directory: GuildDirectory, bot: Bot, announcements: Announcements) -> None:
+        self._announcements = announcements
         self._guilds = guilds
         self._directory = directory
         self._bot = bot
@@ -51,10 +58,14 @@ class Modules:
 
         :raises GuildNotFound: the user may not manage its modules.
         """
-        page, modules = await together(
-            self._guilds.load_page_of_modules(browser, user_id, guild_id), self._load_modules(guild_id)
+        page, modules, subscriptions = await together(
+            self._guilds.load_page_of_modules(browser, user_id, guild_id),
+            self._load_modules(guild_id),
+            self._announcements.list_of_guild(browser, guild_id),
         )
-        return ModulesPage(page, modules if page.guild.has_bot else None)
+        is_known = subscriptions is not None and page.is_manager
+        announcements = diagnose(page, subscriptions or ()) if is_known else None
+        return ModulesPage(page, modules if page.guild.has_bot else None, announcements)
 
     async def review(self, browser: Browser, user_id: UUID, guild_id: int, form: ModuleForm) -> Review:
         """Compare a form with the module as it is now; nothing is changed.
