@@ -1,3 +1,4 @@
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -9,10 +10,12 @@ from bongsu.contracts.guild_commands import CommandsGetRequest, CommandsPutReque
 from bongsu.contracts.rpc import GuildHistoryRequest
 from bongsu.identity.models import AuditEntry
 from bongsu.identity.vault import Vault
+from bongsu.mixins import Database
+from bongsu_bot.guild_commands import service
 from bongsu_bot.shards.runner import Runner
 from services.bot.tests.actors import Actor, make_actor
 from services.bot.tests.api_server import ApiServer
-from services.bot.tests.conftest import StartBot
+from services.bot.tests.conftest import StartBot, becomes
 from services.bot.tests.discord import BEACON_HILL, HANEUL, JAMES, MINJI, SEOUL_DEVELOPERS, Discord
 from services.bot.tests.pages.test_replies import FIRST, find, page
 
@@ -126,6 +129,42 @@ class TestCommandThatIsOff:
         async with start_bot():
             await put(broker, await make_actor(vault, HANEUL), "ping")
         async with start_bot():
+            answer = await discord.give("ping", user_id=str(JAMES), unregistered=True)
+        assert "switched off" in str(answer["answers"])
+
+
+class TestOtherProcess:
+    """Processes of the bot share the database: no request over the broker says that a command was switched."""
+
+    async def test_change_by_another_process_has_effect_without_a_request(
+        self, broker: MemoryBroker, manager: Actor, discord: Discord, database: Database
+    ) -> None:
+        async def answer() -> str:
+            return str((await discord.give("ping", user_id=str(JAMES), unregistered=True))["answers"])
+
+        other = Database(database.engine.url.render_as_string(hide_password=False))
+        request = CommandsPutRequest(
+            guild_id=SEOUL_DEVELOPERS, off=("ping",), revision=0, assertion="of-the-other", idempotency_key="key-0001"
+        )
+        assert "switched off" not in await answer()
+        await other.run(service.put, request, manager.user_id)
+        assert "switched off" in await answer()
+        assert await off(broker) == {"ping"}
+        on = request.model_copy(update={"off": (), "revision": 1, "idempotency_key": "key-0002"})
+        await other.run(service.put, on, manager.user_id)
+        assert "switched off" not in await answer()
+        await other.dispose()
+
+    async def test_process_that_takes_the_shard_over_refuses_the_command(
+        self, broker: MemoryBroker, start_bot: StartBot, vault: Vault, discord: Discord
+    ) -> None:
+        async with AsyncExitStack() as stack:
+            async with start_bot() as first:
+                second = await stack.enter_async_context(start_bot(until_ready=False))
+                assert "switched off" not in str(await discord.give("ping", user_id=str(JAMES)))
+                await put(broker, await make_actor(vault, HANEUL), "ping")
+                assert [*first._leases.own, *second._leases.own] == [0]
+            await becomes(second, "ready")
             answer = await discord.give("ping", user_id=str(JAMES), unregistered=True)
         assert "switched off" in str(answer["answers"])
 
