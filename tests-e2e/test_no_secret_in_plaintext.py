@@ -132,6 +132,13 @@ class Journey:
         assert browser.get(callback).headers["location"] == "/"
         self.saw_cookies(f"a sign-in with {provider}", browser)
 
+    def message_oneself(self, browser: httpx.Client) -> None:
+        """Send a KakaoTalk message, for which notify gets the token of the user at Kakao."""
+        user_id = browser.get("/auth/me").json()["id"]
+        body = {"channel": "kakao", "to": {"user_id": user_id}, "content": {"text": "봉수"}}
+        path = f"/v1/notifications/{self.post(browser, '/v1/notifications', **body).json()['id']}"
+        wait_until(lambda: browser.get(path).json()["status"] == "delivered", 60, "the message is delivered")
+
     def sign_in_as_client(self, browser: httpx.Client) -> None:
         verifier = self.saw("verifier of the client", secrets.token_urlsafe(48))
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
@@ -180,6 +187,8 @@ def travel(stack: EmbeddedStack) -> Journey:
     for provider in PERSONAS:
         with stack.client() as browser:
             journey.sign_in_with(browser, provider)
+            if provider == "kakao":
+                journey.message_oneself(browser)
     with stack.client() as browser:
         journey.sign_in_as_client(browser)
     return journey

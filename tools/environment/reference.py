@@ -91,6 +91,7 @@ SET_BY_COMPOSE: Final = frozenset(
             "BOT_NOTIFY_URL",
             "DASHBOARD_AUTH_URL",
             "DASHBOARD_NOTIFY_URL",
+            "NOTIFY_AUTH_URL",
             "SANDBOX_DATA_DIR",
             "SANDBOX_ALLOW_REMOTE",
             "SANDBOX_SES_FEEDBACK_URL",

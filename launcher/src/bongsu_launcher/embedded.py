@@ -104,6 +104,7 @@ async def _run(composed: Composed, stop: StopSignal) -> None:
                     vault=vault,
                     settings=composed.notify,
                     stop=stop,
+                    auth=await _client(process, composed, parts[0].app),
                     registry=parts[1].app.state.metrics.registry,
                     report=process.report,
                 )

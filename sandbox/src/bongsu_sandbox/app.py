@@ -22,7 +22,9 @@ from bongsu_sandbox.faults.service import Faults
 from bongsu_sandbox.google import endpoints as google
 from bongsu_sandbox.google.app import provide_google
 from bongsu_sandbox.kakao import endpoints as kakao
+from bongsu_sandbox.kakao import talk as kakao_talk
 from bongsu_sandbox.kakao.app import provide_kakao
+from bongsu_sandbox.kakao.talk import ABILITIES as KAKAO_MESSAGE_ABILITIES
 from bongsu_sandbox.ledger import endpoints as ledger_endpoints
 from bongsu_sandbox.ledger.service import Ledger
 from bongsu_sandbox.mailbox import endpoints as mailbox_endpoints
@@ -74,7 +76,15 @@ def _create_app(settings: SandboxSettings, platform: PlatformSettings, stop: Sto
         )
     )
     account.restore(ledger.recipients_since_a_day())
-    faults = Faults({"ses": ABILITIES, **DISCORD_ABILITIES, "google": REQUEST_ABILITIES, "kakao": REQUEST_ABILITIES})
+    faults = Faults(
+        {
+            "ses": ABILITIES,
+            **DISCORD_ABILITIES,
+            "google": REQUEST_ABILITIES,
+            "kakao": REQUEST_ABILITIES,
+            "kakao_message": KAKAO_MESSAGE_ABILITIES,
+        }
+    )
     sns = Sns(settings.data_dir / "sns-key.pem", settings.ses_feedback_url or f"{platform.url}/v1/feedback/ses")
     events = SesEvents(sns, ledger, send=settings.ses_send_events)
     pages = Pages()
@@ -88,6 +98,7 @@ def _create_app(settings: SandboxSettings, platform: PlatformSettings, stop: Sto
             yield
         faults.clear()
         close_discord()
+        close_kakao()
         mailbox.close()
         ledger.close()
 
@@ -105,7 +116,7 @@ def _create_app(settings: SandboxSettings, platform: PlatformSettings, stop: Sto
     provide(app, pages, mailbox, ledger, faults, overview, ses, SesFaults(faults, stop), sns, events)
     close_discord = provide_discord(app, settings, faults, stop)
     provide_google(app, settings, faults, stop, platform.url)
-    provide_kakao(app, settings, faults, stop, platform.url)
+    close_kakao = provide_kakao(app, settings, faults, stop, platform.url)
     app.add_exception_handler(Answered, send_answer)
     for router in (
         ses_endpoints.router,
@@ -116,6 +127,7 @@ def _create_app(settings: SandboxSettings, platform: PlatformSettings, stop: Sto
         discord.router,
         google.router,
         kakao.router,
+        kakao_talk.router,
         overview_endpoints.router,
         rendering.router,
     ):

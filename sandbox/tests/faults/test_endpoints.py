@@ -27,11 +27,7 @@ class TestSetFault:
             ({"target": "smtp", "kind": "error"}, "target", "'ses'"),
             ({"target": "ses", "kind": "explode"}, "kind", "'throttle'"),
             ({"target": "ses", "kind": "huge_token"}, "kind", "ses cannot do huge_token; it can do error,"),
-            (
-                {"target": "kakao_message", "kind": "error"},
-                "target",
-                "No stand-in for kakao_message runs here; there is ses",
-            ),
+            ({"target": "kakao_message", "kind": "quota"}, "kind", "kakao_message cannot do quota"),
             ({"target": "ses", "kind": "error", "detail": "Nope"}, "detail", "Nope is no SES error"),
             ({"target": "ses", "kind": "hang", "detail": "long"}, "detail", "long"),
             ({"target": "ses", "kind": "hang", "detail": ["1"]}, "detail", "number of seconds"),

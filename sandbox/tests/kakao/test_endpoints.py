@@ -1,6 +1,6 @@
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import jwt
@@ -13,6 +13,8 @@ KAKAO = "/sandbox/kakao"
 AUTHORIZE = f"{KAKAO}/oauth/authorize"
 TOKEN = f"{KAKAO}/oauth/token"
 ME = f"{KAKAO}/v2/user/me"
+SEND = f"{KAKAO}/v2/api/talk/memo/default/send"
+MESSAGES = f"{KAKAO}/messages"
 CLIENT = {"client_id": "sandbox-kakao-rest-api-key", "client_secret": "sandbox-kakao-secret"}
 QUERY = {
     "client_id": CLIENT["client_id"],
@@ -164,3 +166,67 @@ class TestFaults:
         account = (await http.get(ME, headers=bearer(await sign_in(http)))).json()["kakao_account"]
         assert account["is_email_valid"] is None
         assert account["email"] == "minji.kim@example.com"
+
+
+class TestMessages:
+    TEXT: ClassVar = {"object_type": "text", "text": "봉수가 올랐습니다", "link": {"web_url": "https://example.com"}}
+
+    async def send(
+        self, http: httpx.AsyncClient, template: object, scope: str = "profile_nickname talk_message"
+    ) -> httpx.Response:
+        tokens = await sign_in(http, scope=scope)
+        form = {"template_object": template if isinstance(template, str) else json.dumps(template)}
+        return await http.post(SEND, data=form, headers=bearer(tokens))
+
+    async def test_message_is_listed_newest_first(self, http: httpx.AsyncClient) -> None:
+        feed = {
+            "object_type": "feed",
+            "content": {"title": "제목", "description": "설명", "link": {}},
+            "buttons": [{"title": "열기", "link": {"web_url": "https://example.com"}}],
+        }
+        for template in (self.TEXT, feed):
+            answer = await self.send(http, template)
+            assert (answer.status_code, answer.json()) == (200, {"result_code": 0})
+        items = (await http.get(MESSAGES)).json()["items"]
+        assert [item["template"]["object_type"] for item in items] == ["feed", "text"]
+        assert (items[1]["user_id"], items[1]["template"]["text"]) == (3_000_000_001, "봉수가 올랐습니다")
+        assert (await http.get(MESSAGES, params={"user_id": "1"})).json()["items"] == []
+
+    async def test_page_shows_texts_and_titles(self, http: httpx.AsyncClient) -> None:
+        headers = {"Accept": "text/html", "Accept-Language": "ko"}
+        assert "아직 메시지가 없습니다" in (await http.get(MESSAGES, headers=headers)).text
+        await self.send(http, {**self.TEXT, "text": "<b>불</b>"})
+        page = (await http.get(MESSAGES, headers=headers)).text
+        assert "&lt;b&gt;불&lt;/b&gt;" in page
+        assert "김민지" in page
+
+    async def test_token_without_the_scope_is_refused(self, http: httpx.AsyncClient) -> None:
+        answer = await self.send(http, self.TEXT, scope="profile_nickname account_email")
+        assert (answer.status_code, answer.json()["code"]) == (403, -402)
+        assert answer.json()["required_scopes"] == ["talk_message"]
+        unknown = await http.post(SEND, headers={"Authorization": "Bearer x"})
+        assert (unknown.status_code, unknown.json()["code"]) == (401, -401)
+
+    @pytest.mark.parametrize(
+        "template",
+        [
+            "{",
+            "[]",
+            {"object_type": "text", "text": "x" * 201, "link": {}},
+            {"object_type": "text", "text": "x"},
+            {"object_type": "feed", "content": {"title": "x"}},
+            {"object_type": "poem", "text": "x", "link": {}},
+        ],
+    )
+    async def test_malformed_template_is_refused(self, http: httpx.AsyncClient, template: object) -> None:
+        answer = await self.send(http, template)
+        assert (answer.status_code, answer.json()["code"]) == (400, -2)
+        assert (await http.get(MESSAGES)).json()["items"] == []
+
+    async def test_fault_of_messages_leaves_the_sign_in_alone(self, http: httpx.AsyncClient) -> None:
+        detail = {"status": "400", "code": "-532"}
+        await http.post("/sandbox/faults", json={"target": "kakao_message", "kind": "error", "detail": detail})
+        answer = await self.send(http, self.TEXT)
+        assert (answer.status_code, answer.json()["code"]) == (400, -532)
+        await http.delete("/sandbox/faults")
+        assert (await self.send(http, self.TEXT)).status_code == 200

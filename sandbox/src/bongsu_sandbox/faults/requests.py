@@ -22,7 +22,7 @@ from bongsu_sandbox.faults.schemas import Detail, Kind, Target
 from bongsu_sandbox.faults.service import CheckDetail, Fault, Faults
 
 _OPTIONS = {"route", "times", "status", "code", "message", "retry_after", "global", "seconds", "fields"}
-_NUMBERS = {"times": 1, "status": 400, "code": 0, "retry_after": 0, "seconds": 0}
+_NUMBERS = {"times": 1, "status": 400, "code": -99_999, "retry_after": 0, "seconds": 0}
 _HUGE_CHARS = 8192
 _ODD_FIELDS = {
     "expires_in": '"abc"',

@@ -39,7 +39,8 @@ def refuse(status: int, options: Mapping[str, str]) -> Response:
     return JSONResponse(body, status_code=status, headers=headers)
 
 
-def _refuse_api(status: int, code: int, message: str) -> Response:
+def refuse_api(status: int, code: int, message: str) -> Response:
+    """Return an error of Kakao's API."""
     return JSONResponse({"msg": message, "code": code}, status_code=status)
 
 
@@ -57,7 +58,7 @@ async def find_grant(request: Request, sign_in: ProvidedSignIn) -> tuple[Grant, 
     """
     found = sign_in.find_grant(request.headers.get("authorization"))
     if found is None:
-        raise Answered(_refuse_api(401, -401, "this access token does not exist"))
+        raise Answered(refuse_api(401, -401, "this access token does not exist"))
     return found
 
 
@@ -108,7 +109,7 @@ async def read_me(request: Request, sign_in: ProvidedSignIn, found: ProvidedGran
     try:
         keys = None if asked is None else [str(key) for key in json.loads(asked)]
     except (TypeError, ValueError):
-        return _refuse_api(400, -2, "property_keys must be a JSON array")
+        return refuse_api(400, -2, "property_keys must be a JSON array")
     grant, person = found
     return JSONResponse(sign_in.faults.alter("/v2/user/me", sign_in.user(person, grant.scopes, keys)))
 

@@ -27,7 +27,7 @@ class StandIn:
 STAND_INS = (
     StandIn("ses", ("ses",), "/sandbox/ses"),
     StandIn("google", ("google",), "/sandbox/google/.well-known/openid-configuration"),
-    StandIn("kakao", ("kakao",), "/sandbox/kakao"),
+    StandIn("kakao", ("kakao", "kakao_message"), "/sandbox/kakao"),
     StandIn("discord", ("discord", "gateway"), "/sandbox/discord/api/v10"),
 )
 

@@ -73,6 +73,7 @@ from bongsu_auth.oauth.discord import DiscordBackend
 from bongsu_auth.oauth.google import GoogleBackend
 from bongsu_auth.oauth.grants import Grants
 from bongsu_auth.oauth.identities import Identities
+from bongsu_auth.oauth.kakao import API as KAKAO_API
 from bongsu_auth.oauth.kakao import KakaoBackend
 from bongsu_auth.oauth.limits import AuthorizationLimit
 from bongsu_auth.oauth.service import Flows
@@ -263,7 +264,9 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         app,
         ServiceCredentials(vault),
         DiscordTokens(AccessTokens(TokenIssuer(public_url, lifetime_s=DISCORD_TOKEN_S), vault)),
-        KakaoTokens(database, backends.by_name.get(KakaoBackend.name), grants),
+        KakaoTokens(
+            database, backends.by_name.get(KakaoBackend.name), grants, api_url=settings.kakao_api_url or KAKAO_API
+        ),
     )
     provide(app, client_sign_ins, authorization_limit)
     for refused in (VerificationRefused, LinkRefused, PasswordRequired, StateRefused, StateExpired, IdTokenForged):

@@ -75,6 +75,7 @@ class TestIssue:
         assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
         [session] = stage.providers.sessions
         assert answer.json()["access_token"] == session.access_token
+        assert answer.json()["api_url"] == SETTINGS["kakao_api_url"]
         assert 0 < answer.json()["expires_in"] <= 604800
         assert stage.providers.calls[TOKEN] == 1
 

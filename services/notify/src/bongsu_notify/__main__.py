@@ -2,6 +2,8 @@
 
 import sys
 
+import httpx
+
 from bongsu.process.broker import open_broker
 from bongsu.process.database import open_database
 from bongsu.process.identity import open_identity, open_vault
@@ -43,8 +45,17 @@ async def worker(stop: StopSignal) -> None:
         database = await open_database(process, MIGRATIONS)
         broker = await open_broker(process)
         vault = await open_vault(process)
+        auth = await process.enter(
+            httpx.AsyncClient(base_url=settings.auth_url or platform.url, timeout=settings.send_timeout_s)
+        )
         app = create_worker(
-            database=database, broker=broker, vault=vault, settings=settings, stop=stop, report=process.report
+            database=database,
+            broker=broker,
+            vault=vault,
+            settings=settings,
+            stop=stop,
+            auth=auth,
+            report=process.report,
         )
         await process.serve(app)
 

@@ -41,6 +41,11 @@ class NotifySettings(Settings):
     ses_rate_factor: float = Field(
         default=0.95, gt=0, le=1, description="How much of SES's sending rate all workers together use"
     )
+    auth_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#@\s]+$",
+        description="Scheme, host and port of auth, where `/internal` answers: KakaoTalk messages need it",
+    )
     sandbox: bool = Field(default=False, description="The sandbox sends, so no account is on trial")
     lease_s: float = Field(default=60.0, ge=1, le=600, description="How long a worker holds a delivery, in seconds")
     max_attempts: int = Field(default=8, ge=1, le=50, description="Sends tried before a notification fails")

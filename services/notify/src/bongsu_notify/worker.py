@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import httpx
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from bongsu.broker import Broker, Consumer, QueueSpec
 from bongsu.contracts.queues import DELIVER_QUEUES, NOTIFY_JOBS, NOTIFY_QUEUES, USERS_CHANGED, USERS_DELETED
+from bongsu.identity.service_credentials import ServiceCredentials
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu.process.readiness import Check
@@ -17,6 +19,7 @@ from bongsu.runtime.http import create_api
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.stop import StopSignal
+from bongsu_notify.auth_client import AuthClient
 from bongsu_notify.changed_users.handlers import UserChangeHandler
 from bongsu_notify.changed_users.service import ChangedUsers
 from bongsu_notify.channels.port import Provider
@@ -42,16 +45,19 @@ async def consume(  # noqa: PLR0913 - the collaborators of the process
     vault: Vault,
     settings: NotifySettings,
     stop: StopSignal,
+    auth: httpx.AsyncClient | None = None,
     registry: CollectorRegistry | None = None,
     report: Callable[[str, Check], None] | None = None,
 ) -> AsyncIterator[None]:
     """Consume while the context is open; then finish what runs and requeue the rest.
 
+    :param auth: a client of auth, for the tokens of linked accounts; the caller closes it.
     :param registry: for the worker's metrics.
     :param report: shows in `/readyz` whether each provider is ready.
     """
     database_retry = DatabaseRetry(stop, registry)
-    channels = create_channels(settings, broker)
+    auth_client = AuthClient(auth, ServiceCredentials(vault)) if auth is not None else None
+    channels = create_channels(settings, broker, auth_client)
     providers: dict[str, Provider[Any]] = {name: channel.create_provider() for name, channel in channels.items()}
     handler = DeliveryHandler(
         database=database,
@@ -112,6 +118,7 @@ def create_worker(  # noqa: PLR0913 - the collaborators of the process
     vault: Vault,
     settings: NotifySettings,
     stop: StopSignal,
+    auth: httpx.AsyncClient | None = None,
     report: Callable[[str, Check], None] | None = None,
 ) -> FastAPI:
     """Build the worker as a process of its own: it consumes while the app's lifespan is open."""
@@ -125,6 +132,7 @@ def create_worker(  # noqa: PLR0913 - the collaborators of the process
             vault=vault,
             settings=settings,
             stop=stop,
+            auth=auth,
             registry=metrics.registry,
             report=report,
         ):

@@ -22,4 +22,5 @@ class KakaoTokenOut(BaseModel):
     """An access token of the linked user at Kakao."""
 
     access_token: str
+    api_url: str = Field(description="Where the token works: Kakao's API, or a stand-in's")
     expires_in: int | None = Field(description="Lifetime of the token, seconds; null if Kakao does not say")

@@ -30,12 +30,14 @@ class KakaoTokens:
     """Issues tokens, and records each in the audit log. Its methods open their own units of work.
 
     :param kakao: None if it is not configured.
+    :param api_url: of Kakao's API, for notify.
     """
 
-    def __init__(self, database: Database, kakao: Provider | None, grants: Grants) -> None:
+    def __init__(self, database: Database, kakao: Provider | None, grants: Grants, *, api_url: str) -> None:
         self._database = database
         self._kakao = kakao
         self._grants = grants
+        self._api_url = api_url
 
     async def issue(self, wanted: KakaoTokenIn) -> KakaoTokenOut:
         """Return a user's token, renewed if it is due.
@@ -70,10 +72,9 @@ class KakaoTokens:
             raise Unavailable(
                 "Kakao does not answer. Try again later.", code="kakao_unavailable", retry_after_s=wait_s or WAIT_S
             ) from failure
-        if expires_at is None:
-            return KakaoTokenOut(access_token=token, expires_in=None)
+        left_s = (expires_at - datetime.now(UTC)).total_seconds() if expires_at is not None else None
         return KakaoTokenOut(
-            access_token=token, expires_in=max(0, int((expires_at - datetime.now(UTC)).total_seconds()))
+            access_token=token, api_url=self._api_url, expires_in=max(0, int(left_s)) if left_s is not None else None
         )
 
     async def _record(self, user: User | None, wanted: KakaoTokenIn, refusal: str | None = None) -> None:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from bongsu.broker import Broker
 from bongsu.identity.models import User
 from bongsu.identity.vault import Vault
+from bongsu_notify.auth_client import AuthClient
 from bongsu_notify.channels.port import Outgoing, Provider, Refused
 from bongsu_notify.notifications.models import Notification
 from bongsu_notify.notifications.principal import Principal
@@ -26,14 +27,19 @@ class Content:
 
 
 class Channel(ABC, Generic[Request]):
-    """One way to reach a person. The API uses it without `open`ing a provider, so provider clients load lazily."""
+    """One way to reach a person. The API uses it without `open`ing a provider, so provider clients load lazily.
+
+    :param broker: by which channels reach the bot.
+    :param auth: where providers get the tokens of linked accounts; None in the API.
+    """
 
     name: ClassVar[str]
     request: ClassVar[type[NotificationIn]]
 
-    def __init__(self, settings: NotifySettings, broker: Broker | None = None) -> None:
+    def __init__(self, settings: NotifySettings, broker: Broker | None = None, auth: AuthClient | None = None) -> None:
         self.settings = settings
         self.broker = broker
+        self.auth = auth
 
     @abstractmethod
     def check(self, request: Request) -> None:

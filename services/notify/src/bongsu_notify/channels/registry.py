@@ -6,25 +6,26 @@ from typing import Annotated, Any, Final, Literal, Union
 from pydantic import PlainValidator, create_model
 
 from bongsu.broker import Broker
+from bongsu_notify.auth_client import AuthClient
 from bongsu_notify.channels.channel import Channel
 from bongsu_notify.channels.discord.channel import DiscordChannel
 from bongsu_notify.channels.email.channel import EmailChannel
+from bongsu_notify.channels.kakao.channel import KakaoChannel
 from bongsu_notify.notifications.schemas import NotificationIn
 from bongsu_notify.settings import NotifySettings
 
-CHANNELS: Final[tuple[type[Channel[Any]], ...]] = (EmailChannel, DiscordChannel)
+CHANNELS: Final[tuple[type[Channel[Any]], ...]] = (EmailChannel, DiscordChannel, KakaoChannel)
 
 _REQUESTS: Final = {channel.name: channel.request for channel in CHANNELS}
 _Name: Any = Literal[*_REQUESTS]
 _Tag = create_model("NotificationIn", channel=(_Name, ...))
 
 
-def create_channels(settings: NotifySettings, broker: Broker | None = None) -> Mapping[str, Channel[Any]]:
-    """The channels by name.
-
-    :param broker: by which channels reach the bot.
-    """
-    return {channel.name: channel(settings, broker) for channel in CHANNELS}
+def create_channels(
+    settings: NotifySettings, broker: Broker | None = None, auth: AuthClient | None = None
+) -> Mapping[str, Channel[Any]]:
+    """The channels by name; the parameters are those of `Channel`."""
+    return {channel.name: channel(settings, broker, auth) for channel in CHANNELS}
 
 
 def _validate(value: object) -> NotificationIn:

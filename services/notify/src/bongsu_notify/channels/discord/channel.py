@@ -8,6 +8,7 @@ from uuid import UUID
 from bongsu.broker import Broker
 from bongsu.identity.models import User
 from bongsu.identity.vault import Vault
+from bongsu_notify.auth_client import AuthClient
 from bongsu_notify.channels.channel import Channel, Content
 from bongsu_notify.channels.discord.authority import Authority
 from bongsu_notify.channels.discord.message import GUILD, SUBSCRIPTION, DiscordMessage
@@ -30,8 +31,8 @@ class DiscordChannel(Channel[DiscordNotificationIn]):
     name = "discord"
     request = DiscordNotificationIn
 
-    def __init__(self, settings: NotifySettings, broker: Broker | None = None) -> None:
-        super().__init__(settings, broker)
+    def __init__(self, settings: NotifySettings, broker: Broker | None = None, auth: AuthClient | None = None) -> None:
+        super().__init__(settings, broker, auth)
         self._authority = Authority(broker)
 
     def check(self, request: DiscordNotificationIn) -> None:

@@ -11,13 +11,12 @@ from bongsu.broker import Broker, BrokerError, RpcError, Unroutable
 from bongsu.broker.requests import ask
 from bongsu.contracts.queues import BOT_MESSAGES
 from bongsu.contracts.rpc import SendMessageRequest
-from bongsu.identity.models import User
-from bongsu.identity.scopes import Permission, Role
 from bongsu.mixins import MixinError
 from bongsu.runtime.logging import get_logger
 from bongsu_notify.channels.discord.message import DiscordMessage
 from bongsu_notify.channels.discord.relaying import relay
 from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, TryLater
+from bongsu_notify.channels.recipients import may_message
 from bongsu_notify.settings import NotifySettings
 from bongsu_notify.subscriptions.models import Subscription
 
@@ -77,7 +76,7 @@ class DiscordProvider:
     async def _send(self, message: DiscordMessage) -> Outcome:
         if message.topic is not None:
             return await relay(message.row, message.topic, message.content)
-        if message.to_user_id not in (None, message.row.user_id) and not await _may_message_anyone(message.row.user_id):
+        if message.to_user_id is not None and not await may_message(message.row.user_id, message.to_user_id):
             return Refused("forbidden", "Only staff may send direct messages to other users")
         guild_id = message.guild_id
         if message.subscription_id is not None:
@@ -105,12 +104,6 @@ class DiscordProvider:
 
     async def close(self) -> None:
         """Nothing to close."""
-
-
-async def _may_message_anyone(user_id: UUID | None) -> bool:
-    """Whether a user has the permission now: it was checked when the notification was accepted."""
-    user = await User.get_or_none(user_id) if user_id is not None else None
-    return user is not None and user.is_active and Permission.INBOX_WRITE_ANY in Role(user.role).permissions
 
 
 def _build(message: DiscordMessage, guild_id: int | None) -> SendMessageRequest:

@@ -1,0 +1,1 @@
+"""Messages to a user's own KakaoTalk, with the user's own token."""
