@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.infrastructure.servers",
     "tests.infrastructure.templates",
     "tests.infrastructure.routes",
+    "tests.infrastructure.threads",
     "tests.fake",
 ]
 

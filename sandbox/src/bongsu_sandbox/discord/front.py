@@ -108,7 +108,7 @@ def _without_version(path: str) -> str:
 ProvidedFront = Annotated[Front, Provided(Front)]
 
 
-def require_bot(request: Request, front: ProvidedFront) -> None:
+async def require_bot(request: Request, front: ProvidedFront) -> None:
     """Require the bot's token.
 
     :raises DiscordError: another token, or none.
@@ -117,7 +117,7 @@ def require_bot(request: Request, front: ProvidedFront) -> None:
         raise unauthorised()
 
 
-def require_application(application_id: str, front: ProvidedFront) -> None:
+async def require_application(application_id: str, front: ProvidedFront) -> None:
     """Require the application's ID in the path of a webhook.
 
     :raises DiscordError: another application.

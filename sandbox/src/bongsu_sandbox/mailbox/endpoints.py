@@ -30,7 +30,7 @@ router = APIRouter(prefix=PREFIX, tags=["mailbox"])
 ProvidedMailbox = Annotated[Mailbox, Provided(Mailbox)]
 
 
-def _find(mail_id: str, mailbox: ProvidedMailbox) -> Mail:
+async def _find(mail_id: str, mailbox: ProvidedMailbox) -> Mail:
     mail = mailbox.get(mail_id)
     if mail is None:
         raise NotFound("Mail not found; it may have been deleted")

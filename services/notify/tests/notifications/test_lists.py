@@ -49,7 +49,8 @@ def reads(many_rows: Database) -> Iterator[Reads]:
     is_sqlite = many_rows.engine.dialect.name == "sqlite"
 
     def is_query(statement: str) -> bool:
-        return statement.startswith(("SELECT n", "SELECT count")) and "FROM notifications" in statement
+        is_of_rows = statement.startswith("SELECT n") or "UNION ALL" in statement
+        return statement.startswith("SELECT") and is_of_rows and "FROM notifications" in statement
 
     def before(
         connection: Connection, _cursor: object, statement: str, parameters: tuple[object, ...], *_rest: object
@@ -208,8 +209,9 @@ class TestCounts:
         assert not any(past.counts.values())
 
     @pytest.mark.usefixtures("many_rows")
-    async def test_counts_read_a_bounded_number_of_rows(self, reads: Reads) -> None:
+    async def test_counts_read_a_bounded_number_of_rows_in_one_statement(self, reads: Reads) -> None:
         service = NotificationLists(count_limit=20)
         counts = (await service.count_statuses(Principal("user", USER), Period())).counts
         assert (counts["failed"], counts["sent"]) == (20, 0)
-        assert max(reads.rows, default=0) <= 45
+        assert len(reads.rows or reads.ranges) == 1
+        assert max(reads.rows, default=0) <= 80

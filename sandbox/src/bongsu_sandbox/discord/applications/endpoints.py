@@ -32,7 +32,7 @@ COMMANDS = "/applications/{application_id}/commands"
 GUILD_COMMANDS = "/applications/{application_id}/guilds/{guild_id}/commands"
 
 
-def _find_scope(commands: ProvidedCommands, application_id: str, guild_id: str | None = None) -> Scope:
+async def _find_scope(commands: ProvidedCommands, application_id: str, guild_id: str | None = None) -> Scope:
     """Find the commands of all guilds, or of one."""
     return commands.find_scope(application_id, guild_id)
 

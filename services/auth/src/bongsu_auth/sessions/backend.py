@@ -52,7 +52,7 @@ class CookieBackend(SessionBackend):
         return await self.transport.get_logout_response(strategy.cookies)
 
 
-def get_user_manager(request: Request) -> UserManager:
+async def get_user_manager(request: Request) -> UserManager:  # not `def`: FastAPI would run it in a thread
     """Return the app's manager."""
     return find(request.app, UserManager)
 

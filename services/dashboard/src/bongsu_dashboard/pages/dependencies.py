@@ -25,12 +25,17 @@ CONFIRMED_FOR_S: Final = 8 * 60
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def render(request: Request) -> Render:
-    """Return the renderer of this request."""
+def render_of(request: Request) -> Render:
+    """Return the renderer of a request."""
     existing: Render | None = getattr(request.state, "render", None)
     if existing is None:
         existing = request.state.render = Render(request, find(request.app, Pages))
     return existing
+
+
+async def render(request: Request) -> Render:  # not `def`: FastAPI would run it in a thread
+    """Return the renderer of this request."""
+    return render_of(request)
 
 
 Rendering = Annotated[Render, Depends(render)]

@@ -21,8 +21,7 @@ from bongsu_dashboard.errors import ConfirmationRequired, StaleForm, Verificatio
 from bongsu_dashboard.forms.refusals import FormRefused, UnsupportedForm
 from bongsu_dashboard.pages.addresses import with_next
 from bongsu_dashboard.pages.cookies import MAX_RENEWALS, RENEWING_S
-from bongsu_dashboard.pages.dependencies import SAFE_METHODS, current_user
-from bongsu_dashboard.pages.dependencies import render as render_of
+from bongsu_dashboard.pages.dependencies import SAFE_METHODS, current_user, render_of
 from bongsu_dashboard.pages.rendering import PAGE_HEADERS, Render
 
 log = get_logger(__name__)
