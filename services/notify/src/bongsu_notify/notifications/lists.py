@@ -132,6 +132,7 @@ class NotificationLists:
         if statement is None:
             statement = self._counting[frozenset(given)] = self._count_each(given)
         async with Notification.database().session() as session:
+            # SQL of its own, as the mixins have no UNION.
             found = (await session.execute(statement, {"now": python_now(), **given})).all()
         return StatusCounts(
             counts={status: count for status, count, _, _ in found},
@@ -142,15 +143,16 @@ class NotificationLists:
     def _count_each(self, given: Collection[str]) -> CompoundSelect[*tuple[Any, ...]]:
         """One statement for all statuses, with a parameter for each of the given conditions.
 
-        SQL of its own, because the mixins have no UNION. Its parts take longer to build than to run.
+        It takes longer to build than to run, so it is built once.
         """
         return union_all(*(self._count_one(status, given) for status in STATUSES))
 
     def _count_one(self, status: Status, given: Collection[str]) -> Select[*tuple[Any, ...]]:
         """The status, its count, how many of these are scheduled, and when the oldest of the others was due."""
+        dialect = Notification.database().dialect_name
         wanted: dict[str, object] = {"user_id": bindparam("user_id")} if "user_id" in given else {}
         bounds: dict[str, object] = {name: bindparam(name) for name in given if name != "user_id"}
-        rows = Notification.filter_by(**in_range({**wanted, "status": status}), **bounds)
+        rows = Notification.filter_by(**in_range({**wanted, "status": status}, dialect), **bounds)
         # From the oldest on: the limit may leave out the newest only.
         limited = rows.order_by(*wanted, "status", "id").limit(self.count_limit).statement
         if status not in UNFINISHED:
@@ -178,16 +180,17 @@ class NotificationLists:
         if not principal.sees_all:
             wanted["user_id"] = principal.user_id
             index.insert(0, "user_id")
-        rows = Notification.filter_by(**in_range(wanted), **period.conditions(after))
+        dialect = Notification.database().dialect_name
+        rows = Notification.filter_by(**in_range(wanted, dialect), **period.conditions(after))
         return rows.order_by(*(f"-{name}" for name in (*index, "id")))
 
 
-def in_range(values: Mapping[str, object]) -> dict[str, object]:
+def in_range(values: Mapping[str, object], dialect: str) -> dict[str, object]:
     """Conditions that columns have these values, so that a condition on `id` is part of the range that is read.
 
     For an equality MariaDB prefers `ref` access to that range: it reads every row with these values, and filters.
     """
-    if Notification.database().engine.dialect.name == "sqlite":
+    if dialect == "sqlite":
         return {**values}
     return {f"{name}__{test}": value for name, value in values.items() for test in ("ge", "le")}
 
