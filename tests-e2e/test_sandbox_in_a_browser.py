@@ -16,7 +16,14 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 GUILD, MEMBER = 300000000006422528, 200000000000000002
 """A guild of the sandbox with the bot, and a member of it."""
 DIRECT = f"/sandbox/discord?channel={MEMBER | 1 << 62}"
-PAGES = ["/sandbox/", "/sandbox/mailbox", "/sandbox/ledger", f"/sandbox/discord?channel={GUILD + 11}", DIRECT]
+PAGES = [
+    "/sandbox/",
+    "/sandbox/mailbox",
+    "/sandbox/ledger",
+    f"/sandbox/discord?channel={GUILD + 11}",
+    DIRECT,
+    "/sandbox/kakao/messages",
+]
 LOOKS: list[tuple[Literal["light", "dark"], int, str]] = [("light", 1280, "ko-KR"), ("dark", 320, "en-US")]
 
 

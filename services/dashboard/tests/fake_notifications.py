@@ -208,6 +208,19 @@ class FakeNotifications:
         self.messages.append((recipient, text))
         return made
 
+    async def send_kakao(
+        self, browser: Browser, *, user_id: UUID, content: Mapping[str, str], key: str
+    ) -> Notification:
+        del browser
+        self._up()
+        if (known := self.keys.get(key)) is not None:
+            return known
+        made = a_notification(None, "queued", minutes=0, channel="kakao", to={"user_id": str(user_id)})
+        self.keys[key] = made
+        self.items.insert(0, made)
+        self.contents.append(content)
+        return made
+
     async def send_email(self, browser: Browser, *, email: str, content: Mapping[str, str], key: str) -> Notification:
         del browser
         subject = content["subject"]

@@ -58,6 +58,7 @@ def pages_of(stage: Stage) -> Mapping[str, str]:
         "notification-cancel": f"/notifications/{items[0].id}/cancel",
         "send": "/notifications/new",
         "send-discord": "/notifications/new#discord",
+        "send-kakao": "/notifications/new#kakao",
         "keys": "/keys",
         "key": f"/keys/{KEY}",
         "key-new": "/keys/new",

@@ -60,6 +60,7 @@ OF_USERS = [
     "/notifications?q=nothing+like+it",
     "/notifications/new",
     "/notifications/new#discord",
+    "/notifications/new#kakao",
     "/keys",
     "/keys/new",
     f"/keys/{KEY}",

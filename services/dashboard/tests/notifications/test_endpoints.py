@@ -252,3 +252,38 @@ class TestDiscordMessage:
         assert answer.status_code == 403
         assert 'id="e-to"' in answer.text
         assert "봉수가 올랐습니다" in answer.text
+
+
+class TestKakaoMessage:
+    FIELDS: ClassVar[dict[str, str | list[str]]] = {
+        "text": "봉수가 올랐습니다",
+        "link": "https://example.com/a",
+        "attempt": "a" * 24,
+    }
+
+    async def test_message_goes_to_the_user_once(self) -> None:
+        stage = Stage()
+        browser = stage.mina()
+        page = await browser.get("/notifications/new?channel=kakao")
+        assert 'action="/notifications/kakao"' in page.text
+        assert 'data-open="kakao"' in page.text
+        answers = [await browser.post("/notifications/kakao", self.FIELDS) for _ in range(2)]
+        address = f"/notifications/{stage.notifications.items[0].id}"
+        assert [(one.status_code, one.headers["location"]) for one in answers] == [(303, address)] * 2
+        assert stage.notifications.items[0].recipient == str(stage.accounts.users[MINA].id)
+        assert stage.notifications.contents == [{"text": "봉수가 올랐습니다", "link": "https://example.com/a"}]
+
+    @pytest.mark.parametrize(
+        ("wrong", "field"),
+        [({"text": " "}, "talk-text"), ({"text": "가" * 201}, "talk-text"), ({"link": "javascript:x"}, "talk-link")],
+        ids=["blank", "long", "script"],
+    )
+    async def test_bad_form_names_its_field_and_keeps_the_rest(self, wrong: dict[str, str], field: str) -> None:
+        stage = Stage()
+        browser = stage.mina()
+        await browser.get("/notifications/new?channel=kakao")
+        answer = await browser.post("/notifications/kakao", {**self.FIELDS, **wrong})
+        assert answer.status_code == 422
+        assert f'id="e-{field}"' in answer.text
+        assert 'data-open="kakao"' in answer.text
+        assert stage.notifications.contents == []

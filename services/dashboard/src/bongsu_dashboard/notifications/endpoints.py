@@ -1,7 +1,7 @@
 """`/notifications`: the list, one notification, and the form that sends a test."""
 
 import secrets
-from typing import Annotated, Literal
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -12,7 +12,7 @@ from bongsu.runtime.errors import Conflict
 from bongsu_dashboard.forms import Draft, Form, FormError, HxDraft, HxForm
 from bongsu_dashboard.notifications.export import write_csv
 from bongsu_dashboard.notifications.filters import CHANNELS, GROUPS, Filters
-from bongsu_dashboard.notifications.schemas import MessageForm, SelectedForm, SendForm
+from bongsu_dashboard.notifications.schemas import KakaoForm, MessageForm, SelectedForm, SendForm
 from bongsu_dashboard.notifications.service import Notifications
 from bongsu_dashboard.pages.csv_files import download
 from bongsu_dashboard.pages.dependencies import Rendering, SignedIn
@@ -22,6 +22,8 @@ from bongsu_dashboard.pages.rendering import PAGE_HEADERS, Render
 
 router = APIRouter(prefix="/notifications", include_in_schema=False)
 
+FORMS: Final = {"email": "_send_form", "discord": "_message_form", "kakao": "_kakao_form"}
+"""The template of each channel's form."""
 Id = Annotated[UUID, Path()]
 NotificationsService = Annotated[Notifications, Provided(Notifications)]
 
@@ -104,9 +106,9 @@ async def show_send_form(
     source: Annotated[UUID | None, Query(alias="from")] = None,
     channel: str = "email",
 ) -> Response:
-    """The forms of both channels, with that of `channel` open; the mail is that of `from` where it is given."""
+    """The forms of all channels, with that of `channel` open; the mail is that of `from` where it is given."""
     values = await notifications.load_draft(render.browser, source) if source else {}
-    return _compose_page(render, mail=Draft(values=values), channel="discord" if channel == "discord" else "email")
+    return _compose_page(render, mail=Draft(values=values), channel=channel if channel in FORMS else "email")
 
 
 @router.post("")
@@ -131,24 +133,38 @@ async def send_message(
     return render.redirect(f"/notifications/{made.id}", flash="ok.sent")
 
 
+@router.post("/kakao")
+async def send_kakao(
+    render: Rendering, user: SignedIn, notifications: NotificationsService, form: HxDraft[KakaoForm]
+) -> Response:
+    try:
+        made = await notifications.send_kakao(render.browser, user.id, form.accept())
+    except FormError as error:
+        return _compose_page(render, talk=form.refused_by(error), channel="kakao", status=status_of(error))
+    return render.redirect(f"/notifications/{made.id}", flash="ok.sent")
+
+
 def _compose_page(
     render: Render,
     *,
     mail: Draft[SendForm] | None = None,
     message: Draft[MessageForm] | None = None,
-    channel: Literal["email", "discord"] = "email",
+    talk: Draft[KakaoForm] | None = None,
+    channel: str = "email",
     status: int = 200,
 ) -> Response:
-    mail, message = mail or Draft(), message or Draft()
+    mail, message, talk = mail or Draft(), message or Draft(), talk or Draft()
     return render(
         "notifications/new.html",
-        fragment=f"notifications/{'_message_form' if channel == 'discord' else '_send_form'}.html",
+        fragment=f"notifications/{FORMS[channel]}.html",
         status=status,
         channel=channel,
         mail=mail,
         message=message,
+        talk=talk,
         mail_attempt=mail.value("attempt") or secrets.token_urlsafe(24),
         message_attempt=message.value("attempt") or secrets.token_urlsafe(24),
+        talk_attempt=talk.value("attempt") or secrets.token_urlsafe(24),
     )
 
 

@@ -24,7 +24,7 @@ GROUPS: Final[dict[str, tuple[Status, ...]]] = {
 LAST_DAY: Final = "24h"
 WINDOW: Final = timedelta(hours=24)
 """What the figures of the first page count."""
-CHANNELS: Final = ("email", "discord")
+CHANNELS: Final = ("email", "discord", "kakao")
 MAX_SEARCH: Final = 200
 
 

@@ -73,6 +73,11 @@ class HttpNotifyClient:
     async def send_message(self, browser: Browser, *, to: Mapping[str, str], text: str, key: str) -> Notification:
         return await self._send(browser, "discord", {**to}, {"text": text}, key)
 
+    async def send_kakao(
+        self, browser: Browser, *, user_id: UUID, content: Mapping[str, str], key: str
+    ) -> Notification:
+        return await self._send(browser, "kakao", {"user_id": str(user_id)}, {**content}, key)
+
     async def send_email(self, browser: Browser, *, email: str, content: Mapping[str, str], key: str) -> Notification:
         return await self._send(browser, "email", {"email": email}, {**content}, key)
 

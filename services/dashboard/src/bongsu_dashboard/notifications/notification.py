@@ -37,6 +37,10 @@ CAUSES: Final = frozenset(
         "template_fault",
         "render_failed",
         "variables_unreadable",
+        "kakao_not_linked",
+        "kakao_consent_missing",
+        "kakao_relink_needed",
+        "kakao_refused",
     }
 )
 """The error codes that the catalogue explains."""

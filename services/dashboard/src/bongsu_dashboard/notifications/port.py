@@ -86,6 +86,15 @@ class NotifyClient(Protocol):
         :raises Invalid: `errors` names the fields.
         """
 
+    async def send_kakao(
+        self, browser: Browser, *, user_id: UUID, content: Mapping[str, str], key: str
+    ) -> Notification:
+        """Send a message to the KakaoTalk of a user (the user's own); the same `key` sends once.
+
+        :param content: `text`, and `link` or not.
+        :raises Invalid: `errors` names the fields.
+        """
+
     async def send_email(self, browser: Browser, *, email: str, content: Mapping[str, str], key: str) -> Notification:
         """Send a mail; the same `key` sends once.
 

@@ -1,5 +1,6 @@
 """The forms about notifications."""
 
+import re
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from bongsu.identity.emails import normalise_email
 from bongsu_dashboard.forms import Attempt, Form
 
 MAX_BODY: Final = 100_000
+WEB_ADDRESS: Final = re.compile(r"https?://[^\s]+")
 
 
 def _is_needed_without_html(text: str, others: ValidationInfo) -> str:
@@ -40,6 +42,12 @@ class SendForm(Form):
         return {name: part for name, part in parts.items() if part}
 
 
+def _is_web_address(link: str) -> str:
+    if link and not WEB_ADDRESS.fullmatch(link):
+        raise PydanticCustomError("web_address", "must start with https:// or http://")
+    return link
+
+
 def _is_needed_for_topic(topic: str, others: ValidationInfo) -> str:
     if not topic and others.data.get("to") == "topic":
         raise PydanticCustomError("missing", "needed for a topic")
@@ -55,6 +63,21 @@ class MessageForm(Form):
     ] = Field(default="", validate_default=True)
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
     attempt: Attempt
+
+
+class KakaoForm(Form):
+    """A KakaoTalk message to the user."""
+
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    link: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2048), AfterValidator(_is_web_address)] = (
+        ""
+    )
+    attempt: Attempt
+
+    @property
+    def content(self) -> dict[str, str]:
+        """The text, and the link where there is one."""
+        return {"text": self.text} | ({"link": self.link} if self.link else {})
 
 
 class SelectedForm(Form):

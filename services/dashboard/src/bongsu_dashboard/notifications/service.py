@@ -17,7 +17,7 @@ from bongsu_dashboard.forms import FieldsRefused
 from bongsu_dashboard.notifications.filters import WINDOW, Filters
 from bongsu_dashboard.notifications.notification import Notification, Page
 from bongsu_dashboard.notifications.port import NotifyClient
-from bongsu_dashboard.notifications.schemas import MessageForm, SendForm
+from bongsu_dashboard.notifications.schemas import KakaoForm, MessageForm, SendForm
 
 PAGE_SIZE: Final = 50
 EXPORT_PAGE_SIZE: Final = 200
@@ -117,6 +117,16 @@ class Notifications:
             return await self.notify.send_message(browser, to=to, text=form.text, key=form.attempt)
         except Forbidden as error:
             raise (DiscordNotLinked() if error.code == "not_linked" else RecipientRefused()) from error
+        except Invalid as error:
+            raise (SentBefore() if error.code == "idempotency_mismatch" else FieldsRefused(error)) from error
+
+    async def send_kakao(self, browser: Browser, user_id: UUID, form: KakaoForm) -> Notification:
+        """Send a KakaoTalk message to the user.
+
+        :raises FormError: notify refuses it.
+        """
+        try:
+            return await self.notify.send_kakao(browser, user_id=user_id, content=form.content, key=form.attempt)
         except Invalid as error:
             raise (SentBefore() if error.code == "idempotency_mismatch" else FieldsRefused(error)) from error
 

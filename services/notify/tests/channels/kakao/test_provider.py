@@ -117,8 +117,8 @@ class TestSend:
         ("code", "outcome", "name", "spends_attempt"),
         [
             (-402, Refused, "kakao_consent_missing", None),
-            (-2, Refused, "provider_refused", None),
-            (-501, Refused, "provider_refused", None),
+            (-2, Refused, "kakao_refused", None),
+            (-501, Refused, "kakao_refused", None),
             (-1, TryLater, "provider_error", True),
             (-9798, TryLater, "provider_error", True),
             (-10, TryLater, "provider_quota", False),

@@ -56,7 +56,7 @@ def read_answer(response: httpx.Response, message_id: str) -> Outcome:  # noqa: 
     if response.is_server_error:
         # A gateway lost the answer: Kakao may have sent the message.
         return OutcomeUnknown(text)
-    return Refused("provider_refused", text)
+    return Refused("kakao_refused", text)
 
 
 def _parse(response: httpx.Response) -> _Answer:
