@@ -260,6 +260,63 @@ class TestQueryUpdate:
         counts = await Author.exclude(name="waiting").count_by("name")
         assert counts == {f"claimed by {who}": count for who, count in enumerate(claimed) if count}
 
+    @pytest.mark.parametrize("end", ["update", "delete"])
+    @pytest.mark.parametrize("picked", ["by key", "by unindexed order", "over a relation", "over both"])
+    async def test_workers_who_claim_a_few_rows_each_get_their_share(self, db: Database, end: str, picked: str) -> None:
+        author = await Author.create(email="kim", name="kim", age=1)
+        await Book.bulk_create(
+            [{"title": f"{number}", "text": "waiting", "author_id": author.id} for number in range(50)]
+        )
+        over_relation = Book.filter_by(text="waiting", author__name="kim")
+        rows = {
+            "by key": Book.filter_by(text="waiting").order_by("id"),
+            "by unindexed order": Book.filter_by(text="waiting").order_by("price", "-title"),
+            "over a relation": over_relation.order_by("id"),
+            "over both": over_relation.order_by("author.name", "-title"),
+        }[picked].limit(5)
+        counts: list[int] = []
+
+        async def claim(who: int) -> None:
+            async with db.unit():
+                counts.append(await (rows.update(text=f"claimed by {who}") if end == "update" else rows.delete()))
+
+        await asyncio.gather(*(claim(who) for who in range(10)))
+        assert counts == [5] * 10
+        assert await Book.filter_by(text="waiting").count() == 0
+
+    async def test_bounded_update_follows_its_order_and_offset(self) -> None:
+        await Author.bulk_create([{"email": str(number), "age": number} for number in range(20)])
+        rows = Author.filter_by(age__lt=15).order_by("-age")
+        assert await rows.offset(2).limit(3).update(name="x") == 3
+        assert await Author.filter_by(name="x").order_by("age").pluck("age") == [10, 11, 12]
+        assert await rows.offset(13).limit(5).update(name="y") == 2
+        assert await rows.offset(14).update(name="z") == 1
+        assert await rows.limit(0).update(name="none") == 0
+        assert await Author.filter_by(name__in=["y", "z"]).order_by("age").values_list("age", "name") == [
+            (0, "z"),
+            (1, "y"),
+        ]
+
+    async def test_bounded_update_leaves_rows_that_another_unit_has_locked(self, db: Database) -> None:
+        if db.engine.dialect.name == "sqlite":
+            pytest.skip("a unit that writes is alone")
+        await Author.bulk_create([{"email": str(number), "age": number} for number in range(6)])
+        claimed = asyncio.Event()
+        done = asyncio.Event()
+
+        async def hold() -> None:
+            async with db.unit():
+                assert await Author.filter_by(age__ge=0).order_by("age").limit(2).update(name="first") == 2
+                claimed.set()
+                await done.wait()
+
+        holding = asyncio.ensure_future(hold())
+        await claimed.wait()
+        assert await Author.filter_by(name=None).order_by("age").limit(3).update(name="second") == 3
+        done.set()
+        await holding
+        assert await Author.order_by("age").pluck("name") == ["first"] * 2 + ["second"] * 3 + [None]
+
     async def test_a_filter_over_a_relation_to_the_same_table_works(self) -> None:
         mentor = await Author.create(email="a")
         await Author.create(email="b", mentor=mentor)

@@ -71,6 +71,37 @@ class TestJoined:
         await made[0].update(lang="d")
         assert await Engineer.query().pluck("lang") == ["d"]
 
+    async def test_bulk_updated_objects_are_as_their_rows_are(self) -> None:
+        engineers = [await Engineer.create(name=name, lang="c") for name in "ab"]
+        for lang in ("d", "e"):
+            for engineer in engineers:
+                engineer.lang = lang
+            assert await Engineer.bulk_update(engineers) == 2
+        assert [each.to_dict() for each in engineers] == [
+            each.to_dict() for each in await Engineer.order_by("name").all()
+        ]
+
+    async def test_bulk_update_of_a_stale_object_writes_nothing(self) -> None:
+        engineer = await Engineer.create(name="a", lang="c")
+        await (await Engineer.get(engineer.id)).update(name="b")
+        engineer.lang = "d"
+        with pytest.raises(StaleVersion):
+            await Engineer.bulk_update([engineer])
+        assert await Engineer.query().values_list("name", "lang") == [("b", "c")]
+
+    async def test_bounded_writes_are_about_the_first_rows(self) -> None:
+        await Engineer.bulk_create([{"name": name, "lang": "c"} for name in "abcd"])
+        rows = Engineer.filter_by(lang="c").order_by("-name").limit(2)
+        assert await rows.update(lang="d", name="x") == 2
+        assert await Engineer.order_by("name").values_list("name", "lang") == [
+            ("a", "c"),
+            ("b", "c"),
+            ("x", "d"),
+            ("x", "d"),
+        ]
+        assert await rows.delete() == 2
+        assert await Worker.query().pluck("name") == ["x", "x"]
+
     async def test_bulk_update_of_the_parent_refuses_what_only_a_subclass_has(self) -> None:
         engineer = await Engineer.create(name="a", lang="c")
         engineer.fill(name="b", lang="d")

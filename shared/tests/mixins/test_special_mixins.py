@@ -81,6 +81,62 @@ class TestVersion:
         with pytest.raises(StaleVersion):
             await counter.update(value=2)
 
+    async def test_bulk_update_of_a_stale_object_is_an_error_and_writes_nothing(self) -> None:
+        fresh, stale = await Counter.create(label="fresh"), await Counter.create(label="stale")
+        await (await Counter.get(stale.id)).update(value=1)
+        for counter in (fresh, stale):
+            counter.value = 2
+        with pytest.raises(StaleVersion, match="read it again"):
+            await Counter.bulk_update([fresh, stale])
+        assert await Counter.order_by("label").values_list("value", "version") == [(0, 1), (1, 2)]
+        await fresh.save()
+        assert await Counter.order_by("label").values_list("value", "version") == [(2, 2), (1, 2)]
+
+    async def test_bulk_update_of_a_stale_object_leaves_the_rest_of_its_unit(self, db: Database) -> None:
+        stale = await Counter.create(label="stale")
+        await (await Counter.get(stale.id)).update(value=1)
+        stale.value = 2
+        async with db.unit():
+            await Counter.create(label="kept")
+            with pytest.raises(StaleVersion):
+                await Counter.bulk_update([{"label": "kept", "value": 3}], by="label", value__lt=0) or (
+                    await Counter.bulk_update([stale], by="label")
+                )
+        assert await Counter.order_by("label").pluck("value") == [0, 1]
+
+    async def test_bulk_update_of_an_object_whose_row_is_gone_is_an_error(self) -> None:
+        counter = await Counter.create(label="x")
+        await Counter.filter_by(id=counter.id).delete()
+        counter.value = 2
+        with pytest.raises(StaleVersion, match="changed or deleted"):
+            await Counter.bulk_update([counter])
+
+    async def test_bulk_update_of_objects_can_be_repeated(self) -> None:
+        counters = [await Counter.create(label=label) for label in "ab"]
+        for value in (1, 2):
+            for counter in counters:
+                counter.value = value
+            assert await Counter.bulk_update(counters) == 2
+        assert await Counter.query().values_list("value", "version") == [(2, 3), (2, 3)]
+
+    async def test_conditions_of_a_bulk_update_are_no_stale_version(self) -> None:
+        counter = await Counter.create(label="x")
+        counter.value = 2
+        assert await Counter.bulk_update([counter], value__gt=5) == 0
+        await counter.save()
+        assert (await Counter.get(counter.id)).value == 2
+
+    async def test_bulk_update_of_an_object_of_the_unit_checks_its_version(self, db: Database) -> None:
+        made = await Counter.create(label="x")
+        async with db.unit():
+            counter = await Counter.get(made.id)
+            counter.value = 2
+            assert await Counter.bulk_update([counter]) == 1
+            assert counter.value == 2
+            counter.value = 3
+            assert await Counter.bulk_update([counter]) == 1
+        assert (await Counter.get(made.id)).value == 3
+
     async def test_bulk_created_rows_begin_at_one(self) -> None:
         await Counter.bulk_create([{"label": "x"}])
         assert await Counter.query().pluck("version") == [1]

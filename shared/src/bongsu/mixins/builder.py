@@ -26,7 +26,7 @@ OrderTerm: TypeAlias = "str | ColumnElement[Any] | QueryableAttribute[Any]"
 """`"name"`, `"-name"`, `"author.name"`, `Model.name` or an SQL expression such as `Model.name.desc()`."""
 
 
-_MOST_ROWS = (1 << 63) - 1  # what drivers can send
+MOST_ROWS = (1 << 63) - 1  # what drivers can send
 _LIMIT = bindparam("limit", type_=Integer)
 
 
@@ -110,6 +110,9 @@ class Builder(Generic[M]):
 
     def lock(self, *, skip_locked: bool = False, nowait: bool = False, read: bool = False) -> Self:
         """Locks the rows until the unit of work ends; needs one. On SQLite a unit that writes is alone anyway.
+
+        MySQL locks what it reads to find and sort the rows, too: with `skip_locked` and a limit, give an order and
+        filters that an index serves, or claim rows by `limit(…).update(…)`, which locks no others.
 
         Objects that the unit has loaded take the rows' values as of the lock; what they have unsaved is written first.
         """
@@ -297,4 +300,4 @@ def as_count(value: object, what: str, lowest: int = 0) -> int:
     """The number of rows that a step takes, at most what drivers can send."""
     if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
         raise WrongValueForLookup(f"{what} takes an int of {lowest} or more, not {value!r}")
-    return min(value, _MOST_ROWS)
+    return min(value, MOST_ROWS)

@@ -1,6 +1,6 @@
 """Many rows by few statements: their values checked and completed, grouped, and written."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,8 +12,8 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from bongsu.mixins.base import Base
 from bongsu.mixins.clock import python_now
-from bongsu.mixins.errors import WrongValueForLookup
-from bongsu.mixins.fields import Fields, Initial, Key, fields_of, keys_among
+from bongsu.mixins.errors import StaleVersion, WrongValueForLookup
+from bongsu.mixins.fields import Fields, Initial, Key, among, fields_of, keys_among
 from bongsu.mixins.instances import attached, read_unknown, reference, refuse_in_use, settle_references, state_of
 from bongsu.mixins.loaded import are_many_loaded, refresh_loaded
 from bongsu.mixins.memory import MemorySession
@@ -224,21 +224,33 @@ def _insert_one(session: Session, fields: Fields, row: Row) -> Mapping[str, obje
 def _complete(fields: Fields, instance: Base, made: Mapping[str, object]) -> None:
     present = state_of(instance).dict
     for name, column in fields.columns.items():
-        if name not in present and column.key in made:
+        if column.key not in made:
+            continue
+        if name not in present:
             set_committed_value(instance, name, made[column.key])
+        elif made[column.key] is not present[name] and not is_expression(present[name]):
+            present[name] = made[column.key]  # as its column stores it
 
 
-def _read_unknown(session: Session, fields: Fields, objects: Sequence[Base]) -> None:
-    """Reads what only the database knows: the values of SQL, and its own defaults."""
+def _read_unknown(
+    session: Session, fields: Fields, objects: Sequence[Base], missing: Collection[str] | None = None
+) -> None:
+    """Reads what only the database knows: the values of SQL, and of columns that are missing (among those given)."""
     by_key: dict[tuple[object, ...], Base] = {}
     unknown: dict[str, None] = {}
+    missing = fields.columns if missing is None else missing
     for instance in objects:
         present = state_of(instance).dict
-        names = [name for name in fields.columns if name not in present or is_expression(present[name])]
+        names = [
+            name
+            for name in fields.columns
+            if (name in missing if name not in present else is_expression(present[name]))
+        ]
         if names and not set(names) & set(fields.primary_key):
             by_key[tuple(present[name] for name in fields.primary_key)] = instance
             unknown.update(dict.fromkeys(names))
-    columns, width = [fields.columns[name] for name in (*fields.primary_key, *unknown)], len(fields.primary_key)
+    width = len(fields.primary_key)
+    columns = [getattr(fields.model, name) for name in (*fields.primary_key, *unknown)]
     for condition in keys_among(fields.model, list(by_key)):
         for row in session.execute(select(*columns).where(condition)):
             for name, value in zip(unknown, row[width:], strict=True):
@@ -277,35 +289,76 @@ def bulk_set(session: Session, query: "Writes[M]", rows: Sequence["Mapping[str, 
     refuse_in_use(session, [state_of(row) for row in rows if isinstance(row, Base)])
     given = [values for values in [_given(fields, row, by) for row in rows] if values]
     session.flush()
-    if fields.is_joined:
-        return atomically(session, len(given), lambda: sum(_set_joined(session, query, row, by) for row in given))
-    parts = list(chunks(given))
-    matched = atomically(session, len(parts), lambda: sum(_set_chunk(session, query, part, by) for part in parts))
-    if matched == len(given):
-        for row in rows:
-            if isinstance(row, Base):
-                _note_written(session, fields, row)
+    objects = [row for row in rows if isinstance(row, Base)]
     if given:
+        _refuse_stale(session, fields, objects, by)
+    made: dict[object, Row] = {}
+    parts = [[row] for row in given] if fields.is_joined else list(chunks(given))
+    write = _set_joined if fields.is_joined else _set_chunk
+    matched = atomically(session, len(parts), lambda: sum(write(session, query, part, by, made) for part in parts))
+    if matched == len(given):
+        written = [row for row in objects if _note_written(session, fields, row, made.get(state_of(row).dict.get(by)))]
+        _read_unknown(session, fields, written, _moved(fields))
+    if given and not fields.is_joined:
         keys = _keys_by(session, model, by, given) if are_many_loaded(session, model) else None
         refresh_loaded(session, model, keys)
     return matched
 
 
-def _note_written(session: Session, fields: Fields, row: Base) -> None:
-    """Makes what was unsaved saved, and counts the version as the statement did."""
+def _refuse_stale(session: Session, fields: Fields, objects: Sequence[Base], by: str) -> None:
+    """`StaleVersion` where a row is no longer as an object that has changed knows it; locks the rows until the end."""
+    version = fields.version
+    if version is None:
+        return
+    known = {
+        state.dict.get(by): state.dict[version]
+        for state in map(state_of, objects)
+        if state.committed_state and version in state.dict and version not in state.committed_state
+    }
+    columns = [getattr(fields.model, by), getattr(fields.model, version)]
+    for condition in among(columns[:1], [(value,) for value in known]):
+        for value, found in session.execute(select(*columns).where(condition).with_for_update(of=fields.model)):
+            if known[value] == found:
+                del known[value]
+    if known:
+        raise StaleVersion(
+            f"{len(known)} of the {fields.model.__name__} objects: the row was changed or deleted since it was read; "
+            "read it again"
+        )
+
+
+def _moved(fields: Fields) -> list[str]:
+    """The columns that an update changes although nothing sets them."""
+    return [name for name, column in fields.columns.items() if column.onupdate is not None or column.computed]
+
+
+def _note_written(session: Session, fields: Fields, row: Base, made: Row | None) -> bool:
+    """Makes what was unsaved saved, and counts the version as the statement did; whether the object had any."""
     state = state_of(row)
     if not state.committed_state or state.session is session:  # an object of the session is read again
-        return
+        return False
     if isinstance(session, MemorySession):
         session.remember(row)
-    state.dict.update(references(fields, row, [name for name in state.committed_state if name in fields.relations]))
+    unsaved = [*state.committed_state]
+    state.dict.update(references(fields, row, [name for name in unsaved if name in fields.relations]))
+    fields.check_object(state.dict, unsaved)
+    for name in _moved(fields):
+        if name in unsaved or name not in state.dict:
+            continue
+        if made is not None and name in made:
+            state.dict[name] = made[name]
+        else:
+            del state.dict[name]  # it is read again
     state._commit_all(state.dict)  # noqa: SLF001  # SQLAlchemy has no other name for it
-    if fields.version is not None:
+    if fields.version in state.dict and fields.version not in unsaved:
         state.dict[fields.version] += 1
+    return True
 
 
-def _set_joined(session: Session, query: "Writes[M]", row: Row, by: str) -> int:
-    return query.filter_by(**{by: row.pop(by)}).update_rows(session, row)
+def _set_joined(session: Session, query: "Writes[M]", rows: Sequence[Row], by: str, made: dict[object, Row]) -> int:
+    del made
+    values = dict(rows[0])
+    return query.filter_by(**{by: values.pop(by)}).update_rows(session, values)
 
 
 def _keys_by(session: Session, model: type[Base], by: str, rows: Sequence[Row]) -> list[Key]:
@@ -318,7 +371,7 @@ def _keys_by(session: Session, model: type[Base], by: str, rows: Sequence[Row]) 
     return keys
 
 
-def _set_chunk(session: Session, query: "Writes[M]", rows: Sequence[Row], by: str) -> int:
+def _set_chunk(session: Session, query: "Writes[M]", rows: Sequence[Row], by: str, made: dict[object, Row]) -> int:
     model = query._model  # noqa: SLF001  # as above
     fields = fields_of(model)
     keys = [row.get(by) for row in rows]
@@ -337,7 +390,15 @@ def _set_chunk(session: Session, query: "Writes[M]", rows: Sequence[Row], by: st
         assignments[fields.version] = fields.columns[fields.version] + 1
     statement = update(model).where(by_column.in_(keys), *query.write_conditions()).values(assignments)
     result = session.execute(statement, execution_options={"synchronize_session": False})
-    return cast("CursorResult[Any]", result).rowcount
+    found = cast("CursorResult[Any]", result)
+    sent: Any = found.last_updated_params()
+    moved = {
+        name: sent[fields.columns[name].key]
+        for name in _moved(fields)
+        if name not in assignments and fields.columns[name].key in sent
+    }
+    made.update(dict.fromkeys(keys, moved))
+    return found.rowcount
 
 
 def _value(column: "Column[Any]", value: object) -> Any:  # noqa: ANN401  # a bound value or SQL

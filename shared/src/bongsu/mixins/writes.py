@@ -2,19 +2,36 @@
 
 from typing import Any, cast
 
-from sqlalchemy import Column, ColumnElement, CursorResult, Delete, Select, Table, Update, delete, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    CursorResult,
+    Delete,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    delete,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import coercions, roles, visitors
-from sqlalchemy.sql.selectable import SelectBase
+from sqlalchemy.sql.selectable import FromClause, SelectBase
 
 from bongsu.mixins.base import Base
-from bongsu.mixins.builder import Builder, M
+from bongsu.mixins.builder import MOST_ROWS, Builder, M
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.errors import UnfilteredWrite, WrongValueForLookup
-from bongsu.mixins.fields import Key, among, fields_of, key_of
+from bongsu.mixins.fields import Key, among, fields_of, key_of, keys_among
 from bongsu.mixins.loaded import are_many_loaded, refresh_loaded
-from bongsu.mixins.sessions import write
+from bongsu.mixins.sessions import atomically, write
+from bongsu.mixins.types import MYSQL_NAMES
 from bongsu.mixins.values import is_expression
+
+_BY_KEY = "FORCE INDEX (PRIMARY)"  # of few rows MySQL would read all, and wait for those that others have locked
+_CLAIMED_TOGETHER = 1000
+_LISTED_MORE = 4
 
 
 class Writes(Builder[M]):
@@ -23,22 +40,25 @@ class Writes(Builder[M]):
     async def update(self, **values: object) -> int:
         """Sets the values on every row; gives how many rows matched. Values may be SQL: `count=Model.count + 1`.
 
-        One statement; `updated_at` and a version column move too. Objects that the unit has loaded are read again, by
-        one statement more a thousand of them: those whose keys the filter names (`id=…`, `id__in=[…]`), matching or
-        not; else those that match, before which their keys are asked for (and locked) where many objects are loaded.
+        One statement; `updated_at` and a version column move too. After `limit` or `offset` MySQL takes three or more,
+        which skip rows that others have locked: of several concurrent callers each writes rows of its own.
+
+        Objects that the unit has loaded are read again, by one statement more a thousand of them: those whose keys the
+        filter names (`id=…`, `id__in=[…]`), matching or not; else those that match, before which their keys are asked
+        for (and locked) where many objects are loaded.
         """
         assignments = self._assignments(values)
         model, named = self._model, self._named_keys()
-        if fields_of(model).is_joined:
-            self._check_filtered()
-            return await write(model, self._session, lambda session: self._update_joined(session, assignments))
-        statement = cast("Update", self._targeted(update(model))).values(assignments)
+        self._check_filtered()
 
         def work(session: Session) -> int:
             session.flush()  # what is unsaved may match, or be written again
+            if self._is_written_by_keys(session):
+                return self._update_by_keys(session, assignments)
             keys = named
             if keys is None and are_many_loaded(session, model) and self._is_plain():
                 keys = self._matching_keys(session, limit=len(session.identity_map) + 1)
+            statement = update(model).where(*self.write_conditions()).values(assignments)
             matched = _row_count(session, statement)
             if named is None and keys is not None and len(keys) != matched:
                 keys = None  # more match than objects are loaded, or began to since they were asked for
@@ -53,13 +73,13 @@ class Writes(Builder[M]):
         if deleted_at is not None and not hard:
             return await self.update(**{deleted_at: python_now()})
         model, named = self._model, self._named_keys()
-        tables = {table for mapper in model.__mapper__.self_and_descendants for table in mapper.tables}
-        if len(tables) > 1:
-            self._check_filtered()
-            return await write(model, self._session, self._delete_joined)
+        self._check_filtered()
 
         def work(session: Session) -> int:
-            matched = _row_count(session, self._targeted(delete(model)))
+            session.flush()
+            if self._is_written_by_keys(session) or len(_tables_of(model)) > 1:
+                return self._delete_by_keys(session)
+            matched = _row_count(session, delete(model).where(*self.write_conditions()))
             refresh_loaded(session, model, named)
             return matched
 
@@ -67,13 +87,24 @@ class Writes(Builder[M]):
 
     def update_rows(self, session: Session, values: dict[str, object]) -> int:
         """Sets the values on every row of a model that is in several tables; gives how many matched."""
-        return self._update_joined(session, self._assignments(values))
+        return self._update_by_keys(session, self._assignments(values))
 
-    def _update_joined(self, session: Session, assignments: dict[str, object]) -> int:
-        # An UPDATE is about one table, and the conditions may be about several: the keys are found first.
+    def _is_written_by_keys(self, session: Session) -> bool:
+        """Whether the rows' keys are found first: an UPDATE is about one table, and a bounded one starves others."""
+        return fields_of(self._model).is_joined or self._has_to_claim(session)
+
+    def _has_to_claim(self, session: Session) -> bool:
+        return self._is_bounded() and session.get_bind().dialect.name in MYSQL_NAMES
+
+    def _update_by_keys(self, session: Session, assignments: dict[str, object]) -> int:
+        model, keys = self._model, self._matching_keys(session, limit=None)
+        tables = fields_of(model).mapper.tables
+        atomically(session, len(tables), lambda: self._update_tables(session, keys, assignments))
+        refresh_loaded(session, model, [*keys, *(self._named_keys() or ())])
+        return len(keys)
+
+    def _update_tables(self, session: Session, keys: list[Key], assignments: dict[str, object]) -> None:
         fields = fields_of(self._model)
-        session.flush()
-        keys = self._matching_keys(session, limit=None)
         for table in (table for table in fields.mapper.tables if isinstance(table, Table)):
             values = {
                 fields.columns_in(table)[name].key: value
@@ -85,19 +116,21 @@ class Writes(Builder[M]):
             if not values and any(column.onupdate is not None for column in table.columns):
                 values = {key[0].key: key[0]}
             if values:
-                _write_by_keys(session, update(table).values(values), key, keys)
-        refresh_loaded(session, self._model, keys)
-        return len(keys)
+                _write_by_keys(session, update(table).values(values), table, keys)
 
-    def _delete_joined(self, session: Session) -> int:
-        model = self._model
-        session.flush()
+    def _delete_by_keys(self, session: Session) -> int:
+        model, tables, is_claimed = self._model, _tables_of(self._model), self._has_to_claim(session)
         keys = self._matching_keys(session, limit=None)
-        tables = {table for mapper in model.__mapper__.self_and_descendants for table in mapper.tables}
-        for table in reversed(model.metadata.sorted_tables):
-            if table in tables:
-                _write_by_keys(session, delete(table), list(table.primary_key), keys)
-        refresh_loaded(session, model, keys)
+
+        def work() -> None:
+            for table in (table for table in reversed(model.metadata.sorted_tables) if table in tables):
+                if is_claimed:
+                    _delete_one_by_one(session, table, keys)
+                else:
+                    _write_by_keys(session, delete(table), table, keys)
+
+        atomically(session, len(tables) * (len(keys) if is_claimed else 1), work)
+        refresh_loaded(session, model, [*keys, *(self._named_keys() or ())])
         return len(keys)
 
     def _check_filtered(self) -> None:
@@ -105,10 +138,6 @@ class Writes(Builder[M]):
             raise UnfilteredWrite(
                 f"this would write every row of {self._model.__tablename__}: filter it, or say so with .unfiltered()"
             )
-
-    def _targeted(self, statement: "Update | Delete") -> "Update | Delete":
-        self._check_filtered()
-        return statement.where(*self.write_conditions())
 
     def write_conditions(self) -> tuple[ColumnElement[bool], ...]:
         """The conditions as an UPDATE or DELETE can have them."""
@@ -120,14 +149,41 @@ class Writes(Builder[M]):
         # The plain conditions are repeated beside it: they are tested again when a row that another transaction had
         # locked is free, so that of two callers who want the same rows the second gets none of them.
         keys: Select[Any] = select(*fields_of(self._model).key_columns)
-        picked = self._ordered(keys.where(*conditions))
-        if self._is_bounded():  # each of several concurrent callers picks other rows
-            picked = picked.with_for_update(skip_locked=True, of=self._model)
-        rows = picked.subquery()
+        rows = self._ordered(keys.where(*conditions)).subquery()
         return (*plain, key_of(self._model).in_(select(*rows.c)))
+
+    def _claim(self, session: Session) -> list[Key]:
+        """The keys of the rows that a bounded write is about, locked: each of several concurrent callers gets others.
+
+        MySQL locks all rows that it reads to find and sort a few of them, and other callers would skip these. So rows
+        are listed without locks, then locked by their primary key, as many as are wanted, and tested again.
+        """
+        fields, columns = fields_of(self._model), fields_of(self._model).key_columns
+        locking = select(*columns).where(*self._conditions()).with_for_update(skip_locked=True, of=self._model)
+        locking = locking.prefix_with("STRAIGHT_JOIN")  # else a subquery may come first
+        for table in fields.mapper.tables:
+            locking = locking.with_hint(table, _BY_KEY)
+        wanted = self._limit if self._limit is not None else MOST_ROWS
+        claimed, seen, most = list[Key](), set[Key](), self._limit
+        while len(claimed) < wanted:
+            listing = self._with(_limit=most)._ordered(select(*columns).where(*self._conditions()))  # noqa: SLF001  # its own
+            listed = [tuple(row) for row in session.execute(listing)]
+            unseen = [key for key in listed if key not in seen]
+            seen.update(unseen)
+            while unseen and len(claimed) < wanted:
+                count = min(wanted - len(claimed), _CLAIMED_TOGETHER)
+                for condition in keys_among(self._model, unseen[:count]):
+                    claimed += [tuple(row) for row in session.execute(locking.where(condition))]
+                del unseen[:count]
+            if most is None or len(listed) < most:
+                break
+            most *= _LISTED_MORE
+        return claimed
 
     def _matching_keys(self, session: Session, *, limit: int | None) -> list[Key]:
         """The keys of the rows that match (at most `limit`), locked so that they go on matching."""
+        if limit is None and self._has_to_claim(session):
+            return self._claim(session)
         query = self.lock() if limit is None else self.lock().limit(limit)
         keys = query._ordered(select(*fields_of(self._model).key_columns).where(*self._conditions()))  # noqa: SLF001  # its own
         return [tuple(row) for row in session.execute(query._locked(keys))]  # noqa: SLF001  # the same
@@ -152,11 +208,26 @@ def _holds_subquery(condition: ColumnElement[bool]) -> bool:
     return any(isinstance(element, SelectBase) for element in visitors.iterate(condition))
 
 
-def _write_by_keys(
-    session: Session, statement: "Update | Delete", columns: "list[Column[Any]]", keys: list[Key]
-) -> None:
-    for condition in among(columns, keys):
+def _tables_of(model: type[Base]) -> set[FromClause]:
+    """The tables that hold rows of the model, and of its subclasses."""
+    return {table for mapper in model.__mapper__.self_and_descendants for table in mapper.tables}
+
+
+def _write_by_keys(session: Session, statement: "Update | Delete", table: Table, keys: list[Key]) -> None:
+    if isinstance(statement, Update) and session.get_bind().dialect.name in MYSQL_NAMES:
+        statement = statement.with_hint(_BY_KEY)
+    for condition in among(list(table.primary_key), keys):
         _row_count(session, statement.where(condition))
+
+
+def _delete_one_by_one(session: Session, table: Table, keys: list[Key]) -> None:
+    """Deletes rows by a statement each: MariaDB ignores a hint here, and of a small table reads and locks all rows."""
+    columns = list(table.primary_key)
+    names = [f"key{number}" for number in range(len(columns))]
+    pairs = zip(columns, names, strict=True)
+    one = delete(table).where(*(column == bindparam(name, type_=column.type) for column, name in pairs))
+    if keys:
+        session.execute(one, [dict(zip(names, key, strict=True)) for key in keys])
 
 
 def _refuse_other_tables(model: type[Base], table: Table, values: dict[str, Any]) -> None:
