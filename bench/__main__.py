@@ -9,7 +9,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from bench import accept, codes, deliver, login, mixins, pacing, pipeline, tokens
+from bench import accept, codes, deliver, login, mixins, pacing, pages, pipeline, tokens
 from bench.databases import MYSQL_VARIABLE, has_mysql
 from bench.measure import Latency, logging_as_a_process_does, run, run_latency
 from bench.peers import comparison
@@ -30,7 +30,7 @@ def main() -> int:
     arguments = parser.parse_args()
     chosen = [benchmark for benchmark in BENCHMARKS if arguments.only in benchmark.name]
     with_peers = arguments.peers and arguments.only in comparison.NAME
-    scenarios = [one for one in (pacing, codes) if one.can_measure() and arguments.only in one.NAME]
+    scenarios = [one for one in (pages, pacing, codes) if one.can_measure() and arguments.only in one.NAME]
     names = [one.name for one in chosen] + [one.NAME for one in scenarios] + [comparison.NAME] * with_peers
     if not has_mysql():
         sys.stderr.write(f"Not measured on MySQL: set {MYSQL_VARIABLE}\n")
@@ -38,7 +38,7 @@ def main() -> int:
         every = [benchmark.name for benchmark in BENCHMARKS] + [comparison.NAME] * arguments.peers
         parser.error(f"no benchmark is called {arguments.only!r}: " + ", ".join(every))
     results = []
-    verdicts: list[pacing.Pacing | codes.Delay] = []
+    verdicts: list[pages.Page | pacing.Pacing | codes.Delay] = []
     with logging_as_a_process_does():
         for number, benchmark in enumerate(chosen, 1):
             sys.stderr.write(f"[{number}/{len(names)}] {benchmark.name}\n")

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
-from harness.people import Person, email, new_address
+from harness.people import Person, email, new_address, sign_in_with_discord
 from harness.stack import Stack, items
 
 from tests.eventually import wait_until
@@ -21,19 +21,6 @@ def administrator(stack: Stack) -> httpx.Client:
     signed_in = client.post("/auth/login", json=ADMINISTRATOR)
     client.headers["Authorization"] = f"Bearer {signed_in.json()['access_token']}"
     return client
-
-
-def sign_in_with_discord(stack: Stack, persona: str) -> str:
-    """Sign a persona in, and return the ID of their account."""
-    with stack.client() as browser:
-        redirected = browser.get("/auth/oauth/discord/authorize", params={"next": "/"})
-        form = {"persona": persona, "decision": "allow"}
-        allowed = browser.post(redirected.headers["location"], data=form)
-        browser.get(allowed.headers["location"])
-        found = browser.get("/auth/me")
-        assert found.status_code == 200, found.text
-        account_id: str = found.json()["id"]
-    return account_id
 
 
 def run(stack: Stack, user_id: str, command: str, **options: str) -> dict[str, Any]:
@@ -59,7 +46,7 @@ class TestNotifications:
     def test_staff_find_retry_and_see_a_failed_notification_and_a_member_is_refused(
         self, stack: Stack, person: Person, administrator: httpx.Client
     ) -> None:
-        colleague, member = (sign_in_with_discord(stack, persona) for persona in (COLLEAGUE, MEMBER))
+        colleague, member = (sign_in_with_discord(stack.client(), persona) for persona in (COLLEAGUE, MEMBER))
         administrator.patch(f"/auth/users/{colleague}", json={"role": "staff"}).raise_for_status()
         program, to = person.program(), new_address()
         fault = {"target": "ses", "kind": "error", "detail": "MessageRejected"}
@@ -101,7 +88,7 @@ class TestSubscriptions:
         self, stack: Stack, person: Person
     ) -> None:
         for persona in (COLLEAGUE, MEMBER):
-            sign_in_with_discord(stack, persona)
+            sign_in_with_discord(stack.client(), persona)
         owner: str = person.client.get("/auth/me").json()["id"]
         refused = run(stack, MEMBER, "notify subscribe", topic="releases", owner=owner)
         assert "You need the Manage Server permission" in str(refused["answers"])

@@ -152,6 +152,17 @@ def new_address() -> str:
     return _fake.mail_address()
 
 
+def sign_in_with_discord(browser: httpx.Client, persona: str) -> str:
+    """Sign a persona of the sandbox in, and return the ID of their account."""
+    redirected = browser.get("/auth/oauth/discord/authorize", params={"next": "/"})
+    allowed = browser.post(redirected.headers["location"], data={"persona": persona, "decision": "allow"})
+    browser.get(allowed.headers["location"])
+    found = browser.get("/auth/me")
+    assert found.status_code == 200, found.text
+    account_id: str = found.json()["id"]
+    return account_id
+
+
 def sign_up(stack: Stack, email: str | None = None) -> Person:
     """Register, follow the link of the mail, and sign in."""
     email = email or new_address()
