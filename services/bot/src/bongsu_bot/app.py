@@ -46,6 +46,7 @@ from bongsu_bot.rpc.registry import Registry
 from bongsu_bot.rpc.server import RpcServer
 from bongsu_bot.settings import BotSettings
 from bongsu_bot.shards.assignment import ShardAssignment
+from bongsu_bot.shards.budget import IdentifyBudget
 from bongsu_bot.shards.handlers import ShardHandlers
 from bongsu_bot.shards.identify import IdentifyBackoff
 from bongsu_bot.shards.leases import RENEW_S, ShardLeases
@@ -80,9 +81,10 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
     recorder = GuildRecorder(database, broker, leases)
     links = Links(public_url)
     switches = CommandSwitches(database)
+    budget = IdentifyBudget(database)
 
     def make(backoff: IdentifyBackoff, shards: frozenset[int]) -> BongsuBot:
-        services = (recorder, reconciler, blocked, apis, links, leases, posts, switches, database)
+        services = (recorder, reconciler, blocked, apis, links, leases, budget, posts, switches, database)
         return BongsuBot(settings, *services, backoff=backoff, shards=shards, rate=rate)
 
     runner = Runner(make, settings, leases, stop, metrics)

@@ -26,6 +26,7 @@ from bongsu_bot.language import problem, text
 from bongsu_bot.request_rate import RequestRate
 from bongsu_bot.rest import CONNECTION_ERRORS, use_api
 from bongsu_bot.settings import BotSettings
+from bongsu_bot.shards.budget import IdentifyBudget
 from bongsu_bot.shards.identify import (
     LONGEST_RECONNECT_S,
     LONGEST_SLEEP_S,
@@ -34,7 +35,6 @@ from bongsu_bot.shards.identify import (
     IdentifyPostponed,
     ReconnectBackoff,
 )
-from bongsu_bot.shards.leases import ShardLeases
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -138,18 +138,21 @@ class BongsuBot(ezcord.AutoShardedBot):
         """
         shard = shard_id or 0
         limit = (await self.http.request(Route("GET", "/gateway/bot")))["session_start_limit"]
-        bucket = shard % limit.get("max_concurrency", 1)
-        reserved_s = await self.find(ShardLeases).reserve_identify(bucket, self._identify_pause_s)
-        delay_s = max(self._backoff.delay_s(shard), reserved_s)
+        delay_s = self._backoff.delay_s(shard)
         if limit["remaining"] <= STARTS_KEPT:
             delay_s = max(delay_s, limit["reset_after"] / 1000)
             log.error("gateway.starts_spent", shard_id=shard, remaining=limit["remaining"], wait_s=delay_s)
-        if delay_s > LONGEST_SLEEP_S:
-            postponed = IdentifyPostponed(delay_s)
+        try:
+            if delay_s > LONGEST_SLEEP_S:
+                raise IdentifyPostponed(delay_s)  # noqa: TRY301 - as the budget does
+            await asyncio.sleep(delay_s)
+            bucket = shard % limit.get("max_concurrency", 1)
+            within_s = LONGEST_SLEEP_S - delay_s
+            await self.find(IdentifyBudget).claim(bucket, self._identify_pause_s, within_s=within_s)
+        except IdentifyPostponed as postponed:
             if not self.postponed.done():
                 self.postponed.set_result(postponed)
-            raise postponed
-        await asyncio.sleep(delay_s)
+            raise
         self._backoff.record(shard)
 
     async def launch_shard(self, gateway: str, shard_id: int, *, initial: bool = False) -> None:
@@ -180,8 +183,9 @@ class BongsuBot(ezcord.AutoShardedBot):
         self.loop.call_later(self._resumes.delay_s(shard_id), resume)
 
     async def on_shard_connect(self, shard_id: int) -> None:
-        """Note that a session began."""
+        """Note that a session began: other shards need not wait any longer for theirs."""
         self._in_session.add(shard_id)
+        await self.find(IdentifyBudget).record_session()
 
     async def on_shard_resumed(self, shard_id: int) -> None:
         """Note that a session goes on."""

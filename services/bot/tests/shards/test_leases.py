@@ -103,14 +103,3 @@ class TestShare:
         await renewed(leases)
         monkeypatch.setattr(database, "run", AsyncMock(side_effect=OSError("away")))
         assert await renewed(leases) == [{0}]
-        assert await leases.reserve_identify(0, 5.0) == 5.0
-
-
-class TestReserveIdentify:
-    async def test_logins_of_a_bucket_are_spaced_over_all_processes(self, each_database: Database) -> None:
-        first, second = ShardLeases(each_database, 2), ShardLeases(each_database, 2)
-        waits = [await one.reserve_identify(0, 60.0) for one in (first, second, first)]
-        assert waits[0] == 0
-        assert 0 < 60 - waits[1] < 60
-        assert abs(waits[2] - waits[1] - 60) < 30
-        assert await first.reserve_identify(1, 60.0) == 0

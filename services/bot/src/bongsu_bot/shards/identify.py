@@ -1,4 +1,8 @@
-"""When a shard may connect and IDENTIFY: with exponential back-off, and never with the last logins of the day."""
+"""When a shard may connect and IDENTIFY by its own history: with exponential back-off.
+
+`IdentifyBudget` spaces the IDENTIFYs of all shards. This back-off holds also where sessions begin and end in a row, and
+while the database is unavailable.
+"""
 
 import random
 import time
@@ -10,11 +14,14 @@ from discord.backoff import ExponentialBackoff
 
 STARTS_KEPT: Final = 5
 """The day's session starts that stay unused: Discord resets the token of a bot that uses them all."""
-LONGEST_SLEEP_S: Final = 40.0
+LONGEST_SLEEP_S: Final = 50.0
 """py-cord 2.8.1 cancels a reconnect after 60 s, and with it whatever waits in `before_identify_hook`."""
+LONGEST_PAUSE_S: Final = 300.0
+STABLE_S: Final = 60.0
+"""A session that lasts for longer ends the count of IDENTIFYs."""
 OUTAGE_IDENTIFIES: Final = 20
 """More than an outage of ten minutes takes. A longer one must not use up the day's logins."""
-OUTAGE_PAUSE_S: Final = 48.0
+OUTAGE_PAUSE_S: Final = 47.0
 """The longest pause before that: a shard is back within a minute of the outage's end."""
 LONGEST_RECONNECT_S: Final = 45.0
 """The longest pause between two attempts to reach the gateway, which use up no login."""
@@ -53,8 +60,8 @@ class IdentifyBackoff:
         count: Callable[[], None] = lambda: None,
         *,
         base_s: float = 1.0,
-        max_s: float = 300.0,
-        stable_s: float = 60.0,
+        max_s: float = LONGEST_PAUSE_S,
+        stable_s: float = STABLE_S,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._count = count
@@ -78,7 +85,7 @@ class IdentifyBackoff:
         pause_s = min(self._base_s * 2 ** (count - 1), OUTAGE_PAUSE_S, self._max_s)
         if count >= OUTAGE_IDENTIFIES:
             pause_s = min(OUTAGE_PAUSE_S * 2 ** (count - OUTAGE_IDENTIFIES + 1), self._max_s)
-        pause_s *= random.uniform(0.9, 1.1)  # noqa: S311 - no secret
+        pause_s *= random.uniform(0.97, 1.03)  # noqa: S311 - no secret
         self._attempts[shard] = _Attempts(count, not_before=now + pause_s)
         self._count()
 

@@ -8,8 +8,7 @@ accepts one answer for each command, and `require` fences everything that it wou
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Collection
-from datetime import datetime, timedelta
-from typing import Final, cast
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,7 +17,7 @@ from bongsu.mixins import Database, MixinError, Q, utc_now, uuid7
 from bongsu.runtime.background import in_background
 from bongsu.runtime.logging import get_logger
 from bongsu_bot.errors import ShardUnavailable
-from bongsu_bot.shards.models import BotReplica, IdentifySlot, ShardLease
+from bongsu_bot.shards.models import BotReplica, ShardLease
 
 log = get_logger(__name__)
 LEASE_S: Final = 12.0
@@ -83,15 +82,6 @@ class ShardLeases:
         """As `require`, in a unit of work of its own: for a change at Discord."""
         await self._database.run(self.require, shard)
 
-    async def reserve_identify(self, bucket: int, pause_s: float) -> float:
-        """Reserve the next IDENTIFY of a bucket, and return how long to wait for it, in seconds."""
-        try:
-            async with asyncio.timeout(_DATABASE_S):
-                return await self._database.run(_reserve, bucket, pause_s)
-        except (SQLAlchemyError, MixinError, OSError) as error:
-            log.warning("identify.not_reserved", error=type(error).__name__)
-            return pause_s
-
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._renew_s)
@@ -151,15 +141,3 @@ async def release_all() -> None:
 async def _leave(replica_id: UUID) -> None:
     await BotReplica.filter_by(id=replica_id).delete()
     await ShardLease.filter_by(holder_id=replica_id).update(holder_id=None)
-
-
-async def _reserve(bucket: int, pause_s: float) -> float:
-    await IdentifySlot.get_or_create({"next_at": utc_now()}, bucket=bucket)
-    slot = IdentifySlot.filter_by(bucket=bucket)
-    await slot.lock().one()
-    # By the database's clock: those of the processes may differ.
-    await slot.filter_by(next_at__lt=utc_now()).update(next_at=utc_now())
-    (found,) = await slot.aggregate_by("next_at", now=utc_now())
-    start, now = cast("datetime", found["next_at"]), cast("datetime", found["now"])
-    await slot.update(next_at=start + timedelta(seconds=pause_s))
-    return max(0.0, (start - now).total_seconds())

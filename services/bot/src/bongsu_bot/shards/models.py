@@ -37,12 +37,16 @@ class ShardLease(BaseModel):
 
 
 class IdentifySlot(BaseModel):
-    """When the next IDENTIFY of a rate limit bucket is possible, over all processes (Discord's `max_concurrency`)."""
+    """When the next IDENTIFY of a rate limit bucket is possible, over all processes (Discord's `max_concurrency`).
+
+    Bucket -1 is that of all shards; its `count` is that of the IDENTIFYs since one was followed by a session.
+    """
 
     __tablename__ = "identify_slots"
     __owner__: ClassVar[str] = "bot"
 
     bucket: Mapped[int] = mapped_column(Integer)
+    count: Mapped[int] = mapped_column(Integer, default=0)
     next_at: Mapped[datetime] = mapped_column(UTCDateTime())
 
     __table_args__ = (UniqueConstraint("bucket", name="uq_identify_slots_bucket"),)

@@ -103,7 +103,7 @@ class Runner:
                 await self._wait_for_change(shards)
                 continue
             began = time.monotonic()
-            postponed_s = 0.0
+            postponed_s: float | None = None
             self._leases.set_running(shards)
             bot = self._bot = self._make(self._backoff, shards)
             for event in ("on_shard_ready", "on_shard_resumed", "on_shard_disconnect"):
@@ -183,11 +183,14 @@ class Runner:
         else:
             log.error("bot.failed", error=type(error).__name__, exc_info=error)
 
-    async def _pause(self, at_least_s: float) -> None:
+    async def _pause(self, postponed_s: float | None) -> None:
+        """Wait before the next bot: after a failure ever longer, or for as long as its IDENTIFY was postponed."""
         self._set_state("waiting")
-        pause_s = min(self._pause_s, self._settings.retry_max_s) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
-        pause_s = max(pause_s, at_least_s)
-        self._pause_s = min(self._pause_s * 2, self._settings.retry_max_s)
+        if postponed_s is not None:
+            pause_s = postponed_s
+        else:
+            pause_s = min(self._pause_s, self._settings.retry_max_s) * random.uniform(0.8, 1)  # noqa: S311 - no secret
+            self._pause_s = min(self._pause_s * 2, self._settings.retry_max_s)
         log.info("bot.retry_scheduled", in_s=round(pause_s, 1))
         await self._stop.sleep(pause_s)
 
