@@ -21,9 +21,9 @@ from bongsu_notify.changed_users.handlers import UserChangeHandler
 from bongsu_notify.changed_users.service import SETTLED_AFTER, ChangedUsers
 from bongsu_notify.channels.registry import create_channels
 from bongsu_notify.database_retry import DatabaseRetry
-from bongsu_notify.deliveries.service import CLAIMABLE
 from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.service import Notifications
+from bongsu_notify.notifications.statuses import CLAIMABLE
 from bongsu_notify.settings import NotifySettings
 from bongsu_notify.templates.service import render
 from tests.eventually import eventually

@@ -11,10 +11,10 @@ from bongsu.contracts.tokens import Role
 from bongsu.identity.models import User
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, Q
-from bongsu_notify.deliveries.service import CLAIMABLE
 from bongsu_notify.notifications import transitions
 from bongsu_notify.notifications.models import Notification
 from bongsu_notify.notifications.service import Notifications
+from bongsu_notify.notifications.statuses import CLAIMABLE
 
 CHUNK_ROWS: Final = 500
 SETTLED_AFTER: Final = timedelta(seconds=10)

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from bongsu.contracts.notifications import FINAL, Status
 from bongsu.mixins import Database, Query
-from bongsu_notify.deliveries.service import CLAIMABLE
 from bongsu_notify.notifications.models import Notification
+from bongsu_notify.notifications.statuses import CLAIMABLE
 from bongsu_notify.subscriptions.models import Subscription, SubscriptionLock
 from bongsu_notify.subscriptions.service import owner_scope
 from bongsu_notify.suppressions.models import Suppression

@@ -11,21 +11,20 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, case, func
-from sqlalchemy.orm import undefer
+from sqlalchemy import bindparam, case
 
 from bongsu.contracts.notifications import FINAL, Status
-from bongsu.mixins import Q, UUIDKey, utc_now, uuid7
+from bongsu.mixins import UUIDKey, utc_now, uuid7
 from bongsu_notify.channels.channel import Content
 from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Sent
+from bongsu_notify.deliveries import statements
 from bongsu_notify.deliveries.outcomes import UNKNOWN_ENDS_S, Change, change
+from bongsu_notify.deliveries.statements import ENDED, Event
 from bongsu_notify.notifications.models import Notification, NotificationEvent
-from bongsu_notify.notifications.statuses import sources
+from bongsu_notify.notifications.statuses import CLAIMABLE, sources
 from bongsu_notify.suppressions.service import is_suppressed
 
 _KEY: Final = UUIDKey()
-CLAIMABLE: Final[frozenset[Status]] = frozenset({"accepted", "queued", "retry_wait"})
-"""A worker may claim them, once their time has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +97,10 @@ class Deliveries:
         self.lease_s = lease_s
         self.max_attempts = max_attempts
         self._clock = _Clock()
-        # Built once: building these conditions took longer than the database takes for the claims of a batch.
-        self._due = _is_due()
-        alive = Q(expires_at=None) | Q(expires_at__gt=utc_now())
-        self._sendable = Notification.filter_by(alive, ~is_suppressed())
-        self._has_attempts = _attempts() < max_attempts
 
     async def peek(self, ids: Sequence[UUID]) -> Mapping[UUID, Peek]:
         """Read what decides how each notification is sent."""
-        size = func.coalesce(func.length(Notification.content), 0)
-        names = ("channel", "mode", "recipient", "guarantee")
-        rows = await Notification.filter_by(id__in=ids).aggregate_by("id", *names, size=func.sum(size))
-        return {row["id"]: Peek(**{name: row[name] for name in names}, size=int(row["size"])) for row in rows}
+        return {key: Peek(*row) for key, *row in await statements.peek(ids)}
 
     async def claim(
         self, ids: Sequence[UUID], *, owner: UUID | None = None, earlier: Collection[UUID] = frozenset()
@@ -121,41 +112,11 @@ class Deliveries:
         was sent under them, so their attempt is still to be made.
         """
         owner = owner or uuid7()
-        own = (Notification.status == "sending") & Notification.lease_owner.in_([owner, *earlier])
-        count = (
-            await self._sendable.filter_by((self._due & self._has_attempts) | own)
-            .filter_by(id__in=ids)
-            .update(
-                status="sending",
-                # MySQL assigns in the order of the columns: the owner is still the one before, and the status is not.
-                attempt=case(
-                    (Notification.lease_owner.in_([owner, *earlier]), Notification.attempt),
-                    else_=Notification.attempt + 1,
-                ),
-                lease_owner=owner,
-                lease_until=utc_now(self.lease_s),
-                next_attempt_at=None,
-                provider_message_id=None,
-                updated_at=utc_now(),
-            )
-        )
-        claimed = await _read_claimed(ids, owner) if count else []
-        events = {row.id: uuid7() for row in claimed}
+        claimed = await statements.claim(ids, owner, earlier, lease_s=self.lease_s, max_attempts=self.max_attempts)
         if claimed:
             self._clock.set(claimed[0].updated_at)
-        await NotificationEvent.bulk_create(
-            [
-                {
-                    "id": events[row.id],
-                    "notification_id": row.id,
-                    "status": "sending",
-                    "attempt": row.attempt,
-                    "created_at": row.updated_at,
-                }
-                for row in claimed
-            ],
-            savepoint=False,
-        )
+        events = {row.id: uuid7() for row in claimed}
+        await statements.add_events([Event(events[row.id], row.id, "sending", row.attempt) for row in claimed])
         contents = {row.id: Content(row.content or {}, row.sealed_variables) for row in claimed}
         settled, later = await self._resolve_unclaimed(set(ids) - set(events))
         return Claims(claimed, contents, events, frozenset(settled), later)
@@ -227,19 +188,12 @@ class Deliveries:
             if len(changes) > 1:
                 raise ClaimLost
             return MarkResult(frozenset(await _read_ended([*outcomes])), {})
-        await NotificationEvent.bulk_create(
+        await statements.add_events(
             [
-                {
-                    "notification_id": row.id,
-                    "status": status,
-                    "attempt": row.attempt,
-                    "detail": detail,
-                    "created_at": self._clock.now(after=row.updated_at),
-                }
+                Event(uuid7(), row.id, status, row.attempt, detail)
                 for row, one in changes.items()
                 for status, detail in one.events
-            ],
-            savepoint=False,
+            ]
         )
         # A deferral for the same reason as before is no news: the timeline would grow while the provider is busy.
         repeated = [claims.sending_events[row.id] for row, one in changes.items() if not one.events]
@@ -277,18 +231,14 @@ async def _write_changes(changes: Mapping[Notification, Change]) -> int:
     written = 0
     for rows in alike.values():
         ones = [changes[row] for row in rows]
-        values = dict(ones[0].shared)
-        values["next_attempt_at"] = None
-        if ones[0].message_id is not None:
-            values["provider_message_id"] = _by_row(rows, [one.message_id for one in ones])
-        if ones[0].wake_after_s is not None:
-            values["next_attempt_at"] = _by_row(rows, [utc_now(one.wake_after_s or 0.0) for one in ones])
-        held = Notification.filter_by(
-            id__in=[row.id for row in rows],
-            status="sending",
-            lease_owner__in=sorted({row.lease_owner for row in rows if row.lease_owner is not None}),
-        )
-        written += await held.update(**values, updated_at=utc_now())
+        owners = sorted({row.lease_owner for row in rows if row.lease_owner is not None})
+        if ones[0].wake_after_s is None:
+            keys = [(row.id, one.message_id) for row, one in zip(rows, ones, strict=True)]
+            written += await statements.end(keys, owners, {name: ones[0].shared[name] for name in ENDED})
+            continue
+        held = Notification.filter_by(id__in=[row.id for row in rows], status="sending", lease_owner__in=owners)
+        wakes_at = _by_row(rows, [utc_now(one.wake_after_s or 0.0) for one in ones])
+        written += await held.update(**ones[0].shared, next_attempt_at=wakes_at, updated_at=utc_now())
     return written
 
 
@@ -300,37 +250,9 @@ def _by_row(rows: Sequence[Notification], values: Sequence[object]) -> object:
     return case(dict(zip(keys, values, strict=True)), value=Notification.id)
 
 
-def _is_due() -> ColumnElement[bool]:
-    """The condition that a notification waits and its time has come, or that it may be sent a second time."""
-    now = utc_now()
-    waiting = Q(status__in=sorted(CLAIMABLE)) & (Q(next_attempt_at=None) | Q(next_attempt_at__le=now))
-    left = Q(status="sending", lease_until__lt=now) | Q(status="unknown", next_attempt_at__le=now)
-    left &= Q(provider_message_id=None)  # else an event of the provider has reported that it was sent
-    condition = Notification.filter_by(waiting | (left & Q(guarantee="at-least-once"))).statement.whereclause
-    assert condition is not None  # noqa: S101 - there is one
-    return condition
-
-
-def _attempts() -> ColumnElement[int]:
-    """The attempts since the last retry by hand."""
-    return Notification.attempt - Notification.attempts_before
-
-
 async def release() -> int:
     """End every lease, for when the workers that held them are known to be gone. Returns how many."""
     return await Notification.filter_by(status="sending").update(lease_until=utc_now(-1))
-
-
-async def _read_claimed(ids: Sequence[UUID], owner: UUID) -> Sequence[Notification]:
-    """The rows with their contents."""
-    claimed = Notification.filter_by(id__in=ids, lease_owner=owner).statement
-    unit = Notification.database().ambient()
-    assert unit is not None  # noqa: S101 - a claim runs in its caller's unit of work
-    # SQL of its own, as the mixins load no deferred columns: a second statement would read the same rows again.
-    found = await unit.session.scalars(
-        claimed.options(undefer(Notification.content), undefer(Notification.sealed_variables))
-    )
-    return found.all()
 
 
 async def _read_database_clock(ids: set[UUID]) -> datetime:

@@ -27,6 +27,9 @@ NEXT: Final[Mapping[Status, frozenset[Status]]] = {
 The provider's events about an earlier attempt, whose outcome was unknown, end `retry_wait` as they end `unknown`.
 """
 
+CLAIMABLE: Final[frozenset[Status]] = frozenset({"accepted", "queued", "retry_wait"})
+"""A worker may claim them, once their time has come."""
+
 
 def sources(status: Status) -> list[Status]:
     """The statuses from which a notification may take on `status`: the condition of its compare-and-set."""
