@@ -25,7 +25,8 @@ from bongsu_notify.channels.simulated import is_simulated
 from bongsu_notify.database_retry import Abandoned, DatabaseRetry
 from bongsu_notify.dead_letters import dead_letter
 from bongsu_notify.deliveries.pace import Pace, is_late
-from bongsu_notify.deliveries.service import Claims, Deliveries, MarkResult, Peek
+from bongsu_notify.deliveries.service import Claims, Deliveries, MarkResult
+from bongsu_notify.deliveries.statements import Peek
 from bongsu_notify.deliveries.stream import Job, Stream
 from bongsu_notify.notifications.models import Notification
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from sqlalchemy import bindparam, select
+
 from bongsu.mixins import Database, GroupCommit, utc_now, uuid7
 from bongsu.runtime.stop import StopSignal
 from bongsu_notify.channels.port import max_together
@@ -38,6 +40,10 @@ CLOCK_STEP_S: Final = 0.005
 RECOVERY_S: Final = 10.0
 """The rate doubles in this time after a throttling, until it is whole again."""
 THROTTLE_PAUSE_S: Final = 1.0
+_ROW: Final = select(SendSlot.next_at, SendSlot.slowed_at, SendSlot.slowdown, utc_now()).where(
+    SendSlot.provider == bindparam("provider")
+)
+"""Built once: every reservation reads it."""
 
 
 class Slot(NamedTuple):
@@ -239,16 +245,22 @@ class Pace:
 
     async def _read(self) -> _Row:
         """The row, which is made by the first that reads it."""
-        rows = SendSlot.filter_by(provider=self._provider)
-        names = ("next_at", "slowed_at", "slowdown")
         before = _now()
-        found = await rows.aggregate_by(*names, now=utc_now())
-        if not found:
+        found = await self._find()
+        if found is None:
             first = {"id": uuid7(), "provider": self._provider, "next_at": utc_now()}
             await SendSlot.upsert([first | {"slowed_at": None, "slowdown": 1.0}], by="provider", update=[])
             before = _now()
-            found = await rows.aggregate_by(*names, now=utc_now())
-        return _Row(**found[0], read_at=self._clock.locate(found[0]["now"], before, _now()))
+            found = await self._find()
+        assert found is not None  # noqa: S101 - it was inserted above
+        next_at, slowed_at, slowdown, now = found
+        return _Row(next_at, slowed_at, slowdown, now, read_at=self._clock.locate(now, before, _now()))
+
+    async def _find(self) -> tuple[datetime, datetime | None, float, datetime] | None:
+        unit = self._database.ambient()
+        assert unit is not None  # noqa: S101 - slots are reserved in a unit of work
+        found = (await unit.session.execute(_ROW, {"provider": self._provider})).one_or_none()
+        return None if found is None else (*found,)
 
     async def _write(self, row: _Row, **values: object) -> bool:
         """Change the row. Returns False if it has changed since it was read."""

@@ -19,26 +19,12 @@ from bongsu_notify.channels.channel import Content
 from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Sent
 from bongsu_notify.deliveries import statements
 from bongsu_notify.deliveries.outcomes import UNKNOWN_ENDS_S, Change, change
-from bongsu_notify.deliveries.statements import ENDED, Event
+from bongsu_notify.deliveries.statements import ENDED, Event, Peek
 from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.statuses import CLAIMABLE, sources
 from bongsu_notify.suppressions.service import is_suppressed
 
 _KEY: Final = UUIDKey()
-
-
-@dataclass(frozen=True, slots=True)
-class Peek:
-    """What has to be known of a notification before it is claimed.
-
-    :param size: of its content: bytes, or characters on SQLite.
-    """
-
-    channel: str
-    mode: str
-    recipient: str
-    guarantee: str
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +86,7 @@ class Deliveries:
 
     async def peek(self, ids: Sequence[UUID]) -> Mapping[UUID, Peek]:
         """Read what decides how each notification is sent."""
-        return {key: Peek(*row) for key, *row in await statements.peek(ids)}
+        return await statements.peek(ids)
 
     async def claim(
         self, ids: Sequence[UUID], *, owner: UUID | None = None, earlier: Collection[UUID] = frozenset()
@@ -113,10 +99,12 @@ class Deliveries:
         """
         owner = owner or uuid7()
         claimed = await statements.claim(ids, owner, earlier, lease_s=self.lease_s, max_attempts=self.max_attempts)
-        if claimed:
-            self._clock.set(claimed[0].updated_at)
         events = {row.id: uuid7() for row in claimed}
-        await statements.add_events([Event(events[row.id], row.id, "sending", row.attempt) for row in claimed])
+        if claimed:
+            claimed_at = claimed[0].updated_at
+            self._clock.set(claimed_at)
+            sending = [Event(events[row.id], row.id, "sending", row.attempt) for row in claimed]
+            await statements.add_events(sending, claimed_at)
         contents = {row.id: Content(row.content or {}, row.sealed_variables) for row in claimed}
         settled, later = await self._resolve_unclaimed(set(ids) - set(events))
         return Claims(claimed, contents, events, frozenset(settled), later)
@@ -179,10 +167,10 @@ class Deliveries:
         :raises ClaimLost: one of several claims is lost. The caller rolls back, and marks one by one.
         """
         outcomes = {**outcomes, **await _read_reports([key for key, one in outcomes.items() if _is_unknown(one)])}
-        changes = {
-            row: change(row, outcomes[row.id], self.max_attempts, self._clock.now(after=row.updated_at))
-            for row in claims.claimed
-        }
+        if not claims.claimed:
+            return MarkResult(frozenset(), {})
+        now = self._clock.now(after=max(row.updated_at for row in claims.claimed))
+        changes = {row: change(row, outcomes[row.id], self.max_attempts, now) for row in claims.claimed}
         written = await _write_changes(changes)
         if written < len(changes):
             if len(changes) > 1:
@@ -193,7 +181,8 @@ class Deliveries:
                 Event(uuid7(), row.id, status, row.attempt, detail)
                 for row, one in changes.items()
                 for status, detail in one.events
-            ]
+            ],
+            now,
         )
         # A deferral for the same reason as before is no news: the timeline would grow while the provider is busy.
         repeated = [claims.sending_events[row.id] for row, one in changes.items() if not one.events]

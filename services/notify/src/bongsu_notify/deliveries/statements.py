@@ -1,11 +1,25 @@
 """The statements of claims and marks, built once: building one for a batch takes longer than the database does."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CursorResult, Update, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CursorResult,
+    Table,
+    Update,
+    bindparam,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
@@ -26,6 +40,19 @@ _OWNERS: Final = bindparam("owners", expanding=True, type_=_KEY)
 ENDED: Final = ("status", "attempt", "error_code", "error_detail")
 """The columns that `end` sets to the same value for all its rows."""
 _WIDEST: Final = 128
+
+
+class Peek(NamedTuple):
+    """What has to be known of a notification before it is claimed.
+
+    :param size: of its content: bytes, or characters on SQLite.
+    """
+
+    channel: str
+    mode: str
+    recipient: str
+    guarantee: str
+    size: int
 
 
 class Event(NamedTuple):
@@ -91,9 +118,7 @@ _PEEKED: Final = select(
     Notification.guarantee,
     func.coalesce(func.length(Notification.content), 0),
 ).where(Notification.id.in_(_IDS))
-_NEW_EVENTS: Final = insert(NotificationEvent.__table__).values(
-    **{name: bindparam(name) for name in Event._fields}, created_at=_NOW, updated_at=_NOW
-)
+_NEW_EVENTS: Final = insert(cast("Table", NotificationEvent.__table__))
 
 
 @cache
@@ -101,7 +126,7 @@ def _end(width: int, *, has_message_ids: bool) -> Update:
     keys = [bindparam(f"id{number}", type_=_KEY) for number in range(width)]
     values: dict[str, object] = {name: bindparam(name) for name in ENDED}
     if has_message_ids:
-        message_ids = [bindparam(f"message_id{number}") for number in range(width)]
+        message_ids: list[BindParameter[str]] = [bindparam(f"message_id{number}") for number in range(width)]
         values["provider_message_id"] = case(dict(zip(keys, message_ids, strict=True)), value=Notification.id)
     held = (Notification.status == "sending") & Notification.lease_owner.in_(_OWNERS)
     return (
@@ -118,11 +143,11 @@ def _end(width: int, *, has_message_ids: bool) -> Update:
     )
 
 
-async def peek(ids: Sequence[UUID]) -> Sequence[tuple[UUID, str, str, str, str, int]]:
-    """Read the ID, channel, mode, recipient, guarantee and content's size of each."""
+async def peek(ids: Sequence[UUID]) -> Mapping[UUID, Peek]:
+    """Read what decides how each notification is sent, in a unit of work of its own."""
     async with Notification.database().unit() as unit:
         found = await unit.session.execute(_PEEKED, {"ids": ids})
-        return [(*row,) for row in found.all()]
+        return {row[0]: Peek(*row[1:]) for row in found.all()}
 
 
 async def claim(
@@ -156,10 +181,14 @@ async def end(rows: Sequence[tuple[UUID, str | None]], owners: Collection[UUID],
     return ended
 
 
-async def add_events(events: Sequence[Event]) -> None:
-    """Add entries to timelines, at the database's time."""
+async def add_events(events: Sequence[Event], at: datetime) -> None:
+    """Add entries to timelines.
+
+    :param at: the database's time. As a value: of a statement with an expression, aiomysql sends a copy for each row.
+    """
     if events:
-        await _session().execute(_NEW_EVENTS, [event._asdict() for event in events])
+        times = {"created_at": at, "updated_at": at}
+        await _session().execute(_NEW_EVENTS, [{**event._asdict(), **times} for event in events])
 
 
 async def _count(statement: Update, parameters: Mapping[str, object]) -> int:
