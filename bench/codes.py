@@ -37,6 +37,7 @@ NAME: Final = "one-time codes"
 CODES: Final = 20
 PAUSE_S: Final = 0.25
 BULK: Final = 50_000
+SOME_BULK: Final = 200
 CHUNK: Final = 1_000
 PUBLISHED_WITHIN_S: Final = 300.0
 RATE: Final = 14
@@ -67,33 +68,43 @@ def can_measure() -> bool:
 
 
 async def measure() -> list[Delay]:
-    """Measure both."""
-    return [await beside_hanging_calls(), await behind_bulk()]
+    """Measure all three."""
+    return [
+        await beside_hanging_calls(rate=10_000),
+        await beside_hanging_calls(rate=RATE, bulk=SOME_BULK),
+        await behind_bulk(),
+    ]
 
 
-async def beside_hanging_calls() -> Delay:
-    """Two calls of the high lane hang while the codes are sent."""
-    async with _running(rate=10_000) as (database, sandbox):
+async def beside_hanging_calls(*, rate: int, bulk: int = 0) -> Delay:
+    """Two calls of the high lane hang while the codes are sent, and so many mails of the bulk lane wait."""
+    async with _running(rate) as (database, sandbox):
         fault = {"target": "ses", "kind": "hang", "detail": 9}
         (await sandbox.post("/sandbox/faults", json=fault)).raise_for_status()
         for _ in range(2):
             await _accept(database, "high")
         await eventually(lambda: _hits(sandbox, 2))
         (await sandbox.delete("/sandbox/faults")).raise_for_status()
-        return Delay("two calls hang", await _send_codes(database, sandbox), 1.0)
+        await _queue_bulk(database, bulk)
+        name = f"two calls hang, {bulk} of bulk queued" if bulk else "two calls hang"
+        return Delay(name, await _send_codes(database, sandbox), 1.0)
 
 
 async def behind_bulk() -> Delay:
     """So many mails of the bulk lane are queued, and are being sent at SES's rate."""
-    async with _running(rate=RATE) as (database, sandbox):
-        for _ in range(0, BULK, CHUNK):
-            made = [make_notification("bulk") for _ in range(CHUNK)]
-            async with database.unit():
-                await Notification.bulk_create(made)
-                wake_ups = [wake_up(one.id, one.channel, "bulk") for one in made]
-                await outbox.append_many(wake_ups, now=datetime.now(UTC))
-        await eventually(_is_published, PUBLISHED_WITHIN_S)
+    async with _running(RATE) as (database, sandbox):
+        await _queue_bulk(database, BULK)
         return Delay(f"{BULK:,} of bulk queued", await _send_codes(database, sandbox), 2.0)
+
+
+async def _queue_bulk(database: Database, count: int) -> None:
+    for start in range(0, count, CHUNK):
+        made = [make_notification("bulk") for _ in range(min(CHUNK, count - start))]
+        async with database.unit():
+            await Notification.bulk_create(made)
+            wake_ups = [wake_up(one.id, one.channel, "bulk") for one in made]
+            await outbox.append_many(wake_ups, now=datetime.now(UTC))
+    await eventually(_is_published, PUBLISHED_WITHIN_S)
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from bongsu.broker.port import JsonObject
 from bongsu.contracts.jobs import DeliveryWakeup
 from bongsu.contracts.queues import DELIVER
 from bongsu.identity.vault import Vault
-from bongsu.mixins import Database
+from bongsu.mixins import Database, python_now
 from bongsu.outbox.relay import Relay
 from bongsu.runtime.stop import StopSignal
 from bongsu_notify.channels.email.channel import EmailMessage
@@ -59,6 +59,15 @@ async def accept(database: Database, queue: str = QUEUE, **values: object) -> No
         one = await email_row(**values).save()
         await outbox.append(queue, _body(one))
         return one
+
+
+async def accept_bulk(database: Database, count: int) -> None:
+    """Store mails of the bulk lane and their wake-ups."""
+    rows = [email_row(subject="bulk", priority="bulk") for _ in range(count)]
+    async with database.unit():
+        await Notification.bulk_create(rows)
+        messages = [outbox.NewMessage(DELIVER["email"]["bulk"], _body(one), lane=2) for one in rows]
+        await outbox.append_many(messages, now=python_now())
 
 
 async def wake_up(database: Database, **values: object) -> Message:
@@ -134,7 +143,11 @@ class Held:
 
 
 class HoldingSome(Held):
-    """Holds the messages with the subject `hang`, and answers the others."""
+    """Holds the messages with these subjects, and answers the others."""
+
+    def __init__(self, *subjects: str) -> None:
+        super().__init__()
+        self._subjects = subjects or ("hang",)
 
     def holds(self, message: EmailMessage) -> bool:
-        return message.subject == "hang"
+        return message.subject in self._subjects

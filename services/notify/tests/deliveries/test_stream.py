@@ -20,6 +20,7 @@ from services.notify.tests.deliveries.delivering import (
     Held,
     HoldingSome,
     accept,
+    accept_bulk,
     deliver,
     make_handler,
     release_leases,
@@ -55,6 +56,32 @@ class TestHangingCalls:
         await handler.close()
         await consumer.cancel()
 
+    async def test_codes_are_sent_while_two_calls_of_their_lane_hang_and_bulk_waits(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        """No bulk ends meanwhile, so the codes have only what the two calls leave of the slots of their lane."""
+        provider = HoldingSome("hang", "bulk")
+        handler = make_handler(database, vault, stop, provider, slots=16)
+        lanes = DELIVER["email"]
+        await accept_bulk(database, 200)
+        consumers = [await broker.consume(queue, handler, prefetch=32, batch_max=32) for queue in lanes.values()]
+        async with Relay(database, broker).run():
+            await eventually(lambda: provider.running["bulk"] == 12)
+            subjects = ["code"] * 7 + ["hang"] + ["code"] * 7 + ["hang"] + ["code"] * 6
+            for subject in subjects:
+                await accept(database, queue=lanes["high"], subject=subject, priority="high")
+
+            async def codes_are_sent() -> bool:
+                return await Notification.filter_by(subject="code", status="sent").count() == 20
+
+            await eventually(codes_are_sent)
+        assert provider.running == {"bulk": 12, "hang": 2}
+        assert await Notification.filter_by(subject="bulk", status="accepted").count() == 188
+        provider.release.set()
+        await handler.close()
+        for consumer in consumers:
+            await consumer.cancel()
+
     async def test_code_is_sent_when_calls_of_other_lanes_hang_in_all_their_slots(
         self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:
@@ -84,8 +111,7 @@ class TestLanes:
         provider = Held()
         handler = make_handler(database, vault, stop, provider, slots=4)
         bulk, high = DELIVER["email"]["bulk"], DELIVER["email"]["high"]
-        for _ in range(300):
-            await accept(database, queue=bulk, subject="bulk", priority="bulk")
+        await accept_bulk(database, 300)
         consumers = [await broker.consume(queue, handler, prefetch=16, batch_max=16) for queue in (bulk, high)]
         async with Relay(database, broker).run():
             await eventually(lambda: (provider.running["bulk"], handler.waiting) == (3, 13))
