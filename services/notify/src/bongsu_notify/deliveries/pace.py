@@ -259,6 +259,7 @@ class Pace:
     async def _find(self) -> tuple[datetime, datetime | None, float, datetime] | None:
         unit = self._database.ambient()
         assert unit is not None  # noqa: S101 - slots are reserved in a unit of work
+        # SQL of its own, as the mixins build a statement for each call.
         found = (await unit.session.execute(_ROW, {"provider": self._provider})).one_or_none()
         return None if found is None else (*found,)
 

@@ -10,6 +10,8 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     CursorResult,
+    Executable,
+    Result,
     Table,
     Update,
     bindparam,
@@ -20,7 +22,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
 from bongsu.contracts.notifications import Status
@@ -145,20 +146,19 @@ def _end(width: int, *, has_message_ids: bool) -> Update:
 
 async def peek(ids: Sequence[UUID]) -> Mapping[UUID, Peek]:
     """Read what decides how each notification is sent, in a unit of work of its own."""
-    async with Notification.database().unit() as unit:
-        found = await unit.session.execute(_PEEKED, {"ids": ids})
-        return {row[0]: Peek(*row[1:]) for row in found.all()}
+    async with Notification.database().unit():
+        found = await _execute(_PEEKED, {"ids": ids})
+        return {key: Peek._make(values) for key, *values in found}
 
 
 async def claim(
     ids: Sequence[UUID], owner: UUID, earlier: Collection[UUID], *, lease_s: float, max_attempts: int
 ) -> Sequence[Notification]:
     """Claim those that are due, or claimed by `owner` or an `earlier` owner. Returns the rows with their contents."""
-    session = _session()
     parameters = {"ids": ids, "owner": owner, "owners": [owner, *earlier]}
     if not await _count(_claim(lease_s, max_attempts), parameters):
         return []
-    return (await session.scalars(_CLAIMED, {"ids": ids, "owner": owner})).all()
+    return (await _execute(_CLAIMED, {"ids": ids, "owner": owner})).scalars().all()
 
 
 async def end(rows: Sequence[tuple[UUID, str | None]], owners: Collection[UUID], values: Mapping[str, object]) -> int:
@@ -188,15 +188,17 @@ async def add_events(events: Sequence[Event], at: datetime) -> None:
     """
     if events:
         times = {"created_at": at, "updated_at": at}
-        await _session().execute(_NEW_EVENTS, [{**event._asdict(), **times} for event in events])
+        await _execute(_NEW_EVENTS, [{**event._asdict(), **times} for event in events])
 
 
 async def _count(statement: Update, parameters: Mapping[str, object]) -> int:
-    result = await _session().execute(statement, parameters, execution_options=_UNSYNCHRONISED)
-    return cast("CursorResult[Any]", result).rowcount
+    return cast("CursorResult[Any]", await _execute(statement, parameters)).rowcount
 
 
-def _session() -> AsyncSession:
+async def _execute(
+    statement: Executable, parameters: Mapping[str, object] | Sequence[Mapping[str, object]]
+) -> Result[Any]:
     unit = Notification.database().ambient()
-    assert unit is not None  # noqa: S101 - every function runs in its caller's unit of work
-    return unit.session
+    assert unit is not None  # noqa: S101 - every function runs in a unit of work
+    # SQL of its own, as the mixins build a statement for each call.
+    return await unit.session.execute(statement, parameters, execution_options=_UNSYNCHRONISED)
