@@ -148,7 +148,7 @@ async def peek(ids: Sequence[UUID]) -> Mapping[UUID, Peek]:
     """Read what decides how each notification is sent, in a unit of work of its own."""
     async with Notification.database().unit():
         found = await _execute(_PEEKED, {"ids": ids})
-        return {key: Peek._make(values) for key, *values in found}
+        return {row[0]: Peek._make(row[1:]) for row in found}
 
 
 async def claim(
