@@ -1,3 +1,4 @@
+import inspect
 from collections.abc import Iterator
 from string import Formatter
 from typing import Any
@@ -93,6 +94,10 @@ class TestText:
 
 
 class TestInstall:
+    def test_text_is_found_without_a_look_at_source_files(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(inspect, "stack", pytest.fail)
+        assert "5" in language.text(interaction("ko"), "ping.online", latency_ms=5)
+
     def test_install_leaves_the_send_methods_of_discord_alone(self) -> None:
         for owner, method in SEND_METHODS:
             assert "ezcord" not in getattr(owner, method).__module__, method

@@ -70,6 +70,9 @@ def install() -> None:
         disable_translations=_PATCHES,
         debug=False,
     )
+    # For each text it would walk the stack and read the source files on it, to look a bare key up by its place
+    # (0.8.0, i18n.py): ours have their sections.
+    I18N.get_location = staticmethod(_no_location)
     # With it, ezcord's embeds would pass `locale` to the methods that are not replaced (0.8.0, emb.py).
     I18N.initialized = False
     emb.set_embed_templates(error_embed=discord.Embed(colour=discord.Colour(0xC0392B)))
@@ -114,6 +117,11 @@ def _sections(*, replies: bool) -> Texts:
             for language, sections in texts.items()
         }
     return {language: {**sections["commands"], "cogs": sections["cogs"]} for language, sections in texts.items()}
+
+
+def _no_location() -> tuple[None, None, None]:
+    """Return no file, method and class, in the place of ezcord's `get_location`."""
+    return None, None, None
 
 
 def _own_texts(language: str) -> dict[str, dict[str, str]]:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import discord
@@ -5,6 +6,7 @@ import discord
 class I18N:
     localizations: dict[str, dict[str, Any]]
     initialized: bool
+    get_location: Callable[[], tuple[str | None, str | None, str | None]]
     def __init__(
         self,
         localizations: dict[str, dict[str, Any]],
