@@ -80,14 +80,14 @@ CROSS_SITE = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
 COOKIE_ALONE = {
     ("POST", "/auth/login"): ({"cookie": "true"}, {"email": "a@example.com", "password": "wrong password"}),
     ("POST", "/auth/mfa/verify"): ({"cookie": "true"}, {"mfa_token": "t" * 43, "code": "123456"}),
+    ("POST", "/auth/register"): ({}, {"email": "a@example.com", "password": "a long password"}),
+    ("POST", "/auth/verify"): ({}, {"token": "t" * 43}),
+    ("POST", "/auth/verify/resend"): ({}, {"email": "a@example.com"}),
     ("POST", "/auth/refresh"): ({}, None),
     ("POST", "/auth/logout"): ({}, None),
 }
 """Operations that read or set cookies, but name no access token in the OpenAPI document: a query and a body each."""
 NO_SESSION_IS_READ = {
-    ("POST", "/auth/register"),
-    ("POST", "/auth/verify"),
-    ("POST", "/auth/verify/resend"),
     ("POST", "/auth/password/forgot"),
     ("POST", "/auth/password/reset"),
     ("POST", "/auth/email/confirm"),

@@ -56,7 +56,7 @@ PASSWORD = "five-beacons-at-dusk"
 SIGNED_IN = (
     SetCookie(f"access-80={MINA}; HttpOnly; Max-Age=900; Path=/; SameSite=lax"),
     SetCookie("refresh-80=refresh; HttpOnly; Max-Age=1209600; Path=/auth; SameSite=lax"),
-    SetCookie("device-80=device; HttpOnly; Max-Age=31536000; Path=/auth; SameSite=lax"),
+    SetCookie("device-80=device; HttpOnly; Max-Age=31536000; Path=/; SameSite=lax"),
 )
 
 
@@ -138,7 +138,7 @@ class FakeAccounts:
 
     async def register(self, browser: Browser, *, email: str, password: str, name: str | None) -> Cookies:
         self._called(browser, "register", email, password, name or "")
-        return (SetCookie("registration-80=secret; HttpOnly; Max-Age=86400; Path=/auth; SameSite=lax"),)
+        return (SetCookie("registration-80=secret; HttpOnly; Max-Age=86400; Path=/; SameSite=lax"),)
 
     async def resend(self, browser: Browser, email: str) -> None:
         self._called(browser, "resend", email)

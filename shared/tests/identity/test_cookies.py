@@ -16,7 +16,7 @@ class TestAuthCookies:
         assert (one.access, one.secure) == ("access-8000", False)
         assert one.access != other.access
 
-    def test_access_cookie_is_sent_everywhere_and_the_others_to_auth(self) -> None:
+    def test_refresh_cookie_is_sent_to_auth_only(self) -> None:
         jar = AuthCookies.of("https://bongsu.example")
         response = Response()
         jar.set(response, jar.access, "a", max_age_s=900)
@@ -26,11 +26,12 @@ class TestAuthCookies:
             "__Secure-refresh=r; HttpOnly; Max-Age=900; Path=/auth; SameSite=lax; Secure",
         ]
 
-    def test_flow_cookie_belongs_to_the_host(self) -> None:
+    @pytest.mark.parametrize("name", ["access", "registration", "device", "mfa", "flow"])
+    def test_cookie_belongs_to_the_host(self, name: str) -> None:
         jar = AuthCookies.of("https://bongsu.example")
         response = Response()
-        jar.set(response, jar.flow, "f", max_age_s=600)
-        assert response.headers["set-cookie"] == "__Host-flow=f; HttpOnly; Max-Age=600; Path=/; SameSite=lax; Secure"
+        jar.set(response, getattr(jar, name), "v", max_age_s=600)
+        assert response.headers["set-cookie"] == f"__Host-{name}=v; HttpOnly; Max-Age=600; Path=/; SameSite=lax; Secure"
 
 
 class TestIsSameOrigin:
@@ -42,6 +43,11 @@ class TestIsSameOrigin:
             ({"origin": "https://b.example"}, False),
             ({"origin": "null"}, False),
             ({"origin": ""}, False),
+            ({"referer": "https://a.example/page?x"}, True),
+            ({"referer": "https://b.example/"}, False),
+            ({"referer": "https://a.example@b.example/"}, False),
+            ({"referer": "https://["}, False),
+            ({"origin": "https://a.example", "referer": "https://b.example/"}, True),
             ({"sec-fetch-site": "same-origin"}, True),
             ({"sec-fetch-site": "none"}, True),
             ({"sec-fetch-site": "same-site", "origin": "https://a.example"}, False),

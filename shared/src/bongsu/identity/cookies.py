@@ -13,6 +13,7 @@ class AuthCookies:
 
     access: str
     refresh: str
+    """Its `__Secure-` name lets a subdomain set it: a browser's token counts only together with the device's cookie."""
     registration: str
     device: str
     mfa: str
@@ -29,8 +30,8 @@ class AuthCookies:
             return cls(
                 access="__Host-access",
                 refresh="__Secure-refresh",
-                registration="__Secure-registration",
-                device="__Secure-device",
+                registration="__Host-registration",
+                device="__Host-device",
                 mfa="__Host-mfa",
                 flow="__Host-flow",
                 secure=True,
@@ -47,7 +48,7 @@ class AuthCookies:
         )
 
     def set(self, response: Response, name: str, value: str, *, max_age_s: int) -> None:
-        """Set a cookie. Those of the access token, second factor and flow are sent to every path, others to auth."""
+        """Set a cookie. That of the refresh token is sent to auth only, the others to every path."""
         response.set_cookie(
             name,
             value,
@@ -64,14 +65,14 @@ class AuthCookies:
 
     def _path(self, name: str) -> str:
         # Browsers accept a `__Host-` cookie with the path / only.
-        return "/" if name in (self.access, self.mfa, self.flow) else "/auth"
+        return "/auth" if name == self.refresh else "/"
 
 
 def is_same_origin(headers: Mapping[str, str], public_origin: str) -> bool:
     """Whether one of our pages, or no page at all, made a browser send a request.
 
-    Browsers send at least one of the two fields with a cross-site post. A client that sends neither is not a browser,
-    and no page can make it send its user's cookies.
+    Browsers send at least one of the three fields with a cross-site post, old ones the referrer alone. A client that
+    sends none is not a browser, and no page can make it send its user's cookies.
 
     :param headers: names in lower case, or a case-insensitive mapping.
     :param public_origin: such as `https://bongsu.example`.
@@ -79,4 +80,15 @@ def is_same_origin(headers: Mapping[str, str], public_origin: str) -> bool:
     site = headers.get("sec-fetch-site")
     if site is not None:
         return site in ("same-origin", "none")
-    return headers.get("origin", public_origin) == public_origin
+    origin = headers.get("origin")
+    if origin is None and (referrer := headers.get("referer")) is not None:
+        origin = _origin_of(referrer)
+    return origin in (None, public_origin)
+
+
+def _origin_of(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc}"

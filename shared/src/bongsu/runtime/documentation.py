@@ -84,10 +84,10 @@ def add_documentation(app: FastAPI, prefix: str, korean: Mapping[str, str]) -> N
     """
 
     @app.get(f"{prefix}/docs", include_in_schema=False)
-    def page(request: Request, lang: Annotated[str, Query(max_length=8)] = "") -> HTMLResponse:
+    async def page(request: Request, lang: Annotated[str, Query(max_length=8)] = "") -> HTMLResponse:
         accepted = request.headers.get("Accept-Language")
         language = lang if lang in _LANGUAGES else preferred_language(accepted, _LANGUAGES, default="en")
-        html = (_FOLDER / "page.html").read_text(encoding="utf-8").replace("{title}", escape(app.title))
+        html = _read("page.html").decode().replace("{title}", escape(app.title))
         html = html.replace("{lang}", language)
         html = html.replace("{document}", "openapi.ko.json" if language == "ko" else "openapi.json")
         html = html.replace(f'hreflang="{language}"', f'hreflang="{language}" aria-current="true"')
@@ -103,13 +103,18 @@ def add_documentation(app: FastAPI, prefix: str, korean: Mapping[str, str]) -> N
         return bytes(JSONResponse(_translate(app.openapi(), korean)).body)
 
     @app.get(f"{prefix}/openapi.ko.json", include_in_schema=False)
-    def korean_document() -> Response:
+    async def korean_document() -> Response:
         return Response(korean_content(), media_type="application/json")
 
     @app.get(f"{prefix}/docs/{{name}}", include_in_schema=False)
-    def file(name: str) -> Response:
+    async def file(name: str) -> Response:
         if name not in _TYPES:
             raise RouteNotFound
-        content = design.read_file(name) if name in design.NAMES else (_FOLDER / name).read_bytes()
+        content = design.read_file(name) if name in design.NAMES else _read(name)
         headers = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
         return Response(content, media_type=_TYPES[name], headers=headers)
+
+
+@cache
+def _read(name: str) -> bytes:
+    return (_FOLDER / name).read_bytes()

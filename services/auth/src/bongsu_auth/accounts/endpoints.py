@@ -29,7 +29,7 @@ Users = Annotated[UserManager, Provided(UserManager)]
 router = APIRouter(prefix="/auth", tags=["accounts"])
 
 
-@router.post("/register", status_code=202, responses=problems(400, 413, 422, 429, 503))
+@router.post("/register", status_code=202, responses=problems(400, 403, 413, 422, 429, 503))
 async def register(
     body: RegisterIn,
     request: Request,
@@ -42,6 +42,8 @@ async def register(
     The account exists once the link in the mail was used (`POST /auth/verify`).
     """
     identity = identity_of(request)
+    # The cookie of the response makes this password count: another site must not plant it.
+    identity.require_same_origin(request)
     browser = await users.register(
         body.email,
         body.password.get_secret_value(),
@@ -54,7 +56,7 @@ async def register(
     return Accepted()
 
 
-@router.post("/verify", responses=problems(400, 413, 422, 429, 503))
+@router.post("/verify", responses=problems(400, 403, 413, 422, 429, 503))
 async def verify(body: VerifyIn, request: Request, response: Response, users: Users) -> Verified:
     """Verify the address with the token from the link.
 
@@ -62,6 +64,7 @@ async def verify(body: VerifyIn, request: Request, response: Response, users: Us
     that another person requested must not create an account with their password.
     """
     identity = identity_of(request)
+    identity.require_same_origin(request)
     try:
         await users.verify(
             body.token,
@@ -75,7 +78,7 @@ async def verify(body: VerifyIn, request: Request, response: Response, users: Us
     return Verified()
 
 
-@router.post("/verify/resend", status_code=202, responses=problems(400, 413, 422, 429, 503))
+@router.post("/verify/resend", status_code=202, responses=problems(400, 403, 413, 422, 429, 503))
 async def resend(
     body: ResendIn,
     request: Request,
@@ -86,6 +89,7 @@ async def resend(
     """Send the mail of a sign-up again. The response is the same whether there is a sign-up or not."""
     answer_at = time.monotonic() + RESEND_ANSWERED_AFTER_S
     identity = identity_of(request)
+    identity.require_same_origin(request)
     await limit.count(identity.address(request))
     await database.run(users.resend, body.email, request.cookies.get(identity.cookies.registration))
     await asyncio.sleep(answer_at - time.monotonic())

@@ -41,7 +41,7 @@ from bongsu_auth.oauth.schemas import (
     ProviderOut,
     ProviderPage,
 )
-from bongsu_auth.oauth.service import AuthorizationRedirect, Flows
+from bongsu_auth.oauth.service import AuthorizationRedirect, Flows, ProviderAnswer
 from bongsu_auth.oauth.states import LIFETIME, CallbackBrowser, ClientRequest, ConsumedState, FlowContext
 from bongsu_auth.sessions.backend import Account, Strategy
 from bongsu_auth.sessions.service import Sessions
@@ -112,6 +112,7 @@ async def callback(
     state: Annotated[str, Query(description="The state of the authorization request")] = "",
     code: Annotated[str | None, Query(description="The provider's code")] = None,
     error: Annotated[str | None, Query(description="Why there is no code")] = None,
+    iss: Annotated[str | None, Query(description="The issuer of the code (RFC 9207)")] = None,
 ) -> Response:
     """Complete a flow: sign in, link an account, or record that the bot was added. Providers send browsers here.
 
@@ -125,12 +126,13 @@ async def callback(
     except FORGERIES as refused:
         response = _refuse(request, refused, pages.login_page(error=refused.code))
     else:
+        answer = ProviderAnswer(code, error, iss)
         if consumed.context.client is not None:
             response = await _complete_client(
-                flows, backend, strategy, sign_ins, consumed, consumed.context.client, code=code, error=error
+                flows, backend, strategy, sign_ins, consumed, consumed.context.client, answer
             )
         else:
-            response = await _complete(request, flows, backend, strategy, consumed, code=code, error=error)
+            response = await _complete(request, flows, backend, strategy, consumed, answer)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
@@ -142,16 +144,14 @@ async def _complete(
     backend: CustomBackend,
     strategy: SessionStrategy,
     consumed: ConsumedState,
-    *,
-    code: str | None,
-    error: str | None,
+    answer: ProviderAnswer,
 ) -> Response:
     context = consumed.context
     # The path was checked before it was stored. The second check covers a row that got there in any other way.
     next_path = safe_or_home(context.next_path)
     actor = Actor(context.user_id, address=strategy.address)
     try:
-        grant = await flows.exchange(backend, consumed, code, error)
+        grant = await flows.exchange(backend, consumed, answer)
         if context.flow == "install":
             added = {"installed": await flows.record_install(grant, actor)}
         else:
@@ -182,13 +182,11 @@ async def _complete_client(
     sign_ins: ClientSignIns,
     consumed: ConsumedState,
     client: ClientRequest,
-    *,
-    code: str | None,
-    error: str | None,
+    answer: ProviderAnswer,
 ) -> Response:
     """Redirect to an API client, with a code or with an error (RFC 6749, section 4.1.2)."""
     try:
-        grant = await flows.exchange(backend, consumed, code, error)
+        grant = await flows.exchange(backend, consumed, answer)
         login = await backend.fetch_login(grant, nonce=consumed.nonce)
         user = await backend.find_user(login, strategy.address)
         return _see(await sign_ins.complete(client, user.id, backend.name))
@@ -267,7 +265,7 @@ async def _read_browser(request: Request, strategy: SessionStrategy, sessions: S
     try:
         claims = await strategy.identity.tokens.verify(request.cookies.get(cookies.access, ""))
     except TokenRefused:
-        session = await sessions.find_holder(request.cookies.get(cookies.refresh, ""))
+        session = await sessions.find_holder(await strategy.read_refresh_cookie() or "")
         if session is None:
             return CallbackBrowser(browser)
         return CallbackBrowser(browser, session.user_id, session.id)

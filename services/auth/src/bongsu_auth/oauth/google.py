@@ -99,13 +99,17 @@ class GoogleBackend(CustomBackend):
         """See the base class. Google gives a refresh token for offline access only."""
         return {"nonce": request.nonce, "access_type": "offline"}
 
+    async def is_issuer(self, issuer: str) -> bool:
+        """See the base class."""
+        async with self._request():
+            return issuer in _issuers_of(await self._discovery.load())
+
     async def fetch_account(self, grant: Grant, *, nonce: str) -> ProviderAccount:
         """Read the account from the ID token; the address also from userinfo, where some issuers have it."""
         async with self._request():
             endpoints = await self._discovery.load()
-            issuers = ISSUERS if endpoints.issuer == SITE else (endpoints.issuer,)
             claims: IdClaims | _UserInfo = await self._id_tokens.verify(
-                grant.id_token, nonce=nonce, keys_url=endpoints.jwks_uri, issuers=issuers
+                grant.id_token, nonce=nonce, keys_url=endpoints.jwks_uri, issuers=_issuers_of(endpoints)
             )
             subject = claims.sub
             if claims.email is None and endpoints.userinfo_endpoint is not None:
@@ -149,6 +153,10 @@ class GoogleBackend(CustomBackend):
             birthday=profile_fields.birthday(date.month, date.day),
             locale=profile_fields.locale(_primary(person.locales).value),
         )
+
+
+def _issuers_of(endpoints: Endpoints) -> tuple[str, ...]:
+    return ISSUERS if endpoints.issuer == SITE else (endpoints.issuer,)
 
 
 def _primary(entries: tuple[_Entry, ...]) -> _Entry:

@@ -80,6 +80,10 @@ class KakaoBackend(CustomBackend):
         """See the base class."""
         return {"nonce": request.nonce} if self._has_id_token else {}
 
+    async def is_issuer(self, issuer: str) -> bool:
+        """See the base class."""
+        return issuer in self._issuers
+
     async def fetch_account(self, grant: Grant, *, nonce: str) -> ProviderAccount:
         """See the base class."""
         async with self._request():

@@ -136,6 +136,9 @@ class Provider(Protocol):
     async def authorization_url(self, request: AuthorizationRequest) -> str:
         """Return the URL to which to redirect a browser."""
 
+    async def is_issuer(self, issuer: str) -> bool:
+        """Return whether a response that names this issuer (RFC 9207) is the provider's."""
+
     async def exchange(self, code: str, *, redirect_uri: str, verifier: str) -> Grant:
         """Exchange the code that a browser brought."""
 

@@ -44,6 +44,15 @@ class AuthorizationRedirect:
     browser: str
 
 
+@dataclass(frozen=True, slots=True)
+class ProviderAnswer:
+    """What the browser brings from the provider: a code or an error, and the issuer if the provider names it."""
+
+    code: str | None = None
+    error: str | None = None
+    issuer: str | None = None
+
+
 class Flows:
     """Starts flows, and completes them. Every method opens its own units of work.
 
@@ -144,15 +153,21 @@ class Flows:
         """Return what the flow is for; errors as `states.consume`."""
         return await self._database.run(states.consume, state, provider, browser, self._vault)
 
-    async def exchange(self, provider: Provider, consumed: ConsumedState, code: str | None, error: str | None) -> Grant:
+    async def exchange(self, provider: Provider, consumed: ConsumedState, answer: ProviderAnswer) -> Grant:
         """Exchange the code that the browser brought.
 
-        :raises FlowFailed: it brought none.
+        :raises FlowFailed: it brought none, or another issuer's.
         :raises ProviderFailed: the provider refuses it, or does not answer.
         """
-        if error is not None or not code:
-            raise FlowFailed(code="denied" if error == "access_denied" else "provider_error")
-        return await provider.exchange(code, redirect_uri=self._callback_url(provider.name), verifier=consumed.verifier)
+        if answer.issuer is not None and not await provider.is_issuer(answer.issuer):
+            # The code may be another provider's: this one must not learn it.
+            log.warning("oauth.issuer_refused", provider=provider.name)
+            raise FlowFailed
+        if answer.error is not None or not answer.code:
+            raise FlowFailed(code="denied" if answer.error == "access_denied" else "provider_error")
+        return await provider.exchange(
+            answer.code, redirect_uri=self._callback_url(provider.name), verifier=consumed.verifier
+        )
 
     async def record_install(self, grant: Grant, actor: Actor) -> str:
         """Record to which guild the bot was added, report it to the bot, and return it.

@@ -87,8 +87,8 @@ async def refresh(
     """Exchange a refresh token for new tokens. It works once: the reuse of an old one ends the session."""
     strategy.identity.revocations.require_fresh()
     in_body = body.refresh_token if body is not None else None
-    in_cookie = request.cookies.get(strategy.cookies.refresh)
-    if in_body is None and in_cookie is not None:
+    in_cookie = await strategy.read_refresh_cookie() if in_body is None else None
+    if in_cookie is not None:
         strategy.identity.require_same_origin(request)
     tokens = await database.run(sessions.refresh, in_body or in_cookie or "", strategy.address)
     if tokens is None:
@@ -133,7 +133,7 @@ async def renew(
     status = 307 if is_form else 303
     if await strategy.was_just_renewed():
         return RedirectResponse(target, status, NO_STORE)
-    token = request.cookies.get(strategy.cookies.refresh, "")
+    token = await strategy.read_refresh_cookie() or ""
     tokens = await database.run(sessions.refresh, token, strategy.address)
     if tokens is not None:
         response = await cookie_backend.transport.get_login_response(tokens, strategy.cookies, target)

@@ -93,6 +93,19 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         self.caller = caller
         return user
 
+    async def read_refresh_cookie(self) -> str | None:
+        """Return the refresh token in the browser's cookie; on https only if it is of the device's user.
+
+        A page of a subdomain can set this cookie, and sign the browser in to a session of an attacker. It cannot set
+        the cookie of the device.
+        """
+        token = self._request.cookies.get(self.cookies.refresh)
+        if token is None or not self.cookies.secure:
+            return token
+        session = await self._sessions.find_holder(token)
+        is_own = session is None or (self.device is not None and self.device.user_id == session.user_id)
+        return token if is_own else None
+
     async def was_just_renewed(self) -> bool:
         """Return whether the browser's access token was issued within the grace, and works.
 

@@ -226,17 +226,9 @@ class Render:
         return guards.is_form_token(token, secret, self.browser.session_id)
 
     def pass_on(self, response: Response, cookies: tuple[SetCookie, ...]) -> Response:
-        """Pass auth's cookies on to the browser.
-
-        The registration and device cookies have Path=/auth; a copy has the path of the page that passes them back.
-        """
-        tokens = self.pages.token_cookies
-        copies = {tokens.registration: "/verify", tokens.device: "/login"}
+        """Pass auth's cookies on to the browser."""
         for cookie in cookies:
             response.headers.append("set-cookie", cookie)
-            path = copies.get(cookie.partition("=")[0])
-            if path is not None:
-                response.headers.append("set-cookie", cookie.replace("Path=/auth", f"Path={path}"))
         return response
 
     def remember(self, response: Response, theme: Theme | None = None, language: str | None = None) -> Response:
