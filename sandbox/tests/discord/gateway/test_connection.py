@@ -283,6 +283,24 @@ class TestFaults:
         async with connect() as socket:
             assert await socket.identify() == expected
 
+    async def test_connection_is_closed_after_ready_and_after_resumed_and_the_session_stays(
+        self, connect: Connect, sandbox: RunningSandbox
+    ) -> None:
+        await sandbox.fault("accept_then_reset", target="gateway")
+
+        async def read_until_close(socket: Socket) -> list[object]:
+            kinds: list[object] = []
+            while "close" not in (message := await socket.next()):
+                kinds.append(message["t"])
+            return [*kinds, message["close"]]
+
+        async with connect() as socket:
+            ready = await socket.identify()
+            assert (ready["t"], (await read_until_close(socket))[-1]) == ("READY", 4000)
+        async with connect() as socket:
+            resumed = await socket.resume(ready["d"]["session_id"], 2)
+            assert [resumed["t"], *await read_until_close(socket)] == ["RESUMED", 4000]
+
     async def test_unavailable_fails_the_handshake(self, connect: Connect, sandbox: RunningSandbox) -> None:
         await sandbox.fault("unavailable", target="gateway")
         with pytest.raises(aiohttp.WSServerHandshakeError, match="503"):

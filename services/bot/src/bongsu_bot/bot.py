@@ -38,6 +38,8 @@ from bongsu_bot.shards.identify import (
 
 log = get_logger(__name__)
 T = TypeVar("T")
+CLAIM_S: Final = 2.0
+"""How long a claim of an IDENTIFY stands: the time to connect."""
 HELP_TIMEOUT_S: Final = 600
 """Shorter than the 15 minutes in which Discord lets the bot disable the menu."""
 _UNKNOWN_INTERACTION = 10062
@@ -99,6 +101,10 @@ class BongsuBot(ezcord.AutoShardedBot):
         self._backoff = backoff or IdentifyBackoff()
         self._resumes = IdentifyBackoff(max_s=LONGEST_RECONNECT_S)
         self._in_session: set[int] = set()
+        self._max_concurrency = 1
+        self._claimed: dict[int, float] = {}
+        """When a shard that is about to connect has claimed its IDENTIFY."""
+        self._waiting: set[asyncio.Task[None]] = set()
         self.postponed: asyncio.Future[IdentifyPostponed] = asyncio.get_running_loop().create_future()
         """Done when an IDENTIFY has to wait so long that the bot must be restarted for it."""
         self.add_help_command(timeout=HELP_TIMEOUT_S, title_format="{emoji} {name}", permission_check=True)
@@ -138,22 +144,34 @@ class BongsuBot(ezcord.AutoShardedBot):
         """
         shard = shard_id or 0
         limit = (await self.http.request(Route("GET", "/gateway/bot")))["session_start_limit"]
-        delay_s = self._backoff.delay_s(shard)
+        self._max_concurrency = limit.get("max_concurrency", 1)
+        delay_s = 0.0
         if limit["remaining"] <= STARTS_KEPT:
-            delay_s = max(delay_s, limit["reset_after"] / 1000)
+            delay_s = limit["reset_after"] / 1000
             log.error("gateway.starts_spent", shard_id=shard, remaining=limit["remaining"], wait_s=delay_s)
         try:
             if delay_s > LONGEST_SLEEP_S:
-                raise IdentifyPostponed(delay_s)  # noqa: TRY301 - as the budget does
+                raise IdentifyPostponed(delay_s)  # noqa: TRY301 - as `_claim_identify` does
             await asyncio.sleep(delay_s)
-            bucket = shard % limit.get("max_concurrency", 1)
-            within_s = LONGEST_SLEEP_S - delay_s
-            await self.find(IdentifyBudget).claim(bucket, self._identify_pause_s, within_s=within_s)
+            if self._claimed.pop(shard, -math.inf) < self.loop.time() - CLAIM_S:
+                await self._claim_identify(shard, within_s=LONGEST_SLEEP_S - delay_s)
         except IdentifyPostponed as postponed:
             if not self.postponed.done():
                 self.postponed.set_result(postponed)
             raise
         self._backoff.record(shard)
+
+    async def _claim_identify(self, shard: int, *, within_s: float) -> None:
+        """Wait for the back-off of the shard, and for its turn among all shards.
+
+        :raises IdentifyPostponed: that takes longer.
+        """
+        delay_s = self._backoff.delay_s(shard)
+        if delay_s > within_s:
+            raise IdentifyPostponed(delay_s)
+        await asyncio.sleep(delay_s)
+        bucket = shard % self._max_concurrency
+        await self.find(IdentifyBudget).claim(bucket, self._identify_pause_s, within_s=within_s - delay_s)
 
     async def launch_shard(self, gateway: str, shard_id: int, *, initial: bool = False) -> None:
         """Connect a shard, which then connects again neither too fast nor too late."""
@@ -164,23 +182,44 @@ class BongsuBot(ezcord.AutoShardedBot):
             parent._queue_put = partial(self._put_in_time, parent._queue_put)  # noqa: SLF001 - the same
 
     def _put_in_time(self, put: Callable[[EventItem], None], item: EventItem) -> None:
-        """Queue what a shard does next, and let it wait before it resumes again.
+        """Queue what a shard does next, and let it wait before it resumes or identifies again.
 
-        py-cord 2.8.1 resumes immediately, however often the gateway closes the connection. Other shards do not wait,
-        nor does an IDENTIFY: `before_identify_hook` delays it.
+        py-cord 2.8.1 does either immediately, however often the gateway closes the connection. Its queue handles one
+        shard after the other, so the wait is before it: no other shard waits, and no connection is open meanwhile.
         """
         if item.shard is not None:
             self._in_session.discard(item.shard.id)
-        if item.shard is None or item.type != EventType.resume:
+        if item.shard is None or item.type not in (EventType.resume, EventType.identify, EventType.reconnect):
             put(item)
             return
-        shard_id = item.shard.id
+        wait = self._wait_to_resume if item.type == EventType.resume else self._wait_to_identify
 
-        def resume() -> None:
-            self._resumes.record(shard_id)
+        async def put_in_time(shard: int) -> None:
+            try:
+                await wait(shard)
+            except Exception as error:
+                # A defect here must not end the shard: `before_identify_hook` waits as well.
+                log.exception("shard.wait_failed", shard_id=shard, error=type(error).__name__)
             put(item)
 
-        self.loop.call_later(self._resumes.delay_s(shard_id), resume)
+        waiting = self.loop.create_task(put_in_time(item.shard.id), name=f"shard {item.shard.id} waits")
+        self._waiting.add(waiting)
+        waiting.add_done_callback(self._waiting.discard)
+
+    async def _wait_to_resume(self, shard: int) -> None:
+        await asyncio.sleep(self._resumes.delay_s(shard))
+        self._resumes.record(shard)
+
+    async def _wait_to_identify(self, shard: int) -> None:
+        await self._claim_identify(shard, within_s=math.inf)
+        self._claimed[shard] = self.loop.time()
+
+    async def close(self) -> None:
+        """End the connections, and what waits for them."""
+        for task in self._waiting:
+            task.cancel()
+        await asyncio.gather(*self._waiting, return_exceptions=True)
+        await super().close()
 
     async def on_shard_connect(self, shard_id: int) -> None:
         """Note that a session began: other shards need not wait any longer for theirs."""

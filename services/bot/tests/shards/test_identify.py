@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bongsu_bot.shards.identify import IdentifyBackoff, ReconnectBackoff
+from bongsu_bot.shards.identify import LONGEST_RECONNECT_S, IdentifyBackoff, ReconnectBackoff
 
 
 @dataclass
@@ -57,6 +57,17 @@ class TestIdentifyBackoff:
         for _ in range(50):
             identify(clock, backoff)
             assert backoff.delay_s(0) < 50
+
+    def test_ten_minutes_of_resumes_in_a_row_are_fewer_than_twenty_and_a_day_of_them_two_a_minute(
+        self, clock: Clock
+    ) -> None:
+        resumes = IdentifyBackoff(clock.count, max_s=LONGEST_RECONNECT_S, now=lambda: clock.now)
+        while clock.now < 1600:
+            identify(clock, resumes)
+        assert len(clock.identifies) < 20
+        while clock.now < 1000 + 86_400:
+            identify(clock, resumes)
+        assert len(clock.identifies) < 2 * 24 * 60
 
     def test_pause_starts_again_after_a_stable_session(self, clock: Clock, backoff: IdentifyBackoff) -> None:
         for _ in range(8):

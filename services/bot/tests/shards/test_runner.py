@@ -181,6 +181,30 @@ class TestReconnecting:
             assert (await discord.give("ping"))["status"] == "answered"
             assert (await discord.state())["gateway"]["identifies"] == 1
 
+    @pytest.mark.parametrize("after", ["READY", "RESUMED"])
+    async def test_sessions_that_end_when_they_begin_are_resumed_after_ever_longer_pauses(
+        self, after: str, discord: Discord, start_bot: StartBot
+    ) -> None:
+        if after == "READY":
+            await discord.fault("gateway", "accept_then_reset")
+        began = time.monotonic()
+        async with start_bot(until_ready=False) as runner:
+            if after == "RESUMED":
+                await becomes(runner, "ready")
+                await discord.fault("gateway", "accept_then_reset")
+                began = time.monotonic()
+                await discord.drop("close")
+            await discord.until("gateway", "resumes", reaches=5)
+            gateway = (await discord.state())["gateway"]
+            elapsed_s = time.monotonic() - began
+            # The pauses are 1, 2, 4, ... s, a fifth shorter at least.
+            assert 0.8 * (2 ** (gateway["resumes"] - 1) - 1) <= elapsed_s
+            assert gateway["identifies"] == 1
+            await discord.sandbox.clear_faults()
+            await eventually(lambda: runner.state == "ready" and runner.ready)
+            assert (await discord.give("ping"))["status"] == "answered"
+            assert (await discord.state())["gateway"]["identifies"] == 1
+
     async def test_identify_after_many_resumes_is_not_delayed_for_them(self, start_bot: StartBot) -> None:
         async with start_bot() as runner:
             bot = runner._bot
@@ -193,7 +217,7 @@ class TestReconnecting:
             queued: list[EventItem] = []
             for kind in (EventType.resume, EventType.identify):
                 bot._put_in_time(queued.append, EventItem(kind, shard._parent, None))
-            assert [item.type for item in queued] == [EventType.identify]
+            await eventually(lambda: [item.type for item in queued] == [EventType.identify])
 
     async def test_unknown_commands_and_new_sessions_register_nothing(
         self, discord: Discord, start_bot: StartBot

@@ -85,6 +85,8 @@ async def serve(
         server_header=False,
         timeout_graceful_shutdown=grace_s,
         timeout_keep_alive=75,
+        # The only WebSocket is that of the sandbox's gateway. Discord sends no pings: it reads heartbeats.
+        ws_ping_interval=None,
     )
     server = _Server(config)
 

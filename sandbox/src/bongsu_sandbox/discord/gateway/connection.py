@@ -181,6 +181,7 @@ class Connection:
         self._session = self._hub.start(shard_id=shard_id, shards=shards, intents=intents)
         self._session.attach(self._outgoing)
         self._welcome(self._session)
+        self._end_by_fault()
 
     def _welcome(self, session: Session) -> None:
         application = self._gateway.application
@@ -222,11 +223,16 @@ class Connection:
         for text in missed:
             self._outgoing.put_nowait(text)
         session.dispatch("RESUMED", {"_trace": ["sandbox"]})
+        self._end_by_fault()
 
     def _authenticate(self, data: Wire) -> None:
         if data.get("token") != self._gateway.application.bot_token:
             self._hub.counts.refused += 1
             raise Refused(4004, "Authentication failed.")
+
+    def _end_by_fault(self) -> None:
+        if self._gateway.faults.find_hit("gateway", "accept_then_reset") is not None:
+            self._outgoing.put_nowait(Close(4000, "Unknown error."))
 
     def _refused_by_fault(self) -> bool:
         fault = self._gateway.faults.find_hit("gateway", "invalid_session", "error", "throttle")

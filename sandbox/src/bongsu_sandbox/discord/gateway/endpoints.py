@@ -33,10 +33,12 @@ ABILITIES: dict[Kind, CheckDetail] = {
     "hang": parse_seconds,
     "throttle": reject_detail,
     "invalid_session": reject_detail,
+    "accept_then_reset": reject_detail,
     "unavailable": reject_detail,
     "reset": reject_detail,
 }
 """`error`: IDENTIFY and RESUME end with a close code; `throttle`: with 4008; `invalid_session`: with op 9.
+`accept_then_reset`: the connection is closed after READY or RESUMED.
 `unavailable`: the handshake fails with 503; `reset`: the connection is cut; `hang`: HELLO never comes."""
 
 

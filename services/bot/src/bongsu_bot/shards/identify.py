@@ -81,7 +81,8 @@ class IdentifyBackoff:
         now = self._now()
         before = self._attempts.get(shard)
         is_stable = before is not None and now > before.not_before + self._stable_s
-        count = 1 if before is None or is_stable else before.count + 1
+        # Bounded, because a power of a large count does not fit into a float.
+        count = 1 if before is None or is_stable else min(before.count + 1, 2 * OUTAGE_IDENTIFIES)
         pause_s = min(self._base_s * 2 ** (count - 1), OUTAGE_PAUSE_S, self._max_s)
         if count >= OUTAGE_IDENTIFIES:
             pause_s = min(OUTAGE_PAUSE_S * 2 ** (count - OUTAGE_IDENTIFIES + 1), self._max_s)
