@@ -6,8 +6,8 @@ import httpx
 from services.dashboard.tests.stage import Stage
 
 LIBRARY = importlib.resources.files("bongsu_dashboard") / "templates"
-OF_FRAMES = {"brand", "mark", "token", "form_problems", "switches"}
-"""Macros of the page's frame, and those that show nothing by themselves."""
+OF_FRAMES = {"brand", "mark", "token", "form_problems", "switches", "language_buttons", "language_of_form"}
+"""Macros of the page's frame, and those that show nothing by themselves, or nothing where scripts run."""
 
 
 class TestComponents:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import Final, Literal
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+import httpx
 import jinja2
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -20,12 +21,14 @@ from bongsu_dashboard.accounts.user import User
 from bongsu_dashboard.browser import Browser, SetCookie
 from bongsu_dashboard.forms.problems import FieldProblem
 from bongsu_dashboard.pages import guards
-from bongsu_dashboard.pages.addresses import oauth_url, origin_of, path_of, with_next
+from bongsu_dashboard.pages.addresses import oauth_url, origin_of, path_of, safe_path, with_next
 from bongsu_dashboard.pages.assets import Assets
 from bongsu_dashboard.pages.catalogue import Catalogue, Texts, choose_language
 from bongsu_dashboard.pages.cookies import FLASH_S, YEAR_S, PageCookies
 
 Theme = Literal["system", "light", "dark"]
+DRAFT: Final = "/preferences/draft"
+"""The address of a page in another language with what was typed in its form: `?form=<id>&page=<address>`."""
 THEMES: Final[tuple[Theme, ...]] = ("system", "light", "dark")
 FLASH_TONES: Final = {"ok": "ok", "note": "note", "bad": "bad"}
 MAX_FLASH_DIGITS: Final = 6
@@ -144,6 +147,29 @@ class Render:
         self._keep_secret(response)
         return response
 
+    async def load_page(self, address: str, language: str) -> Response:
+        """Return a page of this app as this browser would get it in a language."""
+        cookies = {**self.request.cookies, self.pages.cookies.language: language}
+        passed = {b"user-agent", b"x-forwarded-for", b"accept-language", b"host"}
+        headers = [(name, value) for name, value in self.request.headers.raw if name in passed]
+        cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
+        headers.append((b"cookie", cookie.encode("latin-1", "ignore")))
+        transport = httpx.ASGITransport(self.request.app, raise_app_exceptions=False, client=self._peer)
+        async with httpx.AsyncClient(transport=transport, base_url=self.pages.public_url) as client:
+            loaded = await client.get(self.page_of(address), headers=headers)
+        response = Response(loaded.content, status_code=loaded.status_code, media_type=loaded.headers["content-type"])
+        response.headers.update({**PAGE_HEADERS, "Content-Language": language})
+        if "location" in loaded.headers:
+            response.headers["Location"] = loaded.headers["location"]
+        for cookie in loaded.headers.get_list("set-cookie"):
+            response.headers.append("set-cookie", cookie)
+        return response
+
+    @property
+    def _peer(self) -> tuple[str, int]:
+        client = self.request.client
+        return (client.host, client.port) if client is not None else ("0.0.0.0", 0)  # noqa: S104 - no address
+
     @property
     def is_htmx(self) -> bool:
         return self.request.headers.get("hx-request") == "true"
@@ -184,7 +210,9 @@ class Render:
 
     def page_of(self, address: str) -> str:
         """Return the page of an address; of one that only takes forms, the page that such a form is on."""
-        path = address.partition("?")[0]
+        path, _, query = address.partition("?")
+        if path == DRAFT:
+            return self.page_of(safe_path(parse_qs(query).get("page", [HOME])[0]))
         if self._match_get(path) is not Match.PARTIAL:
             return address
         while path != HOME and self._match_get(path) is not Match.FULL:

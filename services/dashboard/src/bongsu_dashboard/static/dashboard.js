@@ -79,6 +79,7 @@ function markPlace() {
 window.addEventListener("hashchange", markPlace);
 
 function enhance(root) {
+  releaseLanguageButtons();
   markPlace();
   if (navigator.clipboard) for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
   fillZone(root);
@@ -108,6 +109,11 @@ document.addEventListener("submit", (event) => {
   const values = typedInputs().map((input) => [keyOf(input), input.checked ?? false, input.value]);
   sessionStorage.setItem(DRAFT, JSON.stringify({ path: location.pathname, hash: location.hash, values }));
 });
+/* Without this script, the buttons of the language belong to the page's form, and the server fills it in again. */
+function releaseLanguageButtons() {
+  for (const button of document.querySelectorAll("[data-keeps-input] button"))
+    for (const name of ["form", "formaction", "formmethod", "formnovalidate"]) button.removeAttribute(name);
+}
 function restoreDraft() {
   const draft = JSON.parse(sessionStorage.getItem(DRAFT));
   sessionStorage.removeItem(DRAFT);
