@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
+from bongsu.contracts.channels import ChannelList, ChannelListRequest
 from bongsu.contracts.guild_commands import CommandsPutRequest, CommandState, GuildCommands
-from bongsu.contracts.guilds import GuildJoined, GuildLeft, GuildListItem, GuildSummary, GuildUpdated
+from bongsu.contracts.guilds import GuildJoined, GuildLeft, GuildListItem, GuildSummary, GuildUnavailable, GuildUpdated
 from bongsu.contracts.jobs import DeliveryWakeup, EmailRecipient, NotificationJob
 from bongsu.contracts.rpc import (
     CommandUse,
@@ -119,7 +120,8 @@ SHAPES: dict[str, Wire] = {
     ),
     "guild_joined": GuildJoined(guild=GUILD, at=AT),
     "guild_left": GuildLeft(guild=GUILD.model_copy(update={"status": "left", "left_at": AT}), at=AT),
-    "guild_updated": GuildUpdated(guild=GUILD.model_copy(update={"status": "unavailable"}), at=AT),
+    "guild_updated": GuildUpdated(guild=GUILD, at=AT),
+    "guild_unavailable": GuildUnavailable(guild=GUILD.model_copy(update={"status": "unavailable"}), at=AT),
     "guild_count_request": GuildCountRequest(shard=1),
     "guild_count": GuildCount(guilds=3, shards_answered=1, shards=2),
     "guild_list_request": GuildListRequest(ids=(GUILD.id,), after=300000000002228224, limit=50),
@@ -130,6 +132,11 @@ SHAPES: dict[str, Wire] = {
         missing=("embed_links",),
         channels=(GuildChannel(id=400000000000000001, name="공지", category="안내", missing=("send_messages",)),),
         at=AT,
+    ),
+    "channel_list_request": ChannelListRequest(guild_id=GUILD.id),
+    "channel_list": ChannelList(
+        guild_id=GUILD.id,
+        channels=(GuildChannel(id=400000000000000001, name="공지", category="안내", missing=("send_messages",)),),
     ),
     "guild_history_request": GuildHistoryRequest(guild_id=GUILD.id, limit=5),
     "guild_history": GuildHistory(

@@ -3,6 +3,7 @@ import pytest
 from bongsu.broker import RpcError
 from bongsu.broker.memory import MemoryBroker
 from bongsu.broker.requests import ask
+from bongsu.contracts.channels import ChannelListRequest
 from bongsu.contracts.rpc import GuildDetail, GuildDetailRequest
 from services.bot.tests.conftest import StartBot, two_processes
 from services.bot.tests.discord import BEACON_HILL, SEOUL_DEVELOPERS, Discord
@@ -87,3 +88,16 @@ class TestGetDetail:
     ) -> None:
         async with two_processes(start_bot):
             assert (await detail_of(broker)).guild_id == SEOUL_DEVELOPERS
+
+
+class TestListChannels:
+    async def test_channels_are_those_of_the_detail(self, broker: MemoryBroker, start_bot: StartBot) -> None:
+        async with start_bot():
+            listed = await ask(broker, ChannelListRequest(guild_id=SEOUL_DEVELOPERS), deadline_s=DEADLINE_S)
+            assert listed.channels == (await detail_of(broker)).channels
+        assert SEOUL_DEVELOPERS + 11 in [channel.id for channel in listed.channels]
+
+    async def test_guild_without_the_bot_is_not_found(self, broker: MemoryBroker, start_bot: StartBot) -> None:
+        async with start_bot():
+            with pytest.raises(RpcError, match="guild_not_found"):
+                await ask(broker, ChannelListRequest(guild_id=BEACON_HILL), deadline_s=DEADLINE_S)

@@ -68,11 +68,11 @@ class TestEvents:
             await discord.guild(BEACON_HILL, unavailable=False)
             assert await events.next() == ("guild.joined", BEACON_HILL, "active")
 
-    async def test_outage_is_reported_as_an_update(self, events: Events, start_bot: StartBot, discord: Discord) -> None:
+    async def test_outage_and_its_end_are_reported(self, events: Events, start_bot: StartBot, discord: Discord) -> None:
         async with start_bot():
             await events.next()
             await discord.guild(SEOUL_DEVELOPERS, unavailable=True)
-            assert await events.next() == ("guild.updated", SEOUL_DEVELOPERS, "unavailable")
+            assert await events.next() == ("guild.unavailable", SEOUL_DEVELOPERS, "unavailable")
             await discord.guild(SEOUL_DEVELOPERS, unavailable=False)
             assert await events.next() == ("guild.updated", SEOUL_DEVELOPERS, "active")
 
@@ -113,7 +113,7 @@ class TestLogin:
             await events.next()
         await discord.guild(SEOUL_DEVELOPERS, unavailable=True)
         async with start_bot():
-            assert await events.next() == ("guild.updated", SEOUL_DEVELOPERS, "unavailable")
+            assert await events.next() == ("guild.unavailable", SEOUL_DEVELOPERS, "unavailable")
 
     async def test_login_reports_an_outage_of_a_guild_that_is_not_stored(
         self, events: Events, start_bot: StartBot, discord: Discord

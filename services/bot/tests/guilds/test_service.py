@@ -67,12 +67,12 @@ class TestUpsert:
 
 @pytest.mark.usefixtures("database")
 class TestMarkUnavailable:
-    async def test_an_outage_and_its_end_are_updates(self) -> None:
+    async def test_an_outage_is_reported_and_its_end_is_an_update(self) -> None:
         await service.upsert(SNAPSHOT)
         (outage,) = await service.mark_unavailable(SNAPSHOT.id)
         (recovery,) = await service.upsert(SNAPSHOT)
         assert (outage.guild.status, recovery.guild.status) == ("unavailable", "active")
-        assert recovery.kind == "guild.updated"
+        assert (outage.kind, recovery.kind) == ("guild.unavailable", "guild.updated")
 
     async def test_mark_unavailable_reports_nothing_when_the_guild_is_unknown(self) -> None:
         assert await service.mark_unavailable(SNAPSHOT.id) == []

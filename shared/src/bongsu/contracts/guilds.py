@@ -57,9 +57,17 @@ class GuildLeft(Wire):
 
 
 class GuildUpdated(Wire):
-    """A field of the summary changed; the beginning and the end of an outage change `status`."""
+    """A field of the summary changed; the end of an outage changes `status`."""
 
     kind: Literal["guild.updated"] = "guild.updated"
+    guild: GuildSummary
+    at: datetime
+
+
+class GuildUnavailable(Wire):
+    """An outage of the guild began at Discord: the bot is in it, and receives nothing from it."""
+
+    kind: Literal["guild.unavailable"] = "guild.unavailable"
     guild: GuildSummary
     at: datetime
 
@@ -73,5 +81,5 @@ class GuildInstalled(Wire):
     at: datetime
 
 
-GuildEvent = Annotated[GuildJoined | GuildLeft | GuildUpdated, Field(discriminator="kind")]
+GuildEvent = Annotated[GuildJoined | GuildLeft | GuildUpdated | GuildUnavailable, Field(discriminator="kind")]
 GUILD_EVENT: TypeAdapter[GuildEvent] = TypeAdapter(GuildEvent)

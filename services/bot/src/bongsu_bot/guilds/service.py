@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from bongsu.contracts.guilds import GuildEvent, GuildJoined, GuildLeft, GuildSummary, GuildUpdated
+from bongsu.contracts.guilds import GuildEvent, GuildJoined, GuildLeft, GuildSummary, GuildUnavailable, GuildUpdated
 from bongsu.contracts.rpc import shard_of
 from bongsu.mixins import Q
 from bongsu_bot.guilds.models import Guild
@@ -71,7 +71,7 @@ async def mark_unavailable(guild_id: int) -> list[GuildEvent]:
         return []
     await known.update(status="unavailable")
     await record_change(guild_id, "outage")
-    return [GuildUpdated(guild=GuildSummary.model_validate(known), at=datetime.now(UTC))]
+    return [GuildUnavailable(guild=GuildSummary.model_validate(known), at=datetime.now(UTC))]
 
 
 async def mark_left(*guild_ids: int) -> list[GuildEvent]:
@@ -124,10 +124,12 @@ async def reconcile(
         else:
             status = "unavailable" if found.id in unavailable else guild.status
             count = guild.member_count if found.member_count is None else found.member_count
+            event: type[GuildUpdated | GuildUnavailable] = GuildUpdated
             if status != guild.status:
                 await record_change(guild.id, "outage")
+                event = GuildUnavailable
             if await guild.update(status=status, member_count=count) is not None:
-                events.append(GuildUpdated(guild=GuildSummary.model_validate(guild), at=now))
+                events.append(event(guild=GuildSummary.model_validate(guild), at=now))
     present = {found.id for found in listed}
     gone = [guild for guild in stored if shard_of(guild, shards) in own and guild not in present and guild not in seen]
     return [*events, *await mark_left(*gone)]
