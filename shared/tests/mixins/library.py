@@ -3,15 +3,20 @@
 import datetime as dt
 import enum
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
+    BINARY,
+    CHAR,
     JSON,
+    VARBINARY,
     CheckConstraint,
     Column,
     Computed,
     DateTime,
+    Dialect,
+    Double,
     Enum,
     Float,
     ForeignKey,
@@ -24,6 +29,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    Time,
     UniqueConstraint,
     Uuid,
     func,
@@ -35,6 +41,7 @@ from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.ext.mutable import MutableDict
 from sqlalchemy.orm import Mapped, attribute_keyed_dict, declared_attr, mapped_column, relationship
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from bongsu.mixins import (
     NAMING_CONVENTION,
@@ -44,6 +51,7 @@ from bongsu.mixins import (
     BaseModel,
     ExactString,
     IntegerBaseModel,
+    IntegerEnum,
     Json,
     SerializeMixin,
     SoftDeleteMixin,
@@ -186,6 +194,55 @@ class Parcel(LibraryModel):
     pallets: Mapped[int | None] = mapped_column(Integer().with_variant(mysql.INTEGER(unsigned=True), *MYSQL_NAMES))
     ticket: Mapped[str | None] = mapped_column(Uuid(as_uuid=False))
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("authors.id"))
+
+
+def on_mysql(portable: TypeEngine[Any], own: TypeEngine[Any]) -> TypeEngine[Any]:
+    """A type that is one of MySQL's own on MySQL."""
+    return portable.with_variant(own, *MYSQL_NAMES)
+
+
+class Mark(enum.Flag):
+    RED = 1
+    BLUE = 2
+
+
+class Trimmed(TypeDecorator[str]):
+    """Text whose outer spaces are not stored."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        del dialect
+        return None if value is None else value.strip()
+
+
+class Crate(LibraryModel):
+    """A column of each of MySQL's own types, all nullable, and types of one's own."""
+
+    tiny: Mapped[int | None] = mapped_column(on_mysql(Integer(), mysql.TINYINT()))
+    tiny_unsigned: Mapped[int | None] = mapped_column(on_mysql(Integer(), mysql.TINYINT(unsigned=True)))
+    medium: Mapped[int | None] = mapped_column(on_mysql(Integer(), mysql.MEDIUMINT()))
+    small_unsigned: Mapped[int | None] = mapped_column(on_mysql(SmallInteger(), mysql.SMALLINT(unsigned=True)))
+    year: Mapped[int | None] = mapped_column(on_mysql(Integer(), mysql.YEAR()))
+    bits: Mapped[int | None] = mapped_column(on_mysql(Integer(), mysql.BIT(4)))
+    short: Mapped[str | None] = mapped_column(on_mysql(Text(), mysql.TINYTEXT()))
+    medium_text: Mapped[str | None] = mapped_column(on_mysql(Text(), mysql.MEDIUMTEXT()))
+    padded: Mapped[str | None] = mapped_column(CHAR(5))
+    exact: Mapped[bytes | None] = mapped_column(BINARY(4))
+    varying: Mapped[bytes | None] = mapped_column(VARBINARY(4))
+    blob: Mapped[bytes | None] = mapped_column(on_mysql(LargeBinary(), mysql.TINYBLOB()))
+    stamped: Mapped[dt.datetime | None] = mapped_column(on_mysql(DateTime(), mysql.TIMESTAMP(fsp=6)))
+    millis: Mapped[dt.datetime | None] = mapped_column(on_mysql(DateTime(), mysql.DATETIME(fsp=3)))
+    tenths: Mapped[dt.time | None] = mapped_column(on_mysql(Time(), mysql.TIME(fsp=1)))
+    positive: Mapped[Decimal | None] = mapped_column(on_mysql(Numeric(8, 2), mysql.DECIMAL(8, 2, unsigned=True)))
+    rate: Mapped[float | None] = mapped_column(on_mysql(Double(), mysql.DOUBLE(8, 2, unsigned=True, asdecimal=False)))
+    mark: Mapped[Mark | None]
+    marks: Mapped[Mark | None] = mapped_column(IntegerEnum(Mark))
+    trimmed: Mapped[str | None] = mapped_column(Trimmed(5))
+    wide: Mapped[Decimal | None] = mapped_column(Numeric(30, 2))
+    whole: Mapped[Decimal | None] = mapped_column(Numeric(30))
+    type_: Mapped[str | None]
 
 
 class Poll(LibraryModel):

@@ -47,7 +47,7 @@ from bongsu.mixins.model import (
 )
 from bongsu.mixins.q import Q
 from bongsu.mixins.query import CursorPage, Page, Query
-from bongsu.mixins.types import AsciiKey, ExactString, Json, JsonValue, UTCDateTime, UUIDKey
+from bongsu.mixins.types import AsciiKey, ExactString, IntegerEnum, Json, JsonValue, UTCDateTime, UUIDKey
 from bongsu.mixins.unit import Unit
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "ExactString",
     "GroupCommit",
     "IntegerBaseModel",
+    "IntegerEnum",
     "IntegerKeyMixin",
     "Json",
     "JsonValue",

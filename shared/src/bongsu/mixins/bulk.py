@@ -36,19 +36,22 @@ class Group:
     given: set[str] = field(default_factory=set)
     """The fields whose values were not made here."""
 
-    def finish(self, fields: Fields) -> None:
+    def finish(self, session: Session, fields: Fields) -> None:
         """Checks the given values, and names all by their columns."""
         for name in self.given:
             values, bounds = [row[name] for row in self.rows], fields.bounds[name]
             if bounds is None or not bounds.fit_all(values):
                 for row in self.rows:
                     row[name] = fields.checked(name, row[name])
+        fields.refuse_inexact(session, self.rows)
         renamed = {name: fields.columns[name].key for name in self.rows[0]}
         if any(name != key for name, key in renamed.items()):
             self.rows[:] = [{renamed[name]: value for name, value in row.items()} for row in self.rows]
 
 
-def grouped(fields: Fields, rows: Iterable["Mapping[str, object] | M"], now: datetime) -> dict[tuple[str, ...], Group]:
+def grouped(
+    session: Session, fields: Fields, rows: Iterable["Mapping[str, object] | M"], now: datetime
+) -> dict[tuple[str, ...], Group]:
     """The rows by the fields they have, each complete, and under its columns' names."""
     groups: dict[tuple[str, ...], Group] = {}
     known: dict[tuple[str, ...], tuple[Row, list[tuple[str, Initial]], Group]] = {}
@@ -75,7 +78,7 @@ def grouped(fields: Fields, rows: Iterable["Mapping[str, object] | M"], now: dat
             group.objects.append((len(group.rows), instance))
         group.rows.append(complete)
     for group in groups.values():
-        group.finish(fields)
+        group.finish(session, fields)
     return groups
 
 
@@ -147,7 +150,7 @@ def bulk_insert(
     fields = fields_of(model)
     if fields.is_joined:
         return _insert_joined(session, model, rows, savepoint=savepoint)
-    groups = grouped(fields, rows, python_now())
+    groups = grouped(session, fields, rows, python_now())
     steps = len(rows) if savepoint else 1
     made = atomically(session, steps, lambda: [_insert(session, fields, groups[names], names) for names in groups])
     for group, values in zip(groups.values(), made, strict=True):
@@ -288,6 +291,7 @@ def bulk_set(session: Session, query: "Writes[M]", rows: Sequence["Mapping[str, 
     fields.refuse_unknown([by])
     refuse_in_use(session, [state_of(row) for row in rows if isinstance(row, Base)])
     given = [values for values in [_given(fields, row, by) for row in rows] if values]
+    fields.refuse_inexact(session, given)
     session.flush()
     objects = [row for row in rows if isinstance(row, Base)]
     if given:

@@ -9,12 +9,30 @@ from typing import Any, TypeVar
 from sqlalchemy import Column, ColumnElement, Select, Table, UniqueConstraint, select, tuple_
 from sqlalchemy import inspect as sqlalchemy_inspect
 from sqlalchemy.ext.hybrid import HybridExtensionType, hybrid_property
-from sqlalchemy.orm import DeclarativeBase, Mapper, RelationshipProperty, joinedload, selectinload, subqueryload
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapper,
+    RelationshipProperty,
+    Session,
+    joinedload,
+    selectinload,
+    subqueryload,
+)
 from sqlalchemy.orm.attributes import QueryableAttribute
 from sqlalchemy.orm.strategy_options import _AbstractLoad
 
 from bongsu.mixins.errors import UnknownField, WrongValue
-from bongsu.mixins.values import Bounds, Coerce, Refused, bounds_of, coerced, coercion, storage
+from bongsu.mixins.values import (
+    Bounds,
+    Coerce,
+    Refused,
+    bounds_of,
+    coerced,
+    coercion,
+    exactness,
+    is_expression,
+    storage,
+)
 
 INITIAL = "bongsu_initial"
 """In a column's `info`: a function of the time that makes the value in `__init__` and in bulk inserts, where it is made
@@ -46,6 +64,8 @@ class Fields:
     checks: dict[str, Coerce]
     """For each column, the function that makes a value one that it can store."""
     bounds: dict[str, Bounds | None]
+    inexact: dict[str, Coerce]
+    """For each column with numbers that SQLite may round, the function that refuses one."""
     documents: frozenset[str]
     """The columns whose values may be changed in place: JSON, and types of one's own."""
     key_checks: tuple[tuple[Coerce, str], ...]
@@ -86,6 +106,15 @@ class Fields:
                 stored = self.checked(name, value)  # SQL, or the error
             if stored is not value:
                 values[name] = stored
+
+    def refuse_inexact(self, session: Session, rows: Iterable[Mapping[str, object]]) -> None:
+        """`WrongValue` for a number that SQLite would round."""
+        if not self.inexact or session.get_bind().dialect.name != "sqlite":
+            return
+        for row in rows:
+            for name in self.inexact.keys() & row.keys():
+                if not is_expression(row[name]):
+                    coerced(self.inexact[name], row[name], f"{self.model.__name__}.{name}", WrongValue)
 
     def columns_in(self, table: Table) -> "dict[str, Column[Any]]":
         """The columns of one of the model's tables, by the names of the model."""
@@ -232,6 +261,7 @@ def _read(model: type[DeclarativeBase]) -> Fields:
         initial=tuple((name, column.info[INITIAL]) for name, column in columns.items() if INITIAL in column.info),
         checks={name: storage(column) for name, column in columns.items()},
         bounds={name: bounds_of(column) for name, column in columns.items()},
+        inexact={name: check for name, column in columns.items() if (check := exactness(column)) is not None},
         documents=frozenset(name for name, column in columns.items() if coercion(column) is coercion(None)),
         key_checks=tuple(
             (coercion(columns[names[column]]), f"{model.__name__}.{names[column]}")

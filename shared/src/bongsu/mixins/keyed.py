@@ -150,7 +150,7 @@ def upsert_rows(  # noqa: PLR0913  # what `upsert` takes
         )
     session.flush()
     names = _conflict_names(fields, by, rows[0])
-    groups = grouped(fields, rows, python_now())
+    groups = grouped(session, fields, rows, python_now())
     if len(groups) != 1:
         raise WrongValueForLookup("the rows of an upsert all have the same fields")
     taken = update_names if update_names is not None else [name for name in rows[0] if name not in names]

@@ -320,7 +320,10 @@ def _before_flush(session: MemorySession, context: UOWTransaction, instances: ob
     for state in (*session._new, *session._dirty_states, *session._deleted):  # noqa: SLF001  # sets of instances are dear
         if state not in taken:
             taken[state] = picture_of(state, is_attached=True)
-        fields_of(state.class_).check_object(state.dict, state.committed_state)  # what was assigned
+        fields = fields_of(state.class_)
+        fields.check_object(state.dict, state.committed_state)  # what was assigned
+        if fields.inexact:
+            fields.refuse_inexact(session, [{name: state.dict.get(name) for name in state.committed_state}])
 
 
 @event.listens_for(MemorySession, "after_flush_postexec")

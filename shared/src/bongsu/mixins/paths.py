@@ -4,7 +4,7 @@ To build and to hash the SQL of a short query costs more than to run it. So a co
 SQL, and queries that differ in values only share a statement, which takes these as parameters.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +80,7 @@ def resolve_lookup(model: "type[Base]", key: str) -> Resolved:
     """The lookup that `key` names on the model; `UnknownField` or `UnknownLookup`. Only keys that resolve are kept."""
     found = _resolved.get((model, key))
     if found is None:
-        found = _resolve(model, key.split("__"), key)
+        found = _resolve(model, key, key)
         if not _is_about_part(found):  # any key of a document resolves: there is no end of them
             _resolved[model, key] = found
     return found
@@ -92,15 +92,22 @@ def _is_about_part(resolved: Resolved) -> bool:
     return isinstance(resolved, FieldTest) and resolved.is_part
 
 
-def _resolve(model: "type[Base]", parts: list[str], key: str) -> Resolved:
+def _resolve(model: "type[Base]", path: str, key: str) -> Resolved:
     fields = fields_of(model)
-    for length in range(len(parts), 0, -1):  # a field's own name may hold "__"
-        name, rest = "__".join(parts[:length]), parts[length:]
+    for name, rest in _split(path):
         if name in fields.relations:
             return _resolve_relation(model, name, rest, key)
         if name in fields.columns or name in fields.hybrids:
-            return _resolve_field(model, name, rest)
-    raise UnknownField(model.__name__, parts[0], fields.readable)
+            return _resolve_field(model, name, rest.split("__") if rest else [])
+    raise UnknownField(model.__name__, path.partition("__")[0], fields.readable)
+
+
+def _split(path: str) -> Iterator[tuple[str, str]]:
+    """Each way to take a name from the path, the longest first: a field's own name may hold `__`, or end in `_`."""
+    yield path, ""
+    for end in range(len(path) - 2, 0, -1):
+        if path.startswith("__", end):
+            yield path[:end], path[end + 2 :]
 
 
 def _resolve_field(model: "type[Base]", name: str, rest: list[str]) -> FieldTest:
@@ -141,11 +148,11 @@ def _has_own_operators(attribute: "QueryableAttribute[Any]") -> bool:
     )
 
 
-def _resolve_relation(model: "type[Base]", name: str, rest: list[str], key: str) -> Resolved:
+def _resolve_relation(model: "type[Base]", name: str, rest: str, key: str) -> Resolved:
     relation = fields_of(model).relations[name]
     target: type[Base] = relation.mapper.class_
     target_fields = fields_of(target)
-    lookup = "_".join(rest) or "eq"
+    lookup = rest or "eq"
     if lookup in RELATION_LOOKUPS and lookup not in target_fields.readable:
         return RelationTest(name, relation, lookup, f"{model.__name__}.{name}__{lookup}")
     return Hop(name, relation, target, _resolve(target, rest, key))

@@ -2,12 +2,26 @@
 
 import enum
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeAlias, TypeVar
 from uuid import UUID
 
-from sqlalchemy import JSON, Column, DateTime, Dialect, Enum, Integer, LargeBinary, String, Text
+from sqlalchemy import (
+    BINARY,
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Enum,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Text,
+)
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -136,24 +150,27 @@ class AsciiKey(TypeDecorator[str]):
         return value
 
 
-class IntegerEnum(TypeDecorator[enum.IntEnum]):
-    """The members of an `IntEnum` as integers, which sort as the members do (`Mapped[Level]`)."""
+class IntegerEnum(TypeDecorator[Any]):
+    """The members of an `IntEnum` as integers, which sort as the members do (`Mapped[Level]`).
+
+    `mapped_column(IntegerEnum(Permission))` stores a `Flag`, combined or not.
+    """
 
     impl = Integer
     cache_ok = True
 
-    def __init__(self, members: type[enum.IntEnum] = enum.IntEnum) -> None:
+    def __init__(self, members: type[enum.IntEnum | enum.Flag] = enum.IntEnum) -> None:
         super().__init__()
         self.members = members
 
     def _resolve_for_python_type(self, python_type: Any, *_: object) -> "IntegerEnum":  # noqa: ANN401  # SQLAlchemy's hook, as its own Enum has it
         return IntegerEnum(python_type)
 
-    def process_bind_param(self, value: int | None, dialect: Dialect) -> int | None:
+    def process_bind_param(self, value: int | enum.Enum | None, dialect: Dialect) -> int | None:
         del dialect
-        return None if value is None else int(value)
+        return None if value is None else int(value.value if isinstance(value, enum.Enum) else value)
 
-    def process_result_value(self, value: int | None, dialect: Dialect) -> enum.IntEnum | None:
+    def process_result_value(self, value: int | None, dialect: Dialect) -> enum.Enum | None:
         del dialect
         return None if value is None else self.members(value)
 
@@ -191,3 +208,51 @@ def is_document(kind: TypeEngine[Any]) -> bool:
 def has_native_enum(column: "Column[Any]") -> bool:
     """Whether MySQL would sort the column by the declaration of its members, and other databases by their text."""
     return isinstance(column.type, Enum) and bool(column.type.native_enum)
+
+
+def stored_type(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    """The type that says what a column can store: MySQL's, where it has one of its own, as SQLite stores anything."""
+    base = kind.impl_instance if isinstance(kind, TypeDecorator) else kind
+    variants = {**base._variant_mapping, **kind._variant_mapping}  # noqa: SLF001  # SQLAlchemy has no other name for it
+    return next((variants[name] for name in MYSQL_NAMES if name in variants), base)
+
+
+_INTEGER_BITS: tuple[tuple[type[TypeEngine[Any]], int], ...] = (
+    (mysql.TINYINT, 8),
+    (mysql.MEDIUMINT, 24),
+    (SmallInteger, 16),
+    (BigInteger, 64),
+    (Integer, 32),
+)
+_MOST_BYTES: tuple[tuple[type[TypeEngine[Any]] | tuple[type[TypeEngine[Any]], ...], int], ...] = (
+    ((mysql.TINYTEXT, mysql.TINYBLOB), (1 << 8) - 1),
+    ((mysql.MEDIUMTEXT, mysql.MEDIUMBLOB), (1 << 24) - 1),
+    ((mysql.LONGTEXT, mysql.LONGBLOB), (1 << 32) - 1),
+    ((Text, LargeBinary), (1 << 16) - 1),
+)
+
+
+def is_unsigned(kind: TypeEngine[Any]) -> bool:
+    """Whether the type, one of MySQL's own, takes no negative numbers."""
+    return bool(getattr(kind, "unsigned", None) or getattr(kind, "zerofill", None))
+
+
+def integer_range(kind: TypeEngine[Any]) -> tuple[int, int]:
+    """The least and the greatest integer of a type."""
+    if isinstance(kind, mysql.YEAR):
+        return 1901, 2155
+    if isinstance(kind, mysql.BIT):
+        return 0, (1 << (kind.length or 1)) - 1
+    bits = next((bits for known, bits in _INTEGER_BITS if isinstance(kind, known)), 64)
+    return (0, (1 << bits) - 1) if is_unsigned(kind) else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+
+
+def most_length(kind: TypeEngine[Any]) -> tuple[int, bool]:
+    """The greatest length of a type of text or bytes, and whether text is counted in bytes."""
+    length: int | None = getattr(kind, "length", None)
+    if isinstance(kind, BINARY):
+        return length or 1, True
+    if length:
+        return length, False
+    found = next((most for known, most in _MOST_BYTES if isinstance(kind, known)), None)
+    return (sys.maxsize, False) if found is None else (found, True)

@@ -13,7 +13,11 @@ from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import (
+    BINARY,
+    CHAR,
     JSON,
+    NCHAR,
+    TIMESTAMP,
     BigInteger,
     ClauseElement,
     Column,
@@ -24,24 +28,33 @@ from sqlalchemy import (
     Float,
     Integer,
     Interval,
-    LargeBinary,
     Numeric,
-    SmallInteger,
     String,
-    Text,
     Time,
     Uuid,
 )
+from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy.sql.sqltypes import _Binary
 from sqlalchemy.types import Boolean, TypeDecorator, TypeEngine
 
 from bongsu.mixins.errors import WrongValue, WrongValueForLookup
-from bongsu.mixins.types import AsciiKey, ExactString, IntegerEnum, Json, UTCDateTime, UUIDKey
+from bongsu.mixins.types import (
+    AsciiKey,
+    ExactString,
+    IntegerEnum,
+    Json,
+    UTCDateTime,
+    UUIDKey,
+    integer_range,
+    is_unsigned,
+    most_length,
+    stored_type,
+)
 
 Coerce = Callable[[object], object]
 """Returns the value that the column takes; `Refused` says what it would take."""
 
 
-_MOST_BYTES = (1 << 16) - 1  # of MySQL's TEXT and BLOB
 _MOST_SINGLE = 3.4028234e38  # of MySQL's FLOAT
 _PLAIN = frozenset((str, int, bool, float, bytes, Decimal, uuid.UUID, dt.datetime, dt.date, list, tuple))
 
@@ -65,38 +78,68 @@ def coercion(column: "Column[Any] | None") -> Coerce:
 
 def storage(column: "Column[Any]") -> Coerce:
     """The function that turns a value into one that this column can store: `coercion`, within the column's bounds."""
-    if column.computed is not None:
-        return _computed
-    coerce, kind = _coercion_of(column.type), column.type
-    base = kind.impl if isinstance(kind, TypeDecorator) else kind
-    bounds, has_variants = bounds_of(column), bool(base._variant_mapping)  # noqa: SLF001  # as below
-    if bounds is not None:
-        is_counted_in_bytes = isinstance(base, Text) and base.length is None
-        return (
-            _bounded_integer(bounds)
-            if bounds.kind is int
-            else _bounded_text(coerce, bounds.highest, is_counted_in_bytes)
-        )
+    return _computed if column.computed is not None else _storage_of(column.type)
+
+
+def _storage_of(kind: TypeEngine[Any]) -> Coerce:  # noqa: PLR0911  # one return a kind of type
+    coerce, base = _coercion_of(kind), stored_type(kind)
     if isinstance(kind, Json | JSON):
         return _document_of(kind)
-    length = None if has_variants else getattr(base, "length", None)
-    if coerce is _ascii:
-        return _bounded_text(coerce, length or sys.maxsize)
+    bounds = _bounds_of_type(kind)
+    if bounds is not None and bounds.kind is int:
+        return _bounded_integer(bounds)
+    if coerce is plain_text or coerce is _ascii:
+        most, in_bytes = most_length(base)
+        check = _bounded_text(coerce, most, in_bytes)
+        return _unpadded(check) if isinstance(base, CHAR | NCHAR) else check
     if coerce is _bytes:
-        return _bounded_bytes(length or (sys.maxsize if has_variants else _MOST_BYTES))
-    if coerce in (_datetime, _time) and not has_variants and not getattr(base, "fsp", None):
-        coerce = _whole_seconds(coerce)
-    return _storable_number(base, has_variants) if coerce is _any_number else coerce
+        return _bounded_bytes(most_length(base)[0], is_exact=isinstance(base, BINARY))
+    if coerce in (_datetime, _time):
+        coerce = _fraction_of(coerce, getattr(base, "fsp", None) or 0)
+    if isinstance(base, TIMESTAMP):
+        return _within_timestamps(coerce)
+    if isinstance(kind, mysql.SET):
+        return _set_of(kind.values, as_text=False)
+    if coerce is _anything and isinstance(kind, TypeDecorator):
+        return _decorated(kind)
+    return _storable_number(kind, base) if coerce is _any_number else coerce
 
 
-def _storable_number(base: object, has_variants: bool) -> Coerce:
+def _storable_number(kind: TypeEngine[Any], base: TypeEngine[Any]) -> Coerce:
+    as_decimal, lowest = bool(getattr(kind, "asdecimal", False)), 0 if is_unsigned(base) else None
+    scale: int | None = getattr(base, "scale", None)
+    precision: int | None = getattr(base, "precision", None)
     if isinstance(base, Float):
-        is_single = not (has_variants or isinstance(base, Double) or (base.precision or 0) > 24)
-        return _bounded_number(None, None, _MOST_SINGLE if is_single else None)
-    if isinstance(base, Numeric) and not has_variants:
-        precision, scale = (base.precision or 10), (base.scale or 0)  # as MySQL has it
-        return _bounded_number(precision - scale, scale)
-    return _bounded_number(None, None)
+        is_single = not isinstance(base, Double) and (precision or 0) <= 24
+        digits = None if precision is None or scale is None else precision - scale
+        highest = _MOST_SINGLE if is_single else None
+        check = _bounded_number(digits, None if digits is None else scale, highest, lowest)
+    else:
+        precision, scale = precision or 10, scale or 0  # as MySQL has it
+        check = _bounded_number(precision - scale, scale, None, lowest)
+    return _of_one_kind(check, as_decimal=as_decimal and isinstance(kind, Numeric))
+
+
+def exactness(column: "Column[Any]") -> Coerce | None:
+    """The function that refuses what SQLite would round, which has numbers of about 15 digits; None where it has none.
+
+    A value is exact if SQLAlchemy reads it back from a DOUBLE as it was given.
+    """
+    kind = column.type
+    if not isinstance(kind, Numeric) or not kind.asdecimal or "sqlite" in kind._variant_mapping:  # noqa: SLF001  # SQLAlchemy has no other name for it
+        return None
+    base = stored_type(kind)
+    if (getattr(base, "precision", None) or 10) <= sys.float_info.dig:
+        return None
+    places = kind._default_decimal_return_scale if kind.scale is None else kind.scale  # noqa: SLF001  # the same
+
+    def check(value: object) -> object:
+        number: Any = value
+        if Decimal(f"{float(number):.{places}f}") != Decimal(number):
+            raise Refused(f"about {sys.float_info.dig} digits on SQLite, which would round the others", "more")
+        return value
+
+    return check
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +161,15 @@ class Bounds:
 
 def bounds_of(column: "Column[Any]") -> Bounds | None:
     """The bounds of a column of integers or text, None for others."""
-    coerce, kind = _coercion_of(column.type), column.type
-    base = kind.impl if isinstance(kind, TypeDecorator) else kind
-    has_variants = bool(base._variant_mapping)  # noqa: SLF001  # each database has a column type of its own, and bounds
-    if column.computed is not None:
-        return None
+    return None if column.computed is not None else _bounds_of_type(column.type)
+
+
+def _bounds_of_type(kind: TypeEngine[Any]) -> Bounds | None:
+    coerce, base = _coercion_of(kind), stored_type(kind)
     if coerce in (_any_integer, _any_unsigned):
-        bits = 64 if has_variants else next(bits for known, bits in _INTEGER_BITS if isinstance(base, known))
-        is_unsigned = not has_variants and _is_unsigned(base)
-        return (
-            Bounds(int, 0, (1 << bits) - 1) if is_unsigned else Bounds(int, -(1 << (bits - 1)), (1 << (bits - 1)) - 1)
-        )
-    if coerce is plain_text and not has_variants:
-        is_text = isinstance(base, Text)
-        return Bounds(str, 0, getattr(base, "length", None) or (_MOST_BYTES if is_text else sys.maxsize))
+        return Bounds(int, *integer_range(base))
+    if coerce is plain_text and not isinstance(base, CHAR | NCHAR):
+        return Bounds(str, 0, most_length(base)[0])
     return None
 
 
@@ -155,14 +193,16 @@ def _shown(value: object) -> str:
     return f"{text if len(text) <= 60 else text[:60] + '…'} ({type(value).__name__})"
 
 
-def _coercion_of(kind: TypeEngine[Any]) -> Coerce:
+def _coercion_of(kind: TypeEngine[Any]) -> Coerce:  # noqa: PLR0911  # as above
     if isinstance(kind, Enum):
         return _member_of(kind.enum_class, kind.enums)
     if isinstance(kind, IntegerEnum):
-        return _member_of(kind.members, [])
+        return _member_of(kind.members, [], takes_combined=True)
+    if isinstance(kind, mysql.SET):
+        return _anything if kind.retrieve_as_bitwise else _set_of(kind.values, as_text=True)
     if isinstance(kind, Uuid) and not kind.as_uuid:
         return _uuid_text
-    if isinstance(kind, BigInteger) and _is_unsigned(kind):
+    if isinstance(kind, BigInteger | mysql.BIT) and integer_range(kind)[0] == 0:
         return _any_unsigned
     for known, coerce in _BY_TYPE:
         if isinstance(kind, known):
@@ -189,7 +229,16 @@ def plain_text(value: object) -> object:
     return value
 
 
-def _bounded_text(coerce: Coerce, length: int, in_bytes: bool = False) -> Coerce:
+def _unpadded(check: Coerce) -> Coerce:
+    def unpadded(value: object) -> object:
+        if isinstance(value, str) and value.endswith(" "):
+            raise Refused("text without spaces at its end, which a CHAR loses")
+        return check(value)
+
+    return unpadded
+
+
+def _bounded_text(coerce: Coerce, length: int, in_bytes: bool) -> Coerce:
     plain_limit = length if coerce is plain_text else -1
 
     def check(value: object) -> object:
@@ -238,9 +287,11 @@ def _instant(value: object) -> object:
 def _datetime(value: object) -> object:
     if not isinstance(value, dt.datetime):
         raise Refused("a datetime")
+    if value.tzinfo is None:
+        return value
     if value.utcoffset():
         raise Refused("a datetime without a time zone, or of UTC (the column keeps none: UTCDateTime does)")
-    return value
+    return value.replace(tzinfo=None)  # as it is read
 
 
 def _date(value: object) -> object:
@@ -271,11 +322,27 @@ def _duration(value: object) -> object:
     return value
 
 
-def _whole_seconds(coerce: Coerce) -> Coerce:
+def _fraction_of(coerce: Coerce, digits: int) -> Coerce:
     def check(value: object) -> object:
         checked: Any = coerce(value)
-        if checked.microsecond:
-            raise Refused("whole seconds, as the column has a default of the database: give it `mysql.DATETIME(fsp=6)`")
+        if checked.microsecond % 10 ** (6 - digits):
+            kept = f"{digits} digits of a second" if digits else "whole seconds"
+            raise Refused(f"{kept}, as its type in MySQL: give it `fsp=6`, which a default of the database needs too")
+        return checked
+
+    return check if digits < 6 else coerce
+
+
+_FIRST_TIMESTAMP = dt.datetime(1970, 1, 1, 0, 0, 1, tzinfo=dt.UTC)
+_LAST_TIMESTAMP = dt.datetime(2038, 1, 19, 3, 14, 7, 999_999, tzinfo=dt.UTC)
+
+
+def _within_timestamps(coerce: Coerce) -> Coerce:
+    def check(value: object) -> object:
+        checked: Any = coerce(value)
+        instant = checked if checked.tzinfo is not None else checked.replace(tzinfo=dt.UTC)
+        if not _FIRST_TIMESTAMP <= instant <= _LAST_TIMESTAMP:
+            raise Refused("a datetime from 1970-01-01 00:00:01 to 2038-01-19 03:14:07 UTC, as a TIMESTAMP")
         return checked
 
     return check
@@ -303,10 +370,6 @@ def _comparable_integer(end: int) -> Coerce:
 _any_integer, _any_unsigned = _comparable_integer(1 << 63), _comparable_integer(1 << 64)
 
 
-def _is_unsigned(kind: object) -> bool:
-    return getattr(kind, "unsigned", None) is True  # MySQL's own types
-
-
 def _bounded_integer(bounds: Bounds) -> Coerce:
     lowest, highest = bounds.lowest, bounds.highest
 
@@ -320,9 +383,6 @@ def _bounded_integer(bounds: Bounds) -> Coerce:
         return value
 
     return check
-
-
-_integer_of_64_bits = _bounded_integer(Bounds(int, -(1 << 63), (1 << 63) - 1))
 
 
 def _any_number(value: object) -> object:
@@ -343,17 +403,17 @@ def _any_number(value: object) -> object:
 def _number(value: object) -> object:
     if not isinstance(value, int | float | Decimal) or isinstance(value, bool):
         raise Refused("a number")
-    if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) > _MOST_DIGITS:
-        raise Refused("a number that a database can hold")
-    if isinstance(value, int):
-        _integer_of_64_bits(value)
+    if not isinstance(value, float):
+        exact = Decimal(value)
+        if exact.is_finite() and abs(exact.adjusted()) > _MOST_DIGITS:
+            raise Refused("a number that a database can hold")
     return value
 
 
 _MOST_DIGITS = 300  # of a DOUBLE; a DECIMAL has fewer
 
 
-def _bounded_number(digits: int | None, places: int | None, highest: float | None = None) -> Coerce:
+def _bounded_number(digits: int | None, places: int | None, highest: float | None, lowest: float | None) -> Coerce:
     def check(value: object) -> object:
         number: Any = _number(value)
         if not math.isfinite(number):
@@ -364,9 +424,27 @@ def _bounded_number(digits: int | None, places: int | None, highest: float | Non
             raise Refused(f"a number of at most {places} digits after the point")
         if highest is not None and abs(number) > highest:
             raise Refused(f"a number up to {highest:.7g}")
+        if lowest is not None and number < lowest:
+            raise Refused(f"a number from {lowest}")
         return number
 
     return check
+
+
+def _of_one_kind(check: Coerce, *, as_decimal: bool) -> Coerce:
+    """The number as it is read: a Decimal, or a float. Integers of 64 bits equal both, and stay."""
+
+    def convert(value: object) -> object:
+        number: Any = check(value)
+        if isinstance(number, int):
+            if number.bit_length() < 64:
+                return number
+            return Decimal(number) if as_decimal else float(number)
+        if as_decimal:
+            return Decimal(str(number)) if isinstance(number, float) else number
+        return float(number) if isinstance(number, Decimal) else number
+
+    return convert
 
 
 def _decimals(number: float | Decimal) -> int:
@@ -396,33 +474,64 @@ def _bytes(value: object) -> object:
     return value
 
 
-def _bounded_bytes(length: int) -> Coerce:
+def _bounded_bytes(length: int, *, is_exact: bool) -> Coerce:
     def check(value: object) -> object:
         size = memoryview(cast("bytes", _bytes(value))).nbytes
-        if size > length:
-            raise Refused(f"at most {length} bytes", str(size))
+        if size > length or (is_exact and size != length):  # shorter ones would be filled up
+            raise Refused(f"{'exactly' if is_exact else 'at most'} {length} bytes", str(size))
         return value
 
     return check
 
 
-def _member_of(members: type[enum.Enum] | None, names: Sequence[str]) -> Coerce:
+def _set_of(members: Sequence[str], *, as_text: bool) -> Coerce:
+    """Members of MySQL's SET, as a set or as text: as it is read, or as text to compare with."""
+
+    def check(value: object) -> object:
+        given = value.split(",") if isinstance(value, str) and value else value or ()
+        if not isinstance(given, list | tuple | set | frozenset) or not set(members).issuperset(given):
+            raise Refused(f"a set of {', '.join(members)}")
+        return ",".join(member for member in members if member in given) if as_text else set(given)
+
+    return check
+
+
+def _decorated(kind: "TypeDecorator[Any]") -> Coerce:
+    """What a type of one's own makes of a value is checked as a value of the type that it is built on."""
+    built_on, checks = _storage_of(kind.impl_instance), type(kind)
+    if checks.bind_processor is not TypeDecorator.bind_processor:
+        return _anything
+    binds, dialect = checks.process_bind_param is not TypeDecorator.process_bind_param, sqlite.dialect()
+
+    def check(value: object) -> object:
+        if is_expression(value):
+            return value
+        sent = kind.process_bind_param(value, dialect) if binds else value
+        if sent is not None:
+            built_on(sent)
+        return value
+
+    return check
+
+
+def _member_of(members: type[enum.Enum] | None, names: Sequence[str], *, takes_combined: bool = False) -> Coerce:
     def coerce(value: object) -> object:
         if members is None:
             if not isinstance(value, str) or value not in names:
                 raise Refused(f"one of {', '.join(names)}")
             return value
-        if isinstance(value, members):
-            return value
         try:
-            return members[value] if isinstance(value, str) and value in members.__members__ else members(value)
+            is_name = isinstance(value, str) and value in members.__members__
+            member: enum.Enum = members[cast("str", value)] if is_name else members(value)
         except ValueError:
             raise Refused(f"one of {', '.join(str(member.value) for member in members)}") from None
+        if isinstance(member, enum.Flag) and not takes_combined and member.name not in members.__members__:
+            fitting = f"one of {', '.join(str(member.value) for member in members)}"
+            raise Refused(f"{fitting} (`IntegerEnum({members.__name__})` takes several)")
+        return member
 
     return coerce
 
-
-_INTEGER_BITS: list[tuple[type[TypeEngine[Any]], int]] = [(SmallInteger, 16), (BigInteger, 64), (Integer, 32)]
 
 _BY_TYPE: list[tuple[type[TypeEngine[Any]], Coerce]] = [
     (UUIDKey, _uuid),
@@ -439,6 +548,8 @@ _BY_TYPE: list[tuple[type[TypeEngine[Any]], Coerce]] = [
     (Integer, _any_integer),
     (Numeric, _any_number),
     (Float, _any_number),
-    (LargeBinary, _bytes),
+    (mysql.YEAR, _any_integer),
+    (mysql.BIT, _any_integer),
+    (_Binary, _bytes),
     (String, plain_text),
 ]

@@ -52,6 +52,7 @@ class Writes(Builder[M]):
         self._check_filtered()
 
         def work(session: Session) -> int:
+            fields_of(model).refuse_inexact(session, [assignments])
             session.flush()  # what is unsaved may match, or be written again
             if self._is_written_by_keys(session):
                 return self._update_by_keys(session, assignments)
