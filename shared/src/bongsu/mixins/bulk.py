@@ -14,8 +14,16 @@ from bongsu.mixins.base import Base
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.errors import StaleVersion, WrongValueForLookup
 from bongsu.mixins.fields import Fields, Initial, Key, among, fields_of, keys_among
-from bongsu.mixins.instances import attached, read_unknown, reference, refuse_in_use, settle_references, state_of
-from bongsu.mixins.loaded import are_many_loaded, refresh_loaded
+from bongsu.mixins.instances import (
+    are_many_loaded,
+    attached,
+    read_unknown,
+    reference,
+    refresh_loaded,
+    refuse_in_use,
+    settle_references,
+    state_of,
+)
 from bongsu.mixins.memory import MemorySession
 from bongsu.mixins.sessions import atomically
 from bongsu.mixins.values import is_expression

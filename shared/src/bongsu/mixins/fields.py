@@ -22,17 +22,8 @@ from sqlalchemy.orm.attributes import QueryableAttribute
 from sqlalchemy.orm.strategy_options import _AbstractLoad
 
 from bongsu.mixins.errors import UnknownField, WrongValue
-from bongsu.mixins.values import (
-    Bounds,
-    Coerce,
-    Refused,
-    bounds_of,
-    coerced,
-    coercion,
-    exactness,
-    is_expression,
-    storage,
-)
+from bongsu.mixins.storage import Bounds, bounds_of, exactness, storage
+from bongsu.mixins.values import Coerce, Refused, coerced, coercion, is_expression
 
 INITIAL = "bongsu_initial"
 """In a column's `info`: a function of the time that makes the value in `__init__` and in bulk inserts, where it is made

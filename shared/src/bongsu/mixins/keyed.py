@@ -16,8 +16,7 @@ from bongsu.mixins.bulk import Row, chunks, grouped
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.errors import MultipleFound, WrongValueForLookup
 from bongsu.mixins.fields import Fields, eager_loads, fields_of
-from bongsu.mixins.instances import attached, read_unknown
-from bongsu.mixins.loaded import loaded_objects, read_again, refresh_loaded
+from bongsu.mixins.instances import attached, loaded_objects, read_again, read_unknown, refresh_loaded
 from bongsu.mixins.query import Query
 from bongsu.mixins.sessions import atomically, in_savepoint, write
 from bongsu.mixins.types import MYSQL_NAMES

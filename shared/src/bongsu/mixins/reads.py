@@ -12,7 +12,7 @@ from bongsu.mixins.base import Base
 from bongsu.mixins.builder import Builder, M
 from bongsu.mixins.errors import LockOutsideUnit, MultipleFound, NotFound, WrongValueForLookup
 from bongsu.mixins.fields import fields_of, joins_collections
-from bongsu.mixins.loaded import loaded_objects, read_again
+from bongsu.mixins.instances import loaded_objects, read_again
 from bongsu.mixins.paths import Place, to_one_path
 from bongsu.mixins.sessions import in_unit, read
 from bongsu.mixins.types import is_document

@@ -24,7 +24,7 @@ from bongsu.mixins.builder import MOST_ROWS, Builder, M
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.errors import UnfilteredWrite, WrongValueForLookup
 from bongsu.mixins.fields import Key, among, fields_of, key_of, keys_among
-from bongsu.mixins.loaded import are_many_loaded, refresh_loaded
+from bongsu.mixins.instances import are_many_loaded, refresh_loaded
 from bongsu.mixins.sessions import atomically, write
 from bongsu.mixins.types import MYSQL_NAMES
 from bongsu.mixins.values import is_expression
