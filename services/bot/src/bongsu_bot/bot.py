@@ -189,8 +189,8 @@ class BongsuBot(ezcord.AutoShardedBot):
         """
         if item.shard is not None:
             self._in_session.discard(item.shard.id)
-        if item.shard is None or item.type not in (EventType.resume, EventType.identify, EventType.reconnect):
-            put(item)
+        if item.shard is None or item.type not in (EventType.resume, EventType.identify):
+            put(item)  # a reconnect as well: it uses up no IDENTIFY until the gateway answers
             return
         wait = self._wait_to_resume if item.type == EventType.resume else self._wait_to_identify
 

@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from bongsu.mixins import utc_now
 from bongsu_bot.bot import BongsuBot
-from bongsu_bot.shards.models import BotReplica, ShardLease
+from bongsu_bot.shards.models import BotReplica, IdentifySlot, ShardLease
 from bongsu_sandbox.settings import SandboxSettings
 from services.bot.tests.conftest import StartBot, becomes, hold, two_processes
 from services.bot.tests.discord import SEOUL_DEVELOPERS, Discord
@@ -218,6 +218,18 @@ class TestReconnecting:
             for kind in (EventType.resume, EventType.identify):
                 bot._put_in_time(queued.append, EventItem(kind, shard._parent, None))
             await eventually(lambda: [item.type for item in queued] == [EventType.identify])
+
+    async def test_attempt_to_connect_uses_up_no_identify_before_the_gateway_answers(self, start_bot: StartBot) -> None:
+        async with start_bot() as runner:
+            bot = runner._bot
+            assert bot is not None
+            shard = bot.get_shard(0)
+            assert shard is not None
+            before = await IdentifySlot.query().order_by("bucket").pluck("next_at")
+            queued: list[EventItem] = []
+            bot._put_in_time(queued.append, EventItem(EventType.reconnect, shard._parent, None))
+            assert [item.type for item in queued] == [EventType.reconnect]
+            assert await IdentifySlot.query().order_by("bucket").pluck("next_at") == before
 
     async def test_unknown_commands_and_new_sessions_register_nothing(
         self, discord: Discord, start_bot: StartBot
