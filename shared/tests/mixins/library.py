@@ -39,7 +39,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.ext.mutable import MutableDict
-from sqlalchemy.orm import Mapped, attribute_keyed_dict, declared_attr, mapped_column, relationship
+from sqlalchemy.orm import Mapped, attribute_keyed_dict, declared_attr, mapped_column, relationship, synonym
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -201,6 +201,13 @@ def on_mysql(portable: TypeEngine[Any], own: TypeEngine[Any]) -> TypeEngine[Any]
     return portable.with_variant(own, *MYSQL_NAMES)
 
 
+class Turn(enum.Enum):
+    """The name of each member is the value of another."""
+
+    LEFT = "RIGHT"
+    RIGHT = "LEFT"
+
+
 class Mark(enum.Flag):
     RED = 1
     BLUE = 2
@@ -243,6 +250,17 @@ class Crate(LibraryModel):
     wide: Mapped[Decimal | None] = mapped_column(Numeric(30, 2))
     whole: Mapped[Decimal | None] = mapped_column(Numeric(30))
     type_: Mapped[str | None]
+    turn: Mapped[Turn | None]
+    lasts: Mapped[dt.timedelta | None]
+    kind = synonym("type_")
+
+    @hybrid_property
+    def level(self) -> int | None:
+        return self.tiny
+
+    @level.inplace.setter
+    def _set_level(self, value: int | None) -> None:
+        self.tiny = value
 
 
 class Poll(LibraryModel):

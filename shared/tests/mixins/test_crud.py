@@ -1,4 +1,5 @@
 import asyncio
+from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,7 +19,7 @@ from bongsu.mixins import (
     uuid7,
 )
 from shared.tests.mixins.conftest import Statements
-from shared.tests.mixins.library import Author, Book, LibraryBase, Measured, Place, Visit
+from shared.tests.mixins.library import Author, Book, Crate, LibraryBase, Measured, Place, Visit
 
 
 @pytest.mark.usefixtures("db")
@@ -325,3 +326,24 @@ class TestSessions:
 
     def test_a_session_is_sqlalchemys_own(self, db: Database) -> None:
         assert isinstance(db.session(), AsyncSession)
+
+
+@pytest.mark.usefixtures("db")
+class TestOtherNamesOfAField:
+    @pytest.mark.parametrize(
+        ("name", "field", "value", "other"), [("kind", "type_", "a", "b"), ("level", "tiny", 1, 2)]
+    )
+    async def test_update_by_a_synonym_or_hybrid_writes_what_differs(
+        self, statements: Statements, name: str, field: str, value: object, other: object
+    ) -> None:
+        same: dict[str, Any] = {name: value}
+        new: dict[str, Any] = {name: other}
+        crate = await Crate.create(**same)
+        statements.take()
+        assert await crate.update(**same) is None
+        assert crate.fill(**same) is False
+        assert statements.take() == []
+        assert await crate.update(**new) is crate
+        setattr(crate, field, value)
+        assert await crate.update(**same) is crate
+        assert await Crate.query().pluck(field) == [value]

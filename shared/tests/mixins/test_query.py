@@ -1,8 +1,8 @@
 import pytest
 
-from bongsu.mixins import Database, WrongCursor, WrongValueForLookup
+from bongsu.mixins import Database, Query, WrongCursor, WrongValueForLookup
 from shared.tests.mixins.conftest import Statements
-from shared.tests.mixins.library import Author, Book
+from shared.tests.mixins.library import Author, Book, Crate, Turn
 
 
 @pytest.fixture
@@ -125,3 +125,35 @@ class TestStream:
             async for author in Author.order_by("email").stream(2):
                 await author.update(age=author.age + 1)
         assert await Author.filter_by(age=1).count() == 0
+
+
+@pytest.mark.usefixtures("db")
+class TestCursorsOfEveryKind:
+    async def collect(self, query: Query[Crate], size: int) -> list[Crate]:
+        found, cursor = list[Crate](), None
+        while True:
+            page = await query.after(cursor, size)
+            found += page.items
+            cursor = page.next
+            if cursor is None:
+                return found
+
+    @pytest.mark.parametrize("term", ["turn", "-turn"])
+    async def test_members_whose_names_are_values_of_others_are_followed(self, term: str) -> None:
+        await Crate.bulk_create([{"turn": turn} for turn in (*Turn, *Turn, None)])
+        found = await self.collect(Crate.query().order_by(term), 1)
+        assert [crate.turn for crate in found] == await Crate.order_by(term).pluck("turn")
+        assert len({crate.id for crate in found}) == 5
+
+    @pytest.mark.parametrize("term", ["medium_text", "-medium_text"])
+    @pytest.mark.parametrize("start", ["x" * 1100, "é" * 600, ""])
+    async def test_texts_that_differ_far_behind_lose_no_row(self, term: str, start: str) -> None:
+        texts = [f"{start}{number % 7}" for number in range(20)]
+        await Crate.bulk_create([{"medium_text": text, "tiny": number} for number, text in enumerate(texts)])
+        await Crate.bulk_create([{"tiny": 20}])
+        found = await self.collect(Crate.query().order_by(term), 2)
+        assert sorted(crate.tiny or 0 for crate in found) == list(range(21))
+        streamed = [crate.tiny async for crate in Crate.query().order_by(term).stream(3)]
+        assert streamed == [crate.tiny for crate in found]
+        if not start:
+            assert [crate.medium_text for crate in found] == await Crate.order_by(term).pluck("medium_text")

@@ -199,6 +199,20 @@ class TestSerialize:
         with pytest.raises(UnknownField, match="did you mean 'books'"):
             author.to_json_dict(relations=["boks"])
 
+    def test_times_without_a_time_zone_and_durations_have_one_json_form(self) -> None:
+        # Whatever the time zone of the machine.
+        assert json_value(dt.datetime(2026, 1, 2, 3, 4, 5, 6)) == "2026-01-02T03:04:05.000006"  # noqa: DTZ001  # under test
+        durations = {
+            dt.timedelta(0): "PT0S",
+            dt.timedelta(days=1, seconds=5): "P1DT5S",
+            dt.timedelta(seconds=90): "PT90S",
+            dt.timedelta(days=-1, hours=1): "-PT82800S",
+            dt.timedelta(seconds=1, microseconds=500_000): "PT1.5S",
+            dt.timedelta(days=2): "P2D",
+        }
+        assert {each: json_value(each) for each in durations} == durations
+        assert json_value({"b", "a"}) == ["a", "b"]
+
     def test_values_have_one_json_form(self) -> None:
         assert json_value({"a": [b"\x00", dt.date(2026, 1, 2), Decimal("1.0")]}) == {"a": ["AA==", "2026-01-02", "1.0"]}
         with pytest.raises(TypeError, match="no JSON form"):

@@ -250,8 +250,21 @@ def differing(instance: Base, values: Mapping[str, object]) -> list[str]:
     """The names whose values differ from the object's."""
     loaded = state_of(instance).dict
     return [
-        name for name, value in values.items() if is_expression(value) or name not in loaded or loaded[name] != value
+        name
+        for name, value in values.items()
+        if is_expression(value) or (loaded[name] != value if name in loaded else _differs(instance, name, value))
     ]
+
+
+def _differs(instance: Base, name: str, value: object) -> bool:
+    """Whether a field that is not loaded, or one of another name (a synonym, a hybrid), has another value."""
+    fields = fields_of(type(instance))
+    if name in fields.columns or name in fields.relations:
+        return True
+    try:
+        return bool(getattr(instance, name) != value)
+    except Exception:  # noqa: BLE001  # a hybrid is code of one's own, and what it reads may not be loaded
+        return True
 
 
 def set_values(instance: Base, values: Mapping[str, object]) -> list[str]:
@@ -265,8 +278,11 @@ def set_values(instance: Base, values: Mapping[str, object]) -> list[str]:
 
 def has_unsaved(instance: Base, names: Iterable[str]) -> bool:
     """Whether one of the attributes was changed and is not written yet."""
-    unsaved = state_of(instance).committed_state
-    return any(name in unsaved for name in names)
+    unsaved, fields = state_of(instance).committed_state, fields_of(type(instance))
+    # Which fields another name is about only its own code knows.
+    return bool(unsaved) and any(
+        name in unsaved or not (name in fields.columns or name in fields.relations) for name in names
+    )
 
 
 def unknown_names(instance: Base) -> list[str]:

@@ -186,8 +186,8 @@ class IntegerBaseModel(IntegerKeyMixin, CRUDMixin, ReprMixin, TimestampMixin, Ba
 class SerializeMixin(CRUDMixin):
     """`to_json_dict` and `to_json`: what JSON can hold of an object, and of its loaded relations.
 
-    Fields of `__hidden__` never appear. Instants are RFC 3339 in UTC with `Z`; UUIDs, decimals and enum members their
-    text or value; bytes base64.
+    Fields of `__hidden__` never appear. Instants are RFC 3339 in UTC with `Z`, times without a time zone the same
+    without it, durations ISO 8601 (`P1DT5S`); UUIDs, decimals and enum members their text or value; bytes base64.
     """
 
     __abstract__ = True
@@ -230,7 +230,7 @@ def _related(value: object, paths: list[str]) -> JsonValue:
     raise TypeError(f"{type(value).__name__} is no SerializeMixin, so it has no JSON form")
 
 
-def json_value(value: object) -> JsonValue:  # noqa: PLR0911  # one return a type
+def json_value(value: object) -> JsonValue:  # noqa: C901, PLR0911  # one return a type
     """A column's value as JSON has it."""
     match value:
         case enum.Enum():
@@ -239,10 +239,16 @@ def json_value(value: object) -> JsonValue:  # noqa: PLR0911  # one return a typ
             return value
         case uuid.UUID() | Decimal():
             return str(value)
+        case dt.datetime() if value.tzinfo is None:  # of a column without a time zone
+            return value.isoformat(timespec="microseconds")
         case dt.datetime():
             return value.astimezone(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         case dt.date() | dt.time():
             return value.isoformat()
+        case dt.timedelta():
+            return _iso_duration(value)
+        case set() | frozenset():
+            return sorted(json_value(item) for item in value)  # type: ignore[type-var]  # members of a SET are text
         case bytes():
             return base64.b64encode(value).decode()
         case Mapping():
@@ -251,3 +257,10 @@ def json_value(value: object) -> JsonValue:  # noqa: PLR0911  # one return a typ
             return [json_value(item) for item in value]
         case _:
             raise TypeError(f"a {type(value).__name__} has no JSON form")
+
+
+def _iso_duration(value: dt.timedelta) -> str:
+    size = abs(value)
+    seconds = f"{size.seconds}.{size.microseconds:06}".rstrip("0").rstrip(".") if size.microseconds else size.seconds
+    time = f"T{seconds}S" if seconds or not size.days else ""
+    return f"{'-' * (value < dt.timedelta(0))}P{f'{size.days}D' * bool(size.days)}{time}"

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Generic, Self
 
-from sqlalchemy import ColumnElement, Double, Float, and_, bindparam, cast, false, or_
+from sqlalchemy import ColumnElement, Double, Enum, Float, and_, asc, bindparam, cast, desc, false, or_
 
 from bongsu.mixins.builder import M, Order, as_count, own_order
 from bongsu.mixins.errors import WrongCursor, WrongValueForLookup
 from bongsu.mixins.fields import fields_of
 from bongsu.mixins.reads import Reads
-from bongsu.mixins.text import TextBytes
-from bongsu.mixins.types import has_native_enum
+from bongsu.mixins.text import TextBytes, TextStart
+from bongsu.mixins.types import IntegerEnum, has_native_enum, is_sorted_by_start
 from bongsu.mixins.writes import Writes
 
 
@@ -58,6 +58,11 @@ class _Key:
     nullable: bool
 
     @property
+    def is_long(self) -> bool:
+        """Whether MySQL sorts by the start of the column only."""
+        return type(self.column) is TextStart
+
+    @property
     def is_rounded(self) -> bool:
         """Whether rows give another number than the column compares: MySQL shows six digits of a FLOAT."""
         return isinstance(self.attribute.type, Float) and not isinstance(self.attribute.type, Double)
@@ -91,7 +96,7 @@ class Query(Reads[M], Writes[M]):
         """
         size = as_count(size, "a page's size", 1)
         keys = self._keys()
-        rows = self._in_total_order()
+        rows = self._with(_orders=tuple(map(_as_sorted, self._total_order(), keys)))
         if cursor is not None:
             rows = rows.filter_by(self._after(keys, cursor))
         rounded = [key for key in keys if key.is_rounded]
@@ -102,7 +107,7 @@ class Query(Reads[M], Writes[M]):
         if len(items) <= size:
             return CursorPage(items, None)
         last, numbers = items[size - 1], exact[size - 1] if exact else {}
-        values = [numbers.get(key.name, getattr(last, key.name)) for key in keys]
+        values = [numbers.get(key.name, _named(key, getattr(last, key.name))) for key in keys]
         return CursorPage(items[:size], _encode_cursor(self._signature(keys), values))
 
     async def stream(self, batch: int = 500) -> AsyncIterator[M]:
@@ -142,6 +147,8 @@ class Query(Reads[M], Writes[M]):
                 )
             attribute, nullable = getattr(self._model, name), bool(columns[name].nullable)
             column = TextBytes(attribute) if has_native_enum(columns[name]) else attribute
+            if is_sorted_by_start(columns[name]):
+                column = TextStart(attribute)
             keys.append(_Key(name, attribute, column, term.descending, nullable))
         return keys
 
@@ -166,11 +173,26 @@ class Query(Reads[M], Writes[M]):
         try:
             for key, value in zip(keys, values, strict=True):
                 stored = None if value is None else fields.checked(key.name, value)
-                bound = None if stored is None else bindparam(None, stored, type_=key.attribute.type)
+                bound: Any = None if stored is None else bindparam(None, stored, type_=key.attribute.type)
+                if bound is not None and key.is_long:
+                    bound = TextStart(bound)
                 terms.append((key, bound))
         except WrongValueForLookup as error:
             raise WrongCursor("this is no cursor: use the one that came with the page before") from error
         return _later(terms)
+
+
+def _as_sorted(order: Order, key: _Key) -> Order:
+    if not key.is_long:
+        return order
+    return Order(desc(key.column) if order.descending else asc(key.column))
+
+
+def _named(key: _Key, value: object) -> object:
+    """A member by its name, where its column knows members by that: it may be the value of another member."""
+    if isinstance(value, enum.Enum) and isinstance(key.attribute.type, Enum | IntegerEnum):
+        return value.name if value.name in type(value).__members__ else value
+    return value
 
 
 def _later(terms: Sequence[tuple[_Key, object]]) -> ColumnElement[bool]:

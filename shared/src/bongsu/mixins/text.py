@@ -121,6 +121,16 @@ class TextBytes(Spelled[str], sqlite="{0}", mysql="CAST({0} AS BINARY)"):
     name = "text_bytes"
 
 
+class TextStart(Spelled[str], sqlite="{0}", mysql="LEFT({0}, 255)"):
+    """As much of a long text, or of bytes, as MySQL sorts by (`max_sort_length` is 1,024 bytes): it then ties."""
+
+    name = "text_start"
+
+    def __init__(self, clause: ColumnElement[Any]) -> None:
+        super().__init__(clause)
+        self.type = clause.type
+
+
 def exact_match(column: ColumnElement[str], value: str, shape: Shape) -> ColumnElement[bool]:
     """`value` at its place in the column, case counted."""
     if "\0" in value:

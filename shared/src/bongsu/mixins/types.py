@@ -26,6 +26,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.sqltypes import _Binary
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
@@ -256,3 +257,13 @@ def most_length(kind: TypeEngine[Any]) -> tuple[int, bool]:
         return length, False
     found = next((most for known, most in _MOST_BYTES if isinstance(kind, known)), None)
     return (sys.maxsize, False) if found is None else (found, True)
+
+
+_SORTED_CHARACTERS = 255  # of up to four bytes each: MySQL sorts by the first 1,024 bytes
+
+
+def is_sorted_by_start(column: "Column[Any]") -> bool:
+    """Whether MySQL sorts the column by the start of its text or bytes only."""
+    kind = stored_type(column.type)
+    is_counted = isinstance(kind, String | _Binary) and not isinstance(kind, Enum | mysql.SET)
+    return is_counted and not is_document(column.type) and most_length(kind)[0] > _SORTED_CHARACTERS
