@@ -1,6 +1,7 @@
 """Rows found by their key or by unique values, and made where there are none: one at a time, or many by an upsert."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 from sqlalchemy import Insert, literal_column, null
@@ -169,10 +170,12 @@ def upsert_rows(  # noqa: PLR0913  # what `upsert` takes
         for chunk in parts:
             has_sql = any(is_expression(value) for row in chunk for value in row.values())
             inline = chunk if has_sql or not takes_parameters else ()
-            session.execute(
-                _mysql_upsert(fields, inline, taken) if is_mysql else _sqlite_upsert(fields, inline, names, taken),
-                None if inline else chunk,
-            )
+            if not inline:
+                session.execute(_upsert_of(model, tuple(names), tuple(taken), is_mysql=is_mysql), chunk)
+            elif is_mysql:
+                session.execute(_mysql_upsert(fields, inline, taken))
+            else:
+                session.execute(_sqlite_upsert(fields, inline, names, taken))
 
     atomically(session, len(rows) if savepoint else 1, execute)
     refresh_loaded(session, model)
@@ -202,6 +205,13 @@ def _render_insert_missing(statement: _InsertMissing, compiler: SQLCompiler, **o
     key = compiler.preparer.quote(next(iter(statement.table.primary_key)).name)
     inserted = compiler.visit_insert(statement, **options)  # type: ignore[no-untyped-call]  # SQLAlchemy's own
     return f"{inserted} ON DUPLICATE KEY UPDATE {key} = {key}"
+
+
+@cache
+def _upsert_of(model: type[Base], names: tuple[str, ...], taken: tuple[str, ...], *, is_mysql: bool) -> Insert:
+    """The statement whose values are parameters, built once: that takes as long as to execute it."""
+    fields = fields_of(model)
+    return _mysql_upsert(fields, (), taken) if is_mysql else _sqlite_upsert(fields, (), names, taken)
 
 
 def _mysql_upsert(fields: Fields, values: Sequence[Row], taken: Sequence[str]) -> Insert:
