@@ -5,7 +5,7 @@ import importlib.util
 import logging
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Final, TypeVar, cast
 from uuid import uuid4
@@ -104,7 +104,7 @@ class BongsuBot(ezcord.AutoShardedBot):
         self._max_concurrency = 1
         self._claimed: dict[int, float] = {}
         """When a shard that is about to connect has claimed its IDENTIFY."""
-        self._waiting: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self.postponed: asyncio.Future[IdentifyPostponed] = asyncio.get_running_loop().create_future()
         """Done when an IDENTIFY has to wait so long that the bot must be restarted for it."""
         self.add_help_command(timeout=HELP_TIMEOUT_S, title_format="{emoji} {name}", permission_check=True)
@@ -202,9 +202,16 @@ class BongsuBot(ezcord.AutoShardedBot):
                 log.exception("shard.wait_failed", shard_id=shard, error=type(error).__name__)
             put(item)
 
-        waiting = self.loop.create_task(put_in_time(item.shard.id), name=f"shard {item.shard.id} waits")
-        self._waiting.add(waiting)
-        waiting.add_done_callback(self._waiting.discard)
+        self._run_until_close(put_in_time(item.shard.id), name=f"shard {item.shard.id} waits")
+
+    def _run_until_close(self, work: Coroutine[None, None, None], *, name: str) -> None:
+        """Run work that must not go on after the bot: py-cord does not end the listeners that run."""
+        if self.is_closed():
+            work.close()
+            return
+        task = self.loop.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _wait_to_resume(self, shard: int) -> None:
         await asyncio.sleep(self._resumes.delay_s(shard))
@@ -215,16 +222,18 @@ class BongsuBot(ezcord.AutoShardedBot):
         self._claimed[shard] = self.loop.time()
 
     async def close(self) -> None:
-        """End the connections, and what waits for them."""
-        for task in self._waiting:
-            task.cancel()
-        await asyncio.gather(*self._waiting, return_exceptions=True)
-        await super().close()
+        """End the connections, and the work that belongs to them."""
+        try:
+            await super().close()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def on_shard_connect(self, shard_id: int) -> None:
         """Note that a session began: other shards need not wait any longer for theirs."""
         self._in_session.add(shard_id)
-        await self.find(IdentifyBudget).record_session()
+        self._run_until_close(self.find(IdentifyBudget).record_session(), name="record session")
 
     async def on_shard_resumed(self, shard_id: int) -> None:
         """Note that a session goes on."""

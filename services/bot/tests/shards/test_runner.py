@@ -1,3 +1,4 @@
+import asyncio
 import time
 
 import pytest
@@ -7,6 +8,7 @@ from structlog.testing import capture_logs
 
 from bongsu.mixins import utc_now
 from bongsu_bot.bot import BongsuBot
+from bongsu_bot.shards.budget import IdentifyBudget
 from bongsu_bot.shards.models import BotReplica, IdentifySlot, ShardLease
 from bongsu_sandbox.settings import SandboxSettings
 from services.bot.tests.conftest import StartBot, becomes, hold, two_processes
@@ -29,6 +31,22 @@ class TestLogin:
             return not any(session["connected"] for session in (await discord.state())["gateway"]["sessions"])
 
         await eventually(sessions_are_over)
+
+    async def test_session_is_not_recorded_after_the_bot_has_stopped(
+        self, start_bot: StartBot, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        outcomes: list[str] = []
+
+        async def record_session(_budget: IdentifyBudget) -> None:
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                outcomes.append("cancelled")
+
+        monkeypatch.setattr(IdentifyBudget, "record_session", record_session)
+        async with start_bot():
+            assert outcomes == []
+        assert outcomes == ["cancelled"]
 
     async def test_wrong_token_is_logged_once_and_not_retried(self, discord: Discord, start_bot: StartBot) -> None:
         with capture_logs() as logs:
