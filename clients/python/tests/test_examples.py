@@ -23,6 +23,17 @@ def example(title: str, language: str) -> str:
     return found[1]
 
 
+SAMPLES = Path(__file__).parents[3] / "services" / "notify" / "src" / "bongsu_notify" / "notifications" / "samples"
+
+
+@pytest.mark.parametrize(
+    ("title", "language", "sample"),
+    [("Python", "python", "python.txt"), ("curl", "sh", "curl.txt"), ("JavaScript", "js", "javascript.txt")],
+)
+def test_samples_of_the_api_document_are_the_examples(title: str, language: str, sample: str) -> None:
+    assert (SAMPLES / sample).read_text(encoding="utf-8") == example(title, language)
+
+
 async def run(api: Api, *command: str) -> str:
     """Run an example as a process; return the text that it prints."""
     environment = {

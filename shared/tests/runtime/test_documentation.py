@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI, Query
 from pydantic import BaseModel, Field
 
-from bongsu.runtime.documentation import list_texts
+from bongsu.runtime.documentation import Sample, document_samples, list_texts
 from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
 
@@ -57,6 +57,8 @@ class TestDocumentation:
             "Newest first.": "최신순입니다.",
             "Only dishes of this size": "이 크기의 요리만",
             "A dish.": "요리입니다.",
+            "Kitchen": "부엌",
+            "dishes": "요리",
             "Its story": "요리 이야기",
         }
         app = create_api(title="Kitchen", version="1", prefix="/k", metrics=Metrics("k"), korean=korean)
@@ -66,7 +68,7 @@ class TestDocumentation:
 
             description: str = Field(description="Its story")
 
-        @app.get("/dishes")
+        @app.get("/dishes", tags=["dishes"], openapi_extra=document_samples(Sample("curl", "sh", "curl /dishes\n")))
         async def list_dishes(size: Annotated[int, Query(description="Only dishes of this size")]) -> list[Dish]:
             """List the dishes. Newest first."""
             raise NotImplementedError(size)
@@ -76,7 +78,11 @@ class TestDocumentation:
         translated, english = map(list_texts, documents)
         assert translated == [korean.get(text, text) for text in english]
         assert set(english) >= korean.keys()
-        assert translated[0] == "요리 목록"
+        assert translated[0] == "부엌"
+        operation = documents[0]["paths"]["/dishes"]["get"]
+        assert (operation["tags"], operation["summary"]) == (["요리"], "요리 목록")
+        assert operation["description"] == "최신순입니다.\n\n**curl**\n\n```sh\ncurl /dishes\n```"
+        assert operation["x-codeSamples"] == [{"label": "curl", "lang": "sh", "source": "curl /dishes\n"}]
 
     async def test_titles_of_operations_are_the_first_sentences_of_their_docstrings(self) -> None:
         app = create_api(title="Kitchen", version="1", prefix="/kitchen", metrics=Metrics("kitchen"))

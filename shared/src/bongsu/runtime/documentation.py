@@ -2,11 +2,11 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -25,6 +25,11 @@ _TYPES: Final = {
     "mark.svg": "image/svg+xml",
 }
 _LANGUAGES: Final = ("en", "ko")
+_TEXTS: Final = frozenset({"summary", "description"})
+SAMPLES: Final = "x-codeSamples"
+"""The extension of OpenAPI by which other tools show samples."""
+_SAMPLE: Final = "\n\n**"
+"""How a sample's name begins in a description, which has no other bold text."""
 _SENTENCE_END: Final = re.compile(r"\.(?:\s+|$)")
 # The library writes inline styles; scripts come from here only.
 _POLICY: Final = (
@@ -33,8 +38,28 @@ _POLICY: Final = (
 )
 
 
+class Sample(NamedTuple):
+    """A piece of code that calls an operation. `language` is that of a code block in Markdown."""
+
+    label: str
+    language: str
+    source: str
+
+
+def document_samples(*samples: Sample) -> dict[str, Any]:
+    """Return the `openapi_extra` of an operation with samples, which its description then shows as well."""
+    return {SAMPLES: [{"label": one.label, "lang": one.language, "source": one.source} for one in samples]}
+
+
+def _show(samples: Sequence[Mapping[str, str]]) -> str:
+    return "".join(f"{_SAMPLE}{one['label']}**\n\n```{one['lang']}\n{one['source']}```" for one in samples)
+
+
 class Api(FastAPI):
-    """A FastAPI application whose operations have the first sentence of their docstring as title."""
+    """A FastAPI application whose operations have the first sentence of their docstring as title.
+
+    Samples of an operation are below its description: Swagger UI shows no `x-codeSamples`.
+    """
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document. FastAPI takes titles from the names of functions, which are for developers."""
@@ -45,6 +70,8 @@ class Api(FastAPI):
                     operation["summary"] = " ".join(title.replace("`", "").split())  # shown as plain text
                     if rest and rest[0]:
                         operation["description"] = rest[0]
+                    if samples := operation.get(SAMPLES):
+                        operation["description"] = operation.get("description", "") + _show(samples)
         return super().openapi()
 
 
@@ -55,39 +82,57 @@ def read_texts(package: str, name: str) -> dict[str, str]:
 
 
 def list_texts(document: object) -> list[str]:
-    """List the titles of operations and the descriptions in an OpenAPI document, in its order."""
-    if isinstance(document, dict):
-        return [
-            text for key, value in document.items() for text in ([value] if _is_text(key, value) else list_texts(value))
-        ]
-    return [text for each in document for text in list_texts(each)] if isinstance(document, list) else []
+    """List the translated texts of an OpenAPI document: titles, tags, and descriptions without samples."""
+    found: list[str] = []
+
+    def note(text: str) -> str:
+        found.append(text)
+        return text
+
+    _translate(document, note)
+    return found
 
 
-def _translate(document: object, texts: Mapping[str, str]) -> object:
-    if isinstance(document, dict):
-        return {
-            key: texts.get(value, value) if _is_text(key, value) else _translate(value, texts)
-            for key, value in document.items()
-        }
-    return [_translate(each, texts) for each in document] if isinstance(document, list) else document
+def _translate(document: object, translate: Callable[[str], str]) -> object:
+    if isinstance(document, list):
+        return [_translate(each, translate) for each in document]
+    if not isinstance(document, dict):
+        return document
+    return _translate_members(document, translate)
 
 
-def _is_text(key: str, value: object) -> bool:
+def _translate_members(document: Mapping[str, object], translate: Callable[[str], str]) -> dict[str, object]:
+    return {key: _translate_member(key, value, translate) for key, value in document.items()}
+
+
+def _translate_member(key: str, value: object, translate: Callable[[str], str]) -> object:
     # A property may have one of these names too: its value is a schema.
-    return key in {"summary", "description"} and isinstance(value, str)
+    if key in _TEXTS and isinstance(value, str):
+        return _translate_text(value, translate)
+    if key == "tags" and isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return [translate(one) for one in value]
+    if key == "info" and isinstance(value, dict) and "version" in value:
+        return {**_translate_members(value, translate), "title": translate(value["title"])}
+    return _translate(value, translate)
+
+
+def _translate_text(text: str, translate: Callable[[str], str]) -> str:
+    prose, begin, samples = text.partition(_SAMPLE)
+    return translate(prose) + begin + samples
 
 
 def add_documentation(app: FastAPI, prefix: str, korean: Mapping[str, str]) -> None:
     """Add `{prefix}/docs`, the files that it needs below it, and `{prefix}/openapi.ko.json`.
 
-    :param korean: Korean titles and descriptions by their English ones.
+    :param korean: Korean titles, tags and descriptions by their English ones.
     """
 
     @app.get(f"{prefix}/docs", include_in_schema=False)
     async def page(request: Request, lang: Annotated[str, Query(max_length=8)] = "") -> HTMLResponse:
         accepted = request.headers.get("Accept-Language")
         language = lang if lang in _LANGUAGES else preferred_language(accepted, _LANGUAGES, default="en")
-        html = _read("page.html").decode().replace("{title}", escape(app.title))
+        title = korean.get(app.title, app.title) if language == "ko" else app.title
+        html = _read("page.html").decode().replace("{title}", escape(title))
         html = html.replace("{lang}", language)
         html = html.replace("{document}", "openapi.ko.json" if language == "ko" else "openapi.json")
         html = html.replace(f'hreflang="{language}"', f'hreflang="{language}" aria-current="true"')
@@ -100,7 +145,7 @@ def add_documentation(app: FastAPI, prefix: str, korean: Mapping[str, str]) -> N
 
     @cache
     def korean_content() -> bytes:
-        return bytes(JSONResponse(_translate(app.openapi(), korean)).body)
+        return bytes(JSONResponse(_translate(app.openapi(), lambda text: korean.get(text, text))).body)
 
     @app.get(f"{prefix}/openapi.ko.json", include_in_schema=False)
     async def korean_document() -> Response:

@@ -1,5 +1,6 @@
 """`/v1/notifications`."""
 
+from importlib.resources import files
 from typing import Annotated
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from bongsu.identity.dependencies import Caller, require_scope, require_scope_be
 from bongsu.identity.scopes import Scope
 from bongsu.mixins import Database
 from bongsu.runtime.dependencies import Provided
+from bongsu.runtime.documentation import Sample, document_samples
 from bongsu.runtime.problems import problems
 from bongsu_notify.channels.registry import AnyNotificationIn
 from bongsu_notify.notifications.lists import Filters, NotificationLists, Period
@@ -57,6 +59,12 @@ Lists = Annotated[NotificationLists, Provided(NotificationLists)]
 RetriesService = Annotated[Retries, Provided(Retries)]
 Units = Annotated[Database, Provided(Database)]
 Id = Annotated[UUID, Path(description="Notification ID, as returned by the 202 response")]
+
+
+def _read_sample(name: str) -> str:
+    return (files("bongsu_notify.notifications") / "samples" / name).read_text(encoding="utf-8")
+
+
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -69,7 +77,17 @@ IdempotencyKey = Annotated[
 ]
 
 
-@router.post("", dependencies=NO_QUERY, status_code=202, responses=problems(401, 403, 409, 413, 422, 503))
+@router.post(
+    "",
+    dependencies=NO_QUERY,
+    status_code=202,
+    responses=problems(401, 403, 409, 413, 422, 503),
+    openapi_extra=document_samples(
+        Sample("curl", "sh", _read_sample("curl.txt")),
+        Sample("Python", "python", _read_sample("python.txt")),
+        Sample("JavaScript", "js", _read_sample("javascript.txt")),
+    ),
+)
 async def submit(
     body: AnyNotificationIn,
     principal: Submitter,
@@ -77,7 +95,10 @@ async def submit(
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> NotificationOut:
-    """Send a notification. A 202 means that it is stored and will end in a final status."""
+    """Send a notification. A 202 means that it is stored and will end in a final status.
+
+    Samples of a signed request: curl with openssl, the Python client, and JavaScript.
+    """
     made = await notifications.submit(body, principal, idempotency_key=idempotency_key)
     response.headers["Location"] = f"/v1/notifications/{made.id}"
     return NotificationOut.model_validate(made)
