@@ -5,9 +5,11 @@ worker has under way.
 """
 
 import contextlib
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from harness.compose import ComposeStack, docker
@@ -45,6 +47,10 @@ def _queued(composed: ComposeStack) -> int:
     return sum(int(row[1]) for row in rows if row[0].startswith("notify.deliver.") and row[1].isdigit())
 
 
+def _are_sent(program: Program, addresses: list[str], count: int) -> bool:
+    return len(sends(program, addresses)) >= count
+
+
 def _report(record_property: RecordProperty, duplicates: int, of: Submitted) -> None:
     record_property("duplicates", duplicates)
     print(f"\n{duplicates} duplicates of {len(of.accepted)}; refused: {dict(of.refused)}")  # noqa: T201 - a result
@@ -69,6 +75,31 @@ class TestWorkerKilled:
         _report(record_property, duplicates, submitted)
         assert duplicates <= IN_FLIGHT
         assert composed.inspect(worker)["RestartCount"] == restarts + 1
+
+
+class TestWorkersScaled:
+    def test_accepted_notifications_arrive_while_workers_come_and_go(
+        self, composed: ComposeStack, program: Program, record_property: RecordProperty
+    ) -> None:
+        addresses = [f"workers-scaled-{number}@example.com" for number in range(5_000)]
+        outcome: list[Submitted] = []
+        scaled = threading.Event()
+        until_scaled = itertools.takewhile(lambda _: not scaled.is_set(), addresses)
+        load = threading.Thread(
+            target=lambda: outcome.append(submit(program, until_scaled, threads=3, pause_s=0.1)), name="load"
+        )
+        load.start()
+        try:
+            for workers, sent in ((4, 10), (1, 100)):
+                wait_until(partial(_are_sent, program, addresses, sent), 120, f"{sent} are sent")
+                composed.scale(notify_worker=workers)
+        finally:
+            scaled.set()
+            load.join()
+        assert not outcome[0].refused
+        duplicates = duplicates_once_all_are_sent(program, outcome[0], limit_s=180)
+        _report(record_property, duplicates, outcome[0])
+        assert duplicates <= 3 * IN_FLIGHT, "three workers were stopped"
 
 
 class TestBrokerKilled:
