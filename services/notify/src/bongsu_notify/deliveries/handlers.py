@@ -191,6 +191,7 @@ class DeliveryHandler:
             log.exception("delivery.not_claimed", notification_id=str(job.id))
             return False
         if claimed.row is None:
+            self._reuse_slot(job)
             return True
         outcome = await self._send(claimed, claimed.row)
         if isinstance(outcome, TryLater) and outcome.is_throttled:
@@ -217,6 +218,10 @@ class DeliveryHandler:
         if job.slot is None or not job.is_at_most_once:
             return True
         return await self._paces[job.provider].wait_to_claim(job.slot, self._stop)
+
+    def _reuse_slot(self, job: Job) -> None:
+        if job.slot is not None:
+            self._streams[job.provider].reuse(job.slot)
 
     async def _slow_down(self, job: Job) -> None:
         try:
@@ -264,6 +269,7 @@ class DeliveryHandler:
     async def _send(self, claimed: _Claimed, row: Notification) -> Outcome:
         made = self._render(row, claimed.claims.contents[row.id])
         if not isinstance(made, Outgoing):
+            self._reuse_slot(claimed.job)
             return made
         name, deadline = claimed.job.provider, claimed.started_at + self._deliveries.lease_s * self._send_deadline
         if not await self._wait_for_slot(claimed.job) or asyncio.get_running_loop().time() >= deadline:

@@ -154,6 +154,10 @@ class Pace:
         """Learn how long a claim takes: slots lie that far ahead at least."""
         self._claim_s = _average(self._claim_s, claim_s)
 
+    def is_reachable(self, slot: Slot) -> bool:
+        """Whether a claim that begins now ends before the slot."""
+        return _now() + self._claim_s <= slot.starts_at
+
     async def wait_to_claim(self, slot: Slot, stop: StopSignal) -> bool:
         """Wait until a claim that begins ends at its slot. Returns False if the process is ending."""
         return await _sleep_until(slot.starts_at - self._claim_s, stop)

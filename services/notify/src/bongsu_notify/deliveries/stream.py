@@ -96,6 +96,11 @@ class Stream:
             self._waiting["large"].append(job)
         self._advance()
 
+    def reuse(self, slot: Slot) -> None:
+        """Start another job with the slot of one that needs no call, if its claim can end before the slot."""
+        if self._pace.is_reachable(slot):
+            self._start_next(slot)
+
     @property
     def waiting(self) -> int:
         """How many jobs wait for a slot."""
