@@ -1,9 +1,82 @@
 """Relations that come with every row, and columns that come when they are asked for."""
 
-import pytest
+from collections.abc import Awaitable, Callable
+from uuid import UUID
 
-from bongsu.mixins import Database, NotLoaded
-from shared.tests.mixins.library import Lamp, Measured, Shelf
+import pytest
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, WriteOnlyMapped, mapped_column, relationship
+
+from bongsu.mixins import Database, NotLoaded, WrongValueForLookup
+from shared.tests.mixins.library import Lamp, LibraryModel, Measured, Shelf
+
+
+class Harbour(LibraryModel):
+    """Its ships are too many to be loaded."""
+
+    name: Mapped[str]
+    ships: WriteOnlyMapped["Ship"] = relationship(back_populates="harbour", passive_deletes=True)
+
+
+class Ship(LibraryModel):
+    name: Mapped[str]
+    harbour_id: Mapped[UUID | None] = mapped_column(ForeignKey("harbours.id"))
+    harbour: Mapped[Harbour | None] = relationship(back_populates="ships", lazy="raise")
+    port: Mapped[Harbour | None] = relationship(viewonly=True, lazy="raise_on_sql")
+
+
+@pytest.mark.usefixtures("db")
+class TestWriteOnlyRelations:
+    async def test_objects_added_are_written(self, db: Database) -> None:
+        made = await Harbour.create(name="busan")
+        async with db.unit() as unit:
+            harbour = await Harbour.get(made.id)
+            harbour.ships.add(Ship(name="a"))
+            await unit.session.flush()
+            found = await unit.session.scalars(harbour.ships.select())
+            assert [ship.name for ship in found] == ["a"]
+        await Ship.create(name="b", harbour=made)
+        await made.update(name="ulsan")
+        assert await Ship.order_by("name").values_list("name", "harbour_id") == [("a", made.id), ("b", made.id)]
+        assert await Harbour.filter_by(ships__name="b", ships__isnull=False).pluck("name") == ["ulsan"]
+        assert await Harbour.exclude(ships__name="b").count() == 0
+        assert Harbour.relation_names == ["ships"]
+
+    async def test_object_without_related_rows_can_be_deleted(self) -> None:
+        harbour = await Harbour.create(name="busan")
+        await harbour.refresh()
+        await harbour.delete()
+        assert await Harbour.row_count() == 0
+
+    async def test_what_would_load_or_set_the_relation_is_refused(self) -> None:
+        harbour = await Harbour.create(name="busan")
+        with pytest.raises(WrongValueForLookup, match=r"Harbour\.ships is lazy='write_only'.*\.select\(\)"):
+            await Harbour.create(name="x", ships=[])
+        calls: list[Callable[[], Awaitable[object]]] = [
+            lambda: harbour.refresh("ships"),
+            lambda: harbour.update(ships=[]),
+        ]
+        for call in calls:
+            with pytest.raises(WrongValueForLookup, match=r"Harbour\.ships is lazy"):
+                await call()
+        with pytest.raises(WrongValueForLookup, match=r"Harbour\.ships is lazy"):
+            Ship.query().load("harbour.ships")
+        assert await Harbour.row_count() == 1
+
+
+@pytest.mark.usefixtures("db")
+class TestRelationsThatRaise:
+    async def test_reading_a_relation_says_how_to_load_it(self) -> None:
+        made = await Ship.create(name="a", harbour=await Harbour.create(name="busan"))
+        ship = await Ship.get(made.id)
+        for name in ("harbour", "port"):
+            with pytest.raises(NotLoaded, match=rf"\.load\('{name}'\)"):
+                getattr(ship, name)
+        await ship.refresh("harbour", "port")
+        assert ship.harbour is not None
+        assert ship.harbour == ship.port
+        loaded = await Ship.query().load("harbour").one()
+        assert loaded.harbour is not None
 
 
 class TestEagerRelations:

@@ -17,7 +17,7 @@ from bongsu.mixins import (
     WrongValueForLookup,
 )
 from shared.tests.mixins.conftest import Statements
-from shared.tests.mixins.library import Author, Book, Tag
+from shared.tests.mixins.library import Author, Book, Level, Parcel, Tag
 
 
 @pytest.fixture
@@ -337,3 +337,24 @@ class TestHostileCalls:
     def test_value_that_no_database_takes_is_refused(self, lookups: dict[str, object], message: str) -> None:
         with pytest.raises(WrongValueForLookup, match=message):
             Book.filter_by(**lookups)
+
+
+@pytest.mark.usefixtures("db")
+class TestMeasuresOfEveryKind:
+    async def test_numbers_of_every_type_are_summed(self) -> None:
+        await Parcel.bulk_create(
+            [
+                {"ratio": 0.25, "single": 1.5, "level": Level.LOW, "price": Decimal("0.10"), "label": "a"},
+                {"ratio": 0.5, "single": 2.5, "level": Level.HIGH, "price": Decimal("0.20"), "label": "a"},
+            ]
+        )
+        assert await Parcel.query().aggregate(
+            total=("sum", "ratio"), mean=("avg", "single"), levels=("sum", "level"), level=("avg", "level")
+        ) == {"total": 0.75, "mean": 2.0, "levels": 12, "level": 6.0}
+        assert await Parcel.query().aggregate_by("label", total=("sum", "price"), top=("max", "level")) == [
+            {"label": "a", "total": Decimal("0.30"), "top": Level.HIGH}
+        ]
+
+    async def test_measure_that_would_hide_a_field_is_refused(self) -> None:
+        with pytest.raises(WrongValueForLookup, match="another name than a field: label"):
+            await Parcel.query().aggregate_by("label", label=("count", "id"))

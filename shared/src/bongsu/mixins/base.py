@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import JSON, Column, Connection, DateTime, Double, Enum, MetaData, String, Table, Time, event
 from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import (
@@ -32,7 +33,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 from bongsu.mixins.clock import python_now
 from bongsu.mixins.database import Database
 from bongsu.mixins.errors import NotConnected, NotLoaded, ReservedName
-from bongsu.mixins.fields import fields_of
+from bongsu.mixins.fields import NEVER_LOADED, fields_of
 from bongsu.mixins.memory import MemorySession
 from bongsu.mixins.types import MYSQL_NAMES, IntegerEnum, UTCDateTime, UUIDKey
 from bongsu.mixins.unit import unit_for
@@ -143,7 +144,7 @@ class Base(DeclarativeBase):
         return database
 
     column_names = classproperty(lambda cls: list(fields_of(cls).columns))
-    relation_names = classproperty(lambda cls: list(fields_of(cls).relations))
+    relation_names = classproperty(lambda cls: [*fields_of(cls).relations, *fields_of(cls).queries])
     hybrid_property_names = classproperty(lambda cls: list(fields_of(cls).hybrids))
     settable_column_names = classproperty(lambda cls: [name for name in cls.column_names if not _refers(cls, name)])
     primary_key_names = classproperty(lambda cls: list(fields_of(cls).primary_key))
@@ -302,7 +303,7 @@ class _LoadedLater(_Attribute):
         state = instance_state(instance)
         try:
             found = self.impl.get(state, instance.__dict__, PassiveFlag.PASSIVE_NO_FETCH)
-        except DetachedInstanceError:
+        except (DetachedInstanceError, InvalidRequestError):  # the latter by `lazy="raise"`
             found = LoaderCallableStatus.PASSIVE_NO_RESULT
         if found is LoaderCallableStatus.PASSIVE_NO_RESULT:
             in_query = f"use .load({self.key!r}) in the query, or " * (self.key in state.mapper.relationships)
@@ -316,7 +317,8 @@ class _LoadedLater(_Attribute):
 def _watch(mapper: Mapper[Base], model: type[Base]) -> None:
     for each in (*mapper.column_attrs, *mapper.relationships):
         attribute = model.__dict__.get(each.key)
-        if type(attribute) is InstrumentedAttribute:
+        is_query = each.key in mapper.relationships and mapper.relationships[each.key].lazy in NEVER_LOADED
+        if type(attribute) is InstrumentedAttribute and not is_query:
             is_later = each.key in mapper.relationships or each.deferred
             attribute.__class__ = _LoadedLater if is_later else _Attribute
 

@@ -21,7 +21,7 @@ from sqlalchemy.orm import (
 from sqlalchemy.orm.attributes import QueryableAttribute
 from sqlalchemy.orm.strategy_options import _AbstractLoad
 
-from bongsu.mixins.errors import UnknownField, WrongValue
+from bongsu.mixins.errors import UnknownField, WrongValue, WrongValueForLookup
 from bongsu.mixins.storage import Bounds, bounds_of, exactness, storage
 from bongsu.mixins.values import Coerce, Refused, coerced, coercion, is_expression
 
@@ -44,6 +44,8 @@ class Fields:
     table: Table
     columns: dict[str, "Column[Any]"]
     relations: dict[str, "RelationshipProperty[Any]"]
+    queries: dict[str, "RelationshipProperty[Any]"]
+    """The relations that are queries of their own (`lazy="write_only"`), and not among the others."""
     collections: frozenset[str]
     """The relations to many."""
     hybrids: tuple[str, ...]
@@ -77,6 +79,11 @@ class Fields:
         """`UnknownField` for a name that is not among the known ones, by default the columns."""
         known = self.columns if known is None else known
         for name in names:
+            if name in self.queries and name not in known:
+                raise WrongValueForLookup(
+                    f"{self.model.__name__}.{name} is lazy={self.queries[name].lazy!r}, so it is neither loaded nor "
+                    "set: use its own .select(), .add() and .remove() in a unit"
+                )
             if name not in known:
                 raise UnknownField(self.model.__name__, name, known)
 
@@ -124,11 +131,13 @@ class Fields:
     @property
     def readable(self) -> list[str]:
         """Every name that can be filtered by."""
-        return [*self.columns, *self.relations, *self.hybrids]
+        return [*self.columns, *self.relations, *self.queries, *self.hybrids]
 
 
 M = TypeVar("M", bound=DeclarativeBase)
 
+NEVER_LOADED = frozenset(("write_only", "dynamic"))
+"""How relations are loaded that are queries of their own."""
 _EAGER: Mapping[object, Callable[["QueryableAttribute[Any]"], _AbstractLoad]] = {
     "joined": joinedload,
     False: joinedload,
@@ -213,7 +222,8 @@ def _read(model: type[DeclarativeBase]) -> Fields:
     mapper: Mapper[Any] = sqlalchemy_inspect(model)
     columns = {prop.key: prop.columns[0] for prop in mapper.column_attrs if isinstance(prop.columns[0], Column)}
     computed = [prop.key for prop in mapper.column_attrs if prop.key not in columns]
-    relations = {prop.key: prop for prop in mapper.relationships}
+    relations = {prop.key: prop for prop in mapper.relationships if prop.lazy not in NEVER_LOADED}
+    queries = {prop.key: prop for prop in mapper.relationships if prop.lazy in NEVER_LOADED}
     hybrids = {
         name: item
         for name, item in mapper.all_orm_descriptors.items()
@@ -232,6 +242,7 @@ def _read(model: type[DeclarativeBase]) -> Fields:
         table=table,
         columns=columns,
         relations=relations,
+        queries=queries,
         collections=frozenset(name for name, relation in relations.items() if relation.uselist),
         hybrids=(*computed, *hybrids),
         settable=frozenset(

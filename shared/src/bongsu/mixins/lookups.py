@@ -39,7 +39,7 @@ def period_match(column: ColumnElement[Any], value: object, part: str, compariso
     if part in _RECURRING and isinstance(value, int) and not isinstance(value, bool):
         lowest, highest = _RECURRING[part]
         if not lowest <= value <= highest or zone is not dt.UTC:
-            raise ValueError(f"a {part} from {lowest} to {highest}, of UTC")
+            raise ValueError(f"{'an' if part == 'hour' else 'a'} {part} from {lowest} to {highest}, of UTC")
         compare = {"eq": operator.eq, "ne": operator.ne, **COMPARE}[comparison]
         found: ColumnElement[bool] = compare(extract(part, column), value)
         return found

@@ -95,7 +95,7 @@ def _is_about_part(resolved: Resolved) -> bool:
 def _resolve(model: "type[Base]", path: str, key: str) -> Resolved:
     fields = fields_of(model)
     for name, rest in _split(path):
-        if name in fields.relations:
+        if name in fields.relations or name in fields.queries:
             return _resolve_relation(model, name, rest, key)
         if name in fields.columns or name in fields.hybrids:
             return _resolve_field(model, name, rest.split("__") if rest else [])
@@ -149,7 +149,7 @@ def _has_own_operators(attribute: "QueryableAttribute[Any]") -> bool:
 
 
 def _resolve_relation(model: "type[Base]", name: str, rest: str, key: str) -> Resolved:
-    relation = fields_of(model).relations[name]
+    relation = (fields_of(model).relations | fields_of(model).queries)[name]
     target: type[Base] = relation.mapper.class_
     target_fields = fields_of(target)
     lookup = rest or "eq"

@@ -4,7 +4,19 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import Boolean, ColumnElement, Integer, Numeric, Select, distinct, func, literal, select, type_coerce
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Float,
+    Integer,
+    Numeric,
+    Select,
+    distinct,
+    func,
+    literal,
+    select,
+    type_coerce,
+)
 from sqlalchemy.orm import Session
 from sqlalchemy.types import NullType, TypeDecorator
 
@@ -15,7 +27,7 @@ from bongsu.mixins.fields import fields_of, joins_collections
 from bongsu.mixins.instances import loaded_objects, read_again
 from bongsu.mixins.paths import Place, to_one_path
 from bongsu.mixins.sessions import in_unit, read
-from bongsu.mixins.types import is_document
+from bongsu.mixins.types import IntegerEnum, is_document
 
 T = TypeVar("T")
 
@@ -93,6 +105,10 @@ class Reads(Builder[M]):
     async def aggregate_by(self, *names: str, **measures: Measure) -> list[dict[str, Any]]:
         """As `aggregate`, for each set of values of the fields: `aggregate_by("author.name", n=("count", "id"))`."""
         entities: dict[tuple[str, ...], Any] = {(): self._model}
+        if measures.keys() & set(names):
+            raise WrongValueForLookup(
+                f"a measure needs another name than a field: {', '.join(measures.keys() & set(names))}"
+            )
         paths = [self._column_path(name) for name in names]
         fields = [place.read(self._entity(place.hops, entities)) for place in paths]
         labelled = [field.label(name) for field, name in zip(fields, names, strict=True)]
@@ -160,9 +176,10 @@ class Reads(Builder[M]):
     def _summable(self, column: Any, field: str) -> Any:  # noqa: ANN401  # SQL of any type
         kind = getattr(column, "type", None)
         base = kind.impl if isinstance(kind, TypeDecorator) else kind
-        if isinstance(base, Boolean):  # a sum of its values counts those that are true
+        # A sum of booleans counts those that are true; one of members is no member.
+        if isinstance(base, Boolean) or isinstance(kind, IntegerEnum):
             return type_coerce(column, Integer)
-        if not isinstance(base, Integer | Numeric | NullType):
+        if not isinstance(base, Integer | Numeric | Float | NullType):
             raise WrongValueForLookup(f"{self._model.__name__}.{field} is no number: it has no sum and no average")
         return column
 
