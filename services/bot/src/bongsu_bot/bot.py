@@ -28,6 +28,7 @@ from bongsu_bot.rest import CONNECTION_ERRORS, use_api
 from bongsu_bot.settings import BotSettings
 from bongsu_bot.shards.budget import IdentifyBudget
 from bongsu_bot.shards.identify import (
+    CLAIM_S,
     LONGEST_RECONNECT_S,
     LONGEST_SLEEP_S,
     STARTS_KEPT,
@@ -38,8 +39,6 @@ from bongsu_bot.shards.identify import (
 
 log = get_logger(__name__)
 T = TypeVar("T")
-CLAIM_S: Final = 2.0
-"""How long a claim of an IDENTIFY stands: the time to connect."""
 HELP_TIMEOUT_S: Final = 600
 """Shorter than the 15 minutes in which Discord lets the bot disable the menu."""
 _UNKNOWN_INTERACTION = 10062
@@ -103,8 +102,7 @@ class BongsuBot(ezcord.AutoShardedBot):
         self._in_session: set[int] = set()
         self._max_concurrency = 1
         self._claimed: dict[int, float] = {}
-        """When a shard that is about to connect has claimed its IDENTIFY."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
         self.postponed: asyncio.Future[IdentifyPostponed] = asyncio.get_running_loop().create_future()
         """Done when an IDENTIFY has to wait so long that the bot must be restarted for it."""
         self.add_help_command(timeout=HELP_TIMEOUT_S, title_format="{emoji} {name}", permission_check=True)
@@ -145,9 +143,8 @@ class BongsuBot(ezcord.AutoShardedBot):
         shard = shard_id or 0
         limit = (await self.http.request(Route("GET", "/gateway/bot")))["session_start_limit"]
         self._max_concurrency = limit.get("max_concurrency", 1)
-        delay_s = 0.0
-        if limit["remaining"] <= STARTS_KEPT:
-            delay_s = limit["reset_after"] / 1000
+        delay_s = limit["reset_after"] / 1000 if limit["remaining"] <= STARTS_KEPT else 0.0
+        if delay_s > 0:
             log.error("gateway.starts_spent", shard_id=shard, remaining=limit["remaining"], wait_s=delay_s)
         try:
             if delay_s > LONGEST_SLEEP_S:
@@ -197,10 +194,8 @@ class BongsuBot(ezcord.AutoShardedBot):
         async def put_in_time(shard: int) -> None:
             try:
                 await wait(shard)
-            except Exception as error:
-                # A defect here must not end the shard: `before_identify_hook` waits as well.
-                log.exception("shard.wait_failed", shard_id=shard, error=type(error).__name__)
-            put(item)
+            finally:  # a defect must not end the shard: `before_identify_hook` waits as well
+                put(item)
 
         self._run_until_close(put_in_time(item.shard.id), name=f"shard {item.shard.id} waits")
 
@@ -210,8 +205,8 @@ class BongsuBot(ezcord.AutoShardedBot):
             work.close()
             return
         task = self.loop.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
     async def _wait_to_resume(self, shard: int) -> None:
         await asyncio.sleep(self._resumes.delay_s(shard))
@@ -226,9 +221,9 @@ class BongsuBot(ezcord.AutoShardedBot):
         try:
             await super().close()
         finally:
-            for task in self._tasks:
+            for task in self._background:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*self._background, return_exceptions=True)
 
     async def on_shard_connect(self, shard_id: int) -> None:
         """Note that a session began: other shards need not wait any longer for theirs."""

@@ -16,6 +16,8 @@ STARTS_KEPT: Final = 5
 """The day's session starts that stay unused: Discord resets the token of a bot that uses them all."""
 LONGEST_SLEEP_S: Final = 50.0
 """py-cord 2.8.1 cancels a reconnect after 60 s, and with it whatever waits in `before_identify_hook`."""
+CLAIM_S: Final = 2.0
+"""How long a claim of an IDENTIFY stands that a shard makes before it connects."""
 LONGEST_PAUSE_S: Final = 300.0
 STABLE_S: Final = 60.0
 """A session that lasts for longer ends the count of IDENTIFYs."""
