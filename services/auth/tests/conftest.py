@@ -16,7 +16,7 @@ from bongsu.mixins import Database
 from bongsu_auth.app import MIGRATIONS, create_app
 from bongsu_auth.settings import AuthSettings
 from services.auth.tests.providers import SETTINGS, Providers
-from services.auth.tests.stage import URL, Notifications, Stage
+from services.auth.tests.stage import APP, URL, Notifications, Stage
 from tests.fake import Fake
 from tests.infrastructure.templates import Schema, WithTables
 
@@ -28,7 +28,11 @@ async def staged(url: str, settings: AuthSettings, argon2: Argon2Hasher, fake: F
     vault = Vault.parse(Vault.new_key())
     await ensure_signing_key(vault)
     identity = Identity(
-        vault=vault, public_url=URL, trusted_proxies=["10.0.0.0/8"], revocations=RevocationFeed(poll_every_s=0.2)
+        vault=vault,
+        public_url=URL,
+        trusted_proxies=["10.0.0.0/8"],
+        cors_origins=[APP],
+        revocations=RevocationFeed(poll_every_s=0.2),
     )
     providers, notifications = Providers(), Notifications()
 

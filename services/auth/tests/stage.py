@@ -30,6 +30,8 @@ from services.auth.tests.providers import Person, Providers
 from tests.fake import Fake
 
 URL = "http://localhost:8000"
+APP = "https://app.example"
+"""An origin whose pages may call the API."""
 PASSWORD = "correct horse battery"
 REAL_COST = pytest.mark.parametrize("argon2", [OWASP_MINIMUM], ids=["real cost"])
 

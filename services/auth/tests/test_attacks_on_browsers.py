@@ -1,6 +1,7 @@
 """What pages of other sites, subdomains and other sign-ins can make a browser do, over HTTP."""
 
 from collections.abc import AsyncIterator
+from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -9,7 +10,7 @@ import pytest
 from bongsu.identity.cookies import AuthCookies
 from bongsu.identity.models import LinkedAccount, User, UserSession
 from services.auth.tests.providers import Person
-from services.auth.tests.stage import PASSWORD, Stage, bearer
+from services.auth.tests.stage import APP, PASSWORD, Stage, bearer
 
 EVIL = "https://evil.example"
 JSON = '{"email": "victim@example.com", "password": "the attacker chose this"}'
@@ -101,6 +102,34 @@ class TestOtherSites:
                 answer = await one.request(method, path)
                 assert (answer.status_code, answer.headers.get("set-cookie")) == (405, None), path
             assert (await one.get(callback)).headers["location"] == "/"
+
+
+class TestCors:
+    PREFLIGHT: ClassVar = {"access-control-request-method": "PATCH", "access-control-request-headers": "authorization"}
+
+    async def test_page_of_an_allowed_origin_calls_with_a_token_alone(self, stage: Stage) -> None:
+        preflight = await stage.client.options("/auth/me", headers={"origin": APP, **self.PREFLIGHT})
+        assert (preflight.status_code, preflight.headers["access-control-allow-origin"]) == (200, APP)
+        assert "access-control-allow-credentials" not in preflight.headers
+        headers = await stage.signed_in(await stage.user()) | {"origin": APP, "sec-fetch-site": "cross-site"}
+        answer = await stage.client.patch("/auth/me", json={"name": "changed"}, headers=headers)
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, APP)
+        body = {"email": stage.new_address(), "password": PASSWORD}
+        signed_up = await stage.client.post("/auth/register", json=body, headers={"origin": APP})
+        assert signed_up.status_code == 202
+
+    async def test_cookie_is_refused_from_an_allowed_origin(self, browser: httpx.AsyncClient) -> None:
+        answer = await browser.patch("/auth/me", json={"name": "changed"}, headers={"origin": APP})
+        assert (answer.status_code, answer.json()["code"]) == (403, "cross_site")
+
+    @pytest.mark.parametrize("origin", [EVIL, "null", f"{APP}.evil.example", "http://app.example", f"{APP}:8443"])
+    async def test_other_origins_read_nothing(self, stage: Stage, origin: str) -> None:
+        preflight = await stage.client.options("/auth/me", headers={"origin": origin, **self.PREFLIGHT})
+        assert preflight.status_code == 400
+        headers = await stage.signed_in(await stage.user()) | {"origin": origin}
+        answer = await stage.client.get("/auth/me", headers=headers)
+        for response in (preflight, answer):
+            assert "access-control-allow-origin" not in response.headers
 
 
 class TestSubdomains:

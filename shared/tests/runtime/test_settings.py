@@ -102,6 +102,19 @@ class TestPlatformSettings:
         (platform,) = load(PlatformSettings, environ={"BONGSU_TRUSTED_PROXIES": "10.0.0.0/8, 127.0.0.1/32"})
         assert platform.trusted_proxies == ("10.0.0.0/8", "127.0.0.1/32")
 
+    def test_cors_origins_are_a_comma_separated_list(self) -> None:
+        (platform,) = load(
+            PlatformSettings, environ={"BONGSU_CORS_ORIGINS": "https://a.example, http://localhost:5173"}
+        )
+        assert platform.cors_origins == ("https://a.example", "http://localhost:5173")
+
+    @pytest.mark.parametrize(
+        "value", ["*", "null", "https://a.example/", "https://*.example", "a.example", "https://A.example"]
+    )
+    def test_cors_origin_is_refused_when_it_is_not_an_origin(self, value: str) -> None:
+        with pytest.raises(SettingsError, match=r"BONGSU_CORS_ORIGINS: .*https://app\.example"):
+            load(PlatformSettings, environ={"BONGSU_CORS_ORIGINS": value})
+
     @pytest.mark.parametrize(
         "value", ["x", "10.0.0.0/99", "10.0.0.0/8, 10.0.0.1/8", "fe80::1%eth0", "10.0.0.0/255.0.0.0", "10.0.0.0/"]
     )

@@ -240,6 +240,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         lifespan=lifespan,
         max_body_bytes=MAX_BODY_BYTES,
         korean=read_texts("bongsu_auth", "openapi.ko.json"),
+        cors_origins=identity.cors_origins,
     )
     provide(
         app,

@@ -70,6 +70,7 @@ def create_app(
         lifespan=lifespan,
         max_body_bytes=MAX_BODY_BYTES,
         korean=read_texts("bongsu_notify", "openapi.ko.json"),
+        cors_origins=identity.cors_origins,
     )
     subscriptions = Subscriptions(database, Authority(broker))
     lists = NotificationLists()

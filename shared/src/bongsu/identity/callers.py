@@ -79,6 +79,7 @@ class Identity:
     :param public_url: the URL that clients call: the issuer of tokens, the authority of signatures and the origin of
         our pages.
     :param trusted_proxies: addresses and CIDR blocks whose X-Forwarded-For is believed.
+    :param cors_origins: other origins whose pages may call the APIs, without cookies.
     :param revocations: another feed, in tests.
     """
 
@@ -88,10 +89,12 @@ class Identity:
         vault: Vault,
         public_url: str,
         trusted_proxies: Sequence[str] = (),
+        cors_origins: Sequence[str] = (),
         revocations: RevocationFeed | None = None,
     ) -> None:
         origin = Origin.of(public_url)
         self.public_origin = f"{origin.scheme}://{origin.authority}"
+        self.cors_origins = tuple(cors_origins)
         self.cookies = AuthCookies.of(public_url)
         self.keys = KeyDirectory(vault)
         self.key_source = DatabaseKeySource()
@@ -165,6 +168,14 @@ class Identity:
         """
         if not is_same_origin(request.headers, self.public_origin):
             raise CrossSiteRequest
+
+    def require_known_origin(self, request: Request) -> None:
+        """Require that a request which reads no session comes from one of our pages, or from an allowed origin.
+
+        :raises CrossSiteRequest: a page of another site sent it.
+        """
+        if request.headers.get("origin") not in self.cors_origins:
+            self.require_same_origin(request)
 
     async def caller_of(self, token: str, request: Request) -> Caller:
         """Return the caller of a request that carries this access token.

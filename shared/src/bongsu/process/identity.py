@@ -22,7 +22,12 @@ async def open_vault(process: Process) -> Vault:
 def open_identity(process: Process, vault: Vault) -> Identity:
     """The identity of callers at the public URL, behind the trusted proxies; `/readyz` reports its revocations."""
     platform = process.platform
-    identity = Identity(vault=vault, public_url=platform.url, trusted_proxies=platform.trusted_proxies)
+    identity = Identity(
+        vault=vault,
+        public_url=platform.url,
+        trusted_proxies=platform.trusted_proxies,
+        cors_origins=platform.cors_origins,
+    )
 
     async def is_fresh() -> bool:
         return identity.revocations.is_fresh

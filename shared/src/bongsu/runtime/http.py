@@ -1,7 +1,7 @@
 """The HTTP edge of every service: problem+json, request IDs, limits, one log line and one measurement a request."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import Depends, FastAPI, Request, Response
@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Lifespan
 
 from bongsu import mixins
@@ -69,6 +70,7 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
     max_body_bytes: int = 1024 * 1024,
     deadline_s: float | None = DEADLINE_S,
     korean: Mapping[str, str] | None = None,
+    cors_origins: Sequence[str] = (),
 ) -> FastAPI:
     """Build an empty API with the edge's conventions, `/healthz` and `/metrics`.
 
@@ -76,6 +78,7 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
     :param max_body_bytes: a larger body is answered with 413 before all of it is read.
     :param deadline_s: a request whose response has not started by then is answered with 503; None for no deadline.
     :param korean: Korean titles and descriptions of the document by their English ones.
+    :param cors_origins: other origins whose pages may call the API, without cookies (CORS).
     """
     app = Api(
         title=title,
@@ -100,6 +103,14 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
     for kind in _MAY_BE_UNAVAILABLE:
         app.add_exception_handler(kind, _database_error)
     add_middleware(app, metrics=metrics, max_body_bytes=max_body_bytes, deadline_s=deadline_s)
+    if cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id"],
+            expose_headers=["Location", "Retry-After", "X-Request-Id"],
+        )
     return app
 
 

@@ -6,6 +6,7 @@ Each class is a frozen pydantic-settings model with a prefix. A value comes from
 
 import difflib
 import os
+import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, TypedDict, TypeVar, Unpack, overload
@@ -53,6 +54,17 @@ def _check_networks(values: tuple[str, ...]) -> tuple[str, ...]:
 
 NetworkList = Annotated[CommaList, AfterValidator(_check_networks)]
 """Comma-separated addresses and CIDR blocks."""
+
+
+def _check_origins(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if not re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", value):
+            raise ValueError(f"{value!r} must be an origin in lower case, such as https://app.example")
+    return values
+
+
+OriginList = Annotated[CommaList, AfterValidator(_check_origins)]
+"""Comma-separated origins: scheme, host and, unless it is the scheme's own, port."""
 
 
 class SettingsError(StartError):
@@ -126,6 +138,11 @@ class PlatformSettings(Settings):
         default=(),
         validation_alias="BONGSU_TRUSTED_PROXIES",
         description="Networks (CIDR) of the proxies whose X-Forwarded-For is trusted",
+    )
+    cors_origins: OriginList = Field(
+        default=(),
+        validation_alias="BONGSU_CORS_ORIGINS",
+        description="Origins whose pages may call the APIs with a token, comma-separated; no cookies are sent along",
     )
     log_level: str = Field(
         default="INFO",

@@ -43,7 +43,7 @@ async def register(
     """
     identity = identity_of(request)
     # The cookie of the response makes this password count: another site must not plant it.
-    identity.require_same_origin(request)
+    identity.require_known_origin(request)
     browser = await users.register(
         body.email,
         body.password.get_secret_value(),
@@ -64,7 +64,7 @@ async def verify(body: VerifyIn, request: Request, response: Response, users: Us
     that another person requested must not create an account with their password.
     """
     identity = identity_of(request)
-    identity.require_same_origin(request)
+    identity.require_known_origin(request)
     try:
         await users.verify(
             body.token,
@@ -89,7 +89,7 @@ async def resend(
     """Send the mail of a sign-up again. The response is the same whether there is a sign-up or not."""
     answer_at = time.monotonic() + RESEND_ANSWERED_AFTER_S
     identity = identity_of(request)
-    identity.require_same_origin(request)
+    identity.require_known_origin(request)
     await limit.count(identity.address(request))
     await database.run(users.resend, body.email, request.cookies.get(identity.cookies.registration))
     await asyncio.sleep(answer_at - time.monotonic())
