@@ -1,5 +1,6 @@
 """The dashboard over the real auth and notify: that both sides mean the same by their contracts."""
 
+import asyncio
 import html
 import json
 import re
@@ -26,7 +27,7 @@ from bongsu_dashboard.settings import DashboardSettings
 from bongsu_notify import app as notify
 from bongsu_notify.settings import NotifySettings
 from services.auth.tests.mfa.codes import code_of
-from services.auth.tests.providers import Providers
+from services.auth.tests.providers import SETTINGS, Person, Providers
 from services.auth.tests.stage import Stage as AuthStage
 from services.dashboard.tests.fakes import PASSWORD
 from services.dashboard.tests.notifications.attempts import attempt_of
@@ -72,7 +73,7 @@ async def whole(sqlite_with_tables: WithTables, fake: Fake) -> AsyncIterator[Who
     notify_app = notify.create_app(settings=NotifySettings(), identity=identity, database=database)
     notify_client = httpx.AsyncClient(transport=httpx.ASGITransport(notify_app), base_url=URL)
     auth_app = auth.create_app(
-        settings=AuthSettings(new_accounts="live"),
+        settings=AuthSettings.model_validate({**SETTINGS, "new_accounts": "live"}),
         identity=identity,
         database=database,
         vault=vault,
@@ -300,6 +301,16 @@ class TestDiscord:
     async def test_guilds_offer_to_link_discord_when_it_is_not_linked(self, whole: Whole) -> None:
         browser = await whole.signed_in()
         assert "Discord 계정을 연결해 주세요" in text_of((await browser.get("/guilds")).text)
+
+    async def test_fifty_pages_ask_discord_for_the_guilds_once(self, whole: Whole) -> None:
+        owned = {"id": "300000000000000001", "name": "봉수대", "icon": None, "owner": True, "permissions": "0"}
+        browser = whole.browser()
+        async with whole.auth.browser() as signed_in:
+            await whole.auth.sign_in_with("discord", Person(guilds=[owned]), browser=signed_in)
+            browser.client.cookies.update(signed_in.cookies)
+        answers = await asyncio.gather(*(browser.get("/guilds") for _ in range(50)))
+        assert [answer.status_code for answer in answers if "봉수대" in answer.text] == [200] * 50
+        assert whole.auth.providers.calls["/discord/api/v10/users/@me/guilds"] == 1
 
 
 class TestNotifications:
