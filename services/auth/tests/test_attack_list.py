@@ -1,12 +1,9 @@
 """The attacks that sign-in, tokens and keys withstand, and the tests that make each of them over HTTP."""
 
-import ast
-from functools import cache
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from services.auth.tests.listed_tests import Shown, find_missing
+
 HERE = "services/auth/tests"
 
 TOKENS = f"{HERE}/test_attacks_on_tokens.py"
@@ -38,7 +35,7 @@ TENANTS = "tests-e2e/test_two_tenants.py"
 SECRETS = "tests-e2e/test_no_secret_in_plaintext.py"
 SCALING = "tests-e2e/compose/test_scaling.py"
 
-ATTACKS: dict[str, list[tuple[str, str]]] = {
+ATTACKS: dict[str, Shown] = {
     "1 alg=none": [(TOKENS, "test_token_without_a_signature_is_refused")],
     "2 HS256 with the public key": [(TOKENS, "test_hmac_with_the_public_key_is_refused")],
     "3 jku, jwk, x5u": [(TOKENS, "test_key_that_the_token_brings_is_neither_used_nor_fetched")],
@@ -204,13 +201,6 @@ ATTACKS: dict[str, list[tuple[str, str]]] = {
 }
 
 
-@cache
-def names_in(path: str) -> frozenset[str]:
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    return frozenset(function.name for function in functions if function.name.startswith("test_"))
-
-
 def test_list_is_complete() -> None:
     assert [int(attack.partition(" ")[0]) for attack in ATTACKS] == list(range(1, 41))
 
@@ -218,4 +208,4 @@ def test_list_is_complete() -> None:
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_tests_of_the_attack_exist(attack: str) -> None:
     assert ATTACKS[attack]
-    assert [(path, name) for path, name in ATTACKS[attack] if name not in names_in(path)] == []
+    assert find_missing(ATTACKS[attack]) == []
