@@ -181,6 +181,24 @@ class TestReconnecting:
             await discord.until("gateway", "identifies", reaches=identifies + 1)
             assert (await discord.give("ping"))["status"] == "answered"
 
+    async def test_shards_share_the_pauses_of_invalid_sessions(self, discord: Discord, start_bot: StartBot) -> None:
+        async with start_bot(shards=2) as runner:
+
+            async def sessions_are_recorded() -> bool:
+                return await IdentifySlot.filter_by(bucket=-1, count=0).count() == 1
+
+            await eventually(sessions_are_recorded)
+            began = time.monotonic()
+            await discord.fault("gateway", "invalid_session")
+            assert await discord.drop("invalid_session") == 2
+            await discord.until("gateway", "identifies", reaches=2 + 3)
+            count = (await discord.state())["gateway"]["identifies"] - 2
+            elapsed_s = time.monotonic() - began
+            # The pauses are 1, 4, 16, ... s over both shards.
+            assert 0.8 * sum(4**place for place in range(count - 1)) <= elapsed_s
+            await discord.sandbox.clear_faults()
+            await eventually(lambda: runner.ready, 60)
+
     async def test_resumes_in_a_row_are_followed_by_ever_longer_pauses(
         self, discord: Discord, start_bot: StartBot
     ) -> None:
