@@ -138,6 +138,13 @@ class TestCursorsOfEveryKind:
             if cursor is None:
                 return found
 
+    async def test_bounds_that_each_page_would_repeat_are_refused(self) -> None:
+        for query in (Crate.query().limit(3), Crate.query().offset(3)):
+            with pytest.raises(WrongValueForLookup, match="cursor pages take no limit and no offset"):
+                await query.after(None, 2)
+        await Crate.bulk_create([{"tiny": number} for number in range(5)])
+        assert len([crate async for crate in Crate.query().limit(3).stream(2)]) == 3
+
     @pytest.mark.parametrize("term", ["turn", "-turn"])
     async def test_members_whose_names_are_values_of_others_are_followed(self, term: str) -> None:
         await Crate.bulk_create([{"turn": turn} for turn in (*Turn, *Turn, None)])

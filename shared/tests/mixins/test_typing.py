@@ -2,7 +2,9 @@
 
 from typing import assert_type
 
-from bongsu.mixins import CursorPage, Database, Page, Query
+import pytest
+
+from bongsu.mixins import CursorPage, Database, Page, Query, WrongValue
 from shared.tests.mixins.library import Author
 
 
@@ -20,6 +22,15 @@ class TestTypes:
         assert_type(await Author.order_by("email").after(None, 3), CursorPage[Author])
         assert_type(await made.update(age=3), Author | None)
         assert_type(await db.run(lambda: Author.get(made.id)), Author)
+
+        async def rename(author: Author, name: str, *, age: int = 0) -> str:
+            await author.update(name=name, age=age)
+            return name
+
+        assert_type(await db.run(rename, made, "Kim", retries=1), str)
+        assert_type(await db.run(rename, made, "Kim", age=5), str)
+        with pytest.raises(WrongValue):
+            await db.run(rename, made, 5)  # type: ignore[arg-type, call-arg]  # under test
         assert_type(Author.column_names, list[str])
         async for author in Author.order_by("email").stream():
             assert_type(author, Author)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, ClassVar, ParamSpec, TypeVar, overload
+from typing import Any, ClassVar, ParamSpec, TypeVar, TypeVarTuple, overload
 
 from sqlalchemy import URL, literal, make_url, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -18,6 +18,7 @@ from bongsu.mixins.memory import MemorySession, OwnedSession, ShortSession, to_e
 from bongsu.mixins.unit import Unit, ambient_unit
 
 P = ParamSpec("P")
+Arguments = TypeVarTuple("Arguments")
 T = TypeVar("T")
 
 _OWN_RETRIES = 2
@@ -103,7 +104,11 @@ class Database:
 
     @overload
     async def run(
-        self, function: Callable[[], Awaitable[T]], *, retries: int = 3, isolation: str | None = None
+        self,
+        function: Callable[[*Arguments], Awaitable[T]],
+        *args: *Arguments,
+        retries: int = 3,
+        isolation: str | None = None,
     ) -> T: ...
 
     @overload

@@ -92,9 +92,12 @@ class Query(Reads[M], Writes[M]):
         """The `size` rows after the cursor (None: the first ones), in the query's order, then the key's.
 
         Costs the same on every page, given an index on the order; rows that come or go meanwhile shift nothing. The
-        order is of the model's own columns. `WrongCursor` for a cursor of another order, or for any other text.
+        order is of the model's own columns; the query has no limit and no offset. `WrongCursor` for a cursor of another
+        order, or for any other text.
         """
         size = as_count(size, "a page's size", 1)
+        if self._is_bounded():  # each page would be bounded again
+            raise WrongValueForLookup("cursor pages take no limit and no offset: the size is each page's limit")
         keys = self._keys()
         rows = self._with(_orders=tuple(map(_as_sorted, self._total_order(), keys)))
         if cursor is not None:
