@@ -42,7 +42,7 @@ from bongsu_auth.assertions import endpoints as assertions
 from bongsu_auth.assertions.service import Assertions
 from bongsu_auth.audit import endpoints as audit
 from bongsu_auth.client_sign_in import endpoints as client_sign_in
-from bongsu_auth.client_sign_in.service import ClientSignIns, sweep_codes
+from bongsu_auth.client_sign_in.service import sweep_codes
 from bongsu_auth.discord_tokens import endpoints as discord_tokens
 from bongsu_auth.discord_tokens.service import LIFETIME_S as DISCORD_TOKEN_S
 from bongsu_auth.discord_tokens.service import DiscordTokens
@@ -59,24 +59,14 @@ from bongsu_auth.exports import endpoints as exports
 from bongsu_auth.exports.http import HttpNotificationSource
 from bongsu_auth.exports.service import Exports
 from bongsu_auth.guilds import endpoints as guilds
-from bongsu_auth.guilds.service import UserGuilds
 from bongsu_auth.kakao_tokens import endpoints as kakao_tokens
-from bongsu_auth.kakao_tokens.service import KakaoTokens
 from bongsu_auth.mails import Mails
 from bongsu_auth.mfa import endpoints as mfa
 from bongsu_auth.mfa.service import Mfa, sweep_challenges
 from bongsu_auth.notices.service import SecurityNotices
 from bongsu_auth.oauth import endpoints as oauth
-from bongsu_auth.oauth.backend import Backends
-from bongsu_auth.oauth.clients import make_http
-from bongsu_auth.oauth.discord import DiscordBackend
-from bongsu_auth.oauth.google import GoogleBackend
-from bongsu_auth.oauth.grants import Grants
-from bongsu_auth.oauth.identities import Identities
-from bongsu_auth.oauth.kakao import API as KAKAO_API
-from bongsu_auth.oauth.kakao import KakaoBackend
+from bongsu_auth.oauth.app import create_sign_in_at_providers
 from bongsu_auth.oauth.limits import AuthorizationLimit
-from bongsu_auth.oauth.service import Flows
 from bongsu_auth.oauth.states import sweep_states
 from bongsu_auth.passwords import endpoints as passwords
 from bongsu_auth.sessions import endpoints as sessions
@@ -172,30 +162,16 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         per_address=settings.login_failures_address,
     )
     sign_ins = PasswordSignIns(database, session_service, limits)
-    grants = Grants(vault, database)
-    identities = Identities(grants, session_service, users, notices, new_accounts=settings.new_accounts)
-    http = make_http(public_url, providers_transport)
-    backends = Backends(
-        *(
-            backend(connection, http, identities, database)
-            for backend in (DiscordBackend, GoogleBackend, KakaoBackend)
-            if (connection := settings.connection(backend.name)) is not None
-        )
-    )
-    discord = backends.by_name.get(DiscordBackend.name)
-    user_guilds = UserGuilds(discord if isinstance(discord, DiscordBackend) else None, grants)
-    flows = Flows(
-        backends.by_name,
+    at_providers = create_sign_in_at_providers(
+        settings,
         database=database,
         vault=vault,
-        grants=grants,
-        identities=identities,
-        sessions=session_service,
-        guilds=user_guilds,
         public_url=public_url,
-        install_permissions=settings.discord_permissions,
+        sessions=session_service,
+        users=users,
+        notices=notices,
+        transport=providers_transport,
     )
-    client_sign_ins = ClientSignIns(database, flows, frozenset(settings.redirect_uris), public_url)
     keys = ApiKeys(
         database,
         vault,
@@ -215,13 +191,13 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         sweep_failures,
         sweep_states,
         sweep_codes,
-        flows.retry_profiles,
+        at_providers.flows.retry_profiles,
         SigningKeys(database, vault, timedelta(days=settings.signing_key_days)).rotate_when_old,
     )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with identity.following(), http, in_background(sweep_regularly(sweeps), name="auth sweep"):
+        async with identity.following(), at_providers.http, in_background(sweep_regularly(sweeps), name="auth sweep"):
             try:
                 yield
             finally:
@@ -258,18 +234,15 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         second_factors,
         Exports(access_tokens, HttpNotificationSource(notify)),
         UserAdministration(users, session_service, second_factors, keys),
-        Deletion(database, vault, users, session_service, notices, flows),
+        Deletion(database, vault, users, session_service, notices, at_providers.flows),
     )
-    provide(app, backends, flows, identities, grants, user_guilds, Assertions(AssertionIssuer(public_url), vault), keys)
+    provide(app, *at_providers.provided, authorization_limit, keys)
     provide(
         app,
+        Assertions(AssertionIssuer(public_url), vault),
         ServiceCredentials(vault),
         DiscordTokens(AccessTokens(TokenIssuer(public_url, lifetime_s=DISCORD_TOKEN_S), vault)),
-        KakaoTokens(
-            database, backends.by_name.get(KakaoBackend.name), grants, api_url=settings.kakao_api_url or KAKAO_API
-        ),
     )
-    provide(app, client_sign_ins, authorization_limit)
     for refused in (VerificationRefused, LinkRefused, PasswordRequired, StateRefused, StateExpired, IdTokenForged):
         app.add_exception_handler(refused, _bad_request)
 
