@@ -15,19 +15,26 @@ import pytest
 from pydantic import SecretStr
 
 from bongsu.mixins import uuid7
+from bongsu_notify.channels.email import ses
 from bongsu_notify.channels.email.channel import EmailMessage
 from bongsu_notify.channels.email.ses import SesProvider, read_account
 from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, TryLater
 from bongsu_notify.settings import NotifySettings
+from tests.eventually import eventually
 
 Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 """Answers a request, given its body."""
 
 
 @asynccontextmanager
-async def _endpoint(answer: Answer, verified: Sequence[str] = ("bongsu.test",)) -> AsyncIterator[str]:
-    """A server that reads one request and then calls `answer`. The account may send 200 mails a second."""
+async def _endpoint(
+    answer: Answer, verified: Sequence[str] = ("bongsu.test",), rates: Sequence[float] = (200.0,)
+) -> AsyncIterator[str]:
+    """A server that reads one request and then calls `answer`.
 
+    :param rates: how many mails a second the account may send, each time that it is read; then the last one.
+    """
+    left = [*rates]
     handling: set[asyncio.Task[None] | None] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -39,7 +46,7 @@ async def _endpoint(answer: Answer, verified: Sequence[str] = ("bongsu.test",)) 
                 await (_verified if identity in verified else _not_found)(identity, writer)
                 return
             if head.startswith(b"GET"):
-                await _account(head.decode(), writer)
+                await _account(left.pop(0) if len(left) > 1 else left[0])(head.decode(), writer)
                 return
             lengths = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")]
             body = await reader.readexactly(int(lengths[0].split(b":")[1]))
@@ -77,7 +84,11 @@ async def _reset(_request: str, writer: asyncio.StreamWriter) -> None:
 _accept = _written("200 OK", {"MessageId": "m-1"})
 _verified = _written("200 OK", {"VerifiedForSendingStatus": True})
 _not_found = _written("404 Not Found", {"__type": "NotFoundException", "message": "no"})
-_account = _written("200 OK", {"SendQuota": {"MaxSendRate": 200.0, "Max24HourSend": -1.0, "SentLast24Hours": 0.0}})
+
+
+def _account(rate: float) -> Answer:
+    quota = {"MaxSendRate": rate, "Max24HourSend": -1.0, "SentLast24Hours": 0.0}
+    return _written("200 OK", {"SendQuota": quota})
 
 
 @asynccontextmanager
@@ -348,6 +359,13 @@ class TestBulk:
 
 
 _UNVERIFIED = "Email address is not verified. The following identities failed the check in region EU-WEST-1: a@b.test"
+
+
+class TestAccount:
+    async def test_rate_follows_the_account_when_it_is_read_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(ses, "ACCOUNT_EVERY_S", 0.01)
+        async with _endpoint(_accept, rates=[14.0, 200.0]) as url, _provider(url) as provider:
+            await eventually(lambda: provider.max_rate == 200.0)
 
 
 class TestUnverifiedSender:
