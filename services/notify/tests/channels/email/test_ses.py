@@ -15,9 +15,8 @@ import pytest
 from pydantic import SecretStr
 
 from bongsu.mixins import uuid7
-from bongsu_notify.channels.email import ses
 from bongsu_notify.channels.email.channel import EmailMessage
-from bongsu_notify.channels.email.ses import SesProvider, read_account
+from bongsu_notify.channels.email.ses import ACCOUNT_EVERY_S, SesProvider, read_account
 from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, TryLater
 from bongsu_notify.settings import NotifySettings
 from tests.eventually import eventually
@@ -92,14 +91,19 @@ def _account(rate: float) -> Answer:
 
 
 @asynccontextmanager
-async def _provider(url: str, **values: Any) -> AsyncIterator[SesProvider]:  # noqa: ANN401 - of settings
+async def _provider(
+    url: str,
+    *,
+    account_every_s: float = ACCOUNT_EVERY_S,
+    **values: Any,  # noqa: ANN401 - of settings
+) -> AsyncIterator[SesProvider]:
     settings = NotifySettings(
         **values,
         ses_endpoint_url=url,
         ses_access_key_id="key",
         ses_secret_access_key=SecretStr("secret"),
     )
-    provider = SesProvider(settings)
+    provider = SesProvider(settings, account_every_s=account_every_s)
     await provider.open()
     yield provider
     await provider.close()
@@ -362,9 +366,11 @@ _UNVERIFIED = "Email address is not verified. The following identities failed th
 
 
 class TestAccount:
-    async def test_rate_follows_the_account_when_it_is_read_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(ses, "ACCOUNT_EVERY_S", 0.01)
-        async with _endpoint(_accept, rates=[14.0, 200.0]) as url, _provider(url) as provider:
+    async def test_rate_follows_the_account_when_it_is_read_again(self) -> None:
+        async with (
+            _endpoint(_accept, rates=[14.0, 200.0]) as url,
+            _provider(url, account_every_s=0.01) as provider,
+        ):
             await eventually(lambda: provider.max_rate == 200.0)
 
 

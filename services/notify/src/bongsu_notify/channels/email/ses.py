@@ -44,10 +44,14 @@ class AccountUnreadable(Exception):
 
 
 class SesProvider:
-    """One client a process. Messages that share a sender and parts go out together, where the account's rate allows."""
+    """One client a process. Messages that share a sender and parts go out together, where the account's rate allows.
 
-    def __init__(self, settings: NotifySettings) -> None:
+    :param account_every_s: how often the account's limits are read.
+    """
+
+    def __init__(self, settings: NotifySettings, *, account_every_s: float = ACCOUNT_EVERY_S) -> None:
         self._settings = settings
+        self._account_every_s = account_every_s
         self._stack = AsyncExitStack()
         self._collector = Collector(self._send_call, self._max_entries)
         self._may_send_bulk = settings.ses_bulk
@@ -56,7 +60,7 @@ class SesProvider:
         self._client: Any = None  # botocore builds client classes at run time
 
     async def open(self) -> None:
-        """Create the client, and read the account's limits, now and every five minutes."""
+        """Create the client, and read the account's limits, now and regularly."""
         self._client = await self._stack.enter_async_context(create_client(self._settings))
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST_ACCOUNT_S):
@@ -66,7 +70,7 @@ class SesProvider:
 
     async def _follow_account(self) -> None:
         while True:
-            await asyncio.sleep(ACCOUNT_EVERY_S)
+            await asyncio.sleep(self._account_every_s)
             await self._update_account()
 
     async def _update_account(self) -> None:
