@@ -138,6 +138,8 @@ async def take_picture(context: BrowserContext, address: str, width: int, kind: 
     page = await context.new_page()
     await page.goto(address, wait_until="load")
     await page.locator("[hx-trigger=load]").wait_for(state="detached")
+    # The fragment of an address scrolls the page, and a picture of all of it shows what is fixed above the window.
+    await page.evaluate("scrollTo(0, 0)")
     height: int = await page.evaluate("document.documentElement.scrollHeight")
     session = await context.new_cdp_session(page)
     clip = {"x": 0, "y": 0, "width": width, "height": min(height, MAX_HEIGHT_PX), "scale": 1}

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Route, expect
 
 from services.dashboard.tests.browser.conftest import Opener, Tab
-from services.dashboard.tests.browser.scenes import ABSENT, ACTIVE, full
+from services.dashboard.tests.browser.scenes import ABSENT, ACTIVE, full, managing
 from services.dashboard.tests.fakes import MINA, a_guild, a_summary
 from services.dashboard.tests.stage import Stage
 
@@ -157,3 +157,19 @@ class TestSlowServer:
         assert len(posted) == 2
         assert stage.bot.modules[ACTIVE]["log"].revision == 1
         assert await tab.violations() == []
+
+
+class TestPhone:
+    @pytest.mark.parametrize(
+        ("path", "current"),
+        [
+            ("/admin/guilds", ".rail nav a[aria-current=page]"),
+            (f"/guilds/{ACTIVE}#remove", ".tabs-bar a[data-place=remove]"),
+        ],
+    )
+    async def test_current_place_is_visible_in_a_menu_that_scrolls(
+        self, opened: Opener, path: str, current: str
+    ) -> None:
+        tab = await opened(managing(), size=(320, 640))
+        await tab.open(path)
+        await expect(tab.page.locator(current)).to_be_in_viewport(ratio=0.9)

@@ -56,6 +56,14 @@ document.addEventListener("change", (event) => {
   showSelection(form);
 });
 
+/* On a phone the menu and the tabs scroll: show the current one. */
+function showCurrentPlace() {
+  for (const link of document.querySelectorAll(".rail nav a[aria-current], .tabs-bar a[aria-current]:not([aria-current=false])")) {
+    const bar = link.closest("nav");
+    bar.scrollLeft = link.offsetLeft - bar.offsetLeft - (bar.clientWidth - link.offsetWidth) / 2;
+  }
+}
+
 /* Copy a value, and say so for a moment. */
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
@@ -75,6 +83,7 @@ function markPlace() {
     const open = links.find((link) => link.hash === location.hash)?.dataset.place ?? places.dataset.open;
     for (const link of links) link.setAttribute("aria-current", String(link.dataset.place === open));
   }
+  showCurrentPlace();
 }
 window.addEventListener("hashchange", markPlace);
 
