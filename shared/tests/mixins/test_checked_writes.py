@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Column
 from sqlalchemy.dialects import mysql
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bongsu.mixins import Conflict, Database, WrongValue, WrongValueForLookup, uuid7
 from bongsu.mixins.storage import storage
@@ -148,6 +149,29 @@ class TestWrites:
         assert {key: value for key, value in found.to_dict().items() if value is not None}.keys() == {
             "id", "label", "created_at", "updated_at",
         }  # fmt: skip
+
+    async def test_a_session_of_ones_own_refuses_it_too(self, db: Database) -> None:
+        held = await Parcel.create(label="held")
+        async with AsyncSession(db.engine, expire_on_commit=False) as session:
+            for name, value, message in WRONG:
+                with pytest.raises(WrongValue, match=message):
+                    await Parcel.create(session=session, **given(name, value))
+                found = await Parcel.get(held.id, session=session)
+                with pytest.raises(WrongValue, match=message):
+                    await found.update(session=session, **given(name, value))
+                await session.rollback()
+                session.add(Parcel(**given(name, value)))
+                with pytest.raises(WrongValue, match=message):
+                    await session.commit()
+                await session.rollback()
+        assert await Parcel.row_count() == 1
+
+    async def test_a_session_of_ones_own_converts_values(self, db: Database) -> None:
+        owner = await Author.create(email="kim")
+        async with AsyncSession(db.engine, expire_on_commit=False) as session:
+            made = await Parcel.create(session=session, owner_id=str(owner.id), genre="crime", auto_commit=True)
+        found = await Parcel.get(made.id)
+        assert (found.owner_id, found.genre) == (made.owner_id, made.genre) == (owner.id, Genre.CRIME)
 
     async def test_the_message_leaves_the_value_out(self, db: Database) -> None:
         del db

@@ -1,4 +1,5 @@
 import pytest
+from sqlalchemy import text
 
 from bongsu.mixins import Database, Query, WrongCursor, WrongValueForLookup
 from shared.tests.mixins.conftest import Statements
@@ -137,6 +138,15 @@ class TestCursorsOfEveryKind:
             cursor = page.next
             if cursor is None:
                 return found
+
+    async def test_rows_that_the_library_would_not_write_are_followed(self, db: Database) -> None:
+        if db.engine.dialect.name != "sqlite":
+            pytest.skip("the database refuses such rows itself")
+        await Crate.bulk_create([{"tiny": number} for number in range(5)])
+        async with db.unit() as unit:
+            await unit.session.execute(text("UPDATE crates SET tiny = tiny + 1000"))
+        found = await self.collect(Crate.query().order_by("-tiny"), 2)
+        assert [crate.tiny for crate in found] == [1004, 1003, 1002, 1001, 1000]
 
     async def test_bounds_that_each_page_would_repeat_are_refused(self) -> None:
         for query in (Crate.query().limit(3), Crate.query().offset(3)):

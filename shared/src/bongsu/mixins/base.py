@@ -22,6 +22,8 @@ from sqlalchemy.orm import (
     MappedColumn,
     Mapper,
     MapperProperty,
+    Session,
+    UOWTransaction,
     declared_attr,
 )
 from sqlalchemy.orm.attributes import instance_state
@@ -34,7 +36,7 @@ from bongsu.mixins.clock import python_now
 from bongsu.mixins.database import Database
 from bongsu.mixins.errors import NotConnected, NotLoaded, ReservedName
 from bongsu.mixins.fields import NEVER_LOADED, fields_of
-from bongsu.mixins.memory import MemorySession
+from bongsu.mixins.memory import MemorySession, check_unsaved
 from bongsu.mixins.types import MYSQL_NAMES, IntegerEnum, UTCDateTime, UUIDKey
 from bongsu.mixins.unit import unit_for
 
@@ -266,6 +268,17 @@ def _load_with_ancestors(mapper: "Mapper[Any]") -> None:
         each = each.inherits
         if each is not mapper.inherits:
             each._add_with_polymorphic_subclass(mapper)  # type: ignore[no-untyped-call]  # noqa: SLF001  # as SQLAlchemy does for the parent
+
+
+@event.listens_for(Session, "before_flush")
+def _check_values(session: Session, context: UOWTransaction, instances: object) -> None:
+    """Checks what a session of one's own is about to write, as `MemorySession` does."""
+    if isinstance(session, MemorySession):
+        return
+    del context, instances
+    for state in (*session._new, *session._dirty_states):  # noqa: SLF001  # sets of instances are dear
+        if issubclass(state.class_, Base):
+            check_unsaved(session, state)
 
 
 @event.listens_for(Base, "after_insert", propagate=True, raw=True)

@@ -311,6 +311,14 @@ class InUse(Exception):  # never leaves the library
         self.session = session
 
 
+def check_unsaved(session: Session, state: InstanceState[Any]) -> None:
+    """Checks what was assigned to an object, and replaces it by what its columns store."""
+    fields = fields_of(state.class_)
+    fields.check_object(state.dict, state.committed_state)
+    if fields.inexact:
+        fields.refuse_inexact(session, [{name: state.dict.get(name) for name in state.committed_state}])
+
+
 @event.listens_for(MemorySession, "before_flush")
 def _before_flush(session: MemorySession, context: UOWTransaction, instances: object) -> None:
     del context, instances
@@ -320,10 +328,7 @@ def _before_flush(session: MemorySession, context: UOWTransaction, instances: ob
     for state in (*session._new, *session._dirty_states, *session._deleted):  # noqa: SLF001  # sets of instances are dear
         if state not in taken:
             taken[state] = picture_of(state, is_attached=True)
-        fields = fields_of(state.class_)
-        fields.check_object(state.dict, state.committed_state)  # what was assigned
-        if fields.inexact:
-            fields.refuse_inexact(session, [{name: state.dict.get(name) for name in state.committed_state}])
+        check_unsaved(session, state)
 
 
 @event.listens_for(MemorySession, "after_flush_postexec")

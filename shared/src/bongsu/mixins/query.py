@@ -20,7 +20,10 @@ from bongsu.mixins.fields import fields_of
 from bongsu.mixins.reads import Reads
 from bongsu.mixins.text import TextBytes, TextStart
 from bongsu.mixins.types import IntegerEnum, has_native_enum, is_sorted_by_start
+from bongsu.mixins.values import coerced, coercion
 from bongsu.mixins.writes import Writes
+
+_MOST_BITS = 64  # of an integer that a row can have
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +173,15 @@ class Query(Reads[M], Writes[M]):
 
     def _after(self, keys: Sequence[_Key], cursor: str) -> ColumnElement[bool]:
         values, terms = _decode_cursor(self._signature(keys), cursor, len(keys)), list[tuple[_Key, object]]()
-        fields = fields_of(self._model)
-        if any(value is None and not key.nullable for key, value in zip(keys, values, strict=True)):
+        columns = fields_of(self._model).columns
+        if any(
+            not key.nullable if value is None else isinstance(value, int) and value.bit_length() > _MOST_BITS
+            for key, value in zip(keys, values, strict=True)
+        ):
             raise WrongCursor("this is no cursor: use the one that came with the page before")
         try:
             for key, value in zip(keys, values, strict=True):
-                stored = None if value is None else fields.checked(key.name, value)
+                stored = coerced(coercion(columns[key.name]), value, key.name)
                 bound: Any = None if stored is None else bindparam(None, stored, type_=key.attribute.type)
                 if bound is not None and key.is_long:
                     bound = TextStart(bound)
