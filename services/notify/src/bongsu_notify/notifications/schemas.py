@@ -72,6 +72,12 @@ def _small_json(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return value
 
 
+def _require_text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return value
+
+
 Email = Annotated[str, Field(max_length=320), AfterValidator(normalise_email)]
 
 
@@ -89,6 +95,8 @@ MAX_RETRIES: Final = 500
 """How many notifications a request retries: it is one transaction."""
 ONE_LINE = AfterValidator(require_single_line)
 """Follows the length in an `Annotated[str, …]`: only then are the length's errors about characters."""
+NOT_BLANK = AfterValidator(_require_text)
+Url = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\s]+$")]
 Moment = Annotated[AwareDatetime, BeforeValidator(_is_text_with_offset), AfterValidator(_in_utc)]
 Metadata = Annotated[dict[str, JsonValue], BeforeValidator(_is_shallow), AfterValidator(_small_json)]
 Topic = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]

@@ -5,15 +5,9 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, model_validator
 
-from bongsu_notify.notifications.schemas import ONE_LINE, Body, NotificationIn, Topic
+from bongsu_notify.notifications.schemas import NOT_BLANK, ONE_LINE, Body, NotificationIn, Topic, Url
 
 MAX_EMBED_CHARS = 6000
-
-
-def _require_text(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be blank")
-    return value
 
 
 def _require_snowflake(value: str) -> str:
@@ -24,8 +18,6 @@ def _require_snowflake(value: str) -> str:
 
 DiscordId = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,18}$"), AfterValidator(_require_snowflake)]
 """A Discord ID as text: as a number, JSON parsers round it."""
-Url = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\s]+$")]
-TEXT = AfterValidator(_require_text)
 
 
 class DiscordTo(Body):
@@ -53,22 +45,22 @@ class DiscordTo(Body):
 class EmbedField(Body):
     """A field of an embed."""
 
-    name: Annotated[str, Field(min_length=1, max_length=256), TEXT]
-    value: Annotated[str, Field(min_length=1, max_length=1024), TEXT]
+    name: Annotated[str, Field(min_length=1, max_length=256), NOT_BLANK]
+    value: Annotated[str, Field(min_length=1, max_length=1024), NOT_BLANK]
     inline: bool = False
 
 
 class EmbedFooter(Body):
     """The footer of an embed."""
 
-    text: Annotated[str, Field(min_length=1, max_length=2048), TEXT]
+    text: Annotated[str, Field(min_length=1, max_length=2048), NOT_BLANK]
 
 
 class Embed(Body):
     """A card below the text. It needs a title, a description or fields."""
 
-    title: Annotated[str, Field(min_length=1, max_length=256), ONE_LINE, TEXT] | None = None
-    description: Annotated[str, Field(min_length=1, max_length=4096), TEXT] | None = None
+    title: Annotated[str, Field(min_length=1, max_length=256), ONE_LINE, NOT_BLANK] | None = None
+    description: Annotated[str, Field(min_length=1, max_length=4096), NOT_BLANK] | None = None
     url: Url | None = None
     color: Annotated[int, Field(ge=0, le=0xFFFFFF)] | None = None
     fields: Annotated[tuple[EmbedField, ...], Field(min_length=1, max_length=25)] | None = None
@@ -88,7 +80,7 @@ class Embed(Body):
 class DiscordContent(Body):
     """`text`, `embed` or both. Markdown works; mentions send no notification."""
 
-    text: Annotated[str, Field(min_length=1, max_length=2000), TEXT] | None = Field(
+    text: Annotated[str, Field(min_length=1, max_length=2000), NOT_BLANK] | None = Field(
         default=None, examples=["봉수가 올랐습니다"]
     )
     embed: Embed | None = None

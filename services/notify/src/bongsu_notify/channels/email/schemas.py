@@ -2,15 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from bongsu_notify.notifications.schemas import ONE_LINE, Body, Email, NotificationIn
-
-
-def _not_blank(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be blank")
-    return value
+from bongsu_notify.notifications.schemas import NOT_BLANK, ONE_LINE, Body, Email, NotificationIn
 
 
 class EmailTo(Body):
@@ -30,9 +24,7 @@ class EmailFrom(Body):
 class EmailContent(Body):
     """Subject and body: `text`, `html` or both."""
 
-    subject: Annotated[str, Field(min_length=1, max_length=998), ONE_LINE, AfterValidator(_not_blank)] = Field(
-        examples=["안녕하세요"]
-    )
+    subject: Annotated[str, Field(min_length=1, max_length=998), ONE_LINE, NOT_BLANK] = Field(examples=["안녕하세요"])
     text: Annotated[str, Field(min_length=1, max_length=500_000)] | None = None
     html: Annotated[str, Field(min_length=1, max_length=1_000_000)] | None = None
 

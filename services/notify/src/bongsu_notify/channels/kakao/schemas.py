@@ -3,23 +3,15 @@
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from bongsu_notify.notifications.schemas import ONE_LINE, Body, NotificationIn
+from bongsu_notify.notifications.schemas import NOT_BLANK, ONE_LINE, Body, NotificationIn, Url
 
 MAX_TEXT = 200
 """Characters; Kakao cuts off a longer text."""
 
 
-def _require_text(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be blank")
-    return value
-
-
-TEXT = AfterValidator(_require_text)
-Url = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\s]+$")]
-Title = Annotated[str, Field(min_length=1, max_length=200), ONE_LINE, TEXT]
+Title = Annotated[str, Field(min_length=1, max_length=200), ONE_LINE, NOT_BLANK]
 
 
 class KakaoTo(Body):
@@ -33,7 +25,7 @@ class KakaoTo(Body):
 class KakaoButton(Body):
     """A button below a message."""
 
-    title: Annotated[str, Field(min_length=1, max_length=14), ONE_LINE, TEXT]
+    title: Annotated[str, Field(min_length=1, max_length=14), ONE_LINE, NOT_BLANK]
     link: Url = Field(description="On a domain that is registered for the app at Kakao")
 
 
@@ -41,7 +33,7 @@ class KakaoFeed(Body):
     """A card. It needs a title, a description or a picture."""
 
     title: Title | None = None
-    description: Annotated[str, Field(min_length=1, max_length=400), TEXT] | None = None
+    description: Annotated[str, Field(min_length=1, max_length=400), NOT_BLANK] | None = None
     image_url: Url | None = None
     link: Url | None = Field(default=None, description="On a domain that is registered for the app at Kakao")
     buttons: Annotated[tuple[KakaoButton, ...], Field(max_length=2)] = ()
@@ -56,7 +48,7 @@ class KakaoFeed(Body):
 class KakaoContent(Body):
     """Exactly one of `text` and `feed`."""
 
-    text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT), TEXT] | None = Field(
+    text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT), NOT_BLANK] | None = Field(
         default=None, examples=["봉수가 올랐습니다"]
     )
     link: Url | None = Field(
