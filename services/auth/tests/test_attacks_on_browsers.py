@@ -1,4 +1,4 @@
-"""What pages of other sites, subdomains and other sign-ins can make a browser do, over HTTP."""
+"""What pages of other sites, subdomains, other sign-ins and half of the secrets are good for, over HTTP."""
 
 from collections.abc import AsyncIterator
 from typing import ClassVar
@@ -9,6 +9,7 @@ import pytest
 
 from bongsu.identity.cookies import AuthCookies
 from bongsu.identity.models import LinkedAccount, User, UserSession
+from services.auth.tests.mfa.codes import enable
 from services.auth.tests.providers import Person
 from services.auth.tests.stage import APP, PASSWORD, Stage, bearer
 
@@ -242,6 +243,52 @@ class TestProviders:
 
 
 class TestSecondFactor:
+    """Whatever else an attacker has, the code is asked for."""
+
+    async def protected(self, stage: Stage) -> tuple[User, dict[str, str]]:
+        user = await stage.user()
+        headers = await stage.signed_in(user)
+        await enable(stage, headers)
+        return user, headers
+
+    async def test_owner_of_the_mailbox_alone_resets_the_password_and_is_asked_for_a_code(self, stage: Stage) -> None:
+        user, _ = await self.protected(stage)
+        await stage.client.post("/auth/password/forgot", json={"email": user.email})
+        [mail] = [mail for mail in await stage.mails() if mail.template == "reset-password"]
+        body = {"token": mail.token, "password": "another long password"}
+        assert (await stage.client.post("/auth/password/reset", json=body)).status_code in (200, 204)
+        answer = (await stage.login(user.email, "another long password")).json()
+        assert (answer["mfa_required"], "access_token" in answer) == (True, False)
+
+    async def test_verified_address_at_a_provider_is_asked_for_a_code(self, stage: Stage) -> None:
+        user, _ = await self.protected(stage)
+        async with stage.browser() as one:
+            answer = await stage.sign_in_with("google", Person(email=user.email), browser=one)
+            assert answer.headers["location"].startswith("/login/code")
+            assert not {"access-8000", "refresh-8000"} & set(one.cookies)
+            assert (await one.get("/auth/me")).status_code == 401
+
+    async def test_sign_in_that_waits_is_no_session(self, stage: Stage) -> None:
+        user, _ = await self.protected(stage)
+        token = (await stage.login(user.email)).json()["mfa_token"]
+        async with stage.browser() as one:
+            one.cookies.set("mfa-8000", token, domain="localhost.local", path="/")
+            for name in ("access-8000", "refresh-8000"):
+                one.cookies.set(name, token, domain="localhost.local", path="/")
+            assert (await one.get("/auth/me")).status_code == 401
+            assert (await one.get("/auth/session/renew")).headers["location"].startswith("/login?")
+            assert (await one.post("/auth/refresh")).status_code == 401
+        assert (await stage.client.get("/auth/me", headers=bearer(token))).status_code == 401
+
+    async def test_session_with_a_second_factor_does_not_turn_it_off_without_a_code(self, stage: Stage) -> None:
+        user, headers = await self.protected(stage)
+        # As a session that was opened with the password alone, before the second factor was turned on elsewhere.
+        await UserSession.filter_by(user_id=user.id).update(amr="pwd")
+        answer = await stage.client.delete("/auth/mfa/totp", headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "reauthentication_required")
+
+
+class TestFixation:
     async def test_session_that_the_attacker_planted_survives_no_sign_in(self, stage: Stage) -> None:
         """Tokens are always new: an identifier from before the sign-in is worth nothing after it."""
         user = await stage.user()
