@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from bongsu.contracts.notifications import Failure, Status
+from bongsu.contracts.notifications import DiscordRecipient, Failure, Status, TopicRecipient, UserRecipient
 from services.dashboard.tests.fake_notifications import a_notification
 from services.dashboard.tests.fakes import MINA, now
 from services.dashboard.tests.notifications.attempts import attempt_of
@@ -142,6 +142,32 @@ class TestStory:
         assert stage.notifications.contents == [{"subject": "새 제목", "html": "<p>새 내용</p>"}]
         refused = await browser.post("/notifications", {**fields, "html": ""})
         assert (refused.status_code, 'id="e-text"' in refused.text) == (422, True)
+
+    @pytest.mark.parametrize(
+        ("channel", "to", "wanted"),
+        [
+            ("discord", TopicRecipient(topic="releases"), ['value="topic" selected', 'value="releases"']),
+            ("discord", UserRecipient(user_id=uuid4()), ['value="me" selected']),
+            ("kakao", UserRecipient(user_id=uuid4()), []),
+        ],
+    )
+    async def test_message_is_sent_again_with_changes(
+        self, stage: Stage, channel: str, to: TopicRecipient | UserRecipient, wanted: list[str]
+    ) -> None:
+        item = a_notification(None, channel=channel, to=to)
+        stage.notifications.items = [item]
+        browser = stage.mina()
+        address = f"/notifications/new?from={item.id}"
+        assert address in (await browser.get(f"/notifications/{item.id}")).text
+        form = (await browser.get(address)).text
+        assert f'data-open="{channel}"' in form
+        assert form.count("봉수가 올랐습니다.\n내일 뵙겠습니다.") == 1
+        assert [text for text in wanted if text not in form] == []
+
+    async def test_message_to_a_channel_is_sent_again_by_its_server(self, stage: Stage) -> None:
+        item = a_notification(None, channel="discord", to=DiscordRecipient(channel_id="5"))
+        stage.notifications.items = [item]
+        assert "?from=" not in (await stage.mina().get(f"/notifications/{item.id}")).text
 
     async def test_form_is_not_filled_from_anothers_notification(self, stage: Stage) -> None:
         assert (await stage.mina().get(f"/notifications/new?from={uuid4()}")).status_code == 404

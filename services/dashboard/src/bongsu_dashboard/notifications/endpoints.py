@@ -106,9 +106,17 @@ async def show_send_form(
     source: Annotated[UUID | None, Query(alias="from")] = None,
     channel: str = "email",
 ) -> Response:
-    """The forms of all channels, with that of `channel` open; the mail is that of `from` where it is given."""
-    values = await notifications.load_draft(render.browser, source) if source else {}
-    return _compose_page(render, mail=Draft(values=values), channel=channel if channel in FORMS else "email")
+    """The forms of all channels, with that of `channel` open; `from` is a notification to send again with changes."""
+    values: dict[str, list[str]] = {}
+    if source:
+        channel, values = await notifications.load_draft(render.browser, source)
+    return _compose_page(
+        render,
+        mail=Draft(values=values) if channel == "email" else None,
+        message=Draft(values=values) if channel == "discord" else None,
+        talk=Draft(values=values) if channel == "kakao" else None,
+        channel=channel if channel in FORMS else "email",
+    )
 
 
 @router.post("")

@@ -19,6 +19,8 @@ from bongsu.contracts.notifications import (
 )
 from bongsu.contracts.wire import Wire
 
+RESENDABLE: Final = frozenset({"email", "discord", "kakao"})
+"""The channels that have a form."""
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 State = Literal["scheduled"] | Status
 
@@ -88,6 +90,11 @@ class Notification(NotificationOut):
     def is_retryable(self) -> bool:
         """False for templates, whose secret variables are deleted at the end."""
         return self.status in RETRYABLE and self.template is None
+
+    @property
+    def is_resendable(self) -> bool:
+        """Whether a form can send it again with changes. Messages to channels have theirs on their server's page."""
+        return self.channel in RESENDABLE and self.template is None and not isinstance(self.to, DiscordRecipient)
 
     @property
     def recipient(self) -> str:
@@ -173,7 +180,7 @@ class Content(NotificationContent):
     """What a notification says. A template has no parts: its variables are secret."""
 
     def part(self, name: str) -> str:
-        """Return a part of a mail (`text`, `html`), or nothing."""
+        """Return a part (`text`; `html` of a mail, `link` of a KakaoTalk message), or nothing."""
         found = (self.content or {}).get(name)
         return found if isinstance(found, str) else ""
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
-from bongsu.contracts.notifications import UNFINISHED, NotificationCounts, Status
+from bongsu.contracts.notifications import UNFINISHED, NotificationCounts, Status, TopicRecipient
 from bongsu.contracts.stats import Bucket, Stats
 from bongsu.runtime.background import together
 from bongsu.runtime.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
@@ -78,21 +78,29 @@ class Notifications:
 
         return sum(await asyncio.gather(*map(cancel, dict.fromkeys(ids))))
 
-    async def load_draft(self, browser: Browser, source: UUID) -> dict[str, list[str]]:
-        """Return the values of the form that sends a mail again with changes; none for another channel's.
+    async def load_draft(self, browser: Browser, source: UUID) -> tuple[str, dict[str, list[str]]]:
+        """Return the channel of a notification, and the values of the form that sends it again with changes.
+
+        There are none for a template, and for a message that is not of text alone.
 
         :raises NotFound: there is no such notification.
         """
         item, content = await together(self.notify.find(browser, source), self.notify.load_content(browser, source))
-        if item.channel != "email" or content.content is None:
-            return {}
-        values = {
-            "email": item.recipient,
-            "subject": content.subject or "",
-            "text": content.part("text"),
-            "html": content.part("html"),
-        }
-        return {name: [value] for name, value in values.items()}
+        text = content.part("text")
+        if not item.is_resendable or content.content is None:
+            return "email", {}
+        if item.channel == "email":
+            html = content.part("html")
+            values = {"email": item.recipient, "subject": content.subject or "", "text": text, "html": html}
+        elif not text:
+            return item.channel, {}
+        elif item.channel == "kakao":
+            values = {"text": text, "link": content.part("link")}
+        elif isinstance(item.to, TopicRecipient):
+            values = {"to": "topic", "topic": item.to.topic, "text": text}
+        else:
+            values = {"to": "me", "text": text}
+        return item.channel, {name: [value] for name, value in values.items()}
 
     async def send(self, browser: Browser, form: SendForm) -> Notification:
         """Send a mail.
