@@ -6,8 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import Column
+from sqlalchemy import Column, Dialect, Numeric, SmallInteger
 from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeDecorator
 
 from bongsu.mixins import Database, UnknownLookup, WrongValue, WrongValueForLookup
 from bongsu.mixins.storage import storage
@@ -161,6 +162,36 @@ class TestTypesOfMySQL:
         for wrong in ({"c"}, "a,c", 5):
             with pytest.raises(Refused, match="a set of a, b"):
                 storage(column)(wrong)
+
+    def test_types_of_ones_own_say_what_they_take(self) -> None:
+        class Even(TypeDecorator[int]):
+            impl, cache_ok = SmallInteger, True
+
+            def process_bind_param(self, value: int | None, dialect: Dialect) -> int | None:
+                del dialect
+                if value is None or value % 2 == 0:
+                    return value
+                raise ValueError("even numbers")
+
+        class Price(TypeDecorator[Decimal]):
+            """Sent as text, which databases take for a number."""
+
+            impl, cache_ok = Numeric(10, 2), True
+
+            def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:  # noqa: ANN401  # the driver's
+                del dialect
+                return None if value is None else str(value)
+
+        even = storage(Column("x", Even()))
+        assert even(4) == 4
+        for wrong, message in (
+            (3, r"what its type takes \(even numbers\)"),
+            ("a", "what its type takes"),
+            (40_000, "-32768"),
+        ):
+            with pytest.raises(Refused, match=message):
+                even(wrong)
+        assert storage(Column("x", Price()))(Decimal("1.25")) == Decimal("1.25")
 
     async def test_a_field_whose_name_ends_in_an_underscore_takes_lookups(self) -> None:
         await Crate.bulk_create([{"type_": "a"}, {"type_": "b"}])

@@ -37,6 +37,7 @@ from bongsu.mixins.errors import (
     WrongValue,
     WrongValueForLookup,
 )
+from bongsu.mixins.values import CANNOT_BE_SENT
 
 _FIRST_FAILURE = "bongsu_first_failure"  # in a session's info: the transaction that was ended, and by what
 _PRIMARY = "PRIMARY"  # how MySQL calls every primary key, and so do we
@@ -55,7 +56,6 @@ _MYSQL_KINDS: dict[int, ConflictKind] = {
 }
 # out of range, truncated, wrong date, wrong text, too long, a bad regular expression (MySQL's and MariaDB's)
 _MYSQL_WRONG_VALUES = frozenset((1264, 1265, 1292, 1366, 1367, 1406, 1411, 1690, 3140, 3685, 3691, 3692, 3696, 1139))
-_CANNOT_BE_SENT = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)  # raised by a column's type
 _SQLITE_KINDS: dict[str, ConflictKind] = {
     "UNIQUE": "unique",
     "NOT NULL": "not null",
@@ -174,7 +174,7 @@ def translated(error: Exception, metadata: MetaData) -> MixinError | None:  # no
         )
     if not isinstance(error, DBAPIError):
         cause = error.orig if isinstance(error, StatementError) else None
-        return WrongValue(f"a value cannot be sent: {cause}") if isinstance(cause, _CANNOT_BE_SENT) else None
+        return WrongValue(f"a value cannot be sent: {cause}") if isinstance(cause, CANNOT_BE_SENT) else None
     if "too many SQL variables" in str(error.orig):
         return WrongValueForLookup("SQLite does not take that many values in one statement: ask for them in parts")
     if "user-defined function raised" in str(error.orig):  # SQLite's REGEXP, the only one that can

@@ -15,6 +15,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from bongsu.mixins.types import Json, integer_range, is_unsigned, most_length, stored_type
 from bongsu.mixins.values import (
+    CANNOT_BE_SENT,
     MOST_DIGITS,
     Coerce,
     Refused,
@@ -279,17 +280,28 @@ def _bounded_bytes(length: int, *, is_exact: bool) -> Coerce:
 
 def _decorated(kind: "TypeDecorator[Any]") -> Coerce:
     """What a type of one's own makes of a value is checked as a value of the type that it is built on."""
-    built_on, checks = _storage_of(kind.impl_instance), type(kind)
-    if checks.bind_processor is not TypeDecorator.bind_processor:
+    own, built_on = type(kind), kind.impl_instance
+    sends, check_sent = _SENT_AS.get(coercion_of(built_on)), _storage_of(built_on)
+    if (
+        sends is None or own.load_dialect_impl is not TypeDecorator.load_dialect_impl
+    ):  # a database may have another type
         return anything
-    binds, dialect = checks.process_bind_param is not TypeDecorator.process_bind_param, sqlite.dialect()
+    if own.bind_processor is not TypeDecorator.bind_processor:
+        return anything
+    binds, dialect = own.process_bind_param is not TypeDecorator.process_bind_param, sqlite.dialect()
 
     def check(value: object) -> object:
         if is_expression(value):
             return value
-        sent = kind.process_bind_param(value, dialect) if binds else value
-        if sent is not None:
-            built_on(sent)
+        try:
+            sent = kind.process_bind_param(value, dialect) if binds else value
+        except CANNOT_BE_SENT as error:
+            raise Refused(f"what its type takes ({error})") from None
+        if isinstance(sent, sends):
+            check_sent(sent)
         return value
 
     return check
+
+
+_SENT_AS: dict[Coerce, type] = {plain_text: str, ascii_key: str, any_integer: int, any_unsigned: int, any_bytes: bytes}

@@ -47,6 +47,10 @@ Coerce = Callable[[object], object]
 _PLAIN = frozenset((str, int, bool, float, bytes, Decimal, uuid.UUID, dt.datetime, dt.date, list, tuple))
 
 
+CANNOT_BE_SENT = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+"""What a column's type raises for a value that it does not take."""
+
+
 class Refused(Exception):  # never leaves the library
     """The kind of value that a column would take instead."""
 
@@ -84,7 +88,7 @@ def _shown(value: object) -> str:
     return f"{text if len(text) <= 60 else text[:60] + '…'} ({type(value).__name__})"
 
 
-def coercion_of(kind: TypeEngine[Any]) -> Coerce:  # noqa: PLR0911  # as above
+def coercion_of(kind: TypeEngine[Any]) -> Coerce:  # noqa: PLR0911  # one return a kind of type
     if isinstance(kind, Enum):
         return _member_of(kind.enum_class, kind.enums)
     if isinstance(kind, IntegerEnum):
