@@ -297,9 +297,9 @@ class TestQueryUpdate:
             (1, "y"),
         ]
 
+    @pytest.mark.mysql  # on SQLite, a unit that writes is alone
+    @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
     async def test_bounded_update_leaves_rows_that_another_unit_has_locked(self, db: Database) -> None:
-        if db.engine.dialect.name == "sqlite":
-            pytest.skip("a unit that writes is alone")
         await Author.bulk_create([{"email": str(number), "age": number} for number in range(6)])
         claimed = asyncio.Event()
         done = asyncio.Event()
