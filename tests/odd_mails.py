@@ -1,0 +1,45 @@
+"""Texts, subjects and names that MIME, JSON, templates and terminals could change."""
+
+TEXTS = (
+    "봉화가 올랐습니다",
+    "안녕하세요 🔥 family 👨‍👩‍👧‍👦 flag 🇰🇷",
+    "plain ASCII",
+    "",
+    " ",
+    "two\n\nparagraphs\n",
+    "From the start of a line\nFrom again\n>From quoted",
+    ".\n..\nleading dots",
+    "trailing spaces  \nand a tab\t\n",
+    "=?utf-8?B?7JWI?= =3D soft=\nbreak",
+    "long " + "x" * 3000,
+    "긴 줄 " + "가" * 2000,
+    "mostly ASCII with é and “quotes”, " * 40,
+    "--boundary\n--=_Part\n\nContent-Type: text/plain\n",
+    "e\u0301 combining, عربي, ไทย, 𝄞, \u200bzero width, \u202eright to left",
+    "<&>\"'`{{name}} %s $x \\0 \\n",
+    "tab\tand\x0bvertical\x0cform feed",
+    "https://example.com/verify?token=" + "Aa0-_" * 40 + "&next=%2F",
+)
+SUBJECTS = (
+    "제목",
+    "A plain subject",
+    "🔥" * 60,
+    "안녕하세요, 아주 긴 제목입니다. " * 12,
+    "long ASCII words of a subject " * 12,
+    "=?utf-8?Q?not_an_encoded_word?=",
+    'colon: semicolon; "quotes" <angle> (paren) @ , back\\slash',
+    "mixed 한글 and ASCII, é and 🔥 in one line of some length, so that it is folded",
+    "  spaces   inside  ",
+)
+NAMES = (
+    "김철수",
+    "Kim Cheol-su",
+    "Kim, Cheol-su",
+    'Kim "Beacon" Su',
+    "O'Neil (Ops)",
+    "봉수 🔥 알림, 팀; <본부>"[:11],
+    "아주 긴 이름 " * 8 + "끝",
+    "=?utf-8?B?x?=",
+    "a@b.example",
+    "back\\slash",
+)
