@@ -80,6 +80,7 @@ def mail(**values: Any) -> EmailMessage:  # noqa: ANN401 - a message's fields
     given: dict[str, Any] = {
         "notification_id": uuid7(),
         "attempt": 1,
+        "is_alone": False,
         "recipient": "someone@example.com",
         "to_name": None,
         "sender": "no-reply@bongsu.test",
