@@ -11,7 +11,8 @@ from pathlib import Path
 
 from bench import accept, codes, deliver, login, mixins, pacing, pages, pipeline, tokens
 from bench.databases import MYSQL_VARIABLE, has_mysql
-from bench.measure import Latency, logging_as_a_process_does, run, run_latency
+from bench.logs import logging_as_a_process_does
+from bench.measure import Latency, run, run_latency
 from bench.peers import comparison
 from bench.report import as_json, table
 

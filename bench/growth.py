@@ -21,7 +21,7 @@ from uuid import UUID
 from sqlalchemy import Connection, event, text
 
 from bench.databases import MYSQL_VARIABLE, has_mysql, mysql
-from bench.measure import logging_as_a_process_does
+from bench.logs import logging_as_a_process_does
 from bongsu.contracts.jobs import DeliveryWakeup
 from bongsu.identity.models import User
 from bongsu.mixins import Database, utc_now, uuid7

@@ -3,18 +3,13 @@
 The ratio is the median of the ratios of neighbours, as another process disturbs both of them alike, or one pair only.
 """
 
-import contextlib
 import gc
-import os
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 from statistics import median, quantiles
-
-from bongsu.runtime.logging import configure_logging
 
 Work = Callable[[int], Awaitable[None]]
 """Does its operation the given number of times."""
@@ -191,12 +186,3 @@ async def run(benchmark: Benchmark, rounds: int, round_s: float | None = None) -
     ratio = median(map((budget or at_least(0)).of, *samples))
     ours_s, baseline_s = map(median, samples)
     return Result(benchmark.name, benchmark.clock, ours_s, baseline_s, ratio, budget, counts, len(samples[0]), samples)
-
-
-@contextlib.contextmanager
-def logging_as_a_process_does() -> Iterator[None]:
-    """Write log lines to nowhere: the cost of a request includes its line of JSON, and the report does not."""
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-        with contextlib.redirect_stderr(nowhere):
-            configure_logging()
-        yield

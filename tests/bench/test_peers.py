@@ -36,6 +36,13 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return commands
 
 
+class TestServing:
+    def test_scripts_of_peers_need_no_bongsu(self) -> None:
+        script = "import sys; sys.modules['bongsu'] = None; import bench.peers.serving, bench.peers.behaviours"
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)  # noqa: S603 - our own script
+        assert done.returncode == 0, done.stderr
+
+
 class TestInterpreter:
     def test_interpreter_is_the_present_when_there_are_no_requirements(self, peers: Path) -> None:
         assert not (peers / "other" / "requirements.txt").exists()
