@@ -1,7 +1,7 @@
 """`/notifications`: the list, one notification, and the form that sends a test."""
 
 import secrets
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -110,13 +110,7 @@ async def show_send_form(
     values: dict[str, list[str]] = {}
     if source:
         channel, values = await notifications.load_draft(render.browser, source)
-    return _compose_page(
-        render,
-        mail=Draft(values=values) if channel == "email" else None,
-        message=Draft(values=values) if channel == "discord" else None,
-        talk=Draft(values=values) if channel == "kakao" else None,
-        channel=channel if channel in FORMS else "email",
-    )
+    return _compose_page(render, channel if channel in FORMS else "email", Draft(values=values))
 
 
 @router.post("")
@@ -126,7 +120,7 @@ async def send(
     try:
         made = await notifications.send(render.browser, form.accept())
     except FormError as error:
-        return _compose_page(render, mail=form.refused_by(error), status=status_of(error))
+        return _compose_page(render, "email", form.refused_by(error), status_of(error))
     return render.redirect(f"/notifications/{made.id}", flash="ok.sent")
 
 
@@ -137,7 +131,7 @@ async def send_message(
     try:
         made = await notifications.send_message(render.browser, user.id, form.accept())
     except FormError as error:
-        return _compose_page(render, message=form.refused_by(error), channel="discord", status=status_of(error))
+        return _compose_page(render, "discord", form.refused_by(error), status_of(error))
     return render.redirect(f"/notifications/{made.id}", flash="ok.sent")
 
 
@@ -148,31 +142,20 @@ async def send_kakao(
     try:
         made = await notifications.send_kakao(render.browser, user.id, form.accept())
     except FormError as error:
-        return _compose_page(render, talk=form.refused_by(error), channel="kakao", status=status_of(error))
+        return _compose_page(render, "kakao", form.refused_by(error), status_of(error))
     return render.redirect(f"/notifications/{made.id}", flash="ok.sent")
 
 
-def _compose_page(
-    render: Render,
-    *,
-    mail: Draft[SendForm] | None = None,
-    message: Draft[MessageForm] | None = None,
-    talk: Draft[KakaoForm] | None = None,
-    channel: str = "email",
-    status: int = 200,
-) -> Response:
-    mail, message, talk = mail or Draft(), message or Draft(), talk or Draft()
+def _compose_page(render: Render, channel: str, draft: Draft[Any], status: int = 200) -> Response:
+    """The forms of all channels: that of `channel` has the draft, and the others are new."""
+    drafts = {name: draft if name == channel else Draft() for name in FORMS}
     return render(
         "notifications/new.html",
         fragment=f"notifications/{FORMS[channel]}.html",
         status=status,
         channel=channel,
-        mail=mail,
-        message=message,
-        talk=talk,
-        mail_attempt=mail.value("attempt") or secrets.token_urlsafe(24),
-        message_attempt=message.value("attempt") or secrets.token_urlsafe(24),
-        talk_attempt=talk.value("attempt") or secrets.token_urlsafe(24),
+        drafts=drafts,
+        attempts={name: one.value("attempt") or secrets.token_urlsafe(24) for name, one in drafts.items()},
     )
 
 
