@@ -17,6 +17,10 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     async def fields(request: Request) -> list[tuple[str, str]]:
         return request.headers.items()
 
+    @app.get("/cookies")
+    async def cookies(request: Request) -> dict[str, str]:
+        return request.cookies
+
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://kitchen") as client:
         yield client
 
@@ -60,3 +64,18 @@ class TestRepeatedHeaders:
     async def test_single_headers_are_accepted(self, client: httpx.AsyncClient) -> None:
         headers = {"Authorization": "one", "Content-Type": "two", "Idempotency-Key": "three"}
         assert (await client.get("/fields", headers=headers)).status_code == 200
+
+
+class TestCookieNames:
+    @pytest.mark.parametrize("odd", [b"\x85", b"\xa0", b"\xc2\x85", b"\xe2\x80\x80", b'"', b"(", b"a b"])
+    async def test_cookie_is_dropped_when_its_name_is_not_a_token(self, client: httpx.AsyncClient, odd: bytes) -> None:
+        """A subdomain may set these: they must not count as the cookie that only the host itself may set."""
+        for planted in (odd + b"__Host-access", b"__Host-access" + odd, b" " + odd + b"__Host-access"):
+            header = b"__Host-access=own; " + planted + b"=planted;theme=dark"
+            answer = await client.get("/cookies", headers=[(b"cookie", header)])
+            assert answer.json() == {"__Host-access": "own", "theme": "dark"}
+
+    async def test_cookies_are_read_when_their_names_are_tokens(self, client: httpx.AsyncClient) -> None:
+        headers = [("cookie", "a=1;b=x=y ; c.d-e_f = 2"), ("cookie", 'g="h"; i=')]
+        answer = await client.get("/cookies", headers=headers)
+        assert answer.json() == {"a": "1", "b": "x=y", "c.d-e_f": "2", "g": "h", "i": ""}

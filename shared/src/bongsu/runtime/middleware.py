@@ -1,6 +1,7 @@
 """What happens around every request: a middleware for each job."""
 
 import asyncio
+import re
 import time
 import uuid
 from typing import Final
@@ -21,6 +22,8 @@ DEADLINE_S: Final = 30.0
 SINGLE_HEADERS: Final = frozenset({b"authorization", b"content-type", b"host", b"idempotency-key"})
 """Header fields that a request may have once: of two, a proxy may read another than we do. The server refuses a second
 Content-Length itself, and a signature may be split over several fields."""
+_COOKIE = re.compile(rb"[ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]*[ \t]*(=|$)")
+"""The beginning of a cookie whose name is a token, as RFC 6265 requires."""
 
 
 class HeaderRepeated(errors.BadRequest):
@@ -53,6 +56,7 @@ def add_middleware(
 
     :param deadline_s: for the start of a response; None for none.
     """
+    app.add_middleware(CookieNames)
     app.add_middleware(ResponseDeadline, deadline_s=deadline_s)
     app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
     app.add_middleware(HeaderLimits)
@@ -171,6 +175,25 @@ class HeaderLimits:
         await self.app(scope, receive, send)
 
 
+class CookieNames:
+    """Drops cookies whose names are not tokens.
+
+    Starlette strips the bytes 0x85 and 0xA0 off a name, as spaces. A subdomain cannot set a `__Host-` cookie, but some
+    browsers let it set a cookie whose name is `__Host-` after such a byte.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            # In place: the request log reads the route that is added to the scope.
+            scope["headers"] = [
+                (name, _valid_cookies(value) if name == b"cookie" else value) for name, value in scope["headers"]
+            ]
+        await self.app(scope, receive, send)
+
+
 class BodyLimit:
     """Refuses a request whose body is too large: by its Content-Length, or once so many bytes have come."""
 
@@ -233,6 +256,10 @@ def _request_id(scope: Scope) -> str:
             sent: str = value.decode()
             return sent
     return uuid.uuid4().hex
+
+
+def _valid_cookies(value: bytes) -> bytes:
+    return b";".join(cookie for cookie in value.split(b";") if _COOKIE.match(cookie))
 
 
 def _content_length(scope: Scope) -> int:
