@@ -166,6 +166,45 @@ class TestSubdomains:
             assert renewed.headers["location"].startswith("/login?")
         assert await UserSession.filter_by(ended_at__isnull=True).count() == 2
 
+    @pytest.mark.parametrize("order", ["planted first", "planted last"])
+    async def test_second_refresh_cookie_of_an_attacker_signs_no_browser_in(self, on_https: Stage, order: str) -> None:
+        """Its path decides the order in which a browser sends it and its own."""
+        stage = on_https
+        owner = await stage.user()
+        attacker, victim = await self.cookies_of(stage, await stage.user()), await self.cookies_of(stage, owner)
+        refresh = [f"{self.HTTPS.refresh}={cookies[self.HTTPS.refresh]}" for cookies in (attacker, victim)]
+        ordered = refresh if order == "planted first" else refresh[::-1]
+        cookie = "; ".join([f"{self.HTTPS.device}={victim[self.HTTPS.device]}", *ordered])
+        for _ in range(2):
+            answer = await stage.client.post("/auth/refresh", headers={"cookie": cookie})
+            assert answer.status_code == (200 if order == "planted first" else 401)
+        assert await UserSession.filter_by(ended_at__isnull=True).count() == 2
+        used = await UserSession.filter_by(generation__gt=1).pluck("user_id")
+        assert used == ([owner.id] if order == "planted first" else [])
+
+    @pytest.mark.parametrize("byte", [b"\x85", b"\xa0"])
+    async def test_cookie_whose_name_begins_with_a_space_of_latin_1_is_not_the_cookie_of_the_host(
+        self, on_https: Stage, byte: bytes
+    ) -> None:
+        """Some browsers let a subdomain set it, and Python counts the byte as a space."""
+        stage = on_https
+        attacker = {
+            name.encode(): value.encode() for name, value in (await self.cookies_of(stage, await stage.user())).items()
+        }
+        names = [name.encode() for name in (self.HTTPS.access, self.HTTPS.device, self.HTTPS.refresh)]
+        planted = b"; ".join(byte * name.startswith(b"__Host-") + name + b"=" + attacker[name] for name in names)
+        header = [(b"cookie", planted)]
+        assert (await stage.client.get("/auth/me", headers=header)).status_code == 401
+        assert (await stage.client.post("/auth/refresh", headers=header)).status_code == 401
+
+    async def test_refresh_cookie_of_an_attacker_signs_no_browser_in_on_http(self, stage: Stage) -> None:
+        """On http, other sites of the host can set this cookie: cookies do not belong to a port."""
+        async with stage.signed_in_browser(await stage.user()) as attacker, stage.browser() as victim:
+            victim.cookies.set("refresh-8000", attacker.cookies["refresh-8000"])
+            assert (await victim.post("/auth/refresh")).status_code == 401
+            assert (await victim.get("/auth/session/renew")).headers["location"].startswith("/login")
+            assert "access-8000" not in victim.cookies
+
     async def test_refresh_cookie_of_an_attacker_links_no_account_to_the_attacker(self, on_https: Stage) -> None:
         stage = on_https
         attacker = await self.cookies_of(stage, await stage.user())

@@ -35,6 +35,7 @@ class TestRenew:
             assert "set-cookie" not in second.headers
         async with each_stage.browser() as behind:
             behind.cookies.set("refresh-8000", first_refresh)
+            behind.cookies.set("device-8000", renewed["device-8000"])
             third = await behind.get("/auth/session/renew", params={"next": "/account"})
             assert third.headers["location"] == "/account"
             assert third.cookies["refresh-8000"] == renewed["refresh-8000"]
@@ -45,14 +46,12 @@ class TestRenew:
         self, each_stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         issuer = find(each_stage.app, Sessions)._access_tokens._issuer
-        with monkeypatch.context() as patched:
-            patched.setattr(issuer, "_now", lambda: time.time() - 11)
-            tokens = (await each_stage.login((await each_stage.user()).email)).json()
-        async with each_stage.browser() as browser:
-            browser.cookies.set("access-8000", tokens["access_token"])
-            browser.cookies.set("refresh-8000", tokens["refresh_token"])
+        monkeypatch.setattr(issuer, "_now", lambda: time.time() - 11)
+        async with each_stage.signed_in_browser(await each_stage.user()) as browser:
+            monkeypatch.undo()
+            before = browser.cookies["refresh-8000"]
             answer = await browser.get("/auth/session/renew")
-        assert answer.cookies["refresh-8000"] != tokens["refresh_token"]
+        assert answer.cookies["refresh-8000"] != before
 
     async def test_new_access_token_that_was_revoked_is_renewed(self, each_stage: Stage) -> None:
         user = await each_stage.user()

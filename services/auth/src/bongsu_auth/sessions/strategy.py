@@ -94,14 +94,14 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         return user
 
     async def read_refresh_cookie(self) -> str | None:
-        """Return the refresh token in the browser's cookie; on https only if it is of the device's user.
+        """Return the refresh token in the browser's cookie, if it is of the device's user.
 
-        A page of a subdomain can set this cookie, and sign the browser in to a session of an attacker. It cannot set
-        the cookie of the device.
+        A page of a subdomain can set this cookie, and sign the browser in to a session of an attacker. On https, it
+        cannot set the cookie of the device.
         """
         token = self._request.cookies.get(self.cookies.refresh)
-        if token is None or not self.cookies.secure:
-            return token
+        if token is None:
+            return None
         session = await self._sessions.find_holder(token)
         is_own = session is None or (self.device is not None and self.device.user_id == session.user_id)
         return token if is_own else None
