@@ -8,7 +8,10 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+import joserfc.jwt
 import pytest
+from joserfc.errors import UnsupportedAlgorithmError
+from joserfc.jwk import OKPKey
 
 from bongsu.identity.assertions import AssertionIssuer
 from bongsu.identity.scopes import SESSION_SCOPES, Role
@@ -62,6 +65,17 @@ class TestVerify:
         with pytest.raises(Exception, match=r".") as refused:
             verify(OTHER_TOKENS[name], JWKS)
         assert type(refused.value).__module__.split(".")[0] in {"jwt", "joserfc", "builtins"}
+
+
+class TestJoserfc:
+    @pytest.mark.parametrize("name", ["EdDSA", "Ed25519"])
+    def test_token_is_refused_by_default_whatever_the_algorithm_is_called(self, name: str) -> None:
+        """Without `algorithms`, joserfc verifies HS256, RS256 and ES256 only, so the page names the algorithms."""
+        key = OKPKey.generate_key("Ed25519")
+        token = joserfc.jwt.encode({"alg": name}, {}, key, algorithms=[name])
+        assert joserfc.jwt.decode(token, key, algorithms=[name]).claims == {}
+        with pytest.raises(UnsupportedAlgorithmError, match="not recommended"):
+            joserfc.jwt.decode(token, key)
 
 
 class TestJose:
