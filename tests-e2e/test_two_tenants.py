@@ -98,6 +98,7 @@ OPERATIONS: dict[str, Operation] = {
     "GET /v1/notifications/{notification_id}": READ,
     "GET /v1/notifications/{notification_id}/content": READ,
     "POST /v1/notifications/{notification_id}/cancel": WRITE,
+    "POST /v1/notifications/{notification_id}/restore": WRITE,
     "POST /v1/notifications/{notification_id}/retry": WRITE,
     "GET /v1/stats": Operation("stats:read"),
     "GET /v1/subscriptions": READ,

@@ -168,6 +168,14 @@ class FakeNotifications:
             raise Conflict("It cannot be cancelled", code="not_cancellable")
         return self._put(found, "cancelled")
 
+    async def restore(self, browser: Browser, notification_id: UUID) -> Notification:
+        found = await self.find(browser, notification_id)
+        if found.status != "cancelled":
+            return found
+        if not found.is_restorable:
+            raise Conflict("It cannot be restored", code="not_restorable")
+        return self._put(found, "accepted")
+
     async def retry(self, browser: Browser, notification_id: UUID) -> Notification:
         found = await self.find(browser, notification_id)
         if not found.is_retryable:

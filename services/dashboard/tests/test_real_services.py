@@ -326,6 +326,9 @@ class TestNotifications:
         assert "접수됨" in text_of(detail.text)
         await browser.post(f"{sent.headers['location']}/cancel")
         assert "취소됨" in text_of((await browser.get(sent.headers["location"])).text)
+        await browser.post(f"{sent.headers['location']}/restore")
+        restored = text_of((await browser.get(sent.headers["location"])).text)
+        assert ("취소를 되돌렸습니다" in restored, "취소를 되돌리고" in restored) == (True, False)
 
     async def test_anothers_is_not_there(self, whole: Whole) -> None:
         browser = await whole.signed_in()

@@ -1,5 +1,5 @@
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
@@ -67,6 +67,48 @@ class TestDetail:
         await browser.get(f"/notifications/{item.id}")
         await browser.post(f"/notifications/{item.id}/{act}")
         assert words in text_of((await browser.get(f"/notifications/{item.id}")).text)
+
+
+class TestUndo:
+    async def test_cancellation_is_undone_on_the_page_that_follows_it(self, stage: Stage) -> None:
+        item = a_notification(status="accepted", send_at=now() + timedelta(hours=20))
+        stage.notifications.items = [item]
+        browser, page = stage.mina(), f"/notifications/{item.id}"
+        assert "취소를 되돌릴 수 있습니다" in text_of((await browser.get(f"{page}/cancel")).text)
+        assert (await browser.post(f"{page}/cancel")).headers["location"] == page
+        cancelled = await browser.get(page)
+        assert ("알림을 취소했습니다" in cancelled.text, "취소 되돌리기" in text_of(cancelled.text)) == (True, True)
+        assert f'action="{page}/restore"' in cancelled.text
+        answers = [await browser.post(f"{page}/restore") for _ in range(2)]
+        assert [(one.status_code, one.headers["location"]) for one in answers] == [(303, page)] * 2
+        restored = text_of((await browser.get(page)).text)
+        assert ("취소를 되돌렸습니다" in restored, "예약됨" in restored) == (True, True)
+        assert "되돌릴 수 없습니다" not in restored
+
+    async def test_button_says_that_a_due_notification_is_sent_immediately(self, stage: Stage) -> None:
+        item = a_notification(status="cancelled", send_at=now() - timedelta(hours=1))
+        stage.notifications.items = [item]
+        assert "취소를 되돌리고 바로 보내기" in (await stage.mina().get(f"/notifications/{item.id}")).text
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {"template": "welcome"},
+            {"guarantee": "at-most-once", "error": Failure(code="outcome_unknown", detail=None)},
+        ],
+    )
+    async def test_cancellation_that_cannot_be_undone_says_so_before(
+        self, stage: Stage, values: dict[str, Any]
+    ) -> None:
+        waiting, cancelled = a_notification(status="retry_wait", **values), a_notification(status="cancelled", **values)
+        stage.notifications.items = [waiting, cancelled]
+        browser = stage.mina()
+        confirmation = text_of((await browser.get(f"/notifications/{waiting.id}/cancel")).text)
+        assert "이 알림의 취소는 되돌릴 수 없습니다" in confirmation
+        assert "/restore" not in (await browser.get(f"/notifications/{cancelled.id}")).text
+        await browser.post(f"/notifications/{cancelled.id}/restore")
+        assert "되돌릴 수 없습니다" in text_of((await browser.get(f"/notifications/{cancelled.id}")).text)
+        assert stage.notifications.items[1].status == "cancelled"
 
 
 class TestStory:

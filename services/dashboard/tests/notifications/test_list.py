@@ -223,6 +223,24 @@ class TestSelected:
         assert [item.status for item in stage.notifications.items] == ["cancelled", "cancelled", "sent"]
         assert "알림 2건을 취소했습니다. 나머지는" in text_of((await browser.get(answer.headers["location"])).text)
 
+    async def test_cancellation_of_selected_notifications_is_undone(self, stage: Stage) -> None:
+        items = [a_notification(status="cancelled"), a_notification(status="cancelled", template="welcome")]
+        stage.notifications.items = [*items, a_notification(status="failed")]
+        browser = stage.mina()
+        page = (await browser.get("/notifications")).text
+        assert 'name="act" value="restore"' in page
+        assert page.count(" disabled>") == 1
+        ids = [str(item.id) for item in stage.notifications.items]
+        answer = await browser.post("/notifications/selected", {"act": "restore", "id": ids})
+        assert [item.status for item in stage.notifications.items] == ["accepted", "cancelled", "failed"]
+        assert "알림 1건이 다시 발송을 기다립니다. 나머지는" in text_of(
+            (await browser.get(answer.headers["location"])).text
+        )
+
+    async def test_list_without_a_cancelled_notification_offers_no_undo(self, stage: Stage) -> None:
+        stage.notifications.items = [a_notification(status="failed")]
+        assert 'value="restore"' not in (await stage.mina().get("/notifications")).text
+
     async def test_nothing_happens_when_none_is_selected(self, stage: Stage) -> None:
         browser = stage.mina()
         await browser.get("/notifications")

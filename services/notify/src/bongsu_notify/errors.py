@@ -108,6 +108,15 @@ class NotCancellable(Conflict):
         super().__init__(f"A notification that is {status} cannot be cancelled")
 
 
+class NotRestorable(Conflict):
+    """The secret variables of a template were deleted with the cancellation."""
+
+    code = "not_restorable"
+
+    def __init__(self) -> None:
+        super().__init__("The cancellation of a template cannot be undone; submit a new notification")
+
+
 class NotRetryable(Conflict):
     """Only failed and expired notifications can be retried."""
 

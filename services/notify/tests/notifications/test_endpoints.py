@@ -308,6 +308,7 @@ class TestDetail:
             for answer in (
                 await client.get(f"/v1/notifications/{made['id']}"),
                 await client.post(f"/v1/notifications/{made['id']}/cancel"),
+                await client.post(f"/v1/notifications/{made['id']}/restore"),
                 await client.post(f"/v1/notifications/{made['id']}/retry"),
             ):
                 assert (answer.status_code, answer.json()["code"]) == (404, "notification_not_found")
@@ -342,7 +343,9 @@ class TestDetail:
 
 
 class TestQuery:
-    @pytest.mark.parametrize(("method", "path"), [("GET", ""), ("POST", "/cancel"), ("POST", "/retry")])
+    @pytest.mark.parametrize(
+        ("method", "path"), [("GET", ""), ("POST", "/cancel"), ("POST", "/restore"), ("POST", "/retry")]
+    )
     async def test_unknown_parameter_is_named(self, api: Api, method: str, path: str) -> None:
         async with await api.client_of("me@example.com") as client:
             made = (await client.post("/v1/notifications", json=BODY)).json()

@@ -29,6 +29,7 @@ _Other = Literal[
     "kakao_token.refused",
     "mfa.code_refused",
     "notification.cancelled",
+    "notification.restored",
     "notification.retried",
     "session.ended",
     "session.opened",

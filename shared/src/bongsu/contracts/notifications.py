@@ -31,7 +31,7 @@ Mode = Literal["live", "test"]
 FINAL: Final[frozenset[Status]] = frozenset(
     {"delivered", "bounced", "complained", "failed", "suppressed", "cancelled", "expired"}
 )
-"""Statuses that never change. `sent` joins them where the provider reports nothing further."""
+"""Statuses that change no more by themselves. `sent` joins them where the provider reports nothing further."""
 CANCELLABLE: Final[frozenset[Status]] = frozenset({"accepted", "queued", "retry_wait", "unknown"})
 """Waiting to be sent, or to be sent again: of an `unknown` one the provider may have a first copy."""
 RETRYABLE: Final[frozenset[Status]] = frozenset({"failed", "expired"})

@@ -86,7 +86,7 @@ async def act_on_selected(
     notifications: NotificationsService,
     form: HxForm[SelectedForm],
 ) -> Response:
-    """Cancel or retry. A cancellation is confirmed on a page of its own, because it cannot be undone."""
+    """Cancel, restore or retry. A cancellation is confirmed on a page of its own."""
     back = Filters.parse(request.query_params).address()
     if not form.id:
         return render.redirect(back, flash="note.none_selected")
@@ -94,7 +94,7 @@ async def act_on_selected(
         return render("notifications/cancel_selected.html", ids=form.id, back_to=back, query=request.url.query)
     count = await notifications.act(render.browser, form.act, form.id)
     tone = "ok" if count == len(set(form.id)) else "note"
-    outcome = {"cancel": "cancelled", "retry": "retried"}[form.act]
+    outcome = {"cancel": "cancelled", "restore": "restored", "retry": "retried"}[form.act]
     return render.redirect(back, flash=f"{tone}.{outcome}_{'all' if tone == 'ok' else 'some'}:{count}")
 
 
@@ -209,6 +209,21 @@ async def cancel(
     except Conflict:
         return render.redirect(f"/notifications/{notification_id}", flash="bad.not_cancellable")
     return render.redirect(f"/notifications/{notification_id}", flash="ok.cancelled")
+
+
+@router.post("/{notification_id:uuid}/restore")
+async def restore(
+    render: Rendering,
+    _user: SignedIn,
+    notifications: NotificationsService,
+    _form: HxForm[Form],
+    notification_id: Id,
+) -> Response:
+    try:
+        await notifications.notify.restore(render.browser, notification_id)
+    except Conflict:
+        return render.redirect(f"/notifications/{notification_id}", flash="bad.not_restorable")
+    return render.redirect(f"/notifications/{notification_id}", flash="ok.restored")
 
 
 @router.post("/{notification_id:uuid}/retry")

@@ -61,6 +61,10 @@ class HttpNotifyClient:
         reply = await self._notify.call(browser, "POST", f"/v1/notifications/{notification_id}/cancel")
         return reply.parse(Notification)
 
+    async def restore(self, browser: Browser, notification_id: UUID) -> Notification:
+        reply = await self._notify.call(browser, "POST", f"/v1/notifications/{notification_id}/restore")
+        return reply.parse(Notification)
+
     async def retry(self, browser: Browser, notification_id: UUID) -> Notification:
         reply = await self._notify.call(browser, "POST", f"/v1/notifications/{notification_id}/retry")
         return reply.parse(Notification)

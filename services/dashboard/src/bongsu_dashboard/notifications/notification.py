@@ -69,8 +69,7 @@ class Notification(NotificationOut):
     @property
     def state(self) -> State:
         """The status, or `scheduled` until the send time."""
-        scheduled = self.status == "accepted" and self.send_at is not None and self.send_at > datetime.now(UTC)
-        return "scheduled" if scheduled else self.status
+        return "scheduled" if self.status == "accepted" and not self.is_due else self.status
 
     @property
     def tone(self) -> str:
@@ -85,6 +84,22 @@ class Notification(NotificationOut):
     @property
     def is_cancellable(self) -> bool:
         return self.status in CANCELLABLE
+
+    @property
+    def is_restorable(self) -> bool:
+        """Whether its cancellation can be undone."""
+        return self.status == "cancelled" and self.survives_cancellation
+
+    @property
+    def survives_cancellation(self) -> bool:
+        """False for templates, whose secret variables are deleted, and for what must not arrive twice."""
+        is_in_doubt = self.error is not None and self.error.code == "outcome_unknown"
+        return self.template is None and not (is_in_doubt and self.guarantee == "at-most-once")
+
+    @property
+    def is_due(self) -> bool:
+        """Whether its send time has come."""
+        return self.send_at is None or self.send_at <= datetime.now(UTC)
 
     @property
     def is_retryable(self) -> bool:

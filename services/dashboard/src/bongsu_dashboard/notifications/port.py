@@ -69,6 +69,12 @@ class NotifyClient(Protocol):
         :raises Conflict: the provider has it, or it ended.
         """
 
+    async def restore(self, browser: Browser, notification_id: UUID) -> Notification:
+        """Undo the cancellation of a notification. One that is not cancelled stays as it is.
+
+        :raises Conflict: it may not be sent any more.
+        """
+
     async def retry(self, browser: Browser, notification_id: UUID) -> Notification:
         """Send a failed or expired notification again.
 

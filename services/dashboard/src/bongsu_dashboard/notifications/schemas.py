@@ -83,6 +83,6 @@ class KakaoForm(Form):
 class SelectedForm(Form):
     """What to do with the notifications that are selected in the list."""
 
-    act: Literal["cancel", "retry"]
+    act: Literal["cancel", "restore", "retry"]
     id: Annotated[list[UUID], Field(default_factory=list, max_length=100)]
     confirmed: bool = False

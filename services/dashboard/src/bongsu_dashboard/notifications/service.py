@@ -22,7 +22,7 @@ from bongsu_dashboard.notifications.schemas import KakaoForm, MessageForm, SendF
 PAGE_SIZE: Final = 50
 EXPORT_PAGE_SIZE: Final = 200
 CONCURRENT_ACTIONS: Final = 8
-Action = Literal["cancel", "retry"]
+Action = Literal["cancel", "restore", "retry"]
 
 _SENT: Final[frozenset[Status]] = frozenset({"sent", "delivered"})
 _FAILED: Final[frozenset[Status]] = frozenset({"failed", "bounced", "complained", "expired"})
@@ -63,20 +63,23 @@ class Notifications:
                 return
 
     async def act(self, browser: Browser, action: Action, ids: Sequence[UUID]) -> int:
-        """Cancel or retry notifications; return how many. Those whose status does not allow it stay as they are."""
+        """Cancel, restore or retry notifications; return how many. Others, whose status does not allow it, stay."""
         if action == "retry":
             return await self.notify.retry_many(browser, [*dict.fromkeys(ids)])
         turns = asyncio.Semaphore(CONCURRENT_ACTIONS)
+        change, after = {
+            "cancel": (self.notify.cancel, "cancelled"),
+            "restore": (self.notify.restore, "accepted"),
+        }[action]
 
-        async def cancel(notification_id: UUID) -> bool:
+        async def change_one(notification_id: UUID) -> bool:
             async with turns:
                 try:
-                    await self.notify.cancel(browser, notification_id)
+                    return (await change(browser, notification_id)).status == after
                 except (Conflict, NotFound):
                     return False
-                return True
 
-        return sum(await asyncio.gather(*map(cancel, dict.fromkeys(ids))))
+        return sum(await asyncio.gather(*map(change_one, dict.fromkeys(ids))))
 
     async def load_draft(self, browser: Browser, source: UUID) -> tuple[str, dict[str, list[str]]]:
         """Return the channel of a notification, and the values of the form that sends it again with changes.

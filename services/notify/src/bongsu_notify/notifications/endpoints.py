@@ -175,6 +175,12 @@ async def cancel(notification_id: Id, principal: Writer, notifications: Service,
     return NotificationOut.model_validate(await database.run(notifications.cancel, notification_id, principal))
 
 
+@router.post("/{notification_id}/restore", dependencies=NO_QUERY, responses=problems(401, 403, 404, 409, 422, 503))
+async def restore(notification_id: Id, principal: Writer, notifications: Service, database: Units) -> NotificationOut:
+    """Undo the cancellation of a notification: it waits for its send time again."""
+    return NotificationOut.model_validate(await database.run(notifications.restore, notification_id, principal))
+
+
 @router.post(
     "/{notification_id}/retry", dependencies=NO_QUERY, status_code=202, responses=problems(401, 403, 404, 409, 422, 503)
 )

@@ -19,6 +19,7 @@ from bongsu_notify.errors import (
     MaySendTwice,
     NotCancellable,
     NotificationNotFound,
+    NotRestorable,
     NotRetryable,
     OnTrial,
 )
@@ -210,6 +211,25 @@ class Notifications:
         )
         return found
 
+    async def restore(self, notification_id: UUID, principal: Principal) -> Notification:
+        """Undo a cancellation. A notification that is not cancelled stays as it is.
+
+        :raises NotificationNotFound: as `find`.
+        :raises NotRestorable: its secret variables are deleted.
+        :raises MaySendTwice: as `retry`.
+        """
+        found = await self.find(notification_id, principal)
+        if found.status != "cancelled":
+            return found
+        _require_single_sending(found)
+        if await transitions.restore([found]):
+            await audit.record(
+                "notification.restored", principal.actor, subject_id=found.user_id, target=f"notification:{found.id}"
+            )
+        elif found.template is not None:
+            raise NotRestorable
+        return found
+
     async def retry(self, notification_id: UUID, principal: Principal, *, idempotency_key: str | None) -> Notification:
         """Send a failed or expired notification again, with as many attempts as a new one.
 
@@ -227,8 +247,7 @@ class Notifications:
 
     async def _retry(self, notification_id: UUID, principal: Principal, idempotency_key: str | None) -> Notification:
         found = await self.find(notification_id, principal)
-        if found.guarantee == "at-most-once" and found.error_code == "outcome_unknown":
-            raise MaySendTwice
+        _require_single_sending(found)
         if not await transitions.retry([found], principal):
             raise NotRetryable(found.status)
         if idempotency_key is not None:
@@ -245,3 +264,12 @@ class Notifications:
         if used.notification_id != notification_id or used.fingerprint is not None:
             raise IdempotencyMismatch
         return await self.find(notification_id, principal)
+
+
+def _require_single_sending(row: Notification) -> None:
+    """Check that a notification which must not arrive twice was not sent.
+
+    :raises MaySendTwice: it may have been.
+    """
+    if row.guarantee == "at-most-once" and row.error_code == "outcome_unknown":
+        raise MaySendTwice

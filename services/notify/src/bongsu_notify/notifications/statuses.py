@@ -20,7 +20,7 @@ NEXT: Final[Mapping[Status, frozenset[Status]]] = {
     "failed": frozenset({"queued"}),
     "expired": frozenset({"queued"}),
     "suppressed": frozenset(),
-    "cancelled": frozenset(),
+    "cancelled": frozenset({"accepted"}),
 }
 """The statuses that may follow each status. `sending` follows itself when a lease ended and another worker claims.
 

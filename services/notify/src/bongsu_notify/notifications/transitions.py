@@ -1,4 +1,4 @@
-"""Retries and cancellations: whose notifications they may change, and how. Each runs in the caller's transaction."""
+"""Retries, cancellations and undone cancellations, each in the caller's transaction."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -64,6 +64,25 @@ async def cancel(rows: Sequence[Notification], detail: str | None) -> Sequence[N
         status="cancelled", next_attempt_at=None, sealed_variables=None, updated_at=utc_now()
     )
     await _note(rows, "cancelled", detail, utc_now())
+    return rows
+
+
+async def restore(rows: Sequence[Notification]) -> Sequence[Notification]:
+    """Undo the cancellation of those that may be sent, and return them: they wait for their send time again."""
+    rows = await _lock(rows, Q(status__in=sources("accepted")) & MAY_BE_SENT)
+    if not rows:
+        return []
+    chosen = Notification.filter_by(id__in=[row.id for row in rows])
+    await chosen.update(
+        status="accepted",
+        attempts_before=Notification.attempt,
+        error_code=None,
+        error_detail=None,
+        updated_at=utc_now(),
+    )
+    now: datetime = (await chosen.aggregate(count=("count", "id"), now=utc_now()))["now"]
+    await _note(rows, "accepted", "cancellation undone", now)
+    await outbox.append_many([wake_up(row.id, row.channel, row.priority, at=row.send_at) for row in rows], now=now)
     return rows
 
 
