@@ -1,6 +1,7 @@
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,37 @@ class TestDatabase:
         with pytest.raises(asyncio.CancelledError):
             await caller
         await database.dispose()
+
+    @pytest.mark.parametrize("at_work", ["connecting", "in a statement"])
+    def test_event_loop_waits_for_the_threads_of_sqlite_before_it_closes(
+        self, at_work: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        connect: Callable[..., sqlite3.Connection] = sqlite3.connect
+        threads: list[threading.Thread] = []
+
+        def connect_slowly(path: str, **options: Any) -> sqlite3.Connection:  # noqa: ANN401 - SQLAlchemy's
+            threads.append(threading.current_thread())
+            time.sleep(0.3 if at_work == "connecting" else 0)
+            connection = connect(path, **options)
+            connection.create_function("sleep", 1, time.sleep)
+            return connection
+
+        async def leave_at_work() -> asyncio.Task[Any]:
+            database = Database(f"sqlite+aiosqlite:///{tmp_path / 'test.sqlite3'}", PrivateBase)
+
+            async def work() -> None:
+                async with database.engine.connect() as connection:
+                    await connection.exec_driver_sql("SELECT sleep(0.3)")
+
+            task = asyncio.create_task(work())
+            while not threads:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            return task
+
+        monkeypatch.setattr(sqlite3, "connect", connect_slowly)
+        assert asyncio.run(leave_at_work()).cancelled()
+        assert not any(thread.is_alive() for thread in threads)
 
     @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
     async def test_sqlite_has_its_settings(self, db: Database) -> None:

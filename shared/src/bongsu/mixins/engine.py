@@ -20,8 +20,9 @@ or not, as SQLite's is.
 import asyncio
 import contextlib
 import sqlite3
+import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, cast
 
 from sqlalchemy import URL, Connection, Dialect, ExceptionContext, event
@@ -29,7 +30,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
-from sqlalchemy.util import await_only, greenlet_spawn
+from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
 
 from bongsu.mixins.failures import may_be_repeated
@@ -67,6 +68,8 @@ class _SqliteDriver(Protocol):
     def create_function(
         self, name: str, arguments: int, function: Callable[[object], object], deterministic: bool
     ) -> Awaitable[None]: ...
+
+    _thread: threading.Thread
 
 
 class _Adapted(Protocol):
@@ -175,34 +178,24 @@ def _roll_back(connection: DBAPIConnection, entry: ConnectionPoolEntry, error: B
     """
     del entry, error
     if in_greenlet():
+        driver = cast("_Adapted", connection).driver_connection
         with contextlib.suppress(Exception, asyncio.CancelledError):  # the driver's thread does it all the same
-            await_only(asyncio.shield(cast("_Adapted", connection).driver_connection.rollback()))
+            await_only(asyncio.shield(driver.rollback()))
+        _ended(driver)
 
 
 def _connect_sqlite(
     dialect: Dialect, entry: ConnectionPoolEntry, args: list[Any], options: dict[str, Any]
 ) -> DBAPIConnection:
     del entry
-    return await_only(_complete(greenlet_spawn(_open_sqlite, dialect, args, options)))
-
-
-async def _complete(opening: Coroutine[Any, Any, DBAPIConnection]) -> DBAPIConnection:
-    """Wait for a new connection; a cancelled caller closes it before it goes on.
-
-    The driver would leave the connection's thread behind, which fails if the event loop ends before it does.
-    """
-    task = asyncio.create_task(opening)
+    driver: _SqliteDriver = dialect.loaded_dbapi.aiosqlite.connect(*args, **options)
+    driver._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy does with a connection of its own making
     try:
-        return await asyncio.shield(task)
+        connection = dialect.connect(async_creator_fn=lambda: driver)
     except asyncio.CancelledError:
-        with contextlib.suppress(Exception):
-            await greenlet_spawn((await task).close)
+        with contextlib.suppress(asyncio.CancelledError):
+            await_only(_ended(driver))
         raise
-
-
-def _open_sqlite(dialect: Dialect, args: list[Any], options: dict[str, Any]) -> DBAPIConnection:
-    connection = dialect.connect(*args, **options)
-    driver = cast("_Adapted", connection).driver_connection
     try:
         for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
             await_only(driver.execute(f"PRAGMA {pragma}"))
@@ -211,6 +204,15 @@ def _open_sqlite(dialect: Dialect, args: list[Any], options: dict[str, Any]) -> 
         connection.close()
         raise
     return connection
+
+
+def _ended(driver: _SqliteDriver) -> asyncio.Future[None]:
+    """Waits for the thread of a connection that was told to end, in the loop's executor.
+
+    The thread fails if the event loop closes before it has answered. The executor is shut down before, and waits.
+    """
+    thread = driver._thread  # noqa: SLF001 - the driver has no other way to wait for it
+    return asyncio.get_running_loop().run_in_executor(None, thread.join)
 
 
 def _lower(value: object) -> object:
