@@ -164,3 +164,27 @@ class TestCancelledStatement:
         finally:
             gc.enable()
         assert (await Author.get(author.id)).name == author.name
+
+
+@pytest.mark.mysql
+@pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
+class TestCancelledBeginning:
+    async def test_connection_whose_transaction_could_not_begin_is_not_used_again(
+        self, db: Database, author: Author
+    ) -> None:
+        async def work() -> None:
+            async with db.unit(short_lock_wait=True):  # a statement of its own comes before the first
+                await author.update(age=4)
+
+        turns, done = 0, False
+        while not done:
+            task = asyncio.create_task(work())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            done = task.done()
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            async with db.unit():
+                await author.update(name=f"{turns}")
+            turns += 1 + turns // 8

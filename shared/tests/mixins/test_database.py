@@ -10,10 +10,12 @@ import pytest
 from sqlalchemy import URL, MetaData, inspect, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Mapped, Session
+from sqlalchemy.util import greenlet_spawn
 
 from bongsu.mixins import Base, BaseModel, Database
 from shared.tests.mixins.conftest import Statements
-from shared.tests.mixins.library import Author
+from shared.tests.mixins.library import Author, Tag
+from tests.eventually import eventually
 
 
 class PrivateBase(Base):
@@ -137,8 +139,7 @@ class TestDatabase:
                     await connection.exec_driver_sql("SELECT sleep(0.3)")
 
             task = asyncio.create_task(work())
-            while not threads:
-                await asyncio.sleep(0.01)
+            await eventually(lambda: threads)
             await asyncio.sleep(0.1)
             return task
 
@@ -154,6 +155,35 @@ class TestDatabase:
                 for name in ("journal_mode", "foreign_keys", "busy_timeout")
             }
         assert settings == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 10_000}
+
+    async def test_connection_returned_with_a_transaction_open_is_rolled_back(self, db: Database) -> None:
+        await Tag.create(label="kept")
+
+        def leave_open() -> None:
+            connection = db.engine.sync_engine.raw_connection()
+            cursor = connection.cursor()
+            cursor.execute("BEGIN")
+            cursor.execute("DELETE FROM tags")
+            cursor.close()
+            connection.close()
+
+        await greenlet_spawn(leave_open)
+        assert await Tag.order_by("label").pluck("label") == ["kept"]
+
+    @pytest.mark.mysql
+    @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
+    async def test_committed_transactions_are_not_rolled_back_as_well(self, db: Database) -> None:
+        async def rollbacks() -> int:
+            async with db.engine.connect() as connection:
+                row = (await connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Com_rollback'")).one()
+                await connection.commit()
+            return int(row.Value)
+
+        before = await rollbacks()
+        for name in ("a", "b", "c"):
+            async with db.unit():
+                await Tag.create(label=name)
+        assert await rollbacks() == before
 
     @pytest.mark.mysql
     @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)

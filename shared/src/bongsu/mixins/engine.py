@@ -29,7 +29,7 @@ from sqlalchemy import URL, Connection, Dialect, ExceptionContext, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolResetState
 from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
 
@@ -57,6 +57,7 @@ _MYSQL_OPTIONS: dict[str, object] = {
     "max_overflow": 10,
     "pool_timeout": 10,
     "isolation_level": "READ COMMITTED",
+    "pool_reset_on_return": None,  # in its place: _roll_back_open
 }
 
 
@@ -78,6 +79,16 @@ class _Adapted(Protocol):
     driver_connection: _SqliteDriver
 
 
+class _MySQLDriver(Protocol):
+    """The method that is used here of the connections of aiomysql and asyncmy."""
+
+    def get_transaction_status(self) -> bool: ...
+
+
+class _AdaptedMySQL(Protocol):
+    driver_connection: _MySQLDriver
+
+
 def build_engine(
     url: URL, busy_timeout_s: float, ping_idle_s: float, options: dict[str, Any]
 ) -> AsyncEngine:  # options are SQLAlchemy's
@@ -90,6 +101,7 @@ def build_engine(
         if not options.get("pool_pre_ping"):
             _ping_idle_connections(engine, ping_idle_s)
         event.listen(engine.sync_engine, "begin", _set_lock_wait)
+        event.listen(engine.sync_engine, "reset", _roll_back_open)
     elif backend == "sqlite":
         connect_args = {"timeout": busy_timeout_s, "isolation_level": None} | connect_args
         if url.database in (None, "", ":memory:"):
@@ -133,6 +145,16 @@ def _ping_idle_connections(engine: AsyncEngine, idle_s: float) -> None:
     event.listen(engine.sync_engine, "checkin", note_returned)
 
 
+def _roll_back_open(adapted: DBAPIConnection, entry: ConnectionPoolEntry, state: PoolResetState) -> None:
+    """Ends what a returned connection has open. The pool's own ROLLBACK is a round trip after each commit.
+
+    The driver has the answer from the server: each of its replies says whether a transaction is open.
+    """
+    del entry
+    if state.asyncio_safe and cast("_AdaptedMySQL", adapted).driver_connection.get_transaction_status():
+        adapted.rollback()
+
+
 def lost_transaction(connection: Connection) -> BaseException | None:
     """The error after which this connection's transaction must not be committed."""
     lost: BaseException | None = connection.info.get(_LOST)
@@ -158,6 +180,9 @@ def _set_lock_wait(connection: Connection) -> None:
     cursor = connection.connection.cursor()
     try:
         cursor.execute(f"SET innodb_lock_wait_timeout = {1 if is_short else _LOCK_WAIT_S}")
+    except BaseException:  # as SQLAlchemy does where its own statements are cancelled
+        connection.invalidate()
+        raise
     finally:
         cursor.close()
     connection.info[_WAITS_SHORT] = is_short
@@ -207,7 +232,7 @@ def _connect_sqlite(
 
 
 def _ended(driver: _SqliteDriver) -> asyncio.Future[None]:
-    """Waits for the thread of a connection that was told to end, in the loop's executor.
+    """Waits for the thread of a connection that was stopped, in the loop's executor.
 
     The thread fails if the event loop closes before it has answered. The executor is shut down before, and waits.
     """
