@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+import pytest
+
 from bongsu import outbox
 from bongsu.broker.memory import MemoryBroker
 from bongsu.contracts.notifications import Status
@@ -87,7 +89,7 @@ class TestUserDeleted:
                 channel_name="general",
                 created_by=other,
             )
-        await publish(vault, user, deleted_at=datetime.now(UTC), email=None)
+        await publish(vault, user, deleted_at=datetime.now(UTC) - KEPT_FOR, email=None)
         assert await handle(database, broker, vault, stop) is None
         assert await Subscription.query().pluck("owner_id") == [other]
 
@@ -109,12 +111,24 @@ class TestUserDeleted:
     ) -> None:
         user = uuid4()
         sending = await add(user, "sending")
-        await publish(vault, user, deleted_at=datetime.now(UTC), email=None)
+        deleted_at = datetime.now(UTC) - KEPT_FOR
+        await publish(vault, user, deleted_at=deleted_at, email=None)
         assert await handle(database, broker, vault, stop) is not None
         assert await left() == {sending}
         await Notification.filter_by(id=sending).update(status="sent")
-        now = datetime.now(UTC)
-        assert await DeletedUsers(database).purge(user, None, deleted_at=now, now=now)
+        assert await DeletedUsers(database).purge(user, None, deleted_at=deleted_at, now=datetime.now(UTC))
+        assert await left() == set()
+
+    @pytest.mark.parametrize("email", [EMAIL, None], ids=["with an address", "without an address"])
+    async def test_notification_that_was_accepted_after_the_deletion_is_deleted_later(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal, email: str | None
+    ) -> None:
+        """Another process learns of the revocation seconds later."""
+        user, deleted_at = uuid4(), datetime.now(UTC)
+        await publish(vault, user, deleted_at=deleted_at, email=email)
+        assert await handle(database, broker, vault, stop) is not None
+        await add(user)
+        assert await DeletedUsers(database).purge(user, email, deleted_at=deleted_at, now=deleted_at + KEPT_FOR)
         assert await left() == set()
 
     async def test_event_with_a_foreign_seal_is_dead_lettered(

@@ -15,7 +15,8 @@ from bongsu_notify.suppressions.models import Suppression
 
 CHUNK_ROWS: Final = 500
 KEPT_FOR: Final = timedelta(minutes=15)
-"""How long mails of the system to the account stay, the one about the deletion among them."""
+"""How long mails of the system to the account stay, the one about the deletion among them. The rest is deleted until
+then, as often as it is added."""
 DELETABLE: Final[tuple[Status, ...]] = tuple(sorted(FINAL | CLAIMABLE | {"sent"}))
 DONE: Final[tuple[Status, ...]] = tuple(sorted(FINAL | {"sent"}))
 
@@ -38,10 +39,11 @@ class DeletedUsers:
         await Suppression.filter_by(user_id=user_id).delete()
         await Subscription.filter_by(owner_id=user_id).delete()
         await SubscriptionLock.filter_by(scope=owner_scope(user_id)).delete()
-        if email is None:
-            return not await own.exists()
+        # Until every service has seen the revocation, a token of the user may still add something.
         if now < deleted_at + KEPT_FOR:
             return False
+        if email is None:
+            return not await own.exists()
         # A later account of the same address keeps its mails.
         mails = Notification.filter_by(principal="system", recipient=email, created_at__lt=deleted_at + KEPT_FOR)
         await self._delete(mails.filter_by(status__in=DONE))
