@@ -118,7 +118,7 @@ class TestDatabase:
         await database.dispose()
 
     @pytest.mark.parametrize("at_work", ["connecting", "in a statement"])
-    def test_event_loop_waits_for_the_threads_of_sqlite_before_it_closes(
+    def test_event_loop_closes_after_the_threads_of_sqlite_have_answered(
         self, at_work: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         connect: Callable[..., sqlite3.Connection] = sqlite3.connect
@@ -143,9 +143,13 @@ class TestDatabase:
             await asyncio.sleep(0.1)
             return task
 
+        failures: list[object] = []
         monkeypatch.setattr(sqlite3, "connect", connect_slowly)
+        monkeypatch.setattr(threading, "excepthook", failures.append)
         assert asyncio.run(leave_at_work()).cancelled()
-        assert not any(thread.is_alive() for thread in threads)
+        for thread in threads:
+            thread.join()
+        assert failures == []
 
     @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
     async def test_sqlite_has_its_settings(self, db: Database) -> None:

@@ -206,7 +206,6 @@ def _roll_back(connection: DBAPIConnection, entry: ConnectionPoolEntry, error: B
         driver = cast("_Adapted", connection).driver_connection
         with contextlib.suppress(Exception, asyncio.CancelledError):  # the driver's thread does it all the same
             await_only(asyncio.shield(driver.rollback()))
-        _ended(driver)
 
 
 def _connect_sqlite(
