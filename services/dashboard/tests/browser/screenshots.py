@@ -56,6 +56,7 @@ def pages_of(stage: Stage) -> Mapping[str, str]:
         "notification-delivered": f"/notifications/{items[1].id}",
         "notification-failed": f"/notifications/{items[3].id}",
         "notification-cancel": f"/notifications/{items[0].id}/cancel",
+        "notification-cancelled": f"/notifications/{items[5].id}",
         "send": "/notifications/new",
         "send-discord": "/notifications/new#discord",
         "send-kakao": "/notifications/new#kakao",

@@ -102,7 +102,7 @@ class TestPages:
     async def test_for_users(self, opened: Opener, path: str, look: str) -> None:
         await _is_clean(opened, full(), path, signed_in=True, look=look)
 
-    @pytest.mark.parametrize("number", [1, 3])
+    @pytest.mark.parametrize("number", [1, 3, 5])
     async def test_a_notification(self, opened: Opener, number: int, look: str) -> None:
         stage = full()
         path = f"/notifications/{stage.notifications.items[number].id}"

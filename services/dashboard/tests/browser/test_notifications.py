@@ -52,6 +52,30 @@ class TestList:
         assert await tab.violations() == []
         assert tab.complaints == []
 
+    @pytest.mark.parametrize("width", [320, 768, 1024])
+    async def test_subject_has_room_when_the_window_is_narrow(self, opened: Opener, width: int) -> None:
+        tab = await opened(full(), size=(width, 700))
+        await tab.open("/notifications")
+        box = await tab.page.locator(".data tbody th a").first.bounding_box()
+        assert box is not None
+        assert box["width"] > 140
+
+
+class TestUndo:
+    async def test_cancellation_is_undone_by_keyboard(self, opened: Opener) -> None:
+        stage = full()
+        tab = await opened(stage)
+        page, item = tab.page, stage.notifications.items[0]
+        await tab.open(f"/notifications/{item.id}/cancel")
+        await page.get_by_role("button", name="알림 취소").press("Enter")
+        await expect(page.locator("#notices")).to_contain_text("알림을 취소했습니다")
+        assert [one.status for one in stage.notifications.items[:1]] == ["cancelled"]
+        assert (await tab.inaccessible(), await tab.overflow()) == ([], 0)
+        await page.get_by_role("button", name="취소를 되돌리고 바로 보내기").press("Enter")
+        await expect(page.locator("#notices")).to_contain_text("취소를 되돌렸습니다")
+        assert [one.status for one in stage.notifications.items[:1]] == ["accepted"]
+        assert (await tab.violations(), tab.complaints) == ([], [])
+
 
 class TestStory:
     async def test_mail_is_framed_attempts_unfold_and_values_are_copied(self, opened: Opener) -> None:

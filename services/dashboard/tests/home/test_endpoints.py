@@ -15,6 +15,7 @@ class TestHome:
         text = text_of((await stage.mina().get("/")).text)
         assert "시작하기" in text
         assert "Discord 연결하기" in text
+        assert "서버에 봇 추가하기 (완료)" not in text
 
     async def test_guide_is_hidden_when_every_step_is_done(self, stage: Stage) -> None:
         stage.directory.managed_by[MINA] = [a_guild(5, "x")]
