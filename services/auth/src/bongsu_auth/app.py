@@ -73,7 +73,8 @@ from bongsu_auth.sessions import endpoints as sessions
 from bongsu_auth.sessions.access_tokens import AccessTokens
 from bongsu_auth.sessions.devices import Devices
 from bongsu_auth.sessions.limits import GuessLimits, sweep_failures
-from bongsu_auth.sessions.service import Lifetimes, Sessions, sweep_sessions
+from bongsu_auth.sessions.rotation import Lifetimes
+from bongsu_auth.sessions.service import Sessions, sweep_sessions
 from bongsu_auth.sessions.sign_ins import PasswordSignIns
 from bongsu_auth.settings import AuthSettings
 from bongsu_auth.signing_keys import endpoints as signing_keys

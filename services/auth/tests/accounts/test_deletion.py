@@ -10,7 +10,7 @@ from bongsu.identity.scopes import Role
 from bongsu.outbox.models import OutboxMessage
 from bongsu_auth.accounts.models import MailLink
 from bongsu_auth.mfa.models import RecoveryCode, TotpFactor
-from bongsu_auth.sessions.service import RECENT
+from bongsu_auth.sessions.recent import RECENT
 from services.auth.tests.mfa.codes import enable
 from services.auth.tests.providers import Person
 from services.auth.tests.stage import Stage

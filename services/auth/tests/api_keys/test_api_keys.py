@@ -11,7 +11,7 @@ import pytest
 from bongsu.identity.models import AllowlistEntry, ApiKey, AuditEntry, UserSession
 from bongsu.identity.scopes import KEY_SCOPES
 from bongsu.identity.signatures import RequestSigner
-from bongsu_auth.sessions.service import RECENT
+from bongsu_auth.sessions.recent import RECENT
 from services.auth.tests.stage import PASSWORD, Stage, bearer, error_fields
 
 Headers = dict[str, str]

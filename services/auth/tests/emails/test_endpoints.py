@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from bongsu.identity.models import User, UserSession
 from bongsu_auth.accounts.links import MAX_PER_HOUR
 from bongsu_auth.accounts.models import MailLink, Registration
-from bongsu_auth.sessions.service import RECENT
+from bongsu_auth.sessions.recent import RECENT
 from services.auth.tests.providers import Person
 from services.auth.tests.stage import Mail, Stage, error_fields
 

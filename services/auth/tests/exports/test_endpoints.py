@@ -6,7 +6,7 @@ import jwt
 
 from bongsu.identity.models import UserSession
 from bongsu.identity.scopes import Role
-from bongsu_auth.sessions.service import RECENT
+from bongsu_auth.sessions.recent import RECENT
 from services.auth.tests.mfa.codes import enable
 from services.auth.tests.providers import Person
 from services.auth.tests.stage import Stage

@@ -10,7 +10,7 @@ import pytest
 from bongsu.identity.models import AuditEntry, User, UserSession
 from bongsu_auth.mfa.models import MfaChallenge, RecoveryCode, TotpFactor
 from bongsu_auth.sessions.models import LoginFailures
-from bongsu_auth.sessions.service import RECENT
+from bongsu_auth.sessions.recent import RECENT
 from bongsu_auth.settings import AuthSettings
 from services.auth.tests.mfa.codes import code_of, confirm, enable
 from services.auth.tests.providers import SETTINGS, Person

@@ -10,7 +10,7 @@ from fastapi.security import OAuth2PasswordRequestForm
 from bongsu.identity.models import AuditEntry, User, UserSession
 from bongsu_auth.accounts.links import MAX_PER_HOUR
 from bongsu_auth.accounts.models import MailLink
-from bongsu_auth.sessions.service import RECENT
+from bongsu_auth.sessions.recent import RECENT
 from bongsu_auth.settings import AuthSettings
 from services.auth.tests.providers import SETTINGS, Person
 from services.auth.tests.stage import PASSWORD, Mail, Stage, error_fields

@@ -10,7 +10,7 @@ import pytest
 from bongsu.identity.models import ApiKey, AuditEntry, User, UserSession
 from bongsu.identity.scopes import Role
 from bongsu_auth.mfa.models import TotpFactor
-from bongsu_auth.sessions.service import RECENT
+from bongsu_auth.sessions.recent import RECENT
 from services.auth.tests.stage import Stage, error_fields
 
 

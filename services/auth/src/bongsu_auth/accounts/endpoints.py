@@ -18,7 +18,7 @@ from bongsu_auth.accounts.manager import UserManager
 from bongsu_auth.accounts.schemas import Accepted, Me, MePatch, RegisterIn, ResendIn, Verified, VerifyIn
 from bongsu_auth.errors import invalid_field
 from bongsu_auth.sessions.backend import Account, CurrentUser, Strategy
-from bongsu_auth.sessions.service import Sessions
+from bongsu_auth.sessions.recent import require_recent
 from bongsu_auth.settings import AuthSettings
 
 RESEND_ANSWERED_AFTER_S = 0.15
@@ -108,13 +108,12 @@ async def delete_me(
     response: Response,
     strategy: Strategy,
     deletion: Annotated[Deletion, Provided(Deletion)],
-    sessions: Annotated[Sessions, Provided(Sessions)],
 ) -> None:
     """Delete your account and your data in every service. This cannot be undone.
 
     You need to have authenticated within the last ten minutes (`POST /auth/reauthenticate`).
     """
-    await sessions.require_recent(caller.user_id, caller.session_id)
+    await require_recent(caller.user_id, caller.session_id)
     await deletion.delete(caller.user_id, caller.session_id, caller.actor)
     for name in (strategy.cookies.access, strategy.cookies.refresh, strategy.cookies.device):
         strategy.cookies.clear(response, name)

@@ -12,25 +12,22 @@ from bongsu_auth.api_keys.schemas import EntryIn, EntryList, EntryOut, KeyIn, Ke
 from bongsu_auth.api_keys.service import ApiKeys
 from bongsu_auth.errors import invalid_field
 from bongsu_auth.sessions.backend import Account
-from bongsu_auth.sessions.service import Sessions
+from bongsu_auth.sessions.recent import require_recent
 
 KeyId = Annotated[UUID, Path()]
 Keys = Annotated[ApiKeys, Provided(ApiKeys)]
-SessionService = Annotated[Sessions, Provided(Sessions)]
 Db = Annotated[Database, Provided(Database)]
 
 router = APIRouter(prefix="/auth/api-keys", tags=["API keys"])
 
 
 @router.post("", status_code=201, responses=problems(400, 401, 403, 409, 413, 422, 503))
-async def create_key(
-    body: KeyIn, caller: Account, response: Response, keys: Keys, sessions: SessionService, database: Db
-) -> KeyMade:
+async def create_key(body: KeyIn, caller: Account, response: Response, keys: Keys, database: Db) -> KeyMade:
     """Create a key. Only this response contains its secret. You get a mail about it.
 
     You need to have authenticated within the last ten minutes (`POST /auth/reauthenticate`).
     """
-    await sessions.require_recent(caller.user_id, caller.session_id)
+    await require_recent(caller.user_id, caller.session_id)
     key, secret = await database.run(keys.create, caller.user_id, body, caller.actor)
     response.headers["Location"] = f"/auth/api-keys/{key.id}"
     response.headers["Cache-Control"] = "no-store"
@@ -72,14 +69,12 @@ async def delete_key(key_id: KeyId, caller: Account, keys: Keys, database: Db) -
 
 
 @router.post("/{key_id}/rotate", responses=problems(401, 403, 404, 422, 503))
-async def rotate_key(
-    key_id: KeyId, caller: Account, response: Response, keys: Keys, sessions: SessionService, database: Db
-) -> KeyMade:
+async def rotate_key(key_id: KeyId, caller: Account, response: Response, keys: Keys, database: Db) -> KeyMade:
     """Give a key a new secret. The old one works until `previous_secret_valid_until`. You get a mail about it.
 
     You need to have authenticated within the last ten minutes (`POST /auth/reauthenticate`).
     """
-    await sessions.require_recent(caller.user_id, caller.session_id)
+    await require_recent(caller.user_id, caller.session_id)
     key, secret = await database.run(keys.rotate, key_id, caller.user_id, caller.actor)
     response.headers["Cache-Control"] = "no-store"
     return KeyMade.of(KeyOut.model_validate(key), secret)

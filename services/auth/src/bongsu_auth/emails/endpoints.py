@@ -13,7 +13,7 @@ from bongsu_auth.accounts.schemas import Accepted
 from bongsu_auth.emails.schemas import ConfirmIn, EmailIn
 from bongsu_auth.errors import invalid_field
 from bongsu_auth.sessions.backend import Account, CurrentUser
-from bongsu_auth.sessions.service import Sessions
+from bongsu_auth.sessions.recent import require_recent
 
 CredentialService = Annotated[Credentials, Provided(Credentials)]
 Db = Annotated[Database, Provided(Database)]
@@ -27,7 +27,6 @@ async def change(
     caller: Account,
     user: CurrentUser,
     credentials: CredentialService,
-    sessions: Annotated[Sessions, Provided(Sessions)],
     database: Db,
 ) -> Accepted:
     """Request a change of your address. It changes when the link in the mail to the new address is used.
@@ -35,7 +34,7 @@ async def change(
     The response is the same whether another account has the address or not. You need to have authenticated within the
     last ten minutes (`POST /auth/reauthenticate`).
     """
-    await sessions.require_recent(caller.user_id, caller.session_id)
+    await require_recent(caller.user_id, caller.session_id)
     if body.email == user.email_norm:
         raise invalid_field("email", "This is your address already. Enter another one.")
     await database.run(credentials.request_email, caller.user_id, body.email, caller.actor)

@@ -10,7 +10,7 @@ from bongsu.runtime.problems import problems
 from bongsu_auth.exports.schemas import AccountExport
 from bongsu_auth.exports.service import Exports
 from bongsu_auth.sessions.backend import Account, CurrentUser
-from bongsu_auth.sessions.service import Sessions
+from bongsu_auth.sessions.recent import require_recent
 
 router = APIRouter(prefix="/auth/me/export", tags=["accounts"])
 
@@ -20,13 +20,12 @@ async def export(
     caller: Account,
     user: CurrentUser,
     exports: Annotated[Exports, Provided(Exports)],
-    sessions: Annotated[Sessions, Provided(Sessions)],
 ) -> Response:
     """Download what every service keeps of you: the fields below, and `notifications`.
 
     You need to have authenticated within the last ten minutes (`POST /auth/reauthenticate`).
     """
-    await sessions.require_recent(caller.user_id, caller.session_id)
+    await require_recent(caller.user_id, caller.session_id)
     pieces = await exports.write(user, caller.session_id)
     headers = {"Content-Disposition": 'attachment; filename="bongsu-export.json"', "Cache-Control": "no-store"}
     return StreamingResponse(pieces, media_type="application/json", headers=headers)

@@ -10,11 +10,10 @@ from bongsu.runtime.problems import problems
 from bongsu_auth.mfa.schemas import MfaVerifyIn, RecoveryCodes, TotpIn, TotpOut, TotpStarted
 from bongsu_auth.mfa.service import Mfa
 from bongsu_auth.sessions.backend import Account, CurrentUser, Strategy, bearer_backend, cookie_backend
+from bongsu_auth.sessions.recent import require_recent
 from bongsu_auth.sessions.schemas import CookiesSet, TokenPair
-from bongsu_auth.sessions.service import Sessions
 
 MfaService = Annotated[Mfa, Provided(Mfa)]
-SessionService = Annotated[Sessions, Provided(Sessions)]
 Db = Annotated[Database, Provided(Database)]
 
 router = APIRouter(prefix="/auth/mfa", tags=["second factor"])
@@ -54,7 +53,6 @@ async def set_totp(
     caller: Account,
     response: Response,
     mfa: MfaService,
-    sessions: SessionService,
     database: Db,
     body: TotpIn | None = None,
 ) -> TotpStarted | RecoveryCodes:
@@ -62,7 +60,7 @@ async def set_totp(
 
     You need to have authenticated within the last ten minutes (`POST /auth/reauthenticate`).
     """
-    await sessions.require_recent(caller.user_id, caller.session_id)
+    await require_recent(caller.user_id, caller.session_id)
     response.headers["Cache-Control"] = "no-store"
     if body is None or body.code is None:
         secret, uri = await database.run(mfa.start, caller.user_id)
@@ -73,17 +71,15 @@ async def set_totp(
 
 
 @router.delete("/totp", status_code=204, responses=problems(401, 403, 409, 503))
-async def delete_totp(caller: Account, mfa: MfaService, sessions: SessionService, database: Db) -> None:
+async def delete_totp(caller: Account, mfa: MfaService, database: Db) -> None:
     """Turn the codes off. You need to have authenticated within the last ten minutes, with a code as well."""
-    await sessions.require_recent(caller.user_id, caller.session_id)
+    await require_recent(caller.user_id, caller.session_id)
     await database.run(mfa.disable, caller.user_id, caller.actor)
 
 
 @router.post("/recovery-codes", responses=problems(401, 403, 409, 503))
-async def replace_recovery_codes(
-    caller: Account, response: Response, mfa: MfaService, sessions: SessionService, database: Db
-) -> RecoveryCodes:
+async def replace_recovery_codes(caller: Account, response: Response, mfa: MfaService, database: Db) -> RecoveryCodes:
     """Create new recovery codes. The earlier ones stop working."""
-    await sessions.require_recent(caller.user_id, caller.session_id)
+    await require_recent(caller.user_id, caller.session_id)
     response.headers["Cache-Control"] = "no-store"
     return RecoveryCodes(recovery_codes=await database.run(mfa.replace_recovery_codes, caller.user_id, caller.actor))

@@ -70,7 +70,6 @@ def create_sign_in_at_providers(  # noqa: PLR0913 - each is one collaborator
         vault=vault,
         grants=grants,
         identities=identities,
-        sessions=sessions,
         guilds=guilds,
         public_url=public_url,
         install_permissions=settings.discord_permissions,

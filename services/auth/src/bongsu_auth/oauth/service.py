@@ -23,7 +23,7 @@ from bongsu_auth.oauth.identities import PROFILE_RETRY_AFTER, Identities
 from bongsu_auth.oauth.port import AuthorizationRequest, Grant, Profile, Provider, ProviderFailed
 from bongsu_auth.oauth.profiles import fill_empty_fields
 from bongsu_auth.oauth.states import CallbackBrowser, ConsumedState, FlowContext
-from bongsu_auth.sessions.service import Sessions
+from bongsu_auth.sessions.recent import require_recent
 
 log = get_logger(__name__)
 
@@ -68,7 +68,6 @@ class Flows:
         vault: Vault,
         grants: Grants,
         identities: Identities,
-        sessions: Sessions,
         guilds: UserGuilds,
         public_url: str,
         install_permissions: int,
@@ -78,7 +77,6 @@ class Flows:
         self._vault = vault
         self._grants = grants
         self._identities = identities
-        self._sessions = sessions
         self._guilds = guilds
         self._public_url = public_url
         self._install_permissions = install_permissions
@@ -124,7 +122,7 @@ class Flows:
         :raises ReauthenticationRequired: the user did not authenticate recently.
         """
         self._find(provider)
-        await self._sessions.require_recent(user_id, session_id)
+        await require_recent(user_id, session_id)
         return await self.start(FlowContext(provider, "link", next_path, user_id, session_id))
 
     async def start_install(
@@ -193,7 +191,7 @@ class Flows:
         :raises ReauthenticationRequired: the user did not authenticate recently.
         :raises ServiceError: as `Identities.unlink`.
         """
-        await self._sessions.require_recent(user_id, session_id)
+        await require_recent(user_id, session_id)
         await self.revoke(await self._database.run(self._identities.unlink, user_id, provider, actor))
 
     async def revoke(self, linked: LinkedAccount) -> None:

@@ -17,7 +17,7 @@ from bongsu_auth.accounts.schemas import Accepted
 from bongsu_auth.errors import invalid_field
 from bongsu_auth.passwords.schemas import ForgotIn, PasswordIn, ResetIn
 from bongsu_auth.sessions.backend import Account, CurrentUser, Strategy
-from bongsu_auth.sessions.service import Sessions
+from bongsu_auth.sessions.recent import require_recent
 
 FORGOT_ANSWERED_AFTER_S = 0.2
 """Every request takes this long, so that the time does not reveal whether an address has an account."""
@@ -61,13 +61,12 @@ async def change(
     user: CurrentUser,
     users: Users,
     strategy: Strategy,
-    sessions: Annotated[Sessions, Provided(Sessions)],
 ) -> None:
     """Change your password, or set the first one. Your other sessions end.
 
     You need to have authenticated within the last ten minutes (`POST /auth/reauthenticate`).
     """
-    await sessions.require_recent(caller.user_id, caller.session_id)
+    await require_recent(caller.user_id, caller.session_id)
     if user.hashed_password:
         if body.current is None:
             raise invalid_field("current", "Enter your current password")

@@ -1,6 +1,6 @@
 """The rules of sessions. Methods that write need an open unit of work.
 
-Opening, renewing and ending are in one file, because they rely on the same locks and lifetimes.
+Opening, renewing and ending are in one file, because they rely on the same locks.
 """
 
 from collections import Counter
@@ -16,13 +16,12 @@ from bongsu.identity.audit import Actor
 from bongsu.identity.models import AuditEntry, LinkedAccount, Revocation, User, UserSession
 from bongsu.identity.revocations import KEPT_FOR, RevocationFeed, revoke_session, revoke_sessions
 from bongsu.identity.sweeps import sweep
-from bongsu.identity.vault import SealBroken, Vault
+from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, Q, Query, uuid7
 from bongsu_auth.accounts.models import MailLink
 from bongsu_auth.errors import (
     AccountBlocked,
     IdentityUnlinked,
-    ReauthenticationRequired,
     RefreshRefused,
     SessionNotFound,
 )
@@ -31,24 +30,14 @@ from bongsu_auth.notices.service import SecurityNotices
 from bongsu_auth.sessions import refresh_tokens
 from bongsu_auth.sessions.access_tokens import AccessTokens, TokenOwner
 from bongsu_auth.sessions.account import Account, SignIn, read_accounts
+from bongsu_auth.sessions.rotation import Lifetimes, Rotation
 
-RECENT = timedelta(minutes=10)
 ENDED_PER_SIGN_IN = 500
 _OPENED_COLUMNS = (
     *("id", "user_id", "sealed_refresh_key", "generation", "rotated_at", "auth_time", "amr", "user_agent", "address"),
     *("idle_expires_at", "expires_at"),
 )
 """The columns of a new session; the others have their defaults."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lifetimes:
-    """How long sessions and refresh tokens work."""
-
-    idle: timedelta
-    absolute: timedelta
-    grace: timedelta
-    """How long a refresh token gives the same successor again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +51,6 @@ class Tokens:
     expires_in: int
     refresh_token: str | None = None
     refresh_expires_in: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Presented:
-    """A genuine refresh token and its session."""
-
-    session: UserSession
-    key: bytes
-    generation: int
 
 
 class Sessions:
@@ -96,7 +76,7 @@ class Sessions:
     ) -> None:
         self._database = database
         self._revocations = revocations
-        self._vault = vault
+        self._rotation = Rotation(vault, lifetimes)
         self._access_tokens = access_tokens
         self._lifetimes = lifetimes
         self._notices = notices
@@ -159,7 +139,7 @@ class Sessions:
         session = UserSession(
             id=session_id,
             user_id=account.id,
-            sealed_refresh_key=self._vault.seal(key, aad=_context(session_id)),
+            sealed_refresh_key=self._rotation.seal(key, session_id),
             generation=1,
             rotated_at=now,
             auth_time=now,
@@ -184,7 +164,7 @@ class Sessions:
 
         :param address: the client's, for the audit log and the notice.
         """
-        presented = await self._find(text)
+        presented = await self._rotation.find(text)
         if presented is None:
             return None
         session, now = presented.session, datetime.now(UTC)
@@ -192,7 +172,7 @@ class Sessions:
         user = await User.filter_by(id=session.user_id).lock(read=True).one_or_none()
         if user is None or not user.is_active or not _is_open(session, now):
             return None
-        is_accepted = await self._exchange(presented, now)
+        is_accepted = await self._rotation.exchange(presented, now)
         if not _is_open(session, now):  # it ended while this request waited for the row
             return None
         if is_accepted:
@@ -225,7 +205,7 @@ class Sessions:
 
     async def find_holder(self, text: str) -> UserSession | None:
         """Return the open session of a refresh token, without using the token."""
-        presented = await self._find(text)
+        presented = await self._rotation.find(text)
         return presented.session if presented is not None and _is_open(presented.session, datetime.now(UTC)) else None
 
     async def is_open(self, session_id: UUID | None, user_id: UUID) -> bool:
@@ -250,24 +230,6 @@ class Sessions:
         await session.update(auth_time=datetime.now(UTC), amr=" ".join(methods))
         await audit.record("session.reauthenticated", actor, subject_id=user.id, target=f"session:{session_id}")
         return Tokens(await self._access_tokens.issue(session, user), self._access_tokens.lifetime_s)
-
-    @staticmethod
-    async def require_recent(user_id: UUID, session_id: UUID | None) -> None:
-        """Require an authentication within the last ten minutes in this session, with the second factor if it is on.
-
-        The session's row counts, not the token, which may be older. A session that was opened before the second factor
-        was turned on may be that of an attacker who has the password alone.
-
-        :raises ReauthenticationRequired: it was longer ago.
-        """
-        session = (
-            await UserSession.filter_by(id=session_id, user_id=user_id).first() if session_id is not None else None
-        )
-        user = await User.get_or_none(user_id)
-        if user is None or session is None or session.auth_time < datetime.now(UTC) - RECENT:
-            raise ReauthenticationRequired
-        if user.has_second_factor and "mfa" not in session.amr.split():
-            raise ReauthenticationRequired
 
     @staticmethod
     async def list_open(user_id: UUID, *, limit: int, after: UUID | None) -> tuple[Sequence[UserSession], UUID | None]:
@@ -310,7 +272,7 @@ class Sessions:
 
         :raises RefreshRefused: the token is not genuine.
         """
-        presented = await self._find(text)
+        presented = await self._rotation.find(text)
         if presented is None:
             raise RefreshRefused
         session = presented.session
@@ -340,44 +302,6 @@ class Sessions:
         beyond = others.order_by("-rotated_at", "-id").offset(self._max_open - 1).limit(ENDED_PER_SIGN_IN)
         if ids := await beyond.pluck("id"):
             await self._end_all(others.filter_by(id__in=ids), opened.user_id, "too_many_sessions")
-
-    async def _find(self, text: str) -> _Presented | None:
-        """Return the session of a refresh token of any generation; None if the token is not genuine."""
-        token = refresh_tokens.parse(text)
-        session = await UserSession.get_or_none(token.session_id) if token is not None else None
-        if token is None or session is None:
-            return None
-        try:
-            key = self._vault.open(session.sealed_refresh_key, aad=_context(session.id))
-        except SealBroken:
-            return None
-        return _Presented(session, key, token.generation) if token.is_of(key) else None
-
-    async def _exchange(self, presented: _Presented, now: datetime) -> bool:
-        """Make the session's newest token the successor of the presented one. False if that one no longer works.
-
-        The newest token is exchanged for the next. Its predecessor gives the same successor again for a short time (a
-        second tab, or a response that got lost), and later a sibling of it, which makes the unused successor void. A
-        thief who uses a token in step with its owner holds one line of siblings and the owner the other, so the use of
-        a void token ends the session.
-        """
-        session, generation = presented.session, presented.generation
-        if generation == session.generation or self._gives_sibling(generation, session, now):
-            before = session.generation
-            changed = await UserSession.filter_by(id=session.id, generation=before, ended_at__isnull=True).update(
-                generation=before + 1,
-                predecessor=generation,
-                rotated_at=now,
-                idle_expires_at=min(now + self._lifetimes.idle, session.expires_at),
-            )
-            await session.refresh()
-            if changed:
-                return True
-            # Another request was first; the row now shows what it did.
-        return generation == session.predecessor and not self._gives_sibling(generation, session, now)
-
-    def _gives_sibling(self, generation: int, session: UserSession, now: datetime) -> bool:
-        return generation == session.predecessor and now > session.rotated_at + self._lifetimes.grace
 
     async def _issue(self, session: UserSession, user: TokenOwner, key: bytes) -> Tokens:
         left = session.expires_at - datetime.now(UTC)
@@ -452,7 +376,3 @@ async def _find_open(session_id: UUID, user_id: UUID) -> UserSession:
 
 def _is_open(session: UserSession, now: datetime) -> bool:
     return session.ended_at is None and session.usable_until > now
-
-
-def _context(session_id: UUID) -> str:
-    return f"sessions.refresh_key:{session_id}"

@@ -14,7 +14,7 @@ from bongsu.runtime.problems import problems
 from bongsu_auth.api_keys.schemas import KeyOut, KeyPage
 from bongsu_auth.errors import invalid_field
 from bongsu_auth.sessions.backend import Account
-from bongsu_auth.sessions.service import Sessions
+from bongsu_auth.sessions.recent import require_recent
 from bongsu_auth.users.schemas import UserOut, UserPage, UserPatch, UserQuery
 from bongsu_auth.users.service import UserAdministration
 
@@ -79,7 +79,6 @@ async def reset_second_factor(
     user_id: UserId,
     caller: Manager,
     administration: Administration,
-    sessions: Annotated[Sessions, Provided(Sessions)],
     database: Annotated[Database, Provided(Database)],
 ) -> None:
     """Turn off the second factor of an account whose owner has lost it. Administrators only.
@@ -87,7 +86,7 @@ async def reset_second_factor(
     The owner is signed out everywhere and gets a mail. Check who asks you first. You need to have authenticated within
     the last ten minutes (`POST /auth/reauthenticate`).
     """
-    await sessions.require_recent(caller.user_id, caller.session_id)
+    await require_recent(caller.user_id, caller.session_id)
     await database.run(administration.reset_second_factor, user_id, caller.actor)
 
 
