@@ -52,6 +52,26 @@ class TestList:
         assert await tab.violations() == []
         assert tab.complaints == []
 
+    async def test_back_and_forward_pass_every_filter_once(self, opened: Opener) -> None:
+        tab = await opened(full())
+        page, ids = tab.page, ["#status-undelivered", "#status-done"]
+        await tab.open("/notifications")
+        addresses = [page.url]
+        for selector in ids:
+            await page.click(selector)
+            await expect(page.locator(selector)).to_have_attribute("aria-current", "true")
+            addresses.append(page.url)
+        for at in (1, 0):
+            await page.go_back()
+            await expect(page).to_have_url(addresses[at])
+            await expect(page.locator("html")).not_to_have_attribute("data-busy", "")
+        await expect(page.locator(ids[0])).not_to_have_attribute("aria-current", "true")
+        for at in (1, 2):
+            await page.go_forward()
+            await expect(page).to_have_url(addresses[at])
+            await expect(page.locator(ids[at - 1])).to_have_attribute("aria-current", "true")
+        assert tab.complaints == []
+
     @pytest.mark.parametrize("width", [320, 768, 1024])
     async def test_subject_has_room_when_the_window_is_narrow(self, opened: Opener, width: int) -> None:
         tab = await opened(full(), size=(width, 700))

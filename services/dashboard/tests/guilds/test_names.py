@@ -1,6 +1,7 @@
 import pytest
 
-from bongsu_dashboard.guilds.names import is_typed
+from bongsu_dashboard.guilds.names import is_typed, is_visible
+from services.dashboard.tests.fakes import a_guild
 
 
 class TestIsTyped:
@@ -29,3 +30,14 @@ class TestIsTyped:
 
     def test_a_name_without_visible_characters_needs_the_id(self) -> None:
         assert not is_typed("", "\u200b", 5)
+
+
+class TestIsVisible:
+    @pytest.mark.parametrize("name", ["봉수대", "🔥", "a\u200b", "مجتمع"])
+    def test_name_with_a_visible_character_is_visible(self, name: str) -> None:
+        assert is_visible(name)
+
+    @pytest.mark.parametrize("name", ["", " ", "\u200b\u200b", "\u3164", "\u2800\u2800", "\u202e"])
+    def test_name_of_blanks_is_not_visible(self, name: str) -> None:
+        assert not is_visible(name)
+        assert a_guild(8 << 22, name).name == str(8 << 22)

@@ -79,8 +79,15 @@ class TestCancelling:
         stage.notifications.items = [item]
         browser = stage.mina()
         page = await browser.get(f"/notifications/{item.id}/cancel")
-        assert "알림을 보내지 않습니다. 취소한 알림은 되돌릴 수 없습니다." in text_of(page.text)
+        assert "알림을 보내지 않습니다. 다음 페이지에서 취소를 되돌릴 수 있습니다." in text_of(page.text)
         assert stage.notifications.items == [item]
+
+    async def test_confirmation_of_a_cancelled_notification_leads_to_its_page(self, stage: Stage) -> None:
+        item = a_notification(status="cancelled")
+        stage.notifications.items = [item]
+        answer = await stage.mina().get(f"/notifications/{item.id}/cancel", follow=True)
+        assert answer.url.path == f"/notifications/{item.id}"
+        assert "취소할 수 없습니다" not in text_of(answer.text)
 
 
 class TestCompression:

@@ -30,7 +30,7 @@ async def show_audit(
         "audit/list.html",
         fragment="audit/_results.html",
         # The address without the parameters that are empty.
-        headers={"HX-Push-Url": filters.address(after=after)},
+        headers={"HX-Push-Url": filters.address(after=after)} if render.is_partial else {},
         page=await audit.list_entries(render.browser, filters, after=after),
         filters=filters,
         actions=AUDIT_ACTIONS,

@@ -4,7 +4,10 @@ import re
 from datetime import datetime
 from typing import Final, Literal
 
+from pydantic import ValidationInfo, field_validator
+
 from bongsu.contracts.guilds import Snowflake
+from bongsu_dashboard.guilds.names import is_visible
 from bongsu_dashboard.upstream import Received
 
 State = Literal["active", "pending", "not_added", "outage", "unknown"]
@@ -22,6 +25,11 @@ class ManagedGuild(Received):
     name: str
     icon: str | None = None
     owner: bool = False
+
+    @field_validator("name")
+    @classmethod
+    def _is_visible(cls, name: str, others: ValidationInfo) -> str:
+        return name if is_visible(name) else str(others.data.get("id", name))
 
     @property
     def tile(self) -> int:

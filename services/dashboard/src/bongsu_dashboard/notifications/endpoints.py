@@ -41,8 +41,8 @@ async def show_list(
     return render(
         "notifications/list.html",
         fragment="notifications/_results.html",
-        # The address without the parameters that are empty.
-        headers={"HX-Push-Url": filters.address(after=after)},
+        # The address without the parameters that are empty. A page that Back restores is in the history already.
+        headers={"HX-Push-Url": filters.address(after=after)} if render.is_partial else {},
         page=page,
         counts=counts,
         filters=filters,
@@ -192,7 +192,8 @@ async def confirm_cancel(
 ) -> Response:
     item = await notifications.notify.find(render.browser, notification_id)
     if not item.is_cancellable:
-        return render.redirect(f"/notifications/{notification_id}", flash="bad.not_cancellable")
+        flash = None if item.status == "cancelled" else "bad.not_cancellable"
+        return render.redirect(f"/notifications/{notification_id}", flash=flash)
     return render("notifications/cancel.html", item=item)
 
 

@@ -178,6 +178,7 @@ function restartPolls() {
 }
 
 document.addEventListener("visibilitychange", restartPolls);
+window.addEventListener("online", restartPolls);
 document.addEventListener("DOMContentLoaded", () => { restoreDraft(); enhance(document); restartPolls(); });
 document.addEventListener("htmx:after:swap", (event) => {
   if (event.detail?.ctx?.response?.status === 204) return; // htmx says so although nothing was swapped
