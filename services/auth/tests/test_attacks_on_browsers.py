@@ -197,6 +197,23 @@ class TestSubdomains:
         assert (await stage.client.get("/auth/me", headers=header)).status_code == 401
         assert (await stage.client.post("/auth/refresh", headers=header)).status_code == 401
 
+    @pytest.mark.parametrize("own", [True, False], ids=["beside its own", "alone"])
+    async def test_flow_of_an_attacker_is_not_completed_in_the_browser_of_a_victim(
+        self, on_https: Stage, own: bool
+    ) -> None:
+        """The cookie of the attacker's flow is disguised as in the test above."""
+        stage, flow = on_https, self.HTTPS.flow.encode()
+        begun = [await stage.client.get("/auth/oauth/google/authorize") for _ in range(2)]
+        values = [answer.headers["set-cookie"].partition(";")[0].partition("=")[2].encode() for answer in begun]
+        callback = stage.providers.allow(begun[0].headers["location"], Person(email=stage.new_address()))
+        cookies = [flow + b"=" + values[1]] * own + [b"\x85" + flow + b"=" + values[0]]
+        answer = await stage.client.get(callback, headers=[(b"cookie", b"; ".join(cookies))])
+        assert (answer.status_code, answer.json()["code"]) == (400, "state_refused")
+        assert await User.row_count() == 0
+        # The browser that started the flow completes it.
+        answer = await stage.client.get(callback, headers=[(b"cookie", flow + b"=" + values[0])])
+        assert answer.headers["location"] == "/"
+
     async def test_refresh_cookie_of_an_attacker_signs_no_browser_in_on_http(self, stage: Stage) -> None:
         """On http, other sites of the host can set this cookie: cookies do not belong to a port."""
         async with stage.signed_in_browser(await stage.user()) as attacker, stage.browser() as victim:

@@ -15,6 +15,7 @@ from bongsu_auth.oauth.schemas import AuthorizationUrl
 from bongsu_auth.oauth.states import ClientRequest
 from bongsu_auth.sessions.backend import Strategy, bearer_backend
 from bongsu_auth.sessions.schemas import TokenPair
+from bongsu_auth.sessions.strategy import Authentication
 
 SignIns = Annotated[ClientSignIns, Provided(ClientSignIns)]
 
@@ -47,5 +48,5 @@ async def exchange(
 
     An account with a second factor gets `mfa_required` and continues with `POST /auth/mfa/verify`.
     """
-    user, strategy.provider = await sign_ins.redeem(body.code, body.code_verifier)
-    return await database.run(bearer_backend.login, strategy, user)
+    authentication = Authentication(*await sign_ins.redeem(body.code, body.code_verifier))
+    return await database.run(bearer_backend.login, strategy, authentication)

@@ -32,8 +32,8 @@ async def verify(
     if as_cookie or body.mfa_token is None:
         strategy.identity.require_same_origin(request)
     backend = cookie_backend if as_cookie or body.mfa_token is None else bearer_backend
-    user = await strategy.verify_second_factor(token, body.code)
-    response = await database.run(backend.login, strategy, user)
+    authentication = await strategy.verify_second_factor(token, body.code)
+    response = await database.run(backend.login, strategy, authentication)
     strategy.cookies.clear(response, strategy.cookies.mfa)
     return response
 

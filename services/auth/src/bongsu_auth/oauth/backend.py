@@ -20,7 +20,7 @@ from bongsu_auth.oauth.clients import parse_grant, translate_provider_errors
 from bongsu_auth.oauth.identities import Identities, ProviderLogin, repeat_on_conflict
 from bongsu_auth.oauth.port import AuthorizationRequest, Connection, Grant, Profile, ProviderAccount, ProviderFailed
 from bongsu_auth.sessions.backend import CookieBackend
-from bongsu_auth.sessions.strategy import SessionStrategy, session_strategy
+from bongsu_auth.sessions.strategy import Authentication, SessionStrategy, session_strategy
 from bongsu_auth.sessions.transport import CookieTransport
 from bongsu_auth.sessions.turns import Turns
 
@@ -62,8 +62,7 @@ class CustomBackend(CookieBackend, ABC):
         :raises AccountBlocked: the owner is blocked.
         :raises LoginToLink: as `Identities.find_owner`.
         """
-        strategy.provider, strategy.location = self.name, location
-        return await self._write(self._sign_in, login, strategy)
+        return await self._write(self._sign_in, login, strategy, location)
 
     async def find_user(self, login: ProviderLogin, address: str | None) -> User:
         """Return the owner of a provider account, without a session. Units of work and errors as `sign_in`."""
@@ -74,8 +73,9 @@ class CustomBackend(CookieBackend, ABC):
         await profiles.fill_empty_fields(user, *login.profiles)
         return user
 
-    async def _sign_in(self, login: ProviderLogin, strategy: SessionStrategy) -> Response:
-        return await self.login(strategy, await self._find_user(login, strategy.address))
+    async def _sign_in(self, login: ProviderLogin, strategy: SessionStrategy, location: str) -> Response:
+        user = await self._find_user(login, strategy.address)
+        return await self.login(strategy, Authentication(user, self.name), location)
 
     async def link(self, login: ProviderLogin, user_id: UUID, session_id: UUID | None, actor: Actor) -> None:
         """Link a provider account to a user who is signed in. Units of work and errors as `sign_in`.

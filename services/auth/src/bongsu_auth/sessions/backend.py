@@ -13,7 +13,7 @@ from bongsu.identity.models import User
 from bongsu.runtime.dependencies import find
 from bongsu_auth.accounts.manager import UserManager
 from bongsu_auth.errors import AccountBlocked
-from bongsu_auth.sessions.strategy import SessionStrategy, session_strategy
+from bongsu_auth.sessions.strategy import Authentication, SessionStrategy, session_strategy
 from bongsu_auth.sessions.transport import BearerTransport, CookieTransport
 
 
@@ -23,18 +23,20 @@ class SessionBackend(AuthenticationBackend[User, UUID]):  # type: ignore[type-va
     transport: BearerTransport | CookieTransport
 
     async def login(  # type: ignore[override]  # the strategy is ours, made for one request
-        self, strategy: SessionStrategy, user: User
+        self, strategy: SessionStrategy, authentication: Authentication, location: str | None = None
     ) -> Response:
         """Open a session, in the unit of work that `SessionStrategy.write_token` asks for. Send the response after it.
 
         If the user has a second factor that was not checked yet, the response asks for it instead.
+
+        :param location: where the browser goes after the sign-in; None for a JSON response.
         """
-        if user.has_second_factor and strategy.factor is None:
-            token = await strategy.write_challenge(user)
-            return self.transport.get_challenge_response(token, strategy.cookies, strategy.location)
-        await strategy.write_token(user)
-        assert strategy.tokens is not None  # noqa: S101 - `write_token` sets them
-        response = await self.transport.get_login_response(strategy.tokens, strategy.cookies, strategy.location)
+        user = authentication.user
+        if user.has_second_factor and authentication.factor is None:
+            token = await strategy.write_challenge(authentication)
+            return self.transport.get_challenge_response(token, strategy.cookies, location)
+        tokens = await strategy.write_token(authentication)
+        response = await self.transport.get_login_response(tokens, strategy.cookies, location)
         strategy.remember_device(response, user)
         return response
 

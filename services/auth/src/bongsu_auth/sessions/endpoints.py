@@ -14,6 +14,7 @@ from bongsu.runtime.problems import problems
 from bongsu_auth.accounts.manager import UserManager
 from bongsu_auth.errors import RefreshRefused, invalid_field
 from bongsu_auth.mfa.schemas import MfaRequired
+from bongsu_auth.mfa.service import Factor
 from bongsu_auth.oauth import pages
 from bongsu_auth.sessions.backend import Account, CurrentUser, OptionalUser, Strategy, bearer_backend, cookie_backend
 from bongsu_auth.sessions.schemas import (
@@ -52,8 +53,8 @@ async def login(
     """
     if as_cookie:
         strategy.identity.require_same_origin(request)
-    async with strategy.authenticate(users, body.email, body.password.get_secret_value()) as user:
-        return await (cookie_backend if as_cookie else bearer_backend).login(strategy, user)
+    async with strategy.authenticate(users, body.email, body.password.get_secret_value()) as authentication:
+        return await (cookie_backend if as_cookie else bearer_backend).login(strategy, authentication)
 
 
 @router.post(
@@ -73,9 +74,10 @@ async def reauthenticate(
     if body.password is not None or not user.has_second_factor:
         given = body.password.get_secret_value() if body.password is not None else ""
         await strategy.reauthenticate(users, user, given)
+    factor: Factor | None = None
     if body.code is not None and user.has_second_factor:
-        await strategy.check_code(user, body.code)
-    tokens = await database.run(strategy.renew_token, user, password_checked=user.has_password)
+        factor = await strategy.check_code(user, body.code)
+    tokens = await database.run(strategy.renew_token, user, factor, password_checked=user.has_password)
     backend = bearer_backend if caller.method == "bearer" else cookie_backend
     return await backend.transport.get_login_response(tokens, strategy.cookies)
 

@@ -1,7 +1,8 @@
-"""Sessions as fastapi-users' strategy, made for one request: it holds what the sign-in needs."""
+"""Sessions as fastapi-users' strategy, made for one request."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from uuid import UUID
 
 from fastapi import Request, Response
@@ -31,22 +32,34 @@ from bongsu_auth.sessions.service import Sessions, Tokens, lock_active
 from bongsu_auth.sessions.sign_ins import PasswordSignIn, PasswordSignIns
 
 
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """A user who has just authenticated, and how.
+
+    :param provider: the provider whose account signs in; None for a password.
+    :param factor: the second factor whose code was right.
+    :param guess: of a password that was checked in this request.
+    """
+
+    user: User
+    provider: str | None = None
+    factor: Factor | None = None
+    guess: Reservation | None = None
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """For `amr` (RFC 8176)."""
+        return ("fed" if self.provider is not None else "pwd", *_methods_of(self.factor))
+
+
 class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in `accounts.users`
     """Reads, writes and destroys the tokens of sessions.
 
     Attributes:
         caller: the owner of the token that `read_token` accepted.
-        factor: the second factor whose code was right.
-        provider: the provider whose account signs in; None for a password.
-        location: where the browser goes after the sign-in; None for a JSON response.
-        tokens: what `write_token` issued.
     """
 
     caller: Caller | None = None
-    factor: Factor | None = None
-    provider: str | None = None
-    location: str | None = None
-    tokens: Tokens | None = None
 
     def __init__(  # noqa: PLR0913 - each is one collaborator
         self,
@@ -66,7 +79,6 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         self._devices = devices
         self._mfa = mfa
         self._database = database
-        self._reservation: Reservation | None = None
         self.identity = identity_of(request)
         self.cookies = self.identity.cookies
         self.address = self.identity.address(request)
@@ -119,7 +131,7 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         return await self._database.run(self._sessions.has_just_issued, claims)
 
     @asynccontextmanager
-    async def authenticate(self, manager: UserManager, email: str, password: str) -> AsyncIterator[User]:
+    async def authenticate(self, manager: UserManager, email: str, password: str) -> AsyncIterator[Authentication]:
         """Check a password within the limits, for the block to sign in with. Call it outside of a unit of work.
 
         The guess stays counted until `write_token` or `write_challenge`. The next sign-ins of the account wait for the
@@ -129,12 +141,12 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         :raises TooManyLogins: too many guesses; the password was not checked.
         """
         attempt = Attempt(email, self.address, await self._find_device(manager, email))
-        async with self._limits.reserve(attempt) as self._reservation:
+        async with self._limits.reserve(attempt) as guess:
             user = await manager.authenticate(OAuth2PasswordRequestForm(username=email, password=password))
             if user is not None:
-                yield user
+                yield Authentication(user, guess=guess)
             else:
-                await self._limits.confirm(self._reservation)
+                await self._limits.confirm(guess)
         if user is None:
             await manager.record_failure("session.sign_in_failed", email, Actor(address=self.address))
             raise LoginRefused
@@ -161,7 +173,7 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         user = await manager.user_db.get(self.device.user_id) if self.device is not None else None
         return self.device.id if self.device is not None and user is not None and user.email_norm == email else None
 
-    async def check_code(self, user: User, code: str) -> None:
+    async def check_code(self, user: User, code: str) -> Factor:
         """Check a code of a user who is signed in. Commits by itself: call it outside of a unit of work.
 
         :raises CodeRefused: it is wrong.
@@ -169,15 +181,16 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         """
         caller = self._require_caller()
         attempt = Attempt(str(user.id), self.address, caller.session_id, secret="code")  # noqa: S106 - a kind
-        self.factor = await self._limits.guard(
+        factor: Factor | None = await self._limits.guard(
             attempt, lambda: self._database.run(self._mfa.use_code, user, code, caller.actor)
         )
-        if self.factor is None:
+        if factor is None:
             await self._database.run(self._record_wrong_code, user.id)
             raise CodeRefused
+        return factor
 
-    async def verify_second_factor(self, token: str, code: str) -> User:
-        """Complete a sign-in that waits for the second factor; return its user, for `write_token`.
+    async def verify_second_factor(self, token: str, code: str) -> Authentication:
+        """Complete a sign-in that waits for the second factor; return it for `write_token`.
 
         Commits by itself: call it outside of a unit of work.
 
@@ -189,20 +202,19 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         known = self.device if self.device is not None and self.device.user_id == challenge.user_id else None
         device_id = known.id if known is not None else None
         attempt = Attempt(str(challenge.user_id), self.address, device_id, secret="code")  # noqa: S106 - a kind
-        user = await self._limits.guard(attempt, lambda: self._use_code_of(challenge, code))
-        if user is None:
+        authentication = await self._limits.guard(attempt, lambda: self._use_code_of(challenge, code))
+        if authentication is None:
             await self._database.run(self._record_wrong_code, challenge.user_id)
             raise CodeRefused
-        self.provider = challenge.provider
-        return user
+        return authentication
 
-    async def _use_code_of(self, challenge: MfaChallenge, code: str) -> User | None:
-        async def use() -> User:
+    async def _use_code_of(self, challenge: MfaChallenge, code: str) -> Authentication | None:
+        async def use() -> Authentication:
             user = await self._mfa.use_challenge(challenge)
-            self.factor = await self._mfa.use_code(user, code, Actor(user.id, address=self.address))
-            if self.factor is None:
+            factor = await self._mfa.use_code(user, code, Actor(user.id, address=self.address))
+            if factor is None:
                 raise CodeRefused  # so that the sign-in is not used up
-            return user
+            return Authentication(user, challenge.provider, factor)
 
         try:
             return await self._database.run(use)
@@ -212,15 +224,16 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
     async def _record_wrong_code(self, user_id: UUID) -> None:
         await audit.record("mfa.code_refused", Actor(address=self.address), subject_id=user_id)
 
-    async def write_challenge(self, user: User) -> str:
+    async def write_challenge(self, authentication: Authentication) -> str:
         """Store a sign-in that waits for the second factor. Returns its token. Units of work as in `write_token`.
 
         :raises LoginRefused, AccountBlocked: as `write_token`.
         """
-        if self._reservation is None:
-            return await self._mfa.challenge(await lock_active(user, password_checked=False), self.provider)
+        user, guess = authentication.user, authentication.guess
+        if guess is None:
+            return await self._mfa.challenge(await lock_active(user, password_checked=False), authentication.provider)
         try:
-            return await self._database.run(self._challenge_after_password, user, self._reservation)
+            return await self._database.run(self._challenge_after_password, user, guess)
         except AccountBlocked:
             raise LoginRefused from None
 
@@ -229,27 +242,26 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         await self._limits.release(guess)
         return token
 
-    async def renew_token(self, user: User, *, password_checked: bool) -> Tokens:
+    async def renew_token(self, user: User, factor: Factor | None, *, password_checked: bool) -> Tokens:
         """Record a reauthentication in the session, in the caller's unit of work. The refresh token stays.
 
+        :param factor: the second factor whose code was right.
         :raises SessionNotFound: the session has ended.
         :raises AccountBlocked: the user was blocked in the meantime.
         """
         caller = self._require_caller()
         assert caller.session_id is not None  # noqa: S101 - an account has a session
-        methods = (("pwd",) if password_checked else ()) + self._factor_methods()
+        methods = (("pwd",) if password_checked else ()) + _methods_of(factor)
         return await self._sessions.reauthenticate(caller.session_id, user, methods, caller.actor)
-
-    def _factor_methods(self) -> tuple[str, ...]:
-        """Return the second factor's part of `amr` (RFC 8176)."""
-        return () if self.factor is None else ("otp", "mfa") if self.factor == "otp" else ("mfa",)
 
     def _require_caller(self) -> Caller:
         assert self.caller is not None  # noqa: S101 - the endpoint requires an account
         return self.caller
 
-    async def write_token(self, user: User) -> str:
-        """Open a session. Returns its access token; `tokens` has both.
+    async def write_token(  # type: ignore[override]  # a session has two tokens, and depends on the way to sign in
+        self, authentication: Authentication
+    ) -> Tokens:
+        """Open a session.
 
         After a password (`authenticate`) it commits by itself: call it outside of a unit of work. After another way to
         sign in it writes in the caller's.
@@ -257,23 +269,22 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         :raises LoginRefused: after a password, the user was blocked in the meantime.
         :raises AccountBlocked: the same, after a sign-in at a provider.
         """
+        user, provider = authentication.user, authentication.provider
         sign_in = SignIn(
-            amr=(("fed",) if self.provider is not None else ("pwd",)) + self._factor_methods(),
+            amr=authentication.methods,
             address=self.address,
             user_agent=user_agent_of(self._request),
-            provider=self.provider,
+            provider=provider,
             known_device=self.device is not None and self.device.user_id == user.id,
         )
         try:
-            if self._reservation is None:
-                self.tokens = await self._sessions.open(user, sign_in)
-            else:
-                self.tokens = await self._sign_ins.open(PasswordSignIn(user, sign_in, self._reservation))
+            if authentication.guess is None:
+                return await self._sessions.open(user, sign_in)
+            return await self._sign_ins.open(PasswordSignIn(user, sign_in, authentication.guess))
         except AccountBlocked:
-            if self.provider is not None:
+            if provider is not None:
                 raise
             raise LoginRefused from None
-        return self.tokens.access_token
 
     async def destroy_token(self, token: str, user: User | None) -> None:
         """End the session of the access token that was read; of a refresh token if `user` is None.
@@ -304,6 +315,11 @@ async def session_strategy(request: Request) -> SessionStrategy:
         mfa=find(app, Mfa),
         database=find(app, Database),
     )
+
+
+def _methods_of(factor: Factor | None) -> tuple[str, ...]:
+    """Return the second factor's part of `amr`."""
+    return () if factor is None else ("otp", "mfa") if factor == "otp" else ("mfa",)
 
 
 def user_agent_of(request: Request) -> str | None:
