@@ -134,3 +134,67 @@ class TestOtherSites:
                 answer = await browser.request(method, target, params=query, json=body, headers=CROSS_SITE)
                 assert (answer.status_code, answer.json()["code"]) == (403, "cross_site"), (method, path)
             assert (await browser.get("/auth/me")).status_code == 200
+
+
+async def verify(client: httpx.AsyncClient, number: int) -> httpx.Response:
+    return await client.post("/auth/verify", json={"token": f"{number}" * 43, "password": "a long password"})
+
+
+async def sign_up(client: httpx.AsyncClient, number: int) -> httpx.Response:
+    body = {"email": f"a{number}@example.com", "password": "a long password"}
+    return await client.post("/auth/register", json=body)
+
+
+async def ask_again(client: httpx.AsyncClient, number: int) -> httpx.Response:
+    return await client.post("/auth/verify/resend", json={"email": f"a{number}@example.com"})
+
+
+async def start_at_a_provider(client: httpx.AsyncClient, _number: int) -> httpx.Response:
+    return await client.get("/auth/oauth/google/authorize")
+
+
+async def guess(client: httpx.AsyncClient, number: int) -> httpx.Response:
+    return await client.post("/auth/login", json={"email": f"a{number}@example.com", "password": "wrong password"})
+
+
+class TestVariants:
+    """A limit counts all spellings of an address as one."""
+
+    LIMIT = 3
+
+    @pytest.fixture
+    def settings(self) -> AuthSettings:
+        limits = ("sign_ups_per_hour", "authorizations_per_hour", "login_failures_account", "login_failures_address")
+        return AuthSettings.model_validate({**SETTINGS, **dict.fromkeys(limits, self.LIMIT)})
+
+    @pytest.mark.parametrize(
+        "addresses",
+        [
+            ("203.0.113.7", "::ffff:203.0.113.7", "::FFFF:CB00:7107", "0:0:0:0:0:ffff:203.0.113.7"),
+            ("2001:db8:1:2::1", "2001:DB8:1:2::1", "2001:db8:1:2:ffff::1", "2001:0db8:0001:0002::9%eth0"),
+        ],
+        ids=["IPv4", "IPv6"],
+    )
+    @pytest.mark.parametrize("attempt", [sign_up, ask_again, verify, start_at_a_provider, guess])
+    async def test_network_that_is_written_in_other_ways_reaches_its_limit(
+        self,
+        stage: Stage,
+        addresses: tuple[str, ...],
+        attempt: Callable[[httpx.AsyncClient, int], Awaitable[httpx.Response]],
+    ) -> None:
+        answers = []
+        for number, address in enumerate(addresses):
+            async with stage.browser(address=address) as browser:
+                answers.append(await attempt(browser, number))
+        assert [answer.status_code == 429 for answer in answers] == [False] * self.LIMIT + [True]
+        async with stage.browser(address="203.0.113.8") as browser:
+            assert (await attempt(browser, 9)).status_code != 429
+
+    async def test_account_that_is_written_in_other_ways_reaches_its_limit(self, stage: Stage) -> None:
+        await stage.user("owner@xn--bcher-kva.example")
+        spellings = ("owner@bücher.example", "OWNER@xn--bcher-kva.example", "Owner@BÜCHER.example")
+        answers = []
+        for number, email in enumerate((*spellings, "owner@bu\u0308cher\u3002example")):
+            async with stage.browser(address=f"203.0.113.{number}") as browser:
+                answers.append(await browser.post("/auth/login", json={"email": email, "password": "wrong password"}))
+        assert [answer.status_code for answer in answers] == [401] * self.LIMIT + [429]
