@@ -25,7 +25,7 @@ from bongsu_bot.details.handlers import DetailHandlers
 from bongsu_bot.guild_commands.handlers import CommandHandlers
 from bongsu_bot.guild_commands.switches import CommandSwitches
 from bongsu_bot.guilds import service as guilds
-from bongsu_bot.guilds.authority import Managers
+from bongsu_bot.guilds.authority import Authority
 from bongsu_bot.guilds.handlers import GuildHandlers
 from bongsu_bot.guilds.reconciler import GuildReconciler
 from bongsu_bot.guilds.recorder import GuildRecorder
@@ -93,23 +93,23 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
     registry = Registry()
     async with RestClient(settings, rate) as rest:
         directory = RestGuildDirectory(rest)
-        managers = Managers(database, directory)
+        authority = Authority(database, directory)
         reconciler = GuildReconciler(directory, recorder, shards, retry_max_s=settings.retry_max_s)
-        blocked = BlockedGuilds(database, directory, managers, recorder)
+        blocked = BlockedGuilds(database, directory, authority, recorder)
         BlockedGuildHandlers(blocked).register(registry)
         health = ShardHandlers(broker, shards, guilds.count)
         health.register(registry)
         GuildHandlers(shards, health).register(registry)
-        CommandHandlers(database, managers).register(registry)
+        CommandHandlers(database, authority).register(registry)
         DetailHandlers(shards, runner.find_guild).register(registry)
         HistoryHandlers().register(registry)
-        LeaveHandlers(LeaveRequests(database, directory, managers, recorder)).register(registry)
+        LeaveHandlers(LeaveRequests(database, directory, authority, recorder)).register(registry)
         discord_messages = RestMessages(rest)
         posts = ModulePosts(database, discord_messages, runner.find_guild)
-        messages = Messages(database, managers, discord_messages, partial(report_to_feed, posts))
-        MessageHandlers(managers, messages).register(registry)
-        ModuleHandlers(database, directory, managers, posts, runner.find_guild).register(registry)
-        DelegationHandlers(database, directory, managers, runner.find_guild).register(registry)
+        messages = Messages(database, authority, discord_messages, partial(report_to_feed, posts))
+        MessageHandlers(authority, messages).register(registry)
+        ModuleHandlers(database, directory, authority, posts, runner.find_guild).register(registry)
+        DelegationHandlers(database, directory, authority, runner.find_guild).register(registry)
         async with (
             leases.running(),
             recorder.running(),

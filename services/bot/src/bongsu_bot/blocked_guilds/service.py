@@ -17,7 +17,7 @@ from bongsu.runtime.errors import ServiceError
 from bongsu.runtime.logging import get_logger
 from bongsu_bot.blocked_guilds.models import BlockedGuild
 from bongsu_bot.errors import needs_database
-from bongsu_bot.guilds.authority import Managers
+from bongsu_bot.guilds.authority import Authority
 from bongsu_bot.guilds.models import Guild
 from bongsu_bot.guilds.port import GuildDirectory
 from bongsu_bot.guilds.recorder import GuildRecorder
@@ -38,14 +38,14 @@ class BlockedGuilds:
         self,
         database: Database,
         directory: GuildDirectory,
-        managers: Managers,
+        authority: Authority,
         recorder: GuildRecorder,
         *,
         retry_s: float = 1.0,
     ) -> None:
         self._database = database
         self._directory = directory
-        self._managers = managers
+        self._authority = authority
         self._recorder = recorder
         self._retry_s = retry_s
         self._unchecked: set[int] = set()
@@ -54,9 +54,9 @@ class BlockedGuilds:
     async def block(self, actor_id: UUID, guild_id: int, reason: str) -> BlockedGuild:
         """Block a guild, which the bot then leaves. One that is blocked stays as it is.
 
-        :raises NotAnAdministrator, BotNotReady: as `Managers.require_administrator`.
+        :raises NotAnAdministrator, BotNotReady: as `Authority.require_administrator`.
         """
-        await self._managers.require_administrator(actor_id)
+        await self._authority.require_administrator(actor_id)
         async with needs_database():
             blocked = await self._database.run(_block, actor_id, guild_id, reason)
         self.check(guild_id)
@@ -65,9 +65,9 @@ class BlockedGuilds:
     async def unblock(self, actor_id: UUID, guild_id: int) -> bool:
         """Take a guild off the list; return whether it was on it.
 
-        :raises NotAnAdministrator, BotNotReady: as `Managers.require_administrator`.
+        :raises NotAnAdministrator, BotNotReady: as `Authority.require_administrator`.
         """
-        await self._managers.require_administrator(actor_id)
+        await self._authority.require_administrator(actor_id)
         async with needs_database():
             return await self._database.run(_unblock, actor_id, guild_id)
 

@@ -18,7 +18,7 @@ from bongsu.mixins import Database
 from bongsu.runtime.errors import ServiceError
 from bongsu_bot.delegations import service
 from bongsu_bot.errors import NotLinked, RoleNotFound
-from bongsu_bot.guilds.authority import Managers
+from bongsu_bot.guilds.authority import Authority
 from bongsu_bot.guilds.port import GuildDirectory
 from bongsu_bot.rpc.registry import Call, Registry
 
@@ -36,11 +36,11 @@ class DelegationHandlers:
     """
 
     def __init__(
-        self, database: Database, directory: GuildDirectory, managers: Managers, find_guild: FindGuild
+        self, database: Database, directory: GuildDirectory, authority: Authority, find_guild: FindGuild
     ) -> None:
         self._database = database
         self._directory = directory
-        self._managers = managers
+        self._authority = authority
         self._find_guild = find_guild
 
     def register(self, registry: Registry) -> None:
@@ -58,11 +58,11 @@ class DelegationHandlers:
     async def put(self, request: DelegationPutRequest, call: Call) -> ModuleDelegation:
         """Set the role, after a check at Discord that the user manages the guild and that the guild has the role.
 
-        :raises NotLinked, NotAManager, GuildNotFound, Unavailable: as `Managers.require_for_guild`.
+        :raises NotLinked, NotAManager, GuildNotFound, Unavailable: as `Authority.require_for_guild`.
         :raises RoleNotFound: the guild has no such role, or none that a manager can give: everyone's, a bot's.
         :raises DelegationOutdated: another change came first.
         """
-        guild = await self._managers.require_for_guild(request.guild_id, call.actor_id)
+        guild = await self._authority.require_for_guild(request.guild_id, call.actor_id)
         if request.role_id is not None and request.role_id not in guild.assignable:
             raise RoleNotFound
         roles = self._list_roles(request.guild_id)
@@ -77,7 +77,7 @@ class DelegationHandlers:
         if not roles:
             return DelegatedGuilds()
         try:
-            discord_user = await self._managers.find_discord_user(request.user_id)
+            discord_user = await self._authority.find_discord_user(request.user_id)
         except NotLinked:
             return DelegatedGuilds()
         turns = asyncio.Semaphore(CONCURRENT_CHECKS)

@@ -9,8 +9,8 @@ from bongsu_bot.errors import ChannelNotFound, NotAManager, NotAnAdministrator, 
 from bongsu_bot.guilds.port import ADMINISTRATOR, MANAGE_GUILD, ChannelInfo, GuildDirectory, GuildPermissions
 
 
-class Managers:
-    """Finds out which guilds a user of Bongsu manages. Call it outside of units of work: it asks Discord."""
+class Authority:
+    """What a user of Bongsu may do, by what Discord says now. Call it outside of units of work: it asks Discord."""
 
     def __init__(self, database: Database, directory: GuildDirectory) -> None:
         self._database = database
@@ -62,7 +62,7 @@ class Managers:
 
 
 async def require_manager(
-    directory: GuildDirectory, guild_id: int, user_id: int, *, or_role: int | None = None
+    directory: GuildDirectory, guild_id: int, discord_user_id: int, *, or_role: int | None = None
 ) -> GuildPermissions:
     """Return a guild that a user owns, or in which the user has Administrator or Manage Server now.
 
@@ -72,9 +72,9 @@ async def require_manager(
     :raises Unavailable: Discord does not answer.
     """
     guild = await directory.get_permissions(guild_id)
-    if guild.owner_id == user_id:
+    if guild.owner_id == discord_user_id:
         return guild
-    roles = await directory.get_member_roles(guild_id, user_id)
+    roles = await directory.get_member_roles(guild_id, discord_user_id)
     permissions = 0
     if roles is not None:
         for role in {guild_id, *roles}:

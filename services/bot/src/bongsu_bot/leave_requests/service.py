@@ -14,7 +14,7 @@ from bongsu.mixins import Database, utc_now
 from bongsu.runtime.errors import ServiceError, Unavailable
 from bongsu.runtime.logging import get_logger
 from bongsu_bot.errors import GuildNotFound, IdempotencyKeyReused, RequestOutdated
-from bongsu_bot.guilds.authority import Managers
+from bongsu_bot.guilds.authority import Authority
 from bongsu_bot.guilds.port import GuildDirectory
 from bongsu_bot.guilds.recorder import GuildRecorder
 from bongsu_bot.guilds.service import mark_left
@@ -39,10 +39,10 @@ class LeaveRequests:
     """Leaves guilds. It opens its own units of work, because it calls Discord between them."""
 
     def __init__(
-        self, database: Database, directory: GuildDirectory, managers: Managers, recorder: GuildRecorder
+        self, database: Database, directory: GuildDirectory, authority: Authority, recorder: GuildRecorder
     ) -> None:
         self._database = database
-        self._managers = managers
+        self._authority = authority
         self._directory = directory
         self._recorder = recorder
         self._leaving: set[asyncio.Task[datetime]] = set()
@@ -97,12 +97,12 @@ class LeaveRequests:
         """Check the user's authority, and return whether the bot still is in the guild, as Discord says now."""
         guild_id, actor_id = claim.request.guild_id, claim.request.actor_id
         if as_administrator:
-            await self._managers.require_administrator(actor_id)
+            await self._authority.require_administrator(actor_id)
         try:
             if as_administrator:
                 await self._directory.get_permissions(guild_id)
             else:
-                await self._managers.require_for_guild(guild_id, actor_id)
+                await self._authority.require_for_guild(guild_id, actor_id)
         except GuildNotFound:
             if claim.is_retry:
                 return False  # the earlier attempt left the guild, and its answer was lost

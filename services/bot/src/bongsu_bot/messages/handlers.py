@@ -8,7 +8,7 @@ from bongsu.contracts.rpc import (
     MessageSent,
     SendMessageRequest,
 )
-from bongsu_bot.guilds.authority import Managers
+from bongsu_bot.guilds.authority import Authority
 from bongsu_bot.messages.service import Messages
 from bongsu_bot.rpc.registry import Call, Registry
 
@@ -16,8 +16,8 @@ from bongsu_bot.rpc.registry import Call, Registry
 class MessageHandlers:
     """The RPC edge of `Messages`, and of the check of authority before a notification is accepted."""
 
-    def __init__(self, managers: Managers, messages: Messages) -> None:
-        self._managers = managers
+    def __init__(self, authority: Authority, messages: Messages) -> None:
+        self._authority = authority
         self._messages = messages
 
     def register(self, registry: Registry) -> None:
@@ -26,13 +26,13 @@ class MessageHandlers:
         registry.add(SendMessageRequest, self.send)
 
     async def check_channel(self, request: ChannelAuthorityRequest, _call: Call) -> ChannelAuthority:
-        channel, guild = await self._managers.require_for_channel(request.channel_id, request.user_id)
+        channel, guild = await self._authority.require_for_channel(request.channel_id, request.user_id)
         return ChannelAuthority(
             channel_id=channel.id, channel_name=channel.name, guild_id=guild.id, guild_name=guild.name
         )
 
     async def check_guild(self, request: GuildAuthorityRequest, _call: Call) -> GuildAuthority:
-        guild = await self._managers.require_for_guild(request.guild_id, request.user_id)
+        guild = await self._authority.require_for_guild(request.guild_id, request.user_id)
         return GuildAuthority(guild_id=guild.id, guild_name=guild.name)
 
     async def send(self, request: SendMessageRequest, _call: Call) -> MessageSent:

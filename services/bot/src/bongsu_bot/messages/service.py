@@ -14,7 +14,7 @@ from bongsu.mixins import Database, MixinError, utc_now
 from bongsu.runtime.errors import ServiceError
 from bongsu.runtime.logging import get_logger
 from bongsu_bot.errors import ChannelBusy, OutcomeUnknown, needs_database
-from bongsu_bot.guilds.authority import Managers
+from bongsu_bot.guilds.authority import Authority
 from bongsu_bot.messages.models import SentMessage
 from bongsu_bot.messages.port import DiscordMessages
 
@@ -38,13 +38,13 @@ class Messages:
     def __init__(
         self,
         database: Database,
-        managers: Managers,
+        authority: Authority,
         discord: DiscordMessages,
         report: Callable[[SendMessageRequest, MessageSent | ServiceError], None] | None = None,
     ) -> None:
         self._report = report
         self._database = database
-        self._managers = managers
+        self._authority = authority
         self._discord = discord
         self._posting: dict[str, asyncio.Task[MessageSent]] = {}
         self._per_channel: Counter[int] = Counter()
@@ -145,10 +145,10 @@ class Messages:
 
     async def _resolve_channel(self, request: SendMessageRequest) -> int:
         if request.user_id is not None:
-            return await self._discord.open_direct(await self._managers.find_discord_user(request.user_id))
+            return await self._discord.open_direct(await self._authority.find_discord_user(request.user_id))
         assert request.channel_id is not None  # noqa: S101 - the request has one target
         if request.on_behalf_of is not None:
-            await self._managers.require_for_channel(request.channel_id, request.on_behalf_of)
+            await self._authority.require_for_channel(request.channel_id, request.on_behalf_of)
         return request.channel_id
 
 

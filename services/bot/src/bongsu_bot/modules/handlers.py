@@ -9,7 +9,7 @@ from bongsu.contracts.rpc import GuildModules, ModuleGetRequest, ModulePutReques
 from bongsu.mixins import Database
 from bongsu_bot.delegations.service import find_role
 from bongsu_bot.details.gateway import find_missing
-from bongsu_bot.guilds.authority import Managers
+from bongsu_bot.guilds.authority import Authority
 from bongsu_bot.guilds.port import GuildDirectory
 from bongsu_bot.modules import service
 from bongsu_bot.modules.posts import ModulePosts
@@ -28,13 +28,13 @@ class ModuleHandlers:
         self,
         database: Database,
         directory: GuildDirectory,
-        managers: Managers,
+        authority: Authority,
         posts: ModulePosts,
         find_guild: FindGuild,
     ) -> None:
         self._database = database
         self._directory = directory
-        self._managers = managers
+        self._authority = authority
         self._posts = posts
         self._find_guild = find_guild
 
@@ -50,12 +50,12 @@ class ModuleHandlers:
     async def put(self, request: ModulePutRequest, call: Call) -> ModuleState:
         """Set a module, after a check at Discord that the user manages the guild or has the role for its modules.
 
-        :raises NotLinked, NotAManager, GuildNotFound, Unavailable: as `Managers.require_for_guild`.
+        :raises NotLinked, NotAManager, GuildNotFound, Unavailable: as `Authority.require_for_guild`.
         :raises ChannelRequired, ChannelNotFound, ModuleOutdated: as `service` does.
         """
         actor_id: UUID = call.actor_id
         role = await self._database.run(find_role, request.guild_id)
-        await self._managers.require_for_guild(request.guild_id, actor_id, or_role=role)
+        await self._authority.require_for_guild(request.guild_id, actor_id, or_role=role)
         await service.require_channel(self._directory, request)
         change = await self._database.run(service.put, request, actor_id)
         if change.is_new:
