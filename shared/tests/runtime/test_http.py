@@ -133,6 +133,16 @@ class TestProblems:
         assert answer.json()["errors"] == [{"loc": ["body", "spice"], "msg": "Unknown field; remove it"}]
         assert "spice" in answer.json()["detail"]
 
+    async def test_problem_is_small_when_many_fields_are_unknown(self) -> None:
+        app = _api(max_body_bytes=100_000)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kitchen") as client:
+            many = await client.post("/orders", json={"dish": "a"} | {f"spice-{number}": 1 for number in range(2_000)})
+            long = await client.post("/orders", json={"dish": "a", "🌶" * 9_000: 1})
+        assert len(many.json()["errors"]) == 50
+        assert many.json()["detail"].endswith("spice-49 and 1,950 more")
+        assert long.json()["errors"][0]["loc"] == ["body", "🌶" * 100 + "…"]
+        assert max(len(answer.content) for answer in (many, long)) < 6_000
+
     @pytest.mark.parametrize(
         ("body", "name"),
         [

@@ -24,6 +24,9 @@ from bongsu.runtime.problems import problem_response
 from bongsu.runtime.routes import headers_of
 
 RETRY_AFTER_S: Final = 2.0
+MAX_FIELD_ERRORS: Final = 50
+MAX_NAME_CHARS: Final = 100
+"""An error names at most so many fields, each by the beginning of its name: a caller chooses both."""
 _ENUM_MEMBER: Final = re.compile(r"<\w+\.\w+: ('[^']*')>")
 """How pydantic shows a member of an enumeration."""
 
@@ -157,16 +160,22 @@ async def _database_error(request: Request, error: Exception) -> Response:
 
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
-    found = [errors.FieldError(loc=_loc(item), msg=_message(item)) for item in error.errors()]
+    items = error.errors()
+    found = [errors.FieldError(loc=_loc(item), msg=_message(item)) for item in items[:MAX_FIELD_ERRORS]]
     if found[0].loc == ("body",) and not has_json_type(request):
         found = [errors.FieldError(("body",), "Send JSON with the header `Content-Type: application/json`")]
     names = ", ".join(dict.fromkeys(".".join(str(part) for part in item.loc[1:]) or str(item.loc[0]) for item in found))
-    return _answer(request, errors.Invalid(f"Invalid input: {names}", errors=found))
+    more = f" and {len(items) - len(found):,} more" if len(items) > MAX_FIELD_ERRORS else ""
+    return _answer(request, errors.Invalid(f"Invalid input: {names}{more}", errors=found))
 
 
 def _loc(item: Mapping[str, Any]) -> tuple[str | int, ...]:
     # FastAPI appends the position at which malformed JSON ends, which is not a field's name.
-    return ("body",) if item["type"] == "json_invalid" else tuple(item["loc"])
+    return ("body",) if item["type"] == "json_invalid" else tuple(map(_shorten, item["loc"]))
+
+
+def _shorten(part: str | int) -> str | int:
+    return f"{part[:MAX_NAME_CHARS]}…" if isinstance(part, str) and len(part) > MAX_NAME_CHARS else part
 
 
 def _message(item: Mapping[str, Any]) -> str:
