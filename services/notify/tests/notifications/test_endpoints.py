@@ -12,7 +12,7 @@ from sqlalchemy import Connection, event
 
 from bongsu.contracts.queues import DELIVER
 from bongsu.identity.models import AuditEntry, User
-from bongsu.identity.scopes import Role
+from bongsu.identity.scopes import Role, Scope
 from bongsu.mixins import Database, utc_now
 from bongsu.outbox.models import OutboxMessage
 from bongsu.runtime.documentation import list_texts, read_texts
@@ -51,6 +51,9 @@ class TestSubmit:
             ({"content": {"subject": "a"}}, ["body", "content"]),
             ({"content": {"subject": "", "text": "x"}}, ["body", "content", "subject"]),
             ({"content": {"subject": " \u3000", "text": "x"}}, ["body", "content", "subject"]),
+            ({"content": {"subject": "\u200b\ufeff \u2060", "text": "x"}}, ["body", "content", "subject"]),
+            ({"content": {"subject": "a", "text": " \n\u200b"}}, ["body", "content", "text"]),
+            ({"content": {"subject": "a", "text": "x", "html": "\n"}}, ["body", "content", "html"]),
             ({"content": {"subject": "a", "text": "x" * 500_001}}, ["body", "content", "text"]),
             *(
                 ({"to": {"email": "a@example.com", "name": f"a{control}b"}}, ["body", "to", "name"])
@@ -354,6 +357,18 @@ class TestQuery:
         for refused, name in ((answer, "verbose"), (submitted, "dry_run")):
             assert (refused.status_code, refused.json()["errors"][0]["loc"]) == (422, ["query", name])
         assert await Notification.filter_by(status="accepted").count() == 1
+
+    async def test_unknown_parameter_is_named_by_every_route(self, api: Api) -> None:
+        scopes = " ".join(Scope)
+        user = await api.user("me@example.com")
+        async with api.client(await make_key(user, api.vault, scopes=scopes)) as client:
+            paths = (await client.get("/v1/openapi.json")).json()["paths"]
+            routes = [(method, path) for path, methods in paths.items() for method in methods]
+            for method, path in routes:
+                answer = await client.request(method, f"{re.sub('{.+?}', str(user.id), path)}?staus=failed", json={})
+                named = [error["loc"] for error in answer.json().get("errors", [])]
+                assert (answer.status_code, ["query", "staus"] in named) == (422, True), (method, path)
+        assert len(routes) > 10
 
     async def test_openapi_has_query_parameters_for_the_list_and_the_statistics_alone(self, api: Api) -> None:
         async with api.client() as client:

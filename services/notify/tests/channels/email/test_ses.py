@@ -1,5 +1,6 @@
 import asyncio
 import json
+import re
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -12,6 +13,8 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from botocore.session import Session
+from botocore.validate import ParamValidator
 from pydantic import SecretStr
 
 from bongsu.mixins import uuid7
@@ -262,6 +265,41 @@ def _alike(count: int, **values: object) -> list[EmailMessage]:
 async def _send_all(ses: _Ses, messages: Sequence[EmailMessage], **settings: Any) -> list[Outcome]:  # noqa: ANN401 - of settings
     async with _endpoint(ses) as url, _provider(url, **settings) as provider:
         return await asyncio.gather(*map(provider.send, messages))
+
+
+class TestLimits:
+    @pytest.mark.parametrize("count", [1, 2], ids=["alone", "together"])
+    @pytest.mark.parametrize("name", ["봉수 🔥" * 40, '"=?utf-8?q?=0A?=' * 13, "x" * 200])
+    async def test_request_keeps_the_limits_of_ses_whatever_the_message_says(self, name: str, count: int) -> None:
+        local = "a" * 64
+        ses = _Ses()
+        messages = _alike(
+            count,
+            subject="=?utf-8?q?=0A?= 🔥" * 60,
+            sender=str(Address(name, addr_spec=f"{local}@bongsu.test")),
+            reply_to=f"{local}@{'b' * 60}.{'c' * 60}.{'d' * 59}.test",
+            to_name=name,
+            html="<p>\u2028</p>",
+        )
+        await _send_all(ses, messages, ses_configuration_set="s" * 64)
+        (call,) = ses.calls
+        kind = "SendEmail" if count == 1 else "SendBulkEmail"
+        model = Session().get_service_model("sesv2").operation_model(kind)
+        report = ParamValidator().validate(call, model.input_shape)
+        assert not report.has_errors(), report.generate_report()
+        # SES limits headers to 15 with 870 characters of printable ASCII: a request names none.
+        assert "Headers" not in json.dumps(call)
+        entries = call.get("BulkEmailEntries", [call])
+        destinations = [entry["Destination"]["ToAddresses"] for entry in entries]
+        assert [len(to) for to in destinations] == [1] * count
+        for mailbox in (call["FromEmailAddress"], *call["ReplyToAddresses"], *(to[0] for to in destinations)):
+            assert len(mailbox) <= 320
+            assert mailbox.isascii()
+            assert mailbox.isprintable()
+        for entry in entries:
+            for tag in entry.get("ReplacementTags", entry.get("EmailTags")):
+                assert re.fullmatch("[A-Za-z0-9_-]{1,256}", tag["Name"])
+                assert re.fullmatch("[A-Za-z0-9_.@-]{1,256}", tag["Value"])
 
 
 class TestBulk:

@@ -25,8 +25,8 @@ class EmailContent(Body):
     """Subject and body: `text`, `html` or both."""
 
     subject: Annotated[str, Field(min_length=1, max_length=998), ONE_LINE, NOT_BLANK] = Field(examples=["안녕하세요"])
-    text: Annotated[str, Field(min_length=1, max_length=500_000)] | None = None
-    html: Annotated[str, Field(min_length=1, max_length=1_000_000)] | None = None
+    text: Annotated[str, Field(min_length=1, max_length=500_000), NOT_BLANK] | None = None
+    html: Annotated[str, Field(min_length=1, max_length=1_000_000), NOT_BLANK] | None = None
 
     @model_validator(mode="after")
     def _has_a_body(self) -> Self:
