@@ -59,7 +59,8 @@ class Collector:
     async def submit(self, message: EmailMessage) -> Outcome:
         """Send a message, together with those that are submitted before the event loop's next turn."""
         loop = asyncio.get_running_loop()
-        entry = Entry(message, None if message.is_alone else encode(message), loop.create_future())
+        data = None if message.is_alone or _is_large(message) else encode(message)
+        entry = Entry(message, data, loop.create_future())
         if not self._waiting:
             loop.call_soon(self._flush)
         self._waiting.append(entry)
@@ -121,6 +122,11 @@ def encode(message: EmailMessage) -> str:
 def template(message: EmailMessage) -> dict[str, Any]:
     """The template of every message that has these parts: their names alone."""
     return {"TemplateContent": {name.capitalize(): f"{{{{{name}}}}}" for name in _parts(message)}, "TemplateData": "{}"}
+
+
+def _is_large(message: EmailMessage) -> bool:
+    """Whether its parts alone exceed the limit: they are not copied."""
+    return len(message.text or "") + len(message.html or "") > MAX_DATA_BYTES
 
 
 def _parts(message: EmailMessage) -> dict[str, str]:
