@@ -31,8 +31,8 @@ async def sending(make_database: MakeDatabase) -> AsyncIterator[Pair]:
         vault, stop = Vault.parse(Vault.new_key()), StopSignal()
         async with (
             consume(database=database, broker=broker, vault=vault, settings=settings, stop=stop),
-            Relay(database, broker).run(),
             accept_on(database, settings, broker) as accepting,
+            Relay(database, broker).run(),
             bare_loop(broker, settings),
         ):
             sent = 0
