@@ -117,9 +117,10 @@ class TestDatabase:
             await caller
         await database.dispose()
 
+    @pytest.mark.parametrize("cancelled", range(4))
     @pytest.mark.parametrize("at_work", ["connecting", "in a statement"])
     def test_event_loop_closes_after_the_threads_of_sqlite_have_answered(
-        self, at_work: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, at_work: str, cancelled: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         connect: Callable[..., sqlite3.Connection] = sqlite3.connect
         threads: list[threading.Thread] = []
@@ -141,6 +142,9 @@ class TestDatabase:
             task = asyncio.create_task(work())
             await eventually(lambda: threads)
             await asyncio.sleep(0.1)
+            for _ in range(cancelled):
+                task.cancel()
+                await asyncio.sleep(0.02)
             return task
 
         failures: list[object] = []

@@ -19,6 +19,7 @@ or not, as SQLite's is.
 
 import asyncio
 import contextlib
+import itertools
 import sqlite3
 import threading
 import time
@@ -66,6 +67,7 @@ class _SqliteDriver(Protocol):
 
     def execute(self, sql: str) -> Awaitable[object]: ...
     def rollback(self) -> Awaitable[None]: ...
+    def stop(self) -> asyncio.Future[None] | None: ...
     def create_function(
         self, name: str, arguments: int, function: Callable[[object], object], deterministic: bool
     ) -> Awaitable[None]: ...
@@ -214,6 +216,7 @@ def _connect_sqlite(
     del entry
     driver: _SqliteDriver = dialect.loaded_dbapi.aiosqlite.connect(*args, **options)
     driver._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy does with a connection of its own making
+    driver.stop = _stop_once(driver)  # type: ignore[method-assign]  # there is no other place for it
     try:
         connection = dialect.connect(async_creator_fn=lambda: driver)
     except asyncio.CancelledError:
@@ -230,10 +233,30 @@ def _connect_sqlite(
     return connection
 
 
-def _ended(driver: _SqliteDriver) -> asyncio.Future[None]:
-    """Waits for the thread of a connection that was stopped, in the loop's executor.
+def _stop_once(driver: _SqliteDriver) -> Callable[[], asyncio.Future[None] | None]:
+    """A connection's `stop` that does nothing when called again, and lets the event loop wait for its thread.
 
-    The thread fails if the event loop closes before it has answered. The executor is shut down before, and waits.
+    It is called again where a caller and then the task that closes the caller's connection are cancelled. The thread,
+    which has ended, would not answer, and the loop would wait for ever for that task when it closes.
+    """
+    stop, calls = driver.stop, itertools.count()
+
+    def stop_once() -> asyncio.Future[None] | None:
+        if next(calls):
+            return None
+        with contextlib.suppress(RuntimeError):  # the garbage collector may be the caller, when no loop runs
+            # Later, because the executor may be the place where the garbage collector interrupts.
+            asyncio.get_running_loop().call_soon(_ended, driver)
+        return stop()
+
+    return stop_once
+
+
+def _ended(driver: _SqliteDriver) -> asyncio.Future[None]:
+    """Waits in the loop's executor for the thread of a connection that is being closed.
+
+    The thread answers what was cancelled as well, and fails if the event loop is closed by then, as when both are
+    cancelled by its end. The executor is shut down before, and waits.
     """
     thread = driver._thread  # noqa: SLF001 - the driver has no other way to wait for it
     return asyncio.get_running_loop().run_in_executor(None, thread.join)
