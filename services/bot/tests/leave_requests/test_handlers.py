@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from bongsu.broker import RpcError, RpcTimeout
 from bongsu.broker.memory import MemoryBroker
 from bongsu.broker.requests import ask
+from bongsu.contracts.guilds import GuildEvent
 from bongsu.contracts.rpc import GuildExpelRequest, GuildLeave, GuildLeaveRequest
 from bongsu.identity.models import AuditEntry, User
 from bongsu.identity.tokens import SigningKey
@@ -27,7 +28,6 @@ from services.bot.tests.discord import (
     SEOUL_DEVELOPERS,
     Discord,
 )
-from tests.eventually import eventually
 
 DEADLINE_S = 30.0
 
@@ -208,8 +208,18 @@ async def _is_stored_as_left(guild_id: int) -> bool:
 
 class TestWithoutTheGateway:
     async def test_leave_removes_the_bot_while_the_gateway_is_down(
-        self, discord: Discord, broker: MemoryBroker, vault: Vault, start_bot: StartBot
+        self,
+        discord: Discord,
+        broker: MemoryBroker,
+        vault: Vault,
+        start_bot: StartBot,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        async def mark_left_slowly(*guild_ids: int) -> list[GuildEvent]:
+            await asyncio.sleep(0.3)
+            return await service.mark_left(*guild_ids)
+
+        monkeypatch.setattr("bongsu_bot.leave_requests.service.mark_left", mark_left_slowly)
         await discord.fault("discord", "unavailable", detail={"route": "/gateway"})
         async with start_bot(until_ready=False) as runner:
             await becomes(runner, "waiting")
@@ -218,7 +228,7 @@ class TestWithoutTheGateway:
             await ask(broker, await actor.leave(SEOUL_DEVELOPERS), deadline_s=DEADLINE_S)
             assert not runner.ready
             assert not await is_in(discord, SEOUL_DEVELOPERS)
-            await eventually(lambda: _is_stored_as_left(SEOUL_DEVELOPERS))
+            assert await _is_stored_as_left(SEOUL_DEVELOPERS)  # by then: the caller's next page is the list
 
     async def test_leave_checks_the_authority_while_the_gateway_is_down(
         self, discord: Discord, broker: MemoryBroker, vault: Vault, start_bot: StartBot

@@ -20,6 +20,7 @@ from bongsu_bot.shards.leases import ShardLeases
 log = get_logger(__name__)
 P = ParamSpec("P")
 Change = Callable[[], Awaitable[Sequence[GuildEvent]]]
+Queued = tuple[Change, asyncio.Event]
 
 _RETRY_S: Final = 0.25
 _RETRY_MAX_S: Final = 15.0
@@ -38,7 +39,7 @@ class GuildRecorder:
         self._database = database
         self._broker = broker
         self._leases = leases
-        self._changes: asyncio.Queue[Change] = asyncio.Queue()
+        self._changes: asyncio.Queue[Queued] = asyncio.Queue()
 
     def record(
         self,
@@ -47,12 +48,14 @@ class GuildRecorder:
         /,
         *args: P.args,
         **kwargs: P.kwargs,
-    ) -> None:
-        """Queue a change of `guilds.service`, which may run more than once.
+    ) -> asyncio.Event:
+        """Queue a change of `guilds.service`, which may run more than once. The event is set when it is dealt with.
 
         :param shards: those of the guilds that it changes.
         """
-        self._changes.put_nowait(partial(self._fenced, tuple(shards), partial(change, *args, **kwargs)))
+        done = asyncio.Event()
+        self._changes.put_nowait((partial(self._fenced, tuple(shards), partial(change, *args, **kwargs)), done))
+        return done
 
     async def _fenced(self, shards: Collection[int], change: Change) -> Sequence[GuildEvent]:
         try:
@@ -70,13 +73,17 @@ class GuildRecorder:
 
     async def _run(self) -> None:
         while True:
-            change = await self._changes.get()
+            change, done = await self._changes.get()
             try:
-                for event in await self._make(change):
+                events = await self._make(change)
+                done.set()
+                for event in events:
                     await self._broadcast(event)
             except Exception as error:
                 # A defect in one change must not stop those after it.
                 log.exception("guild.not_recorded", error=type(error).__name__)
+            finally:
+                done.set()
 
     async def _make(self, change: Change) -> Sequence[GuildEvent]:
         pause_s = _RETRY_S

@@ -1,6 +1,7 @@
 """Leaving a guild on a user's behalf, once for each request."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -24,6 +25,7 @@ log = get_logger(__name__)
 CLAIM_S: Final = 20.0
 """Longer than a request may take: after it, the process that claimed the request is gone."""
 _POLL_S = 0.1
+RECORDED_WITHIN_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,11 @@ class LeaveRequests:
         log.info("guild.leave_done", guild_id=request.guild_id, actor_id=str(request.actor_id))
         await self._database.run(_complete, request, left_at, "guild.expelled" if as_administrator else "guild.left")
         # The gateway may be down, and then reports nothing.
-        self._recorder.record([], mark_left, request.guild_id)
+        recorded = self._recorder.record([], mark_left, request.guild_id)
+        # The caller's next look at the list finds the guild gone. If the database is away, it has to wait for that.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RECORDED_WITHIN_S):
+                await recorded.wait()
         return left_at
 
     def _finish(self, leaving: "asyncio.Task[datetime]") -> None:
