@@ -156,6 +156,26 @@ class TestDatabase:
         assert failures == []
 
     @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+    async def test_thread_of_sqlite_ends_in_silence_when_its_event_loop_is_closed(
+        self, db: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def is_closed(*_: object) -> None:
+            raise RuntimeError("Event loop is closed")
+
+        raw = await db.engine.raw_connection()
+        driver: Any = raw.driver_connection
+        failures: list[object] = []
+        with monkeypatch.context() as patch:
+            patch.setattr(threading, "excepthook", failures.append)
+            patch.setattr(asyncio.get_running_loop(), "call_soon_threadsafe", is_closed)
+            waiting = asyncio.ensure_future(driver.execute("SELECT 1"))
+            await eventually(lambda: not driver._thread.is_alive())
+        assert failures == []
+        waiting.cancel()
+        driver._connection = None
+        await greenlet_spawn(raw.detach)
+
+    @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
     async def test_sqlite_has_its_settings(self, db: Database) -> None:
         async with db.engine.connect() as connection:
             settings = {

@@ -215,7 +215,9 @@ def _connect_sqlite(
 ) -> DBAPIConnection:
     del entry
     driver: _SqliteDriver = dialect.loaded_dbapi.aiosqlite.connect(*args, **options)
-    driver._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy does with a connection of its own making
+    thread = driver._thread  # noqa: SLF001 - as SQLAlchemy does with a connection of its own making
+    thread.daemon = True
+    thread.run = _quiet(thread.run)  # type: ignore[method-assign]  # the thread is the driver's
     driver.stop = _stop_once(driver)  # type: ignore[method-assign]  # there is no other place for it
     try:
         connection = dialect.connect(async_creator_fn=lambda: driver)
@@ -231,6 +233,16 @@ def _connect_sqlite(
         connection.close()
         raise
     return connection
+
+
+def _quiet(run: Callable[[], None]) -> Callable[[], None]:
+    """Lets a connection's thread end in silence when the event loop is closed: nothing waits for its answers then."""
+
+    def run_quietly() -> None:
+        with contextlib.suppress(RuntimeError):  # the driver passes every other error to its caller
+            run()
+
+    return run_quietly
 
 
 def _stop_once(driver: _SqliteDriver) -> Callable[[], asyncio.Future[None] | None]:
