@@ -1,6 +1,6 @@
 import pytest
 
-from bongsu.contracts.text import require_single_line, shorten
+from bongsu.contracts.text import is_visible, require_single_line, shorten
 
 
 class TestRequireSingleLine:
@@ -17,6 +17,16 @@ class TestRequireSingleLine:
     def test_bidi_controls_are_refused(self, char: str) -> None:
         with pytest.raises(ValueError, match="one line"):
             require_single_line(f"a{char}b")
+
+
+class TestIsVisible:
+    @pytest.mark.parametrize("text", ["봉수", "🔥", "a\u200b", "مجتمع", "\U0001fae9", " \u3164b"])
+    def test_text_with_a_visible_character_is_visible(self, text: str) -> None:
+        assert is_visible(text)
+
+    @pytest.mark.parametrize("text", ["", " \t\n", "\u200b\u200b", "\u3164", "\u2800\u2800", "\u202e", "\u3000"])
+    def test_text_of_blanks_is_not(self, text: str) -> None:
+        assert not is_visible(text)
 
 
 class TestShorten:

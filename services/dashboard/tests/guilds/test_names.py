@@ -1,6 +1,7 @@
 import pytest
 
-from bongsu_dashboard.guilds.names import is_typed, is_visible
+from bongsu.contracts.text import is_visible
+from bongsu_dashboard.guilds.names import is_typed
 from services.dashboard.tests.fakes import a_guild
 
 

@@ -53,6 +53,7 @@ class TestSubmit:
             ({"content": {"subject": " \u3000", "text": "x"}}, ["body", "content", "subject"]),
             ({"content": {"subject": "\u200b\ufeff \u2060", "text": "x"}}, ["body", "content", "subject"]),
             ({"content": {"subject": "a", "text": " \n\u200b"}}, ["body", "content", "text"]),
+            ({"content": {"subject": "\u3164\u2800", "text": "x"}}, ["body", "content", "subject"]),
             ({"content": {"subject": "a", "text": "x", "html": "\n"}}, ["body", "content", "html"]),
             ({"content": {"subject": "a", "text": "x" * 500_001}}, ["body", "content", "text"]),
             *(

@@ -1,4 +1,4 @@
-"""The rule for text on one line: names, subjects, memos."""
+"""The rules for names, subjects, memos and other text."""
 
 import unicodedata
 from typing import Final
@@ -6,6 +6,10 @@ from typing import Final
 _FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 # Marks, embeddings, overrides and isolates: they reorder the text around a name.
 _BIDI_CONTROLS: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+_INVISIBLE_CATEGORIES: Final = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
+# The empty Braille pattern and the fillers of Hangul: symbols and letters that show nothing.
+_BLANKS: Final = frozenset("\u2800\u115f\u1160\u3164\uffa0")
 
 _ZWJ: Final = "\u200d"
 _SKIN_TONES: Final = "".join(map(chr, range(0x1F3FB, 0x1F400)))
@@ -18,6 +22,14 @@ def is_allowed(char: str) -> bool:
     Other format characters are allowed, because emoji are joined by them (ZWJ, variation selectors, tags).
     """
     return char not in _BIDI_CONTROLS and unicodedata.category(char) not in _FORBIDDEN_CATEGORIES
+
+
+def is_visible(text: str) -> bool:
+    """Whether a text shows anything: it is not of spaces, controls, format characters and fillers alone.
+
+    A character that this Python does not know is visible: it may be a newer emoji.
+    """
+    return any(char not in _BLANKS and unicodedata.category(char) not in _INVISIBLE_CATEGORIES for char in text)
 
 
 def shorten(value: str, max_chars: int) -> str:

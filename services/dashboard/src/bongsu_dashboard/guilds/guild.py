@@ -7,7 +7,7 @@ from typing import Final, Literal
 from pydantic import ValidationInfo, field_validator
 
 from bongsu.contracts.guilds import Snowflake
-from bongsu_dashboard.guilds.names import is_visible
+from bongsu.contracts.text import is_visible
 from bongsu_dashboard.upstream import Received
 
 State = Literal["active", "pending", "not_added", "outage", "unknown"]
@@ -29,6 +29,7 @@ class ManagedGuild(Received):
     @field_validator("name")
     @classmethod
     def _is_visible(cls, name: str, others: ValidationInfo) -> str:
+        # Discord allows names of blanks and fillers alone.
         return name if is_visible(name) else str(others.data.get("id", name))
 
     @property

@@ -1,10 +1,6 @@
 """Comparing a typed name with a guild's name. Templates isolate names with `<bdi>`."""
 
 import unicodedata
-from typing import Final
-
-BLANKS: Final = frozenset("\u2800\u115f\u1160\u3164\uffa0")
-"""The empty Braille pattern and the fillers of Hangul: symbols and letters that show nothing."""
 
 
 def normalise(name: str) -> str:
@@ -15,11 +11,6 @@ def normalise(name: str) -> str:
         if unicodedata.category(char) not in ("Cf", "Cc") or char.isspace()
     )
     return " ".join(visible.split()).casefold()
-
-
-def is_visible(name: str) -> bool:
-    """Whether a name shows anything: Discord allows names of blanks and fillers alone."""
-    return any(unicodedata.category(char)[0] not in "CMZ" and char not in BLANKS for char in name)
 
 
 def is_typed(typed: str, name: str, guild_id: int) -> bool:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -24,13 +23,11 @@ from pydantic import (
 
 from bongsu.contracts.notifications import Guarantee, Status
 from bongsu.contracts.queues import Priority
-from bongsu.contracts.text import require_single_line
+from bongsu.contracts.text import is_visible, require_single_line
 from bongsu.identity.emails import normalise_email
 
 MAX_METADATA_BYTES = 8_192
 MAX_METADATA_DEPTH = 16
-_INVISIBLE: Final = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
-"""Categories of characters that show nothing: separators, controls, and format characters such as U+200B."""
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)")
 
 
@@ -76,7 +73,7 @@ def _small_json(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 def _require_text(value: str) -> str:
-    if all(unicodedata.category(char) in _INVISIBLE for char in value):
+    if not is_visible(value):
         raise ValueError("must not be blank")
     return value
 
