@@ -1,6 +1,7 @@
 """`/notifications`: the list, one notification, and the form that sends a test."""
 
 import secrets
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import Conflict
+from bongsu_dashboard.browser import Browser
 from bongsu_dashboard.forms import Draft, Form, FormError, HxDraft, HxForm
 from bongsu_dashboard.notifications.export import write_csv
 from bongsu_dashboard.notifications.filters import CHANNELS, GROUPS, Filters
@@ -205,11 +207,7 @@ async def cancel(
     _form: HxForm[Form],
     notification_id: Id,
 ) -> Response:
-    try:
-        await notifications.notify.cancel(render.browser, notification_id)
-    except Conflict:
-        return render.redirect(f"/notifications/{notification_id}", flash="bad.not_cancellable")
-    return render.redirect(f"/notifications/{notification_id}", flash="ok.cancelled")
+    return await _change(render, notification_id, notifications.notify.cancel, "ok.cancelled", "bad.not_cancellable")
 
 
 @router.post("/{notification_id:uuid}/restore")
@@ -220,11 +218,7 @@ async def restore(
     _form: HxForm[Form],
     notification_id: Id,
 ) -> Response:
-    try:
-        await notifications.notify.restore(render.browser, notification_id)
-    except Conflict:
-        return render.redirect(f"/notifications/{notification_id}", flash="bad.not_restorable")
-    return render.redirect(f"/notifications/{notification_id}", flash="ok.restored")
+    return await _change(render, notification_id, notifications.notify.restore, "ok.restored", "bad.not_restorable")
 
 
 @router.post("/{notification_id:uuid}/retry")
@@ -235,8 +229,16 @@ async def retry(
     _form: HxForm[Form],
     notification_id: Id,
 ) -> Response:
+    return await _change(render, notification_id, notifications.notify.retry, "ok.retried", "bad.not_retryable")
+
+
+async def _change(
+    render: Render, notification_id: UUID, change: Callable[[Browser, UUID], Awaitable[object]], done: str, refused: str
+) -> Response:
+    """Change a notification, and lead to its page with what came of it."""
+    flash = done
     try:
-        await notifications.notify.retry(render.browser, notification_id)
+        await change(render.browser, notification_id)
     except Conflict:
-        return render.redirect(f"/notifications/{notification_id}", flash="bad.not_retryable")
-    return render.redirect(f"/notifications/{notification_id}", flash="ok.retried")
+        flash = refused
+    return render.redirect(f"/notifications/{notification_id}", flash=flash)
