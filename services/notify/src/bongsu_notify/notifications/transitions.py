@@ -28,18 +28,7 @@ async def retry(rows: Sequence[Notification], principal: Principal) -> Sequence[
     rows = await _lock(rows, Q(status__in=RETRYABLE) & MAY_BE_SENT)
     if not rows:
         return []
-    chosen = Notification.filter_by(id__in=[row.id for row in rows])
-    await chosen.update(
-        status="queued",
-        attempts_before=Notification.attempt,
-        expires_at=None,
-        error_code=None,
-        error_detail=None,
-        updated_at=utc_now(),
-    )
-    read = await chosen.aggregate(count=("count", "id"), now=utc_now())
-    now: datetime = read["now"]
-    await _note(rows, "queued", "retried by hand", now)
+    now = await _begin_again(rows, "queued", "retried by hand", expires_at=None)
     await outbox.append_many([wake_up(row.id, row.channel, row.priority) for row in rows], now=now)
     await audit.record_all(
         [
@@ -72,16 +61,7 @@ async def restore(rows: Sequence[Notification]) -> Sequence[Notification]:
     rows = await _lock(rows, Q(status__in=sources("accepted")) & MAY_BE_SENT)
     if not rows:
         return []
-    chosen = Notification.filter_by(id__in=[row.id for row in rows])
-    await chosen.update(
-        status="accepted",
-        attempts_before=Notification.attempt,
-        error_code=None,
-        error_detail=None,
-        updated_at=utc_now(),
-    )
-    now: datetime = (await chosen.aggregate(count=("count", "id"), now=utc_now()))["now"]
-    await _note(rows, "accepted", "cancellation undone", now)
+    now = await _begin_again(rows, "accepted", "cancellation undone")
     await outbox.append_many([wake_up(row.id, row.channel, row.priority, at=row.send_at) for row in rows], now=now)
     return rows
 
@@ -90,6 +70,22 @@ async def _lock(rows: Sequence[Notification], condition: Q) -> Sequence[Notifica
     still = Notification.filter_by(condition, id__in=sorted(row.id for row in rows))
     locked = {*await still.lock().pluck("id")}
     return [row for row in rows if row.id in locked]
+
+
+async def _begin_again(rows: Sequence[Notification], status: Status, detail: str, **changes: object) -> datetime:
+    """Give locked notifications as many attempts as new ones; return the database's time."""
+    chosen = Notification.filter_by(id__in=[row.id for row in rows])
+    await chosen.update(
+        status=status,
+        attempts_before=Notification.attempt,
+        error_code=None,
+        error_detail=None,
+        updated_at=utc_now(),
+        **changes,
+    )
+    now: datetime = (await chosen.aggregate(count=("count", "id"), now=utc_now()))["now"]
+    await _note(rows, status, detail, now)
+    return now
 
 
 async def _note(rows: Sequence[Notification], status: Status, detail: str | None, at: object) -> None:
