@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import contextvars
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
 
 import pytest
 from sqlalchemy import PoolProxiedConnection
@@ -138,6 +139,21 @@ class TestCancelledWork:
         assert (await Author.get(author.id)).name == "b"
 
 
+async def cancelled_after_more_and_more_turns(work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[int]:
+    """Cancel `work` after each number of the event loop's turns that is yielded, up to one in which it ends."""
+    turns, done = 0, False
+    while not done:
+        task = asyncio.create_task(work())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        done = task.done()
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        yield turns
+        turns += 1 + turns // 8  # a busy machine has more of them
+
+
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 class TestCancelledStatement:
     async def test_lock_of_sqlite_is_free_before_cursors_are_collected(self, db: Database, author: Author) -> None:
@@ -149,18 +165,9 @@ class TestCancelledStatement:
 
         gc.disable()  # a cursor in the traceback's cycle would end with it
         try:
-            turns, done = 0, False
-            while not done:
-                task = asyncio.create_task(work())
-                for _ in range(turns):
-                    await asyncio.sleep(0)
-                done = task.done()
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            async for turns in cancelled_after_more_and_more_turns(work):
                 async with asyncio.timeout(5):
                     await author.update(name=f"{turns}")
-                turns += 1 + turns // 8  # a busy machine has more of them
         finally:
             gc.enable()
         assert (await Author.get(author.id)).name == author.name
@@ -176,15 +183,6 @@ class TestCancelledBeginning:
             async with db.unit(short_lock_wait=True):  # a statement of its own comes before the first
                 await author.update(age=4)
 
-        turns, done = 0, False
-        while not done:
-            task = asyncio.create_task(work())
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            done = task.done()
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        async for turns in cancelled_after_more_and_more_turns(work):
             async with db.unit():
                 await author.update(name=f"{turns}")
-            turns += 1 + turns // 8

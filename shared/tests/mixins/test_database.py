@@ -151,8 +151,7 @@ class TestDatabase:
         monkeypatch.setattr(sqlite3, "connect", connect_slowly)
         monkeypatch.setattr(threading, "excepthook", failures.append)
         assert asyncio.run(leave_at_work()).cancelled()
-        for thread in threads:
-            thread.join()
+        assert not any(thread.is_alive() for thread in threads)
         assert failures == []
 
     @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
