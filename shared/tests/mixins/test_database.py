@@ -36,6 +36,16 @@ class InnerThing(InnerBase, BaseModel):
     label: Mapped[str]
 
 
+def leave_open(db: Database, *statements: str) -> None:
+    """Return a connection to the pool within a transaction."""
+    connection = db.engine.sync_engine.raw_connection()
+    cursor = connection.cursor()
+    for statement in statements:
+        cursor.execute(statement)
+    cursor.close()
+    connection.close()
+
+
 class TestDatabase:
     async def test_unit_of_a_parent_base_is_not_that_of_a_base_with_a_database_of_its_own(self, tmp_path: Path) -> None:
         outer = Database(f"sqlite+aiosqlite:///{tmp_path / 'outer.sqlite3'}", PrivateBase)
@@ -185,17 +195,36 @@ class TestDatabase:
 
     async def test_connection_returned_with_a_transaction_open_is_rolled_back(self, db: Database) -> None:
         await Tag.create(label="kept")
-
-        def leave_open() -> None:
-            connection = db.engine.sync_engine.raw_connection()
-            cursor = connection.cursor()
-            cursor.execute("BEGIN")
-            cursor.execute("DELETE FROM tags")
-            cursor.close()
-            connection.close()
-
-        await greenlet_spawn(leave_open)
+        await greenlet_spawn(leave_open, db, "BEGIN", "DELETE FROM tags")
         assert await Tag.order_by("label").pluck("label") == ["kept"]
+
+    @pytest.mark.mysql
+    @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
+    async def test_connection_returned_with_locked_rows_frees_them(self, db: Database) -> None:
+        await Tag.create(label="locked")
+        await greenlet_spawn(leave_open, db, "SELECT id FROM tags FOR UPDATE")
+        async with db.engine.connect(), db.unit(short_lock_wait=True):  # the first takes the one that was returned
+            await Tag.filter_by(label="locked").update(label="free")
+        assert await Tag.order_by("label").pluck("label") == ["free"]
+
+    @pytest.mark.mysql
+    @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
+    async def test_connection_whose_commit_failed_is_rolled_back(
+        self, db: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(connection: object) -> None:
+            del connection
+            raise db.engine.dialect.loaded_dbapi.InternalError(1180, "Got error during COMMIT")
+
+        await Tag.create(label="kept")
+        with monkeypatch.context() as patch:
+            patch.setattr(db.engine.dialect, "do_commit", refuse)
+            with pytest.raises(DBAPIError, match="1180"):
+                async with db.engine.begin() as connection:
+                    await connection.exec_driver_sql("DELETE FROM tags")
+        async with db.engine.connect(), db.unit(short_lock_wait=True):  # the first takes the one that was returned
+            await Tag.filter_by(label="kept").update(label="free")
+        assert await Tag.order_by("label").pluck("label") == ["free"]
 
     @pytest.mark.mysql
     @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)

@@ -41,6 +41,7 @@ READING = {"bongsu_reading": True}  # execution options of an engine that SQLite
 SHORT_LOCK_WAIT = {"bongsu_short_lock_wait": True}  # of an engine whose transactions wait 1 s for a lock of MySQL's
 _BEGIN = "BEGIN IMMEDIATE"
 _LOST = "bongsu_lost"  # in a connection's info: the error after which its transaction must not be committed
+_COMMITTED = "bongsu_committed"
 _HOLDS_LOCK = "bongsu_holds_write_lock"
 _WAITS_SHORT = "bongsu_waits_short"
 _RETURNED_AT = "bongsu_returned_at"
@@ -58,7 +59,7 @@ _MYSQL_OPTIONS: dict[str, object] = {
     "max_overflow": 10,
     "pool_timeout": 10,
     "isolation_level": "READ COMMITTED",
-    "pool_reset_on_return": None,  # in its place: _roll_back_open
+    "pool_reset_on_return": None,  # in its place: _spare_committed_connections
 }
 
 
@@ -81,16 +82,6 @@ class _Adapted(Protocol):
     driver_connection: _SqliteDriver
 
 
-class _MySQLDriver(Protocol):
-    """The method that is used here of the connections of aiomysql and asyncmy."""
-
-    def get_transaction_status(self) -> bool: ...
-
-
-class _AdaptedMySQL(Protocol):
-    driver_connection: _MySQLDriver
-
-
 def build_engine(
     url: URL, busy_timeout_s: float, ping_idle_s: float, options: dict[str, Any]
 ) -> AsyncEngine:  # options are SQLAlchemy's
@@ -103,7 +94,7 @@ def build_engine(
         if not options.get("pool_pre_ping"):
             _ping_idle_connections(engine, ping_idle_s)
         event.listen(engine.sync_engine, "begin", _set_lock_wait)
-        event.listen(engine.sync_engine, "reset", _roll_back_open)
+        _spare_committed_connections(engine)
     elif backend == "sqlite":
         connect_args = {"timeout": busy_timeout_s, "isolation_level": None} | connect_args
         if url.database in (None, "", ":memory:"):
@@ -147,14 +138,36 @@ def _ping_idle_connections(engine: AsyncEngine, idle_s: float) -> None:
     event.listen(engine.sync_engine, "checkin", note_returned)
 
 
-def _roll_back_open(adapted: DBAPIConnection, entry: ConnectionPoolEntry, state: PoolResetState) -> None:
-    """Ends what a returned connection has open. The pool's own ROLLBACK is a round trip after each commit.
+def _spare_committed_connections(engine: AsyncEngine) -> None:
+    """Rolls a returned connection back, unless a commit was the last that SQLAlchemy did on it.
 
-    The driver has the answer from the server: each of its replies says whether a transaction is open.
+    The pool's own ROLLBACK is one round trip more for each unit of work. The drivers cannot say whether a transaction
+    is open: aiomysql leaves the server's flag as it was after a SELECT.
     """
-    del entry
-    if state.asyncio_safe and cast("_AdaptedMySQL", adapted).driver_connection.get_transaction_status():
-        adapted.rollback()
+
+    def note_committed(connection: Connection) -> None:
+        connection.info[_COMMITTED] = True
+
+    def forget(connection: Connection) -> None:
+        connection.info.pop(_COMMITTED, None)
+
+    def forget_failed(context: ExceptionContext) -> None:  # it may be the COMMIT
+        if context.connection is not None:
+            forget(context.connection)
+
+    def forget_taken(adapted: object, entry: ConnectionPoolEntry, fairy: object) -> None:
+        del adapted, fairy
+        entry.info.pop(_COMMITTED, None)
+
+    def roll_back(adapted: DBAPIConnection, entry: ConnectionPoolEntry, state: PoolResetState) -> None:
+        if state.asyncio_safe and not state.transaction_was_reset and _COMMITTED not in entry.info:
+            adapted.rollback()
+
+    event.listen(engine.sync_engine, "commit", note_committed)
+    event.listen(engine.sync_engine, "begin", forget)
+    event.listen(engine.sync_engine, "handle_error", forget_failed)
+    event.listen(engine.sync_engine, "checkout", forget_taken)
+    event.listen(engine.sync_engine, "reset", roll_back)
 
 
 def lost_transaction(connection: Connection) -> BaseException | None:
