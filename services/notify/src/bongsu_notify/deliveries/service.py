@@ -127,11 +127,10 @@ class Deliveries:
                     settled.add(row.id)
             elif row.status in FINAL or row.status == "sent":
                 settled.add(row.id)
-            elif row.status == "sending":
-                # Another worker is sending it: look again when its lease has ended.
-                later[row.id] = self.lease_s
             else:
-                later[row.id] = max(1.0, (row.next_attempt_at - now).total_seconds()) if row.next_attempt_at else 1.0
+                # Another worker may be sending it: look again when its lease has ended.
+                until = row.lease_until if row.status == "sending" else row.next_attempt_at
+                later[row.id] = max(1.0, (until - now).total_seconds()) if until is not None else 1.0
         for (status, code), ending_rows in endings.items():
             await _end(ending_rows, status, code, now)
         return settled, later
