@@ -1,5 +1,6 @@
 """Refresh tokens as text."""
 
+import string
 import uuid
 
 from hypothesis import given
@@ -21,6 +22,12 @@ class TestParse:
     def test_any_text_is_parsed_or_refused(self, text: str) -> None:
         assert refresh_tokens.parse(text) is None
         assert refresh_tokens.parse(refresh_tokens.PREFIX + text) is None
+
+    def test_token_is_parsed_in_one_spelling_only(self) -> None:
+        token = refresh_tokens.make(refresh_tokens.new_key(), uuid.uuid4(), 1)
+        others = [token[:-1] + char for char in string.ascii_letters + string.digits + "-_=" if char != token[-1]]
+        for spelling in [f"{token}=", f"{token}==", f" {token}", f"{token}\n", *others]:
+            assert refresh_tokens.parse(spelling) != refresh_tokens.parse(token), spelling
 
     def test_token_of_another_generation_is_not_genuine(self) -> None:
         key, session_id = refresh_tokens.new_key(), uuid.uuid4()

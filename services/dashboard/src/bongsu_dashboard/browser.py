@@ -1,10 +1,10 @@
 """The browser for which the dashboard calls another service."""
 
-import base64
-import binascii
 import json
 from dataclasses import dataclass, field
 from typing import NewType
+
+from bongsu.identity import base64url
 
 SetCookie = NewType("SetCookie", str)
 """A `Set-Cookie` header's value."""
@@ -60,7 +60,7 @@ class Browser:
 def _claims(token: str) -> dict[str, object]:
     try:
         payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (IndexError, ValueError, binascii.Error, RecursionError):
+        claims = json.loads(base64url.decode(payload))
+    except (IndexError, ValueError, RecursionError):
         return {}
     return claims if isinstance(claims, dict) else {}

@@ -60,6 +60,11 @@ class TestFormToken:
     def test_token_is_refused_when_it_is_malformed(self, token: str) -> None:
         assert not guards.is_form_token(token, "secret", "session")
 
+    def test_form_token_is_accepted_in_one_spelling_only(self) -> None:
+        token = guards.form_token("secret", "session")
+        for spelling in (f"{token}=", f"{token}==", f" {token}", f"{token}\n", f"{token[:5]}!{token[5:]}"):
+            assert not guards.is_form_token(spelling, "secret", "session"), spelling
+
     def test_token_is_refused_when_the_secret_is_empty(self) -> None:
         assert not guards.is_form_token(guards.form_token("", "session"), "", "session")
 

@@ -5,7 +5,6 @@ nothing but the key, and a library that chooses by it is not needed.
 """
 
 import asyncio
-import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from bongsu.contracts.tokens import AccessClaims, AssertionClaims
+from bongsu.identity import base64url
 from bongsu.runtime.json_bodies import unique_names
 
 ALGORITHM = "EdDSA"
@@ -155,14 +155,14 @@ class JwsVerifier(Generic[C]):
 
 def sign(payload: bytes, key: Ed25519PrivateKey, *, token_type: str, kid: str) -> str:
     """Return the token of a payload."""
-    signed = f"{_header_segment(token_type, kid)}.{_encode(payload)}"
-    return f"{signed}.{_encode(key.sign(signed.encode()))}"
+    signed = f"{_header_segment(token_type, kid)}.{base64url.encode(payload)}"
+    return f"{signed}.{base64url.encode(key.sign(signed.encode()))}"
 
 
 @lru_cache(maxsize=256)
 def _header_segment(token_type: str, kid: str) -> str:
     header = {"alg": ALGORITHM, "kid": kid, "typ": token_type}
-    return _encode(json.dumps(header, separators=(",", ":")).encode())
+    return base64url.encode(json.dumps(header, separators=(",", ":")).encode())
 
 
 def _read_signed(token: str, key: Ed25519PublicKey) -> bytes:
@@ -172,23 +172,8 @@ def _read_signed(token: str, key: Ed25519PublicKey) -> bytes:
     :raises ValueError: the token is malformed.
     """
     signed, _, signature = token.rpartition(".")
-    key.verify(_decode(signature), signed.encode("ascii"))
-    return _decode(signed.partition(".")[2])
-
-
-def _encode(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).decode().rstrip("=")
-
-
-def _decode(segment: str) -> bytes:
-    """Decode base64url in its one spelling: without padding, and with zeros in the bits that encode nothing.
-
-    :raises ValueError: the text is something else.
-    """
-    value = base64.b64decode(segment + "=" * (-len(segment) % 4), altchars=b"-_", validate=True)
-    if _encode(value) != segment:
-        raise ValueError("not in its canonical spelling")
-    return value
+    key.verify(base64url.decode(signature), signed.encode("ascii"))
+    return base64url.decode(signed.partition(".")[2])
 
 
 def _is_past(value: object, latest: float) -> bool:
@@ -202,7 +187,7 @@ def _read_key_id(segment: str, kind: TokenKind[AccessClaims] | TokenKind[Asserti
     Cached, because all tokens of a key have the same header.
     """
     try:
-        header = _read_object(_decode(segment))
+        header = _read_object(base64url.decode(segment))
     except (ValueError, RecursionError):
         raise kind.refused("not a token") from None
     if set(header) != _HEADER_NAMES:

@@ -1,6 +1,5 @@
 """Nonces, each of which works once, at any replica."""
 
-import base64
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import select
 
+from bongsu.identity import base64url
 from bongsu.identity.models import RequestNonce
 from bongsu.identity.sweeps import sweep
 from bongsu.mixins import Database, GroupCommit, utc_now, uuid7
@@ -39,7 +39,7 @@ class Nonce:
     def of(cls, access_key: str, nonce: str) -> "Nonce":
         """The nonce of a key: another key's nonce may have the same text."""
         digest = hashlib.sha256(f"{access_key}\0{nonce}".encode()).digest()
-        return cls(base64.urlsafe_b64encode(digest).decode().rstrip("="))
+        return cls(base64url.encode(digest))
 
 
 class Nonces:

@@ -3,7 +3,6 @@
 docs/access-tokens.md shows how other programs verify them.
 """
 
-import base64
 import hashlib
 import time
 import uuid
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from bongsu.contracts.tokens import AUDIENCE, AccessClaims, AssertionClaims
+from bongsu.identity import base64url
 from bongsu.identity.jws import ALGORITHM, Denials, JwsVerifier, KeySource, TokenKind, sign
 from bongsu.identity.scopes import Role, Scope, format_scopes
 
@@ -148,5 +148,5 @@ class TokenVerifier:
 
 def public_jwk(kid: str, key: Ed25519PublicKey) -> dict[str, str]:
     """Return a public key as a JWK (RFC 8037)."""
-    x = base64.urlsafe_b64encode(key.public_bytes_raw()).decode().rstrip("=")
+    x = base64url.encode(key.public_bytes_raw())
     return {"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": ALGORITHM, "kid": kid, "x": x}

@@ -14,6 +14,8 @@ from typing import Self
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from bongsu.identity import base64url
+
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -79,7 +81,7 @@ class Vault:
         data = plain.encode() if isinstance(plain, str) else plain
         nonce = os.urandom(_NONCE_BYTES)
         sealed = self._ciphers[self._sealing].encrypt(nonce, data, _context(self._sealing, aad))
-        return f"{self._sealing}.{base64.urlsafe_b64encode(nonce + sealed).decode().rstrip('=')}"
+        return f"{self._sealing}.{base64url.encode(nonce + sealed)}"
 
     def open(self, sealed: str, *, aad: str) -> bytes:
         """Return the bytes that were sealed with the same context.
@@ -91,8 +93,8 @@ class Vault:
         if cipher is None:
             raise SealBroken("sealed under a key that is missing")
         try:
-            data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        except (binascii.Error, ValueError):
+            data = base64url.decode(text)
+        except ValueError:
             raise SealBroken("not a sealed text") from None
         if len(data) < _NONCE_BYTES + _TAG_BYTES:
             raise SealBroken("not a sealed text")

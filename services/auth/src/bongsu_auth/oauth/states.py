@@ -3,7 +3,6 @@
 Every function needs an open unit of work.
 """
 
-import base64
 import hashlib
 import hmac
 import re
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from bongsu.identity import base64url
 from bongsu.identity.sweeps import sweep
 from bongsu.identity.vault import SealBroken, Vault
 from bongsu.mixins import uuid7
@@ -165,7 +165,7 @@ def _client_of(state: OAuthState) -> ClientRequest | None:
 
 def challenge_of(verifier: str) -> str:
     """Return the S256 code challenge of a code verifier (RFC 7636)."""
-    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+    return base64url.encode(hashlib.sha256(verifier.encode()).digest())
 
 
 def _context(state_id: UUID) -> str:

@@ -3,12 +3,12 @@
 No token is stored: the newest can be derived again, so tabs that refresh at the same time get the same one.
 """
 
-import base64
-import binascii
 import hmac
 import secrets
 from dataclasses import dataclass
 from uuid import UUID
+
+from bongsu.identity import base64url
 
 PREFIX = "brt_"
 KEY_BYTES = 32
@@ -38,17 +38,17 @@ def new_key() -> bytes:
 def make(key: bytes, session_id: UUID, generation: int) -> str:
     """Return the refresh token of a generation."""
     data = _body(session_id, generation) + _mac(key, session_id, generation)
-    return PREFIX + base64.urlsafe_b64encode(data).decode().rstrip("=")
+    return PREFIX + base64url.encode(data)
 
 
 def parse(text: str) -> RefreshToken | None:
     """Parse a refresh token; None if it is malformed."""
     encoded = text.removeprefix(PREFIX)
-    if encoded == text or not encoded.isascii():
+    if encoded == text:
         return None
     try:
-        data = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+        data = base64url.decode(encoded)
+    except ValueError:
         return None
     if len(data) != _BODY_BYTES + _MAC_BYTES:
         return None

@@ -1,6 +1,5 @@
 """Protection against other sites: security headers and CSRF tokens."""
 
-import base64
 import hashlib
 import hmac
 import secrets
@@ -8,6 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bongsu.identity import base64url
 
 MAIL_HEADERS: Final = {
     "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
@@ -80,13 +81,13 @@ def new_secret() -> str:
 def form_token(secret: str, session_id: str) -> str:
     """Return a CSRF token for this browser and session. It differs each time, against compression attacks (BREACH)."""
     pad = secrets.token_bytes(_PAD_BYTES)
-    return base64.urlsafe_b64encode(pad + _mac(secret, session_id, pad)).decode().rstrip("=")
+    return base64url.encode(pad + _mac(secret, session_id, pad))
 
 
 def is_form_token(token: str, secret: str, session_id: str) -> bool:
     """Whether a CSRF token belongs to this browser and session."""
     try:
-        raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        raw = base64url.decode(token)
     except ValueError:
         return False
     pad, mac = raw[:_PAD_BYTES], raw[_PAD_BYTES:]

@@ -1,6 +1,5 @@
 """The provider of Discord messages: the bot, over the broker."""
 
-import base64
 from typing import Final
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from bongsu.broker import Broker, BrokerError, RpcError, Unroutable
 from bongsu.broker.requests import ask
 from bongsu.contracts.queues import BOT_MESSAGES
 from bongsu.contracts.rpc import SendMessageRequest
+from bongsu.identity import base64url
 from bongsu.mixins import MixinError
 from bongsu.runtime.logging import get_logger
 from bongsu_notify.channels.discord.message import DiscordMessage
@@ -122,7 +122,7 @@ def _build(message: DiscordMessage, guild_id: int | None) -> SendMessageRequest:
 
 def nonce_of(notification_id: UUID) -> str:
     """The nonce of a notification, in Discord's 25 characters: its ID in base64url."""
-    return base64.urlsafe_b64encode(notification_id.bytes).decode().rstrip("=")
+    return base64url.encode(notification_id.bytes)
 
 
 def _read(error: RpcError) -> Outcome:
