@@ -8,7 +8,7 @@ from pydantic import Field, TypeAdapter
 
 from bongsu.mixins import Database
 from bongsu_auth.guilds.port import Guild
-from bongsu_auth.oauth import profile_fields
+from bongsu_auth.oauth import profiles
 from bongsu_auth.oauth.backend import CustomBackend
 from bongsu_auth.oauth.clients import ProviderBody, SharedHttpClientMixin, get_json
 from bongsu_auth.oauth.identities import Identities
@@ -77,16 +77,16 @@ class DiscordBackend(CustomBackend):
             if "email" in (grant.scopes or ()) and "email" not in user.model_fields_set:
                 # Without the address, an existing account would not be found, and a second one created.
                 raise KeyError("email")
-        avatar = f"{CDN}/avatars/{user.id}/{user.avatar}.png" if profile_fields.is_image_hash(user.avatar) else None
+        avatar = f"{CDN}/avatars/{user.id}/{user.avatar}.png" if profiles.is_image_hash(user.avatar) else None
         return ProviderAccount(
             subject=user.id,
             email=user.email,
             email_verified=user.verified,
             profile=Profile(
-                name=profile_fields.text(user.global_name) or profile_fields.text(user.username),
-                nickname=profile_fields.text(user.username),
-                picture=profile_fields.picture(avatar),
-                locale=profile_fields.locale(user.locale),
+                name=profiles.text(user.global_name) or profiles.text(user.username),
+                nickname=profiles.text(user.username),
+                picture=profiles.picture(avatar),
+                locale=profiles.locale(user.locale),
             ),
         )
 
@@ -103,8 +103,8 @@ class DiscordBackend(CustomBackend):
         return tuple(
             Guild(
                 id=guild.id,
-                name=profile_fields.text(guild.name) or guild.id,
-                icon=guild.icon if profile_fields.is_image_hash(guild.icon) else None,
+                name=profiles.text(guild.name) or guild.id,
+                icon=guild.icon if profiles.is_image_hash(guild.icon) else None,
                 owner=guild.owner,
                 permissions=int(guild.permissions),
             )

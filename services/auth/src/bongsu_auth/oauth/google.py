@@ -4,7 +4,7 @@ import httpx
 from httpx_oauth.clients.google import GoogleOAuth2
 
 from bongsu.mixins import Database
-from bongsu_auth.oauth import profile_fields
+from bongsu_auth.oauth import profiles
 from bongsu_auth.oauth.backend import CustomBackend
 from bongsu_auth.oauth.clients import ProviderBody, SharedHttpClientMixin, get_json
 from bongsu_auth.oauth.discovery import Discovery, Endpoints
@@ -118,13 +118,13 @@ class GoogleBackend(CustomBackend):
                 if claims.sub != subject:
                     raise IdTokenRefused("userinfo is another user's")
             return ProviderAccount(
-                subject=profile_fields.subject(subject),
+                subject=profiles.subject(subject),
                 email=claims.email,
                 email_verified=claims.email_verified,
                 profile=Profile(
-                    name=profile_fields.text(claims.name),
-                    picture=profile_fields.picture(claims.picture),
-                    locale=profile_fields.locale(claims.locale),
+                    name=profiles.text(claims.name),
+                    picture=profiles.picture(claims.picture),
+                    locale=profiles.locale(claims.locale),
                 ),
             )
 
@@ -146,12 +146,12 @@ class GoogleBackend(CustomBackend):
         phone, born = _primary(person.phoneNumbers), _primary(person.birthdays)
         date = born.date or _Date()
         return Profile(
-            nickname=profile_fields.text(_primary(person.nicknames).value),
-            phone_number=profile_fields.phone_number(phone.canonicalForm or phone.value),
-            gender=profile_fields.gender(_primary(person.genders).value),
-            birth_year=profile_fields.birth_year(date.year),
-            birthday=profile_fields.birthday(date.month, date.day),
-            locale=profile_fields.locale(_primary(person.locales).value),
+            nickname=profiles.text(_primary(person.nicknames).value),
+            phone_number=profiles.phone_number(phone.canonicalForm or phone.value),
+            gender=profiles.gender(_primary(person.genders).value),
+            birth_year=profiles.birth_year(date.year),
+            birthday=profiles.birthday(date.month, date.day),
+            locale=profiles.locale(_primary(person.locales).value),
         )
 
 

@@ -9,7 +9,7 @@ from httpx_oauth.exceptions import GetProfileError
 from pydantic import Field
 
 from bongsu.mixins import Database
-from bongsu_auth.oauth import profile_fields
+from bongsu_auth.oauth import profiles
 from bongsu_auth.oauth.backend import CustomBackend
 from bongsu_auth.oauth.clients import ProviderBody, SharedHttpClientMixin
 from bongsu_auth.oauth.id_tokens import IdTokenVerifier
@@ -98,19 +98,19 @@ class KakaoBackend(CustomBackend):
         profile = account.profile or _Profile()
         month, day = (account.birthday or "")[:2], (account.birthday or "")[2:]
         return ProviderAccount(
-            subject=profile_fields.subject(str(user.id)),
+            subject=profiles.subject(str(user.id)),
             email=account.email,
             # Valid: no other Kakao account has taken over the address. Ownership takes both.
             email_verified=account.is_email_valid and account.is_email_verified,
             profile=Profile(
-                name=profile_fields.text(account.name),
-                nickname=profile_fields.text(profile.nickname),
-                picture=profile_fields.picture(profile.profile_image_url),
-                phone_number=profile_fields.phone_number(account.phone_number),
-                gender=profile_fields.gender(account.gender),
-                birth_year=profile_fields.birth_year(account.birthyear),
-                birthday=profile_fields.birthday(month, day) if account.birthday_type != "LUNAR" else None,
-                age_range=profile_fields.age_range(account.age_range),
+                name=profiles.text(account.name),
+                nickname=profiles.text(profile.nickname),
+                picture=profiles.picture(profile.profile_image_url),
+                phone_number=profiles.phone_number(account.phone_number),
+                gender=profiles.gender(account.gender),
+                birth_year=profiles.birth_year(account.birthyear),
+                birthday=profiles.birthday(month, day) if account.birthday_type != "LUNAR" else None,
+                age_range=profiles.age_range(account.age_range),
                 locale="ko",
             ),
         )

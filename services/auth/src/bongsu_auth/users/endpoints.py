@@ -1,5 +1,6 @@
 """`/auth/users`, for managers and administrators."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 from uuid import UUID
 
@@ -19,20 +20,17 @@ from bongsu_auth.users.schemas import UserOut, UserPage, UserPatch, UserQuery
 from bongsu_auth.users.service import UserAdministration
 
 
-async def _manager(caller: Account) -> Caller:
-    if not caller.may(Permission.USERS_READ):
-        raise PermissionMissing(Permission.USERS_READ)
-    return caller
+def _require(permission: Permission) -> Callable[[Account], Awaitable[Caller]]:
+    async def caller_with_permission(caller: Account) -> Caller:
+        if not caller.may(permission):
+            raise PermissionMissing(permission)
+        return caller
+
+    return caller_with_permission
 
 
-async def _key_manager(caller: Account) -> Caller:
-    if not caller.may(Permission.KEYS_REVOKE):
-        raise PermissionMissing(Permission.KEYS_REVOKE)
-    return caller
-
-
-Manager = Annotated[Caller, Depends(_manager)]
-KeyManager = Annotated[Caller, Depends(_key_manager)]
+Manager = Annotated[Caller, Depends(_require(Permission.USERS_READ))]
+KeyManager = Annotated[Caller, Depends(_require(Permission.KEYS_REVOKE))]
 Administration = Annotated[UserAdministration, Provided(UserAdministration)]
 UserId = Annotated[UUID, Path()]
 
