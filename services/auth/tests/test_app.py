@@ -9,10 +9,11 @@ import structlog
 
 from bongsu.identity.scopes import Role
 from bongsu.runtime.background import in_background
-from bongsu.runtime.documentation import list_texts, read_texts
+from bongsu.runtime.documentation import read_texts
 from bongsu_auth.app import sweep_regularly
 from bongsu_auth.settings import AuthSettings
 from services.auth.tests.stage import PASSWORD, Stage, bearer
+from tests.openapi_texts import list_texts
 
 
 class TestOpenapi:

@@ -14,13 +14,12 @@ from bongsu.identity.dependencies import (
     CurrentCaller,
     Identity,
     require_account,
-    require_permission,
     require_scope,
 )
 from bongsu.identity.key_source import current_signing_key, ensure_signing_key
 from bongsu.identity.models import AllowlistEntry, ApiKey, User
 from bongsu.identity.revocations import revoke_user
-from bongsu.identity.scopes import SESSION_SCOPES, Permission, Role, Scope
+from bongsu.identity.scopes import SESSION_SCOPES, Role, Scope
 from bongsu.identity.signatures import RequestSigner
 from bongsu.identity.tokens import TokenIssuer, TokenSubject
 from bongsu.identity.vault import Vault
@@ -63,10 +62,6 @@ def build(identity: Identity) -> FastAPI:
 
     @app.get("/inbox")
     async def inbox(caller: Annotated[Caller, Depends(require_scope(Scope.INBOX_READ))]) -> dict[str, Any]:
-        return shown(caller)
-
-    @app.get("/users")
-    async def users(caller: Annotated[Caller, Depends(require_permission(Permission.USERS_READ))]) -> dict[str, Any]:
         return shown(caller)
 
     return app
@@ -346,19 +341,3 @@ class TestRequire:
         answer = await client.get("/inbox", auth=signer())
         assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
         assert "inbox:read" in answer.json()["detail"]
-
-    @pytest.mark.parametrize(
-        ("role", "status"), [(Role.USER, 403), (Role.STAFF, 403), (Role.MANAGER, 200), (Role.ADMINISTRATOR, 200)]
-    )
-    async def test_permission_comes_with_the_role(
-        self, client: httpx.AsyncClient, seeds: Seeds, vault: Vault, role: Role, status: int
-    ) -> None:
-        token = await token_of(await seeds.user(role=role), vault)
-        answer = await client.get("/users", headers={"authorization": f"Bearer {token}"})
-        assert answer.status_code == status
-
-    async def test_key_of_a_manager_does_not_have_their_permissions(
-        self, client: httpx.AsyncClient, seeds: Seeds
-    ) -> None:
-        await seeds.key((await seeds.user(role=Role.MANAGER)).id)
-        assert (await client.get("/users", auth=signer())).status_code == 403

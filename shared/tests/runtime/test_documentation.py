@@ -10,9 +10,10 @@ import pytest
 from fastapi import FastAPI, Query
 from pydantic import BaseModel, Field
 
-from bongsu.runtime.documentation import Sample, document_samples, list_texts
+from bongsu.runtime.documentation import Sample, document_samples
 from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
+from tests.openapi_texts import list_texts
 
 
 @asynccontextmanager

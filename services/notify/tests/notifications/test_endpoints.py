@@ -15,12 +15,13 @@ from bongsu.identity.models import AuditEntry, User
 from bongsu.identity.scopes import Role, Scope
 from bongsu.mixins import Database, utc_now
 from bongsu.outbox.models import OutboxMessage
-from bongsu.runtime.documentation import list_texts, read_texts
+from bongsu.runtime.documentation import read_texts
 from bongsu_notify.channels.registry import CHANNELS
 from bongsu_notify.notifications.models import Notification, NotificationEvent, RetryKey
 from services.notify.tests.keys import make_key
 from services.notify.tests.notifications.api import BODY, Api
 from services.notify.tests.rows import email_row
+from tests.openapi_texts import list_texts
 
 
 class TestSubmit:

@@ -10,8 +10,8 @@ from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from bongsu.identity.callers import Caller, Identity
-from bongsu.identity.errors import PermissionMissing, ScopeMissing, SessionRequired
-from bongsu.identity.scopes import Permission, Scope
+from bongsu.identity.errors import ScopeMissing, SessionRequired
+from bongsu.identity.scopes import Scope
 from bongsu.identity.service_credentials import Service, ServiceCredentialRefused, ServiceCredentials
 from bongsu.mixins import is_unavailable
 from bongsu.runtime.dependencies import find
@@ -23,7 +23,6 @@ __all__ = [
     "current_caller",
     "identity_of",
     "require_account",
-    "require_permission",
     "require_scope",
     "require_scope_before_claim",
     "require_service",
@@ -109,20 +108,6 @@ def require_scope_before_claim(scope: Scope) -> CallerDependency:
         return caller
 
     return caller_with_scope
-
-
-def require_permission(permission: Permission, *, scope: Scope = Scope.ACCOUNT) -> CallerDependency:
-    """Return a dependency that requires a role with the permission, and raises `PermissionMissing`.
-
-    :param scope: required besides; `account` excludes API keys.
-    """
-
-    async def caller_with_permission(caller: Annotated[Caller, Depends(require_scope(scope))]) -> Caller:
-        if not caller.may(permission):
-            raise PermissionMissing(permission)
-        return caller
-
-    return caller_with_permission
 
 
 def require_service(caller: Service, audience: Service) -> Callable[..., Awaitable[None]]:

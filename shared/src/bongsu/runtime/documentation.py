@@ -81,18 +81,6 @@ def read_texts(package: str, name: str) -> dict[str, str]:
     return texts
 
 
-def list_texts(document: object) -> list[str]:
-    """List the translated texts of an OpenAPI document: titles, tags, and descriptions without samples."""
-    found: list[str] = []
-
-    def note(text: str) -> str:
-        found.append(text)
-        return text
-
-    _translate(document, note)
-    return found
-
-
 def _translate(document: object, translate: Callable[[str], str]) -> object:
     if isinstance(document, list):
         return [_translate(each, translate) for each in document]
