@@ -19,6 +19,7 @@ from bongsu_auth.oauth import profiles
 from bongsu_auth.oauth.clients import parse_grant, translate_provider_errors
 from bongsu_auth.oauth.identities import Identities, ProviderLogin, repeat_on_conflict
 from bongsu_auth.oauth.port import AuthorizationRequest, Connection, Grant, Profile, ProviderAccount, ProviderFailed
+from bongsu_auth.oauth.service import ending_flow
 from bongsu_auth.sessions.backend import CookieBackend
 from bongsu_auth.sessions.strategy import Authentication, SessionStrategy, session_strategy
 from bongsu_auth.sessions.transport import CookieTransport
@@ -100,8 +101,9 @@ class CustomBackend(CookieBackend, ABC):
             return await repeat_on_conflict(self._database, function, login, *args, **kwargs)
 
     async def fetch_login(self, grant: Grant, *, nonce: str) -> ProviderLogin:
-        """Fetch the account, and the extra profile as far as the provider answers."""
-        account = await self.fetch_account(grant, nonce=nonce)
+        """Fetch the account, and the extra profile as far as the provider answers; errors as `ending_flow`."""
+        with ending_flow(self):
+            account = await self.fetch_account(grant, nonce=nonce)
         extra: Profile | None
         try:
             extra = await self.fetch_extra_profile(grant.access_token, grant.scopes or ())

@@ -15,7 +15,6 @@ from bongsu.identity.redirects import safe_or_home
 from bongsu.identity.tokens import TokenRefused
 from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import ServiceError
-from bongsu.runtime.logging import get_logger
 from bongsu.runtime.problems import problems
 from bongsu_auth.client_sign_in.service import ClientSignIns
 from bongsu_auth.errors import (
@@ -31,7 +30,6 @@ from bongsu_auth.oauth import pages
 from bongsu_auth.oauth.backend import Backends, CustomBackend
 from bongsu_auth.oauth.identities import Identities
 from bongsu_auth.oauth.limits import AuthorizationLimit
-from bongsu_auth.oauth.port import IdTokenRefused, ProviderFailed, ProviderUnavailable
 from bongsu_auth.oauth.schemas import (
     AuthorizationUrl,
     IdentityOut,
@@ -46,8 +44,6 @@ from bongsu_auth.oauth.states import LIFETIME, CallbackBrowser, ClientRequest, C
 from bongsu_auth.sessions.backend import Account, Strategy
 from bongsu_auth.sessions.service import Sessions
 from bongsu_auth.sessions.strategy import SessionStrategy
-
-log = get_logger(__name__)
 
 FORGERIES = (StateRefused, StateExpired, IdTokenForged)
 SEE_OTHER: dict[int | str, dict[str, Any]] = {303: {"description": "Redirect of the browser"}}
@@ -161,18 +157,10 @@ async def _complete(
             await backend.link(login, context.user_id, context.session_id, actor)
             added = {"linked": backend.name}
         return _see(pages.with_query(next_path, **added))
-    except IdTokenRefused as refused:
-        log.warning("oauth.id_token_refused", provider=backend.name, reason=str(refused))
-        return _refuse(request, IdTokenForged(), _error_page(context, next_path, IdTokenForged.code))
-    except ProviderFailed as failure:
-        log.warning("oauth.provider_failed", provider=backend.name, reason=str(failure))
-        is_down = isinstance(failure, ProviderUnavailable)
-        return _see(_error_page(context, next_path, "provider_unavailable" if is_down else "provider_error"))
     except ServiceError as refused:
         page = _error_page(context, next_path, refused.code)
-        if context.flow == "login" or isinstance(refused, FlowFailed):
-            return _see(page)
-        return _refuse(request, refused, page)
+        is_expected = context.flow == "login" or isinstance(refused, FlowFailed)
+        return _see(page) if is_expected and not isinstance(refused, FORGERIES) else _refuse(request, refused, page)
 
 
 async def _complete_client(
@@ -190,14 +178,6 @@ async def _complete_client(
         login = await backend.fetch_login(grant, nonce=consumed.nonce)
         user = await backend.find_user(login, strategy.address)
         return _see(await sign_ins.complete(client, user.id, backend.name))
-    except ProviderFailed as failure:
-        log.warning("oauth.provider_failed", provider=backend.name, reason=str(failure))
-        is_down = isinstance(failure, ProviderUnavailable)
-        return _see(
-            sign_ins.fail(
-                client, "provider_unavailable" if is_down else "provider_error", f"{backend.label} did not sign you in"
-            )
-        )
     except ServiceError as refused:
         return _see(sign_ins.fail(client, refused.code, refused.detail))
 

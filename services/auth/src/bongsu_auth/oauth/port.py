@@ -130,6 +130,10 @@ class Provider(Protocol):
     def name(self) -> str:
         """In URLs and tables: `discord`."""
 
+    @property
+    def label(self) -> str:
+        """In texts: `Discord`."""
+
     async def prepare(self) -> None:
         """Load what requests to the provider need, such as its endpoints."""
 

@@ -1,6 +1,7 @@
 """Flows: a browser goes to a provider and comes back. No transaction is open during a request to a provider."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -15,12 +16,20 @@ from bongsu.identity.models import LinkedAccount, User
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu.runtime.logging import get_logger
-from bongsu_auth.errors import FlowFailed, ProviderDown, ProviderNotFound
+from bongsu_auth.errors import FlowFailed, IdTokenForged, ProviderDown, ProviderNotFound
 from bongsu_auth.guilds.service import UserGuilds
 from bongsu_auth.oauth import states
 from bongsu_auth.oauth.grants import GrantLost, Grants
 from bongsu_auth.oauth.identities import PROFILE_RETRY_AFTER, Identities
-from bongsu_auth.oauth.port import AuthorizationRequest, Grant, Profile, Provider, ProviderFailed
+from bongsu_auth.oauth.port import (
+    AuthorizationRequest,
+    Grant,
+    IdTokenRefused,
+    Profile,
+    Provider,
+    ProviderFailed,
+    ProviderUnavailable,
+)
 from bongsu_auth.oauth.profiles import fill_empty_fields
 from bongsu_auth.oauth.states import CallbackBrowser, ConsumedState, FlowContext
 from bongsu_auth.sessions.recent import require_recent
@@ -51,6 +60,26 @@ class ProviderAnswer:
     code: str | None = None
     error: str | None = None
     issuer: str | None = None
+
+
+@contextmanager
+def ending_flow(provider: Provider) -> Iterator[None]:
+    """Raise a provider's failure as what ends the flow.
+
+    :raises FlowFailed: the provider refuses, or does not answer.
+    :raises IdTokenForged: its ID token is not valid for this sign-in.
+    """
+    try:
+        yield
+    except IdTokenRefused as refused:
+        log.warning("oauth.id_token_refused", provider=provider.name, reason=str(refused))
+        raise IdTokenForged from refused
+    except ProviderFailed as failure:
+        log.warning("oauth.provider_failed", provider=provider.name, reason=str(failure))
+        is_down = isinstance(failure, ProviderUnavailable)
+        raise FlowFailed(
+            f"{provider.label} did not sign you in", code="provider_unavailable" if is_down else "provider_error"
+        ) from failure
 
 
 class Flows:
@@ -154,18 +183,18 @@ class Flows:
     async def exchange(self, provider: Provider, consumed: ConsumedState, answer: ProviderAnswer) -> Grant:
         """Exchange the code that the browser brought.
 
-        :raises FlowFailed: it brought none, or another issuer's.
-        :raises ProviderFailed: the provider refuses it, or does not answer.
+        :raises FlowFailed: it brought none, or another issuer's; or the provider refuses it, or does not answer.
         """
-        if answer.issuer is not None and not await provider.is_issuer(answer.issuer):
-            # The code may be another provider's: this one must not learn it.
-            log.warning("oauth.issuer_refused", provider=provider.name)
-            raise FlowFailed
-        if answer.error is not None or not answer.code:
-            raise FlowFailed(code="denied" if answer.error == "access_denied" else "provider_error")
-        return await provider.exchange(
-            answer.code, redirect_uri=self._callback_url(provider.name), verifier=consumed.verifier
-        )
+        with ending_flow(provider):
+            if answer.issuer is not None and not await provider.is_issuer(answer.issuer):
+                # The code may be another provider's: this one must not learn it.
+                log.warning("oauth.issuer_refused", provider=provider.name)
+                raise FlowFailed
+            if answer.error is not None or not answer.code:
+                raise FlowFailed(code="denied" if answer.error == "access_denied" else "provider_error")
+            return await provider.exchange(
+                answer.code, redirect_uri=self._callback_url(provider.name), verifier=consumed.verifier
+            )
 
     async def record_install(self, grant: Grant, actor: Actor) -> str:
         """Record to which guild the bot was added, report it to the bot, and return it.

@@ -70,7 +70,7 @@ async def change(
     if user.hashed_password:
         if body.current is None:
             raise invalid_field("current", "Enter your current password")
-        await strategy.reauthenticate(users, user, body.current.get_secret_value())
+        await strategy.check_password(users, user, body.current.get_secret_value())
     try:
         await users.change_password(user, caller.session_id, body.new.get_secret_value(), caller.actor)
     except InvalidPasswordException as error:

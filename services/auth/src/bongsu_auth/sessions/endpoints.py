@@ -12,9 +12,8 @@ from bongsu.runtime.dependencies import Provided
 from bongsu.runtime.errors import Unavailable
 from bongsu.runtime.problems import problems
 from bongsu_auth.accounts.manager import UserManager
-from bongsu_auth.errors import RefreshRefused, invalid_field
+from bongsu_auth.errors import RefreshRefused
 from bongsu_auth.mfa.schemas import MfaRequired
-from bongsu_auth.mfa.service import Factor
 from bongsu_auth.oauth import pages
 from bongsu_auth.sessions.backend import Account, CurrentUser, OptionalUser, Strategy, bearer_backend, cookie_backend
 from bongsu_auth.sessions.schemas import (
@@ -61,23 +60,14 @@ async def login(
     "/reauthenticate", response_model=Reauthenticated, responses=problems(400, 401, 403, 409, 413, 422, 429, 503)
 )
 async def reauthenticate(
-    body: ReauthenticateIn, caller: Account, user: CurrentUser, users: Users, strategy: Strategy, database: Db
+    body: ReauthenticateIn, caller: Account, user: CurrentUser, users: Users, strategy: Strategy
 ) -> Response:
     """Enter your password again, and a code if the account has a second factor. Each that it has is required.
 
     For ten minutes you can then change how you sign in. An account with neither signs in again with a linked account.
     """
-    if body.password is None and user.has_password:
-        raise invalid_field("password", "Enter your password")
-    if body.code is None and user.has_second_factor:
-        raise invalid_field("code", "Enter a code of your authenticator app, or a recovery code")
-    if body.password is not None or not user.has_second_factor:
-        given = body.password.get_secret_value() if body.password is not None else ""
-        await strategy.reauthenticate(users, user, given)
-    factor: Factor | None = None
-    if body.code is not None and user.has_second_factor:
-        factor = await strategy.check_code(user, body.code)
-    tokens = await database.run(strategy.renew_token, user, factor, password_checked=user.has_password)
+    password = body.password.get_secret_value() if body.password is not None else None
+    tokens = await strategy.reauthenticate(users, user, password, body.code)
     backend = bearer_backend if caller.method == "bearer" else cookie_backend
     return await backend.transport.get_login_response(tokens, strategy.cookies)
 

@@ -22,7 +22,14 @@ from bongsu.mixins import Database
 from bongsu.runtime.dependencies import find
 from bongsu.runtime.errors import Unauthorised
 from bongsu_auth.accounts.manager import UserManager
-from bongsu_auth.errors import AccountBlocked, CodeRefused, LoginRefused, PasswordMissing, PasswordRefused
+from bongsu_auth.errors import (
+    AccountBlocked,
+    CodeRefused,
+    LoginRefused,
+    PasswordMissing,
+    PasswordRefused,
+    invalid_field,
+)
 from bongsu_auth.mfa.models import MfaChallenge
 from bongsu_auth.mfa.service import Factor, Mfa
 from bongsu_auth.sessions.account import SignIn
@@ -151,7 +158,30 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
             await manager.record_failure("session.sign_in_failed", email, Actor(address=self.address))
             raise LoginRefused
 
-    async def reauthenticate(self, manager: UserManager, user: User, password: str) -> None:
+    async def reauthenticate(self, manager: UserManager, user: User, password: str | None, code: str | None) -> Tokens:
+        """Check what a user who is signed in enters again, and record it in the session. The refresh token stays.
+
+        Each that the account has is required: the password, and a code of the second factor. Commits by itself: call
+        it outside of a unit of work.
+
+        :raises Invalid: one of them is missing.
+        :raises ServiceError: as `check_password`, and CodeRefused for a wrong code.
+        :raises SessionNotFound: the session has ended.
+        :raises AccountBlocked: the user was blocked in the meantime.
+        """
+        if password is None and user.has_password:
+            raise invalid_field("password", "Enter your password")
+        if code is None and user.has_second_factor:
+            raise invalid_field("code", "Enter a code of your authenticator app, or a recovery code")
+        if password is not None or not user.has_second_factor:
+            await self.check_password(manager, user, password or "")
+        factor = await self._check_code(user, code) if code is not None and user.has_second_factor else None
+        caller = self._require_caller()
+        assert caller.session_id is not None  # noqa: S101 - an account has a session
+        methods = (("pwd",) if user.has_password else ()) + _methods_of(factor)
+        return await self._database.run(self._sessions.reauthenticate, caller.session_id, user, methods, caller.actor)
+
+    async def check_password(self, manager: UserManager, user: User, password: str) -> None:
         """Check the password of a user who is signed in. Commits by itself: call it outside of a unit of work.
 
         :raises PasswordMissing: the account has none.
@@ -173,12 +203,7 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         user = await manager.user_db.get(self.device.user_id) if self.device is not None else None
         return self.device.id if self.device is not None and user is not None and user.email_norm == email else None
 
-    async def check_code(self, user: User, code: str) -> Factor:
-        """Check a code of a user who is signed in. Commits by itself: call it outside of a unit of work.
-
-        :raises CodeRefused: it is wrong.
-        :raises TooManyLogins: too many guesses; the code was not checked.
-        """
+    async def _check_code(self, user: User, code: str) -> Factor:
         caller = self._require_caller()
         attempt = Attempt(str(user.id), self.address, caller.session_id, secret="code")  # noqa: S106 - a kind
         factor: Factor | None = await self._limits.guard(
@@ -241,18 +266,6 @@ class SessionStrategy(Strategy[User, UUID]):  # type: ignore[type-var]  # as in 
         token = await self._mfa.challenge(await lock_active(user, password_checked=True), None)
         await self._limits.release(guess)
         return token
-
-    async def renew_token(self, user: User, factor: Factor | None, *, password_checked: bool) -> Tokens:
-        """Record a reauthentication in the session, in the caller's unit of work. The refresh token stays.
-
-        :param factor: the second factor whose code was right.
-        :raises SessionNotFound: the session has ended.
-        :raises AccountBlocked: the user was blocked in the meantime.
-        """
-        caller = self._require_caller()
-        assert caller.session_id is not None  # noqa: S101 - an account has a session
-        methods = (("pwd",) if password_checked else ()) + _methods_of(factor)
-        return await self._sessions.reauthenticate(caller.session_id, user, methods, caller.actor)
 
     def _require_caller(self) -> Caller:
         assert self.caller is not None  # noqa: S101 - the endpoint requires an account
