@@ -14,6 +14,7 @@ from bongsu.identity.models import AllowlistEntry, ApiKey, User
 from bongsu.identity.scopes import format_scopes
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, Q, uuid7
+from bongsu.runtime.id_pages import page_by_id
 from bongsu_auth.api_keys.schemas import KeyIn, KeyPatch
 from bongsu_auth.errors import EntryExists, EntryNotFound, KeyNotFound, TooManyEntries, TooManyKeys
 from bongsu_auth.notices.service import SecurityNotices
@@ -76,12 +77,7 @@ class ApiKeys:
     @staticmethod
     async def list_keys(user_id: UUID, *, limit: int, after: UUID | None) -> tuple[Sequence[ApiKey], UUID | None]:
         """Return a page of a user's keys, newest first, and the ID to continue after (None at the end)."""
-        query = ApiKey.filter_by(user_id=user_id)
-        if after is not None:
-            query = query.filter_by(id__lt=after)
-        found = await query.order_by("-id").limit(limit + 1).all()
-        page = found[:limit]
-        return page, page[-1].id if len(found) > limit else None
+        return await page_by_id(ApiKey.filter_by(user_id=user_id), limit=limit, after=after)
 
     @staticmethod
     async def find(key_id: UUID, user_id: UUID) -> ApiKey:

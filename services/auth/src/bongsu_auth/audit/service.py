@@ -6,6 +6,7 @@ from uuid import UUID
 
 from bongsu.identity.models import AuditEntry, User
 from bongsu.mixins import Q
+from bongsu.runtime.id_pages import page_by_id
 from bongsu_auth.audit.schemas import AuditQuery
 
 
@@ -26,11 +27,7 @@ async def list_entries(
     ends = [
         end for end in (query.after, _first_id(query.until) if query.until is not None else None) if end is not None
     ]
-    if ends:
-        found = found.filter_by(id__lt=min(ends))
-    rows = await found.order_by("-id").limit(query.limit + 1).all()
-    page = rows[: query.limit]
-    return page, page[-1].id if len(rows) > query.limit else None
+    return await page_by_id(found, limit=query.limit, after=min(ends, default=None))
 
 
 async def find_addresses(entries: Iterable[AuditEntry]) -> Mapping[UUID | None, str]:

@@ -18,6 +18,7 @@ from bongsu.identity.revocations import KEPT_FOR, RevocationFeed, revoke_session
 from bongsu.identity.sweeps import sweep
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, Q, Query, uuid7
+from bongsu.runtime.id_pages import page_by_id
 from bongsu_auth.accounts.models import MailLink
 from bongsu_auth.errors import (
     AccountBlocked,
@@ -238,11 +239,7 @@ class Sessions:
         query = UserSession.filter_by(
             user_id=user_id, ended_at__isnull=True, idle_expires_at__gt=now, expires_at__gt=now
         )
-        if after is not None:
-            query = query.filter_by(id__lt=after)
-        found = await query.order_by("-id").limit(limit + 1).all()
-        page = found[:limit]
-        return page, page[-1].id if len(found) > limit else None
+        return await page_by_id(query, limit=limit, after=after)
 
     async def end(self, session_id: UUID, user_id: UUID, actor: Actor) -> None:
         """Sign out of a session.

@@ -9,6 +9,7 @@ from bongsu.identity.audit import SYSTEM, Actor
 from bongsu.identity.errors import PermissionMissing
 from bongsu.identity.models import ApiKey, User
 from bongsu.identity.scopes import Permission, Role
+from bongsu.runtime.id_pages import page_by_id
 from bongsu_auth.accounts.manager import UserManager
 from bongsu_auth.api_keys.service import ApiKeys
 from bongsu_auth.errors import AccountNotFound, HigherRole, OwnAccount
@@ -35,11 +36,7 @@ class UserAdministration:
         for name in ("status", "role", "sending"):
             if (value := getattr(wanted, name)) is not None:
                 query = query.filter_by(**{name: value})
-        if wanted.after is not None:
-            query = query.filter_by(id__lt=wanted.after)
-        found = await query.order_by("-id").limit(wanted.limit + 1).all()
-        page = found[: wanted.limit]
-        return page, page[-1].id if len(found) > wanted.limit else None
+        return await page_by_id(query, limit=wanted.limit, after=wanted.after)
 
     @staticmethod
     async def find(user_id: UUID) -> User:

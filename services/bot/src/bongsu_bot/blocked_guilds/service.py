@@ -14,6 +14,7 @@ from bongsu.identity.models import User
 from bongsu.mixins import Database, is_unavailable
 from bongsu.runtime.background import in_background
 from bongsu.runtime.errors import ServiceError
+from bongsu.runtime.id_pages import page_by_id
 from bongsu.runtime.logging import get_logger
 from bongsu_bot.blocked_guilds.models import BlockedGuild
 from bongsu_bot.errors import needs_database
@@ -129,9 +130,8 @@ async def find(ids: Collection[int]) -> Sequence[BlockedGuildItem]:
 
 async def list_page(*, after: int, limit: int) -> tuple[Sequence[BlockedGuildItem], int | None]:
     """Return a page of the list, by ID, and the ID after which the following page starts."""
-    found = await BlockedGuild.filter_by(id__gt=after).order_by("id").limit(limit + 1).all()
-    page = found[:limit]
-    return await _described(page), page[-1].id if len(found) > limit else None
+    page, following = await page_by_id(BlockedGuild.query(), limit=limit, after=after, newest_first=False)
+    return await _described(page), following
 
 
 async def _described(blocked: Sequence[BlockedGuild]) -> Sequence[BlockedGuildItem]:

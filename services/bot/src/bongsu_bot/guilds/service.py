@@ -9,6 +9,7 @@ from uuid import UUID
 from bongsu.contracts.guilds import GuildEvent, GuildJoined, GuildLeft, GuildSummary, GuildUnavailable, GuildUpdated
 from bongsu.contracts.rpc import shard_of
 from bongsu.mixins import Q
+from bongsu.runtime.id_pages import page_by_id
 from bongsu_bot.guilds.models import Guild
 from bongsu_bot.guilds.port import ListedGuild
 from bongsu_bot.history.service import record_change
@@ -159,12 +160,10 @@ async def list_page(*, after: int, limit: int, search: str | None = None) -> tup
 
     :param search: a part of the name, or the ID of the guild or of its owner.
     """
-    wanted = Guild.exclude(status="left").filter_by(id__gt=after)
+    wanted = Guild.exclude(status="left")
     if search is not None:
         named = Q(name__icontains=search)
         wanted = wanted.filter_by(
             named | Q(id=int(search)) | Q(owner_id=int(search)) if search.isdecimal() and search.isascii() else named
         )
-    found = await wanted.order_by("id").limit(limit + 1).all()
-    page = found[:limit]
-    return page, page[-1].id if len(found) > limit else None
+    return await page_by_id(wanted, limit=limit, after=after, newest_first=False)

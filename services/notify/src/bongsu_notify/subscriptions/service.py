@@ -10,6 +10,7 @@ from bongsu.contracts.rpc import ChannelAuthority, guild_target
 from bongsu.identity import audit
 from bongsu.identity.models import User
 from bongsu.mixins import utc_now, uuid7
+from bongsu.runtime.id_pages import page_by_id
 from bongsu_notify.errors import SubscriptionNotFound, TooManySubscriptions, TopicOwnerUnknown
 from bongsu_notify.notifications.principal import Principal
 from bongsu_notify.subscriptions.models import Subscription, SubscriptionLock
@@ -83,18 +84,14 @@ async def list_page(
 
     Without a guild, those of the principal's topics. The caller has checked that the principal manages the guild.
     """
-    rows = Subscription.order_by("-id")
+    rows = Subscription.query()
     if filters.guild_id is None:
         rows = rows.filter_by(owner_id=principal.user_id)
     else:
         rows = rows.filter_by(guild_id=filters.guild_id)
     if filters.topic is not None:
         rows = rows.filter_by(topic=filters.topic)
-    if after is not None:
-        rows = rows.filter_by(id__lt=after)
-    found = await rows.limit(limit + 1).all()
-    page = found[:limit]
-    return page, page[-1].id if len(found) > limit else None
+    return await page_by_id(rows, limit=limit, after=after)
 
 
 async def find(subscription_id: UUID) -> Subscription:

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, bindparam, exists, func
 
 from bongsu.mixins import UUIDKey, utc_now, uuid7
+from bongsu.runtime.id_pages import page_by_id
 from bongsu_notify.deliveries.outcomes import clean_detail
 from bongsu_notify.errors import SuppressionNotFound
 from bongsu_notify.notifications.models import Notification
@@ -38,16 +39,12 @@ async def list_page(
     principal: Principal, *, recipient: str | None, limit: int, after: UUID | None
 ) -> tuple[Sequence[Suppression], UUID | None]:
     """A page, newest first, and the id to continue after (None at the end). Staff see all."""
-    rows = Suppression.order_by("-id")
+    rows = Suppression.query()
     if not principal.sees_all:
         rows = rows.filter_by(user_id=principal.user_id)
     if recipient is not None:
         rows = rows.filter_by(recipient=recipient)
-    if after is not None:
-        rows = rows.filter_by(id__lt=after)
-    found = await rows.limit(limit + 1).all()
-    page = found[:limit]
-    return page, page[-1].id if len(found) > limit else None
+    return await page_by_id(rows, limit=limit, after=after)
 
 
 async def remove(principal: Principal, suppression_id: UUID) -> None:
