@@ -22,6 +22,7 @@ from bongsu_notify.deliveries.outcomes import UNKNOWN_ENDS_S, Change, change
 from bongsu_notify.deliveries.statements import ENDED, Event, Peek
 from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.statuses import CLAIMABLE, sources
+from bongsu_notify.notifications.transitions import add_entries
 from bongsu_notify.suppressions.service import is_suppressed
 
 _KEY: Final = UUIDKey()
@@ -261,9 +262,4 @@ async def _end(rows: Sequence[Notification], status: Status, code: str | None, n
         next_attempt_at=utc_now(UNKNOWN_ENDS_S) if status == "unknown" else None,
         updated_at=utc_now(),
     )
-    await NotificationEvent.bulk_create(
-        [
-            {"notification_id": row.id, "status": status, "attempt": row.attempt, "detail": code, "created_at": now}
-            for row in rows
-        ]
-    )
+    await add_entries(rows, status, code, now)

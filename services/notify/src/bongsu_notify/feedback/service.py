@@ -14,6 +14,7 @@ from bongsu_notify.feedback.schemas import SesEvent
 from bongsu_notify.feedback.sns import SnsMessage, SnsVerifier
 from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.statuses import sources
+from bongsu_notify.notifications.transitions import add_entries
 from bongsu_notify.suppressions.service import suppress
 
 log = get_logger(__name__)
@@ -107,7 +108,7 @@ async def _take_on(row: Notification, event: SesEvent, effect: Effect) -> bool:
     )
     if changed:
         log.info("feedback.applied", notification_id=str(row.id), status=effect.status)
-        await _add_entry(row, effect)
+        await _add_entry(row, effect.status, effect)
     return bool(changed)
 
 
@@ -116,16 +117,9 @@ async def _note(row: Notification, effect: Effect) -> bool:
     repeated = NotificationEvent.filter_by(notification_id=row.id, detail=clean_detail(effect.detail or ""))
     if await repeated.exists():
         return False
-    await _add_entry(row, effect, status=row.status)
+    await _add_entry(row, row.status, effect)
     return True
 
 
-async def _add_entry(row: Notification, effect: Effect, status: Status | None = None) -> None:
-    entry = {
-        "notification_id": row.id,
-        "status": status or effect.status,
-        "attempt": row.attempt,
-        "detail": clean_detail(effect.detail) if effect.detail else None,
-        "created_at": utc_now(),
-    }
-    await NotificationEvent.bulk_create([entry], savepoint=False)
+async def _add_entry(row: Notification, status: Status, effect: Effect) -> None:
+    await add_entries([row], status, clean_detail(effect.detail) if effect.detail else None, utc_now())

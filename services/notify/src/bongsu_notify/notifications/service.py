@@ -221,11 +221,12 @@ class Notifications:
         found = await self.find(notification_id, principal)
         if found.status != "cancelled":
             return found
-        _require_single_sending(found)
         if await transitions.restore([found]):
             await audit.record(
                 "notification.restored", principal.actor, subject_id=found.user_id, target=f"notification:{found.id}"
             )
+        elif transitions.may_have_been_sent(found):
+            raise MaySendTwice
         elif found.template is not None:
             raise NotRestorable
         return found
@@ -247,9 +248,8 @@ class Notifications:
 
     async def _retry(self, notification_id: UUID, principal: Principal, idempotency_key: str | None) -> Notification:
         found = await self.find(notification_id, principal)
-        _require_single_sending(found)
         if not await transitions.retry([found], principal):
-            raise NotRetryable(found.status)
+            raise MaySendTwice if transitions.may_have_been_sent(found) else NotRetryable(found.status)
         if idempotency_key is not None:
             await self._retry_keys.claim(principal.name, idempotency_key, found.id)
         return found
@@ -264,12 +264,3 @@ class Notifications:
         if used.notification_id != notification_id or used.fingerprint is not None:
             raise IdempotencyMismatch
         return await self.find(notification_id, principal)
-
-
-def _require_single_sending(row: Notification) -> None:
-    """Check that a notification which must not arrive twice was not sent.
-
-    :raises MaySendTwice: it may have been.
-    """
-    if row.guarantee == "at-most-once" and row.error_code == "outcome_unknown":
-        raise MaySendTwice

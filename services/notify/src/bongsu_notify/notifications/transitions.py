@@ -17,7 +17,12 @@ RETRYABLE: Final[Sequence[Status]] = sources("queued")
 MAY_BE_SENT: Final = (Q(template=None) | Q(sealed_variables__isnull=False)) & ~Q(
     guarantee="at-most-once", error_code="outcome_unknown"
 )
-"""Not where the secret variables are deleted, nor where a mail that must not be sent twice may have been sent."""
+"""Not where the secret variables are deleted, nor where `may_have_been_sent`."""
+
+
+def may_have_been_sent(row: Notification) -> bool:
+    """Whether a notification that must not arrive twice may have been sent."""
+    return row.guarantee == "at-most-once" and row.error_code == "outcome_unknown"
 
 
 async def retry(rows: Sequence[Notification], principal: Principal) -> Sequence[Notification]:
@@ -52,7 +57,7 @@ async def cancel(rows: Sequence[Notification], detail: str | None) -> Sequence[N
     await Notification.filter_by(id__in=[row.id for row in rows]).update(
         status="cancelled", next_attempt_at=None, sealed_variables=None, updated_at=utc_now()
     )
-    await _note(rows, "cancelled", detail, utc_now())
+    await add_entries(rows, "cancelled", detail, utc_now())
     return rows
 
 
@@ -84,14 +89,19 @@ async def _begin_again(rows: Sequence[Notification], status: Status, detail: str
         **changes,
     )
     now: datetime = (await chosen.aggregate(count=("count", "id"), now=utc_now()))["now"]
-    await _note(rows, status, detail, now)
+    await add_entries(rows, status, detail, now)
     return now
 
 
-async def _note(rows: Sequence[Notification], status: Status, detail: str | None, at: object) -> None:
+async def add_entries(rows: Sequence[Notification], status: Status, detail: str | None, at: object) -> None:
+    """Add an entry to the timeline of each.
+
+    :param at: the database's time, or `utc_now()`.
+    """
     await NotificationEvent.bulk_create(
         [
             {"notification_id": row.id, "status": status, "attempt": row.attempt, "detail": detail, "created_at": at}
             for row in rows
-        ]
+        ],
+        savepoint=False,
     )
