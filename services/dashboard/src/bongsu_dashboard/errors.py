@@ -177,11 +177,13 @@ class TooManySubscriptions(FormError, Conflict):
 
 
 class AccessOutdated(FormError, Conflict):
+    is_outdated = True
     code = "access_outdated"
     detail = "The access was changed meanwhile"
 
 
 class CommandsOutdated(FormError, Conflict):
+    is_outdated = True
     code = "commands_outdated"
     detail = "The commands were changed meanwhile"
 

@@ -1,5 +1,6 @@
 import pytest
 
+from bongsu_dashboard.errors import BotSilent
 from services.dashboard.tests.fakes import MINA, FakeBot, FakeDirectory, a_guild, a_summary
 from services.dashboard.tests.stage import Stage, text_of
 
@@ -57,6 +58,18 @@ class TestSetting:
         assert "그사이 다른 사람이 명령어를 변경했습니다" in text_of(answer.text)
         assert checked(answer.text) == ["users block", "users find"]
         assert 'name="revision" value="1"' in answer.text
+
+    async def test_choice_stays_when_the_bot_does_not_answer_the_change(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def fall_silent(*_arguments: object, **_options: object) -> None:
+            raise BotSilent
+
+        browser = stage.mina()
+        await browser.get(PATH)
+        monkeypatch.setattr(stage.bot, "put_commands", fall_silent)
+        answer = await browser.post(PATH, fields("ping"))
+        assert (answer.status_code, checked(answer.text)) == (503, ["ping"])
 
     async def test_page_without_the_bot_says_so(self, stage: Stage) -> None:
         assert "봇이 이 서버에 없습니다" in text_of((await stage.mina().get(f"/guilds/{ABSENT}/commands")).text)

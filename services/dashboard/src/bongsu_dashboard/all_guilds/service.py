@@ -7,7 +7,8 @@ from typing import Final
 from bongsu.contracts.blocked_guilds import BlockedGuildList
 from bongsu.contracts.guilds import GuildSummary
 from bongsu_dashboard.browser import Browser
-from bongsu_dashboard.errors import BotSilent, GuildNotFound, NameNotTyped
+from bongsu_dashboard.errors import GuildNotFound, NameNotTyped
+from bongsu_dashboard.guilds.bot_health import unless_silent
 from bongsu_dashboard.guilds.names import is_typed
 from bongsu_dashboard.guilds.port import Bot, GuildDirectory
 
@@ -34,18 +35,12 @@ class AllGuilds:
 
         :param search: a part of the name, or the ID of the guild or of its owner; empty for all.
         """
-        try:
-            found = await self._bot.list_all_guilds(after=after, limit=PAGE, search=search or None)
-        except BotSilent:
-            return GuildsPage(None)
-        return GuildsPage(found.guilds, found.next)
+        found = await unless_silent(self._bot.list_all_guilds(after=after, limit=PAGE, search=search or None))
+        return GuildsPage(found.guilds, found.next) if found is not None else GuildsPage(None)
 
     async def list_blocked(self, after: int | None) -> BlockedGuildList | None:
         """List a page of the block list; None while the bot does not answer."""
-        try:
-            return await self._bot.list_blocked(after=after, limit=PAGE)
-        except BotSilent:
-            return None
+        return await unless_silent(self._bot.list_blocked(after=after, limit=PAGE))
 
     async def block(self, browser: Browser, guild_id: int, *, reason: str, key: str) -> None:
         """Block a guild, which the bot then leaves.

@@ -62,8 +62,9 @@ class Draft(Generic[M]):
         return Draft(None, self.values, (*self.problems, *problems))
 
     def refused_by(self, error: FormError) -> "Draft[M]":
-        """Return the same form with the problems of an error, and without its attempt if that is used up."""
-        kept = {name: value for name, value in self.values.items() if not (error.uses_up_attempt and name == ATTEMPT)}
+        """Return the same form with the problems of an error, and without the values that it makes useless."""
+        useless = self.values.keys() if error.is_outdated else {ATTEMPT} if error.uses_up_attempt else set[str]()
+        kept = {name: value for name, value in self.values.items() if name not in useless}
         return Draft(None, kept, (*self.problems, *error.problems_for(self.values)))
 
 

@@ -12,10 +12,12 @@ class FormError(ServiceError):
     """An error that the form shows beside `field`, or above its fields. Its text is `form.<code>` in the catalogue.
 
     `uses_up_attempt`: the form's attempt was made; sent again, the form is another one.
+    `is_outdated`: the form shows another user's change now, and nothing of what was sent.
     """
 
     field = ""
     uses_up_attempt = False
+    is_outdated = False
 
     def problems_for(self, values: Mapping[str, Sequence[str]]) -> tuple[FieldProblem, ...]:
         """Describe the error for a form with these values."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from bongsu.contracts.rpc import ModuleDelegation
 from bongsu.runtime.background import together
 from bongsu_dashboard.browser import Browser
-from bongsu_dashboard.errors import BotSilent
 from bongsu_dashboard.guild_access.schemas import AccessForm
+from bongsu_dashboard.guilds.bot_health import unless_silent
 from bongsu_dashboard.guilds.port import Bot, GuildDirectory
 from bongsu_dashboard.guilds.service import GuildPage, Guilds
 
@@ -33,7 +33,8 @@ class GuildAccess:
         :raises GuildNotFound: the user does not manage it.
         """
         page, delegation = await together(
-            self._guilds.load_page(browser, guild_id, pending=frozenset()), self._load(guild_id)
+            self._guilds.load_page(browser, guild_id, pending=frozenset()),
+            unless_silent(self._bot.load_delegation(guild_id)),
         )
         return AccessPage(page, delegation if page.guild.has_bot else None)
 
@@ -54,9 +55,3 @@ class GuildAccess:
             assertion=assertion,
             key=form.attempt,
         )
-
-    async def _load(self, guild_id: int) -> ModuleDelegation | None:
-        try:
-            return await self._bot.load_delegation(guild_id)
-        except BotSilent:
-            return None

@@ -9,7 +9,7 @@ from bongsu.contracts.rpc import GuildHistory
 from bongsu.runtime.background import together
 from bongsu.runtime.errors import Unavailable
 from bongsu_dashboard.browser import Browser
-from bongsu_dashboard.errors import BotSilent
+from bongsu_dashboard.guilds.bot_health import unless_silent
 from bongsu_dashboard.guilds.guild import Guild
 from bongsu_dashboard.guilds.port import Bot
 from bongsu_dashboard.guilds.service import Guilds
@@ -50,7 +50,7 @@ class Activity:
         """
         page, history, sent = await together(
             self._guilds.load_page(browser, guild_id, pending=frozenset()),
-            self._load_history(guild_id),
+            unless_silent(self._bot.load_history(guild_id)),
             self._list_sent(browser),
         )
         channels = {str(channel.id): channel.name for channel in page.channels}
@@ -59,12 +59,6 @@ class Activity:
             to_here = (one for one in sent if isinstance(one.to, DiscordRecipient) and one.to.channel_id in channels)
             notifications = tuple(to_here)[:SHOWN]
         return GuildActivity(page.guild, history, notifications, channels)
-
-    async def _load_history(self, guild_id: int) -> GuildHistory | None:
-        try:
-            return await self._bot.load_history(guild_id)
-        except BotSilent:
-            return None
 
     async def _list_sent(self, browser: Browser) -> list[Notification] | None:
         try:

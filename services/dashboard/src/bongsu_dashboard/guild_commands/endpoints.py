@@ -6,8 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 
 from bongsu.runtime.dependencies import Provided
-from bongsu_dashboard.errors import BotSilent, CommandsOutdated
-from bongsu_dashboard.forms import Draft, HxDraft
+from bongsu_dashboard.forms import Draft, FormError, HxDraft
 from bongsu_dashboard.guild_commands.schemas import CommandsForm
 from bongsu_dashboard.guild_commands.service import CommandsPage, CommandSwitches
 from bongsu_dashboard.pages.dependencies import GuildId, Rendering, SignedIn
@@ -27,29 +26,22 @@ async def show_commands(render: Rendering, _user: SignedIn, switches: Switches, 
 async def set_commands(
     render: Rendering, _user: SignedIn, switches: Switches, guild_id: GuildId, form: HxDraft[CommandsForm]
 ) -> Response:
-    status = 422
-    if form.model is not None:
-        try:
-            await switches.set(render.browser, guild_id, form.model)
-        except BotSilent as error:
-            form, status = form.refused_by(error), status_of(error)
-        except CommandsOutdated as error:
-            # The form shows the other change now, which the user has not seen.
-            unseen: Draft[CommandsForm] = Draft()
-            form, status = unseen.refused_by(error), status_of(error)
-        else:
-            return render.redirect(f"/guilds/{guild_id}/commands", flash="ok.commands_set")
-    return _commands_page(render, await switches.load_page(render.browser, guild_id), form, status)
+    try:
+        await switches.set(render.browser, guild_id, form.accept())
+    except FormError as error:
+        page = await switches.load_page(render.browser, guild_id)
+        return _commands_page(render, page, form.refused_by(error), status_of(error))
+    return render.redirect(f"/guilds/{guild_id}/commands", flash="ok.commands_set")
 
 
 def _commands_page(render: Render, page: CommandsPage, form: Draft[CommandsForm], status: int = 200) -> Response:
-    typed = set(form.model.on) if form.model is not None else None
+    sent = set(form.values.get("on", ())) if form.values else None
     return render(
         "guild_commands/commands.html",
         status=status,
         guild=page.guild.guild,
         state=page.state,
-        commands=[(one.name, not one.is_off if typed is None else one.name in typed) for one in page.commands],
+        commands=[(one.name, not one.is_off if sent is None else one.name in sent) for one in page.commands],
         form=form,
         attempt=form.value("attempt") or secrets.token_urlsafe(24),
     )

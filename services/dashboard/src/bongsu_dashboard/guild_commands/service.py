@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from bongsu.contracts.guild_commands import CommandState, GuildCommands
 from bongsu.runtime.background import together
 from bongsu_dashboard.browser import Browser
-from bongsu_dashboard.errors import BotSilent
 from bongsu_dashboard.guild_commands.schemas import CommandsForm
+from bongsu_dashboard.guilds.bot_health import unless_silent
 from bongsu_dashboard.guilds.port import Bot, GuildDirectory
 from bongsu_dashboard.guilds.service import GuildPage, Guilds
 
@@ -45,7 +45,8 @@ class CommandSwitches:
         :raises GuildNotFound: the user does not manage it.
         """
         page, state = await together(
-            self._guilds.load_page(browser, guild_id, pending=frozenset()), self._load(guild_id)
+            self._guilds.load_page(browser, guild_id, pending=frozenset()),
+            unless_silent(self._bot.load_commands(guild_id)),
         )
         return CommandsPage(page, state if page.guild.has_bot else None)
 
@@ -66,9 +67,3 @@ class CommandSwitches:
             assertion=assertion,
             key=form.attempt,
         )
-
-    async def _load(self, guild_id: int) -> GuildCommands | None:
-        try:
-            return await self._bot.load_commands(guild_id)
-        except BotSilent:
-            return None

@@ -7,9 +7,10 @@ from uuid import UUID
 from bongsu.contracts.rpc import GuildModules, ModuleState
 from bongsu.runtime.background import together
 from bongsu_dashboard.browser import Browser
-from bongsu_dashboard.errors import BotSilent, ChannelNotWritable, ModuleOutdated
+from bongsu_dashboard.errors import ChannelNotWritable, ModuleOutdated
 from bongsu_dashboard.guild_modules.announcements import Announcement, Announcements, diagnose
 from bongsu_dashboard.guild_modules.schemas import ModuleForm
+from bongsu_dashboard.guilds.bot_health import unless_silent
 from bongsu_dashboard.guilds.port import Bot, GuildDirectory
 from bongsu_dashboard.guilds.service import GuildPage, Guilds
 
@@ -60,7 +61,7 @@ class Modules:
         """
         page, modules, subscriptions = await together(
             self._guilds.load_page_of_modules(browser, user_id, guild_id),
-            self._load_modules(guild_id),
+            unless_silent(self._bot.load_modules(guild_id)),
             self._announcements.list_of_guild(browser, guild_id),
         )
         is_known = subscriptions is not None and page.is_manager
@@ -105,9 +106,3 @@ class Modules:
         if form.act == "on" and form.channel not in {str(channel.id) for channel in page.writable}:
             raise ChannelNotWritable
         return page
-
-    async def _load_modules(self, guild_id: int) -> GuildModules | None:
-        try:
-            return await self._bot.load_modules(guild_id)
-        except BotSilent:
-            return None

@@ -1,14 +1,26 @@
 """The bot's connection to Discord, as pages show it."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 from bongsu.contracts.rpc import BotStatus, ShardStatus, shard_of
+from bongsu_dashboard.errors import BotSilent
+
+T = TypeVar("T")
 
 Connection = Literal["connected", "partly", "cut_off", "refused", "silent"]
 """`partly`: some shards; `cut_off`: no shard; `refused`: Discord refuses the bot's settings; `silent`: the bot itself
 does not answer."""
+
+
+async def unless_silent(answer: Awaitable[T]) -> T | None:
+    """Wait for an answer of the bot; None if it does not answer, for a page that shows the rest."""
+    try:
+        return await answer
+    except BotSilent:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from bongsu.contracts.rpc import DelegatedGuilds, GuildChannel, GuildDetail
 from bongsu.runtime.background import together
 from bongsu.runtime.errors import Unavailable
 from bongsu_dashboard.browser import Browser, Redirect
-from bongsu_dashboard.errors import BotCutOff, BotSilent, GuildBlocked, GuildNotFound, NameNotTyped
-from bongsu_dashboard.guilds.bot_health import BotHealth
+from bongsu_dashboard.errors import BotCutOff, GuildBlocked, GuildNotFound, NameNotTyped
+from bongsu_dashboard.guilds.bot_health import BotHealth, unless_silent
 from bongsu_dashboard.guilds.guild import Guild, ManagedGuild, ManagedGuilds, State
 from bongsu_dashboard.guilds.names import is_typed
 from bongsu_dashboard.guilds.port import Bot, GuildDirectory
@@ -135,7 +135,9 @@ class Guilds:
         return await self._list(await self._load_managed(browser, fresh=fresh), pending)
 
     async def _list(self, managed: ManagedGuilds, pending: frozenset[int]) -> GuildList:
-        known, bot = await together(self._load_summaries([one.id for one in managed.items]), self.check_bot())
+        known, bot = await together(
+            unless_silent(self._bot.list_guilds([one.id for one in managed.items])), self.check_bot()
+        )
         items = [_combine(one, known, bot, pending) for one in managed.items]
         items.sort(
             key=lambda guild: (
@@ -154,7 +156,7 @@ class Guilds:
         """
         managed, known, bot = await together(
             self._require_managed(browser, guild_id, fresh=False),
-            self._load_summaries([guild_id]),
+            unless_silent(self._bot.list_guilds([guild_id])),
             self.check_bot(counted=False),
         )
         return _combine(managed, known, bot, pending), bot
@@ -222,10 +224,7 @@ class Guilds:
 
     async def check_bot(self, *, counted: bool = True) -> BotHealth:
         """Ask the bot for its health, with or without the number of its guilds."""
-        try:
-            return BotHealth(await self._bot.fetch_status(counted=counted))
-        except BotSilent:
-            return BotHealth(None)
+        return BotHealth(await unless_silent(self._bot.fetch_status(counted=counted)))
 
     async def _load_managed(self, browser: Browser, *, fresh: bool) -> ManagedGuilds:
         if fresh:
@@ -242,15 +241,15 @@ class Guilds:
         """Return a page of those of the guilds whose modules the user manages; none while the bot does not answer."""
         if user_id is None:
             return DelegatedGuilds()
-        try:
-            return await self._bot.list_delegated(user_id, [guild.id for guild in others], after=after)
-        except BotSilent:
-            return DelegatedGuilds()
+        found = await unless_silent(self._bot.list_delegated(user_id, [guild.id for guild in others], after=after))
+        return found if found is not None else DelegatedGuilds()
 
     async def _ask_bot(self, guild_id: int) -> "_Answers":
         return _Answers(
             *await together(
-                self._load_summaries([guild_id]), self.check_bot(counted=False), self._load_detail(guild_id)
+                unless_silent(self._bot.list_guilds([guild_id])),
+                self.check_bot(counted=False),
+                unless_silent(self._bot.load_detail(guild_id)),
             )
         )
 
@@ -259,18 +258,6 @@ class Guilds:
             if guild.id == guild_id:
                 return guild
         raise GuildNotFound
-
-    async def _load_detail(self, guild_id: int) -> GuildDetail | None:
-        try:
-            return await self._bot.load_detail(guild_id)
-        except BotSilent:
-            return None
-
-    async def _load_summaries(self, ids: Sequence[int]) -> Mapping[int, GuildSummary] | None:
-        try:
-            return await self._bot.list_guilds(ids)
-        except BotSilent:
-            return None
 
 
 @dataclass(frozen=True, slots=True)
