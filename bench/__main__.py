@@ -5,15 +5,14 @@ that cannot be installed (no network) is a line of the table that says so: `--no
 """
 
 import argparse
-import asyncio
 import sys
 from pathlib import Path
 
 from bench import accept, codes, deliver, login, mixins, pacing, pages, pipeline, tokens
 from bench.databases import MYSQL_VARIABLE, has_mysql
-from bench.logs import logging_as_a_process_does
 from bench.measure import Latency, run, run_latency
 from bench.peers import comparison
+from bench.process import logging_as_a_process_does, run_as_a_process_does
 from bench.report import as_json, table
 
 MODULES = (mixins, tokens, login, accept, deliver, pipeline)
@@ -44,12 +43,12 @@ def main() -> int:
         for number, benchmark in enumerate(chosen, 1):
             sys.stderr.write(f"[{number}/{len(names)}] {benchmark.name}\n")
             if isinstance(benchmark, Latency):
-                results.append(asyncio.run(run_latency(benchmark, arguments.rounds)))
+                results.append(run_as_a_process_does(run_latency(benchmark, arguments.rounds)))
             else:
-                results.append(asyncio.run(run(benchmark, arguments.rounds)))
+                results.append(run_as_a_process_does(run(benchmark, arguments.rounds)))
         for number, scenario in enumerate(scenarios, len(chosen) + 1):
             sys.stderr.write(f"[{number}/{len(names)}] {scenario.NAME}\n")
-            verdicts += asyncio.run(scenario.measure())
+            verdicts += run_as_a_process_does(scenario.measure())
     peers = []
     if with_peers:
         sys.stderr.write(f"[{len(names)}/{len(names)}] {comparison.NAME}\n")

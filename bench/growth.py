@@ -7,7 +7,6 @@ of `make bench`: filling the tables takes some minutes.
 """
 
 import argparse
-import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -21,7 +20,7 @@ from uuid import UUID
 from sqlalchemy import Connection, event, text
 
 from bench.databases import MYSQL_VARIABLE, has_mysql, mysql
-from bench.logs import logging_as_a_process_does
+from bench.process import logging_as_a_process_does, run_as_a_process_does
 from bongsu.contracts.jobs import DeliveryWakeup
 from bongsu.identity.models import User
 from bongsu.mixins import Database, utc_now, uuid7
@@ -301,7 +300,7 @@ def main() -> int:
     if not has_mysql():
         parser.error(f"set {MYSQL_VARIABLE}")
     with logging_as_a_process_does():
-        return 0 if asyncio.run(compare(arguments.rows)) else 1
+        return 0 if run_as_a_process_does(compare(arguments.rows)) else 1
 
 
 if __name__ == "__main__":

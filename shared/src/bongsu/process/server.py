@@ -140,7 +140,7 @@ def run(main: Main, *, limit_s: float = LIMIT_S) -> int:
             loop.add_signal_handler(number, on_signal)
         await main(stop)
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
             runner.run(supervised())
         except StartError as error:
@@ -163,7 +163,8 @@ def _too_late() -> None:
     os._exit(1)
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return what makes the event loop of a process."""
     if sys.platform == "win32":
         return asyncio.new_event_loop
     import uvloop  # noqa: PLC0415 - not available on Windows

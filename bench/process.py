@@ -1,11 +1,22 @@
-"""Log lines, as a process of the services writes them."""
+"""The event loop and the log lines of the services' processes."""
 
+import asyncio
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
+from bongsu.process.server import loop_factory
 from bongsu.runtime.logging import configure_logging
+
+T = TypeVar("T")
+
+
+def run_as_a_process_does(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the event loop that the services have."""
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(main)
 
 
 @contextlib.contextmanager
