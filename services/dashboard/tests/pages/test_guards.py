@@ -3,6 +3,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from bongsu_dashboard.pages import guards
+from bongsu_dashboard.settings import DashboardSettings
 from services.dashboard.tests.fakes import JUN, MINA, a_user
 from services.dashboard.tests.stage import URL, Stage
 
@@ -11,6 +12,8 @@ class TestHeaders:
     @pytest.mark.parametrize("path", ["/login", "/guilds", "/nothing", "/static/0/x"])
     async def test_every_answer_has_them(self, stage: Stage, path: str) -> None:
         headers = (await stage.browser().get(path)).headers
+        links = DashboardSettings.model_fields["link_urls"].default
+        assert "https://accounts.google.com" in links
         policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
         assert policy == {
             "default-src": "'none'",
@@ -19,8 +22,7 @@ class TestHeaders:
             "img-src": "'self' https://cdn.discordapp.com",
             "connect-src": "'self'",
             "frame-src": "'self'",
-            "form-action": "'self' https://discord.com https://accounts.google.com https://kauth.kakao.com "
-            "https://accounts.kakao.com",
+            "form-action": " ".join(("'self'", "https://discord.com", *links)),
             "frame-ancestors": "'none'",
             "base-uri": "'none'",
         }
