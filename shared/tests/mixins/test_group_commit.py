@@ -102,6 +102,24 @@ class TestSubmit:
         assert [type(result) for result in results] == [str, KeyError, str]
 
 
+class TestSubmitAll:
+    async def test_results_are_in_order_beside_the_error_of_the_item_that_fails(
+        self, commit: GroupCommit[str, str], writer: Writer
+    ) -> None:
+        writer.guilty = {"b"}
+        first, error, last = await commit.submit_all([*"abc"])
+        assert (first, last) == ("A", "C")
+        assert isinstance(error, ValueError)
+
+    async def test_items_of_several_transactions_return_together(self, db: Database, writer: Writer) -> None:
+        commit = GroupCommit(db, writer, max_items=3, stall_s=60)
+        assert await commit.submit_all([*"abcdefgh"]) == [*"ABCDEFGH"]
+        assert max(len(batch) for batch in writer.batches) == 3
+
+    async def test_no_items_have_no_results(self, commit: GroupCommit[str, str]) -> None:
+        assert await commit.submit_all([]) == []
+
+
 class TestStalledTransaction:
     async def test_items_are_written_when_an_earlier_transaction_is_stalled(self, db: Database, writer: Writer) -> None:
         """Head-of-line blocking: a transaction that waits for a lock must not hold back every later one."""

@@ -9,7 +9,7 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeEngine
 
-from bongsu.mixins import AsciiKey, Database, ExactString, Json, UTCDateTime, UUIDKey, utc_now
+from bongsu.mixins import AsciiKey, Database, ExactString, Json, UTCDateTime, UUIDKey, utc_now, write_keys, written
 from shared.tests.mixins.library import Author, Book, Genre
 
 
@@ -43,6 +43,16 @@ class TestDdl:
         assert "CHARSET=utf8mb4" in text
         assert "COLLATE utf8mb4_bin" in text
         assert "ENGINE" not in str(CreateTable(table).compile(dialect=sqlite.dialect()))
+
+
+class TestWritten:
+    async def test_rows_are_found_by_keys_that_the_statement_has_in_its_text(self, db: Database) -> None:
+        books = [await Book.create(title=str(number)) for number in range(3)]
+        found = select(Book.title).where(Book.id.op("IN")(written("ids", write_keys))).order_by(Book.title)
+        async with db.unit() as unit:
+            for chosen in (books[:2], books[1:]):
+                titles = await unit.session.execute(found, {"ids": [book.id for book in chosen]})
+                assert [*titles.scalars()] == [book.title for book in chosen]
 
 
 class TestRoundTrips:

@@ -47,7 +47,17 @@ from bongsu.mixins.model import (
 )
 from bongsu.mixins.q import Q
 from bongsu.mixins.query import CursorPage, Page, Query
-from bongsu.mixins.types import AsciiKey, ExactString, IntegerEnum, Json, JsonValue, UTCDateTime, UUIDKey
+from bongsu.mixins.types import (
+    AsciiKey,
+    ExactString,
+    IntegerEnum,
+    Json,
+    JsonValue,
+    UTCDateTime,
+    UUIDKey,
+    write_keys,
+    written,
+)
 from bongsu.mixins.unit import Unit
 
 __all__ = [
@@ -107,4 +117,6 @@ __all__ = [
     "table_name",
     "utc_now",
     "uuid7",
+    "write_keys",
+    "written",
 ]

@@ -19,10 +19,31 @@ TRIES_ALONE = 4
 """How often an item that is alone waits for a lock, a second each."""
 
 
+class _Submission(Generic[Result]):
+    """What waits for the results of items that were submitted together."""
+
+    def __init__(self, count: int) -> None:
+        self.future: asyncio.Future[Sequence[Result | Exception]] = asyncio.get_running_loop().create_future()
+        self._results: dict[int, Result | Exception] = {}
+        self._count = count
+
+    def resolve(self, at: int, result: Result | Exception) -> None:
+        self._results[at] = result
+        if len(self._results) == self._count and not self.future.done():
+            self.future.set_result([self._results[at] for at in range(self._count)])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Entry(Generic[Item, Result]):
     item: Item
-    future: asyncio.Future[Result]
+    at: int
+    """Its place in its submission."""
+    submission: _Submission[Result]
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether its submitter waits no more."""
+        return self.submission.future.done()
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -79,11 +100,25 @@ class GroupCommit(Generic[Item, Result]):
 
         :raises TimeoutError: it took too long; the item may be written all the same.
         """
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Entry(item, future))
+        (result,) = await self.submit_all([item])
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    async def submit_all(self, items: Sequence[Item]) -> Sequence[Result | Exception]:
+        """Write items, and return their results, or why they were not written, once each of them is.
+
+        Each is written or fails as if it had been submitted alone.
+
+        :raises TimeoutError: as `submit` does.
+        """
+        if not items:
+            return []
+        submission = _Submission[Result](len(items))
+        self._waiting += [_Entry(item, at, submission) for at, item in enumerate(items)]
         self._start()
         async with asyncio.timeout(self._limit_s):
-            return await future
+            return await submission.future
 
     async def close(self) -> None:
         """Wait for the transactions in flight."""
@@ -118,7 +153,7 @@ class GroupCommit(Generic[Item, Result]):
             await self._commit(entries)
 
     async def _commit(self, entries: Sequence[_Entry[Item, Result]]) -> None:
-        entries = [entry for entry in entries if not entry.future.done()]
+        entries = [entry for entry in entries if not entry.is_abandoned]
         if not entries:
             return
         try:
@@ -146,7 +181,7 @@ class GroupCommit(Generic[Item, Result]):
             results: Sequence[Result | Exception] = []
             for attempt in range(is_repeat, TRIES_ALONE):
                 async with self._repeats if attempt else self._first_tries:
-                    if entry.future.done():
+                    if entry.is_abandoned:
                         return
                     try:
                         results = await self._write_once([entry])
@@ -187,15 +222,10 @@ def _cancelled_together(entries: Sequence[_Entry[Item, Result]]) -> Iterator[Non
         yield
     except BaseException:
         for entry in entries:
-            entry.future.cancel()
+            entry.submission.future.cancel()
         raise
 
 
 def _resolve(entries: Sequence[_Entry[Item, Result]], results: Sequence[Result | Exception]) -> None:
     for entry, result in zip(entries, results, strict=True):
-        if entry.future.done():
-            continue
-        if isinstance(result, Exception):
-            entry.future.set_exception(result)
-        else:
-            entry.future.set_result(result)
+        entry.submission.resolve(entry.at, result)

@@ -3,7 +3,7 @@
 import enum
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeAlias, TypeVar
 from uuid import UUID
@@ -12,6 +12,7 @@ from sqlalchemy import (
     BINARY,
     JSON,
     BigInteger,
+    BindParameter,
     Column,
     DateTime,
     Dialect,
@@ -21,13 +22,14 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Text,
+    bindparam,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.sqltypes import _Binary
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 
@@ -103,6 +105,33 @@ class UUIDKey(TypeDecorator[UUID]):
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> UUID | None:
         del dialect
         return None if value is None else UUID(bytes=value)
+
+
+class _Written(UserDefinedType[Any]):
+    """The type of a parameter that is a part of the statement's text."""
+
+    cache_ok = True
+
+    def __init__(self, write: Callable[[Any], str]) -> None:
+        self.write = write
+
+    def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
+        del dialect
+        return self.write
+
+
+def written(name: str, write: Callable[[Any], str]) -> BindParameter[Any]:
+    """A parameter whose value `write` turns into SQL, for values by the hundred: as many parameters cost far more.
+
+    SQL means the same everywhere with numbers and with bytes in hexadecimal (`x'6869'`), and these need no escaping.
+    Never write text that is neither.
+    """
+    return bindparam(name, type_=_Written(write), literal_execute=True)
+
+
+def write_keys(keys: Iterable[UUID]) -> str:
+    """The right side of `IN` for some keys: `column.op("IN")(written("ids", write_keys))`."""
+    return "(" + ",".join([f"x'{key.hex}'" for key in keys]) + ")"
 
 
 class ExactString(TypeDecorator[str]):
