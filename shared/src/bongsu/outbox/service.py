@@ -5,17 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol
+from typing import Any, Final, Protocol, cast
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import case
+from sqlalchemy import CursorResult, case, delete
 
 from bongsu.broker import Message
-from bongsu.mixins import Database, Q, utc_now, uuid7
+from bongsu.mixins import Database, Q, utc_now, uuid7, write_keys, written
 from bongsu.outbox.models import LANES, OutboxMessage
 
 _NOW = utc_now()  # built once: building it takes a third of the statement's time
+_SETTLE: Final = delete(OutboxMessage).where(OutboxMessage.id.op("IN")(written("ids", write_keys)))
 _wake_ups: set[asyncio.Event] = set()
 
 
@@ -121,7 +122,15 @@ async def settle(ids: Sequence[UUID]) -> int:
 
     :returns: the number of deleted messages.
     """
-    return await OutboxMessage.filter_by(id__in=list(ids)).delete() if ids else 0
+    database = OutboxMessage.database()
+    if not ids:
+        return 0
+    unit = database.ambient()
+    if unit is None:
+        return await database.run(settle, ids)
+    # SQL of its own: a worker settles hundreds at a time.
+    settled = await unit.session.execute(_SETTLE, {"ids": ids}, execution_options={"synchronize_session": False})
+    return cast("CursorResult[Any]", settled).rowcount
 
 
 async def postpone(delays_s: Mapping[UUID, float]) -> int:
