@@ -12,13 +12,13 @@ from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu.runtime.stop import StopSignal
 from bongsu_notify.channels.email.channel import EmailMessage
-from bongsu_notify.channels.port import Outcome, Sent
+from bongsu_notify.channels.port import OneByOne, Outcome, Sent
 from bongsu_notify.settings import NotifySettings
 from tests.infrastructure.templates import Schema, WithTables
 
 
 @dataclass
-class RememberingProvider:
+class RememberingProvider(OneByOne[EmailMessage]):
     """Accepts every message, unless `answers` has other outcomes."""
 
     answers: list[Outcome] = field(default_factory=list)
@@ -32,7 +32,7 @@ class RememberingProvider:
         """It always is."""
         return True
 
-    async def send(self, message: EmailMessage) -> Outcome:
+    async def send_one(self, message: EmailMessage) -> Outcome:
         """Remember the message; return the next of `answers`, or a success."""
         self.sent.append(message)
         return self.answers.pop(0) if self.answers else Sent(f"m-{message.notification_id}")

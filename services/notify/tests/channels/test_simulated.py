@@ -18,7 +18,7 @@ class TestSend:
     )
     async def test_simulator_address_ends_as_named(self, address: str, status: str) -> None:
         message = Outgoing(notification_id=uuid7(), attempt=1, recipient=address)
-        outcome = await SimulatedProvider().send(message)
+        (outcome,) = await SimulatedProvider().send([message])
         assert isinstance(outcome, Sent)
         assert outcome.status == status
 

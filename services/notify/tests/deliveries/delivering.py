@@ -15,7 +15,7 @@ from bongsu.mixins import Database, python_now
 from bongsu.outbox.relay import Relay
 from bongsu.runtime.stop import StopSignal
 from bongsu_notify.channels.email.channel import EmailMessage
-from bongsu_notify.channels.port import Outcome, Provider, Sent
+from bongsu_notify.channels.port import OneByOne, Outcome, Provider, Sent
 from bongsu_notify.channels.registry import create_channels
 from bongsu_notify.channels.simulated import SimulatedProvider
 from bongsu_notify.database_retry import DatabaseRetry
@@ -108,7 +108,7 @@ def status_is(one: Notification, *statuses: str) -> Callable[[], Awaitable[bool]
     return reached
 
 
-class Held:
+class Held(OneByOne[EmailMessage]):
     """Returns when `release` is set. `running` counts the messages that it holds, by subject; `most` its maximum."""
 
     max_rate: float | None = None
@@ -124,7 +124,7 @@ class Held:
     async def is_ready(self) -> bool:
         return True
 
-    async def send(self, message: EmailMessage) -> Outcome:
+    async def send_one(self, message: EmailMessage) -> Outcome:
         self.sent.append(message)
         self.running[message.subject] += 1
         self.most |= self.running

@@ -20,7 +20,7 @@ from bongsu.outbox.models import OutboxMessage
 from bongsu.outbox.relay import Relay
 from bongsu.runtime.stop import StopSignal
 from bongsu_notify.channels.email.channel import EmailMessage
-from bongsu_notify.channels.port import Outcome, Sent
+from bongsu_notify.channels.port import OneByOne, Outcome, Sent
 from bongsu_notify.errors import NotCancellable
 from bongsu_notify.feedback.effects import Effect
 from bongsu_notify.feedback.schemas import SesEvent
@@ -48,7 +48,7 @@ def database(each_database: Database) -> Database:
 
 
 @dataclass
-class Dying:
+class Dying(OneByOne[EmailMessage]):
     """A provider whose worker dies in a call: it never returns.
 
     :param accepts: whether SES takes the mail before that.
@@ -64,7 +64,7 @@ class Dying:
     async def is_ready(self) -> bool:
         return True
 
-    async def send(self, message: EmailMessage) -> Outcome:
+    async def send_one(self, message: EmailMessage) -> Outcome:
         self.calls += 1
         if self.accepts:
             self.accepted[message.notification_id] += 1
@@ -80,7 +80,7 @@ class Ledger(RememberingProvider):
 
     accepted: Counter[UUID] = field(default_factory=Counter)
 
-    async def send(self, message: EmailMessage) -> Outcome:
+    async def send_one(self, message: EmailMessage) -> Outcome:
         self.accepted[message.notification_id] += 1
         return Sent(f"m-{message.notification_id}")
 

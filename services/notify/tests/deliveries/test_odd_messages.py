@@ -35,14 +35,14 @@ class _Answering(RememberingProvider):
         super().__init__()
         self._answer = answer
 
-    async def send(self, message: EmailMessage) -> Outcome:
-        outcome = await super().send(message)
+    async def send_one(self, message: EmailMessage) -> Outcome:
+        outcome = await super().send_one(message)
         return self._answer if message.subject == ODD else outcome
 
 
 class _Raising(RememberingProvider):
-    async def send(self, message: EmailMessage) -> Outcome:
-        await super().send(message)
+    async def send_one(self, message: EmailMessage) -> Outcome:
+        await super().send_one(message)
         raise KeyError("defect")
 
 

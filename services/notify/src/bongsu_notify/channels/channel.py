@@ -10,7 +10,7 @@ from bongsu.identity.models import User
 from bongsu.identity.vault import Vault
 from bongsu_notify.auth_client import AuthClient
 from bongsu_notify.channels.port import Outgoing, Provider, Refused
-from bongsu_notify.notifications.models import Notification
+from bongsu_notify.notifications.claimed import Deliverable
 from bongsu_notify.notifications.principal import Principal
 from bongsu_notify.notifications.schemas import NotificationIn
 from bongsu_notify.settings import NotifySettings
@@ -61,7 +61,7 @@ class Channel(ABC, Generic[Request]):
         """The row's `recipient`, `to`, `subject`, `content` and the channel's own columns."""
 
     @abstractmethod
-    def render(self, row: Notification, content: Content, vault: Vault) -> Outgoing | Refused:
+    def render(self, row: Deliverable, content: Content, vault: Vault) -> Outgoing | Refused:
         """The message for the provider, or why it can never be made."""
 
     @abstractmethod

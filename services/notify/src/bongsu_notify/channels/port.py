@@ -1,8 +1,13 @@
 """What a delivery needs of a provider: send a message, and report its outcome."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from typing import Final, Generic, Literal, Protocol, TypeVar
 from uuid import UUID
+
+MAX_TOGETHER: Final = 50
+"""How many messages a call takes at most, and how many deliveries start as a group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +72,13 @@ def max_together(rate: float) -> int:
 
     So no second has more than the rate and one, however the starts lie.
     """
-    return min(50, 1 + int(rate * 0.05))
+    return min(MAX_TOGETHER, 1 + int(rate * 0.05))
 
 
-Message_contra = TypeVar("Message_contra", bound=Outgoing, contravariant=True)
+Message = TypeVar("Message", bound=Outgoing)
 
 
-class Provider(Protocol[Message_contra]):
+class Provider(Protocol[Message]):
     """Sends the messages of a channel."""
 
     @property
@@ -86,11 +91,28 @@ class Provider(Protocol[Message_contra]):
     async def is_ready(self) -> bool:
         """False while the operator has to fix something before messages can be sent."""
 
-    async def send(self, message: Message_contra) -> Outcome:
-        """Send a message once, without retries; never raises. Many calls run concurrently.
+    def split(self, messages: Sequence[Message]) -> Sequence[Sequence[Message]]:
+        """Split messages that start in the same moment into calls. A call that hangs holds up its own alone."""
 
-        The worker cancels a call that takes too long: the outcome is unknown then.
+    async def send(self, call: Sequence[Message]) -> Sequence[Outcome]:
+        """Send the messages of a call once, without retries; return an outcome for each. Many calls run concurrently.
+
+        The worker cancels a call that takes too long, and one that raises is a defect: its outcomes are unknown.
         """
 
     async def close(self) -> None:
         """Close connections."""
+
+
+class OneByOne(ABC, Generic[Message]):
+    """The half of a provider whose calls take one message each."""
+
+    def split(self, messages: Sequence[Message]) -> Sequence[Sequence[Message]]:
+        return [[message] for message in messages]
+
+    async def send(self, call: Sequence[Message]) -> Sequence[Outcome]:
+        return [await self.send_one(message) for message in call]
+
+    @abstractmethod
+    async def send_one(self, message: Message) -> Outcome:
+        """Send a message once, without retries."""

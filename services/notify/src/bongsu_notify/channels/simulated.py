@@ -2,7 +2,7 @@
 
 import uuid
 
-from bongsu_notify.channels.port import Outcome, Outgoing, Sent
+from bongsu_notify.channels.port import OneByOne, Outcome, Outgoing, Sent
 
 SIMULATOR_DOMAIN = "simulator.bongsu.test"
 
@@ -12,7 +12,7 @@ def is_simulated(recipient: str) -> bool:
     return recipient.endswith(f"@{SIMULATOR_DOMAIN}")
 
 
-class SimulatedProvider:
+class SimulatedProvider(OneByOne[Outgoing]):
     """Accepts every message; `delivered@…`, `bounced@…` and `complained@…` of the simulator end as named."""
 
     max_rate: float | None = None
@@ -24,7 +24,7 @@ class SimulatedProvider:
         """It always is."""
         return True
 
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send_one(self, message: Outgoing) -> Outcome:
         """Report what the recipient's name says."""
         return _outcome(message)
 

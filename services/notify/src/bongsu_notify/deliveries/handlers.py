@@ -16,7 +16,7 @@ from bongsu.broker import Delivery
 from bongsu.contracts.jobs import DeliveryWakeup
 from bongsu.contracts.queues import DELIVER, Priority
 from bongsu.identity.vault import Vault
-from bongsu.mixins import Database, GroupCommit, uuid7
+from bongsu.mixins import Database, GroupCommit, is_unavailable, uuid7
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.stop import StopSignal
 from bongsu_notify.channels.channel import Channel, Content
@@ -28,7 +28,7 @@ from bongsu_notify.deliveries.pace import Pace, is_late
 from bongsu_notify.deliveries.service import Claims, Deliveries, MarkResult
 from bongsu_notify.deliveries.statements import Peek
 from bongsu_notify.deliveries.stream import Job, Stream
-from bongsu_notify.notifications.models import Notification
+from bongsu_notify.notifications.claimed import ClaimedNotification
 
 log = get_logger(__name__)
 
@@ -41,14 +41,34 @@ _PRIORITIES: Mapping[str, Priority] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Claimed:
-    """A claim of one notification, and the provider's outcome once it has answered. `row` is None without a claim."""
+class _Claim:
+    """A claim of a job's notification. `row` is None if there was nothing to claim."""
 
     job: Job
     claims: Claims
-    row: Notification | None
-    started_at: float
-    outcome: Outcome | None = None
+    row: ClaimedNotification | None
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A message that is sent under a claim."""
+
+    job: Job
+    claims: Claims
+    row: ClaimedNotification
+    message: Outgoing
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """The outcome of a claim, to be recorded."""
+
+    job: Job
+    claims: Claims
+    row: ClaimedNotification
+    outcome: Outcome
 
 
 class DeliveryHandler:
@@ -90,7 +110,7 @@ class DeliveryHandler:
         self._database_retry = database_retry
         self._send_deadline = send_deadline
         self._stop_grace_s = stop_grace_s
-        self._commit: GroupCommit[Job | _Claimed, _Claimed | MarkResult] = GroupCommit(
+        self._commit: GroupCommit[Job | _Done, _Claim | MarkResult] = GroupCommit(
             database, self._write, max_items=2 * batch
         )
         self._paces = {
@@ -120,6 +140,7 @@ class DeliveryHandler:
         if not arrived or self._stop.is_set():
             return  # left unacknowledged at the stop: the broker redelivers them to another worker
         peeks = await self._database_retry.retry_while_unavailable(partial(self._deliveries.peek, [*arrived]))
+        offered: dict[str, list[Job]] = {}
         for key, copies in arrived.items():
             if (known := self._jobs.get(key)) is not None:  # it came a second time meanwhile
                 known.wake_ups += copies
@@ -129,7 +150,9 @@ class DeliveryHandler:
             priority = _PRIORITIES.get(copies[0].queue, "normal")
             job = self._jobs[key] = Job(key, priority, copies, provider, peek.size if peek else 0)
             job.is_at_most_once = peek is not None and peek.guarantee == "at-most-once"
-            self._streams[provider].offer(job)
+            offered.setdefault(provider, []).append(job)
+        for provider, jobs in offered.items():
+            self._streams[provider].offer(*jobs)
 
     @property
     def waiting(self) -> int:
@@ -166,89 +189,105 @@ class DeliveryHandler:
                 jobs.setdefault(wakeup.notification_id, []).append(delivery)
         return jobs
 
-    async def _deliver(self, job: Job) -> None:
-        try:
-            if self._stop.is_set() or not await self._wait_to_claim(job):
-                return  # left unacknowledged, as below
-            is_recorded = await self._deliver_once(job)
-        except Abandoned:
-            return  # left unacknowledged: the broker redelivers it
-        finally:
-            del self._jobs[job.id]
-        await settle(job, is_done=is_recorded)
-
-    async def _deliver_once(self, job: Job) -> bool:
-        """Claim, send and mark. Returns whether the database has recorded all of it."""
-        retry = self._database_retry.retry_while_unavailable
+    async def _deliver(self, jobs: Sequence[Job]) -> None:
+        """Claim jobs that start together, send their messages, and record the outcomes."""
+        if self._stop.is_set() or not await self._wait_to_claim(jobs[0]):
+            await self._end(jobs, is_recorded=None)
+            return
         now = asyncio.get_running_loop().time
-        try:
-            begun_at = now()
-            claimed = await retry(partial(self._claim, job), is_bounded=True)
-            self._paces[job.provider].learn(now() - begun_at)
-        except Abandoned:
-            raise
-        except Exception:
-            log.exception("delivery.not_claimed", notification_id=str(job.id))
-            return False
-        if claimed.row is None:
-            self._reuse_slot(job)
-            return True
-        outcome = await self._send(claimed, claimed.row)
-        if isinstance(outcome, TryLater) and outcome.is_throttled:
-            await self._slow_down(job)
-        sent = _Claimed(job, claimed.claims, claimed.row, claimed.started_at, outcome)
-        try:
-            # A sent mail without its mark would be sent again: retried, unacknowledged, until the database answers.
-            marked = await retry(partial(self._mark, sent), is_bounded=True)
-        except Abandoned:
-            raise
-        except Exception:
-            log.exception("delivery.not_marked", notification_id=str(job.id))
-            return False
-        log.info(
-            "delivery.attempted",
-            notification_id=str(job.id),
-            attempt=claimed.row.attempt,
-            outcome=type(outcome).__name__,
-            again_in_s=round(marked.later[job.id], 1) if job.id in marked.later else None,
-        )
-        return True
+        begun_at = now()
+        claims = [claim for _, claim in await self._record(jobs, "delivery.not_claimed") if isinstance(claim, _Claim)]
+        self._paces[jobs[0].provider].learn(now() - begun_at)
+        needless = [claim.job for claim in claims if claim.row is None]
+        self._reuse_slots(needless)
+        await self._end(needless, is_recorded=True)
+        ready: list[_Ready] = []
+        failed: list[_Done] = []
+        for one in claims:
+            if one.row is not None:
+                made = self._render(one.row, one.claims.contents[one.row.id])
+                if isinstance(made, Outgoing):
+                    ready.append(_Ready(one.job, one.claims, one.row, made, one.deadline))
+                else:
+                    failed.append(_Done(one.job, one.claims, one.row, made))
+        self._reuse_slots([one.job for one in failed])
+        await asyncio.gather(self._mark(failed), *map(self._send_in_turn, self._split(ready)))
 
     async def _wait_to_claim(self, job: Job) -> bool:
         if job.slot is None or not job.is_at_most_once:
             return True
         return await self._paces[job.provider].wait_to_claim(job.slot, self._stop)
 
-    def _reuse_slot(self, job: Job) -> None:
-        if job.slot is not None:
-            self._streams[job.provider].reuse(job.slot)
+    def _reuse_slots(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            if job.slot is not None:
+                self._streams[job.provider].reuse(job.slot)
 
-    async def _slow_down(self, job: Job) -> None:
+    async def _slow_down(self, provider: str) -> None:
         try:
-            await self._paces[job.provider].slow_down()
+            await self._paces[provider].slow_down()
         except Exception as error:  # noqa: BLE001 - the rate matters less than the outcome, which is recorded next
             log.warning("delivery.not_slowed", error=type(error).__name__)
 
-    async def _claim(self, job: Job) -> _Claimed:
-        claimed = await self._commit.submit(job)
-        assert isinstance(claimed, _Claimed)  # noqa: S101 - as `_write` returns it
-        return claimed
+    async def _end(self, jobs: Sequence[Job], *, is_recorded: bool | None) -> None:
+        """Free the slots of jobs, and settle their wake-ups. With None they are left: the broker redelivers them."""
+        if not jobs:
+            return
+        try:
+            for job in jobs:
+                del self._jobs[job.id]
+                if is_recorded is not None:
+                    await settle(job, is_done=is_recorded)
+        finally:
+            self._streams[jobs[0].provider].release(jobs)
 
-    async def _mark(self, sent: _Claimed) -> MarkResult:
-        marked = await self._commit.submit(sent)
-        assert isinstance(marked, MarkResult)  # noqa: S101 - as `_write` returns it
-        return marked
+    async def _record(
+        self, items: Sequence[Job] | Sequence[_Done], event: str
+    ) -> Sequence[tuple[Job, _Claim | MarkResult]]:
+        """Write items, and return the results by their jobs. The jobs of those that cannot be written end."""
+        waiting: list[Job | _Done] = [*items]
+        written: list[tuple[Job, _Claim | MarkResult]] = []
+        refused: list[Job] = []
 
-    async def _write(self, items: Sequence[Job | _Claimed]) -> Sequence[_Claimed | MarkResult]:
+        async def write() -> None:
+            away: Exception | None = None
+            tried = [*waiting]
+            results = await self._commit.submit_all(tried)
+            waiting.clear()
+            for item, result in zip(tried, results, strict=True):
+                job = item if isinstance(item, Job) else item.job
+                if not isinstance(result, Exception):
+                    written.append((job, result))
+                elif is_unavailable(result):
+                    away = result
+                    waiting.append(item)
+                else:
+                    log.error(event, notification_id=str(job.id), exc_info=result)
+                    refused.append(job)
+            if away is not None:
+                raise away
+
+        try:
+            # A sent mail without its mark would be sent again: retried, unacknowledged, until the database answers.
+            await self._database_retry.retry_while_unavailable(write, is_bounded=True)
+        except Abandoned:
+            await self._end([item if isinstance(item, Job) else item.job for item in waiting], is_recorded=None)
+        except Exception:
+            log.exception(event, count=len(waiting))
+            refused += [item if isinstance(item, Job) else item.job for item in waiting]
+        await self._end(refused, is_recorded=False)
+        return written
+
+    async def _write(self, items: Sequence[Job | _Done]) -> Sequence[_Claim | MarkResult]:
         """Record what was sent, and claim what is to be sent, in one transaction."""
-        sent = [item for item in items if isinstance(item, _Claimed)]
+        done = [item for item in items if isinstance(item, _Done)]
         jobs = [item for item in items if isinstance(item, Job)]
-        marked = await self._write_marks(sent) if sent else None
+        marked = await self._write_marks(done) if done else None
         claimed = iter(await self._write_claims(jobs) if jobs else ())
         return [next(claimed) if isinstance(item, Job) else marked or MarkResult(frozenset(), {}) for item in items]
 
-    async def _write_claims(self, jobs: Sequence[Job]) -> Sequence[_Claimed]:
-        started_at = asyncio.get_running_loop().time()
+    async def _write_claims(self, jobs: Sequence[Job]) -> Sequence[_Claim]:
+        deadline = asyncio.get_running_loop().time() + self._deliveries.lease_s * self._send_deadline
         owner = uuid7()
         earlier = {one for job in jobs for one in job.owners}
         for job in jobs:
@@ -256,55 +295,104 @@ class DeliveryHandler:
         claims = await self._deliveries.claim([job.id for job in jobs], owner=owner, earlier=earlier)
         await update_outbox(jobs, claims.settled, claims.later)
         rows = {row.id: row for row in claims.claimed}
-        return [_Claimed(job, claims, rows.get(job.id), started_at) for job in jobs]
+        return [_Claim(job, claims, rows.get(job.id), deadline) for job in jobs]
 
-    async def _write_marks(self, sent: Sequence[_Claimed]) -> MarkResult:
-        rows = [one.row for one in sent if one.row is not None]
-        events = {one.job.id: one.claims.sending_events[one.job.id] for one in sent}
-        outcomes = {one.job.id: one.outcome for one in sent if one.outcome is not None}
-        marked = await self._deliveries.mark(Claims(rows, {}, events, frozenset(), {}), outcomes)
-        await update_outbox([one.job for one in sent], marked.settled, marked.later)
+    async def _write_marks(self, done: Sequence[_Done]) -> MarkResult:
+        events = {one.job.id: one.claims.sending_events[one.job.id] for one in done}
+        outcomes = {one.job.id: one.outcome for one in done}
+        claims = Claims([one.row for one in done], {}, events, frozenset(), {})
+        marked = await self._deliveries.mark(claims, outcomes)
+        await update_outbox([one.job for one in done], marked.settled, marked.later)
         return marked
 
-    async def _send(self, claimed: _Claimed, row: Notification) -> Outcome:
-        made = self._render(row, claimed.claims.contents[row.id])
-        if not isinstance(made, Outgoing):
-            self._reuse_slot(claimed.job)
-            return made
-        name, deadline = claimed.job.provider, claimed.started_at + self._deliveries.lease_s * self._send_deadline
-        if not await self._wait_for_slot(claimed.job) or asyncio.get_running_loop().time() >= deadline:
-            return TryLater("not_started", "The worker stopped or was slow", delay_s=1.0, spends_attempt=False)
-        call = asyncio.timeout_at(deadline)
+    def _split(self, ready: Sequence[_Ready]) -> Sequence[Sequence[_Ready]]:
+        """Split messages into calls."""
+        if not ready:
+            return []
+        name = ready[0].job.provider
+        by_id = {one.row.id: one for one in ready}
         try:
-            async with call:
-                self._calls.add(call)
-                return await self._providers[name].send(made)
-        except TimeoutError:
-            return OutcomeUnknown("The provider did not answer in time")
-        except Exception as error:
-            log.exception("provider.failed", provider=name, notification_id=str(row.id))
-            return OutcomeUnknown(type(error).__name__)
-        finally:
-            self._calls.discard(call)
+            calls = self._providers[name].split([one.message for one in ready])
+            return [[by_id[message.notification_id] for message in call] for call in calls]
+        except Exception:
+            log.exception("provider.failed", provider=name, notification_id=str(ready[0].row.id))
+            return [[one] for one in ready]
 
-    async def _wait_for_slot(self, job: Job) -> bool:
-        """Wait until the call may start. Returns False if it may not."""
-        if job.slot is None or self._stop.is_set():
-            return not self._stop.is_set()
-        if job.is_at_most_once:
-            return await self._paces[job.provider].wait_claimed(job.slot, self._stop)  # it waited before its claim
+    async def _send_in_turn(self, call: Sequence[_Ready]) -> None:
+        """Send the messages of a call when their slots come, and record the outcomes."""
+        count = await self._wait_for_slots([one.job for one in call])
+        if 0 < count < len(call):  # an urgent message has taken over a slot
+            await asyncio.gather(self._send_in_turn(call[:count]), self._send_in_turn(call[count:]))
+            return
+        deadline = min(one.deadline for one in call)
+        if count and asyncio.get_running_loop().time() < deadline:
+            outcomes = await self._send(call, deadline)
+        else:
+            outcomes = [TryLater("not_started", "The worker stopped or was slow", delay_s=1.0, spends_attempt=False)]
+            outcomes *= len(call)
+        if any(isinstance(outcome, TryLater) and outcome.is_throttled for outcome in outcomes):
+            await self._slow_down(call[0].job.provider)
+        await self._mark(
+            [_Done(one.job, one.claims, one.row, outcome) for one, outcome in zip(call, outcomes, strict=True)]
+        )
+
+    async def _send(self, call: Sequence[_Ready], deadline: float) -> list[Outcome]:
+        name = call[0].job.provider
+        limit = asyncio.timeout_at(deadline)
         try:
-            wait = partial(self._paces[job.provider].wait, job.slot, self._stop, urgent=job.priority == "high")
-            if not is_late(job.slot):
-                return await wait()  # without the database
-            return await self._database_retry.retry_while_unavailable(wait, is_bounded=True)
+            async with limit:
+                self._calls.add(limit)
+                outcomes = await self._providers[name].send([one.message for one in call])
+                return [outcome for _, outcome in zip(call, outcomes, strict=True)]
+        except TimeoutError:
+            outcome = OutcomeUnknown("The provider did not answer in time")
+        except Exception as error:
+            log.exception("provider.failed", provider=name, notification_id=str(call[0].row.id))
+            outcome = OutcomeUnknown(type(error).__name__)
+        finally:
+            self._calls.discard(limit)
+        return [outcome] * len(call)
+
+    async def _wait_for_slots(self, jobs: Sequence[Job]) -> int:
+        """Wait until a call may start. Returns how many of its messages may, and 0 if none may any more."""
+        slots = [job.slot for job in jobs if job.slot is not None]
+        if self._stop.is_set() or not slots:
+            return 0 if self._stop.is_set() else len(jobs)
+        pace = self._paces[jobs[0].provider]
+        if jobs[0].is_at_most_once:
+            return int(await pace.wait_claimed(slots[0], self._stop))  # it waited before its claim
+        wait = partial(pace.wait, slots, self._stop, urgent=jobs[0].priority == "high")
+        try:
+            # Without the database, if no slot is missed.
+            return await (
+                self._database_retry.retry_while_unavailable(wait, is_bounded=True) if is_late(slots[0]) else wait()
+            )
         except Abandoned:
-            return False
+            return 0
         except Exception:
             log.exception("delivery.not_paced")
-            return False
+            return 0
+        finally:
+            for job, slot in zip(jobs, slots, strict=True):
+                job.slot = slot
 
-    def _render(self, row: Notification, content: Content) -> Outgoing | Outcome:
+    async def _mark(self, done: Sequence[_Done]) -> None:
+        """Record outcomes."""
+        outcomes = {one.job.id: one for one in done}
+        recorded: list[Job] = []
+        for job, marked in await self._record(done, "delivery.not_marked"):
+            assert isinstance(marked, MarkResult)  # noqa: S101 - as `_write` returns it
+            recorded.append(job)
+            log.info(
+                "delivery.attempted",
+                notification_id=str(job.id),
+                attempt=outcomes[job.id].row.attempt,
+                outcome=type(outcomes[job.id].outcome).__name__,
+                again_in_s=round(marked.later[job.id], 1) if job.id in marked.later else None,
+            )
+        await self._end(recorded, is_recorded=True)
+
+    def _render(self, row: ClaimedNotification, content: Content) -> Outgoing | Outcome:
         """The message, or the outcome of a notification that cannot be rendered."""
         channel = self._channels.get(row.channel)
         if channel is None:

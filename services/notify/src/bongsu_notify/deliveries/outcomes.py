@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bongsu.contracts.notifications import Status
 from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, TryLater
-from bongsu_notify.notifications.models import Notification
+from bongsu_notify.notifications.claimed import ClaimedNotification
 
 BACKOFF_S = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)
 UNKNOWN_BACKOFF_S = (30.0, 600.0)
@@ -39,7 +39,7 @@ class Change:
     wake_after_s: float | None
 
 
-def change(row: Notification, outcome: Outcome, max_attempts: int, now: datetime) -> Change:
+def change(row: ClaimedNotification, outcome: Outcome, max_attempts: int, now: datetime) -> Change:
     """How an outcome changes a claimed row.
 
     :param now: the database's time.
@@ -102,7 +102,7 @@ def _backoff(attempt: int) -> float:
     return BACKOFF_S[min(attempt, len(BACKOFF_S)) - 1]
 
 
-def deferral_delay(row: Notification, now: datetime) -> float:
+def deferral_delay(row: ClaimedNotification, now: datetime) -> float:
     """How long a delivery that spent no attempt waits: a fraction of its age, bounded."""
     age = max(now - max(row.created_at, row.send_at or row.created_at), timedelta())
     return min(age.total_seconds() * BACKOFF_FRACTION, MAX_DEFERRAL_S)

@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from functools import cache
+from typing import Any, Final, NamedTuple, cast
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import CursorResult, Update, bindparam, select, update
 
 from bongsu.mixins import Database, GroupCommit, utc_now, uuid7
 from bongsu.runtime.stop import StopSignal
@@ -43,7 +44,14 @@ THROTTLE_PAUSE_S: Final = 1.0
 _ROW: Final = select(SendSlot.next_at, SendSlot.slowed_at, SendSlot.slowdown, utc_now()).where(
     SendSlot.provider == bindparam("provider")
 )
-"""Built once: every reservation reads it."""
+"""Built once, as `_change`: every reservation reads and changes it."""
+
+
+@cache
+def _change(*names: str) -> Update:
+    is_unchanged = (SendSlot.provider == bindparam("provider_")) & (SendSlot.next_at == bindparam("read_next_at"))
+    values = {name: bindparam(name, type_=SendSlot.__table__.c[name].type) for name in names}
+    return update(SendSlot).where(is_unchanged).values(**values, updated_at=utc_now())
 
 
 class Slot(NamedTuple):
@@ -55,9 +63,9 @@ class Slot(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
-    """A message that waits for its slot, which an urgent one may exchange for a later slot."""
+    """Messages that wait for their slots, of which an urgent one may exchange the first for a later slot."""
 
-    slot: Slot
+    slots: list[Slot]
 
 
 class Reservation(NamedTuple):
@@ -174,43 +182,50 @@ class Pace:
     def find_start(self, slot: Slot) -> float:
         """When an urgent message with this slot may start: by the slot that it would take over, or by its own."""
         first = self._find_first_waiter()
-        return slot.starts_at if first is None else min(slot.starts_at, first.slot.starts_at)
+        return slot.starts_at if first is None else min(slot.starts_at, first.slots[0].starts_at)
 
-    async def wait(self, slot: Slot, stop: StopSignal, *, urgent: bool = False) -> bool:
-        """Wait for a slot, or for another one if it is missed by far. Returns False if the process is ending."""
+    async def wait(self, slots: list[Slot], stop: StopSignal, *, urgent: bool = False) -> int:
+        """Wait for the first of some slots, and for another one in place of each that is missed by far.
+
+        :param slots: in order. Those that are exchanged or missed are replaced.
+        :returns: how many of them have come; 0 if the process is ending.
+        """
         lead_s = 0.0
         for _ in range(MAX_MISSED):
-            if not is_late(slot):
-                slot = await self._wait_in_turn(slot, stop, urgent=urgent)
+            if not is_late(slots[0]):
+                await self._wait_in_turn(slots, stop, urgent=urgent)
                 if stop.is_set():
-                    return False
-                if not is_late(slot):
-                    return True  # nothing has stalled this process meanwhile
-            slot = (await self._commit.submit(Request(1, True, lead_s))).slots[0]
+                    return 0
+                if not is_late(slots[0]):
+                    return _count_first(slots)  # nothing has stalled this process meanwhile
+            missed = sum(map(is_late, slots))
+            requests = [self._commit.submit(Request(1, True, lead_s)) for _ in range(missed)]
+            slots[:missed] = [slot for one in await asyncio.gather(*requests) for slot in one.slots]
+            slots.sort()
             # Where the database is slow, the next one would be missed as well.
-            lead_s = min(_now() - slot.reserved_at, MAX_LEAD_S)
-        return await _sleep_until(slot.starts_at, stop)
+            lead_s = min(_now() - slots[0].reserved_at, MAX_LEAD_S)
+        return _count_first(slots) if await _sleep_until(slots[0].starts_at, stop) else 0
 
-    async def _wait_in_turn(self, slot: Slot, stop: StopSignal, *, urgent: bool) -> Slot:
-        """Wait for a slot, or for the one that it is exchanged for. Returns the slot that has come."""
-        waiter = _Waiter(slot)
+    async def _wait_in_turn(self, slots: list[Slot], stop: StopSignal, *, urgent: bool) -> None:
+        """Wait for the first slot, or for the one that it is exchanged for."""
+        waiter = _Waiter(slots)
         if not urgent:
             self._waiters.add(waiter)
-        elif (first := self._find_first_waiter()) is not None and first.slot.starts_at < slot.starts_at:
-            waiter.slot, first.slot = first.slot, waiter.slot
+        elif (first := self._find_first_waiter()) is not None and first.slots[0].starts_at < slots[0].starts_at:
+            slots[0], first.slots[0] = first.slots[0], slots[0]
+            first.slots.sort()
         awaited: Slot | None = None
         try:
-            while awaited is not waiter.slot and not stop.is_set():
-                awaited = waiter.slot
+            while awaited != slots[0] and not stop.is_set():
+                awaited = slots[0]
                 await _sleep_until(awaited.starts_at, stop)
         finally:
             self._waiters.discard(waiter)
-        return waiter.slot
 
     def _find_first_waiter(self) -> _Waiter | None:
         now = _now()
-        ahead = (waiter for waiter in self._waiters if waiter.slot.starts_at > now)
-        return min(ahead, key=lambda waiter: waiter.slot.starts_at, default=None)
+        ahead = (waiter for waiter in self._waiters if waiter.slots[0].starts_at > now)
+        return min(ahead, key=lambda waiter: waiter.slots[0].starts_at, default=None)
 
     async def close(self) -> None:
         """Finish the reservations in progress."""
@@ -269,8 +284,12 @@ class Pace:
 
     async def _write(self, row: _Row, **values: object) -> bool:
         """Change the row. Returns False if it has changed since it was read."""
-        unchanged = SendSlot.filter_by(provider=self._provider, next_at=row.next_at)
-        return await unchanged.update(**values, updated_at=utc_now()) > 0
+        unit = self._database.ambient()
+        assert unit is not None  # noqa: S101 - slots are reserved in a unit of work
+        given = {"provider_": self._provider, "read_next_at": row.next_at} | values
+        # SQL of its own, as above.
+        changed = await unit.session.execute(_change(*values), given, execution_options={"synchronize_session": False})
+        return cast("CursorResult[Any]", changed).rowcount > 0
 
 
 def _slowdown(row: _Row) -> float:
@@ -279,6 +298,11 @@ def _slowdown(row: _Row) -> float:
         return 1.0
     doublings = (row.now - row.slowed_at).total_seconds() / RECOVERY_S
     return float(min(1.0, row.slowdown * 2.0 ** min(doublings, 10.0)))
+
+
+def _count_first(slots: Sequence[Slot]) -> int:
+    """How many slots are at the same time as the first."""
+    return sum(slot.starts_at == slots[0].starts_at for slot in slots)
 
 
 def is_late(slot: Slot) -> bool:

@@ -20,6 +20,7 @@ from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Sent
 from bongsu_notify.deliveries import statements
 from bongsu_notify.deliveries.outcomes import UNKNOWN_ENDS_S, Change, change
 from bongsu_notify.deliveries.statements import ENDED, Event, Peek
+from bongsu_notify.notifications.claimed import ClaimedNotification
 from bongsu_notify.notifications.models import Notification, NotificationEvent
 from bongsu_notify.notifications.statuses import CLAIMABLE, sources
 from bongsu_notify.notifications.transitions import add_entries
@@ -32,7 +33,7 @@ _KEY: Final = UUIDKey()
 class Claims:
     """The result of claiming a batch: `claimed` to send, `settled` to forget, `later` to wake again (seconds)."""
 
-    claimed: Sequence[Notification]
+    claimed: Sequence[ClaimedNotification]
     contents: Mapping[UUID, Content]
     sending_events: Mapping[UUID, UUID]
     """The timeline entries `sending` of this claim, by notification."""
@@ -99,14 +100,15 @@ class Deliveries:
         was sent under them, so their attempt is still to be made.
         """
         owner = owner or uuid7()
-        claimed = await statements.claim(ids, owner, earlier, lease_s=self.lease_s, max_attempts=self.max_attempts)
+        found = await statements.claim(ids, owner, earlier, lease_s=self.lease_s, max_attempts=self.max_attempts)
+        claimed = [row for row, _ in found]
         events = {row.id: uuid7() for row in claimed}
         if claimed:
             claimed_at = claimed[0].updated_at
             self._clock.set(claimed_at)
             sending = [Event(events[row.id], row.id, "sending", row.attempt) for row in claimed]
             await statements.add_events(sending, claimed_at)
-        contents = {row.id: Content(row.content or {}, row.sealed_variables) for row in claimed}
+        contents = {row.id: content for row, content in found}
         settled, later = await self._resolve_unclaimed(set(ids) - set(events))
         return Claims(claimed, contents, events, frozenset(settled), later)
 
@@ -170,7 +172,7 @@ class Deliveries:
         if not claims.claimed:
             return MarkResult(frozenset(), {})
         now = self._clock.now(after=max(row.updated_at for row in claims.claimed))
-        changes = {row: change(row, outcomes[row.id], self.max_attempts, now) for row in claims.claimed}
+        changes = [(row, change(row, outcomes[row.id], self.max_attempts, now)) for row in claims.claimed]
         written = await _write_changes(changes)
         if written < len(changes):
             if len(changes) > 1:
@@ -179,17 +181,17 @@ class Deliveries:
         await statements.add_events(
             [
                 Event(uuid7(), row.id, status, row.attempt, detail)
-                for row, one in changes.items()
+                for row, one in changes
                 for status, detail in one.events
             ],
             now,
         )
         # A deferral for the same reason as before is no news: the timeline would grow while the provider is busy.
-        repeated = [claims.sending_events[row.id] for row, one in changes.items() if not one.events]
+        repeated = [claims.sending_events[row.id] for row, one in changes if not one.events]
         if repeated:
             await NotificationEvent.filter_by(id__in=repeated).delete()
-        settled = {row.id for row, one in changes.items() if one.wake_after_s is None}
-        later = {row.id: one.wake_after_s for row, one in changes.items() if one.wake_after_s is not None}
+        settled = {row.id for row, one in changes if one.wake_after_s is None}
+        later = {row.id: one.wake_after_s for row, one in changes if one.wake_after_s is not None}
         return MarkResult(frozenset(settled), later)
 
 
@@ -211,32 +213,30 @@ async def _read_ended(ids: Sequence[UUID]) -> Sequence[UUID]:
     return ended
 
 
-async def _write_changes(changes: Mapping[Notification, Change]) -> int:
+async def _write_changes(changes: Sequence[tuple[ClaimedNotification, Change]]) -> int:
     """Write the changes, one statement for those that are alike. Returns how many claims still stood."""
-    alike: dict[tuple[object, ...], list[Notification]] = {}
-    for row, one in changes.items():
+    alike: dict[tuple[object, ...], list[tuple[ClaimedNotification, Change]]] = {}
+    for row, one in changes:
         key = (*one.shared.items(), one.message_id is None, one.wake_after_s is None)
-        alike.setdefault(key, []).append(row)
+        alike.setdefault(key, []).append((row, one))
     written = 0
-    for rows in alike.values():
-        ones = [changes[row] for row in rows]
-        owners = sorted({row.lease_owner for row in rows if row.lease_owner is not None})
-        if ones[0].wake_after_s is None:
-            keys = [(row.id, one.message_id) for row, one in zip(rows, ones, strict=True)]
-            written += await statements.end(keys, owners, {name: ones[0].shared[name] for name in ENDED})
+    for ones in alike.values():
+        shared, owners = ones[0][1].shared, sorted({row.lease_owner for row, _ in ones})
+        if ones[0][1].wake_after_s is None:
+            keys = [(row.id, one.message_id) for row, one in ones]
+            written += await statements.end(keys, owners, {name: shared[name] for name in ENDED})
             continue
-        held = Notification.filter_by(id__in=[row.id for row in rows], status="sending", lease_owner__in=owners)
-        wakes_at = _by_row(rows, [utc_now(one.wake_after_s or 0.0) for one in ones])
-        written += await held.update(**ones[0].shared, next_attempt_at=wakes_at, updated_at=utc_now())
+        held = Notification.filter_by(id__in=[row.id for row, _ in ones], status="sending", lease_owner__in=owners)
+        wakes_at = _by_key({row.id: utc_now(one.wake_after_s or 0.0) for row, one in ones})
+        written += await held.update(**shared, next_attempt_at=wakes_at, updated_at=utc_now())
     return written
 
 
-def _by_row(rows: Sequence[Notification], values: Sequence[object]) -> object:
-    if len(rows) == 1:
-        return values[0]
+def _by_key(values: Mapping[UUID, object]) -> object:
+    if len(values) == 1:
+        return next(iter(values.values()))
     # With typed parameters: comparisons, which SQLAlchemy would build for each row, take most of the statement's time.
-    keys = [bindparam(None, row.id, type_=_KEY) for row in rows]
-    return case(dict(zip(keys, values, strict=True)), value=Notification.id)
+    return case({bindparam(None, key, type_=_KEY): value for key, value in values.items()}, value=Notification.id)
 
 
 async def release() -> int:

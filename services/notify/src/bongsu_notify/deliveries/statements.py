@@ -1,5 +1,6 @@
 """The statements of claims and marks, built once: building one for a batch takes longer than the database does."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache
@@ -7,26 +8,25 @@ from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     CursorResult,
     Executable,
     Result,
-    Table,
     Update,
     bindparam,
     case,
     func,
-    insert,
     or_,
     select,
+    text,
     update,
 )
-from sqlalchemy.orm import undefer
 
 from bongsu.contracts.notifications import Status
-from bongsu.mixins import Q, UUIDKey, utc_now
-from bongsu_notify.notifications.models import Notification, NotificationEvent
+from bongsu.mixins import Q, UUIDKey, utc_now, write_keys, written
+from bongsu_notify.channels.channel import Content
+from bongsu_notify.notifications.claimed import DOCUMENT, ClaimedNotification
+from bongsu_notify.notifications.models import Notification
 from bongsu_notify.notifications.statuses import CLAIMABLE
 from bongsu_notify.suppressions.service import is_suppressed
 
@@ -34,13 +34,12 @@ _KEY: Final = UUIDKey()
 _UNSYNCHRONISED: Final = {"synchronize_session": False}
 """No row of the statement is loaded in its session."""
 _NOW: Final = utc_now()
-_IDS: Final = bindparam("ids", expanding=True, type_=_KEY)
+_HAS_ID: Final = Notification.id.op("IN")(written("ids", write_keys))
 _OWNERS: Final = bindparam("owners", expanding=True, type_=_KEY)
 
 
 ENDED: Final = ("status", "attempt", "error_code", "error_detail")
 """The columns that `end` sets to the same value for all its rows."""
-_WIDEST: Final = 128
 
 
 class Peek(NamedTuple):
@@ -88,7 +87,7 @@ def _claim(lease_s: float, max_attempts: int) -> Update:
     return (
         update(Notification)
         .where(
-            Notification.id.in_(_IDS),
+            _HAS_ID,
             _condition(Q(expires_at=None) | Q(expires_at__gt=utc_now()), ~is_suppressed()),
             or_(_is_due() & has_attempts, (Notification.status == "sending") & is_own),
         )
@@ -105,34 +104,57 @@ def _claim(lease_s: float, max_attempts: int) -> Update:
     )
 
 
-_CLAIMED: Final = (
-    select(Notification)
-    .where(Notification.id.in_(_IDS), Notification.lease_owner == bindparam("owner", type_=_KEY))
-    # The mixins load no deferred columns: a second statement would read the same rows again.
-    .options(undefer(Notification.content), undefer(Notification.sealed_variables))
+_CLAIMED: Final = select(DOCUMENT, Notification.content, Notification.sealed_variables).where(
+    _HAS_ID, Notification.lease_owner == bindparam("owner", type_=_KEY)
 )
 _PEEKED: Final = select(
-    Notification.id,
-    Notification.channel,
-    Notification.mode,
-    Notification.recipient,
-    Notification.guarantee,
-    func.coalesce(func.length(Notification.content), 0),
-).where(Notification.id.in_(_IDS))
-_NEW_EVENTS: Final = insert(cast("Table", NotificationEvent.__table__))
+    func.json_array(
+        func.hex(Notification.id),
+        Notification.channel,
+        Notification.mode,
+        Notification.recipient,
+        Notification.guarantee,
+        func.coalesce(func.length(Notification.content), 0),
+    )
+).where(_HAS_ID)
+
+
+def _write_events(rows: tuple[Sequence[Event], datetime]) -> str:
+    events, at = rows
+    times = f"'{at:%Y-%m-%d %H:%M:%S.%f}','{at:%Y-%m-%d %H:%M:%S.%f}'"
+    return ",".join(
+        [
+            f"(x'{one.id.hex}',x'{one.notification_id.hex}',{_write_text(one.status)},{one.attempt:d},"
+            f"{_write_text(one.detail)},{times})"
+            for one in events
+        ]
+    )
+
+
+def _write_message_ids(rows: Sequence[tuple[UUID, str]]) -> str:
+    cases = [f"WHEN x'{key.hex}' THEN {_write_text(message_id)}" for key, message_id in rows]
+    return f"CASE id {' '.join(cases)} END"
+
+
+def _write_text(value: str | None) -> str:
+    return "NULL" if value is None else f"CAST(x'{value.encode().hex()}' AS CHAR)"
+
+
+# SQL of its own: as parameters, a hundred rows take longer than the statement.
+_NEW_EVENTS: Final = text(
+    "INSERT INTO notification_events (id, notification_id, status, attempt, detail, created_at, updated_at) "
+    "VALUES :rows"
+).bindparams(written("rows", _write_events))
 
 
 @cache
-def _end(width: int, *, has_message_ids: bool) -> Update:
-    keys = [bindparam(f"id{number}", type_=_KEY) for number in range(width)]
-    values: dict[str, object] = {name: bindparam(name) for name in ENDED}
+def _end(*, has_message_ids: bool) -> Update:
+    values: dict[str, object] = {name: bindparam(f"new_{name}") for name in ENDED}
     if has_message_ids:
-        message_ids: list[BindParameter[str]] = [bindparam(f"message_id{number}") for number in range(width)]
-        values["provider_message_id"] = case(dict(zip(keys, message_ids, strict=True)), value=Notification.id)
-    held = (Notification.status == "sending") & Notification.lease_owner.in_(_OWNERS)
+        values["provider_message_id"] = written("message_ids", _write_message_ids)
     return (
         update(Notification)
-        .where(Notification.id.in_(keys), held)
+        .where(_HAS_ID, (Notification.status == "sending") & Notification.lease_owner.in_(_OWNERS))
         .values(
             **values,
             sealed_variables=None,
@@ -147,18 +169,19 @@ def _end(width: int, *, has_message_ids: bool) -> Update:
 async def peek(ids: Sequence[UUID]) -> Mapping[UUID, Peek]:
     """Read what decides how each notification is sent, in a unit of work of its own."""
     async with Notification.database().unit():
-        found = await _execute(_PEEKED, {"ids": ids})
-        return {row[0]: Peek._make(row[1:]) for row in found}
+        found = (await _execute(_PEEKED, {"ids": ids})).scalars()
+        return {UUID(key): Peek._make(values) for key, *values in map(json.loads, found)}
 
 
 async def claim(
     ids: Sequence[UUID], owner: UUID, earlier: Collection[UUID], *, lease_s: float, max_attempts: int
-) -> Sequence[Notification]:
-    """Claim those that are due, or claimed by `owner` or an `earlier` owner. Returns the rows with their contents."""
+) -> Sequence[tuple[ClaimedNotification, Content]]:
+    """Claim those that are due, or claimed by `owner` or an `earlier` owner."""
     parameters = {"ids": ids, "owner": owner, "owners": [owner, *earlier]}
     if not await _count(_claim(lease_s, max_attempts), parameters):
         return []
-    return (await _execute(_CLAIMED, {"ids": ids, "owner": owner})).scalars().all()
+    rows: Sequence[Any] = (await _execute(_CLAIMED, {"ids": ids, "owner": owner})).all()
+    return [(ClaimedNotification.read(row[0], owner), Content(row[1] or {}, row[2])) for row in rows]
 
 
 async def end(rows: Sequence[tuple[UUID, str | None]], owners: Collection[UUID], values: Mapping[str, object]) -> int:
@@ -167,28 +190,21 @@ async def end(rows: Sequence[tuple[UUID, str | None]], owners: Collection[UUID],
     :param rows: with the provider's message ID each; of none or of all.
     :param values: of the columns in `ENDED`.
     """
-    ended = 0
-    for start in range(0, len(rows), _WIDEST):
-        some = rows[start : start + _WIDEST]
-        # A few widths have few statements to build. The last row fills the rest: a condition that holds already.
-        width = 1 << (len(some) - 1).bit_length()
-        filled = [*some, *[some[-1]] * (width - len(some))]
-        parameters = {"owners": [*owners], **values} | {f"id{at}": key for at, (key, _) in enumerate(filled)}
-        has_message_ids = some[0][1] is not None
-        if has_message_ids:
-            parameters |= {f"message_id{at}": message_id for at, (_, message_id) in enumerate(filled)}
-        ended += await _count(_end(width, has_message_ids=has_message_ids), parameters)
-    return ended
+    has_message_ids = rows[0][1] is not None
+    parameters: dict[str, object] = {"ids": [key for key, _ in rows], "owners": [*owners]}
+    parameters |= {f"new_{name}": values[name] for name in ENDED}
+    if has_message_ids:
+        parameters["message_ids"] = rows
+    return await _count(_end(has_message_ids=has_message_ids), parameters)
 
 
 async def add_events(events: Sequence[Event], at: datetime) -> None:
     """Add entries to timelines.
 
-    :param at: the database's time. As a value: of a statement with an expression, aiomysql sends a copy for each row.
+    :param at: the database's time.
     """
     if events:
-        times = {"created_at": at, "updated_at": at}
-        await _execute(_NEW_EVENTS, [{**event._asdict(), **times} for event in events])
+        await _execute(_NEW_EVENTS, {"rows": (events, at)})
 
 
 async def _count(statement: Update, parameters: Mapping[str, object]) -> int:

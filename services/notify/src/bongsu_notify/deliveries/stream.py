@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,6 +13,7 @@ from bongsu.broker import Delivery
 from bongsu.contracts.queues import Priority
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.stop import StopSignal
+from bongsu_notify.channels.port import MAX_TOGETHER
 from bongsu_notify.database_retry import Abandoned, DatabaseRetry
 from bongsu_notify.deliveries.pace import Pace, Reservation, Slot
 
@@ -49,7 +50,10 @@ class Job:
 class Stream:
     """Starts the jobs of one provider: high first, then normal and bulk in turn.
 
-    :param run: delivers a job; does not raise.
+    Jobs of a lane that can start in the same moment start as a group, but alone those that are urgent, large, or must
+    not be sent twice.
+
+    :param run: delivers a group and releases its jobs; does not raise.
     :param pace: when jobs may start.
     :param retry: repeats work on the database while it is unavailable.
     :param slots: how many jobs run concurrently. A quarter of them is for the high lane only: jobs that hang in other
@@ -59,7 +63,7 @@ class Stream:
 
     def __init__(  # noqa: PLR0913 - two limits beside its collaborators
         self,
-        run: Callable[[Job], Awaitable[None]],
+        run: Callable[[Sequence[Job]], Awaitable[None]],
         *,
         pace: Pace,
         retry: DatabaseRetry,
@@ -79,27 +83,35 @@ class Stream:
         self._large_budget_bytes = large_budget_bytes
         self._waiting: dict[str, deque[Job]] = {lane: deque() for lane in dict.fromkeys(("high", *_TURNS))}
         self._turn = 0
-        self._running: set[asyncio.Task[None]] = set()
+        self._running = 0
         self._shared_running = 0
         self._large_running_bytes = 0
+        self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def offer(self, job: Job) -> None:
-        """Add a job, which starts when a slot is free."""
-        if job.priority == "high":
-            self._urgent.set()
-        if job.size <= LARGE_BYTES:
-            self._waiting[job.priority].append(job)
-        elif job.priority == "high":
-            self._waiting["large"].appendleft(job)
-        else:
-            self._waiting["large"].append(job)
+    def offer(self, *jobs: Job) -> None:
+        """Add jobs, which start when slots are free."""
+        for job in jobs:
+            if job.priority == "high":
+                self._urgent.set()
+            if job.size <= LARGE_BYTES:
+                self._waiting[job.priority].append(job)
+            elif job.priority == "high":
+                self._waiting["large"].appendleft(job)
+            else:
+                self._waiting["large"].append(job)
+        self._advance()
+
+    def release(self, jobs: Sequence[Job]) -> None:
+        """Free the slots of jobs that have ended."""
+        for job in jobs:
+            self._count_running(job, -1)
         self._advance()
 
     def reuse(self, slot: Slot) -> None:
         """Start another job with the slot of one that needs no call, if its claim can end before the slot."""
         if self._pace.is_reachable(slot):
-            self._start_next(slot)
+            self._start_next([slot])
 
     @property
     def waiting(self) -> int:
@@ -112,8 +124,8 @@ class Stream:
         if self._pacing is not None:
             self._pacing.cancel()
         await self._pace.close()
-        while self._running:
-            await asyncio.wait(self._running)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
     def _advance(self) -> None:
         if not self._pace.is_limited:
@@ -145,9 +157,8 @@ class Stream:
                 await self._sleep(retry_after_s)
             if self._stop.is_set():
                 return
-            for slot in slots:
-                if not self._start_next(slot):
-                    break
+            while slots and (started := self._start_next([slot for slot in slots if slot == slots[0]])):
+                slots = slots[started:]
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep until an urgent job comes, at most `seconds`. `close` cancels it."""
@@ -164,22 +175,38 @@ class Stream:
         """How many jobs may start now; of the large ones, one."""
         high, large = len(self._waiting["high"]), len(self._waiting["large"])
         shared = min(self.waiting - high - large + bool(large), self._shared_slots - self._shared_running)
-        return min(self._slots - len(self._running), high + max(shared, 0))
+        return min(self._slots - self._running, high + max(shared, 0))
 
-    def _start_next(self, slot: Slot | None = None) -> bool:
+    def _start_next(self, slots: Sequence[Slot] = ()) -> int:
+        """Start the jobs whose turn it is as a group, with these slots where jobs need some. Returns how many."""
         lane = self._find_lane()
         if lane is None:
-            return False
+            return 0
         if lane != "high":
             self._turn = (self._turn + 1) % len(_TURNS)
-        job = self._waiting[lane].popleft()
-        job.slot = slot
-        self._start(job)
-        return True
+        jobs = self._take(lane, len(slots) or MAX_TOGETHER)
+        for job, slot in zip(jobs, slots, strict=False):
+            job.slot = slot
+        for job in jobs:
+            self._count_running(job, 1)
+        task = asyncio.get_running_loop().create_task(self._run_group(jobs))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return len(jobs)
+
+    def _take(self, lane: str, most: int) -> Sequence[Job]:
+        waiting = self._waiting[lane]
+        jobs = [waiting.popleft()]
+        if lane in ("high", "large") or jobs[0].is_at_most_once:
+            return jobs
+        most = min(most, self._slots - self._running, self._shared_slots - self._shared_running)
+        while waiting and len(jobs) < most and not waiting[0].is_at_most_once:
+            jobs.append(waiting.popleft())
+        return jobs
 
     def _find_lane(self) -> str | None:
         """The lane whose first job starts next; None if no job can start."""
-        if self._closed or len(self._running) >= self._slots:
+        if self._closed or self._running >= self._slots:
             return None
         if self._waiting["high"]:
             return "high"
@@ -194,21 +221,11 @@ class Stream:
     def _fits(self, job: Job) -> bool:
         return not self._large_running_bytes or self._large_running_bytes + job.size <= self._large_budget_bytes
 
-    def _start(self, job: Job) -> None:
-        is_shared = job.priority != "high" or job.size > LARGE_BYTES
-        large_bytes = job.size if job.size > LARGE_BYTES else 0
-        self._shared_running += is_shared
-        self._large_running_bytes += large_bytes
+    def _count_running(self, job: Job, change: int) -> None:
+        is_large = job.size > LARGE_BYTES
+        self._running += change
+        self._shared_running += change * (job.priority != "high" or is_large)
+        self._large_running_bytes += change * job.size * is_large
 
-        def end(task: asyncio.Task[None]) -> None:
-            self._running.discard(task)
-            self._shared_running -= is_shared
-            self._large_running_bytes -= large_bytes
-            self._advance()
-
-        task = asyncio.get_running_loop().create_task(self._run_job(job))
-        self._running.add(task)
-        task.add_done_callback(end)
-
-    async def _run_job(self, job: Job) -> None:
-        await self._run(job)
+    async def _run_group(self, jobs: Sequence[Job]) -> None:
+        await self._run(jobs)

@@ -40,7 +40,8 @@ def message(**values: object) -> DiscordMessage:
 
 
 async def send(broker: MemoryBroker | None, one: DiscordMessage | None = None, timeout_s: float = 10.0) -> Outcome:
-    return await DiscordProvider(NotifySettings(send_timeout_s=timeout_s), broker).send(one or message())
+    (outcome,) = await DiscordProvider(NotifySettings(send_timeout_s=timeout_s), broker).send([one or message()])
+    return outcome
 
 
 class TestSend:

@@ -1,6 +1,5 @@
 """Mails to `aws-ses-v2-local`, an SES written by others, arrive as they were written: alone, and several in a call."""
 
-import asyncio
 import json
 import os
 import subprocess
@@ -17,7 +16,7 @@ from pydantic import SecretStr
 from bongsu.mixins import uuid7
 from bongsu_notify.channels.email.channel import EmailMessage
 from bongsu_notify.channels.email.ses import SesProvider
-from bongsu_notify.channels.port import Sent
+from bongsu_notify.channels.port import Outcome, Sent
 from bongsu_notify.settings import NotifySettings
 from tests.eventually import wait_until
 from tests.infrastructure.node import require_node, require_packages
@@ -110,22 +109,27 @@ def content_of(found: dict[str, Any]) -> tuple[str, str | None, str | None]:
     return subject, found["body"].get("text") or None, found["body"].get("html") or None
 
 
+async def send(provider: SesProvider, one: EmailMessage) -> Outcome:
+    (outcome,) = await provider.send([one])
+    return outcome
+
+
 class TestAlone:
     @pytest.mark.parametrize("parts", [("text",), ("html",), ("text", "html")])
     async def test_contents_arrive_unchanged(
         self, provider: SesProvider, endpoint: str, parts: tuple[str, ...]
     ) -> None:
         for one in texts(parts):
-            assert isinstance(await provider.send(one), Sent)
+            assert isinstance(await send(provider, one), Sent)
             assert content_of(received(endpoint)[-1]) == content(one)
 
     async def test_subjects_and_names_arrive_unchanged(self, provider: SesProvider, endpoint: str) -> None:
         for subject in SUBJECTS:
-            assert isinstance(await provider.send(mail(subject=subject, text="x")), Sent)
+            assert isinstance(await send(provider, mail(subject=subject, text="x")), Sent)
             assert content_of(received(endpoint)[-1])[0] == subject
         for name in NAMES:
             sender = str(Address(name, addr_spec="no-reply@bongsu.test"))
-            assert isinstance(await provider.send(mail(sender=sender, to_name=name, text="x")), Sent)
+            assert isinstance(await send(provider, mail(sender=sender, to_name=name, text="x")), Sent)
             found = received(endpoint)[-1]
             for written, address in (
                 (found["from"], "no-reply@bongsu.test"),
@@ -143,7 +147,8 @@ class TestTogether:
         mails = [*texts(parts), *(mail(subject=subject, **dict.fromkeys(parts, "x")) for subject in SUBJECTS)]
         calls: list[object] = []
         provider._client.meta.events.register("before-call.sesv2.SendBulkEmail", lambda **call: calls.append(call))
-        outcomes = await asyncio.gather(*(provider.send(one) for one in mails))
+        (call,) = provider.split(mails)
+        outcomes = await provider.send(call)
         assert all(isinstance(outcome, Sent) for outcome in outcomes)
         found = received(endpoint)
         assert len(calls) == 1

@@ -127,9 +127,14 @@ def _message(**values: Any) -> EmailMessage:  # noqa: ANN401 - a message's field
     return replace(message, **values)
 
 
+async def _send(provider: SesProvider, **values: Any) -> Outcome:  # noqa: ANN401 - a message's fields
+    (outcome,) = await provider.send([_message(**values)])
+    return outcome
+
+
 async def _outcome(url: str) -> Outcome:
     async with _provider(url) as provider:
-        return await provider.send(_message())
+        return await _send(provider)
 
 
 class TestSend:
@@ -169,7 +174,7 @@ class TestSend:
             await asyncio.sleep(60)
 
         async with _endpoint(answer) as url, _provider(url) as provider, asyncio.timeout(30):
-            sending = asyncio.create_task(provider.send(_message()))
+            sending = asyncio.create_task(_send(provider))
             await started.wait()
             sending.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -213,7 +218,7 @@ async def _request_of(**values: Any) -> dict[str, Any]:  # noqa: ANN401 - a mess
         await _accept(request, writer)
 
     async with _endpoint(answer) as url, _provider(url) as provider:
-        await provider.send(_message(**values))
+        await _send(provider, **values)
     return requests[0]
 
 
@@ -264,7 +269,14 @@ def _alike(count: int, **values: object) -> list[EmailMessage]:
 
 async def _send_all(ses: _Ses, messages: Sequence[EmailMessage], **settings: Any) -> list[Outcome]:  # noqa: ANN401 - of settings
     async with _endpoint(ses) as url, _provider(url, **settings) as provider:
-        return await asyncio.gather(*map(provider.send, messages))
+        calls = provider.split(messages)
+        results = await asyncio.gather(*map(provider.send, calls))
+    outcomes = {
+        message.notification_id: outcome
+        for call, result in zip(calls, results, strict=True)
+        for message, outcome in zip(call, result, strict=True)
+    }
+    return [outcomes[message.notification_id] for message in messages]
 
 
 class TestLimits:
@@ -417,7 +429,7 @@ class TestUnverifiedSender:
         refused = _written("400 Bad Request", {"__type": "MessageRejected", "message": _UNVERIFIED})
         async with _endpoint(refused) as url, _provider(url) as provider:
             assert await provider.is_ready()
-            outcome = await provider.send(_message())
+            outcome = await _send(provider)
             assert isinstance(outcome, TryLater)
             assert (outcome.code, outcome.spends_attempt) == ("provider_not_configured", False)
             assert not await provider.is_ready()
@@ -429,9 +441,9 @@ class TestUnverifiedSender:
             await answers.pop()(request, writer)
 
         async with _endpoint(answer) as url, _provider(url) as provider:
-            await provider.send(_message())
+            await _send(provider)
             assert not await provider.is_ready()
-            await provider.send(_message())
+            await _send(provider)
             assert await provider.is_ready()
 
     async def test_message_that_is_rejected_itself_fails(self) -> None:

@@ -62,7 +62,7 @@ class Stage:
             auth = AuthClient(client, ServiceCredentials(self.vault))
             provider = KakaoProvider(NotifySettings(), auth, httpx.MockTransport(self._kakao))
             await provider.open()
-            outcome = await provider.send(
+            outcome = await provider.send_one(
                 KakaoMessage(
                     notification_id=ID,
                     attempt=2,

@@ -16,7 +16,7 @@ from bongsu_notify.channels.discord.provider import DiscordProvider
 from bongsu_notify.channels.discord.schemas import DiscordNotificationIn
 from bongsu_notify.channels.port import Provider, Refused
 from bongsu_notify.errors import BotUnavailable, RecipientNotAllowed
-from bongsu_notify.notifications.models import Notification
+from bongsu_notify.notifications.claimed import Deliverable
 from bongsu_notify.notifications.principal import Principal
 from bongsu_notify.settings import NotifySettings
 from bongsu_notify.subscriptions.service import find_for_channel
@@ -76,7 +76,7 @@ class DiscordChannel(Channel[DiscordNotificationIn]):
             "topic": request.topic or request.to.topic,
         }
 
-    def render(self, row: Notification, content: Content, vault: Vault) -> DiscordMessage | Refused:
+    def render(self, row: Deliverable, content: Content, vault: Vault) -> DiscordMessage | Refused:
         del vault  # no templates yet
         channel_id, user_id = row.to.get("channel_id"), row.to.get("user_id")
         kind, _, authority_id = (row.sender or "").partition(":")

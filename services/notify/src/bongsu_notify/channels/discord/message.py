@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from bongsu_notify.channels.port import Outgoing
-from bongsu_notify.notifications.models import Notification
+from bongsu_notify.notifications.claimed import Deliverable
 
 GUILD: Final = "guild"
 SUBSCRIPTION: Final = "subscription"
@@ -30,4 +30,4 @@ class DiscordMessage(Outgoing):
     subscription_id: UUID | None
     guild_id: int | None
     content: Mapping[str, object]
-    row: Notification
+    row: Deliverable

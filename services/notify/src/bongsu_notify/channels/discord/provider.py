@@ -15,7 +15,7 @@ from bongsu.mixins import MixinError
 from bongsu.runtime.logging import get_logger
 from bongsu_notify.channels.discord.message import DiscordMessage
 from bongsu_notify.channels.discord.relaying import relay
-from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, Sent, TryLater
+from bongsu_notify.channels.port import OneByOne, Outcome, OutcomeUnknown, Refused, Sent, TryLater
 from bongsu_notify.channels.recipients import may_message
 from bongsu_notify.settings import NotifySettings
 from bongsu_notify.subscriptions.models import Subscription
@@ -44,7 +44,7 @@ AWAY_DELAY_S: Final = 2.0
 _JSON: Final[TypeAdapter[dict[str, JsonValue]]] = TypeAdapter(dict[str, JsonValue])
 
 
-class DiscordProvider:
+class DiscordProvider(OneByOne[DiscordMessage]):
     """Sends messages by the bot's RPC method `send_message`.
 
     :param broker: None in a process without one: every message waits.
@@ -64,7 +64,7 @@ class DiscordProvider:
         """False while the bot refuses notify's broker user."""
         return not self._is_refused
 
-    async def send(self, message: DiscordMessage) -> Outcome:
+    async def send_one(self, message: DiscordMessage) -> Outcome:
         """Post a message, or relay one to the subscribers of its topic."""
         try:
             return await self._send(message)

@@ -5,6 +5,7 @@ from typing import Final
 
 from bongsu.mixins import uuid7
 from bongsu_notify.channels.port import Outcome, Sent
+from bongsu_notify.notifications.claimed import Deliverable
 from bongsu_notify.notifications.creation import announce, insert, read_clock
 from bongsu_notify.notifications.models import Notification
 from bongsu_notify.subscriptions.models import Subscription
@@ -12,7 +13,7 @@ from bongsu_notify.subscriptions.models import Subscription
 CHUNK_ROWS: Final = 100
 
 
-async def relay(parent: Notification, topic: str, content: Mapping[str, object]) -> Outcome:
+async def relay(parent: Deliverable, topic: str, content: Mapping[str, object]) -> Outcome:
     """Make a notification for each channel that subscribed, in one transaction.
 
     A repetition makes none again: parent and channel are the children's idempotency key.
@@ -27,7 +28,7 @@ async def relay(parent: Notification, topic: str, content: Mapping[str, object])
     return Sent(f"relay-{parent.id.hex}", "delivered", f"relayed to {count} {'channel' if count == 1 else 'channels'}")
 
 
-async def _make(parent: Notification, content: Mapping[str, object], subscriptions: Sequence[Subscription]) -> None:
+async def _make(parent: Deliverable, content: Mapping[str, object], subscriptions: Sequence[Subscription]) -> None:
     rows = [
         {
             "id": uuid7(),

@@ -4,20 +4,13 @@ What SES does with a template is in docs/decisions/0017: our rendered texts are 
 their names only, so that nothing that a caller wrote is read as a template.
 """
 
-import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
-from contextvars import Context
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from bongsu.runtime.logging import get_logger
 from bongsu_notify.channels.email.channel import EmailMessage
 from bongsu_notify.channels.email.mailboxes import encode_subject
-from bongsu_notify.channels.port import Outcome, OutcomeUnknown
-
-log = get_logger(__name__)
 
 MAX_DATA_BYTES: Final = 262_144
 """SES's limit for the replacement data of an entry. Its model counts characters, and its guide bytes."""
@@ -26,92 +19,34 @@ _ENTRY_BYTES: Final = 2_000
 """An entry without its data, at most: two addresses with names, and tags."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Entry:
-    """A message that waits for its call. `data` is None for a message that shares no call."""
-
-    message: EmailMessage
-    data: str | None
-    future: asyncio.Future[Outcome]
-
-    @property
-    def size_bytes(self) -> int:
-        """On the wire, where the data is JSON within JSON."""
-        return _ENTRY_BYTES + len(json.dumps(self.data))
-
-
-SendCall = Callable[[Sequence[Entry]], Awaitable[Sequence[Outcome]]]
-
-
-class Collector:
-    """Collects the messages that are sent in the same moment into calls.
-
-    :param send: makes a call; returns an outcome for each entry.
-    :param max_entries: how many entries a call has now.
-    """
-
-    def __init__(self, send: SendCall, max_entries: Callable[[], int]) -> None:
-        self._send = send
-        self._max_entries = max_entries
-        self._waiting: list[Entry] = []
-        self._calls: set[asyncio.Task[None]] = set()
-
-    async def submit(self, message: EmailMessage) -> Outcome:
-        """Send a message, together with those that are submitted before the event loop's next turn."""
-        loop = asyncio.get_running_loop()
-        data = None if message.is_alone or _is_large(message) else encode(message)
-        entry = Entry(message, data, loop.create_future())
-        if not self._waiting:
-            loop.call_soon(self._flush)
-        self._waiting.append(entry)
-        return await entry.future
-
-    async def close(self) -> None:
-        """Cancel the calls that run."""
-        for call in self._calls:
-            call.cancel()
-        await asyncio.gather(*self._calls, return_exceptions=True)
-
-    def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for call in group([entry for entry in waiting if not entry.future.done()], self._max_entries()):
-            task = asyncio.get_running_loop().create_task(self._run(call), context=Context())
-            self._calls.add(task)
-            task.add_done_callback(self._calls.discard)
-
-    async def _run(self, call: Sequence[Entry]) -> None:
-        try:
-            outcomes: Sequence[Outcome] = await self._send(call)
-        except Exception as error:
-            log.exception("ses.call_failed", notification_id=str(call[0].message.notification_id))
-            outcomes = [OutcomeUnknown(type(error).__name__)] * len(call)
-        for entry, outcome in zip(call, outcomes, strict=True):
-            if not entry.future.done():  # its sender may have stopped waiting
-                entry.future.set_result(outcome)
-
-
-def group(entries: Sequence[Entry], max_entries: int) -> Sequence[Sequence[Entry]]:
-    """Split entries into calls: those that share a call have the same sender, reply-to and parts."""
-    calls: list[list[Entry]] = []
-    alike: dict[object, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        message = entry.message
-        if max_entries < 2 or entry.data is None or len(entry.data.encode("utf-8", "replace")) > MAX_DATA_BYTES:
-            calls.append([entry])
+def split(messages: Iterable[EmailMessage], max_entries: int) -> Sequence[Sequence[EmailMessage]]:
+    """Split messages into calls: those that share a call have the same sender, reply-to and parts."""
+    calls: list[Sequence[EmailMessage]] = []
+    alike: dict[object, list[tuple[EmailMessage, int]]] = defaultdict(list)
+    for message in messages:
+        data = None if max_entries < 2 or message.is_alone or _is_large(message) else encode(message)
+        if data is None or len(data.encode("utf-8", "replace")) > MAX_DATA_BYTES:
+            calls.append([message])
         else:
+            # On the wire, where the data is JSON within JSON.
+            entry = message, _ENTRY_BYTES + len(json.dumps(data))
             alike[message.sender, message.reply_to, message.text is None, message.html is None].append(entry)
-    for ones in alike.values():
-        size_bytes = 0
-        call: list[Entry] = []
-        for entry in ones:
-            entry_bytes = entry.size_bytes
-            if call and (len(call) == max_entries or size_bytes + entry_bytes > MAX_CALL_BYTES):
-                calls.append(call)
-                call, size_bytes = [], 0
-            call.append(entry)
-            size_bytes += entry_bytes
-        calls.append(call)
+    for entries in alike.values():
+        calls += _fill(entries, max_entries)
     return calls
+
+
+def _fill(entries: Iterable[tuple[EmailMessage, int]], max_entries: int) -> Iterator[Sequence[EmailMessage]]:
+    """Fill calls with messages, each with its bytes on the wire."""
+    call: list[EmailMessage] = []
+    left_bytes = MAX_CALL_BYTES
+    for message, size_bytes in entries:
+        if call and (len(call) == max_entries or size_bytes > left_bytes):
+            yield call
+            call, left_bytes = [], MAX_CALL_BYTES
+        call.append(message)
+        left_bytes -= size_bytes
+    yield call
 
 
 def encode(message: EmailMessage) -> str:

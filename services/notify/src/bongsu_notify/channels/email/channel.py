@@ -12,7 +12,7 @@ from bongsu_notify.channels.channel import Channel, Content
 from bongsu_notify.channels.email.schemas import EmailNotificationIn
 from bongsu_notify.channels.port import Outgoing, Provider, Refused
 from bongsu_notify.errors import SenderNotAllowed
-from bongsu_notify.notifications.models import Notification
+from bongsu_notify.notifications.claimed import Deliverable
 from bongsu_notify.templates import service as templates
 from bongsu_notify.templates.service import Rendered, TemplateFault
 
@@ -55,7 +55,7 @@ class EmailChannel(Channel[EmailNotificationIn]):
             "reply_to": request.reply_to,
         }
 
-    def render(self, row: Notification, content: Content, vault: Vault) -> EmailMessage | Refused:
+    def render(self, row: Deliverable, content: Content, vault: Vault) -> EmailMessage | Refused:
         try:
             rendered = self._render_content(row, content, vault)
         except TemplateFault as fault:
@@ -76,7 +76,7 @@ class EmailChannel(Channel[EmailNotificationIn]):
         )
 
     @staticmethod
-    def _render_content(row: Notification, content: Content, vault: Vault) -> Rendered:
+    def _render_content(row: Deliverable, content: Content, vault: Vault) -> Rendered:
         if row.template is None:
             return Rendered(row.subject or "", content.parts.get("text"), content.parts.get("html"))
         if content.sealed_variables is None:

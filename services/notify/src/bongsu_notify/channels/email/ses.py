@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from bongsu.runtime.logging import get_logger
 from bongsu_notify.channels.email.answers import OPERATOR_ERROR, read_entry, read_error
-from bongsu_notify.channels.email.bulk import Collector, Entry, template
+from bongsu_notify.channels.email.bulk import encode, split, template
 from bongsu_notify.channels.email.channel import EmailMessage
 from bongsu_notify.channels.email.mailboxes import encode_subject, format_mailbox
 from bongsu_notify.channels.email.ses_tags import ATTEMPT, NOTIFICATION_ID
@@ -53,7 +53,6 @@ class SesProvider:
         self._settings = settings
         self._account_every_s = account_every_s
         self._stack = AsyncExitStack()
-        self._collector = Collector(self._send_call, self._max_entries)
         self._may_send_bulk = settings.ses_bulk
         self._account: Account | None = None
         self._operator_error: str | None = None
@@ -82,7 +81,6 @@ class SesProvider:
 
     async def close(self) -> None:
         """Close the client's connections."""
-        await self._collector.close()
         await self._stack.aclose()
 
     async def is_ready(self) -> bool:
@@ -95,15 +93,13 @@ class SesProvider:
         """Recipients a second, as GetAccount last returned."""
         return self._account.max_send_rate if self._account is not None else UNKNOWN_RATE
 
-    async def send(self, message: EmailMessage) -> Outcome:
-        """Send a message, with others that wait at the same time where they may share a call."""
-        return await self._collector.submit(message)
+    def split(self, messages: Sequence[EmailMessage]) -> Sequence[Sequence[EmailMessage]]:
+        """Split messages into calls of SendBulkEmail, where the rate allows those, and of SendEmail."""
+        return split(messages, max_together(self.max_rate) if self._may_send_bulk else 1)
 
-    def _max_entries(self) -> int:
-        return max_together(self.max_rate) if self._may_send_bulk else 1
-
-    async def _send_call(self, entries: Sequence[Entry]) -> Sequence[Outcome]:
-        outcomes = await self._send_all(entries)
+    async def send(self, call: Sequence[EmailMessage]) -> Sequence[Outcome]:
+        """Send one message by SendEmail, and several by SendBulkEmail."""
+        outcomes = await self._send(call)
         for outcome in outcomes:
             if isinstance(outcome, Sent):
                 self._operator_error = None
@@ -111,32 +107,32 @@ class SesProvider:
                 self._operator_error = outcome.detail
         return outcomes
 
-    async def _send_all(self, entries: Sequence[Entry]) -> Sequence[Outcome]:
+    async def _send(self, call: Sequence[EmailMessage]) -> Sequence[Outcome]:
         try:
-            if len(entries) == 1:
-                request = _request(entries[0].message, self._settings.ses_configuration_set)
+            if len(call) == 1:
+                request = _request(call[0], self._settings.ses_configuration_set)
                 return [Sent((await self._client.send_email(**request))["MessageId"])]
-            answer = await self._client.send_bulk_email(**_bulk_request(entries, self._settings.ses_configuration_set))
+            answer = await self._client.send_bulk_email(**_bulk_request(call, self._settings.ses_configuration_set))
             results = answer["BulkEmailEntryResults"]
-            if len(results) == len(entries):
+            if len(results) == len(call):
                 return [read_entry(result) for result in results]
-            log.error("ses.miscounted", count=len(entries), results=len(results))
+            log.error("ses.miscounted", count=len(call), results=len(results))
             outcome: Outcome = OutcomeUnknown("SES returned another number of results than entries")
-        except (ClientError, BotoCoreError, OSError) as error:
+        except (ClientError, BotoCoreError, OSError, KeyError) as error:
             outcome = read_error(error)
-            if len(entries) > 1 and _is_denied(error):
+            if len(call) > 1 and _is_denied(error):
                 # The credentials may allow SendEmail alone.
                 log.warning("ses.bulk_denied")
                 self._may_send_bulk = False
-                return await self._send_parts([[entry] for entry in entries])
-        if len(entries) > 1 and isinstance(outcome, Refused):
+                return await self._send_parts([[message] for message in call])
+        if len(call) > 1 and isinstance(outcome, Refused):
             # Refused whole: the fault may be a single entry's.
-            middle = len(entries) // 2
-            return await self._send_parts([entries[:middle], entries[middle:]])
-        return [outcome] * len(entries)
+            middle = len(call) // 2
+            return await self._send_parts([call[:middle], call[middle:]])
+        return [outcome] * len(call)
 
-    async def _send_parts(self, parts: Sequence[Sequence[Entry]]) -> Sequence[Outcome]:
-        results = await asyncio.gather(*(self._send_call(part) for part in parts))
+    async def _send_parts(self, parts: Sequence[Sequence[EmailMessage]]) -> Sequence[Outcome]:
+        results = await asyncio.gather(*(self.send(part) for part in parts))
         return [outcome for result in results for outcome in result]
 
 
@@ -158,17 +154,16 @@ def _request(message: EmailMessage, configuration_set: str | None) -> dict[str, 
     }
 
 
-def _bulk_request(entries: Sequence[Entry], configuration_set: str | None) -> dict[str, Any]:
-    first = entries[0].message
-    return _envelope(first, configuration_set) | {
-        "DefaultContent": {"Template": template(first)},
+def _bulk_request(messages: Sequence[EmailMessage], configuration_set: str | None) -> dict[str, Any]:
+    return _envelope(messages[0], configuration_set) | {
+        "DefaultContent": {"Template": template(messages[0])},
         "BulkEmailEntries": [
             {
-                "Destination": _destination(entry.message),
-                "ReplacementTags": _tags(entry.message),
-                "ReplacementEmailContent": {"ReplacementTemplate": {"ReplacementTemplateData": entry.data}},
+                "Destination": _destination(message),
+                "ReplacementTags": _tags(message),
+                "ReplacementEmailContent": {"ReplacementTemplate": {"ReplacementTemplateData": encode(message)}},
             }
-            for entry in entries
+            for message in messages
         ],
     }
 

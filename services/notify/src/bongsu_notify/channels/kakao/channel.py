@@ -10,7 +10,7 @@ from bongsu_notify.channels.kakao.message import KakaoMessage, build_template
 from bongsu_notify.channels.kakao.schemas import KakaoNotificationIn
 from bongsu_notify.channels.port import Provider, Refused
 from bongsu_notify.errors import RecipientNotAllowed
-from bongsu_notify.notifications.models import Notification
+from bongsu_notify.notifications.claimed import Deliverable
 from bongsu_notify.notifications.principal import Principal
 
 
@@ -44,7 +44,7 @@ class KakaoChannel(Channel[KakaoNotificationIn]):
             "content": request.content.model_dump(mode="json", exclude_none=True),
         }
 
-    def render(self, row: Notification, content: Content, vault: Vault) -> KakaoMessage | Refused:
+    def render(self, row: Deliverable, content: Content, vault: Vault) -> KakaoMessage | Refused:
         del vault  # no templates yet
         return KakaoMessage(
             notification_id=row.id,

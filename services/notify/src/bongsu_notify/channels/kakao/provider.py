@@ -14,7 +14,7 @@ from bongsu.runtime.logging import get_logger
 from bongsu_notify.auth_client import AuthClient
 from bongsu_notify.channels.kakao.answers import REJECTED_TOKEN, read_answer, read_code
 from bongsu_notify.channels.kakao.message import KakaoMessage
-from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Refused, TryLater
+from bongsu_notify.channels.port import OneByOne, Outcome, OutcomeUnknown, Refused, TryLater
 from bongsu_notify.channels.recipients import may_message
 from bongsu_notify.settings import NotifySettings
 
@@ -37,7 +37,7 @@ class _Token(BaseModel):
     api_url: str
 
 
-class KakaoProvider:
+class KakaoProvider(OneByOne[KakaoMessage]):
     """Sends messages by Kakao's "send to me".
 
     :param auth: gives the tokens; None in a process that cannot reach it: every message waits.
@@ -62,7 +62,7 @@ class KakaoProvider:
         """It always is: whether Kakao is set up is auth's to know."""
         return True
 
-    async def send(self, message: KakaoMessage) -> Outcome:  # noqa: PLR0911 - one for each cause
+    async def send_one(self, message: KakaoMessage) -> Outcome:  # noqa: PLR0911 - one for each cause
         """Send a message."""
         try:
             if not await may_message(message.sender_id, message.to_user_id):
