@@ -113,18 +113,3 @@ class TestOpen:
             vault.open_text(vault.seal(b"\xff\xfe", aad="a"), aad="a")
         assert caught.value.__cause__ is None
         assert caught.value.__suppress_context__
-
-
-class TestReseal:
-    def test_text_moves_to_the_first_key(self) -> None:
-        sealed = Vault.parse(K1).seal("x", aad="a")
-        both = Vault.parse(f"{K2},{K1}")
-        moved = both.reseal(sealed, aad="a")
-        assert both.needs_reseal(sealed)
-        assert not both.needs_reseal(moved)
-        assert Vault.parse(K2).open_text(moved, aad="a") == "x"
-
-    def test_text_under_the_first_key_stays_as_it_is(self) -> None:
-        vault = Vault.parse(K1)
-        sealed = vault.seal("x", aad="a")
-        assert vault.reseal(sealed, aad="a") == sealed

@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from bongsu.mixins import Database
@@ -63,3 +66,31 @@ class TestStatementCounts:
         del filled
         await getattr(Author.filter_by(email="1"), end)()
         assert len(statements.take()) == 1
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+class TestStepsOfTheThread:
+    """Each step is two switches between threads."""
+
+    @pytest.fixture
+    async def steps(self, filled: Database, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """The functions that the driver's thread was given."""
+        steps: list[str] = []
+        async with filled.engine.connect() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+        execute = driver._execute
+
+        async def note(function: Callable[..., object], *arguments: object) -> object:
+            steps.append(function.__name__)
+            return await execute(function, *arguments)
+
+        monkeypatch.setattr(driver, "_execute", note)
+        return steps
+
+    async def test_read_takes_one_step(self, steps: list[str]) -> None:
+        assert await Author.filter_by(email="1").pluck("email") == ["1"]
+        assert len(steps) == 1
+
+    async def test_change_takes_a_step_for_its_statement_and_two_for_its_transaction(self, steps: list[str]) -> None:
+        await Author.create(email="kim")
+        assert len(steps) == 3

@@ -28,14 +28,11 @@ from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.migrations import MigrationSet
 from bongsu.runtime.problems import problem_response
 from bongsu_auth.accounts import endpoints as accounts
-from bongsu_auth.accounts.credentials import Credentials
+from bongsu_auth.accounts.app import create_accounts
 from bongsu_auth.accounts.deletion import Deletion
-from bongsu_auth.accounts.limits import SignUpLimit
-from bongsu_auth.accounts.links import MailLinks, sweep_links
-from bongsu_auth.accounts.mails import SignUpMails
-from bongsu_auth.accounts.manager import SignUps, UserManager, sweep_registrations
-from bongsu_auth.accounts.passwords import OWASP_MINIMUM, PasswordHasher
-from bongsu_auth.accounts.users import UserDatabase
+from bongsu_auth.accounts.links import sweep_links
+from bongsu_auth.accounts.manager import sweep_registrations
+from bongsu_auth.accounts.passwords import OWASP_MINIMUM
 from bongsu_auth.api_keys import endpoints as api_keys
 from bongsu_auth.api_keys.service import ApiKeys
 from bongsu_auth.assertions import endpoints as assertions
@@ -60,10 +57,8 @@ from bongsu_auth.exports.http import HttpNotificationSource
 from bongsu_auth.exports.service import Exports
 from bongsu_auth.guilds import endpoints as guilds
 from bongsu_auth.kakao_tokens import endpoints as kakao_tokens
-from bongsu_auth.mails import Mails
 from bongsu_auth.mfa import endpoints as mfa
-from bongsu_auth.mfa.service import Mfa, sweep_challenges
-from bongsu_auth.notices.service import SecurityNotices
+from bongsu_auth.mfa.service import sweep_challenges
 from bongsu_auth.oauth import endpoints as oauth
 from bongsu_auth.oauth.app import create_sign_in_at_providers
 from bongsu_auth.oauth.limits import AuthorizationLimit
@@ -71,11 +66,8 @@ from bongsu_auth.oauth.states import sweep_states
 from bongsu_auth.passwords import endpoints as passwords
 from bongsu_auth.sessions import endpoints as sessions
 from bongsu_auth.sessions.access_tokens import AccessTokens
-from bongsu_auth.sessions.devices import Devices
-from bongsu_auth.sessions.limits import GuessLimits, sweep_failures
-from bongsu_auth.sessions.rotation import Lifetimes
-from bongsu_auth.sessions.service import Sessions, sweep_sessions
-from bongsu_auth.sessions.sign_ins import PasswordSignIns
+from bongsu_auth.sessions.limits import sweep_failures
+from bongsu_auth.sessions.service import sweep_sessions
 from bongsu_auth.settings import AuthSettings
 from bongsu_auth.signing_keys import endpoints as signing_keys
 from bongsu_auth.signing_keys.service import SigningKeys
@@ -131,38 +123,11 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
     :param providers_transport: replaces the network to sign-in providers, in tests.
     :param argon2: the cost of a password's hash.
     """
-    hasher = PasswordHasher(workers=settings.password_workers, queue=settings.password_queue, argon2=argon2)
-    sign_up_limit = SignUpLimit(database, settings.sign_ups_per_hour)
     authorization_limit = AuthorizationLimit(database, settings.authorizations_per_hour)
-    mails = Mails(vault, public_url)
-    notices = SecurityNotices(mails)
-    sign_up_mails = SignUpMails(mails, settings.mails_per_hour, settings.registration_lifetime)
-    sign_ups = SignUps(vault, sign_up_mails, sign_up_limit, settings.new_accounts)
-    access_tokens = AccessTokens(TokenIssuer(public_url, lifetime_s=settings.access_token_s), vault)
-    session_service = Sessions(
-        database,
-        identity.revocations,
-        vault,
-        access_tokens,
-        Lifetimes(
-            idle=timedelta(days=settings.refresh_idle_days),
-            absolute=timedelta(days=settings.refresh_absolute_days),
-            grace=timedelta(seconds=settings.refresh_grace_s),
-        ),
-        notices=notices,
-        max_open=settings.max_sessions,
+    account_services = create_accounts(
+        settings, identity=identity, database=database, vault=vault, public_url=public_url, argon2=argon2
     )
-    second_factors = Mfa(vault, notices)
-    links = MailLinks(mails)
-    credentials = Credentials(database, links, session_service, notices)
-    users = UserManager(UserDatabase(), hasher, database, sign_ups, credentials)
-    limits = GuessLimits(
-        database,
-        per_account_and_address=settings.login_failures,
-        per_account=settings.login_failures_account,
-        per_address=settings.login_failures_address,
-    )
-    sign_ins = PasswordSignIns(database, session_service, limits)
+    users, session_service, notices = account_services.users, account_services.sessions, account_services.notices
     at_providers = create_sign_in_at_providers(
         settings,
         database=database,
@@ -202,11 +167,8 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
             try:
                 yield
             finally:
-                await sign_ins.close()
-                await limits.close()
-                await sign_up_limit.close()
                 await authorization_limit.close()
-                hasher.close()
+                await account_services.close()
 
     app = create_api(
         title="Bongsu auth",
@@ -219,27 +181,13 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         korean=read_texts("bongsu_auth", "openapi.ko.json"),
         cors_origins=identity.cors_origins,
     )
+    provide(app, settings, identity, database, authorization_limit, keys)
+    provide(app, *account_services.provided, *at_providers.provided)
     provide(
         app,
-        settings,
-        identity,
-        database,
-        users,
-        sign_up_limit,
-        session_service,
-        sign_ins,
-        limits,
-        Devices(vault),
-        notices,
-        credentials,
-        second_factors,
-        Exports(access_tokens, HttpNotificationSource(notify)),
-        UserAdministration(users, session_service, second_factors, keys),
+        Exports(account_services.access_tokens, HttpNotificationSource(notify)),
+        UserAdministration(users, session_service, account_services.mfa, keys),
         Deletion(database, vault, users, session_service, notices, at_providers.flows),
-    )
-    provide(app, *at_providers.provided, authorization_limit, keys)
-    provide(
-        app,
         Assertions(AssertionIssuer(public_url), vault),
         ServiceCredentials(vault),
         DiscordTokens(AccessTokens(TokenIssuer(public_url, lifetime_s=DISCORD_TOKEN_S), vault)),

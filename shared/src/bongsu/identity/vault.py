@@ -1,8 +1,8 @@
 """Encrypts what must be read again: secret keys, provider tokens, the variables of a mail.
 
 AES-256-GCM under keys that have ids. The first key seals and every key opens. To replace a key, put the new one first,
-and remove the old one when nothing sealed under it is left (`needs_reseal`). The context (`aad`) names the owner of the
-sealed text, such as `api_keys.secret:<id>`; a text that was moved to another owner does not open.
+and keep the old one: it opens what it sealed. The context (`aad`) names the owner of the sealed text, such as
+`api_keys.secret:<id>`; a text that was moved to another owner does not open.
 """
 
 import base64
@@ -111,14 +111,6 @@ class Vault:
         except UnicodeDecodeError:
             # `from None`: the original error has the plain bytes.
             raise SealBroken("the content is not text") from None
-
-    def needs_reseal(self, sealed: str) -> bool:
-        """Whether a text was sealed under another key than the one that seals now."""
-        return sealed.partition(".")[0] != self._sealing
-
-    def reseal(self, sealed: str, *, aad: str) -> str:
-        """Return the same content, sealed under the key that seals now; raises as `open` does."""
-        return self.seal(self.open(sealed, aad=aad), aad=aad) if self.needs_reseal(sealed) else sealed
 
     def __repr__(self) -> str:
         return f"Vault(keys={list(self._ciphers)})"
