@@ -1,6 +1,9 @@
 import asyncio
+import contextlib
 import json
 import logging
+import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -51,6 +54,30 @@ class TestConfigureLogging:
         configure_logging(level="WARNING")
         get_logger("bongsu.test").info("quiet.please")
         assert capsys.readouterr().err == ""
+
+    def test_line_that_cannot_be_written_fails_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        reading, writing = os.pipe()
+        with open(writing, "w", encoding="utf-8") as pipe:  # noqa: PTH123 - of a descriptor
+            monkeypatch.setattr(sys, "stderr", pipe)
+            configure_logging()
+            os.close(reading)
+            get_logger("bongsu.test").info("delivery.sent")
+            monkeypatch.undo()
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+        get_logger("bongsu.test").info("delivery.sent")
+
+    def test_line_that_cannot_be_rendered_fails_nothing_and_names_its_event(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        configure_logging()
+        circular: list[object] = []
+        circular.append(circular)
+        for value in (circular, {(1, 2): "a key that JSON has not"}):
+            get_logger("bongsu.test").warning("delivery.sent", value=value)
+            line = json.loads(capsys.readouterr().err)
+            assert (line["event"], line["level"]) == ("delivery.sent", "warning")
+            assert "not_rendered" in line
 
     @pytest.mark.parametrize("as_json", [True, False])
     def test_traceback_does_not_show_local_variables(self, capsys: pytest.CaptureFixture[str], as_json: bool) -> None:
