@@ -73,6 +73,8 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.collect()
         gc.freeze()
+        # One collection for 20,000 objects: with Python's 700, collections took a tenth of the run's CPU time.
+        gc.set_threshold(20_000, 10, 10)
         gc.enable()
 
 
