@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from bongsu.identity.models import User
 from bongsu.identity.sweeps import sweep
-from bongsu_auth.accounts.digests import digest
 from bongsu_auth.accounts.models import LinkPurpose, MailLink
+from bongsu_auth.digests import digest
 from bongsu_auth.mails import Mails
 
 LIFETIME = timedelta(hours=1)

@@ -29,12 +29,12 @@ from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, uuid7
 from bongsu.runtime.networks import client_network
 from bongsu_auth.accounts.credentials import Credentials
-from bongsu_auth.accounts.digests import digest
 from bongsu_auth.accounts.limits import SignUpLimit
 from bongsu_auth.accounts.mails import MAX_MAILS, SignUpMails
 from bongsu_auth.accounts.models import MailLink, Registration
 from bongsu_auth.accounts.passwords import PasswordHasher, password_problem
 from bongsu_auth.accounts.users import UserDatabase
+from bongsu_auth.digests import digest
 from bongsu_auth.errors import AddressTaken, LinkRefused, PasswordRequired, VerificationRefused
 
 MAX_ATTEMPTS = 10

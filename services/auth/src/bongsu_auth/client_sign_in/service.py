@@ -15,8 +15,8 @@ from uuid import UUID
 from bongsu.identity.models import User
 from bongsu.identity.sweeps import sweep
 from bongsu.mixins import Database
-from bongsu_auth.accounts.digests import digest
 from bongsu_auth.client_sign_in.models import OAuthCode
+from bongsu_auth.digests import digest
 from bongsu_auth.errors import GrantRefused, invalid_field
 from bongsu_auth.oauth.service import Flows
 from bongsu_auth.oauth.states import ClientRequest, FlowContext, challenge_of

@@ -7,7 +7,7 @@ import secrets
 
 import pyotp
 
-from bongsu_auth.accounts.digests import digest
+from bongsu_auth.digests import digest
 
 STEP_S = 30
 DRIFT_STEPS = 1

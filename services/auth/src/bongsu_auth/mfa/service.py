@@ -11,7 +11,7 @@ from bongsu.identity.audit import Actor
 from bongsu.identity.models import User, UserSession
 from bongsu.identity.sweeps import sweep
 from bongsu.identity.vault import Vault
-from bongsu_auth.accounts.digests import digest
+from bongsu_auth.digests import digest
 from bongsu_auth.errors import CodeRefused, MfaEnabled, MfaExpired, MfaNotEnabled, MfaNotStarted
 from bongsu_auth.mfa import codes
 from bongsu_auth.mfa.models import MfaChallenge, RecoveryCode, TotpFactor

@@ -1,7 +1,6 @@
 """The tokens of linked accounts: stored sealed, used, and renewed once if the provider rejects them."""
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -11,6 +10,7 @@ from uuid import UUID
 from bongsu.identity.models import LinkedAccount
 from bongsu.identity.vault import SealBroken, Vault
 from bongsu.mixins import Database, Q
+from bongsu_auth.digests import digest
 from bongsu_auth.oauth.port import Grant, Provider, ProviderUnavailable, TokenRejected
 
 T = TypeVar("T")
@@ -65,7 +65,7 @@ class Grants:
             return await call(token)
         except TokenRejected:
             pass
-        token, _ = await self.fetch(linked, provider, rejected_sha256=_sha256(token))
+        token, _ = await self.fetch(linked, provider, rejected_sha256=digest(token))
         try:
             return await call(token)
         except TokenRejected:
@@ -87,7 +87,7 @@ class Grants:
             token = self.access_token(linked)
             if token is None:
                 raise GrantLost
-            if not _is_old(linked) and _sha256(token) != rejected_sha256:
+            if not _is_old(linked) and digest(token) != rejected_sha256:
                 return token, linked.token_expires_at
             lease = datetime.now(UTC) + LEASE
             if await self._claim(linked, lease):
@@ -160,10 +160,6 @@ class Grants:
 
 def _is_old(linked: LinkedAccount) -> bool:
     return linked.token_expires_at is not None and linked.token_expires_at <= datetime.now(UTC) + RENEWED_BEFORE
-
-
-def _sha256(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _access(linked_id: UUID) -> str:

@@ -15,7 +15,7 @@ from bongsu.identity import base64url
 from bongsu.identity.sweeps import sweep
 from bongsu.identity.vault import SealBroken, Vault
 from bongsu.mixins import uuid7
-from bongsu_auth.accounts.digests import digest
+from bongsu_auth.digests import digest
 from bongsu_auth.errors import StateExpired, StateRefused
 from bongsu_auth.oauth.models import Flow, OAuthState
 
