@@ -30,8 +30,9 @@ def issuer(request: pytest.FixtureRequest) -> Iterator[str]:
         command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            document = f"{address}/.well-known/openid-configuration"
-            wait_until(lambda: httpx.get(document).status_code == 200, 60, ignoring=(httpx.TransportError,))
+            with httpx.Client(base_url=address) as client:  # created once: that takes longer than a request
+                document = "/.well-known/openid-configuration"
+                wait_until(lambda: client.get(document).status_code == 200, 60, ignoring=(httpx.TransportError,))
             yield address
         finally:
             process.kill()
