@@ -19,7 +19,13 @@ the best limit tells at most five of eight responses right at this distance, in 
 Request = Callable[[int], Awaitable[httpx.Response]]
 
 
-async def assert_alike(one: Request, other: Request, *, apart_s: float | None = None) -> list[httpx.Response]:
+async def assert_alike(
+    one: Request,
+    other: Request,
+    *,
+    apart_s: float | None = None,
+    before_round: Callable[[], Awaitable[None]] | None = None,
+) -> list[httpx.Response]:
     """Assert that the times of two kinds of requests have one distribution, in the best of three rounds.
 
     The kinds alternate, and either comes first as often, so that other processes disturb both alike. Returns the
@@ -27,9 +33,12 @@ async def assert_alike(one: Request, other: Request, *, apart_s: float | None = 
 
     :param one: makes the request of a number, which is counted up.
     :param apart_s: for responses after a fixed time: the next request starts so much later, while the others wait.
+    :param before_round: prepares the requests of the next round, outside of the times.
     """
     numbers, distances, responses = count(), list[float](), list[httpx.Response]()
     while len(distances) < ROUNDS and min(distances, default=1.0) > ALIKE:
+        if before_round is not None:
+            await before_round()
         requests = list[tuple[bool, Awaitable[httpx.Response]]]()
         for number in (next(numbers) for _ in range(SAMPLES)):
             pair = [(True, one(number)), (False, other(number))]
