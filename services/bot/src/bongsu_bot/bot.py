@@ -27,6 +27,7 @@ from bongsu_bot.request_rate import RequestRate
 from bongsu_bot.rest import CONNECTION_ERRORS, use_api
 from bongsu_bot.settings import BotSettings
 from bongsu_bot.shards.budget import IdentifyBudget
+from bongsu_bot.shards.connections import GatewayConnections
 from bongsu_bot.shards.identify import (
     CLAIM_S,
     LONGEST_RECONNECT_S,
@@ -95,6 +96,7 @@ class BongsuBot(ezcord.AutoShardedBot):
         )
         if rate is not None:
             rate.limit(self.http)
+        self._connections = GatewayConnections(self._connection)
         self._services = {type(service): service for service in services}
         self._identify_pause_s = settings.identify_pause_s
         self._backoff = backoff or IdentifyBackoff()
@@ -217,12 +219,17 @@ class BongsuBot(ezcord.AutoShardedBot):
         self._claimed[shard] = self.loop.time()
 
     async def close(self) -> None:
-        """End the connections, and the work that belongs to them."""
+        """End the connections, and the work that belongs to them.
+
+        The second call completes the first one if that was cancelled.
+        """
         try:
             await super().close()
         finally:
+            self._connections.close()
             for task in self._background:
                 task.cancel()
+            await self.http.close()
             await asyncio.gather(*self._background, return_exceptions=True)
 
     async def on_shard_connect(self, shard_id: int) -> None:

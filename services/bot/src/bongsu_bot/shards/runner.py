@@ -6,14 +6,12 @@ Each failed attempt is one line in the log. A refusal that no retry can change e
 import asyncio
 import contextlib
 import random
-import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
 import aiohttp
 import discord
-from discord.gateway import KeepAliveHandler
 from prometheus_client import Counter, Gauge
 
 from bongsu.contracts.rpc import ShardState
@@ -233,7 +231,3 @@ async def _close(bot: BongsuBot) -> None:
     with contextlib.suppress(Exception):
         async with asyncio.timeout(_CLOSE_S):
             await bot.close()
-    # py-cord 2.8.1 does not list a connection that ended before its IDENTIFY, so its heartbeat thread would go on.
-    for thread in threading.enumerate():
-        if isinstance(thread, KeepAliveHandler) and thread.ws.loop is bot.loop:
-            thread.stop()
