@@ -17,6 +17,8 @@ from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, uuid7
 from bongsu.outbox.relay import Relay
 from bongsu.runtime.stop import StopSignal
+from bongsu_notify.channels.email import ses
+from bongsu_notify.channels.email.ses import SesProvider
 from bongsu_notify.notifications.models import Notification
 from bongsu_notify.notifications.service import Notifications
 from bongsu_notify.notifications.wakeups import wake_up
@@ -74,6 +76,36 @@ class TestMetrics:
             answers.set()
             await accepted.wait()
             await eventually(partial(_is_holding, client, 0))
+
+
+class TestProviders:
+    async def test_provider_is_closed_when_the_start_is_cancelled_while_it_opens(
+        self,
+        database: Database,
+        broker: MemoryBroker,
+        vault: Vault,
+        stop: StopSignal,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        opening, closed = asyncio.Event(), asyncio.Event()
+        close = SesProvider.close
+
+        async def fetch(*_client: object) -> None:
+            opening.set()
+            await asyncio.get_running_loop().create_future()
+
+        async def close_and_note(provider: SesProvider) -> None:
+            await close(provider)
+            closed.set()
+
+        monkeypatch.setattr(ses, "fetch_account", fetch)
+        monkeypatch.setattr(SesProvider, "close", close_and_note)
+        worker = consume(database=database, broker=broker, vault=vault, settings=_settings(), stop=stop)
+        start = asyncio.create_task(worker.__aenter__())
+        await opening.wait()
+        start.cancel()
+        await asyncio.wait([start])
+        assert closed.is_set()
 
 
 class TestChannels:

@@ -77,10 +77,11 @@ async def consume(  # noqa: PLR0913 - the collaborators of the process
     changes = UserChangeHandler(database, ChangedUsers(database, notifications, vault), database_retry)
     async with AsyncExitStack() as stack:
         for name, provider in providers.items():
+            # First: `open` may fail, or be cancelled, when it has connected.
+            stack.push_async_callback(provider.close)
             await provider.open()
             if report is not None:
                 report(name, provider.is_ready)
-            stack.push_async_callback(provider.close)
         await broker.declare(*(QueueSpec(name) for name in NOTIFY_QUEUES))
         consumers = [
             await broker.consume(NOTIFY_JOBS, jobs, prefetch=16),
