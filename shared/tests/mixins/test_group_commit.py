@@ -116,6 +116,13 @@ class TestSubmitAll:
         assert await commit.submit_all([*"abcdefgh"]) == [*"ABCDEFGH"]
         assert max(len(batch) for batch in writer.batches) == 3
 
+    async def test_only_the_item_that_takes_too_long_fails(self, db: Database, writer: Writer) -> None:
+        commit = GroupCommit(db, writer, max_items=1, stall_s=0.01, limit_s=2.0)
+        writer.gates["b"] = asyncio.Event()
+        first, late, last = await commit.submit_all([*"abc"])
+        assert (first, last) == ("A", "C")
+        assert isinstance(late, TimeoutError)
+
     async def test_no_items_have_no_results(self, commit: GroupCommit[str, str]) -> None:
         assert await commit.submit_all([]) == []
 

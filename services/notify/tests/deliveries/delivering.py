@@ -4,14 +4,15 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID
 
 from bongsu import outbox
-from bongsu.broker import Broker, Message
+from bongsu.broker import Broker, Delivery, Message
 from bongsu.broker.port import JsonObject
 from bongsu.contracts.jobs import DeliveryWakeup
 from bongsu.contracts.queues import DELIVER
 from bongsu.identity.vault import Vault
-from bongsu.mixins import Database, python_now
+from bongsu.mixins import Database, python_now, uuid7
 from bongsu.outbox.relay import Relay
 from bongsu.runtime.stop import StopSignal
 from bongsu_notify.channels.email.channel import EmailMessage
@@ -106,6 +107,23 @@ def status_is(one: Notification, *statuses: str) -> Callable[[], Awaitable[bool]
         return (await Notification.get(one.id)).status in statuses
 
     return reached
+
+
+class WakeUp(Delivery):
+    """A delivery that remembers its outcome."""
+
+    lost = False
+
+    def __init__(self, one: Notification, row: UUID | None = None) -> None:
+        body = DeliveryWakeup(notification_id=one.id).model_dump(mode="json")
+        super().__init__(QUEUE, Message(id=str(row or uuid7()), body=body), delivery_count=0)
+        self.outcome = "held"
+
+    async def _send_ack(self) -> None:
+        self.outcome = "done"
+
+    async def _send_reject(self, *, requeue: bool) -> None:
+        self.outcome = "requeued" if requeue else "dead"
 
 
 class Held(OneByOne[EmailMessage]):

@@ -8,11 +8,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from bongsu.broker import Delivery, Message
 from bongsu.broker.memory import MemoryBroker
-from bongsu.contracts.jobs import DeliveryWakeup
 from bongsu.identity.vault import Vault
-from bongsu.mixins import Database, utc_now, uuid7
+from bongsu.mixins import Database, utc_now
 from bongsu.outbox.models import OutboxMessage
 from bongsu.runtime.stop import StopSignal
 from bongsu_notify.channels.channel import Content
@@ -22,7 +20,7 @@ from bongsu_notify.deliveries.handlers import DeliveryHandler
 from bongsu_notify.deliveries.service import Claims, Deliveries, MarkResult
 from bongsu_notify.notifications.models import Notification, NotificationEvent
 from services.notify.tests.conftest import RememberingProvider
-from services.notify.tests.deliveries.delivering import QUEUE, accept, deliver, make_handler
+from services.notify.tests.deliveries.delivering import WakeUp, accept, deliver, make_handler
 from tests.eventually import eventually
 
 ODD = "odd"
@@ -76,23 +74,6 @@ class Worker:
         return await Notification.get(odd.id)
 
 
-class _WakeUp(Delivery):
-    """A delivery that remembers its outcome."""
-
-    lost = False
-
-    def __init__(self, one: Notification, row: UUID | None = None) -> None:
-        body = DeliveryWakeup(notification_id=one.id).model_dump(mode="json")
-        super().__init__(QUEUE, Message(id=str(row or uuid7()), body=body), delivery_count=0)
-        self.outcome = "held"
-
-    async def _send_ack(self) -> None:
-        self.outcome = "done"
-
-    async def _send_reject(self, *, requeue: bool) -> None:
-        self.outcome = "requeued" if requeue else "dead"
-
-
 class _Claiming(Deliveries):
     """Raises the failures, then refuses the claims that `refuse` names; `tried` has the size of each."""
 
@@ -123,7 +104,7 @@ class _NotMarkingOdd(Deliveries):
         return await super().mark(claims, outcomes)
 
 
-async def _handle(handler: DeliveryHandler, wake_ups: Sequence[_WakeUp]) -> None:
+async def _handle(handler: DeliveryHandler, wake_ups: Sequence[WakeUp]) -> None:
     """Handle wake-ups until each is settled."""
     await handler(wake_ups)
     await eventually(lambda: all(one.settled for one in wake_ups))
@@ -173,7 +154,7 @@ class TestOddMessages:
     ) -> None:
         deliveries = _Claiming(refuse=lambda claims: any(one.subject == ODD for one in claims.claimed))
         ones = [await accept(worker.database, **({"subject": ODD} if at == 3 else {})) for at in range(20)]
-        wake_ups = [_WakeUp(one) for one in ones]
+        wake_ups = [WakeUp(one) for one in ones]
         await _handle(worker.handler(provider, deliveries), wake_ups)
         assert [one.outcome for one in wake_ups] == ["requeued" if at == 3 else "done" for at in range(20)]
         assert sorted(message.notification_id for message in provider.sent) == sorted(
@@ -194,7 +175,7 @@ class TestOddMessages:
         waits = await accept(worker.database, status="retry_wait", next_attempt_at=utc_now(3600))
         rows = await OutboxMessage.filter_by().all()
         wake_ups = {
-            one.id: _WakeUp(one, next(row.id for row in rows if row.body["notification_id"] == str(one.id)))
+            one.id: WakeUp(one, next(row.id for row in rows if row.body["notification_id"] == str(one.id)))
             for one in (odd, ended, waits)
         }
         await _handle(worker.handler(provider, deliveries), [*wake_ups.values()])
@@ -209,7 +190,7 @@ class TestOddMessages:
     ) -> None:
         failures = [ConnectionResetError(), OperationalError("UPDATE", {}, Exception("gone away"))]
         deliveries = _Claiming(failures=failures)
-        wake_ups = [_WakeUp(await accept(worker.database)) for _ in range(5)]
+        wake_ups = [WakeUp(await accept(worker.database)) for _ in range(5)]
         await _handle(worker.handler(provider, deliveries), wake_ups)
         assert [one.outcome for one in wake_ups] == ["done"] * 5
         assert len({message.notification_id for message in provider.sent}) == len(provider.sent) == 5

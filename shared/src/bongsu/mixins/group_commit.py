@@ -23,14 +23,18 @@ class _Submission(Generic[Result]):
     """What waits for the results of items that were submitted together."""
 
     def __init__(self, count: int) -> None:
-        self.future: asyncio.Future[Sequence[Result | Exception]] = asyncio.get_running_loop().create_future()
+        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._results: dict[int, Result | Exception] = {}
         self._count = count
 
     def resolve(self, at: int, result: Result | Exception) -> None:
         self._results[at] = result
         if len(self._results) == self._count and not self.future.done():
-            self.future.set_result([self._results[at] for at in range(self._count)])
+            self.future.set_result(None)
+
+    def read(self, missing: Exception | None = None) -> Sequence[Result | Exception]:
+        """The results; with `missing` in the place of those that are not there."""
+        return [self._results[at] if missing is None else self._results.get(at, missing) for at in range(self._count)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,17 +112,19 @@ class GroupCommit(Generic[Item, Result]):
     async def submit_all(self, items: Sequence[Item]) -> Sequence[Result | Exception]:
         """Write items, and return their results, or why they were not written, once each of them is.
 
-        Each is written or fails as if it had been submitted alone.
-
-        :raises TimeoutError: as `submit` does.
+        Each is written or fails as if it had been submitted alone: one that takes too long has a TimeoutError.
         """
         if not items:
             return []
         submission = _Submission[Result](len(items))
         self._waiting += [_Entry(item, at, submission) for at, item in enumerate(items)]
         self._start()
-        async with asyncio.timeout(self._limit_s):
-            return await submission.future
+        try:
+            async with asyncio.timeout(self._limit_s):
+                await submission.future
+        except TimeoutError as error:
+            return submission.read(missing=error)
+        return submission.read()
 
     async def close(self) -> None:
         """Wait for the transactions in flight."""

@@ -5,10 +5,10 @@ and marks of deliveries that run at the same time share transactions.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from bongsu import outbox
@@ -42,11 +42,15 @@ _PRIORITIES: Mapping[str, Priority] = {
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """A claim of a job's notification. `row` is None if there was nothing to claim."""
+    """A claim of a job's notification. `row` is None if there was nothing to claim.
+
+    :param claims: of its transaction, without contents: one that hangs would hold those of the others in memory.
+    """
 
     job: Job
     claims: Claims
     row: ClaimedNotification | None
+    content: Content | None
     deadline: float
 
 
@@ -69,6 +73,9 @@ class _Done:
     claims: Claims
     row: ClaimedNotification
     outcome: Outcome
+
+
+_Item = TypeVar("_Item", bound=Job | _Done)
 
 
 class DeliveryHandler:
@@ -168,6 +175,8 @@ class DeliveryHandler:
 
     def _end_calls(self) -> None:
         for call in self._calls:
+            if call.expired():  # it is ending, and takes no other time
+                continue
             call.reschedule(asyncio.get_running_loop().time())
 
     def _choose_provider(self, peek: Peek | None) -> str:
@@ -196,16 +205,21 @@ class DeliveryHandler:
             return
         now = asyncio.get_running_loop().time
         begun_at = now()
-        claims = [claim for _, claim in await self._record(jobs, "delivery.not_claimed") if isinstance(claim, _Claim)]
+        written, held_up = await self._record(jobs, "delivery.not_claimed")
         self._paces[jobs[0].provider].learn(now() - begun_at)
+        claims = [claim for _, claim in written if isinstance(claim, _Claim)]
+        await asyncio.gather(self._send_claimed(claims), *([self._deliver(held_up)] if held_up else []))
+
+    async def _send_claimed(self, claims: Sequence[_Claim]) -> None:
+        """Send the messages of claims that were written, and record the outcomes."""
         needless = [claim.job for claim in claims if claim.row is None]
         self._reuse_slots(needless)
         await self._end(needless, is_recorded=True)
         ready: list[_Ready] = []
         failed: list[_Done] = []
         for one in claims:
-            if one.row is not None:
-                made = self._render(one.row, one.claims.contents[one.row.id])
+            if one.row is not None and one.content is not None:
+                made = self._render(one.row, one.content)
                 if isinstance(made, Outgoing):
                     ready.append(_Ready(one.job, one.claims, one.row, made, one.deadline))
                 else:
@@ -242,10 +256,14 @@ class DeliveryHandler:
             self._streams[jobs[0].provider].release(jobs)
 
     async def _record(
-        self, items: Sequence[Job] | Sequence[_Done], event: str
-    ) -> Sequence[tuple[Job, _Claim | MarkResult]]:
-        """Write items, and return the results by their jobs. The jobs of those that cannot be written end."""
-        waiting: list[Job | _Done] = [*items]
+        self, items: Sequence[_Item], event: str
+    ) -> tuple[Sequence[tuple[Job, _Claim | MarkResult]], Sequence[_Item]]:
+        """Write items. Returns the results by their jobs, and the items that the database was not available for.
+
+        It was for others of them, which wait no longer: a row is locked, for example. The jobs of those that cannot be
+        written end.
+        """
+        waiting = [*items]
         written: list[tuple[Job, _Claim | MarkResult]] = []
         refused: list[Job] = []
 
@@ -264,7 +282,7 @@ class DeliveryHandler:
                 else:
                     log.error(event, notification_id=str(job.id), exc_info=result)
                     refused.append(job)
-            if away is not None:
+            if away is not None and len(waiting) == len(tried):
                 raise away
 
         try:
@@ -272,11 +290,13 @@ class DeliveryHandler:
             await self._database_retry.retry_while_unavailable(write, is_bounded=True)
         except Abandoned:
             await self._end([item if isinstance(item, Job) else item.job for item in waiting], is_recorded=None)
+            waiting.clear()
         except Exception:
             log.exception(event, count=len(waiting))
             refused += [item if isinstance(item, Job) else item.job for item in waiting]
+            waiting.clear()
         await self._end(refused, is_recorded=False)
-        return written
+        return written, waiting
 
     async def _write(self, items: Sequence[Job | _Done]) -> Sequence[_Claim | MarkResult]:
         """Record what was sent, and claim what is to be sent, in one transaction."""
@@ -292,10 +312,12 @@ class DeliveryHandler:
         earlier = {one for job in jobs for one in job.owners}
         for job in jobs:
             job.owners.add(owner)
+            job.recorded = len(job.wake_ups)
         claims = await self._deliveries.claim([job.id for job in jobs], owner=owner, earlier=earlier)
         await update_outbox(jobs, claims.settled, claims.later)
         rows = {row.id: row for row in claims.claimed}
-        return [_Claim(job, claims, rows.get(job.id), deadline) for job in jobs]
+        contents, claims = claims.contents, replace(claims, contents={})
+        return [_Claim(job, claims, rows.get(job.id), contents.get(job.id), deadline) for job in jobs]
 
     async def _write_marks(self, done: Sequence[_Done]) -> MarkResult:
         events = {one.job.id: one.claims.sending_events[one.job.id] for one in done}
@@ -380,7 +402,8 @@ class DeliveryHandler:
         """Record outcomes."""
         outcomes = {one.job.id: one for one in done}
         recorded: list[Job] = []
-        for job, marked in await self._record(done, "delivery.not_marked"):
+        written, held_up = await self._record(done, "delivery.not_marked")
+        for job, marked in written:
             assert isinstance(marked, MarkResult)  # noqa: S101 - as `_write` returns it
             recorded.append(job)
             log.info(
@@ -391,6 +414,8 @@ class DeliveryHandler:
                 again_in_s=round(marked.later[job.id], 1) if job.id in marked.later else None,
             )
         await self._end(recorded, is_recorded=True)
+        if held_up:
+            await self._mark(held_up)
 
     def _render(self, row: ClaimedNotification, content: Content) -> Outgoing | Outcome:
         """The message, or the outcome of a notification that cannot be rendered."""
@@ -406,13 +431,16 @@ class DeliveryHandler:
 
 
 async def settle(job: Job, *, is_done: bool) -> None:
-    """Acknowledge a job's wake-ups, or return them to their queue."""
-    for delivery in job.wake_ups:
-        await (delivery.ack() if is_done else delivery.reject(requeue=True))
+    """Acknowledge a job's wake-ups, or return them to their queue: also those that came after it was recorded."""
+    for at, delivery in enumerate(job.wake_ups):
+        await (delivery.ack() if is_done and at < job.recorded else delivery.reject(requeue=True))
 
 
-async def update_outbox(jobs: Iterable[Job], settled: frozenset[UUID], later: Mapping[UUID, float]) -> None:
+async def update_outbox(jobs: Sequence[Job], settled: frozenset[UUID], later: Mapping[UUID, float]) -> None:
     """Delete the wake-ups of ended notifications; postpone those of waiting ones (seconds)."""
     rows = {job.id: [UUID(delivery.message.id) for delivery in job.wake_ups] for job in jobs}
+    for job in jobs:
+        if job.id in settled or job.id in later:
+            job.recorded = len(job.wake_ups)
     await outbox.settle([row for key in settled & rows.keys() for row in rows[key]])
     await outbox.postpone({row: later[key] for key in later.keys() & rows.keys() for row in rows[key]})

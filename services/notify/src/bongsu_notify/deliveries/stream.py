@@ -35,6 +35,7 @@ class Job:
     :param is_at_most_once: it must not wait once it is claimed: a claim that a crash leaves is an unknown outcome.
     :param slot: when its call may start, where the provider has a rate.
     :param owners: the owners of earlier claims of this job whose commits were not confirmed.
+    :param recorded: how many of its wake-ups were there when it was last claimed or recorded.
     """
 
     id: UUID
@@ -45,6 +46,7 @@ class Job:
     is_at_most_once: bool = False
     slot: Slot | None = None
     owners: set[UUID] = field(default_factory=set)
+    recorded: int = 0
 
 
 class Stream:

@@ -1,0 +1,190 @@
+"""Mails of a group whose claims, calls or outcomes end differently: one holds up no other."""
+
+import asyncio
+import gc
+from collections.abc import Collection, Mapping, Sequence
+from uuid import UUID
+
+import pytest
+from pymysql import err as mysql
+from sqlalchemy.exc import OperationalError
+
+from bongsu.identity.vault import Vault
+from bongsu.mixins import Database, utc_now
+from bongsu.runtime.stop import StopSignal
+from bongsu_notify.channels.channel import Content
+from bongsu_notify.channels.email.channel import EmailMessage
+from bongsu_notify.channels.port import Outcome
+from bongsu_notify.deliveries.handlers import DeliveryHandler
+from bongsu_notify.deliveries.service import Claims, Deliveries, MarkResult
+from bongsu_notify.notifications.models import Notification, NotificationEvent
+from services.notify.tests.conftest import RememberingProvider
+from services.notify.tests.deliveries.delivering import Held, HoldingSome, WakeUp, accept, make_handler
+from tests.eventually import eventually
+
+
+@pytest.fixture
+def database(each_database: Database) -> Database:
+    return each_database
+
+
+class _Locked(Deliveries):
+    """The rows of `claims` and `marks` are locked, until they are taken out."""
+
+    def __init__(self) -> None:
+        super().__init__(lease_s=60, max_attempts=8)
+        self.claims: set[UUID] = set()
+        self.marks: set[UUID] = set()
+        self.reached = asyncio.Event()
+
+    def _check(self, locked: Collection[UUID], ids: Collection[UUID]) -> None:
+        if {*locked} & {*ids}:
+            self.reached.set()
+            raise OperationalError("UPDATE", {}, mysql.OperationalError(1205, "Lock wait timeout exceeded"))
+
+    async def claim(self, ids: Sequence[UUID], *, owner: UUID | None = None, earlier: Collection[UUID] = ()) -> Claims:
+        self._check(self.claims, ids)
+        return await super().claim(ids, owner=owner, earlier=earlier)
+
+    async def mark(self, claims: Claims, outcomes: Mapping[UUID, Outcome]) -> MarkResult:
+        self._check(self.marks, outcomes)
+        return await super().mark(claims, outcomes)
+
+
+class _Together(RememberingProvider):
+    """Takes a group by one call."""
+
+    def split(self, messages: Sequence[EmailMessage]) -> Sequence[Sequence[EmailMessage]]:
+        return [messages]
+
+
+class TestLockedRows:
+    async def test_group_is_sent_while_the_row_of_one_stays_locked_at_the_claim(
+        self, database: Database, vault: Vault, stop: StopSignal, provider: RememberingProvider
+    ) -> None:
+        deliveries = _Locked()
+        handler = make_handler(database, vault, stop, provider, deliveries=deliveries)
+        wake_ups = [WakeUp(await accept(database)) for _ in range(20)]
+        locked = UUID(str(wake_ups[3].message.body["notification_id"]))
+        deliveries.claims.add(locked)
+        await handler(wake_ups)
+        await eventually(lambda: [one.outcome for one in wake_ups].count("done") == 19)
+        assert await Notification.filter_by(status="sent").count() == 19
+        assert wake_ups[3].outcome == "held"
+        deliveries.claims.clear()
+        await eventually(lambda: wake_ups[3].settled)
+        await handler.close()
+        assert len({one.notification_id for one in provider.sent}) == len(provider.sent) == 20
+        assert await NotificationEvent.filter_by(status="sending").count() == 20
+
+    async def test_call_is_settled_while_the_row_of_one_stays_locked_at_the_record(
+        self, database: Database, vault: Vault, stop: StopSignal
+    ) -> None:
+        deliveries, provider = _Locked(), _Together()
+        handler = make_handler(database, vault, stop, provider, deliveries=deliveries)
+        wake_ups = [WakeUp(await accept(database)) for _ in range(20)]
+        deliveries.marks.add(UUID(str(wake_ups[3].message.body["notification_id"])))
+        await handler(wake_ups)
+        await eventually(lambda: [one.outcome for one in wake_ups].count("done") == 19)
+        assert wake_ups[3].outcome == "held"
+        deliveries.marks.clear()
+        await eventually(lambda: wake_ups[3].settled)
+        await handler.close()
+        assert await Notification.filter_by(status="sent").count() == 20
+        assert len(provider.sent) == 20
+
+
+class _Arriving(WakeUp):
+    """A delivery that another one follows while it is acknowledged."""
+
+    following: WakeUp
+    handler: DeliveryHandler
+
+    async def _send_ack(self) -> None:
+        await super()._send_ack()
+        await self.handler([self.following])
+
+
+class TestLateWakeUps:
+    async def test_wake_up_returns_to_the_broker_when_it_comes_after_its_notification_was_recorded(
+        self, database: Database, vault: Vault, stop: StopSignal, provider: RememberingProvider
+    ) -> None:
+        """Acknowledged, it would be gone: what was recorded knows nothing of it."""
+        handler = make_handler(database, vault, stop, provider)
+        waits = [await accept(database, status="retry_wait", next_attempt_at=utc_now(3600)) for _ in range(2)]
+        first, second, late = _Arriving(waits[0]), WakeUp(waits[1]), WakeUp(waits[1])
+        first.following, first.handler = late, handler
+        await handler([first, second])
+        await eventually(lambda: second.settled)
+        await handler.close()
+        assert [one.outcome for one in (first, second, late)] == ["done", "done", "requeued"]
+
+    async def test_copy_of_a_wake_up_is_acknowledged_with_its_notification(
+        self, database: Database, vault: Vault, stop: StopSignal
+    ) -> None:
+        provider = Held()
+        handler = make_handler(database, vault, stop, provider)
+        one = await accept(database)
+        first, second = WakeUp(one), WakeUp(one)
+        await handler([first])
+        await provider.started.wait()
+        await handler([second])
+        provider.release.set()
+        await eventually(lambda: first.settled and second.settled)
+        await handler.close()
+        assert (first.outcome, second.outcome) == ("done", "done")
+
+
+class TestMemory:
+    async def test_content_is_freed_when_its_mail_is_sent_beside_one_that_hangs(
+        self, database: Database, vault: Vault, stop: StopSignal
+    ) -> None:
+        """Both were claimed in one transaction."""
+        provider = HoldingSome("hang")
+        handler = make_handler(database, vault, stop, provider)
+        large = await accept(database, subject="large", content={"text": "x" * 100_000})
+        await handler([WakeUp(await accept(database, subject="hang")), sent := WakeUp(large)])
+        await eventually(lambda: sent.settled)
+        gc.collect()
+        kept = [one for one in gc.get_objects() if isinstance(one, Content)]
+        assert all(len(one.parts["text"]) < 100_000 for one in kept)
+        provider.release.set()
+        await handler.close()
+
+
+class _SlowToEnd(HoldingSome):
+    """A call that is cancelled ends when `may_end` is set."""
+
+    def __init__(self) -> None:
+        super().__init__("hang", "slow")
+        self.ending, self.may_end = asyncio.Event(), asyncio.Event()
+
+    async def send_one(self, message: EmailMessage) -> Outcome:
+        try:
+            return await super().send_one(message)
+        except asyncio.CancelledError:
+            if message.subject == "slow":
+                self.ending.set()
+                await self.may_end.wait()
+            raise
+
+
+class TestStop:
+    async def test_calls_end_at_the_stop_while_one_has_timed_out_and_is_ending(
+        self, database: Database, vault: Vault, stop: StopSignal
+    ) -> None:
+        provider, deliveries = _SlowToEnd(), Deliveries(lease_s=2, max_attempts=8)
+        handler = make_handler(database, vault, stop, provider, deliveries=deliveries, stop_grace_s=0.0)
+        await handler([slow := WakeUp(await accept(database, subject="slow"))])
+        await provider.ending.wait()
+        deliveries.lease_s = 600
+        hung = [WakeUp(await accept(database, subject="hang")) for _ in range(3)]
+        await handler(hung)
+        await eventually(lambda: provider.running["hang"] == 3)
+        stop.set()
+        closing = asyncio.create_task(handler.close())
+        await eventually(lambda: all(one.settled for one in hung))
+        provider.may_end.set()
+        await closing
+        assert slow.outcome == "done"
+        assert await Notification.filter_by(status="unknown").count() == 4
