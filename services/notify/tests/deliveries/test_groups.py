@@ -17,6 +17,7 @@ from bongsu_notify.channels.email.channel import EmailMessage
 from bongsu_notify.channels.port import Outcome
 from bongsu_notify.deliveries.handlers import DeliveryHandler
 from bongsu_notify.deliveries.service import Claims, Deliveries, MarkResult
+from bongsu_notify.deliveries.statements import Peek
 from bongsu_notify.notifications.models import Notification, NotificationEvent
 from services.notify.tests.conftest import RememberingProvider
 from services.notify.tests.deliveries.delivering import Held, HoldingSome, WakeUp, accept, make_handler
@@ -133,6 +134,45 @@ class TestLateWakeUps:
         await eventually(lambda: first.settled and second.settled)
         await handler.close()
         assert (first.outcome, second.outcome) == ("done", "done")
+
+
+class _HeldTogether(Held):
+    """Takes a group by one call."""
+
+    def split(self, messages: Sequence[EmailMessage]) -> Sequence[Sequence[EmailMessage]]:
+        return [messages]
+
+
+class _Unreadable(Deliveries):
+    """Cannot read a notification while `fails` is set."""
+
+    fails = False
+
+    async def peek(self, ids: Sequence[UUID]) -> Mapping[UUID, Peek]:
+        if self.fails:
+            raise KeyError("defect")
+        return await super().peek(ids)
+
+
+class TestReturnedCopy:
+    async def test_call_is_settled_when_the_broker_has_taken_back_a_copy_of_a_wake_up(
+        self, database: Database, vault: Vault, stop: StopSignal
+    ) -> None:
+        """The copy joined the notification, and came beside one that could not be read: the batch was returned."""
+        provider, deliveries = _HeldTogether(), _Unreadable(lease_s=60, max_attempts=8)
+        handler = make_handler(database, vault, stop, provider, deliveries=deliveries)
+        ones = [await accept(database) for _ in range(3)]
+        wake_ups, copy = [WakeUp(one) for one in ones], WakeUp(ones[0])
+        await handler(wake_ups)
+        await provider.started.wait()
+        deliveries.fails = True
+        with pytest.raises(KeyError):
+            await handler([copy, WakeUp(await accept(database))])
+        await copy.reject(requeue=True)
+        provider.release.set()
+        await eventually(lambda: all(one.settled for one in wake_ups))
+        await handler.close()
+        assert [one.outcome for one in wake_ups] == ["done"] * 3
 
 
 class TestMemory:

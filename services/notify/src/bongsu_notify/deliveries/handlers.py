@@ -433,6 +433,8 @@ class DeliveryHandler:
 async def settle(job: Job, *, is_done: bool) -> None:
     """Acknowledge a job's wake-ups, or return them to their queue: also those that came after it was recorded."""
     for at, delivery in enumerate(job.wake_ups):
+        if delivery.settled:
+            continue  # a copy that came in a batch that failed: the consumer has returned it
         await (delivery.ack() if is_done and at < job.recorded else delivery.reject(requeue=True))
 
 
