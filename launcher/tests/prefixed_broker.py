@@ -1,11 +1,13 @@
 """A RabbitMQ for one test."""
 
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import aio_pika
 
 from bongsu.broker import Message, QueueSpec
-from bongsu.broker.port import JsonObject
+from bongsu.broker.port import DeadLetter, JsonObject
 from bongsu.broker.rabbitmq import RabbitBroker
 from bongsu.contracts.queues import ALL_QUEUES
 
@@ -35,6 +37,13 @@ class PrefixedBroker(RabbitBroker):
 
     async def call(self, queue: str, message: Message, *, deadline_s: float) -> JsonObject:
         return await super().call(self.prefix + queue, message, deadline_s=deadline_s)
+
+    async def dead_letters(self, queue: str, *, limit: int = 100) -> list[DeadLetter]:
+        found = await super().dead_letters(self.prefix + queue, limit=limit)
+        return [replace(one, queue=queue) for one in found]
+
+    async def redrive(self, queue: str, *, limit: int | None = None, ids: Collection[str] | None = None) -> int:
+        return await super().redrive(self.prefix + queue, limit=limit, ids=ids)
 
     async def depth(self, queue: str) -> int:
         return await super().depth(self.prefix + queue)

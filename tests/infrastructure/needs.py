@@ -8,6 +8,7 @@ from collections import defaultdict
 from typing import NoReturn
 
 import pytest
+from _pytest.nodes import Node
 
 PROPERTY = "cannot_run"
 
@@ -16,13 +17,15 @@ def in_ci() -> bool:
     return os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
 
-def cannot_run(item: pytest.Item, *needs: tuple[str, str]) -> NoReturn:
-    """Give the test ``item`` up because something is missing: skip it, or fail it where the variable CI is true.
+def cannot_run(node: Node, *needs: tuple[str, str]) -> NoReturn:
+    """Give the tests of ``node`` up because something is missing: skip it, or fail it where the variable CI is true.
 
     Each need is what is missing and, in the imperative, how to provide it: ``("MySQL", "install mariadb-server")``.
-    A function-scoped fixture passes its ``request.node`` as ``item``.
+    A fixture passes its ``request.node``: a test, or a module where the fixture is the module's.
     """
-    item.user_properties.extend((PROPERTY, list(need)) for need in needs)
+    items = [node] if isinstance(node, pytest.Item) else [one for one in node.session.items if node in one.listchain()]
+    for item in items:
+        item.user_properties.extend((PROPERTY, list(need)) for need in needs)
     reason = "; ".join(f"needs {what}: {remedy}" for what, remedy in needs)
     if in_ci():
         pytest.fail(f"{reason} (in CI nothing may be skipped)", pytrace=False)

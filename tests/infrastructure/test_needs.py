@@ -63,3 +63,22 @@ class TestCannotRun:
         result.stdout.fnmatch_lines(
             ["*needs MySQL: install mariadb-server or set TEST_MYSQL_URL (in CI nothing may be skipped)*"]
         )
+
+    def test_a_fixture_of_a_module_skips_every_test_of_it(self, pytester: pytest.Pytester) -> None:
+        pytester.makepyfile(
+            test_of_module="""
+            import pytest
+            from tests.infrastructure.needs import cannot_run
+
+            @pytest.fixture(scope="module")
+            def browser(request):
+                cannot_run(request.node, ("a browser", "install chromium"))
+
+            def test_one(browser): ...
+            def test_two(browser): ...
+            """
+        )
+        result = run(pytester, "test_of_module.py")
+
+        result.assert_outcomes(skipped=2)
+        result.stdout.fnmatch_lines(["not run: 2 tests needing a browser: install chromium"])

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bongsu.contracts.queues import ALL_QUEUES
 from bongsu.process.server import Main, run
 from bongsu_launcher.serve import SERVICES
 
@@ -19,6 +20,7 @@ MODULES = {
     "key": "bongsu_launcher.accounts",
     "signing-key": "bongsu_launcher.accounts",
     "send": "bongsu_launcher.send",
+    "dead": "bongsu_launcher.dead_letters",
     "commands": "bongsu_launcher.slash_commands",
     "doctor": "bongsu_launcher.doctor",
 }
@@ -96,6 +98,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--timeout", type=_seconds, default=30.0, metavar="SECONDS", help="how long to follow the status; by default 30"
     )
 
+    _add_dead(commands.add_parser("dead", help="manage messages that no service could handle"))
+
     slash = commands.add_parser("commands", help="manage the slash commands of the bot").add_subparsers(
         dest="action", required=True, metavar="ACTION"
     )
@@ -106,11 +110,30 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_dead(parser: argparse.ArgumentParser) -> None:
+    dead = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    shown = dead.add_parser("list", help="show them; they stay where they are")
+    shown.add_argument("queue", nargs="?", choices=ALL_QUEUES, metavar="QUEUE", help="by default every queue")
+    shown.add_argument("--limit", type=_count, default=100, metavar="NUMBER", help="of each queue; by default 100")
+    shown.add_argument("--bodies", action="store_true", help="with their content, which may be personal")
+    moved = dead.add_parser("redrive", help="move them back to their queue, to be handled again")
+    moved.add_argument("queue", choices=ALL_QUEUES, metavar="QUEUE")
+    chosen = moved.add_mutually_exclusive_group()
+    chosen.add_argument("--limit", type=_count, metavar="NUMBER", help="the oldest; by default all")
+    chosen.add_argument("--id", action="append", dest="ids", metavar="ID", help="this message; may be repeated")
+
+
 def _seconds(text: str) -> float:
     value = float(text)
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is not a number of seconds greater than 0")
     return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number greater than 0")
+    return int(text)
 
 
 def _with_database(parser: argparse.ArgumentParser) -> None:
