@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from bongsu import outbox
 from bongsu.mixins import Database
 from bongsu.runtime.migrations import upgrade
-from bongsu_auth.app import MIGRATIONS as AUTH
-from bongsu_notify.app import MIGRATIONS as NOTIFY
+from bongsu_auth.migrations import MIGRATIONS as AUTH
+from bongsu_notify.migrations import MIGRATIONS as NOTIFY
 
 MakeDatabase = Callable[[], AbstractAsyncContextManager[Database]]
 """A database of its own with every table, gone afterwards."""

@@ -10,8 +10,8 @@ from bench.growth import OPERATIONS, SMALL, Side, planning
 from bongsu import outbox
 from bongsu.mixins import Database
 from bongsu.runtime.migrations import upgrade
-from bongsu_auth.app import MIGRATIONS as AUTH
-from bongsu_notify.app import MIGRATIONS as NOTIFY
+from bongsu_auth.migrations import MIGRATIONS as AUTH
+from bongsu_notify.migrations import MIGRATIONS as NOTIFY
 from tests.infrastructure.templates import Schema, WithTables
 
 pytestmark = [pytest.mark.mysql, pytest.mark.timeout(600)]

@@ -8,9 +8,9 @@ import bongsu_auth
 import bongsu_bot
 import bongsu_notify
 from bongsu import outbox
-from bongsu_auth import app as auth
-from bongsu_bot import app as bot
-from bongsu_notify import app as notify
+from bongsu_auth import migrations as auth
+from bongsu_bot import migrations as bot
+from bongsu_notify import migrations as notify
 
 MIGRATIONS = (outbox.MIGRATIONS, auth.MIGRATIONS, notify.MIGRATIONS, bot.MIGRATIONS)
 """Every owner's history, in the order of migration."""

@@ -13,7 +13,8 @@ from bongsu.identity.key_source import ensure_signing_key
 from bongsu.identity.revocations import RevocationFeed
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
-from bongsu_auth.app import MIGRATIONS, create_app
+from bongsu_auth.app import create_app
+from bongsu_auth.migrations import MIGRATIONS
 from bongsu_auth.settings import AuthSettings
 from services.auth.tests.providers import SETTINGS, Providers
 from services.auth.tests.stage import APP, URL, Notifications, Stage

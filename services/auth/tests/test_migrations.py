@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect
 
 from bongsu.mixins import Base, Database, owned_tables
 from bongsu.runtime.migrations import downgrade, pending, upgrade
-from bongsu_auth.app import MIGRATIONS
+from bongsu_auth.migrations import MIGRATIONS
 
 
 @pytest.fixture

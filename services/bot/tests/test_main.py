@@ -15,7 +15,7 @@ from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu.mixins.base import Base, owned_tables
 from bongsu.runtime import migrations
-from bongsu_bot.app import MIGRATIONS
+from bongsu_bot.migrations import MIGRATIONS
 from bongsu_sandbox.running import RunningSandbox
 from services.bot.tests.discord import Discord
 from tests.eventually import eventually

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from bongsu.mixins.base import Base, owned_tables
 from bongsu.runtime import migrations
-from bongsu_bot.app import MIGRATIONS
+from bongsu_bot.migrations import MIGRATIONS
 
 
 class TestMigrations:

@@ -21,10 +21,12 @@ from bongsu.identity.signatures import RequestSigner
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu_auth import app as auth
+from bongsu_auth.migrations import MIGRATIONS as AUTH
 from bongsu_auth.settings import AuthSettings
 from bongsu_dashboard.app import create_app
 from bongsu_dashboard.settings import DashboardSettings
 from bongsu_notify import app as notify
+from bongsu_notify.migrations import MIGRATIONS as NOTIFY
 from bongsu_notify.settings import NotifySettings
 from services.auth.tests.mfa.codes import code_of
 from services.auth.tests.providers import SETTINGS, Person, Providers
@@ -60,7 +62,7 @@ class Whole:
         return browser
 
 
-TABLES = Schema.migrated("whole", auth.MIGRATIONS, outbox.MIGRATIONS, notify.MIGRATIONS)
+TABLES = Schema.migrated("whole", AUTH, outbox.MIGRATIONS, NOTIFY)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, inspect, text
 
 from bongsu.mixins import Base, Database, UUIDKey, owned_tables, uuid7
 from bongsu.runtime.migrations import downgrade, pending, upgrade
-from bongsu_notify.app import MIGRATIONS
+from bongsu_notify.migrations import MIGRATIONS
 from bongsu_notify.notifications.models import Notification
 
 

@@ -10,7 +10,8 @@ from bongsu.process.lifecycle import open_process
 from bongsu.process.server import run
 from bongsu.runtime.settings import DOTENV, PlatformSettings, load
 from bongsu.runtime.stop import StopSignal
-from bongsu_auth.app import MIGRATIONS, create_app
+from bongsu_auth.app import create_app
+from bongsu_auth.migrations import MIGRATIONS
 from bongsu_auth.settings import AuthSettings
 
 NOTIFY_TIMEOUT_S = 10.0

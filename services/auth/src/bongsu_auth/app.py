@@ -25,7 +25,6 @@ from bongsu.runtime.errors import ServiceError
 from bongsu.runtime.http import create_api, request_id_of
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.metrics import Metrics
-from bongsu.runtime.migrations import MigrationSet
 from bongsu.runtime.problems import problem_response
 from bongsu_auth.accounts import endpoints as accounts
 from bongsu_auth.accounts.app import create_accounts
@@ -76,7 +75,6 @@ from bongsu_auth.users.service import UserAdministration
 
 log = get_logger(__name__)
 
-MIGRATIONS = MigrationSet("auth", "bongsu_auth.migrations")
 MAX_BODY_BYTES = 64 * 1024
 FEATURES = (
     # First: routes are tried in this order, and most requests sign in or renew a session.

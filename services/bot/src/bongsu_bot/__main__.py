@@ -17,9 +17,10 @@ from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.settings import DOTENV, PlatformSettings, load
 from bongsu.runtime.stop import StopSignal
 from bongsu_bot.apis import Apis
-from bongsu_bot.app import MIGRATIONS, create_app, running
+from bongsu_bot.app import create_app, running
 from bongsu_bot.commands import sync as commands
 from bongsu_bot.events import handlers as events
+from bongsu_bot.migrations import MIGRATIONS
 from bongsu_bot.settings import BotSettings
 from bongsu_bot.shards.runner import Runner
 

@@ -14,7 +14,6 @@ from bongsu.mixins import Database
 from bongsu.runtime.background import in_background
 from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
-from bongsu.runtime.migrations import MigrationSet
 from bongsu.runtime.stop import StopSignal
 from bongsu_bot.apis import Apis
 from bongsu_bot.blocked_guilds.handlers import BlockedGuildHandlers
@@ -51,8 +50,6 @@ from bongsu_bot.shards.handlers import ShardHandlers
 from bongsu_bot.shards.identify import IdentifyBackoff
 from bongsu_bot.shards.leases import RENEW_S, ShardLeases
 from bongsu_bot.shards.runner import Runner
-
-MIGRATIONS = MigrationSet("bot", "bongsu_bot.migrations")
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from bongsu.process.lifecycle import open_process
 from bongsu.process.server import run_named
 from bongsu.runtime.settings import DOTENV, PlatformSettings, load
 from bongsu.runtime.stop import StopSignal
-from bongsu_notify.app import MIGRATIONS, create_app
+from bongsu_notify.migrations import MIGRATIONS
 from bongsu_notify.settings import NotifySettings
 
 REQUIRED = ("MYSQL_HOST", "AMQP_URL", "BONGSU_VAULT_KEYS")
@@ -22,6 +22,9 @@ async def api(stop: StopSignal) -> None:
 
     :raises StartError: settings, port or database cannot be used.
     """
+    # Each process imports only its own: the worker's memory is for mails.
+    from bongsu_notify.app import create_app  # noqa: PLC0415 - see the line above
+
     platform, settings = load(PlatformSettings, NotifySettings, dotenv=DOTENV, required=REQUIRED)
     settings = settings.with_stand_ins(platform.sandbox_url)
     async with open_process(platform, stop) as process:

@@ -13,7 +13,6 @@ from bongsu.runtime.dependencies import provide
 from bongsu.runtime.documentation import read_texts
 from bongsu.runtime.http import create_api
 from bongsu.runtime.metrics import Metrics
-from bongsu.runtime.migrations import MigrationSet
 from bongsu_notify.channels.discord.authority import Authority
 from bongsu_notify.channels.registry import create_channels
 from bongsu_notify.feedback import endpoints as feedback_endpoints
@@ -30,7 +29,6 @@ from bongsu_notify.subscriptions import endpoints as subscription_endpoints
 from bongsu_notify.subscriptions.access import Subscriptions
 from bongsu_notify.suppressions import endpoints as suppressions
 
-MIGRATIONS = MigrationSet("notify", "bongsu_notify.migrations")
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
 DESCRIPTION = """Send notifications and follow their delivery.
