@@ -1,10 +1,20 @@
+import asyncio
+
 import discord as pycord
 import pytest
 from structlog.testing import capture_logs
 
 from bongsu.runtime.errors import Conflict, Unavailable
+from bongsu_bot.bot import BongsuBot
 from bongsu_bot.shards.runner import Runner
+from services.bot.tests.conftest import StartBot
 from services.bot.tests.discord import JAMES, MINJI, Discord
+from tests.eventually import eventually
+
+
+def _bot_of(runner: Runner) -> BongsuBot:
+    assert runner._bot is not None
+    return runner._bot
 
 
 class TestErrors:
@@ -56,3 +66,44 @@ class TestFind:
         assert bot._bot is not None
         with pytest.raises(LookupError, match="Runner"):
             bot._bot.find(Runner)
+
+
+class TestClose:
+    async def test_listener_that_runs_may_finish_before_the_connections_end(self, start_bot: StartBot) -> None:
+        begun, goes_on, was_closed = asyncio.Event(), asyncio.Event(), list[bool]()
+
+        async def listen() -> None:
+            begun.set()
+            await goes_on.wait()
+            was_closed.append(bot.is_closed())
+
+        async with start_bot() as runner:
+            bot = _bot_of(runner)
+            bot.add_listener(listen, "on_beacon")
+            bot.dispatch("beacon")
+            await begun.wait()
+            asyncio.get_running_loop().call_soon(goes_on.set)
+            await bot.close()
+        assert was_closed == [False]
+
+    async def test_listener_and_click_that_do_not_finish_are_ended(self, start_bot: StartBot) -> None:
+        begun, ended = list[str](), list[str]()
+
+        async def wait(name: str) -> None:
+            begun.append(name)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append(name)
+
+        async def listen() -> None:
+            await wait("listener")
+
+        async with start_bot() as runner:
+            bot = _bot_of(runner)
+            bot.add_listener(listen, "on_beacon")
+            bot.dispatch("beacon")
+            click = asyncio.create_task(wait("click"), name="discord-ui-view-dispatch-1")
+            await eventually(lambda: len(begun) == 2)
+        assert sorted(ended) == ["click", "listener"]
+        assert click.cancelled()

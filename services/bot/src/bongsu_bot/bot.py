@@ -44,6 +44,8 @@ HELP_TIMEOUT_S: Final = 600
 """Shorter than the 15 minutes in which Discord lets the bot disable the menu."""
 _UNKNOWN_INTERACTION = 10062
 _ALREADY_ACKNOWLEDGED = 40060
+_CLICKS = "discord-ui-"
+_FINISH_S = 1.0
 
 
 class BongsuBot(ezcord.AutoShardedBot):
@@ -218,19 +220,28 @@ class BongsuBot(ezcord.AutoShardedBot):
         await self._claim_identify(shard, within_s=math.inf)
         self._claimed[shard] = self.loop.time()
 
+    def _running(self) -> set["asyncio.Task[None]"]:
+        """Return the tasks that handle events, and those of clicks in messages, which py-cord only names."""
+        clicks = {task for task in asyncio.all_tasks() if task.get_name().startswith(_CLICKS)}
+        return {task for task in clicks | self._tasks if task is not asyncio.current_task()}
+
     async def close(self) -> None:
-        """End the connections, and the work that belongs to them.
+        """End the connections, and the work that belongs to them: what handles an event may finish, for a second.
 
         The second call completes the first one if that was cancelled.
         """
         try:
+            if handling := self._running():
+                await asyncio.wait(handling, timeout=_FINISH_S)
             await super().close()
         finally:
             self._connections.close()
-            for task in self._background:
+            # They would go on after the database is closed, and open it again.
+            ending = self._background | self._running()
+            for task in ending:
                 task.cancel()
             await self.http.close()
-            await asyncio.gather(*self._background, return_exceptions=True)
+            await asyncio.gather(*ending, return_exceptions=True)
 
     async def on_shard_connect(self, shard_id: int) -> None:
         """Note that a session began: other shards need not wait any longer for theirs."""
