@@ -45,13 +45,20 @@ async def many_rows(with_tables: WithTables) -> AsyncIterator[Database]:
 
 
 def _count_reads(connection: Connection, statement: str, parameters: tuple[object, ...]) -> int:
-    """Run a query again, and return how many rows that reads: of the dictionary too, when MySQL opens the table."""
+    """Run a query twice more, and return how many rows the cheaper one reads.
+
+    MySQL also counts rows of the dictionary when it opens a table, which it does whenever others have taken its place
+    among those that are open.
+    """
+    counts = list[int]()
     with contextlib.closing(connection.connection.cursor()) as cursor:
-        cursor.execute("FLUSH STATUS")
-        cursor.execute(statement, parameters)
-        cursor.fetchall()
-        cursor.execute("SHOW SESSION STATUS LIKE 'Handler_read%'")
-        return sum(int(value) for _, value in cursor.fetchall())
+        for _ in range(2):
+            cursor.execute("FLUSH STATUS")
+            cursor.execute(statement, parameters)
+            cursor.fetchall()
+            cursor.execute("SHOW SESSION STATUS LIKE 'Handler_read%'")
+            counts.append(sum(int(value) for _, value in cursor.fetchall()))
+    return min(counts)
 
 
 @pytest.fixture
