@@ -45,20 +45,13 @@ async def many_rows(with_tables: WithTables) -> AsyncIterator[Database]:
 
 
 def _count_reads(connection: Connection, statement: str, parameters: tuple[object, ...]) -> int:
-    """Run a query twice more, and return how many rows the cheaper one reads.
-
-    MySQL also counts rows of the dictionary when it opens a table, which it does whenever others have taken its place
-    among those that are open.
-    """
-    counts = list[int]()
+    """Run a query again, and return how many rows that reads: of the dictionary too, when MySQL opens the table."""
     with contextlib.closing(connection.connection.cursor()) as cursor:
-        for _ in range(2):
-            cursor.execute("FLUSH STATUS")
-            cursor.execute(statement, parameters)
-            cursor.fetchall()
-            cursor.execute("SHOW SESSION STATUS LIKE 'Handler_read%'")
-            counts.append(sum(int(value) for _, value in cursor.fetchall()))
-    return min(counts)
+        cursor.execute("FLUSH STATUS")
+        cursor.execute(statement, parameters)
+        cursor.fetchall()
+        cursor.execute("SHOW SESSION STATUS LIKE 'Handler_read%'")
+        return sum(int(value) for _, value in cursor.fetchall())
 
 
 @pytest.fixture
@@ -169,7 +162,9 @@ class TestListPage:
                     break
                 assert not found
             assert ([row.id for row in found], pages) == ([oldest], 15)
-            assert max(reads.rows, default=0) <= 200 + 10  # MySQL 9.7 reads up to 6 more to plan a query
+            # MySQL 9.7 reads up to 6 more to plan a query. Where it takes nearly all rows for this user's, as they are,
+            # it reads the index from its end, and so passes the 60 rows of others on the first page.
+            assert max(reads.rows, default=0) <= 200 + 60 + 10
         await Notification.filter_by(id=oldest).update(subject=None)
 
     @pytest.mark.usefixtures("database")
