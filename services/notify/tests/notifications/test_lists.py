@@ -32,6 +32,13 @@ async def create_many_rows(database: Database) -> None:
     if database.engine.dialect.name != "sqlite":
         async with database.engine.connect() as connection:
             await connection.exec_driver_sql("ANALYZE TABLE notifications")
+            # Statistics of a sample may take the table for smaller than this user's part of it.
+            await connection.exec_driver_sql(
+                "UPDATE mysql.innodb_table_stats SET n_rows = 2900"
+                " WHERE database_name = DATABASE() AND table_name = 'notifications'"
+            )
+            await connection.commit()
+            await connection.exec_driver_sql("FLUSH TABLES notifications")
 
 
 MANY_ROWS = Schema("notify_many_rows", create_many_rows)
@@ -162,9 +169,8 @@ class TestListPage:
                     break
                 assert not found
             assert ([row.id for row in found], pages) == ([oldest], 15)
-            # MySQL 9.7 reads up to 6 more to plan a query. Where it takes nearly all rows for this user's, as they are,
-            # it reads the index from its end, and so passes the 60 rows of others on the first page.
-            assert max(reads.rows, default=0) <= 200 + 60 + 10
+            # MySQL 9.7 reads up to 6 more to plan a query.
+            assert max(reads.rows, default=0) <= 200 + 10
         await Notification.filter_by(id=oldest).update(subject=None)
 
     @pytest.mark.usefixtures("database")

@@ -17,6 +17,7 @@ from bongsu_notify.notifications.principal import Principal
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
 INDEXED: Final[tuple[str, ...]] = ("recipient", "topic", "status", "channel")
+_INDEXES: Final = Notification.metadata.tables["notifications"].indexes
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +96,24 @@ class NotificationLists:
         found: list[Notification] = []
         floor: UUID | None = None
         for status in dict.fromkeys(filters.statuses) or (None,):
-            rows = self._rows(principal, {**wanted, "status": status}, filters.period, after=after)
-            if is_scan and (last := await rows.offset(self._window - 1).limit(1).pluck("id")):
-                floor = max(floor or last[0], last[0])
-                rows = rows.filter_by(id__ge=last[0])
+            narrowed = {**wanted, "status": status}
+            rows = self._rows(principal, narrowed, filters.period, after=after)
+            if is_scan and (last := await self._end_of_window(rows, _indexed(principal, narrowed))):
+                floor = max(floor or last, last)
+                rows = rows.filter_by(id__ge=last)
             found += await rows.filter_by(*matching).limit(limit + 1).all()
         found = sorted((row for row in found if floor is None or row.id >= floor), key=lambda row: row.id, reverse=True)
         page = found[:limit]
         return page, page[-1].id if len(found) > limit else floor
+
+    async def _end_of_window(self, rows: Query[Notification], indexed: Sequence[str]) -> UUID | None:
+        """The id of the last of the rows that one page of a search reads; None where there are fewer."""
+        last = rows.offset(self._window - 1).limit(1).statement.with_only_columns(Notification.id)
+        index = next((one.name for one in _INDEXES if one.columns.keys() == [*indexed, "id"]), "PRIMARY")
+        async with Notification.database().session() as session:
+            # SQL of its own, as the mixins have no hints. Where one user has nearly all rows, MySQL would read the
+            # index from its end, and so all rows of the users behind, before the range.
+            return await session.scalar(last.with_hint(Notification, f"FORCE INDEX ({index})", "mysql"))
 
     async def _searched(self, principal: Principal, filters: Filters) -> tuple[list[Q], bool]:
         """The conditions that no index has, and whether they need a scan."""
@@ -175,14 +186,19 @@ class NotificationLists:
     ) -> Query[Notification]:
         """What the principal may see, in the order of an index that the conditions are a range of."""
         wanted = {name: value for name, value in values.items() if value is not None}
-        # An index begins with the user, where there is one, and the most selective filter: its columns, then the id.
-        index = [name for name in INDEXED if name in wanted][:1]
         if not principal.sees_all:
             wanted["user_id"] = principal.user_id
-            index.insert(0, "user_id")
         dialect = Notification.database().dialect_name
         rows = Notification.filter_by(**in_range(wanted, dialect), **period.conditions(after))
-        return rows.order_by(*(f"-{name}" for name in (*index, "id")))
+        return rows.order_by(*(f"-{name}" for name in (*_indexed(principal, values), "id")))
+
+
+def _indexed(principal: Principal, values: Mapping[str, object]) -> list[str]:
+    """The columns of the index that the list is a range of, before its id: the user and the most selective filter."""
+    return [
+        *([] if principal.sees_all else ["user_id"]),
+        *[name for name in INDEXED if values.get(name) is not None][:1],
+    ]
 
 
 def in_range(values: Mapping[str, object], dialect: str) -> dict[str, object]:
