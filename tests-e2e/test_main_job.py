@@ -56,7 +56,7 @@ class TestFromSignUpToMail:
 
     def test_request_is_accepted_when_the_library_signs_it(self, stack: Stack, program: Program) -> None:
         signer = RequestSigner(program.key.access_key, program.key.secret_key)
-        with httpx.Client(base_url=stack.url, auth=signer) as client:
+        with httpx.Client(base_url=stack.url, auth=signer, timeout=60) as client:
             assert client.post("/v1/notifications", json=email(new_address())).status_code == 202
             assert client.get("/v1/notifications?limit=1&status=sent").status_code == 200
 

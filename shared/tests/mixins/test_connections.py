@@ -166,8 +166,7 @@ class TestCancelledStatement:
         gc.disable()  # a cursor in the traceback's cycle would end with it
         try:
             async for turns in cancelled_after_more_and_more_turns(work):
-                async with asyncio.timeout(5):
-                    await author.update(name=f"{turns}")
+                await author.update(name=f"{turns}")  # raises when it has waited for the lock
         finally:
             gc.enable()
         assert (await Author.get(author.id)).name == author.name

@@ -194,7 +194,7 @@ class TestUnits:
                 await both_hold_one.wait()
                 await other.update(name="y")
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             results = await asyncio.gather(rename(first, second), rename(second, first), return_exceptions=True)
         (error,) = [result for result in results if result is not None]
         assert isinstance(error, SessionSharedAcrossTasks)

@@ -64,7 +64,7 @@ class TestRelay:
         queue = rabbit.name("jobs")
         environment.setenv("AMQP_URL", rabbit.proxy.url)
         broker = await rabbit.client()
-        async with relaying(queue), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        async with relaying(queue), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
 
             async def answers() -> bool:
                 try:
@@ -132,5 +132,5 @@ async def relaying(*queues: str) -> AsyncIterator[None]:
         yield
     finally:
         stop.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await process

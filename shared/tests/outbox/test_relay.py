@@ -222,7 +222,7 @@ class TestRunning:
         await broker.connect()
         await broker.declare(QueueSpec(QUEUE))
         await append_some(database, 1)
-        async with asyncio.timeout(5), Relay(database, broker).run(drain_s=0.05):
+        async with asyncio.timeout(60), Relay(database, broker).run(drain_s=0.05):
             await broker.has_published.wait()
 
     async def test_messages_of_a_killed_process_are_published_after_release(

@@ -32,7 +32,7 @@ async def _get_readyz(open_resources: Open) -> httpx.Response:
     answers: list[httpx.Response] = []
 
     async def ask() -> None:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
             answers.append(await client.get("/readyz"))
         stop.set()
 

@@ -102,7 +102,7 @@ class TestStop:
         port = free_port()
         with _process(port) as process:
             _wait_until_started(process)
-            with httpx.stream("GET", f"http://127.0.0.1:{port}/polite") as stream:
+            with httpx.stream("GET", f"http://127.0.0.1:{port}/polite", timeout=PATIENCE_S) as stream:
                 chunks = stream.iter_bytes()
                 next(chunks)
                 begun = time.monotonic()
@@ -118,7 +118,7 @@ class TestStop:
         port = free_port()
         with _process(port, grace_s=1) as process:
             _wait_until_started(process)
-            with httpx.stream("GET", f"http://127.0.0.1:{port}/rude") as stream:
+            with httpx.stream("GET", f"http://127.0.0.1:{port}/rude", timeout=PATIENCE_S) as stream:
                 next(stream.iter_bytes())
                 process.send_signal(signal.SIGTERM)
                 process.wait(timeout=PATIENCE_S)
@@ -131,7 +131,7 @@ class TestStop:
         port = free_port()
         with _process(port) as process:
             _wait_until_started(process)
-            with httpx.stream("GET", f"http://127.0.0.1:{port}/rude") as stream:
+            with httpx.stream("GET", f"http://127.0.0.1:{port}/rude", timeout=PATIENCE_S) as stream:
                 next(stream.iter_bytes())
                 process.send_signal(signal.SIGTERM)
                 while process.poll() is None and httpx_refuses(port) is False:

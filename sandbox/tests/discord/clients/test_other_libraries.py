@@ -52,7 +52,7 @@ async def running_bot(command: list[str], sandbox: RunningSandbox) -> AsyncItera
         assert process.stdin is not None
         process.stdin.close()
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 output, _ = await process.communicate()
         except TimeoutError:
             process.kill()
@@ -80,13 +80,13 @@ class Stage:
             gateway = (await self.state())["gateway"]
             return gateway[count] >= reaches and any(one["connected"] for one in gateway["sessions"])
 
-        await eventually(is_reached, 30)
+        await eventually(is_reached)
 
     async def until_registered(self) -> None:
         async def is_registered() -> bool:
             return [one["name"] for one in (await self.state())["commands"]] == ["beacon"]
 
-        await eventually(is_registered, 30)
+        await eventually(is_registered)
 
     async def answer(self) -> str:
         """Run the bot's command, and return its private answer."""

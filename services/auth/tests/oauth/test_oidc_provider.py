@@ -30,7 +30,7 @@ def issuer(request: pytest.FixtureRequest) -> Iterator[str]:
         command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            with httpx.Client(base_url=address) as client:  # created once: that takes longer than a request
+            with httpx.Client(base_url=address, timeout=60) as client:  # created once: that takes longer than a request
                 document = "/.well-known/openid-configuration"
                 wait_until(lambda: client.get(document).status_code == 200, 60, ignoring=(httpx.TransportError,))
             yield address
@@ -47,7 +47,7 @@ def settings(issuer: str) -> AuthSettings:
 
 async def agree(address: str, login: str) -> str:
     """Sign in and agree on the pages of the issuer. Returns the callback URL."""
-    async with httpx.AsyncClient() as person:
+    async with httpx.AsyncClient(timeout=60) as person:
         answer = await person.get(address)
         for prompt in ({"prompt": "login", "login": login, "password": "any"}, {"prompt": "consent"}):
             while answer.status_code == 303:

@@ -1,7 +1,6 @@
 """`POST /auth/login`."""
 
 import asyncio
-import statistics
 import time
 
 import httpx
@@ -319,14 +318,15 @@ class TestStorm:
         assert refused.json()["code"] == "password_queue_full"
         assert int(refused.headers["retry-after"]) >= 1
 
+    @pytest.mark.parametrize("settings", [AuthSettings(login_failures=10_000)], ids=["queued"])
     async def test_event_loop_responds_during_a_storm(self, stage: Stage) -> None:
         storm = asyncio.gather(*(stage.login(f"{number}@example.com") for number in range(100)))
-        waited_s = []
-        # Samples the latency of the loop for as long as the storm takes.
+        held_s, ended_s = list[float](), time.thread_time()
+        # Samples how long a turn holds the loop, in time of its thread, which does not depend on other processes.
         while not storm.done():
-            started = time.perf_counter()
             assert (await stage.client.get("/healthz")).status_code == 200
-            waited_s.append(time.perf_counter() - started)
             await asyncio.sleep(0.005)
+            held_s.append(time.thread_time() - ended_s)
+            ended_s += held_s[-1]
         await storm
-        assert statistics.median(waited_s) < 0.1
+        assert max(held_s) < 0.5

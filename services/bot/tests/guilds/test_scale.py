@@ -1,4 +1,4 @@
-"""A bot in 1,000 guilds. The limits are far above what is measured, so that a busy machine passes as well."""
+"""A bot in 1,000 guilds. The limits are of processor time, which does not depend on other processes."""
 
 import resource
 import time
@@ -14,12 +14,13 @@ from bongsu_sandbox.discord.applications.models import Application
 from bongsu_sandbox.discord.users.personas import BEACON_HILL
 from bongsu_sandbox.discord.world import World, add_bot
 from bongsu_sandbox.settings import SandboxSettings
-from services.bot.tests.conftest import StartBot
+from services.bot.tests.conftest import StartBot, becomes
 from tests.eventually import eventually
 
 GUILDS = 1000
-READY_S, LIST_S, GROWN_MB = 120.0, 5.0, 200
-"""Measured on two busy cores: ready in 2.1 s, a page in 8 ms, all stored in 15 s. The budgets are 30 s and 200 ms."""
+READY_CPU_S, LIST_CPU_S, GROWN_MB = 10.0, 0.2, 200
+"""Measured: ready in 0.7 s, a page in 16 ms, 22 MB."""
+PATIENCE_S = 200.0
 
 
 @pytest.fixture
@@ -53,21 +54,22 @@ class TestThousandGuilds:
     @pytest.mark.timeout(300)
     async def test_bot_is_ready_and_lists_its_guilds_in_time(self, broker: MemoryBroker, start_bot: StartBot) -> None:
         before_bytes = resident_bytes()
-        began = time.monotonic()
-        async with start_bot(ready_timeout_s=READY_S):
-            ready_s = time.monotonic() - began
+        began_s = time.process_time()
+        async with start_bot(ready_timeout_s=PATIENCE_S, until_ready=False) as runner:
+            await becomes(runner, "ready", within_s=PATIENCE_S)
+            ready_s = time.process_time() - began_s
 
             async def are_stored() -> bool:
                 return await Guild.filter_by(status="active").count() == GUILDS
 
-            await eventually(are_stored, READY_S)
-            asked = time.monotonic()
+            await eventually(are_stored, PATIENCE_S)
+            asked_s = time.process_time()
             page = await ask(broker, GuildListRequest(), deadline_s=30)
-            list_s = time.monotonic() - asked
+            list_s = time.process_time() - asked_s
             count = await ask(broker, GuildCountRequest(), deadline_s=30)
             grown_mb = (resident_bytes() - before_bytes) / 2**20
         assert (len(page.guilds), page.next is not None, count.guilds) == (GUILDS_PAGE, True, GUILDS)
-        assert ready_s < READY_S
-        assert list_s < LIST_S
+        assert ready_s < READY_CPU_S
+        assert list_s < LIST_CPU_S
         assert grown_mb < GROWN_MB
         print(f"ready in {ready_s:.1f} s, a page in {list_s * 1000:.0f} ms, {grown_mb:.0f} MB more")  # noqa: T201 - the report

@@ -160,7 +160,7 @@ class TestSendMessage:
         monkeypatch.setattr(RestGuildDirectory, "get_channel", wait)
         requests = [message(f"n-{n}", on_behalf_of=manager.user_id) for n in range(WAITING_PER_CHANNEL + 3)]
         waiting = [asyncio.create_task(ask(broker, one, deadline_s=DEADLINE_S)) for one in requests]
-        await eventually(lambda: sum(task.done() for task in waiting) == 3, 10)
+        await eventually(lambda: sum(task.done() for task in waiting) == 3)
         answers.set()
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)
         assert [one.code for one in outcomes if isinstance(one, RpcError)] == ["channel_busy"] * 3

@@ -125,7 +125,7 @@ class TestSending:
         }""")
         stage.notifications.items[0] = item.model_copy(update={"status": "retry_wait"})
         await expect(tab.page.locator("header [role=status]")).to_have_text("재시도 대기")
-        assert await tab.page.evaluate("document.activeElement.textContent") == "알림 취소"
+        await expect(tab.page.locator(":focus")).to_have_text("알림 취소")
         assert str(item.id) in await tab.page.evaluate("getSelection().toString()")
 
     async def test_page_polls_less_while_unchanged_and_not_while_hidden(self, opened: Opener) -> None:

@@ -158,7 +158,7 @@ class TestFinding:
         await tab.open("/guilds")
         await tab.page.locator("#q").press_sequentially("카페")
         await expect(tab.page.locator(".guild")).to_have_count(1)
-        assert await tab.page.evaluate("document.activeElement.id") == "q"
+        await expect(tab.page.locator("#q")).to_be_focused()
         await expect(tab.page).to_have_url(re.compile(r"/guilds\?q=.*show=all"))
 
     async def test_a_filter_keeps_the_words_and_the_words_keep_the_filter(self, opened: Opener) -> None:

@@ -137,7 +137,7 @@ class TestDelegate:
 
         monkeypatch.setattr(stage.bot, "fetch_status", fetch_status_together)
         monkeypatch.setattr(stage.bot, "list_delegated", list_delegated_together)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             page = await stage.browser(JUN).get("/guilds")
         assert f'href="{MODULES}"' in page.text
 

@@ -59,7 +59,7 @@ def endpoint(request: pytest.FixtureRequest) -> Iterator[str]:
     ) as process:
         address = f"http://127.0.0.1:{port}"
         try:
-            with httpx.Client(base_url=address, verify=NO_CERTIFICATES) as client:
+            with httpx.Client(base_url=address, verify=NO_CERTIFICATES, timeout=60) as client:
                 wait_until(lambda: client.get("/store").status_code == 200, 60, ignoring=(httpx.TransportError,))
             yield address
         finally:
@@ -68,7 +68,7 @@ def endpoint(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 async def provider(endpoint: str) -> AsyncIterator[SesProvider]:
-    async with httpx.AsyncClient(verify=NO_CERTIFICATES) as client:
+    async with httpx.AsyncClient(verify=NO_CERTIFICATES, timeout=60) as client:
         await client.post(f"{endpoint}/clear-store")
     settings = NotifySettings(
         ses_endpoint_url=endpoint, ses_access_key_id="key", ses_secret_access_key=SecretStr("secret")
@@ -100,7 +100,7 @@ def texts(parts: tuple[str, ...]) -> list[EmailMessage]:
 
 
 def received(endpoint: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = httpx.get(f"{endpoint}/store", verify=NO_CERTIFICATES).json()["emails"]
+    found: list[dict[str, Any]] = httpx.get(f"{endpoint}/store", verify=NO_CERTIFICATES, timeout=60).json()["emails"]
     return found
 
 
