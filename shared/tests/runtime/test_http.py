@@ -1,13 +1,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from structlog.testing import capture_logs
@@ -28,6 +28,8 @@ class Order(BaseModel):
     dish: str
     amount: int = 1
     heat: Literal[Heat.MILD, Heat.HOT] = Heat.MILD
+    toppings: tuple[str, ...] = ()
+    coupon: Annotated[SecretStr, Field(min_length=1, max_length=8)] = SecretStr("none")
 
 
 def _api(*, max_body_bytes: int = 100, deadline_s: float | None = 30) -> FastAPI:
@@ -209,6 +211,19 @@ class TestProblems:
     async def test_enumeration_members_are_shown_as_they_are_sent(self, client: httpx.AsyncClient) -> None:
         answer = await client.post("/orders", json={"dish": "bibimbap", "heat": "cold"})
         assert answer.json()["errors"][0]["msg"] == "Input should be 'mild' or 'hot'"
+
+    @pytest.mark.parametrize(
+        ("body", "message"),
+        [
+            ([], "Input should be an object"),
+            ({"dish": "bibimbap", "toppings": "egg"}, "Input should be a list"),
+            ({"dish": "bibimbap", "coupon": ""}, "String should have at least 1 character"),
+            ({"dish": "bibimbap", "coupon": "123456789"}, "String should have at most 8 characters"),
+        ],
+    )
+    async def test_messages_name_the_types_of_json(self, client: httpx.AsyncClient, body: object, message: str) -> None:
+        answer = await client.post("/orders", json=body)
+        assert [error["msg"] for error in answer.json()["errors"]] == [message]
 
 
 class TestTimeLimit:

@@ -94,9 +94,16 @@ class TestPlatformSettings:
         (platform,) = load(PlatformSettings, environ={"PORT": "8100"})
         assert platform.url == "http://localhost:8100"
 
-    def test_public_url_with_a_path_is_refused(self) -> None:
-        with pytest.raises(SettingsError, match="BONGSU_PUBLIC_URL"):
-            load(PlatformSettings, environ={"BONGSU_PUBLIC_URL": "https://bongsu.example/app"})
+    @pytest.mark.parametrize("value", ["https://bongsu.example/app", "https://bongsu.example/", "bongsu.example"])
+    def test_public_url_is_refused_with_an_example_when_it_is_not_a_server(self, value: str) -> None:
+        with pytest.raises(
+            SettingsError, match=r"BONGSU_PUBLIC_URL: must be scheme, host and port .*https://bongsu\.example"
+        ):
+            load(PlatformSettings, environ={"BONGSU_PUBLIC_URL": value})
+
+    def test_log_level_is_refused_with_the_levels_when_it_is_not_one(self) -> None:
+        with pytest.raises(SettingsError, match=r"LOG_LEVEL: .*'INFO'"):
+            load(PlatformSettings, environ={"LOG_LEVEL": "info"})
 
     def test_trusted_proxies_are_a_comma_separated_list(self) -> None:
         (platform,) = load(PlatformSettings, environ={"BONGSU_TRUSTED_PROXIES": "10.0.0.0/8, 127.0.0.1/32"})

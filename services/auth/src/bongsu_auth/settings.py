@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from bongsu.identity.tokens import MAX_LIFETIME_S
-from bongsu.runtime.settings import CommaList, Settings
+from bongsu.runtime.settings import BaseUrl, CommaList, ServerUrl, Settings
 from bongsu_auth.oauth.port import Connection
 
 SANDBOX_CLIENTS: Mapping[str, tuple[str, SecretStr]] = {
@@ -41,17 +41,14 @@ SANDBOX_SCOPES: Mapping[str, tuple[str, ...]] = {
 }
 """The whole profile, for which the real providers want a review first, and messages to the user's KakaoTalk."""
 
-_URL = r"^https?://[^?#@\s]+[^/?#@\s]$"
-
 
 class AuthSettings(Settings):
     """`AUTH_…`."""
 
     model_config = SettingsConfigDict(env_prefix="AUTH_")
 
-    notify_url: str | None = Field(
+    notify_url: ServerUrl | None = Field(
         default=None,
-        pattern=r"^https?://[^/?#@\s]+$",
         description="Scheme, host and port of notify; without it, notify is reached through the public URL",
     )
     signing_key_days: float = Field(
@@ -126,11 +123,9 @@ class AuthSettings(Settings):
         default=None, description="Discord: the application's ID; unset: no sign-in with Discord"
     )
     discord_client_secret: SecretStr | None = Field(default=None, description="Discord: the client secret")
-    discord_base_url: str | None = Field(
-        default=None, pattern=_URL, description="Replaces https://discord.com for browsers"
-    )
-    discord_api_url: str | None = Field(
-        default=None, pattern=_URL, description="Replaces https://discord.com/api for requests of auth"
+    discord_base_url: BaseUrl | None = Field(default=None, description="Replaces https://discord.com for browsers")
+    discord_api_url: BaseUrl | None = Field(
+        default=None, description="Replaces https://discord.com/api for requests of auth"
     )
     discord_scopes: CommaList = Field(
         default=("identify", "email", "guilds"), description="Discord: requested scopes, comma-separated"
@@ -145,14 +140,12 @@ class AuthSettings(Settings):
         default=None, description="Google: the OAuth client's ID; unset: no sign-in with Google"
     )
     google_client_secret: SecretStr | None = Field(default=None, description="Google: the client secret")
-    google_base_url: str | None = Field(
+    google_base_url: BaseUrl | None = Field(
         default=None,
-        pattern=_URL,
         description="Replaces https://accounts.google.com, the issuer, whose discovery document names the endpoints",
     )
-    google_api_url: str | None = Field(
+    google_api_url: BaseUrl | None = Field(
         default=None,
-        pattern=_URL,
         description="Replaces the issuer's and the People API's address for requests of auth",
     )
     google_scopes: CommaList = Field(
@@ -162,13 +155,12 @@ class AuthSettings(Settings):
         default=None, description="Kakao: the app's REST API key; unset: no sign-in with Kakao"
     )
     kakao_client_secret: SecretStr | None = Field(default=None, description="Kakao: the client secret")
-    kakao_base_url: str | None = Field(
+    kakao_base_url: BaseUrl | None = Field(
         default=None,
-        pattern=_URL,
         description="Replaces https://kauth.kakao.com for browsers, and as the issuer",
     )
-    kakao_api_url: str | None = Field(
-        default=None, pattern=_URL, description="Replaces kauth.kakao.com and kapi.kakao.com for requests of auth"
+    kakao_api_url: BaseUrl | None = Field(
+        default=None, description="Replaces kauth.kakao.com and kapi.kakao.com for requests of auth"
     )
     kakao_scopes: CommaList = Field(
         default=("profile_nickname", "profile_image", "account_email"),

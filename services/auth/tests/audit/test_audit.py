@@ -36,6 +36,11 @@ class TestAudit:
         items = (await each_stage.client.get("/auth/audit", headers=headers)).json()["items"]
         assert sorted(item["action"] for item in items) == ["account.created", "account.created", "session.opened"]
 
+    async def test_unknown_action_is_refused_by_its_name_alone(self, stage: Stage) -> None:
+        headers = await stage.signed_in(await stage.user(role=Role.MANAGER))
+        answer = await stage.client.get("/auth/audit?action=nap", headers=headers)
+        assert [error["loc"] for error in answer.json()["errors"]] == [["query", "action"]]
+
     async def test_pages_follow_one_another(self, stage: Stage) -> None:
         headers = await stage.signed_in(await stage.user(role=Role.MANAGER))
         await stage.user()

@@ -3,7 +3,7 @@
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from bongsu.runtime.settings import Settings
+from bongsu.runtime.settings import BaseUrl, ServerUrl, Settings
 
 DISCORD_API_URL = "https://discord.com/api"
 SANDBOX_TOKEN = "MTEwMDAwMDAwMDAwMDAwMDAwMQ.sandbox.bot-token"  # noqa: S105 - public, and accepted by the stand-in only
@@ -15,17 +15,13 @@ class BotSettings(Settings):
     model_config = SettingsConfigDict(env_prefix="BOT_")
 
     token: SecretStr | None = Field(default=None, description="The bot's token, from Discord's developer portal")
-    api_url: str = Field(
-        default=DISCORD_API_URL, pattern=r"^https?://[^?#\s]+[^/?#\s]$", description="Discord's API, or a stand-in's"
-    )
-    auth_url: str | None = Field(
+    api_url: BaseUrl = Field(default=DISCORD_API_URL, description="Discord's API, or a stand-in's")
+    auth_url: ServerUrl | None = Field(
         default=None,
-        pattern=r"^https?://[^/?#@\s]+$",
         description="Scheme, host and port of auth, where `/internal` answers: commands for colleagues need it",
     )
-    notify_url: str | None = Field(
+    notify_url: ServerUrl | None = Field(
         default=None,
-        pattern=r"^https?://[^/?#@\s]+$",
         description="Scheme, host and port of notify; without it, notify is reached through the public URL",
     )
     notify_user: str = Field(

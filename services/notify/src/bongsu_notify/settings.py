@@ -5,7 +5,7 @@ from email.utils import parseaddr
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from bongsu.runtime.settings import CommaList, Settings
+from bongsu.runtime.settings import CommaList, ServerUrl, Settings
 
 STAND_IN_CREDENTIAL = "sandbox"
 STAND_IN_TOPIC = "arn:aws:sns:ap-northeast-2:000000000000:bongsu"
@@ -41,9 +41,8 @@ class NotifySettings(Settings):
     ses_rate_factor: float = Field(
         default=0.95, gt=0, le=1, description="How much of SES's sending rate all workers together use"
     )
-    auth_url: str | None = Field(
+    auth_url: ServerUrl | None = Field(
         default=None,
-        pattern=r"^https?://[^/?#@\s]+$",
         description="Scheme, host and port of auth, where `/internal` answers: KakaoTalk messages need it",
     )
     sandbox: bool = Field(default=False, description="The sandbox sends, so no account is on trial")

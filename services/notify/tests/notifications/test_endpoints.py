@@ -96,7 +96,7 @@ class TestSubmit:
         ("body", "loc", "message"),
         [
             ({"to": BODY["to"]}, ["body", "channel"], "Field required"),
-            ([BODY], ["body"], "Input should be a valid dictionary or instance of NotificationIn"),
+            ([BODY], ["body"], "Input should be an object"),
         ],
     )
     async def test_submit_names_the_channel_when_it_is_missing(

@@ -2,7 +2,7 @@
 
 from typing import Final, Literal, get_args
 
-from bongsu.contracts.security import SECURITY_EVENTS, SecurityEvent
+from bongsu.contracts.security import SecurityEvent
 
 _Other = Literal[
     "account.created",
@@ -45,6 +45,6 @@ _Other = Literal[
     "user.sending_changed",
     "user.unblocked",
 ]
-AuditAction = SecurityEvent | _Other
+AuditAction = Literal[SecurityEvent, _Other]
 
-AUDIT_ACTIONS: Final[tuple[AuditAction, ...]] = (*SECURITY_EVENTS, *get_args(_Other))
+AUDIT_ACTIONS: Final[tuple[AuditAction, ...]] = get_args(AuditAction)

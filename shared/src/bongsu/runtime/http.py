@@ -29,6 +29,14 @@ MAX_NAME_CHARS: Final = 100
 """An error names at most so many fields, each by the beginning of its name: a caller chooses both."""
 _ENUM_MEMBER: Final = re.compile(r"<\w+\.\w+: ('[^']*')>")
 """How pydantic shows a member of an enumeration."""
+_SECRET_LENGTH: Final = re.compile(r"Value should have (at \w+ \d+) item(s?) after validation, not \d+")
+"""How pydantic shows that a `SecretStr` is too short or too long."""
+_MESSAGES: Final[Mapping[str, str]] = {
+    "extra_forbidden": "Unknown field; remove it",
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "Input should be an object"),
+    **dict.fromkeys(("list_type", "tuple_type"), "Input should be a list"),
+}
+"""Messages in place of pydantic's, which name Python's types."""
 
 
 class StaleVersion(errors.Conflict):
@@ -179,11 +187,10 @@ def _shorten(part: str | int) -> str | int:
 
 
 def _message(item: Mapping[str, Any]) -> str:
-    if item["type"] == "extra_forbidden":
-        return "Unknown field; remove it"
     if item["type"] == "json_invalid":
         return f"The body is not valid JSON: {item.get('ctx', {}).get('error', 'it cannot be read')}"
-    return _ENUM_MEMBER.sub(r"\1", str(item["msg"])).removeprefix("Value error, ")
+    message = _MESSAGES.get(item["type"], str(item["msg"])).removeprefix("Value error, ")
+    return _SECRET_LENGTH.sub(r"String should have \1 character\2", _ENUM_MEMBER.sub(r"\1", message))
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, TypedDict, TypeVar, Unpack, overload
+from typing import Annotated, Any, Final, Literal, TypedDict, TypeVar, Unpack, overload
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
@@ -67,6 +67,26 @@ OriginList = Annotated[CommaList, AfterValidator(_check_origins)]
 """Comma-separated origins: scheme, host and, unless it is the scheme's own, port."""
 
 
+def _check_server(value: str) -> str:
+    if not re.fullmatch(r"https?://[^/?#@\s]+", value):
+        raise ValueError("must be scheme, host and port alone, such as https://bongsu.example")
+    return value
+
+
+ServerUrl = Annotated[str, AfterValidator(_check_server)]
+"""Scheme, host and port, without a trailing slash."""
+
+
+def _check_base(value: str) -> str:
+    if not re.fullmatch(r"https?://[^?#@\s]+[^/?#@\s]", value):
+        raise ValueError("must be an http(s) URL without a trailing slash, such as https://discord.com/api")
+    return value
+
+
+BaseUrl = Annotated[str, AfterValidator(_check_base)]
+"""A URL to which paths are appended."""
+
+
 class SettingsError(StartError):
     """Names every setting that is missing or wrong."""
 
@@ -107,10 +127,9 @@ class PlatformSettings(Settings):
         default=8000, ge=1, le=65535, validation_alias="PORT", description="The port that the process listens on"
     )
     host: str = Field(default="127.0.0.1", validation_alias="HOST", description="The address it listens on")
-    public_url: str | None = Field(
+    public_url: ServerUrl | None = Field(
         default=None,
         validation_alias="BONGSU_PUBLIC_URL",
-        pattern=r"^https?://[^/?#@\s]+$",
         description="Scheme, host and port as users see them; issuer, links and the signed authority come from it",
     )
     mysql_host: str | None = Field(default=None, validation_alias="MYSQL_HOST", description="Host of the database")
@@ -128,10 +147,9 @@ class PlatformSettings(Settings):
         validation_alias="BONGSU_VAULT_KEYS",
         description="id:base64 of 32 bytes, as `openssl rand -base64 32` makes; the first seals, all of them open",
     )
-    sandbox_url: str | None = Field(
+    sandbox_url: ServerUrl | None = Field(
         default=None,
         validation_alias="BONGSU_SANDBOX_URL",
-        pattern=r"^https?://[^/?#@\s]+$",
         description="Scheme, host and port of a sandbox, which replaces each provider without credentials",
     )
     trusted_proxies: NetworkList = Field(
@@ -144,11 +162,8 @@ class PlatformSettings(Settings):
         validation_alias="BONGSU_CORS_ORIGINS",
         description="Origins whose pages may call the APIs with a token, comma-separated; no cookies are sent along",
     )
-    log_level: str = Field(
-        default="INFO",
-        validation_alias="LOG_LEVEL",
-        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
-        description="The lowest level that is logged",
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", validation_alias="LOG_LEVEL", description="The lowest level that is logged"
     )
     log_json: bool = Field(
         default=True, validation_alias="LOG_JSON", description="Log JSON lines; false for readable text"
