@@ -128,7 +128,7 @@ class TestDiagnosis:
         stage.subscriptions.of_guild[GUILD] = [a_subscription(GUILD + 9).model_copy(update={"channel_name": "옛날"})]
         shown = text_of(await card(browser))
         assert "채널 없음" in shown
-        assert "#옛날" in shown
+        assert "#옛날 채널은 삭제되었거나" in shown
 
     @pytest.mark.parametrize("trouble", ["down", "bot_is_silent", "forbids"])
     async def test_page_works_while_the_subscriptions_are_not_known(

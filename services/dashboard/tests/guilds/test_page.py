@@ -113,5 +113,12 @@ class TestRemovalTab:
         answer = await browser.post(f"/guilds/{GUILD}/bot/remove", {"name": "another", "attempt": "a" * 24})
         assert 'class="places" data-open="remove"' in answer.text
 
+    async def test_name_to_type_stays_visible_when_another_was_typed(self, stage: Stage) -> None:
+        browser = stage.mina()
+        await browser.get(f"/guilds/{GUILD}")
+        answer = await browser.post(f"/guilds/{GUILD}/bot/remove", {"name": "another", "attempt": "a" * 24})
+        assert 'aria-describedby="e-name h-name"' in answer.text
+        assert '<p class="hint" id="h-name">' in answer.text
+
     async def test_page_has_no_tabs_when_the_bot_is_not_in_the_guild(self, stage: Stage) -> None:
         assert 'href="#remove"' not in await page_of(stage, ABSENT)

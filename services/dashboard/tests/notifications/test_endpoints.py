@@ -124,7 +124,7 @@ class TestStory:
     @pytest.mark.parametrize(
         ("status", "code", "words"),
         [
-            ("failed", "provider_refused", "발송 서비스가 이 메일을 거부했습니다 주소와 내용을 고친 뒤"),
+            ("failed", "provider_refused", "발송 서비스가 이 메일을 거부했습니다 주소나 내용을 수정해서"),
             ("failed", "something_new", "전달하지 못했습니다 아래 코드를 확인해 주세요"),
             ("bounced", "mailbox_full", "받는 쪽 메일 서버가 메일을 돌려보냈습니다 주소가 맞는지"),
             ("expired", None, "만료 시각까지 보내지 못했습니다"),

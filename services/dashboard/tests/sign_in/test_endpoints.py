@@ -79,6 +79,12 @@ class TestLogin:
         assert words in text_of(answer.text)
         assert "<script>" not in answer.text
 
+    async def test_error_of_the_provider_stands_above_the_buttons_of_the_providers(self, stage: Stage) -> None:
+        stage.accounts.configured = ("discord",)
+        page = (await stage.browser().client.get("/login", params={"error": "denied"})).text
+        assert page.index("로그인을 취소했습니다") < page.index("/auth/oauth/discord/authorize")
+        assert '<div class="notice" data-tone="note" role="status">' in page
+
     async def test_second_form_does_not_change_the_session(self, stage: Stage) -> None:
         browser = stage.browser()
         answer = await browser.post("/login", {"email": "mina@example.com", "password": PASSWORD, "next": "/"})

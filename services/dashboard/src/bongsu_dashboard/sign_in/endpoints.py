@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from bongsu.runtime.dependencies import Provided
 from bongsu_dashboard.errors import SignInRequired
-from bongsu_dashboard.forms import Draft, FieldProblem, Form, FormError, HxDraft, HxForm
+from bongsu_dashboard.forms import Draft, Form, FormError, HxDraft, HxForm
 from bongsu_dashboard.pages.addresses import safe_path, with_next
 from bongsu_dashboard.pages.dependencies import MaybeSignedIn, Rendering
 from bongsu_dashboard.pages.failures import status_of
@@ -37,13 +37,10 @@ async def show_login(
     to = render.page_of(safe_path(next_path))
     if user is not None:
         return render.redirect(to)
-    form: Draft[SignInForm] = Draft()
-    if error == "session_ended":
-        form = form.refused(FieldProblem("", error))
-    elif error is not None:
-        kind = f"provider_{error}" if f"form.provider_{error}" in render.texts else "provider_failed"
-        form = form.refused(FieldProblem("", kind))
-    return await _login_page(render, sign_in, form, to)
+    trouble = error
+    if error not in (None, "session_ended"):
+        trouble = f"provider_{error}" if f"form.provider_{error}" in render.texts else "provider_failed"
+    return await _login_page(render, sign_in, Draft(), to, trouble=trouble)
 
 
 @router.post("/login")
@@ -57,7 +54,13 @@ async def log_in(render: Rendering, sign_in: SignInService, form: HxDraft[SignIn
 
 
 async def _login_page(
-    render: Render, sign_in: SignIn, form: Draft[SignInForm], next_path: str, status: int = 200
+    render: Render,
+    sign_in: SignIn,
+    form: Draft[SignInForm],
+    next_path: str,
+    status: int = 200,
+    *,
+    trouble: str | None = None,
 ) -> Response:
     return render(
         "sign_in/login.html",
@@ -65,6 +68,7 @@ async def _login_page(
         status=status,
         form=form,
         next=next_path,
+        trouble=trouble,
         providers=await sign_in.list_providers(),
     )
 
