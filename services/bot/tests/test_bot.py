@@ -5,6 +5,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bongsu.runtime.errors import Conflict, Unavailable
+from bongsu_bot.apis import Apis
 from bongsu_bot.bot import BongsuBot
 from bongsu_bot.shards.runner import Runner
 from services.bot.tests.conftest import StartBot
@@ -107,3 +108,22 @@ class TestClose:
             await eventually(lambda: len(begun) == 2)
         assert sorted(ended) == ["click", "listener"]
         assert click.cancelled()
+
+    async def test_command_that_does_not_finish_is_not_recorded_as_done(
+        self, start_bot: StartBot, discord: Discord, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        begun, completed = asyncio.Event(), list[pycord.ApplicationContext]()
+
+        async def hang(*_values: object) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        async def on_application_command_completion(context: pycord.ApplicationContext) -> None:
+            completed.append(context)
+
+        monkeypatch.setattr(Apis, "authorise", hang)
+        async with start_bot() as runner:
+            _bot_of(runner).add_listener(on_application_command_completion)
+            await discord.give("users find", unregistered=True, wait_s=0, options={"address": "x"})
+            await begun.wait()
+        assert completed == []

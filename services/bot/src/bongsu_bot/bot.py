@@ -107,6 +107,7 @@ class BongsuBot(ezcord.AutoShardedBot):
         self._max_concurrency = 1
         self._claimed: dict[int, float] = {}
         self._background: set[asyncio.Task[None]] = set()
+        self._has_ended = False
         self.postponed: asyncio.Future[IdentifyPostponed] = asyncio.get_running_loop().create_future()
         """Done when an IDENTIFY has to wait so long that the bot must be restarted for it."""
         self.add_help_command(timeout=HELP_TIMEOUT_S, title_format="{emoji} {name}", permission_check=True)
@@ -235,6 +236,7 @@ class BongsuBot(ezcord.AutoShardedBot):
                 await asyncio.wait(handling, timeout=_FINISH_S)
             await super().close()
         finally:
+            self._has_ended = True
             self._connections.close()
             # They would go on after the database is closed, and open it again.
             ending = self._background | self._running()
@@ -242,6 +244,11 @@ class BongsuBot(ezcord.AutoShardedBot):
                 task.cancel()
             await self.http.close()
             await asyncio.gather(*ending, return_exceptions=True)
+
+    def dispatch(self, event: str, *args: object, **values: object) -> None:
+        """Pass an event to its listeners, but not that a command is complete because the bot's end cancelled it."""
+        if not self._has_ended:
+            super().dispatch(event, *args, **values)
 
     async def on_shard_connect(self, shard_id: int) -> None:
         """Note that a session began: other shards need not wait any longer for theirs."""
