@@ -31,7 +31,7 @@ class TestNoServerError:
     """The pytest plugin of schemathesis 4.32 is not used, because it does not support the items of pytest 9."""
 
     @pytest.mark.hypothesis
-    @pytest.mark.timeout(240)
+    @pytest.mark.timeout(6 * settings().max_examples)
     @pytest.mark.parametrize("part", range(PARTS))
     @pytest.mark.parametrize("document", ["/auth/openapi.json", "/v1/openapi.json"])
     def test_no_operation_crashes(self, stack: Stack, subtests: pytest.Subtests, document: str, part: int) -> None:

@@ -13,6 +13,7 @@ import pytest
 from bongsu.identity.callers import Identity
 from bongsu.identity.key_source import ensure_signing_key
 from bongsu.identity.models import User
+from bongsu.identity.revocations import RevocationFeed
 from bongsu.identity.scopes import Role
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
@@ -64,7 +65,8 @@ async def stage(
 ) -> AsyncIterator[Stage]:
     database, vault = Database(sqlite_with_tables(TABLES)), Vault.parse(Vault.new_key())
     await ensure_signing_key(vault)
-    identity, stop = Identity(vault=vault, public_url=URL), StopSignal()
+    identity = Identity(vault=vault, public_url=URL, revocations=RevocationFeed(stale_after_s=60))
+    stop = StopSignal()
     broker = PrefixedBroker(amqp_server_url, queue_prefix)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.dispose)

@@ -19,6 +19,7 @@ from bongsu.contracts.rpc import SendMessageRequest
 from bongsu.identity.callers import Identity
 from bongsu.identity.key_source import ensure_signing_key
 from bongsu.identity.models import LinkedAccount, User
+from bongsu.identity.revocations import RevocationFeed
 from bongsu.identity.service_credentials import ServiceCredentials
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
@@ -111,7 +112,8 @@ async def stage(
 ) -> AsyncIterator[Stage]:
     database, vault = Database(sqlite_with_tables(TABLES)), Vault.parse(Vault.new_key())
     await ensure_signing_key(vault)
-    identity, stop, settings = Identity(vault=vault, public_url=URL), StopSignal(), NotifySettings()
+    identity = Identity(vault=vault, public_url=URL, revocations=RevocationFeed(stale_after_s=60))
+    stop, settings = StopSignal(), NotifySettings()
     broker = PrefixedBroker(amqp_server_url, queue_prefix)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.dispose)

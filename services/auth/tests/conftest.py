@@ -33,7 +33,7 @@ async def staged(url: str, settings: AuthSettings, argon2: Argon2Hasher, fake: F
         public_url=URL,
         trusted_proxies=["10.0.0.0/8"],
         cors_origins=[APP],
-        revocations=RevocationFeed(poll_every_s=0.2),
+        revocations=RevocationFeed(poll_every_s=0.2, stale_after_s=60),
     )
     providers, notifications = Providers(), Notifications()
 

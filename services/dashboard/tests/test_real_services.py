@@ -17,6 +17,7 @@ from bongsu.broker.memory import MemoryBroker
 from bongsu.identity.callers import Identity
 from bongsu.identity.key_source import ensure_signing_key
 from bongsu.identity.models import UserSession
+from bongsu.identity.revocations import RevocationFeed
 from bongsu.identity.signatures import RequestSigner
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
@@ -70,7 +71,12 @@ async def whole(sqlite_with_tables: WithTables, fake: Fake) -> AsyncIterator[Who
     database, vault, broker = Database(sqlite_with_tables(TABLES)), Vault.parse(Vault.new_key()), MemoryBroker()
     await broker.connect()
     await ensure_signing_key(vault)
-    identity = Identity(vault=vault, public_url=URL, trusted_proxies=["127.0.0.1/32"])
+    identity = Identity(
+        vault=vault,
+        public_url=URL,
+        trusted_proxies=["127.0.0.1/32"],
+        revocations=RevocationFeed(stale_after_s=60),
+    )
     providers = Providers()
     notify_app = notify.create_app(settings=NotifySettings(), identity=identity, database=database)
     notify_client = httpx.AsyncClient(transport=httpx.ASGITransport(notify_app), base_url=URL)

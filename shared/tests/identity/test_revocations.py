@@ -260,7 +260,7 @@ class TestFreshness:
             database, feed = Database(url), RevocationFeed(poll_every_s=0.05, poll_timeout_s=2.0)
             await asyncio.gather(*(database.ping() for _ in range(4)))
             async with feed.following():
-                assert feed.is_fresh
+                await eventually(lambda: feed.is_fresh)
                 proxy.silence()
                 async with mysql_database.session() as session:
                     await revocation_of(session_id).save(session, auto_commit=True)

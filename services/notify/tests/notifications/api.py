@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from bongsu.broker import Broker
 from bongsu.identity.callers import Identity
 from bongsu.identity.models import User
+from bongsu.identity.revocations import RevocationFeed
 from bongsu.identity.signatures import RequestSigner
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, utc_now
@@ -51,7 +52,7 @@ class Api:
 
 
 async def serve_api(database: Database, vault: Vault, broker: Broker | None = None) -> AsyncIterator[Api]:
-    identity = Identity(vault=vault, public_url=URL)
+    identity = Identity(vault=vault, public_url=URL, revocations=RevocationFeed(stale_after_s=60))
     app = create_app(settings=NotifySettings(), identity=identity, database=database, broker=broker)
     async with app.router.lifespan_context(app):
         yield Api(app, vault)
