@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from bongsu.runtime.errors import RouteNotFound
@@ -25,7 +25,7 @@ INTERNAL = "/internal"
 class Part:
     """A service and its path prefixes; a prefix matches itself and the paths below it."""
 
-    app: FastAPI
+    app: Starlette
     prefixes: tuple[str, ...]
 
     def serves(self, path: str) -> bool:
@@ -40,7 +40,7 @@ class Dispatcher:
     :param rest: serves every other path except `/internal`, which the gateway does not route either.
     """
 
-    def __init__(self, parts: Sequence[Part], *, operations: FastAPI, rest: FastAPI | None = None) -> None:
+    def __init__(self, parts: Sequence[Part], *, operations: Starlette, rest: Starlette | None = None) -> None:
         self._parts = (*parts, Part(operations, ("/healthz", "/readyz", "/metrics")))
         self._rest = rest
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from bongsu import outbox
 from bongsu.broker import Broker, QueueSpec
@@ -180,8 +180,8 @@ async def _create_parts(  # noqa: PLR0913 - the collaborators of the process
 
 
 async def _create_dashboard(
-    process: Process, composed: Composed, *, auth: FastAPI, notify: FastAPI, broker: MemoryBroker
-) -> FastAPI:
+    process: Process, composed: Composed, *, auth: Starlette, notify: Starlette, broker: MemoryBroker
+) -> Starlette:
     """The dashboard, which calls the other services' apps directly instead of over the network."""
     return dashboard.create_app(
         settings=composed.dashboard,
@@ -192,6 +192,6 @@ async def _create_dashboard(
     )
 
 
-async def _client(process: Process, composed: Composed, app: FastAPI) -> httpx.AsyncClient:
+async def _client(process: Process, composed: Composed, app: Starlette) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(INTERNAL_CLIENT, 0))
     return await process.enter(httpx.AsyncClient(transport=transport, base_url=composed.platform.url))

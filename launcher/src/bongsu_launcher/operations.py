@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 
-from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.registry import Collector
+from starlette.applications import Starlette
 
-from bongsu.runtime.http import create_api
+from bongsu.runtime.health import create_health_app
 from bongsu.runtime.metrics import Metrics
 
 
 class AllMetrics(Metrics):
     """The metrics of several services in one document: they have the same names and differ by the service label."""
 
-    def __init__(self, parts: Sequence[FastAPI]) -> None:
+    def __init__(self, parts: Sequence[Starlette]) -> None:
         super().__init__("operations")
         self._combined = CollectorRegistry()
         self._combined.register(_Combined([self.registry, *(part.state.metrics.registry for part in parts)]))
@@ -43,6 +43,6 @@ class _Combined(Collector):
         return [*merged.values()]
 
 
-def create_operations(parts: Sequence[FastAPI]) -> FastAPI:
+def create_operations(parts: Sequence[Starlette]) -> Starlette:
     """Create the app that answers for the whole process."""
-    return create_api(title="Bongsu", version="1", prefix=None, metrics=AllMetrics(parts))
+    return create_health_app(metrics=AllMetrics(parts))

@@ -10,7 +10,7 @@ from bongsu.mixins import Database
 from bongsu.process.database import open_database
 from bongsu.process.identity import open_identity
 from bongsu.process.lifecycle import Process, open_process
-from bongsu.runtime.http import create_api
+from bongsu.runtime.health import create_health_app
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.settings import PlatformSettings
 from bongsu.runtime.stop import StopSignal
@@ -38,7 +38,7 @@ async def _get_readyz(open_resources: Open) -> httpx.Response:
 
     async with asyncio.timeout(100), open_process(PlatformSettings(port=port), stop) as process:
         await open_resources(process)
-        app = create_api(title="Kitchen", version="1", prefix=None, metrics=Metrics("kitchen"))
+        app = create_health_app(metrics=Metrics("kitchen"))
         await process.serve(app, started=ask)
     (answer,) = answers
     return answer

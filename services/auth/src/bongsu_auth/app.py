@@ -22,10 +22,10 @@ from bongsu.runtime.background import in_background
 from bongsu.runtime.dependencies import provide
 from bongsu.runtime.documentation import read_texts
 from bongsu.runtime.errors import ServiceError
-from bongsu.runtime.http import create_api, request_id_of
+from bongsu.runtime.http import create_api
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.metrics import Metrics
-from bongsu.runtime.problems import problem_response
+from bongsu.runtime.problems import problem_response, request_id_of
 from bongsu_auth.accounts import endpoints as accounts
 from bongsu_auth.accounts.app import create_accounts
 from bongsu_auth.accounts.deletion import Deletion

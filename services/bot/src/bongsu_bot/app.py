@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from bongsu.broker import Broker
 from bongsu.contracts.rpc import BOT_AUDIENCE
@@ -12,7 +12,7 @@ from bongsu.identity.assertions import AssertionVerifier
 from bongsu.identity.callers import Identity
 from bongsu.mixins import Database
 from bongsu.runtime.background import in_background
-from bongsu.runtime.http import create_api
+from bongsu.runtime.health import create_health_app
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.stop import StopSignal
 from bongsu_bot.apis import Apis
@@ -120,12 +120,12 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
             yield runner
 
 
-def create_app(*, identity: Identity, metrics: Metrics) -> FastAPI:
+def create_app(*, identity: Identity, metrics: Metrics) -> Starlette:
     """Build the app that serves the process's health, and keeps `identity` following."""
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with identity.following():
             yield
 
-    return create_api(title="Bongsu bot", version="1", prefix=None, metrics=metrics, lifespan=lifespan)
+    return create_health_app(metrics=metrics, lifespan=lifespan)

@@ -9,7 +9,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from bongsu.broker import Broker
 from bongsu.runtime.dependencies import provide
-from bongsu.runtime.http import add_health
+from bongsu.runtime.health import add_health
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.middleware import add_middleware
 from bongsu_dashboard.accounts import endpoints as accounts

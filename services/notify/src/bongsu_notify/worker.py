@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
 
 from bongsu.broker import Broker, Consumer, QueueSpec
 from bongsu.contracts.queues import DELIVER_QUEUES, NOTIFY_JOBS, NOTIFY_QUEUES, USERS_CHANGED, USERS_DELETED
@@ -15,7 +15,7 @@ from bongsu.identity.service_credentials import ServiceCredentials
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu.process.readiness import Check
-from bongsu.runtime.http import create_api
+from bongsu.runtime.health import create_health_app
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.stop import StopSignal
@@ -121,12 +121,12 @@ def create_worker(  # noqa: PLR0913 - the collaborators of the process
     stop: StopSignal,
     auth: httpx.AsyncClient | None = None,
     report: Callable[[str, Check], None] | None = None,
-) -> FastAPI:
+) -> Starlette:
     """Build the worker as a process of its own: it consumes while the app's lifespan is open."""
     metrics = Metrics("notify-worker")
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with consume(
             database=database,
             broker=broker,
@@ -139,4 +139,4 @@ def create_worker(  # noqa: PLR0913 - the collaborators of the process
         ):
             yield
 
-    return create_api(title="Bongsu notify worker", version="1", prefix=None, metrics=metrics, lifespan=lifespan)
+    return create_health_app(metrics=metrics, lifespan=lifespan)

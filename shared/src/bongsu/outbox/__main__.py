@@ -12,7 +12,7 @@ from bongsu.process.database import open_database
 from bongsu.process.lifecycle import open_process
 from bongsu.process.server import run
 from bongsu.runtime.errors import StartError
-from bongsu.runtime.http import create_api
+from bongsu.runtime.health import create_health_app
 from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.settings import DOTENV, PlatformSettings, load
 from bongsu.runtime.stop import StopSignal
@@ -36,7 +36,7 @@ async def relay(stop: StopSignal, queue_names: Sequence[str] = ALL_QUEUES) -> No
             raise StartError(str(error)) from error
         metrics = Metrics("relay")
         await process.enter(Relay(database, broker, queues=queues, registry=metrics.registry).run())
-        await process.serve(create_api(title="Bongsu relay", version="1", prefix=None, metrics=metrics))
+        await process.serve(create_health_app(metrics=metrics))
 
 
 if __name__ == "__main__":

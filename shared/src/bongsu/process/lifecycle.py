@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from socket import socket
 from typing import TypeVar
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from bongsu.process.readiness import Check, add_readiness
@@ -42,7 +42,7 @@ class Process:
 
     async def serve(
         self,
-        app: FastAPI,
+        app: Starlette,
         *,
         behind: ASGIApp | None = None,
         started: Callable[[], Awaitable[None]] | None = None,

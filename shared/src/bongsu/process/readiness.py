@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-from fastapi import FastAPI
-from fastapi.responses import JSONResponse
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 Check = Callable[[], Awaitable[bool]]
 
@@ -13,7 +14,7 @@ CHECK_TIMEOUT_S = 2.0
 
 
 def add_readiness(
-    app: FastAPI,
+    app: Starlette,
     *,
     required: Mapping[str, Check],
     reported: Mapping[str, Check],
@@ -21,8 +22,7 @@ def add_readiness(
 ) -> None:
     """Add `/readyz`: 503 while a required check fails; reported checks are shown and change nothing."""
 
-    @app.get("/readyz", include_in_schema=False)
-    async def readyz() -> JSONResponse:
+    async def readyz(_request: Request) -> JSONResponse:
         checks = [*required.values(), *reported.values()]
         passed = await asyncio.gather(*(_passes(check, timeout_s) for check in checks))
         results = dict(zip((*required, *reported), passed, strict=True))
@@ -30,6 +30,8 @@ def add_readiness(
         body = {"status": "ready" if ready else "unavailable"}
         body |= {name: "ok" if passes else "down" for name, passes in results.items()}
         return JSONResponse(body, status_code=200 if ready else 503, headers={"Cache-Control": "no-store"})
+
+    app.add_route("/readyz", readyz, include_in_schema=False)
 
 
 async def _passes(check: Check, timeout_s: float) -> bool:

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
@@ -16,12 +15,12 @@ from starlette.types import Lifespan
 from bongsu import mixins
 from bongsu.runtime import errors
 from bongsu.runtime.documentation import Api, add_documentation
+from bongsu.runtime.health import add_health
 from bongsu.runtime.json_bodies import has_json_type, require_unique_names
 from bongsu.runtime.logging import get_logger
-from bongsu.runtime.metrics import CONTENT_TYPE, Metrics
+from bongsu.runtime.metrics import Metrics
 from bongsu.runtime.middleware import DEADLINE_S, add_middleware
-from bongsu.runtime.problems import problem_response
-from bongsu.runtime.routes import headers_of
+from bongsu.runtime.problems import answer_problem, http_exception_response
 
 RETRY_AFTER_S: Final = 2.0
 MAX_FIELD_ERRORS: Final = 50
@@ -74,7 +73,7 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
     *,
     title: str,
     version: str,
-    prefix: str | None,
+    prefix: str,
     metrics: Metrics,
     lifespan: Lifespan[FastAPI] | None = None,
     description: str = "",
@@ -85,7 +84,7 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
 ) -> FastAPI:
     """Build an empty API with the edge's conventions, `/healthz` and `/metrics`.
 
-    :param prefix: where its OpenAPI document and pages are, e.g. `/auth` for `/auth/openapi.json`; None for neither.
+    :param prefix: where its OpenAPI document and pages are, e.g. `/auth` for `/auth/openapi.json`.
     :param max_body_bytes: a larger body is answered with 413 before all of it is read.
     :param deadline_s: a request whose response has not started by then is answered with 503; None for no deadline.
     :param korean: Korean titles and descriptions of the document by their English ones.
@@ -95,7 +94,7 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
         title=title,
         version=version,
         description=description,
-        openapi_url=None if prefix is None else f"{prefix}/openapi.json",
+        openapi_url=f"{prefix}/openapi.json",
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -104,11 +103,10 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
     )
     app.state.metrics = metrics
     add_health(app)
-    if prefix is not None:
-        add_documentation(app, prefix, korean or {})
+    add_documentation(app, prefix, korean or {})
     app.add_exception_handler(errors.ServiceError, _service_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(HTTPException, http_exception_response)
     for kind in _PROBLEMS:
         app.add_exception_handler(kind, _data_error)
     for kind in _MAY_BE_UNAVAILABLE:
@@ -125,45 +123,21 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
     return app
 
 
-def add_health(app: FastAPI) -> None:
-    """Add `/healthz`, which answers while the process is alive, and `/metrics` with what `app.state.metrics` holds."""
-
-    @app.api_route("/healthz", methods=["GET", "HEAD"], include_in_schema=False)
-    async def healthz() -> dict[str, str]:
-        return {"status": "ok"}
-
-    @app.get("/metrics", include_in_schema=False)
-    async def metrics() -> Response:
-        return Response(app.state.metrics.render(), media_type=CONTENT_TYPE)
-
-
-def request_id_of(request: Request) -> str:
-    """The ID under which the request is logged."""
-    request_id: str = request.scope["state"]["request_id"]
-    return request_id
-
-
-def _answer(request: Request, error: errors.ServiceError, status: int | None = None) -> JSONResponse:
-    metrics: Metrics = request.app.state.metrics
-    metrics.errors.labels(metrics.service, error.code).inc()
-    return problem_response(error, request_id=request_id_of(request), status=status)
-
-
 async def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.ServiceError)  # noqa: S101 - registered for this type
-    return _answer(request, error)
+    return answer_problem(request, error)
 
 
 async def _data_error(request: Request, error: Exception) -> Response:
     problem = next(_PROBLEMS[kind] for kind in type(error).__mro__ if kind in _PROBLEMS)
-    return _answer(request, problem())
+    return answer_problem(request, problem())
 
 
 async def _database_error(request: Request, error: Exception) -> Response:
     if not mixins.is_unavailable(error):
         raise error
     get_logger(__name__).warning("database.unavailable", error=type(error).__name__)
-    return _answer(request, DatabaseUnavailable(retry_after_s=RETRY_AFTER_S))
+    return answer_problem(request, DatabaseUnavailable(retry_after_s=RETRY_AFTER_S))
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:
@@ -174,7 +148,7 @@ async def _validation_error(request: Request, error: Exception) -> Response:
         found = [errors.FieldError(("body",), "Send JSON with the header `Content-Type: application/json`")]
     names = ", ".join(dict.fromkeys(".".join(str(part) for part in item.loc[1:]) or str(item.loc[0]) for item in found))
     more = f" and {len(items) - len(found):,} more" if len(items) > MAX_FIELD_ERRORS else ""
-    return _answer(request, errors.Invalid(f"Invalid input: {names}{more}", errors=found))
+    return answer_problem(request, errors.Invalid(f"Invalid input: {names}{more}", errors=found))
 
 
 def _loc(item: Mapping[str, Any]) -> tuple[str | int, ...]:
@@ -191,31 +165,3 @@ def _message(item: Mapping[str, Any]) -> str:
         return f"The body is not valid JSON: {item.get('ctx', {}).get('error', 'it cannot be read')}"
     message = _MESSAGES.get(item["type"], str(item["msg"])).removeprefix("Value error, ")
     return _SECRET_LENGTH.sub(r"String should have \1 character\2", _ENUM_MEMBER.sub(r"\1", message))
-
-
-async def _http_exception(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
-    if isinstance(error.__cause__, errors.ServiceError):
-        # FastAPI wraps whatever is raised while it reads the body.
-        return _answer(request, error.__cause__)
-    known: dict[int, errors.ServiceError] = {
-        404: errors.RouteNotFound(),
-        405: errors.Invalid(f"Method {request.method} is not allowed here", code="method_not_allowed"),
-        400: errors.BadRequest(f"The body cannot be read{_reason(error.__cause__)}"),
-    }
-    problem = known.get(error.status_code, errors.ServiceError(str(error.detail)))
-    answer = _answer(request, problem, error.status_code)
-    answer.headers.update(headers_of(request, error))
-    return answer
-
-
-def _reason(cause: BaseException | None) -> str:
-    match cause:
-        case UnicodeDecodeError():
-            return ": it is not UTF-8"
-        case RecursionError():
-            return ": it is nested too deeply"
-        case ValueError():
-            return ": a number in it has too many digits"
-        case _:
-            return ""

@@ -3,8 +3,7 @@
 import json
 from typing import Any
 
-from fastapi import Request
-from fastapi.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 
 from bongsu.runtime.errors import FieldError, Invalid
 

@@ -4,10 +4,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from bongsu.runtime import errors
+from bongsu.runtime.metrics import Metrics
+from bongsu.runtime.routes import headers_of
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -88,6 +92,48 @@ def problem_response(error: errors.ServiceError, *, request_id: str, status: int
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return _ProblemResponse(body, status_code=status, headers=headers)
+
+
+def request_id_of(request: Request) -> str:
+    """The ID under which the request is logged."""
+    request_id: str = request.scope["state"]["request_id"]
+    return request_id
+
+
+def answer_problem(request: Request, error: errors.ServiceError, status: int | None = None) -> JSONResponse:
+    """Build the response to an error of a request, and count the error."""
+    metrics: Metrics = request.app.state.metrics
+    metrics.errors.labels(metrics.service, error.code).inc()
+    return problem_response(error, request_id=request_id_of(request), status=status)
+
+
+async def http_exception_response(request: Request, error: Exception) -> Response:
+    """Answer an error of the framework as a problem."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
+    if isinstance(error.__cause__, errors.ServiceError):
+        # FastAPI wraps whatever is raised while it reads the body.
+        return answer_problem(request, error.__cause__)
+    known: dict[int, errors.ServiceError] = {
+        404: errors.RouteNotFound(),
+        405: errors.Invalid(f"Method {request.method} is not allowed here", code="method_not_allowed"),
+        400: errors.BadRequest(f"The body cannot be read{_reason(error.__cause__)}"),
+    }
+    problem = known.get(error.status_code, errors.ServiceError(str(error.detail)))
+    answer = answer_problem(request, problem, error.status_code)
+    answer.headers.update(headers_of(request, error))
+    return answer
+
+
+def _reason(cause: BaseException | None) -> str:
+    match cause:
+        case UnicodeDecodeError():
+            return ": it is not UTF-8"
+        case RecursionError():
+            return ": it is nested too deeply"
+        case ValueError():
+            return ": a number in it has too many digits"
+        case _:
+            return ""
 
 
 class _Received(BaseModel):
