@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bongsu.identity.nonces import Nonces
 from bongsu.mixins import Base, Database
-from bongsu.runtime import migrations
+from bongsu.runtime import migrations, revisions
 from bongsu.runtime.errors import StartError
 from bongsu_launcher import grants
 from bongsu_launcher.owners import MIGRATIONS
@@ -117,7 +117,7 @@ class TestApply:
         await grants.apply(operator, PASSWORDS)
         owner = next(access.owns for access in grants.ACCESS if access.service == service)
         async with _as_service(operator, service) as database:
-            await migrations.require_current(database.engine, [one for one in MIGRATIONS if one.owner == owner])
+            await revisions.require_current(database.engine, [one for one in MIGRATIONS if one.owner == owner])
 
     @pytest.mark.parametrize("service", ["auth", "notify", "bot"])
     async def test_service_can_use_nonces(self, operator: AsyncEngine, service: str) -> None:

@@ -1,15 +1,18 @@
 """The migrations of every owner together, on a fresh database."""
 
 from collections.abc import AsyncIterator
+from importlib.resources import as_file, files
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
 from bongsu.mixins import Base, Database
-from bongsu.runtime import migrations
+from bongsu.runtime import migrations, revisions
 from bongsu.runtime.errors import StartError
+from bongsu.runtime.revisions import MigrationSet
 from bongsu_launcher.owners import MIGRATIONS
 
 
@@ -54,7 +57,7 @@ class TestUpgrade:
     async def test_second_upgrade_changes_nothing(self, database: Database) -> None:
         await migrations.upgrade(database.engine, MIGRATIONS)
         await migrations.upgrade(database.engine, MIGRATIONS)
-        assert await migrations.pending(database.engine, MIGRATIONS) == []
+        assert await revisions.pending(database.engine, MIGRATIONS) == []
 
     async def test_downgrade_and_upgrade_give_the_same_tables(self, database: Database) -> None:
         await migrations.upgrade(database.engine, MIGRATIONS)
@@ -65,10 +68,18 @@ class TestUpgrade:
         assert await _tables(database) == before
 
 
+class TestNewest:
+    @pytest.mark.parametrize("one", MIGRATIONS, ids=lambda one: one.owner)
+    def test_newest_revision_is_the_head_of_the_history(self, one: MigrationSet) -> None:
+        with as_file(files(one.package)) as folder:
+            script = ScriptDirectory(str(folder), version_locations=[str(folder / "versions")])
+            assert script.get_heads() == [one.newest]
+
+
 class TestPending:
     async def test_every_owner_is_pending_when_the_database_is_empty(self, database: Database) -> None:
-        assert await migrations.pending(database.engine, MIGRATIONS) == [one.owner for one in MIGRATIONS]
+        assert await revisions.pending(database.engine, MIGRATIONS) == [one.owner for one in MIGRATIONS]
 
     async def test_service_refuses_an_empty_database(self, database: Database) -> None:
         with pytest.raises(StartError, match="outbox, auth, notify, bot are not up to date; run `bongsu migrate`"):
-            await migrations.require_current(database.engine, MIGRATIONS)
+            await revisions.require_current(database.engine, MIGRATIONS)

@@ -19,7 +19,8 @@ from sqlalchemy import create_engine, delete, inspect, literal, make_url, select
 from sqlalchemy.exc import DBAPIError
 
 from bongsu.mixins import Database
-from bongsu.runtime.migrations import MigrationSet, upgrade
+from bongsu.runtime.migrations import upgrade
+from bongsu.runtime.revisions import MigrationSet
 from tests.infrastructure.servers import execute
 
 

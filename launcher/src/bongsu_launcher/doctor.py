@@ -11,7 +11,7 @@ from bongsu.process.broker import connect_broker
 from bongsu.process.database import connect_database
 from bongsu.process.identity import read_vault, require_vault_opens
 from bongsu.process.server import Main
-from bongsu.runtime import migrations
+from bongsu.runtime import revisions
 from bongsu.runtime.database import as_start_error
 from bongsu.runtime.errors import StartError
 from bongsu.runtime.logging import configure_logging
@@ -94,7 +94,7 @@ async def _database(composed: Composed, database_url: str | None, vault: Vault |
         return Finding("note", "database", f"{composed.state.database_file} does not exist yet; `bongsu up` creates it")
     try:
         async with connect_database(url, slow_query_ms=composed.platform.slow_query_ms) as database:
-            behind = await migrations.pending(database.engine, MIGRATIONS)
+            behind = await revisions.pending(database.engine, MIGRATIONS)
             if not behind and vault is not None:
                 with as_start_error(database.engine):
                     await require_vault_opens(vault)

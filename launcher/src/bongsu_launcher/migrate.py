@@ -5,7 +5,7 @@ import argparse
 from bongsu.identity.key_source import ensure_signing_key
 from bongsu.process.identity import require_vault_opens
 from bongsu.process.server import Main
-from bongsu.runtime import migrations
+from bongsu.runtime import migrations, revisions
 from bongsu.runtime.settings import DOTENV, load
 from bongsu.runtime.stop import StopSignal
 from bongsu_launcher import credentials, demo, grants, operator_database
@@ -25,7 +25,7 @@ def process(options: argparse.Namespace) -> Main:
                 await migrations.downgrade(database.engine, MIGRATIONS)
                 print("All tables are gone.")
                 return
-            behind = await migrations.pending(database.engine, MIGRATIONS)
+            behind = await revisions.pending(database.engine, MIGRATIONS)
             await migrations.upgrade(database.engine, MIGRATIONS)
             print(f"Migrated: {', '.join(behind)}." if behind else "The tables are up to date.")
             await ensure_signing_key(vault)

@@ -7,7 +7,7 @@ from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu.process.database import connect_database, mysql_url
 from bongsu.process.identity import read_vault
-from bongsu.runtime import migrations
+from bongsu.runtime import revisions
 from bongsu.runtime.database import as_start_error
 from bongsu.runtime.logging import configure_logging
 from bongsu.runtime.settings import DOTENV, load
@@ -38,6 +38,6 @@ async def connect(database_url: str | None, *, current: bool = True) -> AsyncIte
     vault = read_vault(with_vault_keys(platform))
     async with connect_database(url, slow_query_ms=platform.slow_query_ms) as database:
         if current:
-            await migrations.require_current(database.engine, MIGRATIONS)
+            await revisions.require_current(database.engine, MIGRATIONS)
         with as_start_error(database.engine):
             yield database, vault

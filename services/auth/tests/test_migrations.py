@@ -8,7 +8,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect
 
 from bongsu.mixins import Base, Database, owned_tables
-from bongsu.runtime.migrations import downgrade, pending, upgrade
+from bongsu.runtime.migrations import downgrade, upgrade
+from bongsu.runtime.revisions import pending
 from bongsu_auth.migrations import MIGRATIONS
 
 

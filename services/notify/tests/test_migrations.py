@@ -9,7 +9,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, bindparam, inspect, text
 
 from bongsu.mixins import Base, Database, UUIDKey, owned_tables, uuid7
-from bongsu.runtime.migrations import downgrade, pending, upgrade
+from bongsu.runtime.migrations import downgrade, upgrade
+from bongsu.runtime.revisions import pending
 from bongsu_notify.migrations import MIGRATIONS
 from bongsu_notify.notifications.models import Notification
 

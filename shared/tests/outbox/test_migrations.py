@@ -8,7 +8,8 @@ from sqlalchemy import Connection, inspect
 from bongsu.mixins import Base, Database
 from bongsu.outbox import MIGRATIONS
 from bongsu.outbox.models import OutboxMessage
-from bongsu.runtime.migrations import downgrade, pending, upgrade
+from bongsu.runtime.migrations import downgrade, upgrade
+from bongsu.runtime.revisions import pending
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ published again: nothing that was committed is lost, and what is done twice is f
 """
 
 from bongsu.outbox.service import NewMessage, append, append_many, nudge, postpone, release, settle
-from bongsu.runtime.migrations import MigrationSet
+from bongsu.runtime.revisions import MigrationSet
 
 MIGRATIONS = MigrationSet("outbox", "bongsu.outbox.migrations")
 

@@ -12,7 +12,7 @@ from bongsu.process.lifecycle import Process
 from bongsu.runtime.database import start_error
 from bongsu.runtime.database_log import log_statements
 from bongsu.runtime.errors import StartError
-from bongsu.runtime.migrations import MigrationSet, require_current
+from bongsu.runtime.revisions import MigrationSet, require_current
 from bongsu.runtime.settings import PlatformSettings, SettingsError
 
 USABLE: Final = "sqlite+aiosqlite:///FILE or mysql+aiomysql://USER:PASSWORD@HOST:PORT/DATABASE"

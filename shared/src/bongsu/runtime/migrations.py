@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.resources import as_file, files
 
 from alembic.config import Config
@@ -16,22 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bongsu.runtime.database import as_start_error
 from bongsu.runtime.errors import StartError
 from bongsu.runtime.logging import get_logger
+from bongsu.runtime.revisions import MigrationSet
 
 log = get_logger(__name__)
 LOCK_WAIT_S = 120
-
-
-@dataclass(frozen=True, slots=True)
-class MigrationSet:
-    """One owner's history: revision files in `versions/` of a package."""
-
-    owner: str
-    package: str
-
-    @property
-    def version_table(self) -> str:
-        """The table with this owner's current revision."""
-        return f"alembic_version_{self.owner}"
 
 
 async def upgrade(engine: AsyncEngine, sets: Sequence[MigrationSet], *, revision: str = "head") -> None:
@@ -45,33 +32,6 @@ async def upgrade(engine: AsyncEngine, sets: Sequence[MigrationSet], *, revision
 async def downgrade(engine: AsyncEngine, sets: Sequence[MigrationSet], *, revision: str = "base") -> None:
     """Take each owner's tables back to `revision`, the last owner first."""
     await _each(engine, [*reversed(sets)], revision, forward=False)
-
-
-async def pending(engine: AsyncEngine, sets: Sequence[MigrationSet]) -> list[str]:
-    """Find the owners whose tables are not at the newest revision."""
-
-    def look(connection: Connection) -> list[str]:
-        behind = []
-        for one in sets:
-            with _script(one) as script:
-                context = MigrationContext.configure(connection, opts={"version_table": one.version_table})
-                if set(context.get_current_heads()) != set(script.get_heads()):
-                    behind.append(one.owner)
-        return behind
-
-    with as_start_error(engine):
-        async with engine.connect() as connection:
-            return await connection.run_sync(look)
-
-
-async def require_current(engine: AsyncEngine, sets: Sequence[MigrationSet]) -> None:
-    """Require every owner's tables to be at the newest revision.
-
-    :raises StartError: names the owners whose tables are not.
-    """
-    behind = await pending(engine, sets)
-    if behind:
-        raise StartError(f"The tables of {', '.join(behind)} are not up to date; run `bongsu migrate`")
 
 
 async def _each(engine: AsyncEngine, sets: Sequence[MigrationSet], revision: str, *, forward: bool) -> None:

@@ -1,5 +1,5 @@
 """The history of auth's tables (alembic): see `versions/`."""
 
-from bongsu.runtime.migrations import MigrationSet
+from bongsu.runtime.revisions import MigrationSet
 
 MIGRATIONS = MigrationSet("auth", "bongsu_auth.migrations")

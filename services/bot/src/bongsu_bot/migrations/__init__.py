@@ -1,5 +1,5 @@
 """The history of the bot's tables."""
 
-from bongsu.runtime.migrations import MigrationSet
+from bongsu.runtime.revisions import MigrationSet
 
 MIGRATIONS = MigrationSet("bot", "bongsu_bot.migrations")

@@ -1,5 +1,5 @@
 """The history of notify's tables."""
 
-from bongsu.runtime.migrations import MigrationSet
+from bongsu.runtime.revisions import MigrationSet
 
 MIGRATIONS = MigrationSet("notify", "bongsu_notify.migrations")
