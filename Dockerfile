@@ -64,6 +64,10 @@ FROM runtime AS auth
 CMD ["python", "-m", "bongsu_auth"]
 
 FROM runtime AS notify
+# The memory of a large mail is returned to the system when the mail is sent. By itself glibc keeps it: it raises both
+# thresholds with each large block that is freed.
+ENV MALLOC_MMAP_THRESHOLD_=131072 \
+    MALLOC_TRIM_THRESHOLD_=131072
 # The worker is the same image with another last word.
 CMD ["python", "-m", "bongsu_notify", "api"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import aioboto3
 import httpx
 import pytest
-from aiobotocore.config import AioConfig  # type: ignore[import-untyped]  # it has no type hints
+from aiobotocore.config import AioConfig
 from fastapi import FastAPI
 
 from bongsu.runtime.settings import PlatformSettings

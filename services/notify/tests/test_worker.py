@@ -1,6 +1,8 @@
 """The worker as a process of its own, and its metrics."""
 
 import asyncio
+import subprocess
+import sys
 from functools import partial
 
 import httpx
@@ -76,6 +78,17 @@ class TestMetrics:
             answers.set()
             await accepted.wait()
             await eventually(partial(_is_holding, client, 0))
+
+
+class TestImports:
+    def test_worker_loads_neither_fastapi_nor_alembic(self) -> None:
+        """Each takes 10 MiB, which the worker needs for mails."""
+        script = (
+            "import sys, bongsu_notify.__main__, bongsu_notify.worker, bongsu_notify.channels.email.ses\n"
+            "print({'fastapi', 'alembic'} & {*sys.modules})"
+        )
+        loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603 - our own arguments
+        assert loaded.stdout.strip() == "set()"
 
 
 class TestProviders:

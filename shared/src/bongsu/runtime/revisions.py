@@ -44,6 +44,7 @@ async def pending(engine: AsyncEngine, sets: Sequence[MigrationSet]) -> list[str
 def _find_current(connection: Connection, one: MigrationSet) -> str | None:
     if not inspect(connection).has_table(one.version_table):
         return None
+    # SQL of its own, as the table is alembic's.
     return connection.scalar(select(column("version_num")).select_from(table(one.version_table)))
 
 
