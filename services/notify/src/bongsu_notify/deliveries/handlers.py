@@ -1,81 +1,35 @@
 """The message edge of deliveries: each wake-up is claimed when a slot is free, sent, marked, and only then acked.
 
-A wake-up's message id is the id of its outbox row, which lives until the notification needs no more wake-ups. Claims
-and marks of deliveries that run at the same time share transactions.
+A wake-up's message id is the id of its outbox row, which lives until the notification needs no more wake-ups.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
-from bongsu import outbox
 from bongsu.broker import Delivery
 from bongsu.contracts.jobs import DeliveryWakeup
 from bongsu.contracts.queues import DELIVER, Priority
 from bongsu.identity.vault import Vault
-from bongsu.mixins import Database, GroupCommit, is_unavailable, uuid7
+from bongsu.mixins import Database
 from bongsu.runtime.logging import get_logger
 from bongsu.runtime.stop import StopSignal
-from bongsu_notify.channels.channel import Channel, Content
+from bongsu_notify.channels.channel import Channel
 from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Outgoing, Provider, TryLater
 from bongsu_notify.channels.simulated import is_simulated
 from bongsu_notify.database_retry import Abandoned, DatabaseRetry
 from bongsu_notify.dead_letters import dead_letter
 from bongsu_notify.deliveries.pace import Pace, is_late
-from bongsu_notify.deliveries.service import Claims, Deliveries, MarkResult
+from bongsu_notify.deliveries.recording import SEND_DEADLINE, Claim, Recorder
+from bongsu_notify.deliveries.service import Deliveries
 from bongsu_notify.deliveries.statements import Peek
 from bongsu_notify.deliveries.stream import Job, Stream
-from bongsu_notify.notifications.claimed import ClaimedNotification
 
 log = get_logger(__name__)
 
-SEND_DEADLINE = 0.7
-"""No other worker sends what this one may still be sending: the rest of the lease is for recording the outcome."""
-
-_PRIORITIES: Mapping[str, Priority] = {
-    queue: priority for lanes in DELIVER.values() for priority, queue in lanes.items()
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """A claim of a job's notification. `row` is None if there was nothing to claim.
-
-    :param claims: of its transaction, without contents: one that hangs would hold those of the others in memory.
-    """
-
-    job: Job
-    claims: Claims
-    row: ClaimedNotification | None
-    content: Content | None
-    deadline: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """A message that is sent under a claim."""
-
-    job: Job
-    claims: Claims
-    row: ClaimedNotification
-    message: Outgoing
-    deadline: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """The outcome of a claim, to be recorded."""
-
-    job: Job
-    claims: Claims
-    row: ClaimedNotification
-    outcome: Outcome
-
-
-_Item = TypeVar("_Item", bound=Job | _Done)
+_PRIORITIES: dict[str, Priority] = {queue: lane for lanes in DELIVER.values() for lane, queue in lanes.items()}
 
 
 class DeliveryHandler:
@@ -115,10 +69,9 @@ class DeliveryHandler:
         self._vault = vault
         self._stop = stop
         self._database_retry = database_retry
-        self._send_deadline = send_deadline
         self._stop_grace_s = stop_grace_s
-        self._commit: GroupCommit[Job | _Done, _Claim | MarkResult] = GroupCommit(
-            database, self._write, max_items=2 * batch
+        self._recorder = Recorder(
+            database, deliveries, database_retry, self._end, send_deadline=send_deadline, max_items=2 * batch
         )
         self._paces = {
             name: Pace(database, name, partial(getattr, provider, "max_rate"), factor=rate_factor)
@@ -171,13 +124,12 @@ class DeliveryHandler:
         timer = asyncio.get_running_loop().call_later(self._stop_grace_s, self._end_calls)
         await asyncio.gather(*(stream.close() for stream in self._streams.values()))
         timer.cancel()
-        await self._commit.close()
+        await self._recorder.close()
 
     def _end_calls(self) -> None:
         for call in self._calls:
-            if call.expired():  # it is ending, and takes no other time
-                continue
-            call.reschedule(asyncio.get_running_loop().time())
+            if not call.expired():  # else it is ending, and takes no other time
+                call.reschedule(asyncio.get_running_loop().time())
 
     def _choose_provider(self, peek: Peek | None) -> str:
         if peek is None or peek.mode == "test" or is_simulated(peek.recipient) or peek.channel not in self._providers:
@@ -200,37 +152,25 @@ class DeliveryHandler:
 
     async def _deliver(self, jobs: Sequence[Job]) -> None:
         """Claim jobs that start together, send their messages, and record the outcomes."""
-        if self._stop.is_set() or not await self._wait_to_claim(jobs[0]):
-            await self._end(jobs, is_recorded=None)
+        pace, slot = self._paces[jobs[0].provider], jobs[0].slot if jobs[0].is_at_most_once else None
+        if self._stop.is_set() or (slot is not None and not await pace.wait_to_claim(slot, self._stop)):
+            await self._end(jobs, None)
             return
-        now = asyncio.get_running_loop().time
-        begun_at = now()
-        written, held_up = await self._record(jobs, "delivery.not_claimed")
-        self._paces[jobs[0].provider].learn(now() - begun_at)
-        claims = [claim for _, claim in written if isinstance(claim, _Claim)]
+        begun_at = asyncio.get_running_loop().time()
+        claims, needless, held_up = await self._recorder.claim(jobs)
+        pace.learn(asyncio.get_running_loop().time() - begun_at)
+        self._reuse_slots(needless)
+        await self._end(needless, True)
         await asyncio.gather(self._send_claimed(claims), *([self._deliver(held_up)] if held_up else []))
 
-    async def _send_claimed(self, claims: Sequence[_Claim]) -> None:
-        """Send the messages of claims that were written, and record the outcomes."""
-        needless = [claim.job for claim in claims if claim.row is None]
-        self._reuse_slots(needless)
-        await self._end(needless, is_recorded=True)
-        ready: list[_Ready] = []
-        failed: list[_Done] = []
-        for one in claims:
-            if one.row is not None and one.content is not None:
-                made = self._render(one.row, one.content)
-                if isinstance(made, Outgoing):
-                    ready.append(_Ready(one.job, one.claims, one.row, made, one.deadline))
-                else:
-                    failed.append(_Done(one.job, one.claims, one.row, made))
-        self._reuse_slots([one.job for one in failed])
-        await asyncio.gather(self._mark(failed), *map(self._send_in_turn, self._split(ready)))
-
-    async def _wait_to_claim(self, job: Job) -> bool:
-        if job.slot is None or not job.is_at_most_once:
-            return True
-        return await self._paces[job.provider].wait_to_claim(job.slot, self._stop)
+    async def _send_claimed(self, claims: Sequence[Claim]) -> None:
+        """Send the messages of claims, and record the outcomes."""
+        for claim in claims:
+            self._render(claim)
+        failed = [claim for claim in claims if claim.message is None]
+        ready = [claim for claim in claims if claim.message is not None]
+        self._reuse_slots([claim.job for claim in failed])
+        await asyncio.gather(self._recorder.record(failed), *map(self._send_in_turn, self._split(ready)))
 
     def _reuse_slots(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
@@ -243,128 +183,56 @@ class DeliveryHandler:
         except Exception as error:  # noqa: BLE001 - the rate matters less than the outcome, which is recorded next
             log.warning("delivery.not_slowed", error=type(error).__name__)
 
-    async def _end(self, jobs: Sequence[Job], *, is_recorded: bool | None) -> None:
-        """Free the slots of jobs, and settle their wake-ups. With None they are left: the broker redelivers them."""
+    async def _end(self, jobs: Sequence[Job], is_recorded: bool | None) -> None:
+        """Free the slots of jobs, and settle their wake-ups. With None the broker redelivers those."""
         if not jobs:
             return
         try:
             for job in jobs:
                 del self._jobs[job.id]
-                if is_recorded is not None:
-                    await settle(job, is_done=is_recorded)
+                if is_recorded is None:
+                    continue
+                for at, delivery in enumerate(job.wake_ups):  # also those that came after it was recorded
+                    if not delivery.settled:  # a copy that came in a batch that failed: the consumer has returned it
+                        is_done = is_recorded and at < job.recorded
+                        await (delivery.ack() if is_done else delivery.reject(requeue=True))
         finally:
             self._streams[jobs[0].provider].release(jobs)
 
-    async def _record(
-        self, items: Sequence[_Item], event: str
-    ) -> tuple[Sequence[tuple[Job, _Claim | MarkResult]], Sequence[_Item]]:
-        """Write items. Returns the results by their jobs, and the items that the database was not available for.
-
-        It was for others of them, which wait no longer: a row is locked, for example. The jobs of those that cannot be
-        written end.
-        """
-        waiting = [*items]
-        written: list[tuple[Job, _Claim | MarkResult]] = []
-        refused: list[Job] = []
-
-        async def write() -> None:
-            away: Exception | None = None
-            tried = [*waiting]
-            results = await self._commit.submit_all(tried)
-            waiting.clear()
-            for item, result in zip(tried, results, strict=True):
-                job = item if isinstance(item, Job) else item.job
-                if not isinstance(result, Exception):
-                    written.append((job, result))
-                elif is_unavailable(result):
-                    away = result
-                    waiting.append(item)
-                else:
-                    log.error(event, notification_id=str(job.id), exc_info=result)
-                    refused.append(job)
-            if away is not None and len(waiting) == len(tried):
-                raise away
-
-        try:
-            # A sent mail without its mark would be sent again: retried, unacknowledged, until the database answers.
-            await self._database_retry.retry_while_unavailable(write, is_bounded=True)
-        except Abandoned:
-            await self._end([item if isinstance(item, Job) else item.job for item in waiting], is_recorded=None)
-            waiting.clear()
-        except Exception:
-            log.exception(event, count=len(waiting))
-            refused += [item if isinstance(item, Job) else item.job for item in waiting]
-            waiting.clear()
-        await self._end(refused, is_recorded=False)
-        return written, waiting
-
-    async def _write(self, items: Sequence[Job | _Done]) -> Sequence[_Claim | MarkResult]:
-        """Record what was sent, and claim what is to be sent, in one transaction."""
-        done = [item for item in items if isinstance(item, _Done)]
-        jobs = [item for item in items if isinstance(item, Job)]
-        marked = await self._write_marks(done) if done else None
-        claimed = iter(await self._write_claims(jobs) if jobs else ())
-        return [next(claimed) if isinstance(item, Job) else marked or MarkResult(frozenset(), {}) for item in items]
-
-    async def _write_claims(self, jobs: Sequence[Job]) -> Sequence[_Claim]:
-        deadline = asyncio.get_running_loop().time() + self._deliveries.lease_s * self._send_deadline
-        owner = uuid7()
-        earlier = {one for job in jobs for one in job.owners}
-        for job in jobs:
-            job.owners.add(owner)
-            job.recorded = len(job.wake_ups)
-        claims = await self._deliveries.claim([job.id for job in jobs], owner=owner, earlier=earlier)
-        await update_outbox(jobs, claims.settled, claims.later)
-        rows = {row.id: row for row in claims.claimed}
-        contents, claims = claims.contents, replace(claims, contents={})
-        return [_Claim(job, claims, rows.get(job.id), contents.get(job.id), deadline) for job in jobs]
-
-    async def _write_marks(self, done: Sequence[_Done]) -> MarkResult:
-        events = {one.job.id: one.claims.sending_events[one.job.id] for one in done}
-        outcomes = {one.job.id: one.outcome for one in done}
-        claims = Claims([one.row for one in done], {}, events, frozenset(), {})
-        marked = await self._deliveries.mark(claims, outcomes)
-        await update_outbox([one.job for one in done], marked.settled, marked.later)
-        return marked
-
-    def _split(self, ready: Sequence[_Ready]) -> Sequence[Sequence[_Ready]]:
-        """Split messages into calls."""
-        if not ready:
+    def _split(self, claims: Sequence[Claim]) -> Sequence[Sequence[Claim]]:
+        """Split claims into calls."""
+        if not claims:
             return []
-        name = ready[0].job.provider
-        by_id = {one.row.id: one for one in ready}
+        name = claims[0].job.provider
+        by_id = {claim.row.id: claim for claim in claims}
         try:
-            calls = self._providers[name].split([one.message for one in ready])
+            calls = self._providers[name].split([claim.message for claim in claims])
             return [[by_id[message.notification_id] for message in call] for call in calls]
         except Exception:
-            log.exception("provider.failed", provider=name, notification_id=str(ready[0].row.id))
-            return [[one] for one in ready]
+            log.exception("provider.failed", provider=name, notification_id=str(claims[0].row.id))
+            return [[claim] for claim in claims]
 
-    async def _send_in_turn(self, call: Sequence[_Ready]) -> None:
+    async def _send_in_turn(self, call: Sequence[Claim]) -> None:
         """Send the messages of a call when their slots come, and record the outcomes."""
-        count = await self._wait_for_slots([one.job for one in call])
+        count = await self._wait_for_slots([claim.job for claim in call])
         if 0 < count < len(call):  # an urgent message has taken over a slot
             await asyncio.gather(self._send_in_turn(call[:count]), self._send_in_turn(call[count:]))
             return
-        deadline = min(one.deadline for one in call)
+        deadline = min(claim.deadline for claim in call)
         if count and asyncio.get_running_loop().time() < deadline:
-            outcomes = await self._send(call, deadline)
-        else:
-            outcomes = [TryLater("not_started", "The worker stopped or was slow", delay_s=1.0, spends_attempt=False)]
-            outcomes *= len(call)
-        if any(isinstance(outcome, TryLater) and outcome.is_throttled for outcome in outcomes):
+            for claim, outcome in zip(call, await self._send(call, deadline), strict=True):
+                claim.outcome = outcome
+        if any(isinstance(claim.outcome, TryLater) and claim.outcome.is_throttled for claim in call):
             await self._slow_down(call[0].job.provider)
-        await self._mark(
-            [_Done(one.job, one.claims, one.row, outcome) for one, outcome in zip(call, outcomes, strict=True)]
-        )
+        await self._recorder.record(call)
 
-    async def _send(self, call: Sequence[_Ready], deadline: float) -> list[Outcome]:
+    async def _send(self, call: Sequence[Claim], deadline: float) -> list[Outcome]:
         name = call[0].job.provider
         limit = asyncio.timeout_at(deadline)
         try:
             async with limit:
                 self._calls.add(limit)
-                outcomes = await self._providers[name].send([one.message for one in call])
+                outcomes = await self._providers[name].send([claim.message for claim in call])
                 return [outcome for _, outcome in zip(call, outcomes, strict=True)]
         except TimeoutError:
             outcome = OutcomeUnknown("The provider did not answer in time")
@@ -398,51 +266,18 @@ class DeliveryHandler:
             for job, slot in zip(jobs, slots, strict=True):
                 job.slot = slot
 
-    async def _mark(self, done: Sequence[_Done]) -> None:
-        """Record outcomes."""
-        outcomes = {one.job.id: one for one in done}
-        recorded: list[Job] = []
-        written, held_up = await self._record(done, "delivery.not_marked")
-        for job, marked in written:
-            assert isinstance(marked, MarkResult)  # noqa: S101 - as `_write` returns it
-            recorded.append(job)
-            log.info(
-                "delivery.attempted",
-                notification_id=str(job.id),
-                attempt=outcomes[job.id].row.attempt,
-                outcome=type(outcomes[job.id].outcome).__name__,
-                again_in_s=round(marked.later[job.id], 1) if job.id in marked.later else None,
-            )
-        await self._end(recorded, is_recorded=True)
-        if held_up:
-            await self._mark(held_up)
-
-    def _render(self, row: ClaimedNotification, content: Content) -> Outgoing | Outcome:
-        """The message, or the outcome of a notification that cannot be rendered."""
-        channel = self._channels.get(row.channel)
-        if channel is None:
-            # During an upgrade a newer worker may have the channel. The attempts that it spends end it where none has.
-            return TryLater("channel_unknown", f"This worker has no channel {row.channel!r}")
+    def _render(self, claim: Claim) -> None:
+        """Set the claim's message, or the outcome of a notification that cannot be rendered."""
+        made: Outgoing | Outcome
+        channel = self._channels.get(claim.row.channel)
         try:
-            return channel.render(row, content, self._vault)
+            # During an upgrade a newer worker may have the channel. The attempts that it spends end it where none has.
+            unknown = TryLater("channel_unknown", f"This worker has no channel {claim.row.channel!r}")
+            made = channel.render(claim.row, claim.content, self._vault) if channel is not None else unknown
         except Exception as error:
-            log.exception("delivery.not_rendered", notification_id=str(row.id))
-            return TryLater("render_failed", type(error).__name__)
-
-
-async def settle(job: Job, *, is_done: bool) -> None:
-    """Acknowledge a job's wake-ups, or return them to their queue: also those that came after it was recorded."""
-    for at, delivery in enumerate(job.wake_ups):
-        if delivery.settled:
-            continue  # a copy that came in a batch that failed: the consumer has returned it
-        await (delivery.ack() if is_done and at < job.recorded else delivery.reject(requeue=True))
-
-
-async def update_outbox(jobs: Sequence[Job], settled: frozenset[UUID], later: Mapping[UUID, float]) -> None:
-    """Delete the wake-ups of ended notifications; postpone those of waiting ones (seconds)."""
-    rows = {job.id: [UUID(delivery.message.id) for delivery in job.wake_ups] for job in jobs}
-    for job in jobs:
-        if job.id in settled or job.id in later:
-            job.recorded = len(job.wake_ups)
-    await outbox.settle([row for key in settled & rows.keys() for row in rows[key]])
-    await outbox.postpone({row: later[key] for key in later.keys() & rows.keys() for row in rows[key]})
+            log.exception("delivery.not_rendered", notification_id=str(claim.row.id))
+            made = TryLater("render_failed", type(error).__name__)
+        if isinstance(made, Outgoing):
+            claim.message = made
+        else:
+            claim.outcome = made
