@@ -40,14 +40,15 @@ class TestConfigureLogging:
         logging.getLogger("some.library").warning("took %d s", 7)
         assert json.loads(capsys.readouterr().err)["event"] == "took 7 s"
 
-    def test_traceback_is_left_out_when_a_request_was_open_at_the_stop(
-        self, capsys: pytest.CaptureFixture[str]
+    @pytest.mark.parametrize("name", ["uvicorn.error", "sqlalchemy.pool.impl.AsyncAdaptedQueuePool"])
+    def test_traceback_is_left_out_when_a_request_was_cancelled(
+        self, capsys: pytest.CaptureFixture[str], name: str
     ) -> None:
         configure_logging()
-        server = logging.getLogger("uvicorn.error")
-        server.error("Exception in ASGI application", exc_info=asyncio.CancelledError("cut off"))
+        library = logging.getLogger(name)
+        library.error("Exception", exc_info=asyncio.CancelledError("cut off"))
         assert capsys.readouterr().err == ""
-        server.error("Exception in ASGI application", exc_info=RuntimeError("a defect"))
+        library.error("Exception", exc_info=RuntimeError("a defect"))
         assert "a defect" in capsys.readouterr().err
 
     def test_records_below_the_level_are_not_written(self, capsys: pytest.CaptureFixture[str]) -> None:

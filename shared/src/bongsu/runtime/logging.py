@@ -35,7 +35,10 @@ def get_logger(name: str) -> Logger:
 
 
 def _is_not_cancellation(record: logging.LogRecord) -> bool:
-    """Leave out the traceback of a request that was open at the stop: the API log has a line for it."""
+    """Leave out the traceback of a request that was cancelled: the API log has a line for it.
+
+    uvicorn logs a request that was open at the stop, SQLAlchemy a rollback that the cancellation interrupts.
+    """
     return record.exc_info is None or not isinstance(record.exc_info[1], asyncio.CancelledError)
 
 
@@ -109,6 +112,7 @@ def configure_logging(*, level: str = "INFO", as_json: bool = True) -> None:
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_is_not_cancellation)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=described,
@@ -118,7 +122,6 @@ def configure_logging(*, level: str = "INFO", as_json: bool = True) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    logging.getLogger("uvicorn.error").addFilter(_is_not_cancellation)
     # These log each step at INFO, some with addresses.
     for noisy in ("alembic", "aiobotocore", "botocore", "httpx", "httpcore", "aiormq", "aio_pika", "uvicorn"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
