@@ -65,6 +65,13 @@ async def each_database(with_tables: WithTables) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
+async def mysql_database(mysql_with_tables: WithTables) -> AsyncIterator[Database]:
+    """MySQL or MariaDB, where rows are locked one by one."""
+    async for one in _open(mysql_with_tables(TABLES)):
+        yield one
+
+
+@pytest.fixture
 async def broker() -> AsyncIterator[MemoryBroker]:
     broker = MemoryBroker()
     await broker.connect()

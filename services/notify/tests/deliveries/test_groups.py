@@ -2,12 +2,15 @@
 
 import asyncio
 import gc
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 import pytest
 from pymysql import err as mysql
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, utc_now
@@ -93,6 +96,77 @@ class TestLockedRows:
         await handler.close()
         assert await Notification.filter_by(status="sent").count() == 20
         assert len(provider.sent) == 20
+
+
+class _Watched(Deliveries):
+    """Counts how often notifications were to be claimed and recorded."""
+
+    def __init__(self) -> None:
+        super().__init__(lease_s=60, max_attempts=8)
+        self.claimed: Counter[UUID] = Counter()
+        self.marked: Counter[UUID] = Counter()
+
+    async def claim(self, ids: Sequence[UUID], *, owner: UUID | None = None, earlier: Collection[UUID] = ()) -> Claims:
+        self.claimed.update(ids)
+        return await super().claim(ids, owner=owner, earlier=earlier)
+
+    async def mark(self, claims: Claims, outcomes: Mapping[UUID, Outcome]) -> MarkResult:
+        self.marked.update(outcomes.keys())
+        return await super().mark(claims, outcomes)
+
+
+class TestRowsThatOthersLock:
+    """One transaction waits for them. If each row were tried alone, many would hold up their group for ten seconds."""
+
+    async def test_group_is_sent_while_other_transactions_lock_many_of_its_rows_at_the_claim(
+        self, mysql_database: Database, vault: Vault, stop: StopSignal, provider: RememberingProvider
+    ) -> None:
+        deliveries = _Watched()
+        handler = make_handler(mysql_database, vault, stop, provider, deliveries=deliveries)
+        ones = [await accept(mysql_database) for _ in range(20)]
+        locked, wake_ups = {one.id for one in ones[:8]}, [WakeUp(one) for one in ones]
+        async with mysql_database.engine.connect() as other:
+            await _lock(other, locked)
+            await handler(wake_ups)
+            await eventually(lambda: all(one.settled for one in wake_ups[8:]))
+            assert [deliveries.claimed[key] for key in locked] == [1] * 8
+        await eventually(lambda: all(one.settled for one in wake_ups))
+        await handler.close()
+        assert len({one.notification_id for one in provider.sent}) == len(provider.sent) == 20
+
+    async def test_call_is_settled_while_other_transactions_lock_many_of_its_rows_at_the_record(
+        self, mysql_database: Database, vault: Vault, stop: StopSignal
+    ) -> None:
+        deliveries, provider = _Watched(), _HeldTogether()
+        handler = make_handler(mysql_database, vault, stop, provider, deliveries=deliveries)
+        ones = [await accept(mysql_database) for _ in range(20)]
+        locked, wake_ups = {one.id for one in ones[:8]}, [WakeUp(one) for one in ones]
+        await handler(wake_ups)
+        await provider.started.wait()
+        async with mysql_database.engine.connect() as other:
+            await _lock(other, locked)
+            provider.release.set()
+            await eventually(lambda: all(one.settled for one in wake_ups[8:]))
+            assert [deliveries.marked[key] for key in locked] == [1] * 8
+        await eventually(lambda: all(one.settled for one in wake_ups))
+        await handler.close()
+        assert await Notification.filter_by(status="sent").count() == 20
+
+    async def test_wake_up_of_a_deleted_notification_is_settled(
+        self, mysql_database: Database, vault: Vault, stop: StopSignal, provider: RememberingProvider
+    ) -> None:
+        handler = make_handler(mysql_database, vault, stop, provider)
+        one = await accept(mysql_database)
+        await Notification.filter_by(id=one.id).delete()
+        await handler([deleted := WakeUp(one)])
+        await eventually(lambda: deleted.settled)
+        await handler.close()
+        assert (deleted.outcome, provider.sent) == ("done", [])
+
+
+async def _lock(connection: AsyncConnection, ids: Collection[UUID]) -> None:
+    for key in ids:  # each alone: for several, the server may read the whole table, and lock what it reads
+        await connection.execute(select(Notification.id).where(Notification.id == key).with_for_update())
 
 
 class _Arriving(WakeUp):

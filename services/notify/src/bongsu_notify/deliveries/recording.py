@@ -12,6 +12,7 @@ from bongsu.runtime.logging import get_logger
 from bongsu_notify.channels.channel import Content
 from bongsu_notify.channels.port import Outcome, Outgoing, TryLater
 from bongsu_notify.database_retry import Abandoned, DatabaseRetry
+from bongsu_notify.deliveries import statements
 from bongsu_notify.deliveries.service import Claims, Deliveries
 from bongsu_notify.deliveries.stream import Job
 from bongsu_notify.notifications.claimed import ClaimedNotification
@@ -40,6 +41,10 @@ class Claim:
     deadline: float
     message: Outgoing | None = None
     outcome: Outcome = _NOT_STARTED
+
+
+class RowLocked(TimeoutError):
+    """Another transaction has locked the notification's row for longer than a second."""
 
 
 _Item = TypeVar("_Item", bound=Job | Claim)
@@ -118,13 +123,20 @@ class Recorder:
         written = [(item, one) for item, one in zip(items, results, strict=True) if not isinstance(one, Exception)]
         return written, [item for item, error in failed if is_unavailable(error)]
 
-    async def _write(self, items: Sequence[Job | Claim]) -> Sequence[_Result]:
+    async def _write(self, items: Sequence[Job | Claim]) -> Sequence[_Result | Exception]:
         """Record what was sent, and claim what is to be sent, in one transaction."""
-        claims = [item for item in items if isinstance(item, Claim)]
-        jobs = {item.id: item for item in items if isinstance(item, Job)}
-        marked = await self._mark(claims) if claims else {}
-        claimed = await self._claim(jobs) if jobs else {}
-        return [claimed.get(item.id) if isinstance(item, Job) else marked.get(item.job.id) for item in items]
+        results: dict[UUID, _Result | Exception] = {}
+        if any(_job(item).has_waited for item in items):
+            results |= {key: RowLocked() for key in await statements.lock([_job(item).id for item in items])}
+        for item in items:
+            _job(item).has_waited = True
+        claims = [item for item in items if isinstance(item, Claim) and item.job.id not in results]
+        jobs = {item.id: item for item in items if isinstance(item, Job) and item.id not in results}
+        results |= await self._mark(claims) if claims else {}
+        results |= await self._claim(jobs) if jobs else {}
+        for item in items:
+            _job(item).has_waited = isinstance(results.get(_job(item).id), RowLocked)
+        return [results.get(_job(item).id) for item in items]
 
     async def _claim(self, jobs: Mapping[UUID, Job]) -> Mapping[UUID, Claim]:
         deadline = asyncio.get_running_loop().time() + self._deliveries.lease_s * self._send_deadline

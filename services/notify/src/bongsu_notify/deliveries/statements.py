@@ -107,6 +107,7 @@ def _claim(lease_s: float, max_attempts: int) -> Update:
 _CLAIMED: Final = select(DOCUMENT, Notification.content, Notification.sealed_variables).where(
     _HAS_ID, Notification.lease_owner == bindparam("owner", type_=_KEY)
 )
+_UNLOCKED: Final = select(Notification.id).where(_HAS_ID).with_for_update(skip_locked=True)
 _PEEKED: Final = select(
     func.json_array(
         func.hex(Notification.id),
@@ -171,6 +172,13 @@ async def peek(ids: Sequence[UUID]) -> Mapping[UUID, Peek]:
     async with Notification.database().unit():
         found = (await _execute(_PEEKED, {"ids": ids})).scalars()
         return {UUID(key): Peek._make(values) for key, *values in map(json.loads, found)}
+
+
+async def lock(ids: Sequence[UUID]) -> set[UUID]:
+    """Lock rows, and return those that other transactions have locked. SQLite has no locks of rows."""
+    missing = {*ids} - {*(await _execute(_UNLOCKED, {"ids": ids})).scalars()}
+    # Those that were deleted are missing too.
+    return {*await Notification.filter_by(id__in=sorted(missing)).pluck("id")} if missing else missing
 
 
 async def claim(

@@ -36,6 +36,7 @@ class Job:
     :param slot: when its call may start, where the provider has a rate.
     :param owners: the owners of earlier claims of this job whose commits were not confirmed.
     :param recorded: how many of its wake-ups were there when it was last claimed or recorded.
+    :param has_waited: its transaction did not end: the next one waits for no lock of a row.
     """
 
     id: UUID
@@ -47,6 +48,7 @@ class Job:
     slot: Slot | None = None
     owners: set[UUID] = field(default_factory=set)
     recorded: int = 0
+    has_waited: bool = False
 
 
 class Stream:
