@@ -120,5 +120,11 @@ class TestRemovalTab:
         assert 'aria-describedby="e-name h-name"' in answer.text
         assert '<p class="hint" id="h-name">' in answer.text
 
+    @pytest.mark.parametrize("name", ["modules", "commands", "access"])
+    async def test_tabs_stay_on_the_pages_that_they_open(self, stage: Stage, name: str) -> None:
+        page = (await stage.mina().get(f"/guilds/{GUILD}/{name}")).text
+        assert f'href="/guilds/{GUILD}/{name}" aria-current="page"' in page
+        assert f'href="/guilds/{GUILD}#remove"' in page
+
     async def test_page_has_no_tabs_when_the_bot_is_not_in_the_guild(self, stage: Stage) -> None:
         assert 'href="#remove"' not in await page_of(stage, ABSENT)
