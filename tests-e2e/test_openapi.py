@@ -35,7 +35,7 @@ class TestNoServerError:
     @pytest.mark.parametrize("part", range(PARTS))
     @pytest.mark.parametrize("document", ["/auth/openapi.json", "/v1/openapi.json"])
     def test_no_operation_crashes(self, stack: Stack, subtests: pytest.Subtests, document: str, part: int) -> None:
-        schema = schemathesis.openapi.from_url(f"{stack.url}{document}")
+        schema = schemathesis.openapi.from_url(f"{stack.url}{document}", timeout=60)
         operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
         assert len(operations) == sum(1 for _ in schema.get_all_operations())
         shared = sign_up(stack).email
@@ -54,6 +54,6 @@ def attempts(operation: APIOperation[Any, Any, Any, Any], headers: dict[str, str
     @MODEST
     @given(case=allowed | other)
     def attempt(case: Case[Any]) -> None:
-        case.call_and_validate(headers=headers, checks=[not_a_server_error])
+        case.call_and_validate(headers=headers, checks=[not_a_server_error], timeout=60)
 
     return attempt

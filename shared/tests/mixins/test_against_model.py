@@ -252,7 +252,7 @@ class AuthorTable(RuleBasedStateMachine):
 
 
 @pytest.mark.hypothesis
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(6 * settings().max_examples)
 def test_random_chains_give_the_answers_of_the_model(url: URL, backend: str) -> None:
     class Machine(AuthorTable):
         pass

@@ -176,7 +176,7 @@ def full() -> Stage:
             ],
             entries={KEY: [AllowlistEntry(id=UUID(int=9), cidr="203.0.113.0/24", created_at=ROTATED - DAY)]},
         ),
-        settings=DashboardSettings(install_wait_s=20),
+        settings=DashboardSettings(install_wait_s=900),
     )
     for _ in range(38):
         stage.notifications.items.append(a_notification("주간 소식", "delivered", minutes=700))
