@@ -10,6 +10,8 @@ from bongsu.mixins import Database, python_now, uuid7
 from bongsu_notify.notifications.lists import Filters, NotificationLists, Period, first_id
 from bongsu_notify.notifications.models import Notification
 from bongsu_notify.notifications.principal import Principal
+from bongsu_notify.stats import service as stats
+from bongsu_notify.stats.schemas import StatsQuery
 from services.notify.tests.rows import email_row
 from tests.infrastructure.templates import Schema, WithTables
 
@@ -233,3 +235,15 @@ class TestCounts:
         assert (counts["failed"], counts["sent"]) == (20, 0)
         assert len(reads.rows or reads.ranges) == 1
         assert max(reads.rows, default=0) <= 80
+
+
+class TestInUnit:
+    async def test_reads_do_not_wait_for_the_unit_that_they_are_part_of(self, each_database: Database) -> None:
+        principal, lists = Principal("user", USER), NotificationLists(window=1)
+        await Notification.bulk_create([email_row(user_id=USER, subject="beacon")])
+        async with each_database.unit():
+            await Notification.filter_by(user_id=USER).update(topic="billing")
+            page, _ = await lists.list_page(principal, Filters(search="beacon"), limit=1, after=None)
+            assert len(page) == 1
+            assert (await lists.count_statuses(principal, Period())).counts["accepted"] == 1
+            assert sum(bucket.total for bucket in await stats.count(StatsQuery(), USER)) == 1

@@ -28,10 +28,11 @@ async def count(query: StatsQuery, user_id: UUID | None) -> list[Bucket]:
     database = Notification.database()
     statement = _counting(len(periods), is_own=user_id is not None, dialect=database.dialect_name)
     counts: list[dict[Status, int]] = [{} for _ in periods]
-    async with database.session() as session:
-        # SQL of its own, as the mixins group by fields only.
-        for status, bucket, total in await session.execute(statement, parameters):
-            counts[bucket][status] = total
+    # SQL of its own, as the mixins group by fields only.
+    for status, bucket, total in await database.alone(
+        lambda session: session.execute(statement, parameters).all(), write=False
+    ):
+        counts[bucket][status] = total
     return [
         Bucket(start=start, end=end, total=sum(statuses.values()), statuses=statuses)
         for (start, end), statuses in zip(periods, counts, strict=True)
