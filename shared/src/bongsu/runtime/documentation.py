@@ -3,12 +3,13 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from html import escape
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Annotated, Any, Final, NamedTuple
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from bongsu.runtime import design
@@ -59,7 +60,11 @@ class Api(FastAPI):
     """A FastAPI application whose operations have the first sentence of their docstring as title.
 
     Samples of an operation are below its description: Swagger UI shows no `x-codeSamples`.
+
+    :ivar korean: Korean titles, tags and descriptions of the document by their English ones.
     """
+
+    korean: Mapping[str, str] = MappingProxyType({})
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document. FastAPI takes titles from the names of functions, which are for developers."""
@@ -73,6 +78,11 @@ class Api(FastAPI):
                     if samples := operation.get(SAMPLES):
                         operation["description"] = operation.get("description", "") + _show(samples)
         return super().openapi()
+
+    @cached_property
+    def korean_openapi(self) -> bytes:
+        """The OpenAPI document in Korean, as JSON."""
+        return bytes(JSONResponse(_translate(self.openapi(), lambda text: self.korean.get(text, text))).body)
 
 
 def read_texts(package: str, name: str) -> dict[str, str]:
@@ -109,43 +119,41 @@ def _translate_text(text: str, translate: Callable[[str], str]) -> str:
     return translate(prose) + begin + samples
 
 
-def add_documentation(app: FastAPI, prefix: str, korean: Mapping[str, str]) -> None:
-    """Add `{prefix}/docs`, the files that it needs below it, and `{prefix}/openapi.ko.json`.
+router: Final = APIRouter(include_in_schema=False)
+"""The page, the files that it needs below it, and the Korean document, for any `Api` that includes it."""
 
-    :param korean: Korean titles, tags and descriptions by their English ones.
-    """
 
-    @app.get(f"{prefix}/docs", include_in_schema=False)
-    async def page(request: Request, lang: Annotated[str, Query(max_length=8)] = "") -> HTMLResponse:
-        accepted = request.headers.get("Accept-Language")
-        language = lang if lang in _LANGUAGES else preferred_language(accepted, _LANGUAGES, default="en")
-        title = korean.get(app.title, app.title) if language == "ko" else app.title
-        html = _read("page.html").decode().replace("{title}", escape(title))
-        html = html.replace("{lang}", language)
-        html = html.replace("{document}", "openapi.ko.json" if language == "ko" else "openapi.json")
-        html = html.replace(f'hreflang="{language}"', f'hreflang="{language}" aria-current="true"')
-        headers = {
-            "Content-Security-Policy": _POLICY,
-            "X-Content-Type-Options": "nosniff",
-            "Vary": "Accept-Language",
-        }
-        return HTMLResponse(html, headers=headers)
+@router.get("/docs")
+async def page(request: Request, lang: Annotated[str, Query(max_length=8)] = "") -> HTMLResponse:
+    api: Api = request.app
+    accepted = request.headers.get("Accept-Language")
+    language = lang if lang in _LANGUAGES else preferred_language(accepted, _LANGUAGES, default="en")
+    title = api.korean.get(api.title, api.title) if language == "ko" else api.title
+    html = _read("page.html").decode().replace("{title}", escape(title))
+    html = html.replace("{lang}", language)
+    html = html.replace("{document}", "openapi.ko.json" if language == "ko" else "openapi.json")
+    html = html.replace(f'hreflang="{language}"', f'hreflang="{language}" aria-current="true"')
+    headers = {
+        "Content-Security-Policy": _POLICY,
+        "X-Content-Type-Options": "nosniff",
+        "Vary": "Accept-Language",
+    }
+    return HTMLResponse(html, headers=headers)
 
-    @cache
-    def korean_content() -> bytes:
-        return bytes(JSONResponse(_translate(app.openapi(), lambda text: korean.get(text, text))).body)
 
-    @app.get(f"{prefix}/openapi.ko.json", include_in_schema=False)
-    async def korean_document() -> Response:
-        return Response(korean_content(), media_type="application/json")
+@router.get("/openapi.ko.json")
+async def korean_document(request: Request) -> Response:
+    api: Api = request.app
+    return Response(api.korean_openapi, media_type="application/json")
 
-    @app.get(f"{prefix}/docs/{{name}}", include_in_schema=False)
-    async def file(name: str) -> Response:
-        if name not in _TYPES:
-            raise RouteNotFound
-        content = design.read_file(name) if name in design.NAMES else _read(name)
-        headers = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
-        return Response(content, media_type=_TYPES[name], headers=headers)
+
+@router.get("/docs/{name}")
+async def file(name: str) -> Response:
+    if name not in _TYPES:
+        raise RouteNotFound
+    content = design.read_file(name) if name in design.NAMES else _read(name)
+    headers = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
+    return Response(content, media_type=_TYPES[name], headers=headers)
 
 
 @cache

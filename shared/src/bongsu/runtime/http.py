@@ -13,8 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Lifespan
 
 from bongsu import mixins
-from bongsu.runtime import errors
-from bongsu.runtime.documentation import Api, add_documentation
+from bongsu.runtime import documentation, errors
 from bongsu.runtime.health import add_health
 from bongsu.runtime.json_bodies import has_json_type, require_unique_names
 from bongsu.runtime.logging import get_logger
@@ -90,7 +89,7 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
     :param korean: Korean titles and descriptions of the document by their English ones.
     :param cors_origins: other origins whose pages may call the API, without cookies (CORS).
     """
-    app = Api(
+    app = documentation.Api(
         title=title,
         version=version,
         description=description,
@@ -103,7 +102,8 @@ def create_api(  # noqa: PLR0913 - each is one fact about the service
     )
     app.state.metrics = metrics
     add_health(app)
-    add_documentation(app, prefix, korean or {})
+    app.korean = korean or {}
+    app.include_router(documentation.router, prefix=prefix)
     app.add_exception_handler(errors.ServiceError, _service_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, http_exception_response)
