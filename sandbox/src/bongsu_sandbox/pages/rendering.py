@@ -48,13 +48,18 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
+@cache
+def _read_assets() -> Mapping[str, bytes]:
+    folder = resources.files("bongsu_sandbox").joinpath("static")
+    assets = {item.name: item.read_bytes() for item in folder.iterdir() if item.is_file()}
+    return assets | {name: design.read_file(name) for name in design.NAMES}
+
+
 class Pages:
     """Renders templates in the reader's language."""
 
     def __init__(self) -> None:
-        folder = resources.files("bongsu_sandbox").joinpath("static")
-        self.assets = {item.name: item.read_bytes() for item in folder.iterdir() if item.is_file()}
-        self.assets |= {name: design.read_file(name) for name in design.NAMES}
+        self.assets = _read_assets()
         self._texts = {code: read_texts(code) for code in LANGUAGES}
         self._environment = _environment()
 
@@ -88,6 +93,7 @@ async def serve_asset(name: str, pages: ProvidedPages) -> Response:
     )
 
 
+@cache
 def read_texts(code: str) -> dict[str, Any]:
     """Read the pages' texts in a language; those of Discord's pages are in the table `discord`."""
     return tomllib.loads(resources.files("bongsu_sandbox").joinpath("texts", f"{code}.toml").read_text("utf-8"))
