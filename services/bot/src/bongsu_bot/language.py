@@ -5,10 +5,12 @@ ezcord keeps its languages in class attributes and in the module `ezcord.interna
 """
 
 import importlib.resources
+import inspect
 import pkgutil
 import tomllib
 from copy import deepcopy
-from functools import cache
+from functools import cache, partial
+from types import SimpleNamespace
 from typing import Any, Final
 
 import discord
@@ -61,6 +63,9 @@ def install() -> None:
     # ezcord searches the working directory for a file of texts (0.8.0, internal/language/languages.py). Remove when
     # it can be given the texts.
     translation.load_lang = _own_texts
+    # For each of its own texts it reads the source files of the whole stack, and uses the names of the files only: the
+    # first text takes half a second (0.8.0, internal/language/languages.py). Remove when it no longer does.
+    translation.inspect = SimpleNamespace(stack=partial(inspect.stack, 0))
     I18N(
         _sections(replies=True),
         fallback_locale="en",
@@ -110,13 +115,16 @@ def load() -> Texts:
 
 def _sections(*, replies: bool) -> Texts:
     """Return a copy, which ezcord may change, of the replies or of the texts of commands and cogs."""
-    texts = deepcopy(load())
     if replies:
         return {
-            language: {name: found for name, found in sections.items() if name not in {"commands", "cogs", "ezcord"}}
-            for language, sections in texts.items()
+            language: {
+                name: deepcopy(found) for name, found in sections.items() if name not in {"commands", "cogs", "ezcord"}
+            }
+            for language, sections in load().items()
         }
-    return {language: {**sections["commands"], "cogs": sections["cogs"]} for language, sections in texts.items()}
+    return {
+        language: deepcopy({**sections["commands"], "cogs": sections["cogs"]}) for language, sections in load().items()
+    }
 
 
 def _no_location() -> tuple[None, None, None]:
