@@ -39,11 +39,14 @@ def _hash(dialect: object) -> int:
 
 def _adopt(connection: Connection) -> None:
     engine, own = connection.engine, vars(connection.dialect)
-    if isinstance(connection.dialect, DefaultDialect) and "shared" not in own:
+    if not isinstance(connection.dialect, DefaultDialect):
+        return
+    if "shared" not in own:
         first = _first.setdefault(_kind(connection.dialect), engine)
-        engine._compiled_cache = first._compiled_cache
         own["_type_memos"] = first.dialect._type_memos
-        own["shared"] = first.dialect
+        own["shared"], own["shared_statements"] = first.dialect, first._compiled_cache
+    # An engine and those that `execution_options` made of it have one dialect, and a cache each.
+    engine._compiled_cache = own["shared_statements"]
 
 
 def share() -> None:

@@ -30,3 +30,9 @@ class TestShare:
     def test_engines_share_nothing_when_their_json_differs(self, tmp_path: Path) -> None:
         one, other = engine(tmp_path, "one"), engine(tmp_path, "other", lambda _: "null")
         assert compiled(one) is not compiled(other)
+
+    def test_engines_share_a_statement_when_one_of_each_has_options(self, tmp_path: Path) -> None:
+        one, other = engine(tmp_path, "one"), engine(tmp_path, "other")
+        with_options = other.execution_options(stream_results=True)
+        assert compiled(one) is compiled(with_options)
+        assert compiled(one) is compiled(other)
