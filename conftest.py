@@ -4,6 +4,7 @@ And what keeps a long run fast, and a slow one whole.
 """
 
 import gc
+import itertools
 import os
 from collections.abc import Generator
 
@@ -51,6 +52,7 @@ structlog.configure(processors=[structlog.dev.ConsoleRenderer(exception_formatte
 
 # FastAPI (0.165) remembers the last 4,096 endpoints, and with an endpoint its app, the app's database and its engines.
 ENDPOINT_CACHES = [value for value in vars(models).values() if hasattr(value, "cache_clear")]
+FINISHED = itertools.count(1)
 
 
 statements.share()
@@ -71,7 +73,6 @@ def pytest_collection() -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
-        gc.collect()
         gc.freeze()
         # One collection for 20,000 objects: with Python's 700, collections took a tenth of the run's CPU time.
         gc.set_threshold(20_000, 10, 10)
@@ -79,6 +80,10 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_runtest_logfinish() -> None:
-    """Let go of the test's apps: after 200 tests those that FastAPI holds make a garbage collection take a second."""
-    for cache in ENDPOINT_CACHES:
-        cache.cache_clear()
+    """Let go of the apps of some tests: after 200 those that FastAPI holds make a garbage collection take a second.
+
+    After each test it would take a tenth of the time of a test with an app to fill the caches again.
+    """
+    if next(FINISHED) % 50 == 0:
+        for cache in ENDPOINT_CACHES:
+            cache.cache_clear()
