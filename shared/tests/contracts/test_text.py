@@ -1,6 +1,9 @@
-import pytest
+from typing import Annotated
 
-from bongsu.contracts.text import is_visible, require_single_line, shorten
+import pytest
+from pydantic import Field, TypeAdapter, ValidationError
+
+from bongsu.contracts.text import Matching, is_visible, require_single_line, shorten
 
 
 class TestRequireSingleLine:
@@ -49,3 +52,21 @@ class TestShorten:
     )
     def test_emoji_stay_whole(self, text: str, max_chars: int, short: str) -> None:
         assert shorten(text, max_chars) == short
+
+
+class TestMatching:
+    FORM: TypeAdapter[str] = TypeAdapter(Annotated[str, Field(max_length=4), Matching("^[0-9]+$", "must be digits")])
+
+    def test_text_of_the_form_is_taken(self) -> None:
+        assert self.FORM.validate_python("12") == "12"
+
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [("x", "must be digits"), ("", "must be digits"), ("12345", "at most 4 characters"), (1, "a valid string")],
+    )
+    def test_error_says_what_fits(self, value: object, message: str) -> None:
+        with pytest.raises(ValidationError, match=message):
+            self.FORM.validate_python(value)
+
+    def test_schema_shows_the_pattern(self) -> None:
+        assert self.FORM.json_schema() == {"type": "string", "maxLength": 4, "pattern": "^[0-9]+$"}

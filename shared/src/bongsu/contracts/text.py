@@ -1,7 +1,11 @@
 """The rules for names, subjects, memos and other text."""
 
 import unicodedata
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 _FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 # Marks, embeddings, overrides and isolates: they reorder the text around a name.
@@ -14,6 +18,29 @@ _BLANKS: Final = frozenset("\u2800\u115f\u1160\u3164\uffa0")
 _ZWJ: Final = "\u200d"
 _SKIN_TONES: Final = "".join(map(chr, range(0x1F3FB, 0x1F400)))
 _FLAG_LETTERS: Final = "".join(map(chr, range(0x1F1E6, 0x1F200)))
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """Text of a form: `Annotated[str, Matching(r"^[0-9]+$", "must be digits")]`.
+
+    :param pattern: shown in JSON schemas.
+    :param fix: what an error says, in place of the pattern.
+    """
+
+    pattern: str
+    fix: str
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        form = core_schema.custom_error_schema(
+            core_schema.str_schema(pattern=self.pattern),
+            custom_error_type="text_of_another_form",
+            custom_error_message=self.fix,
+        )
+        return core_schema.chain_schema([handler(source), form])
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "pattern": self.pattern}
 
 
 def is_allowed(char: str) -> bool:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from bongsu.contracts.text import Matching
 from bongsu_auth.accounts.schemas import Strict
 
 
@@ -17,13 +18,13 @@ class AuthorizeIn(Strict):
     ]
     code_challenge: Annotated[
         str,
-        StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$"),
+        Matching(r"^[A-Za-z0-9_-]{43}$", "must be 43 characters of base64url, without padding"),
         Field(description="`base64url(sha256(code_verifier))`, without padding"),
     ]
     code_challenge_method: Literal["S256"] = "S256"
     state: Annotated[
-        str | None,
-        Field(pattern=r"^[\x20-\x7e]{1,512}$", description="Comes back with the browser, unchanged"),
+        Annotated[str, Matching(r"^[\x20-\x7e]{1,512}$", "must be 1 to 512 characters of printable ASCII")] | None,
+        Field(description="Comes back with the browser, unchanged"),
     ] = None
 
 
@@ -31,4 +32,7 @@ class ExchangeIn(Strict):
     """The code that came with the browser, and the PKCE verifier."""
 
     code: Annotated[str, StringConstraints(min_length=1, max_length=512)]
-    code_verifier: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~-]{43,128}$")]
+    code_verifier: Annotated[
+        str,
+        Matching(r"^[A-Za-z0-9._~-]{43,128}$", "must be 43 to 128 of A-Z, a-z, 0-9, `.`, `_`, `~` and `-`"),
+    ]

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, computed_field
 
+from bongsu.contracts.text import Matching
 from bongsu.identity.redirects import MAX_CHARS, is_safe
 from bongsu_auth.accounts.schemas import Strict
 
@@ -23,7 +24,7 @@ NextPath = Annotated[
 ]
 Snowflake = Annotated[
     str,
-    StringConstraints(pattern=r"^[0-9]{1,20}$"),
+    Matching(r"^[0-9]{1,20}$", "must be a Discord ID"),
     Field(description="A Discord ID, as text: it does not fit a JavaScript number"),
 ]
 

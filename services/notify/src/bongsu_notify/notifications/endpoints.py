@@ -5,6 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from pydantic import Field
 
 from bongsu.contracts.notifications import (
     NotificationContent,
@@ -14,6 +15,7 @@ from bongsu.contracts.notifications import (
     NotificationPage,
     RetriedNotifications,
 )
+from bongsu.contracts.text import Matching
 from bongsu.identity.dependencies import Caller, require_scope, require_scope_before_claim
 from bongsu.identity.scopes import Scope
 from bongsu.mixins import Database
@@ -66,11 +68,13 @@ def _read_sample(name: str) -> str:
 
 
 IdempotencyKey = Annotated[
-    str | None,
+    Annotated[
+        str,
+        Field(min_length=1, max_length=255),
+        Matching(r"^[\x21-\x7e]+$", "must be printable ASCII without spaces"),
+    ]
+    | None,
     Header(
-        min_length=1,
-        max_length=255,
-        pattern=r"^[\x21-\x7e]+$",
         description="Makes the request safe to repeat: for 24 hours the same key with the same body returns what the "
         "first request made, and with another body is refused. A field left out equals its default",
     ),

@@ -23,7 +23,7 @@ from pydantic import (
 
 from bongsu.contracts.notifications import Guarantee, Status
 from bongsu.contracts.queues import Priority
-from bongsu.contracts.text import is_visible, require_single_line
+from bongsu.contracts.text import Matching, is_visible, require_single_line
 from bongsu.identity.emails import normalise_email
 
 MAX_METADATA_BYTES = 8_192
@@ -87,7 +87,11 @@ def _normalise_recipient(value: str) -> str:
 
 Recipient = Annotated[
     str,
-    Field(max_length=320, pattern=r"^([^@]+@.+|[0-9]{1,20}|[0-9A-Fa-f-]{36}|topic:[A-Za-z0-9._-]{1,64})$"),
+    Field(max_length=320),
+    Matching(
+        r"^([^@]+@.+|[0-9]{1,20}|[0-9A-Fa-f-]{36}|topic:[A-Za-z0-9._-]{1,64})$",
+        "must be an email address, a channel ID, a user ID or `topic:` and a topic",
+    ),
     AfterValidator(_normalise_recipient),
 ]
 """A recipient as lists filter by it."""
@@ -96,10 +100,21 @@ MAX_RETRIES: Final = 500
 ONE_LINE = AfterValidator(require_single_line)
 """Follows the length in an `Annotated[str, …]`: only then are the length's errors about characters."""
 NOT_BLANK = AfterValidator(_require_text)
-Url = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\s]+$")]
+Url = Annotated[
+    str,
+    Field(max_length=2048),
+    Matching(r"^https?://[^\s]+$", "must begin with http:// or https://, and have no spaces"),
+]
 Moment = Annotated[AwareDatetime, BeforeValidator(_is_text_with_offset), AfterValidator(_in_utc)]
 Metadata = Annotated[dict[str, JsonValue], BeforeValidator(_is_shallow), AfterValidator(_small_json)]
-Topic = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Topic = Annotated[
+    str,
+    Matching(
+        r"^[a-z0-9][a-z0-9._-]{0,63}$",
+        "must be 1 to 64 of a-z, 0-9, `.`, `_` and `-`, and begin with a letter or a digit",
+    ),
+]
+ChannelName = Annotated[str, Field(max_length=16), Matching("^[a-z]+$", "must be the name of a channel, such as email")]
 
 
 class Body(BaseModel):
@@ -124,7 +139,7 @@ class ListQuery(PeriodQuery):
 
     status: list[Status] = Field(default_factory=list, description="Repeat it for several statuses")
     scheduled: bool | None = Field(default=None, description="Whether the send time is still ahead")
-    channel: Annotated[str, Field(max_length=16, pattern="^[a-z]+$")] | None = None
+    channel: ChannelName | None = None
     topic: Topic | None = None
     to: Recipient | None = Field(default=None, description="An email address, a channel ID or a user ID")
     q: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
@@ -141,7 +156,7 @@ class RetryIn(PeriodQuery):
 
     ids: list[UUID] = Field(default_factory=list, max_length=MAX_RETRIES)
     status: list[Literal["failed", "expired"]] = Field(default_factory=list, description="Both if left out")
-    channel: Annotated[str, Field(max_length=16, pattern="^[a-z]+$")] | None = None
+    channel: ChannelName | None = None
     topic: Topic | None = None
     to: Recipient | None = Field(default=None, description="An email address, a channel ID or a user ID")
     q: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, model_validator
 
+from bongsu.contracts.text import Matching
 from bongsu_notify.notifications.schemas import NOT_BLANK, ONE_LINE, Body, NotificationIn, Topic, Url
 
 MAX_EMBED_CHARS = 6000
@@ -16,7 +17,7 @@ def _require_snowflake(value: str) -> str:
     return value
 
 
-DiscordId = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,18}$"), AfterValidator(_require_snowflake)]
+DiscordId = Annotated[str, Matching(r"^[1-9][0-9]{0,18}$", "must be a Discord ID"), AfterValidator(_require_snowflake)]
 """A Discord ID as text: as a number, JSON parsers round it."""
 
 
