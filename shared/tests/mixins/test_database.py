@@ -228,7 +228,7 @@ class TestDatabase:
 
     @pytest.mark.mysql
     @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)
-    async def test_committed_transactions_are_not_rolled_back_as_well(self, db: Database) -> None:
+    async def test_a_transaction_is_ended_once(self, db: Database) -> None:
         async def rollbacks() -> int:
             async with db.engine.connect() as connection:
                 row = (await connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Com_rollback'")).one()
@@ -240,6 +240,9 @@ class TestDatabase:
             async with db.unit():
                 await Tag.create(label=name)
         assert await rollbacks() == before
+        await Tag.filter_by(label="a").one()
+        await Tag.filter_by(label="b").one()
+        assert await rollbacks() == before + 2
 
     @pytest.mark.mysql
     @pytest.mark.parametrize("backend", ["aiomysql", "asyncmy"], indirect=True)

@@ -29,7 +29,7 @@ from bongsu.mixins.types import MYSQL_NAMES
 READING = {"bongsu_reading": True}  # execution options of an engine that SQLite needs no transaction for
 SHORT_LOCK_WAIT = {"bongsu_short_lock_wait": True}  # of an engine whose transactions wait 1 s for a lock of MySQL's
 _LOST = "bongsu_lost"  # in a connection's info: the error after which its transaction must not be committed
-_COMMITTED = "bongsu_committed"
+_ENDED = "bongsu_ended"
 _WAITS_SHORT = "bongsu_waits_short"
 _RETURNED_AT = "bongsu_returned_at"
 
@@ -46,7 +46,7 @@ _MYSQL_OPTIONS: dict[str, object] = {
     "max_overflow": 10,
     "pool_timeout": 10,
     "isolation_level": "READ COMMITTED",
-    "pool_reset_on_return": None,  # in its place: _spare_committed_connections
+    "pool_reset_on_return": None,  # in its place: _roll_back_open_transactions
 }
 
 
@@ -62,7 +62,7 @@ def build_engine(
         if not options.get("pool_pre_ping"):
             _ping_idle_connections(engine, ping_idle_s)
         event.listen(engine.sync_engine, "begin", _set_lock_wait)
-        _spare_committed_connections(engine)
+        _roll_back_open_transactions(engine)
     elif backend == "sqlite":
         connect_args = {"timeout": busy_timeout_s, "isolation_level": None} | connect_args
         if url.database in (None, "", ":memory:"):
@@ -106,32 +106,34 @@ def _ping_idle_connections(engine: AsyncEngine, idle_s: float) -> None:
     event.listen(engine.sync_engine, "checkin", note_returned)
 
 
-def _spare_committed_connections(engine: AsyncEngine) -> None:
-    """Rolls a returned connection back, unless a commit was the last that SQLAlchemy did on it.
+def _roll_back_open_transactions(engine: AsyncEngine) -> None:
+    """Rolls a returned connection back, unless a commit or rollback was the last that SQLAlchemy did on it.
 
-    The pool's own ROLLBACK is one round trip more for each unit of work. The drivers cannot say whether a transaction
-    is open: aiomysql leaves the server's flag as it was after a SELECT.
+    The pool's own ROLLBACK is one round trip more for each read and each unit of work. The drivers cannot say whether a
+    transaction is open: aiomysql leaves the server's flag as it was after a SELECT.
     """
 
-    def note_committed(connection: Connection) -> None:
-        connection.info[_COMMITTED] = True
+    def note_ended(connection: Connection) -> None:
+        if not connection.invalidated:
+            connection.info[_ENDED] = True
 
     def forget(connection: Connection) -> None:
-        connection.info.pop(_COMMITTED, None)
+        connection.info.pop(_ENDED, None)
 
-    def forget_failed(context: ExceptionContext) -> None:  # it may be the COMMIT
+    def forget_failed(context: ExceptionContext) -> None:  # it may be the COMMIT or ROLLBACK
         if context.connection is not None:
             forget(context.connection)
 
     def forget_taken(adapted: object, entry: ConnectionPoolEntry, fairy: object) -> None:
         del adapted, fairy
-        entry.info.pop(_COMMITTED, None)
+        entry.info.pop(_ENDED, None)
 
     def roll_back(adapted: DBAPIConnection, entry: ConnectionPoolEntry, state: PoolResetState) -> None:
-        if state.asyncio_safe and not state.transaction_was_reset and _COMMITTED not in entry.info:
+        if state.asyncio_safe and not state.transaction_was_reset and _ENDED not in entry.info:
             adapted.rollback()
 
-    event.listen(engine.sync_engine, "commit", note_committed)
+    event.listen(engine.sync_engine, "commit", note_ended)
+    event.listen(engine.sync_engine, "rollback", note_ended)
     event.listen(engine.sync_engine, "begin", forget)
     event.listen(engine.sync_engine, "handle_error", forget_failed)
     event.listen(engine.sync_engine, "checkout", forget_taken)
