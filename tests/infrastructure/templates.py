@@ -7,7 +7,7 @@ changes tables uses `database_url` instead, whose database is its own.
 import asyncio
 import secrets
 import shutil
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from sqlalchemy import create_engine, delete, inspect, literal, make_url, select, table
+from sqlalchemy import String, TableClause, create_engine, delete, inspect, literal, make_url, select, table, union_all
+from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import DBAPIError
 
 from bongsu.mixins import Database
@@ -67,31 +68,42 @@ class SqliteTemplates:
         return f"sqlite+aiosqlite:///{path}"
 
 
+def names_of_filled(tables: Iterable[TableClause]) -> str:
+    """The statement that returns the names of the tables with rows: of all, a test has filled a few.
+
+    As text, because to build it takes longer than to run it. Like DELETE it waits for a transaction that was left open.
+    """
+    has_rows = {one.name: select(literal(1)).select_from(one).with_for_update().exists() for one in tables}
+    names = union_all(*(select(literal(str(name), String())).where(found) for name, found in has_rows.items()))
+    return str(names.compile(dialect=mysql.dialect(), compile_kwargs={"literal_binds": True}))
+
+
 class _MysqlDatabase:
     """A database with tables, and a connection to empty it."""
 
-    def __init__(self, server: str, schema: Schema) -> None:
+    def __init__(self, server: str, schema: Schema, lock_wait_s: int) -> None:
         self.name = f"test_{schema.name}_{secrets.token_hex(8)}"
         self.url = f"{server}/{self.name}?charset=utf8mb4"
         self._server = server
         execute(server, f"CREATE DATABASE {self.name} CHARACTER SET utf8mb4")
         schema.create_in(self.url)
         # A transaction that a test left open makes DELETE wait: fail soon, in that test.
-        timeouts = "SET SESSION lock_wait_timeout = 10, SESSION innodb_lock_wait_timeout = 10, foreign_key_checks = 0"
+        waits = f"SESSION lock_wait_timeout = {lock_wait_s}, SESSION innodb_lock_wait_timeout = {lock_wait_s}"
         url = make_url(self.url).set(drivername="mysql+pymysql")
-        self._engine = create_engine(url, connect_args={"init_command": timeouts})
+        self._engine = create_engine(url, connect_args={"init_command": f"SET {waits}, foreign_key_checks = 0"})
         with self._engine.connect() as connection:
             tables = [table(name) for name in inspect(connection).get_table_names()]
             # A migration leaves rows that belong to the schema, such as its own revision.
             is_empty = [
                 connection.execute(select(literal(1)).select_from(one).limit(1)).first() is None for one in tables
             ]
-        self._emptied = [one for one, empty in zip(tables, is_empty, strict=True) if empty]
+        self._emptied = {one.name: one for one, empty in zip(tables, is_empty, strict=True) if empty}
+        self._names_of_filled = names_of_filled(self._emptied.values())
 
     def empty(self) -> None:
         with self._engine.begin() as connection:
-            for one in self._emptied:
-                connection.execute(delete(one))
+            for name in connection.exec_driver_sql(self._names_of_filled).scalars().all():
+                connection.execute(delete(self._emptied[name]))
 
     def drop(self) -> None:
         self._engine.dispose()
@@ -99,17 +111,21 @@ class _MysqlDatabase:
 
 
 class MysqlTemplates:
-    """Databases with tables and no rows, by schema."""
+    """Databases with tables and no rows, by schema.
 
-    def __init__(self, server: str) -> None:
+    :param lock_wait_s: how long a database that is returned waits for a transaction that its test left open.
+    """
+
+    def __init__(self, server: str, *, lock_wait_s: int = 10) -> None:
         self._server = server
+        self._lock_wait_s = lock_wait_s
         self._idle: dict[Schema, list[_MysqlDatabase]] = {}
 
     @contextmanager
     def lend(self, schema: Schema) -> Iterator[str]:
         """The URL of a database for one test."""
         idle = self._idle.setdefault(schema, [])
-        database = idle.pop() if idle else _MysqlDatabase(self._server, schema)
+        database = idle.pop() if idle else _MysqlDatabase(self._server, schema, self._lock_wait_s)
         yield database.url
         try:
             database.empty()

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, Engine, create_engine, event, exists, literal, make_url, select, union_all
+from sqlalchemy import URL, Engine, create_engine, event, make_url
 
 from bongsu.mixins import Database
 from shared.tests.mixins.library import LibraryBase
 from tests.infrastructure.servers import execute
+from tests.infrastructure.templates import names_of_filled
 
 BACKENDS = [
     "sqlite",
@@ -58,14 +59,17 @@ def mysql_library(mysql_server_url: str) -> Iterator[Engine]:
     execute(mysql_server_url, f"DROP DATABASE {name}")
 
 
-def empty(engine: Engine) -> None:
-    """Delete every row. Of the tables, a test has filled one or two."""
-    tables = LibraryBase.metadata.tables
-    rows = union_all(*(select(literal(name)).where(exists(select(table))) for name, table in tables.items()))
+@pytest.fixture(scope="session")
+def names_of_filled_tables() -> str:
+    return names_of_filled(LibraryBase.metadata.tables.values())
+
+
+def empty(engine: Engine, names: str) -> None:
+    """Delete every row of the tables that the statement `names` returns."""
     with engine.connect() as connection:
         connection.exec_driver_sql("SET foreign_key_checks = 0")
-        for name in connection.scalars(rows).all():
-            connection.execute(tables[name].delete())
+        for name in connection.exec_driver_sql(names).scalars().all():
+            connection.execute(LibraryBase.metadata.tables[name].delete())
 
 
 @pytest.fixture(params=BACKENDS)
@@ -81,7 +85,7 @@ def url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> URL:
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         return make_url(f"sqlite+aiosqlite:///{path}")
     mysql: Engine = request.getfixturevalue("mysql_library")
-    empty(mysql)
+    empty(mysql, request.getfixturevalue("names_of_filled_tables"))
     return mysql.url.set(drivername=f"mysql+{backend}")
 
 
