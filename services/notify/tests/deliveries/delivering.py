@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -169,3 +169,21 @@ class HoldingSome(Held):
 
     def holds(self, message: EmailMessage) -> bool:
         return message.subject in self._subjects
+
+
+class HoldingTwoCalls(Held):
+    """Sends messages that start together in one call, and holds the first two calls; `held` counts their messages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = self.held = 0
+
+    def split(self, messages: Sequence[EmailMessage]) -> Sequence[Sequence[EmailMessage]]:
+        return [messages]
+
+    async def send(self, call: Sequence[EmailMessage]) -> Sequence[Outcome]:
+        self.calls += 1
+        if self.calls <= 2:
+            self.held += len(call)
+            await self.release.wait()
+        return [Sent("m-1")] * len(call)

@@ -19,6 +19,7 @@ from services.notify.tests.deliveries.delivering import (
     QUEUE,
     Held,
     HoldingSome,
+    HoldingTwoCalls,
     accept,
     accept_bulk,
     deliver,
@@ -101,6 +102,26 @@ class TestHangingCalls:
         await handler.close()
         for consumer in consumers:
             await consumer.cancel()
+
+
+    async def test_bulk_is_sent_while_two_of_its_calls_hang(
+        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        provider = HoldingTwoCalls()
+        handler = make_handler(database, vault, stop, provider, slots=128)
+        queue = DELIVER["email"]["bulk"]
+        await accept_bulk(database, 200)
+        consumer = await broker.consume(queue, handler, prefetch=200, batch_max=200)
+
+        async def others_are_sent() -> bool:
+            return await Notification.filter_by(status="sent").count() == 200 - provider.held
+
+        async with Relay(database, broker).run():
+            await eventually(others_are_sent)
+        assert 2 < provider.held <= 64
+        provider.release.set()
+        await handler.close()
+        await consumer.cancel()
 
 
 class TestLanes:

@@ -55,7 +55,8 @@ class Stream:
     """Starts the jobs of one provider: high first, then normal and bulk in turn.
 
     Jobs of a lane that can start in the same moment start as a group, but alone those that are urgent, large, or must
-    not be sent twice.
+    not be sent twice. A group takes at most a third of the slots that other lanes than high have: two calls that hang
+    leave a third of them.
 
     :param run: delivers a group and releases its jobs; does not raise.
     :param pace: when jobs may start.
@@ -84,6 +85,7 @@ class Stream:
         """A job of the high lane came: it does not wait until slots for the others are free."""
         self._slots = slots
         self._shared_slots = slots - slots // 4
+        self._most_together = max(1, min(MAX_TOGETHER, self._shared_slots // 3))
         self._large_budget_bytes = large_budget_bytes
         self._waiting: dict[str, deque[Job]] = {lane: deque() for lane in dict.fromkeys(("high", *_TURNS))}
         self._turn = 0
@@ -188,7 +190,7 @@ class Stream:
             return 0
         if lane != "high":
             self._turn = (self._turn + 1) % len(_TURNS)
-        jobs = self._take(lane, len(slots) or MAX_TOGETHER)
+        jobs = self._take(lane, min(len(slots) or MAX_TOGETHER, self._most_together))
         for job, slot in zip(jobs, slots, strict=False):
             job.slot = slot
         for job in jobs:
