@@ -103,7 +103,6 @@ class TestHangingCalls:
         for consumer in consumers:
             await consumer.cancel()
 
-
     async def test_bulk_is_sent_while_two_of_its_calls_hang(
         self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
     ) -> None:

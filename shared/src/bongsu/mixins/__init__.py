@@ -47,6 +47,7 @@ from bongsu.mixins.model import (
 )
 from bongsu.mixins.q import Q
 from bongsu.mixins.query import CursorPage, Page, Query
+from bongsu.mixins.sessions import read
 from bongsu.mixins.types import (
     AsciiKey,
     ExactString,
@@ -114,6 +115,7 @@ __all__ = [
     "may_be_repeated",
     "owned_tables",
     "python_now",
+    "read",
     "table_name",
     "utc_now",
     "uuid7",

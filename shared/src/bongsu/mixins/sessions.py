@@ -24,7 +24,10 @@ _CALLER = "bongsu_caller"  # in a session's info: the task whose call is using i
 
 
 def read(model: type[Base], session: AsyncSession | None, work: Callable[[Session], T]) -> Coroutine[Any, Any, T]:
-    """Runs `work`, which only reads."""
+    """Runs `work`, which only reads: in the given session, else the running unit's or task's, else a short one.
+
+    For SQL of one's own: `await read(User, None, lambda session: session.scalar(select(…)))`.
+    """
     return _run(model, session, work, write=False, commit=False)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import CompoundSelect, Select, bindparam, case, func, literal, n
 
 from bongsu.contracts.notifications import UNFINISHED, Status
 from bongsu.identity.emails import normalise_email
-from bongsu.mixins import Q, Query, python_now
+from bongsu.mixins import Q, Query, python_now, read
 from bongsu_notify.notifications.models import Notification
 from bongsu_notify.notifications.principal import Principal
 
@@ -110,11 +110,10 @@ class NotificationLists:
         """The id of the last of the rows that one page of a search reads; None where there are fewer."""
         last = rows.offset(self._window - 1).limit(1).statement.with_only_columns(Notification.id)
         index = next((one.name for one in _INDEXES if one.columns.keys() == [*indexed, "id"]), "PRIMARY")
+        last = last.with_hint(Notification, f"FORCE INDEX ({index})", "mysql")
         # SQL of its own, as the mixins have no hints. Where one user has nearly all rows, MySQL would read the index
         # from its end, and so all rows of the users behind, before the range.
-        last = last.with_hint(Notification, f"FORCE INDEX ({index})", "mysql")
-        # Only reads: another transaction would wait on SQLite for the caller's unit of work.
-        return await Notification.database().alone(lambda session: session.scalar(last), write=False)
+        return await read(Notification, None, lambda session: session.scalar(last))
 
     async def _searched(self, principal: Principal, filters: Filters) -> tuple[list[Q], bool]:
         """The conditions that no index has, and whether they need a scan."""
@@ -145,9 +144,7 @@ class NotificationLists:
             statement = self._counting[frozenset(given)] = self._count_each(given)
         parameters = {"now": python_now(), **given}
         # SQL of its own, as the mixins have no UNION.
-        found = await Notification.database().alone(
-            lambda session: session.execute(statement, parameters).all(), write=False
-        )
+        found = await read(Notification, None, lambda session: session.execute(statement, parameters).all())
         return StatusCounts(
             counts={status: count for status, count, _, _ in found},
             scheduled=sum(scheduled for _, _, scheduled, _ in found),

@@ -9,6 +9,7 @@ from sqlalchemy import Integer, Select, bindparam, case, func, literal_column
 
 from bongsu.contracts.notifications import Status
 from bongsu.contracts.stats import Bucket
+from bongsu.mixins import read
 from bongsu.runtime.errors import FieldError, Invalid
 from bongsu_notify.notifications.lists import first_id, in_range
 from bongsu_notify.notifications.models import Notification
@@ -25,13 +26,12 @@ async def count(query: StatsQuery, user_id: UUID | None) -> list[Bucket]:
     parameters["end"] = first_id(periods[-1][1])
     if user_id is not None:
         parameters["user_id"] = user_id
-    database = Notification.database()
-    statement = _counting(len(periods), is_own=user_id is not None, dialect=database.dialect_name)
+    dialect = Notification.database().dialect_name
+    statement = _counting(len(periods), is_own=user_id is not None, dialect=dialect)
     counts: list[dict[Status, int]] = [{} for _ in periods]
     # SQL of its own, as the mixins group by fields only.
-    for status, bucket, total in await database.alone(
-        lambda session: session.execute(statement, parameters).all(), write=False
-    ):
+    found = await read(Notification, None, lambda session: session.execute(statement, parameters).all())
+    for status, bucket, total in found:
         counts[bucket][status] = total
     return [
         Bucket(start=start, end=end, total=sum(statuses.values()), statuses=statuses)
