@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import contextvars
 import gc
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -185,3 +186,19 @@ class TestCancelledBeginning:
         async for turns in cancelled_after_more_and_more_turns(work):
             async with db.unit():
                 await author.update(name=f"{turns}")
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+class TestFirstConnection:
+    async def test_it_waits_for_a_writer_when_the_file_has_no_write_ahead_log(self, db: Database) -> None:
+        with contextlib.closing(sqlite3.connect(str(db.engine.url.database), isolation_level=None)) as writer:
+            assert writer.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+            writer.execute("BEGIN IMMEDIATE")
+            reading = asyncio.create_task(Author.row_count())
+            await asyncio.wait({reading}, timeout=0.2)
+            writer.execute("ROLLBACK")
+            assert await reading == 0
+
+    async def test_several_open_the_file_together(self, db: Database) -> None:
+        del db
+        assert await asyncio.gather(*(Author.row_count() for _ in range(5))) == [0] * 5

@@ -16,6 +16,7 @@ import contextlib
 import itertools
 import sqlite3
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
@@ -33,6 +34,8 @@ T = TypeVar("T")
 
 _BEGIN = "BEGIN IMMEDIATE"
 _HOLDS_LOCK = "bongsu_holds_write_lock"
+_WAIT_S = 5.0  # the driver's own default
+_RETRY_S = 0.002
 
 
 class _Driver(Protocol):
@@ -158,7 +161,8 @@ def _connect(dialect: Dialect, entry: ConnectionPoolEntry, args: list[Any], opti
     thread.daemon = True
     thread.run = _quiet(thread.run)  # type: ignore[method-assign]  # the thread is the driver's
     driver.stop = _stop_once(driver)  # type: ignore[method-assign]  # there is no other place for it
-    driver._connector = _prepared(driver._connector)  # noqa: SLF001 - in the same step of the thread
+    wait_s = float(options.get("timeout", _WAIT_S))
+    driver._connector = _prepared(driver._connector, wait_s)  # noqa: SLF001 - in the same step of the thread
     try:
         return cast("DBAPIConnection", _Connection(dialect.loaded_dbapi, await_only(driver)))
     except asyncio.CancelledError:
@@ -167,11 +171,12 @@ def _connect(dialect: Dialect, entry: ConnectionPoolEntry, args: list[Any], opti
         raise
 
 
-def _prepared(connect: Callable[[], sqlite3.Connection]) -> Callable[[], sqlite3.Connection]:
+def _prepared(connect: Callable[[], sqlite3.Connection], wait_s: float) -> Callable[[], sqlite3.Connection]:
     def connect_and_prepare() -> sqlite3.Connection:
         connection = connect()
         try:
-            for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+            _write_ahead(connection, wait_s)
+            for pragma in ("synchronous = NORMAL", "foreign_keys = ON"):
                 connection.execute(f"PRAGMA {pragma}")
             connection.create_function("lower", 1, _lower, deterministic=True)
         except BaseException:
@@ -180,6 +185,23 @@ def _prepared(connect: Callable[[], sqlite3.Connection]) -> Callable[[], sqlite3
         return connection
 
     return connect_and_prepare
+
+
+def _write_ahead(connection: sqlite3.Connection, wait_s: float) -> None:
+    """Turns the file's write-ahead log on; it stays on.
+
+    For this SQLite does not wait for other connections as it does elsewhere: of the first two, one would fail.
+    """
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(_RETRY_S)
+        else:
+            return
 
 
 def _quiet(run: Callable[[], None]) -> Callable[[], None]:
