@@ -245,6 +245,12 @@ class TestFreshness:
         with pytest.raises(Unavailable):
             feed.require_fresh()
 
+    @pytest.mark.usefixtures("database")
+    async def test_feed_is_fresh_from_the_beginning_of_following(self) -> None:
+        feed = RevocationFeed(poll_every_s=3600, poll_timeout_s=60, stale_after_s=3600)
+        async with feed.following():
+            assert feed.is_fresh
+
     async def test_feed_recovers_with_its_database(self, database: Database) -> None:
         await database.dispose()
         feed = RevocationFeed(poll_every_s=0.01)
