@@ -1,7 +1,6 @@
 """The real app on a real database."""
 
 from collections.abc import AsyncIterator
-from typing import cast
 
 import httpx
 import pytest
@@ -16,7 +15,6 @@ from bongsu.identity.vault import Vault
 from bongsu.mixins import Database
 from bongsu_auth.app import create_app
 from bongsu_auth.migrations import MIGRATIONS
-from bongsu_auth.sessions.limits import GuessLimits
 from bongsu_auth.settings import AuthSettings
 from services.auth.tests.providers import SETTINGS, Providers
 from services.auth.tests.stage import APP, URL, Notifications, Stage
@@ -58,12 +56,6 @@ async def staged(url: str, settings: AuthSettings, argon2: Argon2Hasher, fake: F
     ):
         yield Stage(app, client, database, vault, providers, fake, make_app, notifications)
     await database.dispose()
-
-
-@pytest.fixture(autouse=True)
-def long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the first wait after wrong guesses outlast a test: a busy machine takes a second for the next request."""
-    monkeypatch.setitem(cast("dict[str, object]", GuessLimits.__init__.__kwdefaults__), "first_wait_s", 900.0)
 
 
 @pytest.fixture

@@ -99,6 +99,12 @@ class AuthSettings(Settings):
     login_failures_address: int = Field(
         default=1000, ge=1, le=1_000_000, description="The same from one address for all accounts"
     )
+    login_wait_s: float = Field(
+        default=1,
+        ge=0.1,
+        le=900,
+        description="Wait after the last free wrong password, seconds; each further one doubles it, up to 900",
+    )
     max_active_keys: int = Field(default=3, ge=1, le=1000, description="Active API keys per user")
     max_allowlist_entries: int = Field(default=10, ge=1, le=1000, description="Allow-list entries per API key")
     key_overlap_hours: float = Field(

@@ -188,7 +188,7 @@ class TestCookies:
 class TestLimits:
     @pytest.fixture
     def settings(self) -> AuthSettings:
-        return AuthSettings(login_failures=3, login_failures_account=6, login_failures_address=1000)
+        return AuthSettings(login_failures=3, login_failures_account=6, login_failures_address=1000, login_wait_s=900)
 
     async def attempt(self, browser: httpx.AsyncClient, email: str, password: str = WRONG) -> httpx.Response:
         return await browser.post("/auth/login", json={"email": email, "password": password})

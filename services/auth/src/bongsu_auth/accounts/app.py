@@ -92,6 +92,7 @@ def create_accounts(  # noqa: PLR0913 - each is one collaborator
         per_account_and_address=settings.login_failures,
         per_account=settings.login_failures_account,
         per_address=settings.login_failures_address,
+        first_wait_s=settings.login_wait_s,
     )
     sign_ins = PasswordSignIns(database, sessions, limits)
     return AccountServices(

@@ -149,7 +149,7 @@ class GuessLimits:
         per_account_and_address: int,
         per_account: int,
         per_address: int,
-        first_wait_s: float = 1.0,
+        first_wait_s: float = 1,
         outcome_wait_s: float = OUTCOME_WAIT_S,
         pending_for: timedelta = PENDING_FOR,
     ) -> None:
