@@ -1,5 +1,6 @@
 """A process that is started and stopped as operators do."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from bongsu.process.server import GRACE_S, LIMIT_S, run_named
+from bongsu.process.server import GRACE_S, LIMIT_S, listen, run_named
 from bongsu.runtime.stop import StopSignal
 from tests.ports import free_port
 
@@ -172,6 +173,21 @@ class TestListen:
             err.strip()
             == f"bongsu: Cannot listen on 127.0.0.1:{port}: already in use; stop the other program or set PORT"
         )
+
+    async def test_response_is_sent_without_delay_when_it_is_written_in_parts(self) -> None:
+        is_without_delay: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        async def accept(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            is_without_delay.set_result(
+                writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            )
+            writer.close()
+
+        sock = listen("127.0.0.1", 0)
+        async with await asyncio.start_server(accept, sock=sock):
+            _, writer = await asyncio.open_connection(*sock.getsockname())
+            assert await is_without_delay
+            writer.close()
 
 
 class TestRunNamed:

@@ -47,7 +47,9 @@ def listen(host: str, port: int) -> socket.socket:
     :raises StartError: the address is in use, or is not this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sets TCP_NODELAY only on sockets that name their protocol, and those of clients inherit it from this one:
+    # without it, the body of a response waits for up to 40 ms until the client acknowledges the headers.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
