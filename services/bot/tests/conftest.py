@@ -38,6 +38,8 @@ for _module in pkgutil.walk_packages(bongsu_bot.__path__, "bongsu_bot."):
         importlib.import_module(_module.name)
 TABLES = Schema.of_models("bot")
 StartBot = Callable[..., AbstractAsyncContextManager[Runner]]
+FIRST_PAUSE_S = 0.1
+"""The first pause between two logins in a row: the pauses after it are as short in proportion."""
 
 
 @pytest.fixture
@@ -110,10 +112,12 @@ async def apis(api_server: ApiServer, vault: Vault) -> AsyncIterator[Apis]:
 def start_bot(
     settings: BotSettings, identity: Identity, database: Database, broker: MemoryBroker, apis: Apis
 ) -> StartBot:
-    """Runs a bot while a block runs, by default from when it is ready on. Keywords are settings."""
+    """Runs a bot while a block runs, by default from when it is ready on. Other keywords are settings."""
 
     @asynccontextmanager
-    async def start(*, until_ready: bool = True, **changes: object) -> AsyncIterator[Runner]:
+    async def start(
+        *, until_ready: bool = True, first_pause_s: float = FIRST_PAUSE_S, **changes: object
+    ) -> AsyncIterator[Runner]:
         stop = StopSignal()
         async with running_bot(
             settings=settings.model_copy(update=changes),
@@ -124,6 +128,7 @@ def start_bot(
             apis=apis,
             stop=stop,
             renew_s=0.2,
+            first_pause_s=first_pause_s,
         ) as runner:
             if until_ready:
                 await becomes(runner, "ready")

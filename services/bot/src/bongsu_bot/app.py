@@ -47,7 +47,7 @@ from bongsu_bot.settings import BotSettings
 from bongsu_bot.shards.assignment import ShardAssignment
 from bongsu_bot.shards.budget import IdentifyBudget
 from bongsu_bot.shards.handlers import ShardHandlers
-from bongsu_bot.shards.identify import IdentifyBackoff
+from bongsu_bot.shards.identify import FIRST_PAUSE_S, IdentifyBackoff
 from bongsu_bot.shards.leases import RENEW_S, ShardLeases
 from bongsu_bot.shards.runner import Runner
 
@@ -64,6 +64,7 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
     stop: StopSignal,
     metrics: Metrics | None = None,
     renew_s: float = RENEW_S,
+    first_pause_s: float = FIRST_PAUSE_S,
 ) -> AsyncIterator[Runner]:
     """Run the bot while the block runs. It logs in in the background, and again after each lost session.
 
@@ -71,6 +72,7 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
     `identity` following.
 
     :param renew_s: how often this process renews its leases and looks for free shards.
+    :param first_pause_s: the pause of a shard, and of all, before the second IDENTIFY or RESUME in a row.
     """
     metrics = metrics or Metrics("bot")
     leases = ShardLeases(database, settings.shards, renew_s=renew_s)
@@ -78,13 +80,13 @@ async def running(  # noqa: PLR0913 - each is one thing that the bot is built on
     recorder = GuildRecorder(database, broker, leases)
     links = Links(public_url)
     switches = CommandSwitches(database)
-    budget = IdentifyBudget(database)
+    budget = IdentifyBudget(database, first_pause_s=first_pause_s)
 
     def make(backoff: IdentifyBackoff, shards: frozenset[int]) -> BongsuBot:
         services = (recorder, reconciler, blocked, apis, links, leases, budget, posts, switches, database)
-        return BongsuBot(settings, *services, backoff=backoff, shards=shards, rate=rate)
+        return BongsuBot(settings, *services, backoff=backoff, shards=shards, rate=rate, first_pause_s=first_pause_s)
 
-    runner = Runner(make, settings, leases, stop, metrics)
+    runner = Runner(make, settings, leases, stop, metrics, first_pause_s=first_pause_s)
     shards = ShardAssignment(leases, runner.health)
     assertions = AssertionVerifier(public_url, BOT_AUDIENCE, identity.key_source, identity.revocations)
     registry = Registry()

@@ -30,6 +30,7 @@ from bongsu_bot.shards.budget import IdentifyBudget
 from bongsu_bot.shards.connections import GatewayConnections
 from bongsu_bot.shards.identify import (
     CLAIM_S,
+    FIRST_PAUSE_S,
     LONGEST_RECONNECT_S,
     LONGEST_SLEEP_S,
     STARTS_KEPT,
@@ -57,6 +58,7 @@ class BongsuBot(ezcord.AutoShardedBot):
     :param backoff: says when a shard may IDENTIFY.
     :param shards: those that this process runs.
     :param rate: delays requests to Discord.
+    :param first_pause_s: the pause before the second RESUME in a row.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class BongsuBot(ezcord.AutoShardedBot):
         backoff: IdentifyBackoff | None = None,
         shards: frozenset[int] = frozenset({0}),
         rate: RequestRate | None = None,
+        first_pause_s: float = FIRST_PAUSE_S,
     ) -> None:
         # py-cord warns that it cannot play voice; the bot has no use for that.
         logging.getLogger("discord.utils").setLevel(logging.ERROR)
@@ -102,7 +105,7 @@ class BongsuBot(ezcord.AutoShardedBot):
         self._services = {type(service): service for service in services}
         self._identify_pause_s = settings.identify_pause_s
         self._backoff = backoff or IdentifyBackoff()
-        self._resumes = IdentifyBackoff(max_s=LONGEST_RECONNECT_S)
+        self._resumes = IdentifyBackoff(base_s=first_pause_s, max_s=LONGEST_RECONNECT_S)
         self._in_session: set[int] = set()
         self._max_concurrency = 1
         self._claimed: dict[int, float] = {}

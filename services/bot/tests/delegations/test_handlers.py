@@ -177,9 +177,10 @@ class TestDelegation:
         await delegate(broker, manager)
         assert await delegated(broker, await make_actor(vault, None)) == ()
 
-    async def test_silent_discord_delegates_nothing(
+    async def test_failing_discord_delegates_nothing(
         self, broker: MemoryBroker, manager: Actor, helper: Actor, discord: Discord
     ) -> None:
         await delegate(broker, manager)
-        await discord.fault("discord", "unavailable")
+        # py-cord tries again for 25 s after a 500, 502, 503 or 504.
+        await discord.fault("discord", "error", detail={"status": "520"})
         assert await delegated(broker, helper) == ()

@@ -220,7 +220,8 @@ class TestWithoutTheGateway:
             return await service.mark_left(*guild_ids)
 
         monkeypatch.setattr("bongsu_bot.leave_requests.service.mark_left", mark_left_slowly)
-        await discord.fault("discord", "unavailable", detail={"route": "/gateway"})
+        # py-cord tries again for 25 s after a 500, 502, 503 or 504.
+        await discord.fault("discord", "error", detail={"route": "/gateway", "status": "520"})
         async with start_bot(until_ready=False) as runner:
             await becomes(runner, "waiting")
             await service.upsert(GuildSnapshot(SEOUL_DEVELOPERS, "서울", None, None, None, None))

@@ -178,7 +178,7 @@ class TestSendMessage:
     async def test_messages_beyond_the_rate_of_a_channel_are_put_back(
         self, discord: Discord, broker: MemoryBroker
     ) -> None:
-        await discord.limits(messages=1, messages_per_s=5.0)
+        await discord.limits(messages=1, messages_per_s=1.0)
         requests = [ask(broker, message(f"n-{n}"), deadline_s=DEADLINE_S) for n in range(8)]
         outcomes = await asyncio.gather(*requests, return_exceptions=True)
         codes = [one.code for one in outcomes if isinstance(one, RpcError)]

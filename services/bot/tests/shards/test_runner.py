@@ -11,7 +11,7 @@ from bongsu_bot.bot import BongsuBot
 from bongsu_bot.shards.budget import IdentifyBudget
 from bongsu_bot.shards.models import BotReplica, IdentifySlot, ShardLease
 from bongsu_sandbox.settings import SandboxSettings
-from services.bot.tests.conftest import StartBot, becomes, hold, two_processes
+from services.bot.tests.conftest import FIRST_PAUSE_S, StartBot, becomes, hold, two_processes
 from services.bot.tests.discord import SEOUL_DEVELOPERS, Discord
 from tests.eventually import eventually
 
@@ -175,14 +175,15 @@ class TestReconnecting:
             await discord.until("gateway", "identifies", reaches=4)
             identifies = (await discord.state())["gateway"]["identifies"]
             elapsed_s = time.monotonic() - began
-            # The pauses are 1, 2, 4, ... s, a fifth shorter at least.
-            assert 0.8 * (2 ** (identifies - 1) - 1) <= elapsed_s
+            # The pauses are 1, 2, 4, ... times the first, a fifth shorter at least.
+            assert 0.8 * FIRST_PAUSE_S * (2 ** (identifies - 1) - 1) <= elapsed_s
             await discord.sandbox.clear_faults()
             await discord.until("gateway", "identifies", reaches=identifies + 1)
             assert (await discord.give("ping"))["status"] == "answered"
 
     async def test_shards_share_the_pauses_of_invalid_sessions(self, discord: Discord, start_bot: StartBot) -> None:
-        async with start_bot(shards=2) as runner:
+        first_pause_s = 0.2
+        async with start_bot(shards=2, first_pause_s=first_pause_s) as runner:
 
             async def sessions_are_recorded() -> bool:
                 return await IdentifySlot.filter_by(bucket=-1, count=0).count() == 1
@@ -194,8 +195,8 @@ class TestReconnecting:
             await discord.until("gateway", "identifies", reaches=2 + 3)
             count = (await discord.state())["gateway"]["identifies"] - 2
             elapsed_s = time.monotonic() - began
-            # The pauses are 1, 4, 16, ... s over both shards.
-            assert 0.8 * sum(4**place for place in range(count - 1)) <= elapsed_s
+            # The pauses are 1, 4, 16, ... times the first, over both shards.
+            assert 0.8 * first_pause_s * sum(4**place for place in range(count - 1)) <= elapsed_s
             await discord.sandbox.clear_faults()
             await eventually(lambda: runner.ready, 60)
 
@@ -210,8 +211,8 @@ class TestReconnecting:
             resumes = (await discord.state())["gateway"]["resumes"]
             elapsed_s = time.monotonic() - began
             assert not runner.ready
-            # The pauses are 1, 2, 4, ... s, a fifth shorter at least.
-            assert 0.8 * (2 ** (resumes - 1) - 1) <= elapsed_s
+            # The pauses are 1, 2, 4, ... times the first, a fifth shorter at least.
+            assert 0.8 * FIRST_PAUSE_S * (2 ** (resumes - 1) - 1) <= elapsed_s
             await discord.sandbox.clear_faults()
             await eventually(lambda: runner.ready)
             assert (await discord.give("ping"))["status"] == "answered"
@@ -233,8 +234,8 @@ class TestReconnecting:
             await discord.until("gateway", "resumes", reaches=5)
             gateway = (await discord.state())["gateway"]
             elapsed_s = time.monotonic() - began
-            # The pauses are 1, 2, 4, ... s, a fifth shorter at least.
-            assert 0.8 * (2 ** (gateway["resumes"] - 1) - 1) <= elapsed_s
+            # The pauses are 1, 2, 4, ... times the first, a fifth shorter at least.
+            assert 0.8 * FIRST_PAUSE_S * (2 ** (gateway["resumes"] - 1) - 1) <= elapsed_s
             assert gateway["identifies"] == 1
             await discord.sandbox.clear_faults()
 

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bongsu.mixins import Database, MixinError, utc_now
 from bongsu.runtime.logging import get_logger
 from bongsu_bot.shards.identify import (
+    FIRST_PAUSE_S,
     LONGEST_PAUSE_S,
     LONGEST_SLEEP_S,
     OUTAGE_IDENTIFIES,
@@ -30,9 +31,10 @@ _EVERY_BUCKET: Final = -1
 class IdentifyBudget:
     """Spaces the IDENTIFYs of all shards until one of them gets a session, as an outage of the gateway ends with that.
 
-    The pause grows from 1 s to `OUTAGE_PAUSE_S`, and after `OUTAGE_IDENTIFIES` to `LONGEST_PAUSE_S`. Between shards
-    that get their sessions, there is only the pause that Discord requires.
+    The pause grows from `first_pause_s` to `OUTAGE_PAUSE_S`, and after `OUTAGE_IDENTIFIES` to `LONGEST_PAUSE_S`.
+    Between shards that get their sessions, there is only the pause that Discord requires.
 
+    :param first_pause_s: the pause after the first IDENTIFY without a session, in seconds.
     :param poll_s: how long a shard that waits sleeps at most, before it looks whether another one got its session.
     """
 
@@ -40,10 +42,12 @@ class IdentifyBudget:
         self,
         database: Database,
         *,
+        first_pause_s: float = FIRST_PAUSE_S,
         poll_s: float = POLL_S,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._database = database
+        self._first_pause_s = first_pause_s
         self._poll_s = poll_s
         self._sleep = sleep
 
@@ -69,7 +73,7 @@ class IdentifyBudget:
     async def try_claim(self, bucket: int, pause_s: float) -> float:
         """Claim an IDENTIFY and return 0, or return how long to wait before the next attempt, in seconds."""
         async with asyncio.timeout(_DATABASE_S):
-            return await self._database.run(_claim, bucket, pause_s)
+            return await self._database.run(_claim, bucket, pause_s, self._first_pause_s)
 
     async def record_session(self) -> None:
         """Record that an IDENTIFY was followed by a session: the gateway accepts them."""
@@ -80,14 +84,14 @@ class IdentifyBudget:
             log.warning("identify.session_not_recorded", error=type(error).__name__)
 
 
-def pause_after(count: int) -> float:
+def pause_after(count: int, first_pause_s: float) -> float:
     """Return the pause after so many IDENTIFYs without a session, in seconds."""
     if count < OUTAGE_IDENTIFIES:
-        return min(float(_GROWTH ** (count - 1)), OUTAGE_PAUSE_S)
+        return min(first_pause_s * float(_GROWTH ** (count - 1)), OUTAGE_PAUSE_S)
     return min(OUTAGE_PAUSE_S * 2.0 ** min(count - OUTAGE_IDENTIFIES + 1, 8), LONGEST_PAUSE_S)
 
 
-async def _claim(bucket: int, pause_s: float) -> float:
+async def _claim(bucket: int, pause_s: float, first_pause_s: float) -> float:
     every, _ = await _lock(_EVERY_BUCKET)
     own, now = await _lock(bucket)
     wait_s = (max(every.next_at, own.next_at) - now).total_seconds()
@@ -95,7 +99,7 @@ async def _claim(bucket: int, pause_s: float) -> float:
         return wait_s
     is_stable = now > every.next_at + timedelta(seconds=STABLE_S)
     count = 1 if is_stable else every.count + 1
-    pause = timedelta(seconds=pause_after(count))
+    pause = timedelta(seconds=pause_after(count, first_pause_s))
     await IdentifySlot.filter_by(id=every.id).update(next_at=now + pause, count=count)
     await IdentifySlot.filter_by(id=own.id).update(next_at=now + timedelta(seconds=pause_s))
     return 0.0

@@ -16,6 +16,8 @@ STARTS_KEPT: Final = 5
 """The day's session starts that stay unused: Discord resets the token of a bot that uses them all."""
 LONGEST_SLEEP_S: Final = 50.0
 """py-cord 2.8.1 cancels a reconnect after 60 s, and with it whatever waits in `before_identify_hook`."""
+FIRST_PAUSE_S: Final = 1.0
+"""The pause before the second IDENTIFY or RESUME in a row."""
 CLAIM_S: Final = 2.0
 """How long a claim of an IDENTIFY stands that a shard makes before it connects."""
 LONGEST_PAUSE_S: Final = 300.0
@@ -61,7 +63,7 @@ class IdentifyBackoff:
         self,
         count: Callable[[], None] = lambda: None,
         *,
-        base_s: float = 1.0,
+        base_s: float = FIRST_PAUSE_S,
         max_s: float = LONGEST_PAUSE_S,
         stable_s: float = STABLE_S,
         now: Callable[[], float] = time.monotonic,

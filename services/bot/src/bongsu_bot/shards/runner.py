@@ -23,7 +23,7 @@ from bongsu_bot.commands.sync import fetch_ids, sync_with
 from bongsu_bot.rest import CONNECTION_ERRORS
 from bongsu_bot.settings import BotSettings
 from bongsu_bot.shards.health import HealthLog, ShardHealth
-from bongsu_bot.shards.identify import IdentifyBackoff, IdentifyPostponed
+from bongsu_bot.shards.identify import FIRST_PAUSE_S, IdentifyBackoff, IdentifyPostponed
 from bongsu_bot.shards.leases import ShardLeases
 
 log = get_logger(__name__)
@@ -33,7 +33,6 @@ MakeBot = Callable[[IdentifyBackoff, frozenset[int]], BongsuBot]
 _CLOSE_S = 2.5
 _CANCEL_AGAIN_S = 0.5
 _STABLE_S = 300.0
-_FIRST_PAUSE_S = 1.0
 _THROTTLED_PAUSE_S = 30.0
 SETTINGS_ERRORS: Final = {
     4004: "Discord refuses BOT_TOKEN: copy it again from the developer portal",
@@ -52,21 +51,30 @@ class Runner:
     """Runs one bot at a time, on the shards of this process. It restarts the bot when they change.
 
     py-cord can neither end one shard nor start one with the session of another bot.
+
+    :param first_pause_s: the pause before the second IDENTIFY of a shard, and before a bot that failed starts again.
     """
 
-    def __init__(
-        self, make: MakeBot, settings: BotSettings, leases: ShardLeases, stop: StopSignal, metrics: Metrics
+    def __init__(  # noqa: PLR0913 - the collaborators of the runner
+        self,
+        make: MakeBot,
+        settings: BotSettings,
+        leases: ShardLeases,
+        stop: StopSignal,
+        metrics: Metrics,
+        *,
+        first_pause_s: float = FIRST_PAUSE_S,
     ) -> None:
         self._make = make
         self._settings = settings
         self._leases = leases
         self._stop = stop
         self._bot: BongsuBot | None = None
-        self._pause_s = _FIRST_PAUSE_S
+        self._first_pause_s = self._pause_s = first_pause_s
         self.refusal: str | None = None
         self.changed = asyncio.Event()
         identifies = Counter("bot_identifies", "Logins to the gateway", registry=metrics.registry)
-        self._backoff = IdentifyBackoff(identifies.inc)
+        self._backoff = IdentifyBackoff(identifies.inc, base_s=first_pause_s)
         Gauge("bot_ready", "Whether all shards are connected", registry=metrics.registry).set_function(
             lambda: self.ready
         )
@@ -125,7 +133,7 @@ class Runner:
             if self._leases.own != shards:
                 continue
             if time.monotonic() - began > _STABLE_S:
-                self._pause_s = _FIRST_PAUSE_S
+                self._pause_s = self._first_pause_s
             if not self._stop.is_set():
                 await self._pause(postponed_s)
         self._set_state("stopped")
