@@ -57,6 +57,8 @@ class TestShardStatus:
             assert cut_off is not None
             assert before < cut_off
             assert (await status(broker)).shards[0].since == cut_off
+            await discord.sandbox.clear_faults()
+            await eventually(shows(broker, "connected"))
 
     async def test_each_process_answers_for_its_own_shard(self, broker: MemoryBroker, start_bot: StartBot) -> None:
         async with two_processes(start_bot):
