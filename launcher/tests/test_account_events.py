@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.amqp, pytest.mark.timeout(180)]
 
 URL = "http://localhost:8000"
 PASSWORD = "five beacons at dusk"
-TABLES = Schema.migrated("everything", *MIGRATIONS)
+TABLES = Schema.migrated("all", *MIGRATIONS)
 
 
 @dataclass

@@ -46,7 +46,7 @@ pytestmark = [pytest.mark.amqp, pytest.mark.timeout(180)]
 URL = "http://localhost:8000"
 CHANNEL = SEOUL_DEVELOPERS + 11
 NOTIFICATIONS = "/v1/notifications"
-TABLES = Schema.migrated("everything", *MIGRATIONS)
+TABLES = Schema.migrated("all", *MIGRATIONS)
 
 
 @dataclass

@@ -2,21 +2,24 @@
 
 import dataclasses
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bongsu.identity.nonces import Nonces
 from bongsu.mixins import Base, Database
-from bongsu.runtime import migrations, revisions
+from bongsu.runtime import revisions
 from bongsu.runtime.errors import StartError
 from bongsu_launcher import grants
 from bongsu_launcher.owners import MIGRATIONS
 from tests.infrastructure.servers import execute
+from tests.infrastructure.templates import Schema, WithTables
+
+TABLES = Schema.migrated("all", *MIGRATIONS)
 
 PASSWORDS = {access.service: f"password of {access.service}" for access in grants.ACCESS}
 DENIED = (1142, 1044, 1045, 1227, 1370)
@@ -43,22 +46,15 @@ FORBIDDEN = (
 
 
 @pytest.fixture
-def url(mysql_database_url: str) -> Iterator[str]:
-    """A fresh database; the users that the test creates for it are removed afterwards."""
-    yield mysql_database_url
-    parts = make_url(mysql_database_url)
-    for access in grants.ACCESS:
-        user = grants.user_of(access.service, str(parts.database))
-        execute(parts.set(database=None).render_as_string(hide_password=False), f"DROP USER IF EXISTS '{user}'@'%'")
-
-
-@pytest.fixture
-async def operator(url: str) -> AsyncIterator[AsyncEngine]:
-    """The operator's connections to a migrated database."""
-    database = Database(url)
-    await migrations.upgrade(database.engine, MIGRATIONS)
+async def operator(mysql_with_tables: WithTables) -> AsyncIterator[AsyncEngine]:
+    """The operator's connections to a migrated database. The users that the test creates for it are removed."""
+    database = Database(mysql_with_tables(TABLES))
     yield database.engine
     await database.dispose()
+    url = database.engine.url
+    server = url.set(database=None).render_as_string(hide_password=False)
+    for access in grants.ACCESS:
+        execute(server, f"DROP USER IF EXISTS '{grants.user_of(access.service, str(url.database))}'@'%'")
 
 
 @asynccontextmanager

@@ -82,7 +82,8 @@ class _MysqlDatabase:
     """A database with tables, and a connection to empty it."""
 
     def __init__(self, server: str, schema: Schema, lock_wait_s: int) -> None:
-        self.name = f"test_{schema.name}_{secrets.token_hex(8)}"
+        # Short enough for the names of the users of services, which begin with it.
+        self.name = f"test_{schema.name}_{secrets.token_hex(6)}"
         self.url = f"{server}/{self.name}?charset=utf8mb4"
         self._server = server
         execute(server, f"CREATE DATABASE {self.name} CHARACTER SET utf8mb4")
