@@ -263,7 +263,7 @@ class TestFreshness:
     async def test_feed_recovers_from_connections_that_went_silent(self, mysql_database: Database) -> None:
         session_id = uuid.uuid4()
         async with proxied(mysql_database.engine.url.render_as_string(hide_password=False)) as (proxy, url):
-            database, feed = Database(url), RevocationFeed(poll_every_s=0.05, poll_timeout_s=2.0)
+            database, feed = Database(url), RevocationFeed(poll_every_s=0.05, poll_timeout_s=0.5)
             await asyncio.gather(*(database.ping() for _ in range(4)))
             async with feed.following():
                 await eventually(lambda: feed.is_fresh)
