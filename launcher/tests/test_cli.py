@@ -1,10 +1,9 @@
 """The commands with damaged data or wrong arguments: one line with what to do."""
 
 import contextlib
+import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,14 @@ from sqlalchemy import make_url
 from bongsu.identity.vault import Vault
 from bongsu.runtime.errors import StartError
 from bongsu_launcher.cli import main
+from bongsu_launcher.owners import MIGRATIONS
 from bongsu_launcher.settings import compose
 from launcher.tests.conftest import Run, logging_kept
+from tests.infrastructure import forked
+from tests.infrastructure.templates import Schema, WithTables
 
 PASSWORD = "correct-horse-battery"
+TABLES = Schema.migrated("all", *MIGRATIONS)
 pytestmark = pytest.mark.usefixtures("surroundings")
 
 
@@ -122,9 +125,9 @@ class TestDamagedData:
 class TestServe:
     @pytest.mark.parametrize("service", ["auth", "notify", "bot"])
     def test_another_vault_key_is_refused(
-        self, service: str, mysql_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, service: str, mysql_with_tables: WithTables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        url = make_url(mysql_database_url)
+        url = make_url(mysql_with_tables(TABLES))
         monkeypatch.setenv("MYSQL_HOST", str(url.host))
         monkeypatch.setenv("MYSQL_PORT", str(url.port))
         monkeypatch.setenv("MYSQL_USER", str(url.username))
@@ -134,17 +137,14 @@ class TestServe:
         assert main(["migrate"]) == 0
         monkeypatch.setenv("BONGSU_VAULT_KEYS", Vault.new_key())
         # A process of its own: its end closes what it has opened.
-        done = subprocess.run(  # noqa: S603 - our own program
-            [sys.executable, "-m", "bongsu_launcher", "serve", service],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-        )
-        assert done.returncode == 1
-        assert done.stderr.count("The vault key does not decrypt the data in the database") == 1
-        assert "Traceback" not in done.stderr
+        output = tmp_path / "serve.log"
+        process = forked.start(["serve", service], environ=os.environ, folder=tmp_path, output=output)
+        process.join(90)
+        process.kill()
+        printed = output.read_text(encoding="utf-8")
+        assert process.exitcode == 1, printed
+        assert printed.count("The vault key does not decrypt the data in the database") == 1
+        assert "Traceback" not in printed
 
 
 class TestDoctor:
