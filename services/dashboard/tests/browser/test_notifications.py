@@ -11,6 +11,18 @@ from services.dashboard.tests.fake_notifications import a_notification
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+LINES_BY_WORD = """(element) => {
+    const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT), lines = {};
+    while (walker.nextNode())
+        for (const word of walker.currentNode.data.matchAll(/\\S+/g)) {
+            const range = document.createRange();
+            range.setStart(walker.currentNode, word.index);
+            range.setEnd(walker.currentNode, word.index + word[0].length);
+            lines[word[0]] = new Set([...range.getClientRects()].map((box) => box.top)).size;
+        }
+    return lines;
+}"""
+
 
 class TestList:
     async def test_list_is_filtered_selected_and_refreshed_in_place(self, opened: Opener) -> None:
@@ -71,6 +83,17 @@ class TestList:
             await expect(page).to_have_url(addresses[at])
             await expect(page.locator(ids[at - 1])).to_have_attribute("aria-current", "true")
         assert tab.complaints == []
+
+    async def test_korean_words_stay_whole_on_an_english_page(self, opened: Opener) -> None:
+        stage = full()
+        stage.speak("en")
+        subject = "봉화가 올랐으니 남산으로 전령을 보내고 군사를 모으시기 바랍니다"
+        stage.notifications.items.insert(0, a_notification(subject))
+        tab = await opened(stage, size=(320, 640), language="en-US")
+        await tab.open(f"/notifications/{stage.notifications.items[0].id}")
+        assert await tab.page.locator("html").get_attribute("lang") == "en"
+        lines_by_word: dict[str, int] = await tab.page.get_by_role("heading", level=1).evaluate(LINES_BY_WORD)
+        assert lines_by_word == dict.fromkeys(subject.split(), 1)
 
     @pytest.mark.parametrize("width", [320, 768, 1024])
     async def test_subject_has_room_when_the_window_is_narrow(self, opened: Opener, width: int) -> None:
