@@ -7,7 +7,7 @@ import pytest
 
 from bongsu.contracts.notifications import Status
 from bongsu.mixins import Database, utc_now, uuid7
-from bongsu_notify.channels.port import OutcomeUnknown, Sent
+from bongsu_notify.channels.port import OutcomeUnknown, Refused, Sent, TryLater
 from bongsu_notify.deliveries import outcomes as rules
 from bongsu_notify.deliveries.service import Deliveries
 from bongsu_notify.feedback.service import Feedback
@@ -186,6 +186,25 @@ class TestUnknown:
             await Notification.filter_by(id=one.id, status="unknown").update(next_attempt_at=utc_now(-1))
             await Notification.filter_by(id=one.id, status="sending").update(lease_until=utc_now(-1))
         assert (await wake(database, one)).status == "sent"
+
+    @pytest.mark.parametrize("outcome", [TryLater("provider_throttled", "too fast"), Refused("provider_refused", "no")])
+    async def test_mail_is_not_sent_again_when_the_send_event_of_an_earlier_attempt_came_during_a_later_one(
+        self, database: Database, feedback: Feedback, outcome: TryLater | Refused
+    ) -> None:
+        """The first attempt's outcome was unknown; the provider did not accept the second."""
+        one = await accept(database)
+        await send(database, one, OutcomeUnknown("lost"))
+        async with database.unit():
+            await Notification.filter_by(id=one.id).update(next_attempt_at=utc_now(-1))
+        async with database.unit():
+            claims = await DELIVERIES.claim([one.id])
+        assert [row.attempt for row in claims.claimed] == [2]
+        await feedback.receive(event("Send", one, attempt=1))
+        async with database.unit():
+            await DELIVERIES.mark(claims, {one.id: outcome})
+            await Notification.filter_by(id=one.id).update(next_attempt_at=None)
+        row = await wake(database, one)
+        assert (row.status, row.provider_message_id, row.error_code) == ("sent", "m-1", None)
 
     async def test_at_most_once_fails_when_no_event_came_in_time(self, database: Database) -> None:
         one = await accept(database, guarantee="at-most-once")

@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, case
 from bongsu.contracts.notifications import FINAL, Status
 from bongsu.mixins import UUIDKey, utc_now, uuid7
 from bongsu_notify.channels.channel import Content
-from bongsu_notify.channels.port import Outcome, OutcomeUnknown, Sent
+from bongsu_notify.channels.port import Outcome, Sent
 from bongsu_notify.deliveries import statements
 from bongsu_notify.deliveries.outcomes import UNKNOWN_ENDS_S, Change, change
 from bongsu_notify.deliveries.statements import ENDED, Event, Peek
@@ -168,7 +168,8 @@ class Deliveries:
 
         :raises ClaimLost: one of several claims is lost. The caller rolls back, and marks one by one.
         """
-        outcomes = {**outcomes, **await _read_reports([key for key, one in outcomes.items() if _is_unknown(one)])}
+        not_sent = [key for key, outcome in outcomes.items() if not isinstance(outcome, Sent)]
+        outcomes = {**outcomes, **await _read_reports(not_sent)}
         if not claims.claimed:
             return MarkResult(frozenset(), {})
         now = self._clock.now(after=max(row.updated_at for row in claims.claimed))
@@ -195,12 +196,11 @@ class Deliveries:
         return MarkResult(frozenset(settled), later)
 
 
-def _is_unknown(outcome: Outcome) -> bool:
-    return isinstance(outcome, OutcomeUnknown)
-
-
 async def _read_reports(ids: Sequence[UUID]) -> Mapping[UUID, Outcome]:
-    """The outcomes that the provider's events have reported meanwhile. Locks the rows, for an event at this moment."""
+    """The outcomes that the provider's events have reported meanwhile: of these attempts, or of unknown ones before.
+
+    Locks the rows, for an event at this moment.
+    """
     if not ids:
         return {}
     reported = Notification.filter_by(id__in=sorted(ids), provider_message_id__isnull=False)
