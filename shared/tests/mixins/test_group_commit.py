@@ -319,6 +319,20 @@ class TestCancelledSubmitter:
         await commit.close()
         assert "c" not in writer.items
 
+    async def test_item_is_taken_back_when_its_submitter_is_cancelled_before_its_transaction_is_repeated(
+        self, commit: GroupCommit[str, str], writer: Writer
+    ) -> None:
+        """The submitter may submit it again, and the later transaction may end first."""
+        writer.gates["a"] = asyncio.Event()
+        writer.errors = [OperationalError("INSERT", {}, mysql.OperationalError(1213, "Deadlock found"))]
+        first, second = (asyncio.create_task(commit.submit(item)) for item in "ab")
+        await writer.started.wait()
+        second.cancel()
+        await asyncio.wait([second])
+        writer.gates["a"].set()
+        assert await first == "A"
+        assert writer.batches == [["a", "b"], ["a"]]
+
     async def test_others_are_written_when_one_submitter_is_cancelled_during_the_transaction(
         self, commit: GroupCommit[str, str], writer: Writer
     ) -> None:

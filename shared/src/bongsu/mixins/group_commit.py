@@ -65,7 +65,8 @@ class GroupCommit(Generic[Item, Result]):
     alone.
 
     :param write: writes items inside the transaction's unit of work, and returns one result each, in order; an
-        exception among them is raised to its own submitter. It may run more than once for the same items.
+        exception among them is raised to its own submitter. It may run more than once for the same items. Until it
+        first awaits, the submitters of all of them wait for it.
     :param max_items: how many items a transaction takes.
     :param max_flights: how many transactions are in flight, stalled ones included.
     :param limit_s: how long a submitter waits, and how long a transaction may take: a server that vanished would be
@@ -159,9 +160,6 @@ class GroupCommit(Generic[Item, Result]):
             await self._commit(entries)
 
     async def _commit(self, entries: Sequence[_Entry[Item, Result]]) -> None:
-        entries = [entry for entry in entries if not entry.is_abandoned]
-        if not entries:
-            return
         try:
             results = await self._write_once(entries)
         except Exception as error:  # noqa: BLE001 - it is the submitters'
@@ -187,8 +185,6 @@ class GroupCommit(Generic[Item, Result]):
             results: Sequence[Result | Exception] = []
             for attempt in range(is_repeat, TRIES_ALONE):
                 async with self._repeats if attempt else self._first_tries:
-                    if entry.is_abandoned:
-                        return
                     try:
                         results = await self._write_once([entry])
                         break
@@ -200,7 +196,7 @@ class GroupCommit(Generic[Item, Result]):
 
     async def _write_once(self, entries: Sequence[_Entry[Item, Result]]) -> Sequence[Result | Exception]:
         async with asyncio.timeout(self._limit_s):
-            return await self._run(partial(self._write_all, [entry.item for entry in entries]))
+            return await self._run(partial(self._write_all, entries))
 
     async def _run(self, write: Callable[[], Awaitable[Sequence[Result | Exception]]]) -> Sequence[Result | Exception]:
         unit = self.database.unit(short_lock_wait=True)
@@ -211,14 +207,17 @@ class GroupCommit(Generic[Item, Result]):
                 raise
         return await unit.run(write)
 
-    async def _write_all(self, items: Sequence[Item]) -> Sequence[Result | Exception]:
-        results = await self._write(items)
-        if len(results) != len(items):
-            raise ValueError(f"{len(items)} items have {len(results)} results")  # nothing of it is committed
+    async def _write_all(self, entries: Sequence[_Entry[Item, Result]]) -> Sequence[Result | Exception]:
+        # Its submitter may have submitted the item again meanwhile.
+        awaited = [entry for entry in entries if not entry.is_abandoned]
+        results = await self._write([entry.item for entry in awaited]) if awaited else []
+        if len(results) != len(awaited):
+            raise ValueError(f"{len(awaited)} items have {len(results)} results")  # nothing of it is committed
         flight = asyncio.current_task()
         if flight in self._moving:
             self._stall(flight)
-        return results
+        by_entry = dict(zip(awaited, results, strict=True))
+        return [by_entry.get(entry, TimeoutError()) for entry in entries]
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Claims deliveries and records their outcomes: those that are ready at the same time share a transaction."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
@@ -126,6 +126,12 @@ class Recorder:
     async def _write(self, items: Sequence[Job | Claim]) -> Sequence[_Result | Exception]:
         """Record what was sent, and claim what is to be sent, in one transaction."""
         results: dict[UUID, _Result | Exception] = {}
+        # Before anything is awaited: this try must not take over the claim of a later one, which may end first.
+        owner = uuid7()
+        earlier = {one for item in items if isinstance(item, Job) for one in item.owners}
+        for item in items:
+            if isinstance(item, Job):
+                item.owners.add(owner)
         if any(_job(item).has_waited for item in items):
             results |= {key: RowLocked() for key in await statements.lock([_job(item).id for item in items])}
         for item in items:
@@ -133,17 +139,14 @@ class Recorder:
         claims = [item for item in items if isinstance(item, Claim) and item.job.id not in results]
         jobs = {item.id: item for item in items if isinstance(item, Job) and item.id not in results}
         results |= await self._mark(claims) if claims else {}
-        results |= await self._claim(jobs) if jobs else {}
+        results |= await self._claim(jobs, owner, earlier) if jobs else {}
         for item in items:
             _job(item).has_waited = isinstance(results.get(_job(item).id), RowLocked)
         return [results.get(_job(item).id) for item in items]
 
-    async def _claim(self, jobs: Mapping[UUID, Job]) -> Mapping[UUID, Claim]:
+    async def _claim(self, jobs: Mapping[UUID, Job], owner: UUID, earlier: Collection[UUID]) -> Mapping[UUID, Claim]:
         deadline = asyncio.get_running_loop().time() + self._deliveries.lease_s * self._send_deadline
-        owner = uuid7()
-        earlier = {one for job in jobs.values() for one in job.owners}
         for job in jobs.values():
-            job.owners.add(owner)
             job.recorded = len(job.wake_ups)
         found = await self._deliveries.claim([*jobs], owner=owner, earlier=earlier)
         await _update_outbox(jobs, found.settled, found.later)
