@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from bongsu.broker.memory import MemoryBroker
 from bongsu.contracts.queues import DELIVER
@@ -13,15 +14,27 @@ from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, utc_now
 from bongsu.outbox.relay import Relay
 from bongsu.runtime.stop import StopSignal
-from bongsu_notify.channels.port import TryLater, max_together
+from bongsu_notify.channels.email.channel import EmailMessage
+from bongsu_notify.channels.port import Outcome, Sent, TryLater, max_together
 from bongsu_notify.deliveries.pace import HORIZON_S, DatabaseClock, Pace, Request, Reservation, allot
 from bongsu_notify.notifications.models import Notification, SendSlot
 from services.notify.tests.conftest import RememberingProvider
-from services.notify.tests.deliveries.delivering import accept, deliver, make_handler, status_is
+from services.notify.tests.deliveries.delivering import WakeUp, accept, deliver, make_handler, status_is
 from tests.eventually import eventually
 
 RATE = 14.0
 FACTOR = 0.95
+
+
+class _PartlyThrottled(RememberingProvider):
+    """Takes a group by one call, sends its first message, and throttles the others."""
+
+    def split(self, messages: Sequence[EmailMessage]) -> Sequence[Sequence[EmailMessage]]:
+        return [messages]
+
+    async def send(self, call: Sequence[EmailMessage]) -> Sequence[Outcome]:
+        throttled = TryLater("provider_throttled", "", delay_s=30, spends_attempt=False, is_throttled=True)
+        return [Sent("m-1"), *[throttled] * (len(call) - 1)]
 
 
 @pytest.fixture
@@ -159,6 +172,34 @@ class TestSlowDown:
         before = await _next_at()
         await pace.reserve(1, urgent=True)
         assert (await _next_at() - before).total_seconds() == pytest.approx(1 / (RATE * FACTOR), rel=0.001)
+
+    async def test_slow_down_ends_in_time_while_another_transaction_locks_the_row(
+        self, mysql_database: Database
+    ) -> None:
+        pace = Pace(mysql_database, "email", lambda: RATE, factor=FACTOR, slow_down_limit_s=0.1)
+        await pace.reserve(1, urgent=True)
+        async with mysql_database.engine.connect() as other:
+            await other.execute(select(SendSlot.id).with_for_update())
+            with pytest.raises(TimeoutError):
+                await pace.slow_down()
+
+    async def test_outcomes_are_recorded_while_the_rate_cannot_be_changed(
+        self, database: Database, vault: Vault, stop: StopSignal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Recorded after that, what was sent would be sent again once its lease has ended."""
+        changed = asyncio.Event()
+
+        async def slow_down(_pace: Pace) -> None:
+            await changed.wait()
+
+        monkeypatch.setattr(Pace, "slow_down", slow_down)
+        handler = make_handler(database, vault, stop, _PartlyThrottled(max_rate=10_000.0))
+        wake_ups = [WakeUp(await accept(database)) for _ in range(2)]
+        await handler(wake_ups)
+        await eventually(lambda: all(one.settled for one in wake_ups))
+        changed.set()
+        await handler.close()
+        assert {one.status for one in await Notification.query().all()} == {"sent", "retry_wait"}
 
 
 class TestPacedDelivery:

@@ -180,7 +180,7 @@ class DeliveryHandler:
     async def _slow_down(self, provider: str) -> None:
         try:
             await self._paces[provider].slow_down()
-        except Exception as error:  # noqa: BLE001 - the rate matters less than the outcome, which is recorded next
+        except Exception as error:  # noqa: BLE001 - the rate matters less than the outcome
             log.warning("delivery.not_slowed", error=type(error).__name__)
 
     async def _end(self, jobs: Sequence[Job], is_recorded: bool | None) -> None:
@@ -222,9 +222,10 @@ class DeliveryHandler:
         if count and asyncio.get_running_loop().time() < deadline:
             for claim, outcome in zip(call, await self._send(call, deadline), strict=True):
                 claim.outcome = outcome
-        if any(isinstance(claim.outcome, TryLater) and claim.outcome.is_throttled for claim in call):
-            await self._slow_down(call[0].job.provider)
-        await self._recorder.record(call)
+        is_throttled = any(isinstance(claim.outcome, TryLater) and claim.outcome.is_throttled for claim in call)
+        # At the same time: what the call has sent is recorded, however long the rate's row is locked.
+        slowing = [self._slow_down(call[0].job.provider)] if is_throttled else []
+        await asyncio.gather(self._recorder.record(call), *slowing)
 
     async def _send(self, call: Sequence[Claim], deadline: float) -> list[Outcome]:
         name = call[0].job.provider
@@ -236,6 +237,12 @@ class DeliveryHandler:
                 return [outcome for _, outcome in zip(call, outcomes, strict=True)]
         except TimeoutError:
             outcome = OutcomeUnknown("The provider did not answer in time")
+        except asyncio.CancelledError:
+            # A client that ends the requests of a lost connection may cancel them, which is not the task's end.
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            outcome = OutcomeUnknown("The call was cancelled")
         except Exception as error:
             log.exception("provider.failed", provider=name, notification_id=str(call[0].row.id))
             outcome = OutcomeUnknown(type(error).__name__)

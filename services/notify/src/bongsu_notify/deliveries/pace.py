@@ -41,6 +41,8 @@ CLOCK_STEP_S: Final = 0.005
 RECOVERY_S: Final = 10.0
 """The rate doubles in this time after a throttling, until it is whole again."""
 THROTTLE_PAUSE_S: Final = 1.0
+SLOW_DOWN_LIMIT_S: Final = 10.0
+"""The driver has no time limit: a server that vanished would be waited for forever."""
 _ROW: Final = select(SendSlot.next_at, SendSlot.slowed_at, SendSlot.slowdown, utc_now()).where(
     SendSlot.provider == bindparam("provider")
 )
@@ -130,15 +132,23 @@ class Pace:
 
     :param read_rate: the messages a second that the provider accepts now; None: without a limit.
     :param factor: how much of the rate is used.
+    :param slow_down_limit_s: how long `slow_down` may take.
     """
 
     def __init__(
-        self, database: Database, provider: str, read_rate: Callable[[], float | None], *, factor: float
+        self,
+        database: Database,
+        provider: str,
+        read_rate: Callable[[], float | None],
+        *,
+        factor: float,
+        slow_down_limit_s: float = SLOW_DOWN_LIMIT_S,
     ) -> None:
         self._database = database
         self._provider = provider
         self._read_rate = read_rate
         self._factor = factor
+        self._slow_down_limit_s = slow_down_limit_s
         self._slowed_at = -THROTTLE_PAUSE_S
         self._reserve_s = self._claim_s = 0.0
         self._clock = DatabaseClock()
@@ -232,12 +242,16 @@ class Pace:
         await self._commit.close()
 
     async def slow_down(self) -> None:
-        """Halve the rate of all workers, after the provider has throttled. At most once a second."""
+        """Halve the rate of all workers, after the provider has throttled. At most once a second.
+
+        :raises TimeoutError: it took too long.
+        """
         now = time.monotonic()
         if now < self._slowed_at + THROTTLE_PAUSE_S:
             return  # the messages of one call are throttled together
         self._slowed_at = now
-        await self._database.run(self._slow_down)
+        async with asyncio.timeout(self._slow_down_limit_s):
+            await self._database.run(self._slow_down)
 
     async def _reserve(self, requests: Sequence[Request]) -> Sequence[Reservation]:
         # Compare and set: a lock would be held for as long as this process takes for two statements more.
