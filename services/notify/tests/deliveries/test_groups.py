@@ -14,16 +14,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bongsu.identity.vault import Vault
 from bongsu.mixins import Database, utc_now
+from bongsu.outbox.models import OutboxMessage
 from bongsu.runtime.stop import StopSignal
 from bongsu_notify.channels.channel import Content
 from bongsu_notify.channels.email.channel import EmailMessage
-from bongsu_notify.channels.port import Outcome
+from bongsu_notify.channels.port import Outcome, TryLater
 from bongsu_notify.deliveries.handlers import DeliveryHandler
 from bongsu_notify.deliveries.service import Claims, Deliveries, MarkResult
 from bongsu_notify.deliveries.statements import Peek
 from bongsu_notify.notifications.models import Notification, NotificationEvent
 from services.notify.tests.conftest import RememberingProvider
-from services.notify.tests.deliveries.delivering import Held, HoldingSome, WakeUp, accept, make_handler
+from services.notify.tests.deliveries.delivering import QUEUE, Held, HoldingSome, WakeUp, accept, make_handler
 from tests.eventually import eventually
 
 
@@ -210,6 +211,29 @@ class TestLateWakeUps:
         assert (first.outcome, second.outcome) == ("done", "done")
 
 
+class TestMovedDeadLetter:
+    """A worker that cannot read a wake-up dead-letters it and deletes its row. `bongsu dead redrive` moves it back."""
+
+    async def test_notification_is_woken_again_when_its_wake_up_has_no_row(
+        self, database: Database, vault: Vault, stop: StopSignal, provider: RememberingProvider
+    ) -> None:
+        provider.answers = [TryLater("provider_error", "busy", delay_s=3600)] * 3
+        handler = make_handler(database, vault, stop, provider)
+        ones = [await accept(database) for _ in range(3)]
+        rows = {row.body["notification_id"]: row.id for row in await OutboxMessage.query().all()}
+        moved, kept, doubled = (WakeUp(one, rows[str(one.id)]) for one in ones)
+        await OutboxMessage.filter_by(id=UUID(moved.message.id)).delete()
+        wake_ups = [moved, kept, doubled, WakeUp(ones[2])]
+        await handler(wake_ups)
+        await eventually(lambda: all(one.settled for one in wake_ups))
+        await handler.close()
+        waiting = await OutboxMessage.filter_by(queue=QUEUE, visible_at__gt=utc_now(60)).all()
+        assert {row.id: row.body for row in waiting} == {
+            UUID(one.message.id): one.message.body for one in (moved, kept, doubled)
+        }
+        assert [one.outcome for one in wake_ups] == ["done"] * 4
+
+
 class _HeldTogether(Held):
     """Takes a group by one call."""
 
@@ -281,6 +305,27 @@ class _SlowToEnd(HoldingSome):
                 self.ending.set()
                 await self.may_end.wait()
             raise
+
+
+class _Cancelled(RememberingProvider):
+    """Ends each call by a cancellation of its own, as a client does that ends the requests of a lost connection."""
+
+    async def send_one(self, message: EmailMessage) -> Outcome:
+        await super().send_one(message)
+        raise asyncio.CancelledError
+
+
+class TestCancelledCall:
+    async def test_slots_are_freed_and_outcomes_unknown_when_the_client_cancels_calls(
+        self, database: Database, vault: Vault, stop: StopSignal
+    ) -> None:
+        handler = make_handler(database, vault, stop, _Cancelled(), slots=4)
+        wake_ups = [WakeUp(await accept(database)) for _ in range(12)]
+        await handler(wake_ups)
+        await eventually(lambda: all(one.settled for one in wake_ups))
+        await handler.close()
+        assert [one.outcome for one in wake_ups] == ["done"] * 12
+        assert await Notification.filter_by(status="unknown").count() == 12
 
 
 class TestStop:

@@ -4,9 +4,19 @@ A row lives from the transaction that appends it until its consumer settles it, 
 published again: nothing that was committed is lost, and what is done twice is for the consumer to recognise.
 """
 
-from bongsu.outbox.service import NewMessage, append, append_many, nudge, postpone, release, settle
+from bongsu.outbox.service import NewMessage, append, append_many, find_missing, nudge, postpone, release, settle
 from bongsu.runtime.revisions import MigrationSet
 
 MIGRATIONS = MigrationSet("outbox", "bongsu.outbox.migrations")
 
-__all__ = ["MIGRATIONS", "NewMessage", "append", "append_many", "nudge", "postpone", "release", "settle"]
+__all__ = [
+    "MIGRATIONS",
+    "NewMessage",
+    "append",
+    "append_many",
+    "find_missing",
+    "nudge",
+    "postpone",
+    "release",
+    "settle",
+]

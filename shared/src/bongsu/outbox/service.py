@@ -146,6 +146,11 @@ async def postpone(delays_s: Mapping[UUID, float]) -> int:
     )
 
 
+async def find_missing(ids: Sequence[UUID]) -> set[UUID]:
+    """Find the messages that have no row."""
+    return {*ids} - {*await OutboxMessage.filter_by(id__in=sorted(ids)).pluck("id")}
+
+
 async def release() -> int:
     """Make every claimed or published message due, where no other relay runs and the broker is empty.
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from bongsu import outbox
+from bongsu.contracts.queues import LANES
 from bongsu.mixins import Database, GroupCommit, is_unavailable, uuid7
 from bongsu.runtime.logging import get_logger
 from bongsu_notify.channels.channel import Content
@@ -175,4 +176,12 @@ async def _update_outbox(jobs: Mapping[UUID, Job], settled: frozenset[UUID], lat
     for key in jobs.keys() & (settled | later.keys()):
         jobs[key].recorded = len(jobs[key].wake_ups)
     await outbox.settle([row for key in settled & rows.keys() for row in rows[key]])
-    await outbox.postpone({row: later[key] for key in later.keys() & rows.keys() for row in rows[key]})
+    waiting = {key: rows[key] for key in later.keys() & rows.keys()}
+    delays_s = {row: later[key] for key, ones in waiting.items() for row in ones}
+    if await outbox.postpone(delays_s) < len(delays_s):
+        # A dead letter that was moved back may have no row. Without one nothing would wake its notification again.
+        missing = await outbox.find_missing([*delays_s])
+        for key in [key for key, ones in waiting.items() if missing.issuperset(ones)]:
+            first = jobs[key].wake_ups[0]
+            lane = LANES[jobs[key].priority]
+            await outbox.append(first.queue, first.message.body, lane=lane, delay_s=later[key], id=rows[key][0])
