@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 import pytest
-from harness.compose import ComposeStack, docker
+from harness.compose import ComposeStack, docker, paused
 from harness.crowd import Submitted, duplicates_once_all_are_listed, submit
 from harness.people import sign_up
 
@@ -46,10 +46,8 @@ def _restart(service: str) -> Fault:
 
 def _pause(service: str) -> Fault:
     def pause(composed: ComposeStack, chance: random.Random) -> None:
-        container = chance.choice(composed.containers(service))
-        docker("pause", container)
-        time.sleep(chance.uniform(2.0, 8.0))  # the outage itself
-        docker("unpause", container)
+        with paused(chance.choice(composed.containers(service))):
+            time.sleep(chance.uniform(2.0, 8.0))  # the outage itself
 
     return pause
 

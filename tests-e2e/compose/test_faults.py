@@ -4,15 +4,14 @@ A duplicate is a mail that the provider took whose result was not stored yet whe
 worker has under way.
 """
 
-import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import pytest
-from harness.compose import ComposeStack, docker
+from harness.compose import ComposeStack, docker, paused
 from harness.crowd import Submitted, duplicates_once_all_are_sent, sends, submit
 from harness.people import Program, sign_up
 
@@ -29,15 +28,6 @@ IN_FLIGHT = 2 * 32
 def program(composed: ComposeStack) -> Program:
     """A program of a new person."""
     return sign_up(composed).program()
-
-
-@contextlib.contextmanager
-def _paused(container: str) -> Iterator[None]:
-    docker("pause", container)
-    try:
-        yield
-    finally:
-        docker("unpause", container)
 
 
 def _queued(composed: ComposeStack) -> int:
@@ -64,7 +54,7 @@ class TestWorkerKilled:
         (worker,) = composed.containers("notify-worker")
         restarts = composed.inspect(worker)["RestartCount"]
         with composed.ready_to_kill(worker) as kill:
-            with _paused(worker):
+            with paused(worker):
                 submitted = submit(program, addresses)
                 assert len(submitted.accepted) == 200
                 wait_until(lambda: _queued(composed) >= 200, 30, "200 are queued")
@@ -130,7 +120,7 @@ class TestBrokerWiped:
     ) -> None:
         addresses = [f"broker-wiped-{number}@example.com" for number in range(100)]
         (worker,) = composed.containers("notify-worker")
-        with _paused(worker):
+        with paused(worker):
             submitted = submit(program, addresses)
             assert len(submitted.accepted) == 100
             wait_until(lambda: _queued(composed) >= 100, 30, "100 are queued")

@@ -13,6 +13,7 @@ from typing import Any, Self
 import httpx
 
 from harness.stack import StackFailed
+from tests.eventually import wait_until
 from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent.parent
@@ -179,6 +180,18 @@ class ComposeStack:
 
     def __exit__(self, *_exception: object) -> None:
         self.down()
+
+
+@contextlib.contextmanager
+def paused(container: str) -> Iterator[None]:
+    """Pause a container while the context is open."""
+    # Where a process starts in it at that moment, as a health check does, a busy machine fails to freeze it:
+    # https://github.com/moby/moby/issues/48205. Remove when Docker no longer supports cgroup v1.
+    wait_until(lambda: docker("pause", container), ignoring=(StackFailed,), what=f"{container} is paused")
+    try:
+        yield
+    finally:
+        docker("unpause", container)
 
 
 def docker(
