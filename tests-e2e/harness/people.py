@@ -177,10 +177,10 @@ def sign_up(stack: Stack, email: str | None = None) -> Person:
     return log_in(stack, email)
 
 
-def log_in(stack: Stack, email: str) -> Person:
+def log_in(stack: Stack, email: str, password: str = PASSWORD) -> Person:
     """Start another session of an account."""
     with stack.client() as client:
-        answer = client.post("/auth/login", json={"email": email, "password": PASSWORD})
+        answer = client.post("/auth/login", json={"email": email, "password": password})
         assert answer.status_code == 200, answer.text
         return Person(stack, email, answer.json())
 
