@@ -28,7 +28,7 @@ PARTS = 2
 """The operations of a document are spread over as many tests, so that several processes can share them."""
 
 GENERATION = {
-    # The credentials of each call are valid: every operation reads them by the same code, which one of a document tests.
+    # Every operation reads credentials by the same code: it is enough to generate those of one a document.
     "generation": {"with-security-parameters": False},
     "operations": [
         {"include-name": label, "generation": {"with-security-parameters": True}}

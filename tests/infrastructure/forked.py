@@ -1,7 +1,8 @@
-"""Starts `bongsu` in a copy of a process that has imported it: the imports are most of the CPU time of a start."""
+"""Starts programs in a copy of a process that has imported them: the imports are most of the CPU time of a start."""
 
 import multiprocessing
 import os
+import runpy
 import sys
 from collections.abc import Mapping, Sequence
 from multiprocessing.context import ForkServerProcess
@@ -38,6 +39,19 @@ def start(
     return process
 
 
+def start_module(name: str, *, environ: Mapping[str, str], folder: Path, output: Path) -> ForkServerProcess:
+    """Start `python -m name` with nothing but this environment, in this folder; `output` gets what it prints."""
+    process = _CONTEXT.Process(target=_run_module, args=(name, dict(environ), folder, output))
+    process.start()
+    return process
+
+
+def _run_module(name: str, environ: dict[str, str], folder: Path, output: Path) -> None:
+    _enter(environ, folder, output)
+    sys.argv = [name]
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
+
+
 def _run(
     arguments: Sequence[str],
     environ: dict[str, str],
@@ -47,12 +61,16 @@ def _run(
 ) -> None:
     from bongsu_launcher.cli import main  # noqa: PLC0415 - in the copy alone
 
+    _enter(environ, folder, output)
+    if command is not None:
+        os.execv(command[0], [str(part) for part in command])  # noqa: S606 - our own command
+    sys.exit(main(arguments))
+
+
+def _enter(environ: dict[str, str], folder: Path, output: Path) -> None:
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(folder)
     with output.open("ab") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-    if command is not None:
-        os.execv(command[0], [str(part) for part in command])  # noqa: S606 - our own command
-    sys.exit(main(arguments))

@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bongsu.identity.vault import Vault
+from bongsu.process.server import run as run_process
+from bongsu_auth.__main__ import api
 
 
 def run(folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -28,8 +32,14 @@ class TestMain:
         assert "BONGSU_VAULT_KEYS is missing" in done.stderr
         assert "Traceback" not in done.stderr
 
-    def test_wrong_setting_is_named(self, tmp_path: Path) -> None:
-        done = run(tmp_path, BONGSU_VAULT_KEYS=Vault.new_key(), AUTH_ACCESS_TOKEN_S="901", AUTH_REFRESH_GRACE="1")
-        assert done.returncode == 1
-        assert "AUTH_ACCESS_TOKEN_S" in done.stderr
-        assert "AUTH_REFRESH_GRACE is not a setting; did you mean AUTH_REFRESH_GRACE_S?" in done.stderr
+    def test_wrong_setting_is_named(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("BONGSU_VAULT_KEYS", Vault.new_key())
+        monkeypatch.setenv("AUTH_ACCESS_TOKEN_S", "901")
+        monkeypatch.setenv("AUTH_REFRESH_GRACE", "1")
+        assert run_process(api) == 1
+        printed = capsys.readouterr().err
+        assert "AUTH_ACCESS_TOKEN_S" in printed
+        assert "AUTH_REFRESH_GRACE is not a setting; did you mean AUTH_REFRESH_GRACE_S?" in printed

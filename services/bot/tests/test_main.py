@@ -19,6 +19,7 @@ from bongsu_bot.migrations import MIGRATIONS
 from bongsu_sandbox.running import RunningSandbox
 from services.bot.tests.discord import Discord
 from tests.eventually import eventually
+from tests.infrastructure import forked
 from tests.ports import free_port
 
 pytestmark = pytest.mark.mysql
@@ -83,20 +84,22 @@ class TestProcess:
     async def test_readiness_follows_the_gateway_and_the_process_ends_on_a_signal(
         self, environ: dict[str, str], discord: Discord, tmp_path: Path
     ) -> None:
-        async with (
-            running(tmp_path, environ) as process,
-            httpx.AsyncClient(base_url=f"http://127.0.0.1:{environ['PORT']}", timeout=60) as client,
-        ):
+        process = forked.start_module("bongsu_bot", environ=environ, folder=tmp_path, output=tmp_path / "log")
+        try:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{environ['PORT']}", timeout=60) as client:
 
-            async def discord_is(state: str) -> bool:
-                assert process.returncode is None, "the process has ended"
-                return bool((await client.get("/readyz")).json()["discord"] == state)
+                async def discord_is(state: str) -> bool:
+                    assert process.exitcode is None, "the process has ended"
+                    return bool((await client.get("/readyz")).json()["discord"] == state)
 
-            await eventually(lambda: discord_is("ok"), ignoring=(httpx.TransportError,))
-            await discord.fault("gateway", "hang")
-            await discord.drop("reset")
-            await eventually(lambda: discord_is("down"))
-            await discord.sandbox.clear_faults()
-            await eventually(lambda: discord_is("ok"), 120)
+                await eventually(lambda: discord_is("ok"), ignoring=(httpx.TransportError,))
+                await discord.fault("gateway", "hang")
+                await discord.drop("reset")
+                await eventually(lambda: discord_is("down"))
+                await discord.sandbox.clear_faults()
+                await eventually(lambda: discord_is("ok"), 120)
             process.terminate()
-            assert await process.wait() == 0
+            await asyncio.to_thread(process.join)
+            assert process.exitcode == 0
+        finally:
+            process.kill()

@@ -6,6 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bongsu.process.server import run
+from bongsu_dashboard.__main__ import pages
 from tests.eventually import eventually
 from tests.ports import free_port
 
@@ -36,15 +38,16 @@ class TestProcess:
             process.terminate()
             assert await process.wait() == 0
 
-    async def test_settings_that_are_wrong_are_named_in_one_line(self, tmp_path: Path) -> None:
-        environ = {"PATH": os.environ["PATH"], "DASHBOARD_TIMEOUT_S": "soon", "DASHBOARD_ATUH_URL": "http://a"}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bongsu_dashboard", cwd=tmp_path, env=environ, stderr=asyncio.subprocess.PIPE
-        )
-        _, output = await process.communicate()
-        assert process.returncode == 1
-        assert b"DASHBOARD_TIMEOUT_S" in output
-        assert b"did you mean DASHBOARD_AUTH_URL?" in output
+    def test_settings_that_are_wrong_are_named_in_one_line(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("DASHBOARD_TIMEOUT_S", "soon")
+        monkeypatch.setenv("DASHBOARD_ATUH_URL", "http://a")
+        assert run(pages) == 1
+        output = capsys.readouterr().err
+        assert "DASHBOARD_TIMEOUT_S" in output
+        assert "did you mean DASHBOARD_AUTH_URL?" in output
 
 
 async def _answer(client: httpx.AsyncClient, path: str, process: asyncio.subprocess.Process) -> httpx.Response:
