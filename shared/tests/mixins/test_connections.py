@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import PoolProxiedConnection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import await_only
 
 from bongsu.mixins import Database
@@ -39,10 +40,135 @@ class HeldCommit:
         await_only(self.release.wait())
 
 
+def checked_out(db: Database) -> int:
+    count: int = db.engine.pool.checkedout()  # type: ignore[attr-defined]  # a queue pool
+    return count
+
+
 @pytest.fixture
 async def author(db: Database) -> AsyncIterator[Author]:
     yield await Author.create(email="kim", name="a")
-    assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # a queue pool
+    assert checked_out(db) == 0
+
+
+class HeldRollback:
+    """Holds a ROLLBACK of a database back until `release` is set, and notes whether a cancellation cut it off."""
+
+    def __init__(self, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.reached = asyncio.Event()
+        self.release = asyncio.Event()
+        self.is_cut_off = False
+        self._rollback = db.engine.sync_engine.dialect.do_rollback
+        monkeypatch.setattr(db.engine.sync_engine.dialect, "do_rollback", self._hold)
+
+    def _hold(self, connection: PoolProxiedConnection) -> None:
+        self.reached.set()
+        try:
+            await_only(self.release.wait())
+        except asyncio.CancelledError:
+            self.is_cut_off = True
+            raise
+        self._rollback(connection)
+
+
+async def fail_in_a_call(db: Database) -> None:
+    del db
+    await Author.filter_by(Author.email.op("nonsense")(1)).update(age=1)
+
+
+async def fail_in_a_unit(db: Database) -> None:
+    async with db.unit():
+        await Author.create(email="lee")
+        raise KeyError
+
+
+async def fail_in_a_session(db: Database) -> None:
+    async with db.session() as session:
+        await Author.create(session, email="lee")
+        raise KeyError
+
+
+async def fail_before_a_close(db: Database) -> None:
+    session = db.session()
+    try:
+        await Author.create(session, email="lee")
+        raise KeyError
+    finally:
+        await session.close()
+
+
+FAIL = [fail_in_a_call, fail_in_a_unit, fail_in_a_session, fail_before_a_close]
+
+
+class TestRelease:
+    """Each place that releases a connection does so; `author` checks that none is checked out at the end."""
+
+    @pytest.mark.parametrize("fail", FAIL)
+    async def test_failed_work_releases_its_connection(
+        self, db: Database, author: Author, fail: Callable[[Database], Awaitable[None]]
+    ) -> None:
+        del author
+        with pytest.raises((DBAPIError, KeyError)):
+            await fail(db)
+        assert checked_out(db) == 0
+
+    async def test_failed_read_releases_its_connection(self, db: Database, author: Author) -> None:
+        del author
+        with pytest.raises(DBAPIError):
+            await Author.filter_by(Author.email.op("nonsense")(1)).all()
+        assert checked_out(db) == 0
+
+    async def test_unit_whose_commit_fails_releases_its_connection(
+        self, db: Database, author: Author, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(connection: PoolProxiedConnection) -> None:
+            del connection
+            raise db.engine.dialect.loaded_dbapi.OperationalError(1, "planted")
+
+        monkeypatch.setattr(db.engine.sync_engine.dialect, "do_commit", fail)
+        with pytest.raises(DBAPIError):
+            async with db.unit():
+                await author.update(name="b")
+        assert checked_out(db) == 0
+
+    @pytest.mark.parametrize("fail", FAIL)
+    async def test_release_comes_to_its_end_when_the_task_is_cancelled(
+        self,
+        db: Database,
+        author: Author,
+        monkeypatch: pytest.MonkeyPatch,
+        fail: Callable[[Database], Coroutine[Any, Any, None]],
+    ) -> None:
+        del author
+        held = HeldRollback(db, monkeypatch)
+        task = asyncio.create_task(fail(db))
+        await held.reached.wait()
+        for _ in range(3):
+            task.cancel()
+            await asyncio.sleep(0)
+        held.release.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (checked_out(db), held.is_cut_off) == (0, False)
+
+    async def test_ping_releases_its_connection(self, db: Database, author: Author) -> None:
+        del author
+        await db.ping()
+        assert checked_out(db) == 0
+
+    async def test_objects_that_are_read_back_release_the_connection(self, db: Database, author: Author) -> None:
+        found: list[Author] = []  # an object that is in use
+        with pytest.raises(KeyError):  # noqa: PT012 - the block under test raises
+            async with db.unit():
+                await Author.create(email="lee")
+                found.append(await Author.get(author.id))
+                raise KeyError
+        assert checked_out(db) == 0
+
+    async def test_next_writer_begins_when_the_one_before_has_ended(self, db: Database, author: Author) -> None:
+        del db, author
+        async with asyncio.timeout(WAIT_S / 2):
+            await asyncio.gather(*(Author.create(email=f"{number}") for number in range(3)))
 
 
 class TestCancelledCommit:

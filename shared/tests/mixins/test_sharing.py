@@ -393,7 +393,7 @@ class TestAssignedMeanwhile:
         assert (found.age, found.name) == (2, "b")
 
 
-ROUNDS = 1_000
+ROUNDS = 100
 TOGETHER = 20  # more than the pool's 15 connections
 
 
