@@ -5,6 +5,7 @@ import json
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 from uuid import UUID
@@ -70,6 +71,7 @@ class Required(BaseModel):
     guild_id: int
 
 
+@cache
 def _app() -> FastAPI:
     app = FastAPI()
 

@@ -1,6 +1,7 @@
 import re
 import string
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -32,6 +33,7 @@ def catalogue() -> Catalogue:
     return Catalogue()
 
 
+@cache
 def _messages(language: str) -> dict[str, tuple[str, ...]]:
     """The forms of each text by its ID."""
     with catalogue_file(language).open("rb") as file:
