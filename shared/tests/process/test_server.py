@@ -13,8 +13,10 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+import uvicorn
+from fastapi import FastAPI
 
-from bongsu.process.server import GRACE_S, LIMIT_S, listen, run_named
+from bongsu.process.server import GRACE_S, LIMIT_S, listen, run_named, serve
 from bongsu.runtime.stop import StopSignal
 from tests.ports import free_port
 
@@ -158,6 +160,21 @@ class TestStarted:
             out, err = process.communicate(timeout=PATIENCE_S)
         assert (process.returncode, out) == (1, "lifespan closed\n")
         assert err.strip() == "bongsu: the work after the start failed"
+
+
+class TestServe:
+    async def test_server_ends_before_uvicorn_checks_for_the_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def check_never(_server: uvicorn.Server) -> None:
+            await asyncio.get_running_loop().create_future()
+
+        monkeypatch.setattr(uvicorn.Server, "main_loop", check_never)
+        stop = StopSignal()
+
+        async def end() -> None:
+            stop.set()
+
+        async with asyncio.timeout(60):
+            await serve(FastAPI(), listen("127.0.0.1", 0), stop, started=end)
 
 
 class TestListen:

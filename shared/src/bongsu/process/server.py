@@ -30,6 +30,12 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.listens = asyncio.Event()
+        self._ends = asyncio.Event()
+
+    def end(self) -> None:
+        """Begin to shut down."""
+        self.should_exit = True
+        self._ends.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -39,6 +45,17 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self.listens.set()
+
+    async def main_loop(self) -> None:
+        """Run until `end` is called: uvicorn 0.54 checks `should_exit` only every 0.1 s."""
+        ticking = asyncio.create_task(super().main_loop())
+        ends = asyncio.create_task(self._ends.wait())
+        try:
+            await asyncio.wait({ticking, ends}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ticking.cancel()
+            ends.cancel()
+            await asyncio.gather(ticking, ends, return_exceptions=True)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -94,7 +111,7 @@ async def serve(
 
     async def end_on_stop() -> None:
         await stop.wait()
-        server.should_exit = True
+        server.end()
 
     async def call_started() -> None:
         await server.listens.wait()
@@ -103,7 +120,7 @@ async def serve(
 
     def end_on_failure(task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
-            server.should_exit = True
+            server.end()
 
     ender = asyncio.create_task(end_on_stop())
     starter = asyncio.create_task(call_started())
