@@ -26,8 +26,9 @@ PROGRAM = textwrap.dedent(
     """
     import asyncio, sys
     from contextlib import asynccontextmanager
-    from fastapi import FastAPI
-    from fastapi.responses import StreamingResponse
+    from starlette.applications import Starlette
+    from starlette.responses import StreamingResponse
+    from starlette.routing import Route
     from bongsu.runtime.errors import StartError
     from bongsu.process.server import listen, run, serve
 
@@ -37,22 +38,20 @@ PROGRAM = textwrap.dedent(
             yield
             print("lifespan closed", flush=True)
 
-        app = FastAPI(lifespan=lifespan)
-
-        @app.get("/polite")
-        async def polite():
+        async def polite(_request):
             async def events():
                 while not await stop.sleep(0.05):
                     yield b": tick\\n\\n"
             return StreamingResponse(events())
 
-        @app.get("/rude")
-        async def rude():
+        async def rude(_request):
             async def events():
                 while True:
                     yield b": tick\\n\\n"
                     await asyncio.sleep(0.05)
             return StreamingResponse(events())
+
+        app = Starlette(routes=[Route("/polite", polite), Route("/rude", rude)], lifespan=lifespan)
 
         async def started():
             if "fail" in sys.argv:
