@@ -265,6 +265,24 @@ class TestUnits:
         assert await Author.row_count() == 1
         assert checked_out(db) == 0
 
+    async def test_a_session_of_its_user_is_used_by_one_task_after_another(self, db: Database) -> None:
+        async with db.session() as session:
+            await asyncio.create_task(Author.create(session, email="kim"))
+            await asyncio.create_task(Author.create(session, email="lee"))
+            await session.commit()
+        assert await Author.row_count() == 2
+
+    async def test_a_write_of_several_statements_that_fails_leaves_nothing_in_a_given_session(
+        self, db: Database
+    ) -> None:
+        await Author.create(email="kim")
+        async with db.session() as session:
+            with pytest.raises(Conflict):
+                await Author.bulk_create([{"email": "lee"}, {"email": "kim", "name": "x"}], session=session)
+            await session.commit()
+        assert await Author.query().pluck("email") == ["kim"]
+        assert checked_out(db) == 0
+
     async def test_an_object_in_an_open_session_is_refused_to_another(self, db: Database) -> None:
         async with db.session() as session, db.session() as other:
             user = await Author.create(session, email="kim", auto_commit=True)
