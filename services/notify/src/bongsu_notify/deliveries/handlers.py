@@ -222,10 +222,11 @@ class DeliveryHandler:
         if count and asyncio.get_running_loop().time() < deadline:
             for claim, outcome in zip(call, await self._send(call, deadline), strict=True):
                 claim.outcome = outcome
-        is_throttled = any(isinstance(claim.outcome, TryLater) and claim.outcome.is_throttled for claim in call)
-        # At the same time: what the call has sent is recorded, however long the rate's row is locked.
-        slowing = [self._slow_down(call[0].job.provider)] if is_throttled else []
-        await asyncio.gather(self._recorder.record(call), *slowing)
+        if any(isinstance(claim.outcome, TryLater) and claim.outcome.is_throttled for claim in call):
+            # At the same time: what the call has sent is recorded, however long the rate's row is locked.
+            await asyncio.gather(self._recorder.record(call), self._slow_down(call[0].job.provider))
+        else:
+            await self._recorder.record(call)
 
     async def _send(self, call: Sequence[Claim], deadline: float) -> list[Outcome]:
         name = call[0].job.provider
