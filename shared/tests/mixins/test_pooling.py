@@ -5,7 +5,7 @@ from sqlalchemy import URL, MetaData, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped
 
-from bongsu.mixins import Base, BaseModel, Database
+from bongsu.mixins import Base, BaseModel, Database, is_unavailable
 
 
 class PooledBase(Base):
@@ -57,6 +57,19 @@ class TestPing:
         with pytest.raises(DBAPIError):
             await Pooled.row_count()
         assert await Pooled.row_count() == 0
+
+    @pytest.mark.parametrize("ping_idle_s", [3600.0], indirect=True)
+    async def test_database_is_unavailable_when_a_unit_that_waits_shortly_takes_a_closed_connection(
+        self, pool_of_one: Database, url: URL
+    ) -> None:
+        """Its first statement is one of the engine's own: taken for a defect, the work would not be repeated."""
+        await is_killed_on_the_server(pool_of_one, url)
+        with pytest.raises(DBAPIError) as caught:
+            async with pool_of_one.unit(short_lock_wait=True):
+                await Pooled.row_count()
+        assert is_unavailable(caught.value)
+        async with pool_of_one.unit(short_lock_wait=True):
+            assert await Pooled.row_count() == 0
 
     async def test_sqlalchemy_s_own_ping_may_be_had_instead(self, url: URL) -> None:
         database = Database(url, PooledBase, pool_size=1, max_overflow=0, pool_pre_ping=True, ping_idle_s=3600)

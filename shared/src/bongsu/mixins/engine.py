@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, ExceptionContext, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolResetState
 
@@ -162,12 +162,16 @@ def _set_lock_wait(connection: Connection) -> None:
     is_short = "bongsu_short_lock_wait" in options
     if options.get("bongsu_reading") or is_short == connection.info.get(_WAITS_SHORT, False):
         return
+    statement = f"SET innodb_lock_wait_timeout = {1 if is_short else _LOCK_WAIT_S}"
+    driver = connection.dialect.loaded_dbapi
     cursor = connection.connection.cursor()
     try:
-        cursor.execute(f"SET innodb_lock_wait_timeout = {1 if is_short else _LOCK_WAIT_S}")
-    except BaseException:  # as SQLAlchemy does where its own statements are cancelled
+        cursor.execute(statement)
+    except BaseException as error:  # as SQLAlchemy does where its own statements fail or are cancelled
         connection.invalidate()
-        raise
+        if not isinstance(error, driver.Error):
+            raise
+        raise DBAPIError.instance(statement, None, error, driver.Error, connection_invalidated=True) from error
     finally:
         cursor.close()
     connection.info[_WAITS_SHORT] = is_short
