@@ -320,7 +320,7 @@ class TestStorm:
 
     @pytest.mark.parametrize("settings", [AuthSettings(login_failures=10_000)], ids=["queued"])
     async def test_event_loop_responds_during_a_storm(self, stage: Stage) -> None:
-        storm = asyncio.gather(*(stage.login(f"{number}@example.com") for number in range(50)))
+        storm = asyncio.gather(*(stage.login(f"{number}@example.com") for number in range(100)))
         held_s, ended_s = list[float](), time.thread_time()
         # Samples how long a turn holds the loop, in time of its thread, which does not depend on other processes.
         while not storm.done():

@@ -1,4 +1,4 @@
-"""Dead-letters messages that no retry can fix."""
+"""Dead-letters messages that no retry can fix, and postpones those that were moved back."""
 
 from uuid import UUID
 
@@ -16,3 +16,10 @@ async def dead_letter(database: Database, delivery: Delivery) -> None:
     except ValueError:
         return
     await database.run(outbox.settle, [row])
+
+
+async def postpone(delivery: Delivery, delay_s: float) -> None:
+    """Publish a message of the outbox again later, also a dead letter that was moved back, and so has no row."""
+    row, message = UUID(delivery.message.id), delivery.message
+    if not await outbox.postpone({row: delay_s}):
+        await outbox.append(delivery.queue, message.body, delay_s=delay_s, headers=message.headers, id=row)

@@ -64,12 +64,22 @@ def changed_users(database: Database, vault: Vault) -> ChangedUsers:
 
 
 async def handle(
-    database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal, event: UserBlocked | UserRoleChanged
+    database: Database,
+    broker: MemoryBroker,
+    vault: Vault,
+    stop: StopSignal,
+    event: UserBlocked | UserRoleChanged,
+    *,
+    has_row: bool = True,
 ) -> OutboxMessage | None:
-    """Deliver the event twice, as a broker may. Returns its row if it is to be handled again."""
+    """Deliver the event twice, as a broker may. Returns its row if it is to be handled again.
+
+    :param has_row: False for a dead letter that was moved back: its row was deleted.
+    """
     row_id = uuid7()
     body = event.model_dump(mode="json")
-    await outbox.append(USERS_CHANGED, body, id=row_id)
+    if has_row:
+        await outbox.append(USERS_CHANGED, body, id=row_id)
     handler = UserChangeHandler(database, changed_users(database, vault), DatabaseRetry(stop))
     consumer = await broker.consume(USERS_CHANGED, handler, prefetch=1)
     for _ in range(2):
@@ -99,13 +109,16 @@ class TestBlocked:
         assert await NotificationEvent.filter_by(status="cancelled", attempt=3).count() == len(waiting)
         assert await mails() == [EMAIL]
 
+    @pytest.mark.parametrize("has_row", [True, False], ids=["with a row", "moved back from the dead letters"])
     async def test_event_is_handled_again_when_tokens_of_the_account_may_still_work(
-        self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+        self, each_database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal, has_row: bool
     ) -> None:
-        user = await add_user()
+        database, user = each_database, await add_user()
         early = await add(user.id, "accepted")
-        row = await handle(database, broker, vault, stop, UserBlocked(user_id=user.id, at=datetime.now(UTC)))
+        event = UserBlocked(user_id=user.id, at=datetime.now(UTC))
+        row = await handle(database, broker, vault, stop, event, has_row=has_row)
         assert row is not None
+        assert (row.queue, row.body) == (USERS_CHANGED, event.model_dump(mode="json"))
         assert row.visible_at > datetime.now(UTC) + timedelta(seconds=1)
         late = await add(user.id, "accepted")
         at = datetime.now(UTC) - SETTLED_AFTER

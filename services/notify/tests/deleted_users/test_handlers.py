@@ -1,11 +1,13 @@
 """Deleted accounts."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
 
 from bongsu import outbox
+from bongsu.broker import Message
 from bongsu.broker.memory import MemoryBroker
 from bongsu.contracts.notifications import Status
 from bongsu.contracts.queues import USERS_DELETED
@@ -58,6 +60,10 @@ async def handle(database: Database, broker: MemoryBroker, vault: Vault, stop: S
         await eventually(is_handled)
     await consumer.cancel()
     return await OutboxMessage.filter_by(queue=USERS_DELETED).first()
+
+
+async def _is_idle(broker: MemoryBroker) -> bool:
+    return await broker.depth(USERS_DELETED) == 0
 
 
 class TestUserDeleted:
@@ -130,6 +136,22 @@ class TestUserDeleted:
         await add(user)
         assert await DeletedUsers(database).purge(user, email, deleted_at=deleted_at, now=deleted_at + KEPT_FOR)
         assert await left() == set()
+
+    async def test_event_without_a_row_is_handled_again_when_notifications_are_left(
+        self, each_database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal
+    ) -> None:
+        """A dead letter that was moved back: its row was deleted."""
+        user, row_id = uuid4(), uuid4()
+        await add(user, "sending")
+        body = UserDeleted(user_id=user, sealed_email=None, at=datetime.now(UTC) - KEPT_FOR).model_dump(mode="json")
+        handler = UserDeletedHandler(each_database, vault, DeletedUsers(each_database), DatabaseRetry(stop))
+        consumer = await broker.consume(USERS_DELETED, handler, prefetch=1)
+        await broker.publish(USERS_DELETED, Message(id=str(row_id), body=body))
+        await eventually(partial(_is_idle, broker))
+        await consumer.cancel()
+        row = await OutboxMessage.get(row_id)
+        assert (row.queue, row.body) == (USERS_DELETED, body)
+        assert row.visible_at > datetime.now(UTC) + timedelta(seconds=30)
 
     async def test_event_with_a_foreign_seal_is_dead_lettered(
         self, database: Database, broker: MemoryBroker, vault: Vault, stop: StopSignal

@@ -10,7 +10,7 @@ from bongsu.mixins import Database
 from bongsu.runtime.logging import get_logger
 from bongsu_notify.changed_users.service import SETTLED_AFTER, ChangedUsers
 from bongsu_notify.database_retry import DatabaseRetry
-from bongsu_notify.dead_letters import dead_letter
+from bongsu_notify.dead_letters import dead_letter, postpone
 
 log = get_logger(__name__)
 
@@ -45,5 +45,5 @@ class UserChangeHandler:
             await self._database.run(outbox.settle, [outbox_id])
             log.info("user_change.handled", kind=event.kind, user_id=str(event.user_id))
         else:
-            await self._database.run(outbox.postpone, {outbox_id: SETTLED_AFTER.total_seconds()})
+            await self._database.run(postpone, delivery, SETTLED_AFTER.total_seconds())
         await delivery.ack()

@@ -11,7 +11,7 @@ from bongsu.identity.vault import SealBroken, Vault
 from bongsu.mixins import Database
 from bongsu.runtime.logging import get_logger
 from bongsu_notify.database_retry import DatabaseRetry
-from bongsu_notify.dead_letters import dead_letter
+from bongsu_notify.dead_letters import dead_letter, postpone
 from bongsu_notify.deleted_users.service import DeletedUsers
 
 log = get_logger(__name__)
@@ -49,7 +49,7 @@ class UserDeletedHandler:
             await self._database.run(outbox.settle, [outbox_id])
             log.info("user_data.deleted", user_id=str(event.user_id))
         else:
-            await self._database.run(outbox.postpone, {outbox_id: AGAIN_AFTER_S})
+            await self._database.run(postpone, delivery, AGAIN_AFTER_S)
         await delivery.ack()
 
     def _open(self, event: UserDeleted) -> str | None:
