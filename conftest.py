@@ -7,13 +7,14 @@ import gc
 import itertools
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 import structlog
 from fastapi.dependencies import models
 from hypothesis import HealthCheck, settings
 
-from tests.infrastructure import statements
+from tests.infrastructure import order, statements
 
 pytest_plugins = [
     "pytester",
@@ -54,6 +55,9 @@ structlog.configure(processors=[structlog.dev.ConsoleRenderer(exception_formatte
 ENDPOINT_CACHES = [value for value in vars(models).values() if hasattr(value, "cache_clear")]
 FINISHED = itertools.count(1)
 
+# For the heartbeats, pauses and rates of a gateway: much longer than they compute.
+TESTS_THAT_WAIT = Path(__file__).parent / "services" / "bot" / "tests"
+
 
 statements.share()
 
@@ -77,6 +81,11 @@ def pytest_collection() -> Generator[None, object, object]:
         # One collection for 20,000 objects: with Python's 700, collections took a tenth of the run's CPU time.
         gc.set_threshold(20_000, 10, 10)
         gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = order.spread(items, [item.path.is_relative_to(TESTS_THAT_WAIT) for item in items])
 
 
 def pytest_runtest_logfinish() -> None:
