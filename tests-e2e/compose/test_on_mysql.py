@@ -19,7 +19,7 @@ class TestMixins:
         assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
         # "286 passed, 286 deselected in 60.1s": the other driver's, and nothing that was skipped or is known to fail
         summary = done.stdout.rstrip().splitlines()[-1]
-        assert re.search(r"\d{3} passed(, \d+ deselected)? in", summary), done.stdout[-6000:]
+        assert re.search(r"\d{3} passed(, \d+ deselected)?(, \d+ subtests passed)? in", summary), done.stdout[-6000:]
 
 
 class TestPlans:
