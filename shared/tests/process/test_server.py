@@ -175,6 +175,15 @@ class TestServe:
         async with asyncio.timeout(60):
             await serve(FastAPI(), listen("127.0.0.1", 0), stop, started=end)
 
+    async def test_error_of_uvicorns_loop_is_raised(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def fail(_server: uvicorn.Server) -> None:
+            raise RuntimeError("the loop failed")
+
+        monkeypatch.setattr(uvicorn.Server, "main_loop", fail)
+        async with asyncio.timeout(60):
+            with pytest.raises(RuntimeError, match="the loop failed"):
+                await serve(FastAPI(), listen("127.0.0.1", 0), StopSignal())
+
 
 class TestListen:
     def test_port_in_use_is_one_line(self) -> None:

@@ -51,7 +51,9 @@ class _Server(uvicorn.Server):
         ticking = asyncio.create_task(super().main_loop())
         ends = asyncio.create_task(self._ends.wait())
         try:
-            await asyncio.wait({ticking, ends}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({ticking, ends}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                await task  # raises its error
         finally:
             ticking.cancel()
             ends.cancel()
