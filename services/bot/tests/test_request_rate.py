@@ -29,6 +29,8 @@ class _Recording(RequestRate):
 
 
 async def test_two_processes_together_keep_to_the_limit_of_discord(settings: BotSettings, discord: Discord) -> None:
+    # Requests that a busy machine delays may arrive together, and would be refused.
+    await discord.limits(total=1000)
     starts = list[float]()
     async with (
         RestClient(settings, _Recording(starts)) as first,
@@ -42,7 +44,7 @@ async def test_two_processes_together_keep_to_the_limit_of_discord(settings: Bot
         ]
         answers = await asyncio.gather(*calls, return_exceptions=True)
     assert {type(answer) for answer in answers} == {NotFound}
-    assert (await discord.state())["rest"]["GET /guilds/{guild_id}"] >= 2 * REQUESTS
+    assert (await discord.state())["rest"]["GET /guilds/{guild_id}"] == 2 * REQUESTS
     assert len(starts) == 2 * (1 + REQUESTS)  # each client logs in
     in_a_second = [sum(begin <= start < begin + 0.99 for start in starts) for begin in starts]
     assert max(in_a_second) <= REQUESTS_PER_S
