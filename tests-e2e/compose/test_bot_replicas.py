@@ -119,9 +119,9 @@ def discord(replicas: ComposeStack) -> Iterator[Discord]:
     discord.delete_guilds()
 
 
-def _holders(stack: ComposeStack) -> set[str]:
+def _holders(stack: ComposeStack) -> set[tuple[str]]:
     """The replicas that hold shards."""
-    return {*stack.sql("SELECT HEX(holder_id) FROM bongsu.shard_leases WHERE holder_id IS NOT NULL").split()}
+    return {*stack.sql("SELECT HEX(holder_id) FROM bongsu.shard_leases WHERE holder_id IS NOT NULL")}
 
 
 def _stays_dead(stack: ComposeStack, container: str) -> None:

@@ -1,6 +1,7 @@
 """The real thing to test against: every service in a container of its own, as `docker compose up` starts them."""
 
 import contextlib
+import functools
 import json
 import os
 import secrets
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
+import pymysql
 
 from harness.stack import StackFailed
 from tests.eventually import wait_until
@@ -19,6 +21,8 @@ from tests.ports import free_port
 ROOT = Path(__file__).parent.parent.parent
 UP_LIMIT_S = 900
 """Also builds the images, on a machine that has none."""
+NOT_STARTED = 126
+"""How `docker` ends if a command in a container cannot be started."""
 
 # Sends one request to the process that runs beside it and prints the status; the request comes on standard input.
 _ASK = """
@@ -133,14 +137,16 @@ class ComposeStack:
         options = [f"--env={name}={value}" for name, value in (environ or {}).items()]
         return self.compose("run", "--rm", "--no-deps", "-T", *options, "admin", *arguments)
 
+    @functools.cached_property
     def root_password(self) -> str:
         """Of MySQL's root."""
         return self.compose("exec", "-T", "mysql", "cat", "/run/secrets/root_password").strip()
 
     def run_tests(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run tests that `make test` runs on any server on this MySQL, which is the one that is deployed."""
-        assert self.sql("SELECT VERSION()").startswith("9.7")
-        url = f"mysql://root:{self.root_password()}@127.0.0.1:{self.mysql_port}"
+        [(version,)] = self.sql("SELECT VERSION()")
+        assert version.startswith("9.7")
+        url = f"mysql://root:{self.root_password}@127.0.0.1:{self.mysql_port}"
         return subprocess.run(  # noqa: S603 - our own arguments
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=120", *arguments],
             cwd=ROOT,
@@ -150,10 +156,14 @@ class ComposeStack:
             check=False,
         )
 
-    def sql(self, statement: str) -> str:
-        """Run a statement as MySQL's root; the rows, tab-separated."""
-        command = ("mysql", "-N", "-h", "127.0.0.1", "-P", "3306", "-u", "root", f"-p{self.root_password()}")
-        return self.compose("exec", "-T", "mysql", *command, "-e", statement)
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement as MySQL's root; the rows."""
+        connection = pymysql.connect(
+            host="127.0.0.1", port=self.mysql_port, user="root", password=self.root_password, autocommit=True
+        )
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return [*cursor.fetchall()]
 
     def compose(self, *arguments: str, check: bool = True, limit_s: float = 240, given: str | None = None) -> str:
         """Run `docker compose` on this project; its output.
@@ -206,7 +216,8 @@ def docker(
     :raises StackFailed: it failed, and is not allowed to.
     """
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME") or name[:7] == "DOCKER_"}
-    try:
+
+    def run() -> "subprocess.CompletedProcess[str]":
         done = subprocess.run(  # noqa: S603 - our own arguments
             ["docker", *arguments],  # noqa: S607 - the docker that the developer has
             cwd=ROOT,
@@ -218,11 +229,22 @@ def docker(
             timeout=limit_s,
             check=False,
         )
+        # The engine could not start the command in the container, as happens on a busy machine. It says why on stdout.
+        if done.returncode == NOT_STARTED:
+            raise _NotStartedError(done.stdout)
+        return done
+
+    try:
+        done = wait_until(run, ignoring=(_NotStartedError,), what=f"docker {' '.join(arguments)} is started")
     except subprocess.TimeoutExpired as error:
         raise StackFailed(f"docker {' '.join(arguments)} did not end within {limit_s:g} s") from error
     if done.returncode and check:
         raise StackFailed(f"docker {' '.join(arguments)} ended with {done.returncode}\n{done.stderr[-4000:]}")
     return done.stdout
+
+
+class _NotStartedError(Exception):
+    """A command was not started in a container, so it can be tried again."""
 
 
 def is_available() -> bool:
