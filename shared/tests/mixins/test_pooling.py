@@ -1,9 +1,10 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import URL, MetaData, text
+from sqlalchemy import URL, MetaData, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from bongsu.mixins import Base, BaseModel, Database, is_unavailable
 
@@ -78,3 +79,29 @@ class TestPing:
         assert await Pooled.row_count() == 0
         await database.drop_all()
         await database.dispose()
+
+
+class TestDispose:
+    async def test_connection_that_is_in_use_is_closed_when_it_is_returned(self, pool_of_one: Database) -> None:
+        """The pool that it was taken from is gone by then, and nothing else would close it."""
+        closed: list[object] = []
+
+        def note_closed(connection: object, entry: ConnectionPoolEntry) -> None:
+            del entry
+            closed.append(connection)
+
+        event.listen(pool_of_one.engine.sync_engine, "close", note_closed)
+        async with pool_of_one.engine.connect() as connection:
+            used = (await connection.get_raw_connection()).dbapi_connection
+            await pool_of_one.engine.dispose()
+            assert not closed
+            await connection.execute(text("SELECT 1"))
+        assert closed == [used]
+
+    async def test_connection_that_is_opened_afterwards_is_kept(self, pool_of_one: Database) -> None:
+        await pool_of_one.engine.dispose()
+        used = []
+        for _ in range(2):
+            async with pool_of_one.engine.connect() as connection:
+                used.append((await connection.get_raw_connection()).dbapi_connection)
+        assert used[0] is used[1]

@@ -32,6 +32,7 @@ _LOST = "bongsu_lost"  # in a connection's info: the error after which its trans
 _ENDED = "bongsu_ended"
 _WAITS_SHORT = "bongsu_waits_short"
 _RETURNED_AT = "bongsu_returned_at"
+_DISPOSALS = "bongsu_disposals"  # in a connection's info: how often the engine had been disposed of before
 
 _LOCK_WAIT_S = 10
 _MYSQL_SESSION = (
@@ -72,6 +73,7 @@ def build_engine(
         prepare_sqlite(engine, busy_timeout_s)
     else:
         engine = create_async_engine(url, connect_args=connect_args, **options)
+    _close_after_disposal(engine)
     event.listen(engine.sync_engine, "begin", _forget_lost)
     event.listen(engine.sync_engine, "handle_error", _note_lost)
     return engine
@@ -138,6 +140,31 @@ def _roll_back_open_transactions(engine: AsyncEngine) -> None:
     event.listen(engine.sync_engine, "handle_error", forget_failed)
     event.listen(engine.sync_engine, "checkout", forget_taken)
     event.listen(engine.sync_engine, "reset", roll_back)
+
+
+def _close_after_disposal(engine: AsyncEngine) -> None:
+    """Closes connections that are returned after the engine was disposed of, as by a task that is late to end.
+
+    SQLAlchemy puts them back into the pool that they came from, which is no longer in use.
+    """
+    disposals = 0
+
+    def note_pool(adapted: object, entry: ConnectionPoolEntry) -> None:
+        del adapted
+        entry.info[_DISPOSALS] = disposals
+
+    def note_disposal(disposed: object) -> None:
+        nonlocal disposals
+        del disposed
+        disposals += 1
+
+    def close(adapted: object, entry: ConnectionPoolEntry) -> None:
+        if adapted is not None and entry.info[_DISPOSALS] != disposals:
+            entry.close()
+
+    event.listen(engine.sync_engine, "connect", note_pool)
+    event.listen(engine.sync_engine, "engine_disposed", note_disposal)
+    event.listen(engine.sync_engine, "checkin", close)
 
 
 def lost_transaction(connection: Connection) -> BaseException | None:
