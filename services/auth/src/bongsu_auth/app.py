@@ -65,7 +65,7 @@ from bongsu_auth.oauth.states import sweep_states
 from bongsu_auth.passwords import endpoints as passwords
 from bongsu_auth.sessions import endpoints as sessions
 from bongsu_auth.sessions.access_tokens import AccessTokens
-from bongsu_auth.sessions.limits import sweep_failures
+from bongsu_auth.sessions.counters import sweep_counters
 from bongsu_auth.sessions.service import sweep_sessions
 from bongsu_auth.settings import AuthSettings
 from bongsu_auth.signing_keys import endpoints as signing_keys
@@ -152,7 +152,7 @@ def create_app(  # noqa: PLR0913 - each is one collaborator
         sweep_links,
         sweep_challenges,
         sweep_sessions,
-        sweep_failures,
+        sweep_counters,
         sweep_states,
         sweep_codes,
         at_providers.flows.retry_profiles,

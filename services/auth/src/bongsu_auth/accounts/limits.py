@@ -8,7 +8,7 @@ from functools import partial
 from bongsu.mixins import Database, GroupCommit
 from bongsu.runtime.networks import client_network
 from bongsu_auth.errors import TooManySignUps
-from bongsu_auth.sessions.limits import lock_counter, subject_of
+from bongsu_auth.sessions.counters import lock_counter, subject_of
 
 WINDOW = timedelta(hours=1)
 

@@ -4,7 +4,7 @@ from bongsu.mixins import Database
 from bongsu.runtime.networks import client_network
 from bongsu_auth.accounts.limits import HourlyCounters
 from bongsu_auth.errors import TooManyAuthorizations
-from bongsu_auth.sessions.limits import subject_of
+from bongsu_auth.sessions.counters import subject_of
 
 
 class AuthorizationLimit:

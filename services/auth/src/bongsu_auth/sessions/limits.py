@@ -13,29 +13,23 @@ waits for their outcome: a client that signs in several times with the right pas
 """
 
 import asyncio
-import hashlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Literal, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
-
-from bongsu.identity.sweeps import sweep
 from bongsu.mixins import Database, GroupCommit
 from bongsu.runtime.networks import client_network
 from bongsu_auth.errors import TooManyLogins
-from bongsu_auth.sessions.models import LoginFailures
+from bongsu_auth.sessions.counters import COUNTED_FOR, Count, Reservation, lock_counts, settle, subject_of, write_counts
 from bongsu_auth.sessions.turns import Turns
 
 T = TypeVar("T")
-Outcome = Literal["right", "wrong", "unchecked"]
 
-COUNTED_FOR = timedelta(hours=1)
 LONGEST_WAIT_S = 900
 CONCURRENT = 2
 """Guesses that one process checks concurrently for one account and network or device: more would wait in the database
@@ -63,75 +57,14 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Reservation:
-    """A counted guess.
-
-    :param own: the counter of this account and network, or of this device.
-    :param blocks: the counters that this guess blocked, with the time.
-    :param pending_until: an outcome after that is late: the counters may no longer have the guess as pending.
-    """
-
-    own: str
-    shared: tuple[str, ...]
-    blocks: Mapping[str, datetime]
-    pending_until: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class _Request:
     own: str
     limits: Mapping[str, int]
     """Free guesses by counter."""
 
 
-@dataclass(slots=True)
-class _Counter:
-    """In the order of `_COUNTERS`'s columns, after the subject. `failures` includes the `pending` ones."""
-
-    failures: int
-    blocked_until: datetime | None
-    expires_at: datetime
-    pending: int
-    pending_until: datetime | None
-
-    def blocks(self, now: datetime, free: int) -> bool:
-        # Right guesses may have been taken off since it was blocked.
-        return self.failures >= free and self.blocked_until is not None and self.blocked_until > now
-
-    def may_clear(self, free: int) -> bool:
-        """Whether the outcome of the pending guesses may be that the next one is free."""
-        return self.pending > 0 and self.failures - self.pending < free
-
-    def settle(self) -> None:
-        """Take a pending guess off."""
-        self.pending = max(0, self.pending - 1)
-        if not self.pending:
-            self.pending_until = None
-
-
 class _OutcomePending(Exception):
     """The guesses that are being checked decide whether this one is free."""
-
-
-_TABLE = LoginFailures.__table__
-_WRITTEN = ["failures", "blocked_until", "expires_at", "pending", "pending_until"]
-_BY_SUBJECT = "FORCE INDEX (uq_login_failures_subject)"
-_COUNTERS = (
-    select(
-        _TABLE.c.subject,
-        _TABLE.c.failures,
-        _TABLE.c.blocked_until,
-        _TABLE.c.expires_at,
-        _TABLE.c.pending,
-        _TABLE.c.pending_until,
-    )
-    .where(_TABLE.c.subject.in_(bindparam("subjects", expanding=True)))
-    .order_by(_TABLE.c.subject)
-    .with_for_update()
-    # Without it, MySQL scans a small table, and locks all of it.
-    .with_hint(_TABLE, _BY_SUBJECT, "mysql")
-    .with_hint(_TABLE, _BY_SUBJECT, "mariadb")
-)
 
 
 class GuessLimits:
@@ -181,7 +114,7 @@ class GuessLimits:
 
     async def confirm(self, reservation: Reservation) -> None:
         """Record that a guess was wrong: it stays counted. Commits by itself."""
-        await self._database.run(partial(_settle, self._database, reservation, outcome="wrong"))
+        await self._database.run(partial(settle, self._database, reservation, outcome="wrong"))
 
     @asynccontextmanager
     async def reserve(self, attempt: Attempt) -> AsyncIterator[Reservation]:
@@ -197,7 +130,7 @@ class GuessLimits:
             try:
                 yield reservation
             except Exception:
-                await self._database.run(partial(_settle, self._database, reservation, outcome="unchecked"))
+                await self._database.run(partial(settle, self._database, reservation, outcome="unchecked"))
                 raise
 
     async def _count(self, request: _Request) -> Reservation:
@@ -213,7 +146,7 @@ class GuessLimits:
 
     async def release(self, *reservations: Reservation) -> None:
         """Undo the count of right guesses, and forget the wrong ones before them, in the caller's unit of work."""
-        await _settle(self._database, *reservations, outcome="right")
+        await settle(self._database, *reservations, outcome="right")
 
     async def close(self) -> None:
         """Wait for transactions in flight."""
@@ -239,50 +172,20 @@ async def _reserve(
     database: Database, first_wait_s: float, pending_for: timedelta, requests: Sequence[_Request]
 ) -> Sequence[Reservation | Exception]:
     now = datetime.now(UTC)
-    counters = await _lock_counters(database, {subject for request in requests for subject in request.limits}, now)
+    counters = await lock_counts(database, {subject for request in requests for subject in request.limits}, now)
     for counter in counters.values():
         if counter.expires_at <= now:
             counter.failures = counter.pending = 0
         if counter.pending_until is None or counter.pending_until <= now:
             counter.pending = 0
     results = [_count(request, counters, now, first_wait_s, pending_for) for request in requests]
-    counted = {
-        subject for result in results if isinstance(result, Reservation) for subject in (result.own, *result.shared)
-    }
-    await _write_counters({subject: counters[subject] for subject in counted})
+    counted = {subject for result in results if isinstance(result, Reservation) for subject in result.subjects}
+    await write_counts(database, {subject: counters[subject] for subject in counted})
     return results
 
 
-async def _lock_counters(database: Database, subjects: set[str], now: datetime) -> dict[str, _Counter]:
-    """Return the counters, locked until the unit of work ends. Those that are missing are created."""
-    # Most exist: a client that signs in again does so within the hour.
-    counters = await _read_counters(database, subjects)
-    if missing := subjects - counters.keys():
-        await _create_counters(missing, now)
-        counters |= await _read_counters(database, missing)
-    return counters
-
-
-async def _read_counters(database: Database, subjects: Collection[str]) -> dict[str, _Counter]:
-    """Return the counters that exist, locked until the unit of work ends."""
-    unit = database.ambient()
-    assert unit is not None  # noqa: S101 - the caller opened it
-    # Every sign-in reads them twice: the mixins would build the statement each time, and give it no index.
-    rows = await unit.session.execute(_COUNTERS, {"subjects": sorted(subjects)})
-    return {subject: _Counter(*counter) for subject, *counter in rows}
-
-
-async def _write_counters(counters: Mapping[str, _Counter]) -> None:
-    rows = [
-        {"subject": subject} | {column: getattr(counter, column) for column in _WRITTEN}
-        for subject, counter in sorted(counters.items())
-    ]
-    if rows:
-        await LoginFailures.upsert(rows, by="subject", update=_WRITTEN, savepoint=False)
-
-
 def _count(
-    request: _Request, counters: Mapping[str, _Counter], now: datetime, first_wait_s: float, pending_for: timedelta
+    request: _Request, counters: Mapping[str, Count], now: datetime, first_wait_s: float, pending_for: timedelta
 ) -> Reservation | TooManyLogins | _OutcomePending:
     blocking = [subject for subject, free in request.limits.items() if counters[subject].blocks(now, free)]
     if blocking:
@@ -304,53 +207,3 @@ def _count(
             counter.blocked_until = blocks[subject] = now + timedelta(seconds=wait_s)
     shared = tuple(subject for subject in request.limits if subject != request.own)
     return Reservation(request.own, shared, blocks, pending_until)
-
-
-async def _settle(database: Database, *guesses: Reservation, outcome: Outcome) -> None:
-    """Record the outcome of guesses, which are pending no longer.
-
-    A wrong one stays counted. Another is taken off the counters, with the wait that it caused; a right one also makes
-    its own counter forget the wrong ones before it.
-    """
-    now = datetime.now(UTC)
-    counters = await _read_counters(database, {subject for guess in guesses for subject in (guess.own, *guess.shared)})
-    for guess in guesses:
-        for subject in (guess.own, *guess.shared):
-            if (counter := counters.get(subject)) is None:
-                continue
-            if guess.pending_until > now:
-                counter.settle()
-            # A late outcome would take a newer guess off, where this one is no longer pending.
-            if outcome == "wrong":
-                continue
-            is_forgotten = outcome == "right" and subject == guess.own
-            # The others that are being checked stay counted.
-            counter.failures = min(counter.failures, counter.pending) if is_forgotten else max(0, counter.failures - 1)
-            # Only the wait of this guess ends: another may have caused a longer one.
-            if is_forgotten or counter.blocked_until == guess.blocks.get(subject):
-                counter.blocked_until = None
-    await _write_counters(counters)
-
-
-async def sweep_failures() -> int:
-    """Delete expired counters. Returns how many."""
-    return await sweep(LoginFailures, expires_at__lt=datetime.now(UTC))
-
-
-async def lock_counter(subject: str, now: datetime) -> LoginFailures:
-    """Return the counter of a subject, created if missing, locked until the unit of work ends."""
-    await _create_counters([subject], now)
-    return await LoginFailures.filter_by(subject=subject).one()
-
-
-async def _create_counters(subjects: Collection[str], now: datetime) -> None:
-    """Create the counters that are missing, and lock all of them until the unit of work ends."""
-    # An upsert takes exclusive locks whether the rows are new or not, in this order. Of several locking reads that find
-    # no row and insert it, the later ones would each hold a shared lock and wait for one another.
-    fresh = [{"subject": subject, "failures": 0, "expires_at": now + COUNTED_FOR} for subject in sorted(subjects)]
-    await LoginFailures.upsert(fresh, by="subject", update=[], savepoint=False)
-
-
-def subject_of(*parts: str) -> str:
-    """Return the name of a counter: a digest, as it may name an account."""
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

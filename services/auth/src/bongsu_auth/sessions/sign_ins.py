@@ -7,7 +7,8 @@ from bongsu.identity.models import User
 from bongsu.mixins import Database, GroupCommit
 from bongsu_auth.errors import AccountBlocked
 from bongsu_auth.sessions.account import SignIn
-from bongsu_auth.sessions.limits import GuessLimits, Reservation
+from bongsu_auth.sessions.counters import Reservation
+from bongsu_auth.sessions.limits import GuessLimits
 from bongsu_auth.sessions.service import Sessions, Tokens
 
 

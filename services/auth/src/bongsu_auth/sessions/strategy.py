@@ -33,8 +33,9 @@ from bongsu_auth.errors import (
 from bongsu_auth.mfa.models import MfaChallenge
 from bongsu_auth.mfa.service import Factor, Mfa
 from bongsu_auth.sessions.account import SignIn
+from bongsu_auth.sessions.counters import Reservation
 from bongsu_auth.sessions.devices import MAX_AGE_S, Devices
-from bongsu_auth.sessions.limits import Attempt, GuessLimits, Reservation
+from bongsu_auth.sessions.limits import Attempt, GuessLimits
 from bongsu_auth.sessions.service import Sessions, Tokens, lock_active
 from bongsu_auth.sessions.sign_ins import PasswordSignIn, PasswordSignIns
 
