@@ -8,21 +8,31 @@ from sqlalchemy import URL, make_url
 
 
 class Proxy:
-    """Forwards bytes; after `silence`, the connections that exist by then drop them."""
+    """Forwards bytes; after `silence`, the connections that exist by then drop them, and so do new ones until `answer`.
+
+    `silence(only_open=True)`: new ones forward.
+    """
 
     def __init__(self, target: URL) -> None:
         self._target = target
         self._open: set[asyncio.Event] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._silences_new = False
 
-    def silence(self) -> None:
+    def silence(self, *, only_open: bool = False) -> None:
+        self._silences_new = not only_open
         for silent in self._open:
             silent.set()
+
+    def answer(self) -> None:
+        self._silences_new = False
 
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(self._target.host, self._target.port)
         silent = asyncio.Event()
         self._open.add(silent)
+        if self._silences_new:
+            silent.set()
         for source, sink in ((reader, back), (there, writer)):
             task = asyncio.create_task(self._pass_on(source, sink, silent))
             self._tasks.add(task)

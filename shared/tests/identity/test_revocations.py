@@ -267,7 +267,7 @@ class TestFreshness:
             await asyncio.gather(*(database.ping() for _ in range(4)))
             async with feed.following():
                 await eventually(lambda: feed.is_fresh)
-                proxy.silence()
+                proxy.silence(only_open=True)
                 async with mysql_database.session() as session:
                     await revocation_of(session_id).save(session, auto_commit=True)
                 await eventually(lambda: feed.denies(claims(session_id=session_id)))
