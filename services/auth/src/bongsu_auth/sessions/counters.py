@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Final, Literal, cast
@@ -42,7 +42,7 @@ class Reservation:
 
 @dataclass(slots=True)
 class Count:
-    """In the order of `_COUNTERS`'s columns, after the subject. `failures` includes the `pending` ones."""
+    """A counter, but its subject: the columns by their names. `failures` includes the `pending` ones."""
 
     failures: int
     blocked_until: datetime | None
@@ -73,16 +73,16 @@ _IS_CHOSEN: Final = _ROW.subject.in_(bindparam("subjects", expanding=True))
 _UPDATE: Final = (
     update(_TABLE).where(_IS_CHOSEN).with_hint(_BY_SUBJECT, _TABLE, "mysql").with_hint(_BY_SUBJECT, _TABLE, "mariadb")
 )
+_NAMES: Final = tuple(field.name for field in fields(Count))
 _COUNTS: Final = (
-    select(_ROW.subject, _ROW.failures, _ROW.blocked_until, _ROW.expires_at, _ROW.pending, _ROW.pending_until)
+    select(_ROW.subject, *(_ROW[name] for name in _NAMES))
     .where(_IS_CHOSEN)
     .order_by(_ROW.subject)
     .with_for_update()
     .with_hint(_TABLE, _BY_SUBJECT, "mysql")
     .with_hint(_TABLE, _BY_SUBJECT, "mariadb")
 )
-_WRITTEN: Final = ("failures", "blocked_until", "expires_at", "pending", "pending_until")
-_SET: Final = _UPDATE.values({name: bindparam(f"new_{name}") for name in _WRITTEN})
+_SET: Final = _UPDATE.values({name: bindparam(f"new_{name}") for name in _NAMES})
 # Subjects are hexadecimal. As parameters, they would be a condition for each.
 _GUESSES: Final = written("guesses", _write_guesses)
 
@@ -152,9 +152,9 @@ async def write_counts(database: Database, counts: Mapping[str, Count]) -> None:
     """Write counters that are locked."""
     alike = defaultdict[tuple[object, ...], list[str]](list)
     for subject, count in counts.items():
-        alike[tuple(getattr(count, name) for name in _WRITTEN)].append(subject)
+        alike[tuple(getattr(count, name) for name in _NAMES)].append(subject)
     for values, subjects in alike.items():
-        new = {f"new_{name}": value for name, value in zip(_WRITTEN, values, strict=True)}
+        new = {f"new_{name}": value for name, value in zip(_NAMES, values, strict=True)}
         await _session_of(database).execute(_SET, {"subjects": subjects, **new})
 
 
