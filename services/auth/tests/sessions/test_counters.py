@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from bongsu_auth.sessions.counters import Outcome, Reservation, settle, subject_of
+from bongsu_auth.sessions.counters import Count, Outcome, Reservation, settle, subject_of, write_reserved
 from bongsu_auth.sessions.models import LoginFailures
 from services.auth.tests.stage import Stage
 
@@ -117,3 +117,23 @@ async def test_outcomes_are_taken_off_the_counters(
     assert {subject: one.pending_until for subject, one in found.items()} == {
         subject: LATER if row.pending else None for subject, row in left.items()
     }
+
+
+async def test_reserved_guesses_are_written_to_their_own_counters_alone(each_stage: Stage) -> None:
+    before = {OWN: Row(0, 0, SOON), OTHER_OWN: Row(8, 0), ACCOUNT: Row(1, 1, SOON), UNTOUCHED: Row(7, 3, SOON)}
+    await LoginFailures.bulk_create(
+        [{"subject": subject, "expires_at": NOW, **row._asdict()} for subject, row in before.items()]
+    )
+    after = {OWN: Row(1, 1), OTHER_OWN: Row(9, 1, LATER), ACCOUNT: Row(5, 4, SOON)}
+    counts = {subject: Count(row.failures, row.blocked_until, NOW, row.pending, None) for subject, row in after.items()}
+
+    async def write() -> None:
+        await write_reserved(each_stage.database, counts, pending_until=SOON, expires_at=LATER)
+
+    await each_stage.database.run(write)
+    found = {one.subject: one for one in await LoginFailures.query().all()}
+    untouched = found.pop(UNTOUCHED)
+    assert {subject: Row(one.failures, one.pending, one.blocked_until) for subject, one in found.items()} == after
+    assert {(one.pending_until, one.expires_at) for one in found.values()} == {(SOON, LATER)}
+    assert Row(untouched.failures, untouched.pending, untouched.blocked_until) == before[UNTOUCHED]
+    assert (untouched.pending_until, untouched.expires_at) == (None, NOW)

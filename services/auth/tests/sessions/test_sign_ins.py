@@ -1,12 +1,14 @@
 """Sign-ins that arrive together share a transaction."""
 
 import asyncio
+from unittest.mock import AsyncMock
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, inspect
 
 from bongsu.identity.models import AuditEntry, User, UserSession
 from bongsu.runtime.dependencies import find
+from bongsu_auth.accounts import lookups as lookups_module
 from bongsu_auth.accounts.lookups import AddressLookups
 from bongsu_auth.errors import AccountBlocked
 from bongsu_auth.sessions.account import SignIn
@@ -81,14 +83,21 @@ class TestFind:
         assert found[0] is not found[3]
         assert sum("FROM users" in statement for statement in statements) == 2
 
+    async def test_user_that_is_found_has_what_a_sign_in_reads_and_no_profile(self, stage: Stage) -> None:
+        user = await stage.user()
+        found = await AddressLookups().find(user.email)
+        assert found is not None
+        assert (found.id, found.hashed_password) == (user.id, user.hashed_password)
+        assert found.is_active
+        assert found.is_verified
+        assert not found.has_second_factor
+        assert {"name", "locale", "picture", "phone_number"} <= inspect(found).unloaded
+
     async def test_error_of_the_database_reaches_every_caller(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def fail(**_lookups: object) -> None:
-            raise ConnectionError
-
         lookups = AddressLookups()
-        monkeypatch.setattr(User, "filter_by", fail)
+        monkeypatch.setattr(lookups_module, "read", AsyncMock(side_effect=ConnectionError))
         found = await asyncio.gather(
             *(lookups.find(f"{number}@example.com") for number in range(2)), return_exceptions=True
         )

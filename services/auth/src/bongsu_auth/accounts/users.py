@@ -23,7 +23,10 @@ class UserDatabase(BaseUserDatabase[User, UUID]):  # type: ignore[type-var]  # s
         return await User.get_or_none(id)
 
     async def get_by_email(self, email: str) -> User | None:
-        """Return the user with this address, in any spelling of it, outside of any unit of work."""
+        """Return the user with this address, in any spelling of it, outside of any unit of work.
+
+        The user has only the columns that a sign-in reads: to read another one raises an error.
+        """
         return await self._lookups.find(email)
 
     async def read_by_email(self, email: str) -> User | None:

@@ -60,9 +60,9 @@ class Count:
         return self.pending > 0 and self.failures - self.pending < free
 
 
-def _write_guesses(guesses: Mapping[str, int]) -> str:
-    several = [f"WHEN '{subject}' THEN {count}" for subject, count in guesses.items() if count > 1]
-    return f"(CASE subject {' '.join(several)} ELSE 1 END)" if several else "1"
+def _write_numbers(numbers: Mapping[str, int]) -> str:
+    others = [f"WHEN '{subject}' THEN {number}" for subject, number in numbers.items() if number != 1]
+    return f"(CASE subject {' '.join(others)} ELSE 1 END)" if others else "1"
 
 
 _TABLE: Final = cast("Table", LoginFailures.__table__)
@@ -82,9 +82,16 @@ _COUNTS: Final = (
     .with_hint(_TABLE, _BY_SUBJECT, "mysql")
     .with_hint(_TABLE, _BY_SUBJECT, "mariadb")
 )
-_SET: Final = _UPDATE.values({name: bindparam(f"new_{name}") for name in _NAMES})
 # Subjects are hexadecimal. As parameters, they would be a condition for each.
-_GUESSES: Final = written("guesses", _write_guesses)
+_GUESSES: Final = written("guesses", _write_numbers)
+_RESERVE: Final = _UPDATE.values(
+    failures=written("failures_by_subject", _write_numbers),
+    pending=written("pending_by_subject", _write_numbers),
+    blocked_until=None,
+    pending_until=bindparam("new_pending_until"),
+    expires_at=bindparam("new_expires_at"),
+)
+_BLOCK: Final = _UPDATE.values(blocked_until=bindparam("until"))
 
 
 @cache
@@ -148,14 +155,25 @@ async def lock_counts(database: Database, subjects: Collection[str], now: dateti
     return counts
 
 
-async def write_counts(database: Database, counts: Mapping[str, Count]) -> None:
-    """Write counters that are locked."""
-    alike = defaultdict[tuple[object, ...], list[str]](list)
+async def write_reserved(
+    database: Database, counts: Mapping[str, Count], *, pending_until: datetime, expires_at: datetime
+) -> None:
+    """Write counters that are locked, each of which has a new guess."""
+    values: dict[str, object] = {
+        "subjects": [*counts],
+        "failures_by_subject": {subject: count.failures for subject, count in counts.items()},
+        "pending_by_subject": {subject: count.pending for subject, count in counts.items()},
+        "new_pending_until": pending_until,
+        "new_expires_at": expires_at,
+    }
+    session = _session_of(database)
+    await session.execute(_RESERVE, values)
+    blocked = defaultdict[datetime, list[str]](list)
     for subject, count in counts.items():
-        alike[tuple(getattr(count, name) for name in _NAMES)].append(subject)
-    for values, subjects in alike.items():
-        new = {f"new_{name}": value for name, value in zip(_NAMES, values, strict=True)}
-        await _session_of(database).execute(_SET, {"subjects": subjects, **new})
+        if count.blocked_until is not None:
+            blocked[count.blocked_until].append(subject)
+    for until, subjects in blocked.items():
+        await session.execute(_BLOCK, {"subjects": subjects, "until": until})
 
 
 async def lock_counter(subject: str, now: datetime) -> LoginFailures:

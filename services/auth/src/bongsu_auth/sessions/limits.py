@@ -25,7 +25,15 @@ from uuid import UUID
 from bongsu.mixins import Database, GroupCommit
 from bongsu.runtime.networks import client_network
 from bongsu_auth.errors import TooManyLogins
-from bongsu_auth.sessions.counters import COUNTED_FOR, Count, Reservation, lock_counts, settle, subject_of, write_counts
+from bongsu_auth.sessions.counters import (
+    COUNTED_FOR,
+    Count,
+    Reservation,
+    lock_counts,
+    settle,
+    subject_of,
+    write_reserved,
+)
 from bongsu_auth.sessions.turns import Turns
 
 T = TypeVar("T")
@@ -172,20 +180,23 @@ async def _reserve(
     database: Database, first_wait_s: float, pending_for: timedelta, requests: Sequence[_Request]
 ) -> Sequence[Reservation | Exception]:
     now = datetime.now(UTC)
+    pending_until, expires_at = now + pending_for, now + COUNTED_FOR
     counters = await lock_counts(database, {subject for request in requests for subject in request.limits}, now)
     for counter in counters.values():
         if counter.expires_at <= now:
             counter.failures = counter.pending = 0
         if counter.pending_until is None or counter.pending_until <= now:
             counter.pending = 0
-    results = [_count(request, counters, now, first_wait_s, pending_for) for request in requests]
+    results = [_count(request, counters, now, first_wait_s, pending_until) for request in requests]
     counted = {subject for result in results if isinstance(result, Reservation) for subject in result.subjects}
-    await write_counts(database, {subject: counters[subject] for subject in counted})
+    if counted:
+        reserved = {subject: counters[subject] for subject in counted}
+        await write_reserved(database, reserved, pending_until=pending_until, expires_at=expires_at)
     return results
 
 
 def _count(
-    request: _Request, counters: Mapping[str, Count], now: datetime, first_wait_s: float, pending_for: timedelta
+    request: _Request, counters: Mapping[str, Count], now: datetime, first_wait_s: float, pending_until: datetime
 ) -> Reservation | TooManyLogins | _OutcomePending:
     blocking = [subject for subject, free in request.limits.items() if counters[subject].blocks(now, free)]
     if blocking:
@@ -193,13 +204,11 @@ def _count(
             return _OutcomePending()
         longest = max(counters[subject].blocked_until or now for subject in blocking)
         return TooManyLogins((longest - now).total_seconds())
-    blocks, pending_until = {}, now + pending_for
+    blocks = {}
     for subject, free in request.limits.items():
         counter = counters[subject]
         counter.failures += 1
         counter.pending += 1
-        counter.pending_until = pending_until
-        counter.expires_at = now + COUNTED_FOR
         beyond = counter.failures - free
         counter.blocked_until = None
         if beyond >= 0:

@@ -13,7 +13,7 @@ from uuid import UUID
 from bongsu.contracts.tokens import AccessClaims
 from bongsu.identity import audit
 from bongsu.identity.audit import Actor
-from bongsu.identity.models import AuditEntry, LinkedAccount, Revocation, User, UserSession
+from bongsu.identity.models import LinkedAccount, Revocation, User, UserSession
 from bongsu.identity.revocations import KEPT_FOR, RevocationFeed, revoke_session, revoke_sessions
 from bongsu.identity.sweeps import sweep
 from bongsu.identity.vault import Vault
@@ -349,7 +349,7 @@ async def lock_active(user: User, *, password_checked: bool) -> User:
     return found
 
 
-def _opened_entry(session: UserSession, how: SignIn) -> AuditEntry:
+def _opened_entry(session: UserSession, how: SignIn) -> audit.Entry:
     actor = Actor(session.user_id, address=how.address)
     target = f"session:{session.id}"
     return audit.entry("session.opened", actor, subject_id=session.user_id, target=target, details=how.details)
