@@ -74,6 +74,7 @@ class AddressLookups:
 
 
 def _read_users(addresses: Sequence[str], session: Session) -> Mapping[str | None, User]:
+    # The mixins would build the statement each time, and read every column.
     return {user.email_norm: user for user in session.scalars(_USERS, {"addresses": addresses})}
 
 

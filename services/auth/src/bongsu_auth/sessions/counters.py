@@ -166,14 +166,13 @@ async def write_reserved(
         "new_pending_until": pending_until,
         "new_expires_at": expires_at,
     }
-    session = _session_of(database)
-    await session.execute(_RESERVE, values)
+    await _session_of(database).execute(_RESERVE, values)
     blocked = defaultdict[datetime, list[str]](list)
     for subject, count in counts.items():
         if count.blocked_until is not None:
             blocked[count.blocked_until].append(subject)
     for until, subjects in blocked.items():
-        await session.execute(_BLOCK, {"subjects": subjects, "until": until})
+        await _session_of(database).execute(_BLOCK, {"subjects": subjects, "until": until})
 
 
 async def lock_counter(subject: str, now: datetime) -> LoginFailures:
