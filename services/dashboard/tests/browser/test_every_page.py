@@ -141,3 +141,18 @@ class TestPages:
         self, opened: Opener, scene: Callable[[], Stage], path: str, look: str
     ) -> None:
         await _is_clean(opened, scene(), path, signed_in=True, look=look)
+
+
+async def test_nothing_moves_where_the_system_asks_for_less_motion(opened: Opener) -> None:
+    tab = await opened(full(), signed_in=False)
+    await tab.page.emulate_media(reduced_motion="reduce")
+    await tab.open("/login")
+    moved = """
+        const main = document.querySelector("main"), styles = getComputedStyle(main), before = styles.paddingLeft;
+        document.documentElement.style.setProperty("--gutter", "100px");
+        [before, styles.paddingLeft, document.getAnimations().length]
+    """
+    before, after, moving = await tab.page.evaluate(moved)
+    assert before != "100px"
+    # In the same frame: a transition, however short, would show the old layout beside the new one.
+    assert (after, moving) == ("100px", 0)
