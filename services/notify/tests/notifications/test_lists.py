@@ -1,7 +1,8 @@
 import contextlib
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection, event
@@ -41,6 +42,10 @@ async def create_many_rows(database: Database) -> None:
             )
             await connection.commit()
             await connection.exec_driver_sql("FLUSH TABLES notifications")
+
+
+def accepted_at(key: UUID) -> datetime:
+    return datetime.fromtimestamp((key.int >> 80) / 1000, UTC)
 
 
 MANY_ROWS = Schema("notify_many_rows", create_many_rows)
@@ -133,6 +138,33 @@ class TestListPage:
                 reads.ranges.clear()
         assert max(reads.rows, default=0) < 200
         assert all("id<?" in columns for columns in reads.ranges)
+
+    @pytest.mark.parametrize("sees_all", [False, True])
+    @pytest.mark.parametrize(
+        "filters",
+        [
+            Filters(),
+            Filters(statuses=("failed",)),
+            Filters(channel="email"),
+            Filters(topic="billing"),
+            Filters(recipient="someone@example.com"),
+            Filters(search="someone@example.com"),
+            Filters(search="someone@example.com", scheduled=False),
+        ],
+    )
+    @pytest.mark.usefixtures("many_rows")
+    async def test_list_page_of_a_short_period_reads_no_more_than_the_page(
+        self, reads: Reads, filters: Filters, sees_all: bool
+    ) -> None:
+        service = NotificationLists(window=20)
+        principal = Principal("user", USER, sees_all=sees_all)
+        ids = await Notification.filter_by(user_id=USER).order_by("id").pluck("id")
+        period = Period(accepted_at(ids[1000]), accepted_at(ids[1100]))
+        reads.rows.clear()
+        page, _ = await service.list_page(principal, replace(filters, period=period), limit=10, after=None)
+        assert len(page) == 10
+        # MySQL 9.7 reads up to 6 more to plan a query.
+        assert max(reads.rows, default=0) <= 20 + 10
 
     @pytest.mark.usefixtures("each_database")
     async def test_list_page_finds_a_notification_by_its_text_address_or_id(self) -> None:

@@ -1,9 +1,9 @@
 """Lists and counts of notifications. Each reads a bounded number of rows, however many there are."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final, get_args
+from typing import Any, Final, TypeVarTuple, get_args
 from uuid import UUID
 
 from sqlalchemy import CompoundSelect, Select, bindparam, case, func, literal, null, select, union_all
@@ -13,6 +13,8 @@ from bongsu.identity.emails import normalise_email
 from bongsu.mixins import Q, Query, python_now, read
 from bongsu_notify.notifications.models import Notification
 from bongsu_notify.notifications.principal import Principal
+
+Ts = TypeVarTuple("Ts")
 
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
@@ -91,49 +93,37 @@ class NotificationLists:
 
         A page of a search may have fewer rows than `limit` before the end.
         """
+        filters = await self._by_recipient(principal, filters)
         wanted: dict[str, object] = {"channel": filters.channel, "topic": filters.topic, "recipient": filters.recipient}
-        matching, is_scan = await self._searched(principal, filters)
+        matching, is_scan = _unindexed(filters)
         found: list[Notification] = []
         floor: UUID | None = None
         for status in dict.fromkeys(filters.statuses) or (None,):
             narrowed = {**wanted, "status": status}
+            index = _index(_indexed(principal, narrowed))
             rows = self._rows(principal, narrowed, filters.period, after=after)
-            if is_scan and (last := await self._end_of_window(rows, _indexed(principal, narrowed))):
+            if is_scan and (last := await self._end_of_window(rows, index)):
                 floor = max(floor or last, last)
                 rows = rows.filter_by(id__ge=last)
-            found += await rows.filter_by(*matching).limit(limit + 1).all()
+            found += await _read(rows.filter_by(*matching).limit(limit + 1), index)
         found = sorted((row for row in found if floor is None or row.id >= floor), key=lambda row: row.id, reverse=True)
         page = found[:limit]
         return page, page[-1].id if len(found) > limit else floor
 
-    async def _end_of_window(self, rows: Query[Notification], indexed: Sequence[str]) -> UUID | None:
+    async def _end_of_window(self, rows: Query[Notification], index: str) -> UUID | None:
         """The id of the last of the rows that one page of a search reads; None where there are fewer."""
         last = rows.offset(self._window - 1).limit(1).statement.with_only_columns(Notification.id)
-        index = next((one.name for one in _INDEXES if one.columns.keys() == [*indexed, "id"]), "PRIMARY")
-        last = last.with_hint(Notification, f"FORCE INDEX ({index})", "mysql")
-        # SQL of its own, as the mixins have no hints. Where one user has nearly all rows, MySQL would read the index
-        # from its end, and so all rows of the users behind, before the range.
-        return await read(Notification, None, lambda session: session.scalar(last))
+        # SQL of its own, as the mixins have no hints.
+        return await read(Notification, None, lambda session: session.scalar(_by_index(last, index)))
 
-    async def _searched(self, principal: Principal, filters: Filters) -> tuple[list[Q], bool]:
-        """The conditions that no index has, and whether they need a scan."""
-        matching: list[Q] = [*filters.conditions]
-        now = python_now()
-        if filters.ids:
-            return [*matching, Q(id__in=sorted(filters.ids))], False
-        if filters.scheduled is not None:
-            matching.append(Q(send_at__gt=now) if filters.scheduled else Q(send_at=None) | Q(send_at__le=now))
-        if filters.search is None:
-            return matching, bool(matching)
-        if (found_id := _id_of(filters.search)) is not None:
-            return [*matching, Q(id=found_id)], False
-        if (address := _address_of(filters.search)) is not None:
-            known = self._rows(principal, {"recipient": address}, filters.period)
-            if await known.exists():
-                return [*matching, Q(recipient=address)], False
-        text = Q(subject__icontains=filters.search)
-        # The column is ASCII, and comparing it with other text is an error.
-        return [*matching, text | Q(recipient__icontains=filters.search) if filters.search.isascii() else text], True
+    async def _by_recipient(self, principal: Principal, filters: Filters) -> Filters:
+        """The filters, with a search for the address of a recipient as the filter that an index has."""
+        if filters.search is None or filters.ids or (address := _address_of(filters.search)) is None:
+            return filters
+        if filters.recipient not in {None, address}:
+            return filters
+        is_known = await self._rows(principal, {"recipient": address}, filters.period).exists()
+        return replace(filters, recipient=address, search=None) if is_known else filters
 
     async def count_statuses(self, principal: Principal, period: Period) -> StatusCounts:
         """Count each status, up to `count_limit`."""
@@ -191,6 +181,45 @@ class NotificationLists:
         dialect = Notification.database().dialect_name
         rows = Notification.filter_by(**in_range(wanted, dialect), **period.conditions(after))
         return rows.order_by(*(f"-{name}" for name in (*_indexed(principal, values), "id")))
+
+
+def _unindexed(filters: Filters) -> tuple[list[Q], bool]:
+    """The conditions that no index has, and whether they need a scan."""
+    matching: list[Q] = [*filters.conditions]
+    now = python_now()
+    if filters.ids:
+        return [*matching, Q(id__in=sorted(filters.ids))], False
+    if filters.scheduled is not None:
+        matching.append(Q(send_at__gt=now) if filters.scheduled else Q(send_at=None) | Q(send_at__le=now))
+    if filters.search is None:
+        return matching, bool(matching)
+    if (found_id := _id_of(filters.search)) is not None:
+        return [*matching, Q(id=found_id)], False
+    text = Q(subject__icontains=filters.search)
+    # The column is ASCII, and comparing it with other text is an error.
+    return [*matching, text | Q(recipient__icontains=filters.search) if filters.search.isascii() else text], True
+
+
+def _index(columns: Sequence[str]) -> str:
+    """The name of the index on these columns and the id."""
+    return next((str(index.name) for index in _INDEXES if index.columns.keys() == [*columns, "id"]), "PRIMARY")
+
+
+def _by_index(statement: Select[*Ts], index: str) -> Select[*Ts]:
+    """The statement, which MySQL and MariaDB read by this index.
+
+    MySQL would read a range of the primary key where it expects that to cost less: every user's rows of the period, to
+    sort them. Where one user has nearly all rows, it would read an index from its end, and so all rows of users behind.
+    """
+    hint = f"FORCE INDEX ({index})"
+    return statement.with_hint(Notification, hint, "mysql").with_hint(Notification, hint, "mariadb")
+
+
+async def _read(rows: Query[Notification], index: str) -> Sequence[Notification]:
+    """Read rows by an index."""
+    statement, values = rows.with_parameters()
+    # SQL of its own, as the mixins have no hints.
+    return await read(Notification, None, lambda session: session.scalars(_by_index(statement, index), values).all())
 
 
 def _indexed(principal: Principal, values: Mapping[str, object]) -> list[str]:
