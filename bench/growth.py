@@ -1,9 +1,10 @@
 """``python -m bench.growth [--rows N]``: does an operation take longer when there are more notifications?
 
 Two databases of TEST_MYSQL_URL have 10,000 and 1,000,000 notifications of the same density: every tenth is one user's,
-and an hour has as many in both. Each operation runs on both in turn, and it may take 1.3 times as long. A page or a
-count reads at most what the small database has, so both read as much. The plans of the large one are listed. Not part
-of `make bench`: filling the tables takes some minutes.
+and an hour has as many in both. Each operation runs on both in turn, and it may take 1.3 times as long. On a busy
+machine it runs more often, until the ratio is clear of the limit. A page or a count reads at most what the small
+database has, so both read as much. The plans of the large one are listed. Not part of `make bench`: filling the tables
+takes some minutes.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from uuid import UUID
 from sqlalchemy import Connection, event, text
 
 from bench.databases import MYSQL_VARIABLE, has_mysql, mysql
+from bench.measure import is_clear_of
 from bench.process import logging_as_a_process_does, run_as_a_process_does
 from bongsu.contracts.jobs import DeliveryWakeup
 from bongsu.identity.models import User
@@ -43,6 +45,7 @@ SMALL: Final = 10_000
 LARGE: Final = 1_000_000
 MAX_GROWTH: Final = 1.3
 ROUNDS: Final = 31
+MOST_ROUNDS: Final = 4 * ROUNDS
 CHUNK: Final = 50_000
 USER: Final = UUID("00000000-0000-7000-8000-000000000001")
 END: Final = datetime(2026, 11, 1, tzinfo=UTC)
@@ -213,8 +216,9 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "accept with a key": _accept,
     "accept, key repeated": _repeat,
     "accept, claim and mark": _deliver,
+    # Of all users: a retry reads the window of a search, and one user has fewer failed ones in the small database.
     "retry of many, one of them": lambda side: side.retries.retry(
-        RetryIn(status=["failed"], limit=1), ME, idempotency_key=None
+        RetryIn(status=["failed"], limit=1), STAFF, idempotency_key=None
     ),
     "relay: claim and mark": _relay,
 }
@@ -254,12 +258,20 @@ async def measure(sides: Sequence[Side]) -> None:
             with planning(side, name):
                 await operation(side)
             side.samples[name] = []
-        for number in range(ROUNDS):
+        for number in range(MOST_ROUNDS):
+            if number % ROUNDS == 0 and number and is_clear_of(MAX_GROWTH, ratios(sides, name)):
+                break
             for side in sides if number % 2 else sides[::-1]:
                 side.use()
                 start = time.perf_counter()
                 await operation(side)
                 side.samples[name].append(time.perf_counter() - start)
+
+
+def ratios(sides: Sequence[Side], name: str) -> list[float]:
+    """The growth in each round: of neighbours, as another process disturbs both alike, or one pair only."""
+    small, large = sides
+    return [after_s / before_s for before_s, after_s in zip(small.samples[name], large.samples[name], strict=True)]
 
 
 @asynccontextmanager
@@ -277,14 +289,12 @@ async def compare(rows: int) -> bool:
     async with AsyncExitStack() as stack:
         sides = [await stack.enter_async_context(filled(count)) for count in (SMALL, rows)]
         await measure(sides)
-        small, large = sides
+        _, large = sides
         is_kept = True
         print(f"{'operation':44}{SMALL:>10,}{rows:>12,}{'growth':>9}  plans at {rows:,} rows")
         for name in OPERATIONS:
-            pairs = list(zip(small.samples[name], large.samples[name], strict=True))
-            # Of neighbours, as another process disturbs both alike, or one pair only.
-            growth = median(after_s / before_s for before_s, after_s in pairs)
-            before_s, after_s = (median(samples) for samples in zip(*pairs, strict=True))
+            growth = median(ratios(sides, name))
+            before_s, after_s = (median(side.samples[name]) for side in sides)
             is_kept &= growth < MAX_GROWTH
             verdict = "" if growth < MAX_GROWTH else " MISSED"
             plans = "; ".join(dict.fromkeys(large.plans[name]))

@@ -4,8 +4,9 @@ The ratio is the median of the ratios of neighbours, as another process disturbs
 """
 
 import gc
+import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -186,3 +187,10 @@ async def run(benchmark: Benchmark, rounds: int, round_s: float | None = None) -
     ratio = median(map((budget or at_least(0)).of, *samples))
     ours_s, baseline_s = map(median, samples)
     return Result(benchmark.name, benchmark.clock, ours_s, baseline_s, ratio, budget, counts, len(samples[0]), samples)
+
+
+def is_clear_of(limit: float, ratios: Sequence[float]) -> bool:
+    """Whether the confidence interval (95 %) of the median of the ratios leaves out the limit."""
+    ordered, reach = sorted(ratios), math.sqrt(len(ratios))
+    low, high = (ordered[round((len(ordered) - 1) / 2 + offset)] for offset in (-reach, reach))
+    return high < limit or low > limit

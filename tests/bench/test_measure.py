@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bench import measure
-from bench.measure import Benchmark, Budget, Clock, Pair, Result, Staged, Work, at_least, at_most, run
+from bench.measure import Benchmark, Budget, Clock, Pair, Result, Staged, Work, at_least, at_most, is_clear_of, run
 from bench.report import as_json, duration, table
 
 RESULT = Result("mixins: get", Clock.CPU, ours_s=0.00022, baseline_s=0.0002, ratio=1.1, budget=at_most(1.15))
@@ -148,3 +148,17 @@ class TestDuration:
     )
     def test_duration_picks_the_unit(self, seconds: float, text: str) -> None:
         assert duration(seconds) == text
+
+
+class TestIsClearOf:
+    @pytest.mark.parametrize(
+        ("median", "is_clear"), [(1.0, True), (1.25, False), (1.3, False), (1.35, False), (1.6, True)]
+    )
+    def test_median_is_clear_of_the_limit_when_the_ratios_scatter_less(self, median: float, is_clear: bool) -> None:
+        ratios = [median + (number - 15) / 50 for number in range(31)]
+        assert is_clear_of(1.3, ratios) is is_clear
+
+    def test_median_is_clear_of_the_limit_when_there_are_more_ratios(self) -> None:
+        ratios = [1.25 + (number - 15) / 100 for number in range(31)]
+        assert not is_clear_of(1.3, ratios)
+        assert is_clear_of(1.3, ratios * 4)
