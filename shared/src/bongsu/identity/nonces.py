@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -13,13 +14,14 @@ from sqlalchemy import select
 from bongsu.identity import base64url
 from bongsu.identity.models import RequestNonce
 from bongsu.identity.sweeps import sweep
-from bongsu.mixins import Database, GroupCommit, utc_now, uuid7
+from bongsu.mixins import Database, GroupCommit, utc_now, uuid7, write_keys, written
 
 LIFETIME = timedelta(seconds=120)
 """Longer than any signature is fresh: `created` may be 30 s in the future, and is accepted for 30 s more."""
 
 SWEEP_LIMIT_S = 30
 _NOW = utc_now()
+_CLAIMED: Final = select(RequestNonce.id, _NOW).where(RequestNonce.id.op("IN")(written("ids", write_keys)))
 _clocks: WeakKeyDictionary[Database, tuple[datetime, float]] = WeakKeyDictionary()
 """The time of each database when it was read last, and when that was."""
 
@@ -77,10 +79,13 @@ async def claim_nonces(nonces: Sequence[Nonce]) -> Mapping[UUID, datetime]:
     expires_at = await _read_clock() + LIFETIME
     rows = [{"id": nonce.id, "digest": nonce.digest, "expires_at": expires_at} for nonce in ordered]
     await RequestNonce.upsert(rows, by="digest", update=[], savepoint=False)
-    first = await RequestNonce.filter_by(id__in=[nonce.id for nonce in nonces]).aggregate_by("id", now=_NOW)
-    for row in first:
-        _clocks[RequestNonce.database()] = row["now"], time.monotonic()
-    return {row["id"]: row["now"] for row in first}
+    database = RequestNonce.database()
+    # SQL of its own: building it for each claim takes longer than the database does.
+    found = await database.scoped_session().execute(_CLAIMED, {"ids": [nonce.id for nonce in nonces]})
+    first: dict[UUID, datetime] = {row.id: row[1] for row in found}
+    for now in first.values():
+        _clocks[database] = now, time.monotonic()
+    return first
 
 
 async def _read_clock() -> datetime:
