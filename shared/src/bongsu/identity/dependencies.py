@@ -57,26 +57,6 @@ async def current_caller(
 CurrentCaller = Annotated[Caller, Depends(current_caller)]
 
 
-async def caller_before_claim(
-    request: Request,
-    _documented: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
-) -> AsyncIterator[Caller]:
-    """Identify the caller of an endpoint that records `Caller.nonce` in its own transaction.
-
-    Where it has not, a refused body for example, the nonce is claimed before the answer, which is SignatureRefused if
-    it was used before. A request that failed because the database is unavailable has done nothing, and may be repeated.
-    """
-    identity = identity_of(request)
-    caller = await identity.identify_before_claim(request)
-    try:
-        yield caller
-    except Exception as error:
-        if not is_unavailable(error):
-            await identity.claim_nonce(caller)
-        raise
-    await identity.claim_nonce(caller)
-
-
 async def require_account(caller: CurrentCaller) -> Caller:
     """Require a signed-in user, as managing accounts and keys does.
 
@@ -91,21 +71,40 @@ def require_scope(scope: Scope) -> CallerDependency:
     """Return a dependency that requires a token or key with the scope, and raises `ScopeMissing`."""
 
     async def caller_with_scope(caller: CurrentCaller) -> Caller:
-        if scope not in caller.scopes:
-            raise ScopeMissing(scope)
+        _check_scope(caller, scope)
         return caller
 
     return caller_with_scope
 
 
-def require_scope_before_claim(scope: Scope) -> CallerDependency:
-    """As `require_scope`, for an endpoint that records `Caller.nonce` in its own transaction."""
+def _check_scope(caller: Caller, scope: Scope) -> None:
+    if scope not in caller.scopes:
+        raise ScopeMissing(scope)
 
-    # Of the function: the nonce is claimed before the response is sent.
-    async def caller_with_scope(caller: Annotated[Caller, Depends(caller_before_claim, scope="function")]) -> Caller:
-        if scope not in caller.scopes:
-            raise ScopeMissing(scope)
-        return caller
+
+def require_scope_before_claim(scope: Scope) -> Callable[..., AsyncIterator[Caller]]:
+    """As `require_scope`, for an endpoint that records `Caller.nonce` in its own transaction.
+
+    Where it has not, a refused body for example, the nonce is claimed before the answer, which is SignatureRefused if
+    it was used before. A request that failed because the database is unavailable has done nothing, and may be repeated.
+    Its scope must be `function`: the nonce is claimed before the response is sent.
+    """
+
+    # One dependency, as FastAPI takes some time to resolve each.
+    async def caller_with_scope(
+        request: Request,
+        _documented: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+    ) -> AsyncIterator[Caller]:
+        identity = identity_of(request)
+        caller = await identity.identify_before_claim(request)
+        try:
+            _check_scope(caller, scope)
+            yield caller
+        except Exception as error:
+            if not is_unavailable(error):
+                await identity.claim_nonce(caller)
+            raise
+        await identity.claim_nonce(caller)
 
     return caller_with_scope
 

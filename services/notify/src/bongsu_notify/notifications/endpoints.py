@@ -47,15 +47,9 @@ async def _writer(caller: Annotated[Caller, Depends(require_scope(Scope.NOTIFICA
     return principal_of(caller)
 
 
-async def _submitter(
-    caller: Annotated[Caller, Depends(require_scope_before_claim(Scope.NOTIFICATIONS_WRITE))],
-) -> Principal:
-    return principal_of(caller)
-
-
 Reader = Annotated[Principal, Depends(_reader)]
 Writer = Annotated[Principal, Depends(_writer)]
-Submitter = Annotated[Principal, Depends(_submitter, scope="function")]
+Submitter = Annotated[Caller, Depends(require_scope_before_claim(Scope.NOTIFICATIONS_WRITE), scope="function")]
 Service = Annotated[Notifications, Provided(Notifications)]
 Lists = Annotated[NotificationLists, Provided(NotificationLists)]
 RetriesService = Annotated[Retries, Provided(Retries)]
@@ -83,7 +77,6 @@ IdempotencyKey = Annotated[
 
 @router.post(
     "",
-    dependencies=NO_QUERY,
     status_code=202,
     responses=problems(401, 403, 409, 413, 422, 503),
     openapi_extra=document_samples(
@@ -94,16 +87,17 @@ IdempotencyKey = Annotated[
 )
 async def submit(
     body: AnyNotificationIn,
-    principal: Submitter,
+    caller: Submitter,
     notifications: Service,
     response: Response,
+    _query: Annotated[NoQuery, Query()],
     idempotency_key: IdempotencyKey = None,
 ) -> NotificationOut:
     """Send a notification. A 202 means that it is stored and will end in a final status.
 
     Samples of a signed request: curl with openssl, the Python client, and JavaScript.
     """
-    made = await notifications.submit(body, principal, idempotency_key=idempotency_key)
+    made = await notifications.submit(body, principal_of(caller), idempotency_key=idempotency_key)
     response.headers["Location"] = f"/v1/notifications/{made.id}"
     return NotificationOut.model_validate(made)
 
