@@ -197,6 +197,11 @@ class TestMailboxes:
             assert name.startswith(read)
             assert len(read) > 40
 
+    @pytest.mark.parametrize(("name", "shown"), [("봉수 \u200d ", "봉수"), ("Kim  ", "Kim"), (" \u200d", "")])
+    async def test_mailbox_leaves_out_spaces_and_joiners_at_the_end(self, name: str, shown: str) -> None:
+        request = await _request_of(to_name=name)
+        assert _read_mailbox(request["Destination"]["ToAddresses"][0])[0] == shown
+
     async def test_mailbox_is_the_address_alone_when_no_name_fits(self) -> None:
         address = f"{'a' * 64}@{'b' * 60}.{'c' * 60}.{'d' * 60}.test"
         request = await _request_of(recipient=address, to_name="김" * 20)

@@ -6,14 +6,19 @@ from email.utils import formataddr
 
 MAX_MAILBOX_BYTES = 320
 """SES's limit for an encoded name with its address."""
+_TRAILING = " \u200d"
 
 
 def format_mailbox(name: str | None, email: str) -> str:
     """`Name <address>`, the name shortened until SES accepts its length."""
+    name = (name or "").rstrip(_TRAILING)
     if not name:
         return email
+    mailbox = _format(name, email)
+    if len(mailbox) <= MAX_MAILBOX_BYTES:
+        return mailbox
     count = bisect_right(range(1, len(name) + 1), MAX_MAILBOX_BYTES, key=lambda end: len(_format(name[:end], email)))
-    return _format(name[:count].rstrip(" \u200d"), email) if count else email
+    return _format(name[:count].rstrip(_TRAILING), email) if count else email
 
 
 def _format(name: str, email: str) -> str:
