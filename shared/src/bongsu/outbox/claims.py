@@ -34,11 +34,12 @@ class Claims:
     def __init__(self, database: Database, *, claim_s: float) -> None:
         self._database = database
         self._claim_s = claim_s
+        self._due = OutboxMessage.filter_by(lane__in=LANES, visible_at__le=utc_now())  # built once: polls are frequent
 
     async def take(self, limit: int) -> list[Claimed]:
         """Claim due messages, the most urgent lane first."""
         # Checked without a lock first: usually nothing is due, and on SQLite a lock blocks every writer.
-        if not await OutboxMessage.filter_by(lane__in=LANES, visible_at__le=utc_now()).exists():
+        if not await self._due.exists():
             return []
         return await self._database.run(self._take, limit)
 
