@@ -17,6 +17,14 @@ from services.notify.tests.rows import email_row
 from tests.infrastructure.templates import Schema, WithTables
 
 USER = uuid7()
+LISTS = (
+    Filters(),
+    Filters(statuses=("failed",)),
+    Filters(channel="email"),
+    Filters(topic="billing"),
+    Filters(recipient="someone@example.com"),
+    Filters(search="someone@example.com"),
+)
 
 
 @dataclass
@@ -116,15 +124,10 @@ class TestListPage:
     @pytest.mark.parametrize(
         "filters",
         [
-            Filters(),
-            Filters(statuses=("failed",)),
-            Filters(channel="email"),
-            Filters(topic="billing"),
-            Filters(recipient="someone@example.com"),
+            *LISTS,
             Filters(recipient="someone@example.com", statuses=("failed",)),
             Filters(statuses=("failed", "sent")),
             Filters(period=Period(python_now() - timedelta(days=1), python_now() + timedelta(days=1))),
-            Filters(search="someone@example.com"),
         ],
     )
     @pytest.mark.usefixtures("many_rows")
@@ -148,12 +151,7 @@ class TestListPage:
     @pytest.mark.parametrize(
         "filters",
         [
-            Filters(),
-            Filters(statuses=("failed",)),
-            Filters(channel="email"),
-            Filters(topic="billing"),
-            Filters(recipient="someone@example.com"),
-            Filters(search="someone@example.com"),
+            *LISTS,
             Filters(search="someone@example.com", scheduled=False),
         ],
     )
